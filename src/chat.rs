@@ -1,0 +1,472 @@
+//! The vocabulary every part shares: who chats, what may happen, what may go wrong.
+//!
+//! Pure data, no I/O and no clock. Each enum that becomes a metric label derives its
+//! label text from its variant name, so a label set is closed by construction.
+
+use std::borrow::Cow;
+
+use strum::{EnumCount, IntoStaticStr, VariantArray};
+
+/// A user's place in this generator's part of the range: dense, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserIndex(pub u32);
+
+impl UserIndex {
+    /// The index as a subscript.
+    #[must_use]
+    pub fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One simulated person's credentials.
+#[derive(Clone)]
+pub struct Account {
+    /// The username, the template with the user's number in it.
+    pub username: String,
+    /// The password; never printed, see the `Debug` implementation.
+    pub password: Secret,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Account({})", self.username)
+    }
+}
+
+/// A text that must not reach a log, an error, a metric or a trace.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(std::sync::Arc<str>);
+
+impl Secret {
+    /// Wraps a secret text.
+    #[must_use]
+    pub fn new(text: impl Into<std::sync::Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself; call it only where it goes to the server or to a 0600 file.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Declares a closed set that is used as a metric label.
+macro_rules! labels {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+        #[strum(serialize_all = "snake_case")]
+        pub enum $name { $($(#[$vmeta])* $variant),+ }
+
+        impl $name {
+            /// The label's text.
+            #[must_use]
+            pub fn as_str(self) -> &'static str { self.into() }
+            /// Every member, in order of declaration.
+            pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
+        }
+    };
+}
+
+labels! {
+    /// What the schedule asks a connected user to do.
+    Action {
+        /// Send one chat.
+        Chat,
+        /// Leave the event, stay away a while, come back.
+        Leave,
+        /// Join a breakout, stay a while, leave it.
+        Breakout,
+    }
+}
+
+labels! {
+    /// Which of a user's two sockets.
+    Socket { /// The event's own.
+        Plenary, /// A breakout room's.
+        Breakout }
+}
+
+labels! {
+    /// Where a user is in life; the gauge `soakrig_users` sums to the target over these.
+    UserState {
+        /// Not started yet, or stopped.
+        Waiting,
+        /// Signing up or logging in, or waiting for the sign-in limit.
+        SigningIn,
+        /// Opening the event page and the socket, up to the first presence frame.
+        Connecting,
+        /// In the room.
+        Connected,
+        /// Left on purpose; will come back.
+        Away,
+        /// Waiting to try again after a failure.
+        BackingOff,
+        /// Given up for good: the server refused the account.
+        Failed,
+    }
+}
+
+labels! {
+    /// Stages of a user's work, each with its own error rate.
+    Stage { /// Sign-up form.
+        Signup, /// Log-in form.
+        Login, /// Event page.
+        Event, /// Socket handshake up to the first presence frame.
+        Connect, /// A chat, leave or breakout intent.
+        Send, /// A frame read.
+        Receive, /// A delivery's verdict.
+        Delivery }
+}
+
+labels! {
+    /// HTTP steps of the protocol.
+    Step { /// Sign-up form, read and posted.
+        Signup, /// Log-in form, read and posted.
+        Login, /// Event page.
+        Event, /// Breakout page.
+        Breakout, /// Account deletion.
+        Delete }
+}
+
+labels! {
+    /// What an HTTP request came to.
+    HttpOutcome {
+        /// What the step hoped for.
+        Ok,
+        /// An answer of the application that says no: form refused, redirected to log-in, over capacity.
+        Refused,
+        /// Any other 4xx.
+        ClientError,
+        /// 5xx.
+        ServerError,
+        /// An answer that could not be understood: unexpected status, page without its fields.
+        Unexpected,
+        /// No answer within the timeout.
+        Timeout,
+        /// The connection failed before an answer.
+        Transport,
+    }
+}
+
+labels! {
+    /// Why something failed: the closed set behind the labels `kind` and `reason`.
+    FailureKind {
+        /// Name resolution failed.
+        Dns,
+        /// TCP connection refused.
+        ConnectionRefused,
+        /// The peer reset the connection.
+        ConnectionReset,
+        /// The peer ended the connection before an answer.
+        ConnectionClosed,
+        /// No route, network unreachable and the like.
+        Unreachable,
+        /// Certificate or TLS protocol.
+        Tls,
+        /// No answer in time.
+        Timeout,
+        /// This machine has no file descriptor left.
+        NoFiles,
+        /// This machine has no local port left.
+        NoPorts,
+        /// Any other error of the operating system.
+        Io,
+        /// HTTP 400.
+        BadRequest,
+        /// HTTP 403.
+        Forbidden,
+        /// HTTP 404 for a page that should exist.
+        NotFound,
+        /// HTTP 429.
+        TooManyRequests,
+        /// Any other HTTP 4xx.
+        ClientError,
+        /// HTTP 500.
+        InternalError,
+        /// HTTP 503.
+        Unavailable,
+        /// Any other HTTP 5xx.
+        ServerError,
+        /// A status that the step does not know.
+        UnexpectedStatus,
+        /// A redirect to another origin, or one that leads nowhere.
+        BadRedirect,
+        /// HTTP that cannot be parsed, header limits included.
+        BadHttp,
+        /// A body over the limit.
+        BodyTooLarge,
+        /// A form without its CSRF field.
+        NoCsrf,
+        /// An event page without `__INITIAL_STATE__`.
+        NoState,
+        /// A page whose state is not the JSON expected.
+        BadState,
+        /// The sign-up form was refused, with the page's reasons.
+        SignupRefused,
+        /// The name exists; not an error by itself, logging in is the next step.
+        NameTaken,
+        /// The name exists and the password is not its own.
+        WrongPassword,
+        /// Too many failed log-ins; the server wants minutes of quiet.
+        Locked,
+        /// The session is unknown to the server.
+        SignedOut,
+        /// As many are present as may be.
+        OverCapacity,
+        /// The event is over or has not begun.
+        EventClosed,
+        /// The event was cancelled.
+        EventCancelled,
+        /// The websocket upgrade was answered wrongly: accept key, headers.
+        BadHandshake,
+        /// A 101, and then no presence frame in time.
+        NoPresence,
+        /// A frame over the size limit.
+        FrameTooLarge,
+        /// A text frame that is not UTF-8.
+        InvalidUtf8,
+        /// Any other violation of RFC 6455.
+        Protocol,
+        /// A text frame that is not the JSON expected.
+        Malformed,
+        /// An `error` frame: type not understood.
+        TypeNotUnderstood,
+        /// An `error` frame: missing type.
+        MissingType,
+        /// An `error` frame: must be an admin.
+        MustBeAdmin,
+        /// An `error` frame: authentication required.
+        AuthenticationRequired,
+        /// An `error` frame: breakout not found.
+        BreakoutNotFound,
+        /// An `error` frame of any other text.
+        ServerMessage,
+        /// Breakout: already in another one.
+        AlreadyConnected,
+        /// A socket that said nothing, not even a pong, for too long.
+        Silent,
+        /// A frame that could not be written for too long.
+        WriteTimeout,
+        /// An intent with nobody connected.
+        NotConnected,
+        /// An intent while every outbox was full.
+        Backpressure,
+        /// An intent during the stop.
+        Stopping,
+        /// A delivery that did not come by the horizon.
+        Lost,
+        /// A delivery whose marker does not fit.
+        Corrupt,
+        /// A defect of soakrig itself, caught and counted.
+        Panic,
+    }
+}
+
+/// A step that failed, as data: the run goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The closed kind, fit for a label.
+    pub kind: FailureKind,
+    /// What the server or the system said, bounded, without secrets, with control
+    /// characters removed; for logs and for `check`, never for a label.
+    pub detail: Cow<'static, str>,
+    /// How long the server asked to wait (`Retry-After`), if it did.
+    pub retry_after: Option<std::time::Duration>,
+}
+
+impl Failure {
+    /// How much of a server's text is kept, in characters.
+    pub const DETAIL_LIMIT: usize = 300;
+
+    /// A failure whose kind says it all.
+    #[must_use]
+    pub fn new(kind: FailureKind) -> Self {
+        Self { kind, detail: Cow::Borrowed(""), retry_after: None }
+    }
+
+    /// A failure with a text, which is shortened and stripped of control characters.
+    #[must_use]
+    pub fn with(kind: FailureKind, detail: impl AsRef<str>) -> Self {
+        let detail: String =
+            detail.as_ref().chars().map(|c| if c.is_control() { ' ' } else { c }).take(Self::DETAIL_LIMIT).collect();
+        Self { kind, detail: Cow::Owned(detail), retry_after: None }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.detail.is_empty() {
+            f.write_str(self.kind.as_str())
+        } else {
+            write!(f, "{}: {}", self.kind.as_str(), self.detail)
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+labels! {
+    /// Who ended a connection.
+    Initiator { /// This user, on purpose.
+        User, /// The server, by a close frame or an orderly end of stream.
+        Server, /// Neither: reset, timeout, silence.
+        Network }
+}
+
+labels! {
+    /// How a connection ended.
+    EndReason {
+        /// The user left, or the breakout stay was over.
+        Left,
+        /// The run stopped.
+        Stopped,
+        /// Close code 1000 from the server.
+        Normal,
+        /// Close code 1001.
+        GoingAway,
+        /// Close code 1002.
+        ProtocolError,
+        /// Close code 1003.
+        UnsupportedData,
+        /// Close code 1007.
+        InvalidPayload,
+        /// Close code 1008.
+        PolicyViolation,
+        /// Close code 1009.
+        MessageTooBig,
+        /// Close code 1011.
+        InternalError,
+        /// Close code 1012.
+        ServiceRestart,
+        /// Close code 1013.
+        TryAgainLater,
+        /// Close codes 4000 to 4999.
+        Application,
+        /// Any other close code.
+        OtherCode,
+        /// A close frame without a code.
+        NoCode,
+        /// End of stream without a close frame.
+        NoCloseFrame,
+        /// Connection reset.
+        Reset,
+        /// Nothing read for too long.
+        Silent,
+        /// A frame could not be written for too long.
+        WriteTimeout,
+        /// Another error of the operating system.
+        Io,
+        /// The server sent a frame over the limit.
+        FrameTooLarge,
+        /// The server sent text that is not UTF-8.
+        InvalidUtf8,
+        /// The server broke RFC 6455 in another way.
+        ProtocolViolation,
+        /// The server answered 101 but never let the user in.
+        NoPresence,
+        /// Refused by a breakout's first frame.
+        Refused,
+        /// Taken over by another socket of the same user.
+        Displaced,
+        /// A defect of soakrig itself, caught and counted.
+        Panic,
+    }
+}
+
+labels! {
+    /// Kinds of frames the server sends.
+    FrameKind {
+        /// Member list.
+        Presence, /// A chat.
+        Chat, /// Member list of a breakout.
+        BreakoutPresence, /// List of breakouts.
+        BreakoutReceive, /// Event settings.
+        Plenary, /// Embedded media.
+        Embeds, /// Shared video position.
+        Videosync, /// Chats rewritten.
+        ChatReplace, /// The user's own account.
+        Auth, /// Changed accounts.
+        Users, /// An error text.
+        Error, /// An admin's word to the breakouts.
+        MessageBreakouts, /// An admin's request to a breakout.
+        RequestSpeakerStats, /// Valid JSON of a type this list does not know.
+        Unknown, /// Not the JSON expected.
+        Malformed, /// A binary frame.
+        Binary, /// Websocket ping.
+        Ping, /// Websocket pong.
+        Pong, /// Websocket close.
+        Close
+    }
+}
+
+labels! {
+    /// Kinds of frames the rig sends.
+    SentKind { /// A chat.
+        Chat, /// The heartbeat text.
+        Heartbeat, /// Takeover of a breakout seat.
+        Takeover, /// Websocket ping.
+        Ping, /// Websocket pong.
+        Pong, /// Websocket close.
+        Close }
+}
+
+labels! {
+    /// Why an intent was not carried out.
+    DropReason { /// Nobody was connected.
+        NotConnected, /// Every outbox was taken.
+        Backpressure, /// The run was stopping.
+        Stopping }
+}
+
+labels! {
+    /// Whose message a delivery belongs to.
+    Origin { /// Sent by this generator.
+        Local, /// Sent by another one.
+        Remote }
+}
+
+labels! {
+    /// What became of an expected delivery; exclusive.
+    Outcome {
+        /// Came within the deadline.
+        OnTime, /// Came after the deadline, by the horizon.
+        Late, /// Did not come by the horizon.
+        Lost, /// The receiving user left first.
+        ExcusedLeft, /// The server ended the receiving connection first.
+        ExcusedServer, /// The network ended it first.
+        ExcusedNetwork, /// The sender's connection ended before any receipt.
+        ExcusedSenderCut
+    }
+}
+
+labels! {
+    /// What is wrong with an arrival, apart from the outcomes.
+    Anomaly { /// Came again.
+        Duplicate, /// Came after a later message of the same sender.
+        Reordered, /// Came where it was not expected.
+        Unexpected, /// Its marker does not fit.
+        Corrupt }
+}
+
+labels! {
+    /// From when a time to delivery counts.
+    Basis { /// From the intended time of the schedule.
+        Intended, /// From when the frame was handed to the sender's socket.
+        Sent }
+}
+
+labels! {
+    /// Why the generator says that its numbers are about itself.
+    SaturationReason { /// Intents were issued late.
+        ScheduleLag, /// Readable sockets waited to be read.
+        ReadDelay }
+}

@@ -1,0 +1,66 @@
+//! Time as data: a [`Stamp`] is a distance from the run's start, a [`Clock`] reads it.
+//!
+//! Only the edges (sockets, schedule, app) hold a clock; ledger and schedule arithmetic
+//! get stamps passed in. The clock is tokio's, so a paused runtime carries it along.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+/// A moment of monotonic time, in nanoseconds since the clock's origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Stamp(pub u64);
+
+impl Stamp {
+    /// The moment `d` later; stays at the end of time rather than wrapping.
+    #[must_use]
+    pub fn plus(self, d: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    /// Time passed since `earlier`, zero where it is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Reads monotonic time since a fixed origin.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    origin: Instant,
+    wall_at_origin: SystemTime,
+}
+
+impl Clock {
+    /// A clock whose origin is now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { origin: Instant::now(), wall_at_origin: SystemTime::now() }
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Stamp {
+        Stamp(u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// The instant of a stamp, for timers.
+    #[must_use]
+    pub fn instant(&self, at: Stamp) -> Instant {
+        self.origin + Duration::from_nanos(at.0)
+    }
+
+    /// The wall clock at the origin: what a stamp means to people, unspoilt by later jumps.
+    #[must_use]
+    pub fn wall(&self, at: Stamp) -> SystemTime {
+        self.wall_at_origin + Duration::from_nanos(at.0)
+    }
+
+    /// Microseconds since the Unix epoch at a stamp.
+    #[must_use]
+    pub fn unix_micros(&self, at: Stamp) -> u64 {
+        let since = self.wall(at).duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,24 @@
+//! soakrig: steady load from a range of users on a chat server, every delivery accounted for.
+//!
+//! | module | what it is for |
+//! | --- | --- |
+//! | [`chat`], [`clock`], [`marker`] | the shared vocabulary: labels, failures, time, the tag in each chat |
+//! | [`config`] | what was typed, and what it means |
+//! | [`schedule`] | intents at a rate, from a timetable of absolute times |
+//! | [`fleet`] | the ramp and the supervisor that owns every user task |
+//! | [`user`] | one person's life: session, socket, reconnect |
+//! | [`drivers`] | the protocols: steps in, events and failures out |
+//! | [`ledger`] | who should have received what, by when; pure |
+//! | [`metrics`], [`exposition`], [`telemetry`], [`report`] | what people and Prometheus see |
+//! | [`target`] | the embedded plenary server |
+//! | [`app`] | the only place that wires the parts |
+//!
+//! `config → schedule → fleet → user → driver → server`, and back:
+//! `event (stamped where its bytes are read) → ledger → verdict → metrics → exposition`.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod chat;
+pub mod clock;
+pub mod drivers;
+pub mod marker;

@@ -1,0 +1,3 @@
+//! The command: see `soakrig --help`.
+
+fn main() {}
