@@ -21,4 +21,5 @@
 pub mod chat;
 pub mod clock;
 pub mod drivers;
+pub mod ledger;
 pub mod marker;
