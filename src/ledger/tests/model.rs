@@ -141,7 +141,9 @@ impl Model {
         }
         let age = now - intended;
         if age > 60_000 {
-            self.letters[index].expected.insert(connection, Some(Outcome::Lost));
+            if now < self.letters[index].due {
+                self.letters[index].expected.insert(connection, Some(Outcome::Lost));
+            }
             return self.odd(Anomaly::Unexpected);
         }
         let verdict = if age <= 10_000 { Outcome::OnTime } else { Outcome::Late };
