@@ -21,5 +21,7 @@
 pub mod chat;
 pub mod clock;
 pub mod drivers;
+pub mod fleet;
 pub mod ledger;
 pub mod marker;
+pub mod schedule;
