@@ -22,3 +22,5 @@ pub mod chat;
 pub mod clock;
 pub mod drivers;
 pub mod marker;
+pub mod metrics;
+pub mod report;
