@@ -24,4 +24,6 @@ pub mod drivers;
 pub mod fleet;
 pub mod ledger;
 pub mod marker;
+pub mod metrics;
+pub mod report;
 pub mod schedule;
