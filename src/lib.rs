@@ -27,3 +27,4 @@ pub mod marker;
 pub mod metrics;
 pub mod report;
 pub mod schedule;
+pub mod user;
