@@ -18,7 +18,12 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod app;
 pub mod chat;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod drivers;
+pub mod error;
 pub mod marker;
+pub mod store;
