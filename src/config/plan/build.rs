@@ -52,6 +52,7 @@ const DEMO: Defaults = Defaults {
     chat: Some(Rate::FIVE_A_SECOND),
     duration: Some(Duration::from_secs(60)),
     keeps_sessions: false,
+    splits: true,
 };
 
 /// All layers, on the way to a plan.
