@@ -21,6 +21,7 @@
 pub mod chat;
 pub mod clock;
 pub mod drivers;
+pub mod exposition;
 pub mod marker;
 pub mod metrics;
 pub mod report;
