@@ -31,6 +31,7 @@ pub mod ledger;
 pub mod marker;
 pub mod metrics;
 pub mod report;
+pub mod saturation;
 pub mod schedule;
 pub mod store;
 pub mod user;

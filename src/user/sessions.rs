@@ -72,4 +72,11 @@ impl Sessions {
         };
         self.places.iter().enumerate().filter_map(changed).collect()
     }
+
+    /// Says that the cache file still lacks these users' changes.
+    pub fn mark_changed(&self, users: impl Iterator<Item = UserIndex>) {
+        for place in users.filter_map(|user| self.places.get(user.get())) {
+            place.lock().changed = true;
+        }
+    }
 }

@@ -187,6 +187,7 @@ impl<D: Driver> Stay<D> {
             desk.done();
             return None;
         };
+        self.world.carried_out(intent.action);
         match intent.action {
             Action::Chat => self.chat(intent),
             Action::Leave => return Some(Turn::Leave(EndReason::Left)),

@@ -1,18 +1,19 @@
 //! What all users of a generator share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
+use strum::EnumCount;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::sessions::Sessions;
 use super::texts::Texts;
-use crate::chat::{Account, DropReason, Secret, UserIndex, UserState};
+use crate::chat::{Account, Action, DropReason, Secret, UserIndex, UserState};
 use crate::clock::Clock;
 use crate::drivers::BreakoutId;
 use crate::fleet::roster::Roster;
@@ -89,6 +90,8 @@ pub struct World<D> {
     pub closing: CancellationToken,
     /// Breakout visits under way.
     pub visits: TaskTracker,
+    /// Intents carried out, by [`Action`].
+    pub done: [AtomicU64; Action::COUNT],
     /// Users whose first attempt to connect has come to an end, well or badly.
     pub debuts: AtomicUsize,
     /// Set once any user has been connected.
@@ -114,6 +117,11 @@ impl<D> World<D> {
                 self.dispatch(intent);
             }
         }
+    }
+
+    /// An intent was carried out.
+    pub(super) fn carried_out(&self, action: Action) {
+        self.done[action as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// A user's first attempt has come to an end.
