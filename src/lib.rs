@@ -25,3 +25,4 @@ pub mod exposition;
 pub mod marker;
 pub mod metrics;
 pub mod report;
+pub mod telemetry;
