@@ -34,4 +34,5 @@ pub mod report;
 pub mod saturation;
 pub mod schedule;
 pub mod store;
+pub mod telemetry;
 pub mod user;

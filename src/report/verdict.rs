@@ -81,7 +81,7 @@ fn passed(summary: &Summary) -> String {
     let excused = cut_off(summary);
     let besides = match excused {
         0 => String::new(),
-        n => format!(" {} more do not count, because their connections were cut off before.", count(n)),
+        n => format!(" {} of the deliveries do not count, because connections were cut off.", count(n)),
     };
     format!("Passed: {deliveries}, and no stage failed more often than {errors}.{besides}")
 }
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn a_server_that_cuts_users_off_does_not_look_lossless() {
         let reason = settled(|s| s.deliveries.excused.server = 8_000).reason;
-        assert!(reason.contains("8,000 more do not count"), "{reason}");
+        assert!(reason.contains("8,000 of the deliveries do not count"), "{reason}");
         assert!(!settled(|s| s.deliveries.excused.server = 0).reason.contains("do not count"));
     }
 
