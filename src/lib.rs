@@ -22,3 +22,4 @@ pub mod chat;
 pub mod clock;
 pub mod drivers;
 pub mod marker;
+pub mod target;
