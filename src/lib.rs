@@ -34,5 +34,6 @@ pub mod report;
 pub mod saturation;
 pub mod schedule;
 pub mod store;
+pub mod target;
 pub mod telemetry;
 pub mod user;
