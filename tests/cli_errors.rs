@@ -145,6 +145,10 @@ fn options_that_do_not_fit_together_are_both_named() {
         (&["--shards", "3", "--password", SECRET], &["--shards", "JOB_COMPLETION_INDEX", "--shard I/N"]),
         (&["--password", SECRET, "--password-file", "f"], &["--password and --password-file"]),
         (&["--password", ""], &["--password", "is empty"]),
+        (&["--user-range-max", "4000000000"], &["--user-range-max", "1000000"]),
+        (&["--ca-file", "missing.pem"], &["--ca-file", "missing.pem"]),
+        (&["--summary", "missing/s.json"], &["--summary", "missing is not a directory"]),
+        (&["--anomaly-log", "."], &["--anomaly-log", "is a directory"]),
         (&["--password-file", "missing"], &["--password-file", "missing"]),
         (
             &["--username-template", "abcdefghijklmnopqrstuvwxyzab%s", "--user-range-max", "1001"],

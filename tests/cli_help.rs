@@ -42,3 +42,14 @@ fn the_exit_codes_in_the_help_are_those_of_the_code() {
 fn the_version_is_the_packages() {
     assert_eq!(help(&["--version"]), format!("soakrig {}", env!("CARGO_PKG_VERSION")));
 }
+
+#[test]
+fn every_option_is_documented_with_its_variable() {
+    use soakrig::config::layers::{flag, variable};
+    use soakrig::config::settings::Settings;
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap();
+    for key in Settings::keys() {
+        let row = format!("| `{}` | `{}` |", flag(key).trim_matches(['<', '>']), variable(key));
+        assert!(page.contains(&row), "{row} is not in docs/configuration.md");
+    }
+}

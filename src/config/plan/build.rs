@@ -1,27 +1,24 @@
 //! From options to plans: the defaults, and what may not be combined.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::error::StartError;
 
 use super::super::environment::Environment;
 use super::super::layers::{Layers, flag, in_file, variable};
-use super::super::value::{
-    DurationRange, LogFormat, Pacing, Presence, Rate, RunId, Shard, Slug, Switch, TargetUrl, UserRange,
-    UsernameTemplate,
-};
-use super::password::read_password;
+use super::super::value::{DurationRange, LogFormat, Pacing, Presence, Rate, RunId, Shard, Slug, Switch, TargetUrl};
 use super::{
-    Cache, CachePlace, Check, Cleanup, Connection, Crowd, Demo, Logging, Plan, Report, Run, Target, Task, Terms,
-    Thresholds, Timing, Traffic, Volume,
+    Check, Cleanup, Connection, Demo, Logging, Plan, Report, Run, Target, Task, Terms, Thresholds, Timing, Traffic,
+    Volume,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Where nothing else is said: `/metrics` of a generator.
-const METRICS_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
+const METRICS_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 /// Where nothing else is said: the embedded target.
-const TARGET_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
+const TARGET_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
 /// A chattiness of 5.
 const CHATS_PER_USER: f64 = 0.05;
 /// 0.5 a second per 100 connected users.
@@ -35,13 +32,13 @@ const fn seconds(min: u64, max: u64) -> DurationRange {
 
 /// What differs between commands where nothing is said.
 #[derive(Debug, Clone, Copy)]
-struct Defaults {
-    users: u32,
-    chat: Option<Rate>,
-    duration: Option<Duration>,
-    keeps_sessions: bool,
+pub(super) struct Defaults {
+    pub(super) users: u32,
+    pub(super) chat: Option<Rate>,
+    pub(super) duration: Option<Duration>,
+    pub(super) keeps_sessions: bool,
     /// Whether the command does a shard's part only.
-    splits: bool,
+    pub(super) splits: bool,
 }
 
 const RUN: Defaults = Defaults { users: 10, chat: None, duration: None, keeps_sessions: true, splits: true };
@@ -58,8 +55,8 @@ const DEMO: Defaults = Defaults {
 /// All layers, on the way to a plan.
 #[derive(Debug)]
 pub struct Draft<'a> {
-    layers: Layers,
-    environment: &'a Environment,
+    pub(super) layers: Layers,
+    pub(super) environment: &'a Environment,
 }
 
 impl<'a> Draft<'a> {
@@ -98,7 +95,7 @@ impl<'a> Draft<'a> {
     /// As [`Draft::run`].
     pub fn check(&mut self) -> Result<Task, StartError> {
         let (target, plenary, crowd) = (self.target()?, self.plenary()?, self.crowd(ERRAND)?);
-        Ok(Task::Check(Check { target, plenary, crowd, connection: self.connection(), logging: self.logging() }))
+        Ok(Task::Check(Check { target, plenary, crowd, connection: self.connection()?, logging: self.logging() }))
     }
 
     /// `soakrig cleanup`.
@@ -107,7 +104,7 @@ impl<'a> Draft<'a> {
     /// As [`Draft::run`].
     pub fn cleanup(&mut self) -> Result<Task, StartError> {
         let (target, crowd) = (self.target()?, self.crowd(ERRAND)?);
-        Ok(Task::Cleanup(Cleanup { target, crowd, connection: self.connection(), logging: self.logging() }))
+        Ok(Task::Cleanup(Cleanup { target, crowd, connection: self.connection()?, logging: self.logging() }))
     }
 
     /// `soakrig target`.
@@ -141,8 +138,8 @@ impl<'a> Draft<'a> {
             timing: self.timing(shard, defaults),
             terms: self.terms()?,
             thresholds: self.thresholds(),
-            connection: self.connection(),
-            report: self.report(shard),
+            connection: self.connection()?,
+            report: self.report(shard)?,
             logging: self.logging(),
             crowd,
         })
@@ -171,90 +168,6 @@ impl<'a> Draft<'a> {
     /// Short enough to be typed again.
     fn seed(&self) -> u64 {
         self.layers.settings.seed.seed.map_or_else(|| u64::from(rand::random::<u32>()), |seed| seed.0)
-    }
-
-    fn crowd(&mut self, defaults: Defaults) -> Result<Crowd, StartError> {
-        let shard = if defaults.splits { self.shard()? } else { Shard::WHOLE };
-        let (fleet_range, range) = self.ranges(shard, defaults)?;
-        let template = self.template(fleet_range)?;
-        let password = read_password(&mut self.layers)?;
-        if shard.is_partial() && password.is_none() {
-            let why = "a fleet needs a set password: generators on other machines cannot share one that is made";
-            return Err(self
-                .layers
-                .conflict(&[if self.layers.origin("shards").is_some() { "shards" } else { "shard" }], why)
-                .remedy("give all of them the same --password-file, or the variable SOAKRIG_PASSWORD"));
-        }
-        let cache = self.cache(defaults)?;
-        let sign_in_rate = self.layers.settings.users.sign_in_rate.unwrap_or(Rate::TWENTY_A_SECOND).part(shard);
-        Ok(Crowd { range, fleet_range, template, shard, password, cache, sign_in_rate })
-    }
-
-    fn shard(&self) -> Result<Shard, StartError> {
-        let typed = &self.layers.settings.shards;
-        let Some(count) = typed.shards else { return Ok(typed.shard.unwrap_or(Shard::WHOLE)) };
-        if let Some(shard) = typed.shard {
-            if shard.of() == count.0 {
-                return Ok(shard);
-            }
-            let why = format!("{shard} is not one of {} shards", count.0);
-            return Err(self.layers.conflict(&["shard", "shards"], why).remedy("give --shard I/N alone"));
-        }
-        let index = self.environment.get("JOB_COMPLETION_INDEX").ok_or_else(|| {
-            self.layers
-                .conflict(&["shards"], "needs the variable JOB_COMPLETION_INDEX, which is not set")
-                .remedy("outside of an indexed Kubernetes job give --shard I/N")
-        })?;
-        let wrong = |why: String| StartError::environment("JOB_COMPLETION_INDEX", why);
-        let index = index
-            .to_str()
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(|| wrong("not a whole number from 0".to_owned()))?;
-        Shard::new(index, count.0).map_err(|e| wrong(format!("{index} with --shards {}: {e}", count.0)))
-    }
-
-    /// The range of the fleet and of this shard.
-    fn ranges(&self, shard: Shard, defaults: Defaults) -> Result<(UserRange, UserRange), StartError> {
-        let users = &self.layers.settings.users;
-        let min = users.user_range_min.map_or(0, |n| n.0);
-        let max = users.user_range_max.map_or(defaults.users, |n| n.0);
-        let keys = ["user_range_min", "user_range_max"];
-        let fleet = UserRange::new(min, max).ok_or_else(|| {
-            self.layers
-                .conflict(&keys, format!("the range {min}..{max} holds nobody: the minimum must be below the maximum"))
-                .remedy("users are numbered min ≤ i < max")
-        })?;
-        let own = fleet.part(shard).ok_or_else(|| {
-            let why = format!("shard {shard} of the range {fleet} holds nobody");
-            let keys = ["shard", "user_range_min", "user_range_max"];
-            self.layers.conflict(&keys, why).remedy("give at most as many shards as users")
-        })?;
-        Ok((fleet, own))
-    }
-
-    fn template(&self, range: UserRange) -> Result<UsernameTemplate, StartError> {
-        let template = self.layers.settings.users.username_template.clone().unwrap_or_default();
-        match template.too_long_in(range) {
-            None => Ok(template),
-            Some(name) => Err(self.layers.conflict(
-                &["username_template", "user_range_max"],
-                format!("{name} is longer than {} characters, the longest username", UsernameTemplate::LONGEST),
-            )),
-        }
-    }
-
-    fn cache(&self, defaults: Defaults) -> Result<Cache, StartError> {
-        let users = &self.layers.settings.users;
-        let read_only = users.read_only_cache.is_some_and(|switch| switch.0);
-        let place = match &users.cache_file {
-            Some(file) => CachePlace::File(file.clone()),
-            None if !defaults.keeps_sessions => CachePlace::Nowhere,
-            None => CachePlace::Directory(self.environment.state_directory().ok_or_else(|| {
-                StartError::environment("--cache-file", "there is no home directory to keep sessions in")
-                    .remedy("give --cache-file FILE, or set HOME or XDG_STATE_HOME to an absolute path")
-            })?),
-        };
-        Ok(Cache { place, read_only })
     }
 
     fn traffic(&self, shard: Shard, defaults: Defaults) -> Traffic {
@@ -318,32 +231,57 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn connection(&self) -> Connection {
-        let typed = &self.layers.settings.connection;
-        Connection {
-            ca_file: typed.ca_file.clone(),
-            insecure: typed.insecure_skip_verify.is_some_and(|switch| switch.0),
+    fn connection(&mut self) -> Result<Connection, StartError> {
+        let typed = self.layers.settings.connection.clone();
+        let insecure = typed.insecure_skip_verify.is_some_and(|switch| switch.0);
+        if insecure {
+            let text = "--insecure-skip-verify: whoever is in between can read every password and chat";
+            self.layers.warnings.push(text.to_owned());
+        }
+        if let Some(path) = &typed.ca_file {
+            let opened = std::fs::File::open(path);
+            opened.map_err(|e| self.layers.conflict(&["ca_file"], format!("{}: {e}", path.display())))?;
+        }
+        Ok(Connection {
+            ca_file: typed.ca_file,
+            insecure,
             source_ips: typed.source_ip.iter().flatten().map(|ip| ip.0).collect(),
             max_frame: typed.max_frame.map_or(16 << 20, |size| size.bytes()),
             http_timeout: typed.http_timeout.map_or(30 * SECOND, |span| span.get()),
-        }
+        })
     }
 
-    fn report(&mut self, shard: Shard) -> Report {
+    fn report(&mut self, shard: Shard) -> Result<Report, StartError> {
         let typed = self.layers.settings.report.clone();
+        self.can_hold("summary", typed.summary.as_deref())?;
+        self.can_hold("anomaly_log", typed.anomaly_log.as_deref())?;
         if shard.is_partial() && typed.run_id.is_none() {
             let text =
                 format!("shard {shard} has no --run-id: summaries and markers of the fleet will not belong together");
             self.layers.warnings.push(text);
         }
-        Report {
+        Ok(Report {
             metrics_listen: typed.metrics_listen.map_or(METRICS_LISTEN, |listen| listen.0),
             run_id: typed.run_id.unwrap_or_else(|| RunId::make(SystemTime::now())),
             summary: typed.summary,
             anomaly_log: typed.anomaly_log,
             otlp_endpoint: typed.otlp_endpoint,
             traceparent: !typed.no_traceparent.is_some_and(|switch| switch.0),
-        }
+        })
+    }
+
+    /// Whether a file that is only written at the end of a long run has a place to go to.
+    fn can_hold(&self, key: &'static str, path: Option<&Path>) -> Result<(), StartError> {
+        let Some(path) = path else { return Ok(()) };
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let why = if path.is_dir() {
+            format!("{} is a directory", path.display())
+        } else if !directory.is_dir() {
+            format!("{} is not a directory", directory.display())
+        } else {
+            return Ok(());
+        };
+        Err(self.layers.conflict(&[key], why).remedy("give the path of a file in a directory that exists"))
     }
 
     fn logging(&self) -> Logging {
