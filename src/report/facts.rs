@@ -286,6 +286,30 @@ pub(crate) mod tests {
         insta::assert_snapshot!(serde_json::to_string_pretty(&summary).unwrap());
     }
 
+    /// Every key of the schema; keys of maps are labels, which belong to the metrics.
+    fn keys(value: &serde_json::Value, found: &mut std::collections::BTreeSet<String>) {
+        let serde_json::Value::Object(entries) = value else { return };
+        for (key, inner) in entries {
+            found.insert(key.clone());
+            let labels = ["states", "dropped", "operations", "errors", "sent", "received", "failures", "disconnects"];
+            if !labels.contains(&key.as_str()) {
+                keys(inner, found);
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_is_documented() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/summary.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let mut found = std::collections::BTreeSet::new();
+        keys(&serde_json::to_value(night()).unwrap(), &mut found);
+        assert!(found.len() > 50, "{found:?}");
+        let named = |key: &String| page.contains(&format!("`{key}`")) || page.contains(&format!(".{key}`"));
+        let missing: Vec<_> = found.into_iter().filter(|key| !named(key)).collect();
+        assert!(missing.is_empty(), "docs/summary.md does not name {missing:?}");
+    }
+
     #[test]
     fn what_is_written_is_read_back() {
         let summary = night();

@@ -2,6 +2,8 @@
 //!
 //! | file | what it is for |
 //! | --- | --- |
+//! | [`forecast`], [`machine`] | what a run will cost, and what this machine has |
+//! | [`progress`], [`pulse`] | the bar and the status line, and where its figures come from |
 //! | [`summary`] | the summary's data, as JSON keeps it |
 //! | [`facts`] | from what the app knows and the metrics counted to a summary |
 //! | [`verdict`] | the exit code and its reason |
@@ -16,6 +18,10 @@ pub mod durations;
 pub mod facts;
 pub mod figures;
 pub mod file;
+pub mod forecast;
+pub mod machine;
+pub mod progress;
+pub mod pulse;
 pub mod summary;
 pub mod verdict;
 pub mod words;

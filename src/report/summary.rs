@@ -123,7 +123,8 @@ pub struct Deliveries {
     pub excused: Excused,
     /// No verdict when the run ended.
     pub outstanding: u64,
-    /// Arrivals that raced a join or a leave; in no other number.
+    /// Arrivals on a connection that was just joining or closing when the message was sent; in no
+    /// other number.
     pub raced: u64,
 }
 

@@ -106,7 +106,7 @@ fn books(page: &mut Page, title: &str, deliveries: &Deliveries, anomalies: &Anom
     page.number("unexpected", anomalies.unexpected, "");
     page.number("corrupt", anomalies.corrupt, "");
     if *raced > 0 {
-        page.number("raced", *raced, "arrivals that raced a join or a leave; in no other number");
+        page.number("raced", *raced, "arrivals while joining or leaving; in no other number");
     }
 }
 
