@@ -71,6 +71,12 @@ impl Judge {
         std::array::from_fn(|i| self.in_a_row[i] >= WINDOWS_IN_A_ROW)
     }
 
+    /// Whether any reason holds now.
+    #[must_use]
+    pub fn is_saturated(&self) -> bool {
+        self.any_in_a_row >= WINDOWS_IN_A_ROW
+    }
+
     /// How long any reason held so far, its first windows included.
     #[must_use]
     pub fn saturated(&self) -> Duration {

@@ -71,26 +71,33 @@ impl Cache {
         self.store.as_ref().map(Store::sessions).unwrap_or_default()
     }
 
-    /// Writes what has changed; a failure is told and tried again at the next change.
+    /// Writes what has changed; a failure is told and tried again the next time.
     pub(super) async fn save<D: Driver>(&mut self, world: &World<D>) {
-        if self.read_only {
-            return;
-        }
         let changes = world.sessions.take_changes();
-        let (Some(mut store), false) = (self.store.take(), changes.is_empty()) else { return };
-        let named: Vec<_> =
+        let named =
             changes.iter().map(|(user, session)| (world.crowd.account(*user).username, session.clone())).collect();
+        if !self.write(named).await {
+            world.sessions.mark_changed(changes.iter().map(|(user, _)| *user));
+        }
+    }
+
+    /// Writes these sessions, or that there are none; false where that failed.
+    pub(super) async fn write(&mut self, changes: Vec<(String, Option<Session>)>) -> bool {
+        if self.read_only || changes.is_empty() {
+            return true;
+        }
+        let Some(mut store) = self.store.take() else { return true };
         let saved = tokio::task::spawn_blocking(move || {
-            let saved = store.save(named);
+            let saved = store.save(changes);
             (store, saved)
         })
         .await;
-        let Ok((store, saved)) = saved else { return };
+        let Ok((store, saved)) = saved else { return false };
         self.store = Some(store);
-        if let Err(error) = saved {
-            world.sessions.mark_changed(changes.iter().map(|(user, _)| *user));
+        if let Err(error) = &saved {
             tracing::error!(%error, remedy = error.remedy(), "sessions not saved");
         }
+        saved.is_ok()
     }
 
     /// Saves changed sessions now and then, and gives the cache back at the end.
@@ -215,7 +222,10 @@ pub(super) async fn watch_saturation<D: Driver>(
         for (i, reason) in SaturationReason::ALL.iter().enumerate() {
             world.metrics.saturated(*reason, now[i]);
             if now[i] && !was[i] {
-                tracing::error!(reason = reason.as_str(), "the generator itself is the bottleneck: its figures are about itself, not about the server");
+                tracing::error!(
+                    reason = reason.as_str(),
+                    "the generator itself is the bottleneck: its figures are about itself, not about the server"
+                );
             }
         }
         was = now;

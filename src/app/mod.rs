@@ -4,14 +4,16 @@ mod assemble;
 mod books;
 mod check;
 mod cleanup;
+mod course;
 mod demo;
-mod keepers;
 mod health;
+mod keepers;
 mod limits;
 mod rig;
 mod run;
 mod signals;
 mod target;
+mod view;
 
 use crate::cli::Command;
 use crate::config::Environment;
