@@ -9,7 +9,7 @@
 //! | [`verdict`] | the exit code and its reason |
 //! | [`words`] | the summary as a person reads it |
 //! | [`figures`] | numbers as people read them |
-//! | [`file`] | the summary's file, replaced atomically |
+//! | [`file`](mod@file) | the summary's file, replaced atomically |
 //! | [`durations`] | times to delivery in the summary: quantiles and the mergeable histogram |
 //!
 //! Knows how to put figures into words; must not know sockets, users or the schedule.
