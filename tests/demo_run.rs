@@ -18,6 +18,7 @@ fn a_demo_shows_live_metrics_balances_its_books_and_ends_well() {
     let mut demo = Command::new(env!("CARGO_BIN_EXE_soakrig"))
         .args(["demo", "--user-range-max", "10", "--chat-rate", "10/s", "--duration", "6s", "--ramp", "50/s"])
         .args(["--sign-in-rate", "50/s", "--connect-rate", "50/s", "--metrics-listen", "127.0.0.1:0"])
+        .arg("--disable-event-leaving")
         .arg("--summary")
         .arg(&summary)
         .env("HOME", folder.path())
@@ -76,7 +77,7 @@ fn wait_for(address: &str, sample: &str) -> String {
             return page;
         }
         assert!(begin.elapsed() < PATIENCE, "no `{sample}` in\n{page}");
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
