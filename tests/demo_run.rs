@@ -60,7 +60,7 @@ fn metrics_address(demo: &mut Child) -> (String, mpsc::Receiver<String>) {
     });
     loop {
         let line = rx.recv_timeout(PATIENCE).expect("the demo says where its metrics are");
-        if let Some((_, rest)) = line.split_once("http://127.0.0.1:")
+        if let Some((_, rest)) = line.split_once("metrics on http://127.0.0.1:")
             && let Some((port, _)) = rest.split_once("/metrics")
         {
             return (format!("127.0.0.1:{port}"), rx);
