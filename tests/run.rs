@@ -128,8 +128,9 @@ fn a_target_that_refuses_is_told_apart() {
     let target = Target::start(&[]);
     let cache = tempfile::tempdir().unwrap();
     let refused = |url: &str, slug: &str, args: &[&str], word: &str| {
-        let name = format!("{slug}.json");
-        let ended = Rig::run(url, slug, &cache.path().join(name), &[&["--duration", "5s"], args].concat()).end_early();
+        let cache = tempfile::tempdir_in(cache.path()).unwrap();
+        let ended =
+            Rig::run(url, slug, &cache.path().join("s.json"), &[&["--duration", "5s"], args].concat()).end_early();
         assert_eq!(ended.code, Some(107), "{slug}: {}\n{}", ended.stdout, ended.stderr);
         assert!(ended.stdout.contains(word), "{slug}: {}", ended.stdout);
     };
