@@ -82,6 +82,26 @@ fn the_architecture_names_every_module_and_no_other() {
 }
 
 #[test]
+fn every_dependency_is_justified() {
+    let manifest: toml::Table =
+        fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml").parse().expect("TOML");
+    let page = fs::read_to_string(root().join("docs/decisions/0001-dependencies.md")).expect("the decision");
+    let names = |table: &str| manifest[table].as_table().expect("a table").keys().cloned().collect::<Vec<_>>();
+    let dependencies = names("dependencies");
+    let named: Vec<String> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .flat_map(|row| in_backticks(row.split('|').nth(1).unwrap_or_default()))
+        .collect();
+    let unnamed: Vec<_> = dependencies.iter().filter(|name| !named.contains(name)).collect();
+    let gone: Vec<_> = named.iter().filter(|name| !dependencies.contains(name)).collect();
+    assert!(unnamed.is_empty() && gone.is_empty(), "decision 1 lacks {unnamed:?} and still has {gone:?}");
+    let for_tests = names("dev-dependencies");
+    let unnamed: Vec<_> = for_tests.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(unnamed.is_empty(), "decision 1 lacks {unnamed:?}");
+}
+
+#[test]
 fn an_import_is_seen_however_it_is_written() {
     let seen = |code: &str| {
         let code = without_comments_and_strings(code);
