@@ -224,6 +224,7 @@ async fn a_mute_socket_says_nothing_and_stays_open() {
         assert!(tokio::time::Instant::now() < deadline, "it never spoke again after {said}");
     }
     assert_eq!(target.counts().sockets.open_now, 1);
+    assert_eq!(target.injections(0).len() as u64, target.counts().injected["mute"]);
 }
 
 #[tokio::test]
