@@ -272,10 +272,13 @@ impl Life<'_> {
         } else if matches!(end, End::Client(_)) && !self.peer.is_mute() {
             return;
         }
+        // What follows a breach cannot be understood, so it is only taken in, until the client is gone.
+        let breach = matches!(end, End::Breach(_));
         while self.stream.readable().await.is_ok() {
-            match read_once(&self.stream, &mut self.inbound) {
+            let inbound = if breach { &mut Inbound::default() } else { &mut self.inbound };
+            match read_once(&self.stream, inbound) {
                 Ok(0) => return,
-                Ok(_) if self.hears_close() && !self.peer.is_mute() => return,
+                Ok(_) if !breach && self.hears_close() && !self.peer.is_mute() => return,
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
                 _ => {}
             }
