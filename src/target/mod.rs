@@ -1,7 +1,7 @@
 //! The embedded plenary server: the protocol served for real, in memory, and counted.
 //!
 //! It judges the rig, so it shares no wire code with the drivers. One task a client connection
-//! ([`door`], [`socket`]), one task a plenary ([`keeper`]); all are owned by [`Target`].
+//! (`door`, `socket`), one task a plenary (`keeper`); all are owned by [`Target`].
 //!
 //! | file | what it is for |
 //! | --- | --- |
