@@ -60,6 +60,8 @@ async fn connections_end_as_they_are_told_to() {
         let (mut line, _) = alice.enter("/event/test/").await;
         target.act(Act::Close { code, share: 1.0 }).await.unwrap();
         assert_eq!(end_of(&mut line).await, code.to_string());
+        // Read on, or the client's own close frame never goes out.
+        assert_eq!(end_of(&mut line).await, "end");
         until("the end is counted", || target.counts().sockets.open_now == 0).await;
     }
     let (mut line, _) = alice.enter("/event/test/").await;
@@ -224,6 +226,7 @@ async fn a_mute_socket_says_nothing_and_stays_open() {
         assert!(tokio::time::Instant::now() < deadline, "it never spoke again after {said}");
     }
     assert_eq!(target.counts().sockets.open_now, 1);
+    assert_eq!(target.injections(0).len() as u64, target.counts().injected["mute"]);
 }
 
 #[tokio::test]

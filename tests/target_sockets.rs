@@ -7,7 +7,7 @@ mod target_client;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use soakrig::target::{Options, PresenceMode, Target, Timing, serve};
+use soakrig::target::{Act, Options, PresenceMode, Target, Timing, serve};
 use target_client::{Line, Person, members, until};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -329,12 +329,12 @@ async fn a_stop_closes_with_1001() {
 
 #[tokio::test]
 async fn a_reader_that_is_too_slow_is_cut_off_and_counted() {
-    let target = serve(Options { queue: 1024 * 1024, ..Options::default() }).await.unwrap();
+    let target = serve(Options { queue: 4 * 1024 * 1024, ..Options::default() }).await.unwrap();
     let (_alice, _never_reads) = enter(&target, "alice").await;
     let (_bob, mut second) = enter(&target, "bob").await;
-    let text = "a".repeat(300_000);
     while target.counts().sockets.ended_by_slowness == 0 {
-        second.chat(&text).await;
+        target.act(Act::Frame { bytes: 2 * 1024 * 1024 }).await.unwrap();
+        second.chat("hello").await;
         second.json_of("chat").await;
     }
     assert!(target.counts().sent.chats_discarded > 0);

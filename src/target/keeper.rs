@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::accounts::User;
 use super::breakouts::Breakouts;
-use super::crowd::{Crowd, Left};
+use super::crowd::{Crowd, Left, Round};
 use super::faults::deliveries::{Chat, Deliveries};
 use super::faults::lies::Lies;
 use super::faults::{Fault, Faults, PresenceKnobs};
@@ -42,8 +42,11 @@ pub(super) struct Keeper {
     deliveries: Deliveries,
     lies: Lies,
     presence_knobs: PresenceKnobs,
-    /// Whether the member list changed since it was last sent to all (batched presence).
+    /// Whether the member list changed since it last set out to all (batched presence).
     stale: bool,
+    /// The list that is on its way to all (batched presence): large lists to many take a while,
+    /// and chats must not wait for that.
+    round: Option<Round>,
     notes: mpsc::Receiver<Note>,
     present: Arc<AtomicUsize>,
 }
@@ -62,6 +65,7 @@ impl Keeper {
             lies: Lies::new(Arc::clone(&setting.desk)),
             presence_knobs: setting.desk.faults().presence.clone(),
             stale: false,
+            round: None,
             notes,
             present,
             setting,
@@ -93,15 +97,16 @@ impl Keeper {
             let held = self.deliveries.next_due();
             let due = held.unwrap_or_else(time::Instant::now);
             tokio::select! {
+                biased;
+                () = sleep_until(due), if held.is_some() => {
+                    self.setting.desk.pass().await;
+                    self.deliveries.release();
+                }
                 count = self.notes.recv_many(&mut handful, HANDFUL) => {
                     if count == 0 {
                         return;
                     }
                     self.take(&mut handful).await;
-                }
-                () = sleep_until(due), if held.is_some() => {
-                    self.setting.desk.pass().await;
-                    self.deliveries.release();
                 }
                 _ = prune.tick() => self.prune().await,
                 _ = batch.tick() => self.refresh().await,
@@ -110,7 +115,12 @@ impl Keeper {
                         self.list_changed().await;
                     }
                 }
+                () = tokio::task::yield_now(), if self.round.is_some() => {
+                    self.setting.desk.pass().await;
+                    self.round = self.round.take().and_then(|mut round| round.step().then_some(round));
+                }
             }
+            self.present.store(self.crowd.roster.len(), Ordering::Release);
         }
     }
 
@@ -228,8 +238,10 @@ impl Keeper {
     }
 
     async fn refresh(&mut self) {
-        if std::mem::take(&mut self.stale) {
-            self.send_list().await;
+        if self.round.is_none() && std::mem::take(&mut self.stale) {
+            let list = self.list();
+            self.round = Some(self.crowd.round(list));
+            self.flood(self.presence_knobs.flood).await;
         }
         self.breakouts.refresh(&self.crowd).await;
     }

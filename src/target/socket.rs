@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::accounts::User;
@@ -83,15 +84,17 @@ pub(super) async fn live(world: &World, admission: Admission, stream: TcpStream,
     sockets.opened.one();
     sockets.open_now.one();
     let mut life = Life { world, role: admission.role, stream, peer, inbound, unanswered: false, deaf: false };
-    life.arrive().await;
-    life.converse().await;
+    let mut news = world.desk.watch();
+    let faults = Arc::clone(&news.borrow_and_update());
+    life.arrive(&faults).await;
+    life.converse(news).await;
     life.part().await;
     sockets.open_now.less(1);
 }
 
 impl Life<'_> {
-    async fn arrive(&mut self) {
-        self.suffer(&self.world.desk.faults());
+    async fn arrive(&mut self, faults: &Faults) {
+        self.suffer(faults);
         let peer = Arc::clone(&self.peer);
         match &self.role {
             Role::Plenary(hall) => hall.note(Note::Enter(peer)).await,
@@ -103,11 +106,10 @@ impl Life<'_> {
     }
 
     /// Until the socket is to end.
-    async fn converse(&mut self) {
+    async fn converse(&mut self, mut news: watch::Receiver<Arc<Faults>>) {
         let ping = self.world.options.timing.ping;
         let due = sleep_until(Instant::now() + ping);
         tokio::pin!(due);
-        let mut news = self.world.desk.watch();
         while self.peer.ended().is_none() {
             let waiting = self.peer.is_waiting();
             let what = tokio::select! {
@@ -270,10 +272,13 @@ impl Life<'_> {
         } else if matches!(end, End::Client(_)) && !self.peer.is_mute() {
             return;
         }
+        // What follows a breach cannot be understood, so it is only taken in, until the client is gone.
+        let breach = matches!(end, End::Breach(_));
         while self.stream.readable().await.is_ok() {
-            match read_once(&self.stream, &mut self.inbound) {
+            let inbound = if breach { &mut Inbound::default() } else { &mut self.inbound };
+            match read_once(&self.stream, inbound) {
                 Ok(0) => return,
-                Ok(_) if self.hears_close() && !self.peer.is_mute() => return,
+                Ok(_) if !breach && self.hears_close() && !self.peer.is_mute() => return,
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
                 _ => {}
             }

@@ -86,7 +86,7 @@ impl Deliveries {
     /// Sends chats to everybody in a crowd.
     pub(in crate::target) async fn broadcast(&mut self, crowd: &Crowd, chats: &[Chat]) {
         self.follow();
-        if self.doses.is_empty() && self.shelf.is_empty() {
+        if self.doses.is_empty() && self.shelf.is_empty() && self.knobs.socket.mute == 0.0 {
             let frames: Vec<Frame> = chats.iter().map(|chat| chat.frame.clone()).collect();
             return crowd.broadcast(&frames).await;
         }
@@ -121,6 +121,11 @@ impl Deliveries {
     }
 
     fn deliver(&mut self, peer: &Arc<Peer>, chat: &Chat) {
+        if peer.is_mute() && peer.ended().is_none() {
+            // The peer counts it; what it is sent goes nowhere.
+            self.note(Fault::Mute, peer, chat, Duration::ZERO);
+            return peer.send(std::slice::from_ref(&chat.frame));
+        }
         match self.judge(peer, chat) {
             Some(fault) if self.strike(fault, peer, chat) => {}
             _ => self.intact(peer, chat, std::slice::from_ref(&chat.frame)),
@@ -247,7 +252,7 @@ impl Deliveries {
     }
 
     fn write(&self, held: &Held) {
-        if held.peer.ended().is_none() {
+        if held.peer.ended().is_none() && !held.peer.is_mute() {
             held.strike.written.store(self.desk.epoch.micros(), Ordering::Release);
         }
         held.peer.send(std::slice::from_ref(&held.frame));
