@@ -21,4 +21,9 @@
 pub mod chat;
 pub mod clock;
 pub mod drivers;
+pub mod fleet;
+pub mod ledger;
 pub mod marker;
+pub mod metrics;
+pub mod report;
+pub mod schedule;
