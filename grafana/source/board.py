@@ -98,7 +98,7 @@ def _annotations() -> list[dict]:
     """What happened to the run, read off its metrics: each expression is there for a minute after it."""
     info = f"soakrig_run_info{{{_RUN}}}"
     before = f"{info} offset 1m"
-    hold = 'soakrig_run_phase{{phase="hold"}} == 1'
+    hold = 'soakrig_run_phase{phase="hold"} == 1'
     join = f"on (job, instance) group_left (run, plenary) {info}"
     runs = "by (run, plenary)"
     return [

@@ -19,6 +19,7 @@ def now(expression: str, legend: str = "", **more: object) -> dict:
 def panel(kind: str, title: str, description: str, queries: list[dict], unit: str, **more: object) -> dict:
     """What every panel has."""
     defaults = {"unit": unit, "color": {"mode": "palette-classic"}, **more.pop("defaults", {})}
+    defaults = {key: value for key, value in defaults.items() if value is not None}
     return {
         "type": kind,
         "title": title,
