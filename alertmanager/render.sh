@@ -1,12 +1,12 @@
 #!/bin/sh
 # Copies alertmanager.yml to another directory, with the settings of the environment in it.
 #
-#   SOAKRIG_WEBHOOK_FILE=/run/secrets/webhook_url alertmanager/render.sh /tmp/alertmanager
+#   WATCH_WEBHOOK_FILE=/run/secrets/webhook_url alertmanager/render.sh /tmp/alertmanager
 #
-#   SOAKRIG_WEBHOOK_FILE     a file that holds the base address of the webhook, which may
+#   WATCH_WEBHOOK_FILE     a file that holds the base address of the webhook, which may
 #                            hold a token; /wake and /morning are added to it
-#   SOAKRIG_GROUP_WAIT       how long a new group collects alerts
-#   SOAKRIG_GROUP_INTERVAL   how soon a changed group is sent again
+#   WATCH_GROUP_WAIT       how long a new group collects alerts
+#   WATCH_GROUP_INTERVAL   how soon a changed group is sent again
 #
 # Only sed: it runs in the Alertmanager image too.
 set -eu
@@ -23,12 +23,12 @@ setting() {
 s|^\( *-* *[a-z_]*:\) .* # $1\$|\1 $2 # $1|"
 }
 
-if [ -n "${SOAKRIG_WEBHOOK_FILE:-}" ]; then
-    webhook=$(cat "$SOAKRIG_WEBHOOK_FILE")
-    setting SOAKRIG_WEBHOOK_WAKE "$webhook/wake"
-    setting SOAKRIG_WEBHOOK_MORNING "$webhook/morning"
+if [ -n "${WATCH_WEBHOOK_FILE:-}" ]; then
+    webhook=$(cat "$WATCH_WEBHOOK_FILE")
+    setting WATCH_WEBHOOK_WAKE "$webhook/wake"
+    setting WATCH_WEBHOOK_MORNING "$webhook/morning"
 fi
-[ -z "${SOAKRIG_GROUP_WAIT:-}" ] || setting SOAKRIG_GROUP_WAIT "$SOAKRIG_GROUP_WAIT"
-[ -z "${SOAKRIG_GROUP_INTERVAL:-}" ] || setting SOAKRIG_GROUP_INTERVAL "$SOAKRIG_GROUP_INTERVAL"
+[ -z "${WATCH_GROUP_WAIT:-}" ] || setting WATCH_GROUP_WAIT "$WATCH_GROUP_WAIT"
+[ -z "${WATCH_GROUP_INTERVAL:-}" ] || setting WATCH_GROUP_INTERVAL "$WATCH_GROUP_INTERVAL"
 
 sed "$script" "$from/alertmanager.yml" >"$to/alertmanager.yml"

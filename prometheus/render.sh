@@ -2,14 +2,14 @@
 # Copies this directory to another one, with the settings of the environment in it.
 # Prometheus reads no environment in its files, and there is to be one set of rules only.
 #
-#   SOAKRIG_SCRAPE_INTERVAL=10s prometheus/render.sh /tmp/prometheus
+#   WATCH_SCRAPE_INTERVAL=10s prometheus/render.sh /tmp/prometheus
 #
-#   SOAKRIG_TARGETS            generators, host:port separated by commas
-#   SOAKRIG_ALERTMANAGER       host:port
-#   SOAKRIG_PROMETHEUS         host:port at which this Prometheus scrapes itself
-#   SOAKRIG_SCRAPE_INTERVAL    of scrapes and of rules
-#   SOAKRIG_ALERT_FOR          one `for` for every alert that waits, e.g. 10s, to try them out
-#   SOAKRIG_RUNBOOK_URL        where runbook.md is read, without the #section;
+#   WATCH_TARGETS            generators, host:port separated by commas
+#   WATCH_ALERTMANAGER       host:port
+#   WATCH_PROMETHEUS         host:port at which this Prometheus scrapes itself
+#   WATCH_SCRAPE_INTERVAL    of scrapes and of rules
+#   WATCH_ALERT_FOR          one `for` for every alert that waits, e.g. 10s, to try them out
+#   WATCH_RUNBOOK_URL        where runbook.md is read, without the #section;
 #                              by default this Prometheus' own copy
 #
 # Only sed and cp: it runs in the Prometheus image too.
@@ -38,12 +38,12 @@ list() {
     printf '["%s"]' "$(printf %s "$1" | sed 's/,/", "/g')"
 }
 
-[ -z "${SOAKRIG_TARGETS:-}" ] || setting SOAKRIG_TARGETS "$(list "$SOAKRIG_TARGETS")"
-[ -z "${SOAKRIG_ALERTMANAGER:-}" ] || setting SOAKRIG_ALERTMANAGER "$(list "$SOAKRIG_ALERTMANAGER")"
-[ -z "${SOAKRIG_PROMETHEUS:-}" ] || setting SOAKRIG_PROMETHEUS "$(list "$SOAKRIG_PROMETHEUS")"
-[ -z "${SOAKRIG_SCRAPE_INTERVAL:-}" ] || setting SOAKRIG_SCRAPE_INTERVAL "$SOAKRIG_SCRAPE_INTERVAL"
+[ -z "${WATCH_TARGETS:-}" ] || setting WATCH_TARGETS "$(list "$WATCH_TARGETS")"
+[ -z "${WATCH_ALERTMANAGER:-}" ] || setting WATCH_ALERTMANAGER "$(list "$WATCH_ALERTMANAGER")"
+[ -z "${WATCH_PROMETHEUS:-}" ] || setting WATCH_PROMETHEUS "$(list "$WATCH_PROMETHEUS")"
+[ -z "${WATCH_SCRAPE_INTERVAL:-}" ] || setting WATCH_SCRAPE_INTERVAL "$WATCH_SCRAPE_INTERVAL"
 
 alerts=$to/rules/alerts.yml
-[ -z "${SOAKRIG_ALERT_FOR:-}" ] || edit "s|^\( *for:\) [1-9].*|\1 $SOAKRIG_ALERT_FOR|" "$alerts"
-[ -z "${SOAKRIG_RUNBOOK_URL:-}" ] ||
-    edit "s|{{ \$externalURL }}/user/runbook.md|$SOAKRIG_RUNBOOK_URL|" "$alerts"
+[ -z "${WATCH_ALERT_FOR:-}" ] || edit "s|^\( *for:\) [1-9].*|\1 $WATCH_ALERT_FOR|" "$alerts"
+[ -z "${WATCH_RUNBOOK_URL:-}" ] ||
+    edit "s|{{ \$externalURL }}/user/runbook.md|$WATCH_RUNBOOK_URL|" "$alerts"

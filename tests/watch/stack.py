@@ -96,9 +96,9 @@ class Stack:
         """Prometheus with the project's configuration, rendered with these settings."""
         port = free_port()
         env = {
-            "SOAKRIG_TARGETS": ",".join(targets),
-            "SOAKRIG_PROMETHEUS": f"127.0.0.1:{port}",
-            "SOAKRIG_SCRAPE_INTERVAL": "1s",
+            "WATCH_TARGETS": ",".join(targets),
+            "WATCH_PROMETHEUS": f"127.0.0.1:{port}",
+            "WATCH_SCRAPE_INTERVAL": "1s",
             **settings,
         }
         config = self.work / "prometheus"
@@ -120,7 +120,7 @@ class Stack:
         secret = self.work / "webhook_url"
         secret.write_text(webhook)
         config = self.work / "alertmanager"
-        env = {**os.environ, "SOAKRIG_WEBHOOK_FILE": str(secret), **settings}
+        env = {**os.environ, "WATCH_WEBHOOK_FILE": str(secret), **settings}
         subprocess.run([ROOT / "alertmanager" / "render.sh", config], env=env, check=True)
         self.start(
             "alertmanager",
