@@ -1,7 +1,5 @@
 //! A user's desk: room for one intent, taken until its frame is wholly written.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -10,30 +8,47 @@ use crate::schedule::Intent;
 /// Where one user gets its intents.
 #[derive(Debug, Default)]
 pub struct Desk {
-    busy: AtomicBool,
-    intent: Mutex<Option<Intent>>,
+    top: Mutex<Top>,
     wake: Notify,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+enum Top {
+    #[default]
+    Free,
+    /// Put down, not taken up.
+    Waiting(Intent),
+    /// Taken up, its frame not wholly written.
+    Busy,
 }
 
 impl Desk {
     /// Puts an intent down if the desk is free; false if it is not.
     pub fn put(&self, intent: Intent) -> bool {
-        if self.busy.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        let mut top = self.top.lock();
+        if !matches!(*top, Top::Free) {
             return false;
         }
-        *self.intent.lock() = Some(intent);
+        *top = Top::Waiting(intent);
+        drop(top);
         self.wake.notify_one();
         true
     }
 
     /// Takes the intent up, if there is one. The desk stays busy until [`done`](Self::done).
     pub fn take(&self) -> Option<Intent> {
-        self.intent.lock().take()
+        let mut top = self.top.lock();
+        let Top::Waiting(intent) = *top else { return None };
+        *top = Top::Busy;
+        Some(intent)
     }
 
     /// The intent that was taken up is carried out: the desk is free.
     pub fn done(&self) {
-        self.busy.store(false, Ordering::Release);
+        let mut top = self.top.lock();
+        if matches!(*top, Top::Busy) {
+            *top = Top::Free;
+        }
     }
 
     /// Waits until an intent may have been put down. Cancel-safe.

@@ -2,4 +2,6 @@
 //! that owns every user's task. It knows no protocol.
 
 pub mod desk;
+pub mod dispatch;
+pub mod ramp;
 pub mod roster;

@@ -24,7 +24,8 @@ pub struct DeliveryCounts {
     pub outcomes: [u64; Outcome::COUNT],
     /// Arrivals with something wrong about them, by [`Anomaly`]; apart from the outcomes.
     pub anomalies: [u64; Anomaly::COUNT],
-    /// Arrivals that raced a join or a leave, where either verdict would be fair; in no other number.
+    /// Arrivals on a connection that was just joining or closing when the message was handed over, so
+    /// that the server may see it either way; in no other number.
     pub raced: u64,
 }
 

@@ -51,7 +51,7 @@ pub struct Summary {
 }
 
 /// Which run this is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// The run id, the same for all generators of a run.
     pub id: String,
@@ -65,10 +65,10 @@ pub struct Run {
     pub version: String,
     /// When the ramp began, RFC 3339 in UTC.
     pub started: String,
-    /// From there to the end of the grace, in milliseconds.
-    pub duration_ms: u64,
-    /// Of that, how long the load was held: from the end of the ramp to the stop, in milliseconds.
-    pub hold_ms: u64,
+    /// From there to the end of the grace, in seconds.
+    pub duration_seconds: f64,
+    /// Of that, how long the load was held: from the end of the ramp to the stop, in seconds.
+    pub hold_seconds: f64,
     /// False in a checkpoint of a run that still goes on, or was killed.
     pub complete: bool,
 }
@@ -123,7 +123,8 @@ pub struct Deliveries {
     pub excused: Excused,
     /// No verdict when the run ended.
     pub outstanding: u64,
-    /// Arrivals that raced a join or a leave; in no other number.
+    /// Arrivals on a connection that was just joining or closing when the message was sent; in no
+    /// other number.
     pub raced: u64,
 }
 

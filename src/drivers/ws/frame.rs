@@ -8,7 +8,7 @@ use strum::IntoStaticStr;
 pub const HEADER_LIMIT: usize = 10;
 
 /// The largest payload of a control frame.
-pub const CONTROL_LIMIT: usize = 125;
+pub const CONTROL_LIMIT: u64 = 125;
 
 /// How a server broke the protocol; the connection cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,15 +112,15 @@ impl Header {
         if opcode.is_control() && !fin {
             return Err(Violation::Protocol("control frame in parts"));
         }
-        if opcode.is_control() && second > 125 {
-            return Err(Violation::Protocol("long control frame"));
-        }
         let (length, size) = match (second, bytes) {
             (126, [_, _, a, b, ..]) => (u64::from(u16::from_be_bytes([*a, *b])), 4),
             (127, [_, _, a, b, c, d, e, f, g, h, ..]) => (u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), 10),
             (126 | 127, _) => return Ok(None),
             (short, _) => (u64::from(short), 2),
         };
+        if opcode.is_control() && length > CONTROL_LIMIT {
+            return Err(Violation::Protocol("long control frame"));
+        }
         Ok(Some(Self { fin, opcode, length, size }))
     }
 }
