@@ -17,10 +17,11 @@ to=${1:?usage: render.sh DIRECTORY}
 mkdir -p "$to"
 script=''
 
-# The line that ends in the comment "# NAME" gets this value.
+# The line that ends in the comment "# NAME" gets this value, whatever characters it has.
 setting() {
+    value=$(printf %s "$2" | sed 's/[&|\\]/\\&/g')
     script="$script
-s|^\( *-* *[a-z_]*:\) .* # $1\$|\1 $2 # $1|"
+s|^\( *-* *[a-z_]*:\) .* # $1\$|\1 $value # $1|"
 }
 
 if [ -n "${WATCH_WEBHOOK_FILE:-}" ]; then

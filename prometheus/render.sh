@@ -28,9 +28,14 @@ edit() {
     sed "$1" "$2" >"$2.new" && mv "$2.new" "$2"
 }
 
+# A value as sed's replacement takes it.
+quoted() {
+    printf %s "$1" | sed 's/[&|\\]/\\&/g'
+}
+
 # The line that ends in the comment "# NAME" gets this value.
 setting() {
-    edit "s|^\( *-* *[a-z_]*:\) .* # $1\$|\1 $2 # $1|" "$to/prometheus.yml"
+    edit "s|^\( *-* *[a-z_]*:\) .* # $1\$|\1 $(quoted "$2") # $1|" "$to/prometheus.yml"
 }
 
 # a:1,b:2 as ["a:1", "b:2"].
@@ -44,6 +49,6 @@ list() {
 [ -z "${WATCH_SCRAPE_INTERVAL:-}" ] || setting WATCH_SCRAPE_INTERVAL "$WATCH_SCRAPE_INTERVAL"
 
 alerts=$to/rules/alerts.yml
-[ -z "${WATCH_ALERT_FOR:-}" ] || edit "s|^\( *for:\) [1-9].*|\1 $WATCH_ALERT_FOR|" "$alerts"
+[ -z "${WATCH_ALERT_FOR:-}" ] || edit "s|^\( *for:\) [1-9].*|\1 $(quoted "$WATCH_ALERT_FOR")|" "$alerts"
 [ -z "${WATCH_RUNBOOK_URL:-}" ] ||
-    edit "s|{{ \$externalURL }}/user/runbook.md|$WATCH_RUNBOOK_URL|" "$alerts"
+    edit "s|{{ \$externalURL }}/user/runbook.md|$(quoted "$WATCH_RUNBOOK_URL")|" "$alerts"
