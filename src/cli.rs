@@ -2,6 +2,7 @@
 //!
 //! It holds what was typed, no defaults and no meaning; see [`crate::config`].
 
+mod paper;
 mod task;
 
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ use crate::config::settings::{
 };
 use crate::config::value::{Span, TargetUrl, shown};
 
+pub use paper::{Page, Paper};
 pub use task::Resolved;
 
 const EXIT_CODES: &str = "\
@@ -37,10 +39,38 @@ TOML file of --config (chat-rate = \"5/s\"). Flags win over variables, variables
 /// delivery accounted for.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "soakrig", version, after_help = EXIT_CODES, disable_help_subcommand = true, max_term_width = 100)]
-pub struct Cli {
-    /// What to do.
+struct Cli {
     #[command(subcommand)]
-    pub command: Command,
+    wanted: Wanted,
+}
+
+/// What a command line asks for.
+#[derive(Debug, Clone, Subcommand)]
+#[allow(clippy::large_enum_variant)]
+pub enum Wanted {
+    /// Something to do.
+    #[command(flatten)]
+    Command(Command),
+    /// Something to print.
+    #[command(flatten)]
+    Paper(Paper),
+}
+
+impl Wanted {
+    /// What is to be done, if something is.
+    #[must_use]
+    pub fn command(self) -> Option<Command> {
+        match self {
+            Self::Command(command) => Some(command),
+            Self::Paper(_) => None,
+        }
+    }
+}
+
+/// The whole command line as clap describes it.
+#[must_use]
+pub fn definition() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
 }
 
 /// The commands.
@@ -278,11 +308,11 @@ impl Command {
 /// # Errors
 /// clap's error, to be printed and to end with its exit code: wrong flags, or help that was
 /// asked for. Values that may hold credentials are cut out of it.
-pub fn parse<I>(args: I) -> Result<Cli, clap::Error>
+pub fn parse<I>(args: I) -> Result<Wanted, clap::Error>
 where
     I: IntoIterator<Item: Into<OsString> + Clone>,
 {
-    Cli::try_parse_from(args).map_err(without_credentials)
+    Cli::try_parse_from(args).map(|cli| cli.wanted).map_err(without_credentials)
 }
 
 /// clap repeats a wrong value, and a URL may have a password in it.

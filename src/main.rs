@@ -2,9 +2,16 @@
 
 use std::process::ExitCode;
 
+use soakrig::cli::{Wanted, parse};
+use soakrig::error;
+
 fn main() -> ExitCode {
-    match soakrig::cli::parse(std::env::args_os()) {
-        Ok(cli) => soakrig::app::main(cli.command).into(),
+    match parse(std::env::args_os()) {
+        Ok(Wanted::Command(command)) => soakrig::app::main(command).into(),
+        Ok(Wanted::Paper(paper)) => match paper.write(&mut std::io::stdout()) {
+            Ok(()) => error::ExitCode::Ok.into(),
+            Err(_) => error::ExitCode::Environment.into(),
+        },
         Err(error) => {
             // Nobody is left to tell where printing fails.
             let _ = error.print();

@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use clap::CommandFactory;
-use soakrig::cli::{Cli, parse};
+use soakrig::cli::{definition, parse};
 use soakrig::config::Environment;
 use soakrig::config::plan::{CachePlace, Demo, Plan, Run, Task, Volume};
 use soakrig::config::value::{LogFormat, Pacing, Presence};
@@ -17,7 +16,7 @@ fn home() -> Environment {
 }
 
 fn task(args: &[&str]) -> Task {
-    parse(args).unwrap().command.resolve(&home()).unwrap().task
+    parse(args).unwrap().command().unwrap().resolve(&home()).unwrap().task
 }
 
 fn run(more: &[&str]) -> Plan {
@@ -74,7 +73,7 @@ fn a_plain_demo_is_short_and_keeps_no_sessions() {
 
 #[test]
 fn a_demo_needs_no_home() {
-    assert!(parse(["soakrig", "demo"]).unwrap().command.resolve(&Environment::default()).is_ok());
+    assert!(parse(["soakrig", "demo"]).unwrap().command().unwrap().resolve(&Environment::default()).is_ok());
 }
 
 #[test]
@@ -102,7 +101,7 @@ fn default_in(help: &str) -> Option<&str> {
 /// Given as a flag, a default must change nothing.
 #[test]
 fn the_defaults_in_the_help_are_true() {
-    let command = Cli::command();
+    let command = definition();
     let run_command = command.find_subcommand("run").unwrap();
     let fixed = ["--seed", "1", "--run-id", "r"];
     let plain = run(&fixed);

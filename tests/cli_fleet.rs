@@ -12,7 +12,7 @@ fn resolve(args: &[&str], variables: &[(&str, &str)]) -> (Plan, Vec<String>) {
         Environment::of([("HOME", "/h"), ("SOAKRIG_PASSWORD", "secret")].iter().chain(variables).copied());
     let args =
         [&["soakrig", "run", "http://h", "test", "--user-range-max", "100", "--chat-rate", "5/s"], args].concat();
-    match parse(args).unwrap().command.resolve(&environment).unwrap() {
+    match parse(args).unwrap().command().unwrap().resolve(&environment).unwrap() {
         Resolved { task: Task::Run(Run { plan, .. }), warnings } => (plan, warnings),
         other => panic!("{other:?}"),
     }
@@ -81,7 +81,7 @@ fn a_shard_without_a_run_id_is_warned_of() {
 #[test]
 fn a_cleanup_takes_the_whole_range() {
     let environment = Environment::of([("HOME", "/h"), ("SOAKRIG_SHARD", "1/3")]);
-    let command = parse(["soakrig", "cleanup", "http://h", "--user-range-max", "9"]).unwrap().command;
+    let command = parse(["soakrig", "cleanup", "http://h", "--user-range-max", "9"]).unwrap().command().unwrap();
     match command.resolve(&environment).unwrap().task {
         Task::Cleanup(cleanup) => assert_eq!(cleanup.crowd.range.len(), 9),
         other => panic!("{other:?}"),

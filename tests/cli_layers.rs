@@ -79,7 +79,7 @@ fn typed(command: &str, key: &str, value: &str) -> Settings {
         "plenary" => args.extend(["http://x".to_owned(), value.to_owned()]),
         _ => args.push(format!("{}={value}", flag(key))),
     }
-    let (mut settings, _) = parse(args).unwrap().command.settings();
+    let (mut settings, _) = parse(args).unwrap().command().unwrap().settings();
     if key == "plenary" {
         settings.url = Default::default();
     }
@@ -170,7 +170,7 @@ fn an_unknown_variable_is_warned_of() {
 #[test]
 fn a_list_comes_from_repeated_flags_from_an_array_and_from_commas() {
     let repeated = parse(["soakrig", "run", "--source-ip", "127.0.0.2", "--source-ip", "127.0.0.3"]).unwrap();
-    let expected = repeated.command.settings().0;
+    let expected = repeated.command().unwrap().settings().0;
     assert_eq!(expected.connection.source_ip.as_ref().map(Vec::len), Some(2));
     let (_directory, path) = written("source-ip = [\"127.0.0.2\", \"127.0.0.3\"]\n");
     let nothing = Environment::default();

@@ -14,7 +14,7 @@ const RUN: [&str; 4] = ["soakrig", "run", "http://h", "test"];
 
 fn resolve(more: &[&str], variables: &[(&str, &str)]) -> Result<(Option<String>, Vec<String>), StartError> {
     let environment = Environment::of([("HOME", "/h")].iter().chain(variables).copied());
-    let command = parse([&RUN[..], more].concat()).unwrap().command;
+    let command = parse([&RUN[..], more].concat()).unwrap().command().unwrap();
     assert!(!format!("{command:?}").contains("hunter2"));
     match command.resolve(&environment)? {
         Resolved { task: Task::Run(Run { plan, .. }), warnings } => {

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use soakrig::drivers::Session;
 use soakrig::store::{Mode, Store};
@@ -19,13 +19,13 @@ fn open(path: &Path) -> Store {
 }
 
 /// Not a test by itself: the process that the tests start, and kill. It saves its users
-/// again and again, and tells of each save.
+/// once for each byte that it is sent, and tells of each save.
 #[test]
 fn writer() {
     let (Ok(path), Ok(name)) = (std::env::var(FILE), std::env::var(WRITER)) else { return };
     let mut store = open(Path::new(&path));
     println!("\npassword {}", store.password().unwrap().reveal());
-    for round in 0_u64.. {
+    for (round, _) in std::io::stdin().lock().bytes().enumerate() {
         let session = Session { cookies: vec![("sessionid".into(), format!("{round}").into())] };
         store.save((0..USERS).map(|user| (format!("{name}{user}"), Some(session.clone())))).unwrap();
         println!("\nsaved {round}");
@@ -34,7 +34,8 @@ fn writer() {
 
 struct Writer {
     child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    orders: ChildStdin,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
 }
 
 impl Writer {
@@ -43,11 +44,18 @@ impl Writer {
             .args(["--exact", "writer", "--nocapture"])
             .env(FILE, path)
             .env(WRITER, name)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        let orders = child.stdin.take().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
+        Self { child, orders, lines }
+    }
+
+    /// Orders so many saves, without waiting for them.
+    fn order(&mut self, saves: usize) {
+        self.orders.write_all(&vec![b'.'; saves]).unwrap();
     }
 
     /// What follows the word on the next line that begins with it.
@@ -74,6 +82,8 @@ fn a_writer_killed_at_any_moment_leaves_a_whole_file() {
     let mut password = None;
     for turn in 0..8 {
         let mut writer = Writer::start(&path, "u");
+        // More than it can do before it is killed.
+        writer.order(60_000);
         let made = writer.next("password");
         assert_eq!(*password.get_or_insert(made.clone()), made, "the password changed");
         let saved: u64 = (0..=turn).map(|_| writer.next("saved").parse::<u64>().unwrap()).last().unwrap();
@@ -98,10 +108,12 @@ fn two_processes_share_a_password_and_keep_each_others_sessions() {
     let path = directory.path().join("cache.json");
     let (mut one, mut other) = (Writer::start(&path, "a"), Writer::start(&path, "b"));
     assert_eq!(one.next("password"), other.next("password"));
+    const SAVES: usize = 10;
+    one.order(SAVES);
+    other.order(SAVES);
     for writer in [&mut one, &mut other] {
-        for _ in 0..3 {
-            writer.next("saved");
-        }
+        let last = (0..SAVES).map(|_| writer.next("saved")).last();
+        assert_eq!(last, Some((SAVES - 1).to_string()));
     }
     one.kill();
     other.kill();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::keepers::Cache;
-use super::run::start_logs;
+use super::run::Console;
 use super::{assemble, tell};
 use crate::chat::{Account, Failure, FailureKind, HttpOutcome, Step};
 use crate::clock::{Clock, Stamp};
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Goes through the steps and prints a line each; exit 107 at the first that fails.
 pub(super) async fn check(check: Check) -> Result<ExitCode, StartError> {
-    start_logs(&check.logging)?;
+    Console::open(&check.logging)?;
     let clock = Clock::start();
     let mut cache = Cache::open(check.crowd.cache.clone(), check.target.to_string()).await?;
     let password = cache.password(check.crowd.password.clone()).await?;

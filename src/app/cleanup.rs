@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::check::Quiet;
 use super::keepers::Cache;
-use super::run::start_logs;
+use super::run::Console;
 use super::{assemble, say, tell};
 use crate::chat::{Account, Failure, FailureKind};
 use crate::clock::Clock;
@@ -21,7 +21,7 @@ enum Fate {
 
 /// Logs in as each user and deletes it; exit 99 if an account is left.
 pub(super) async fn cleanup(cleanup: Cleanup) -> Result<ExitCode, StartError> {
-    start_logs(&cleanup.logging)?;
+    Console::open(&cleanup.logging)?;
     let clock = Clock::start();
     let mut cache = Cache::open(cleanup.crowd.cache.clone(), cleanup.target.to_string()).await?;
     let password = cache.password(cleanup.crowd.password.clone()).await?;

@@ -80,6 +80,6 @@ impl Course {
 }
 
 /// What was carried out so far, by action.
-pub(super) fn done<D>(world: &World<D>) -> [u64; Action::COUNT] {
+fn done<D>(world: &World<D>) -> [u64; Action::COUNT] {
     std::array::from_fn(|i| world.done[i].load(Ordering::Relaxed))
 }

@@ -1,6 +1,6 @@
 //! `soakrig demo`: the embedded target and a run against it, in one process.
 
-use super::run::{code_of, hold, start_logs};
+use super::run::{Console, code_of, hold};
 use super::tell;
 use crate::config::plan::Demo;
 use crate::config::value::TargetUrl;
@@ -14,7 +14,7 @@ const SLUG: &str = "test";
 
 /// Runs the demo, prints the summary and what the target itself counted.
 pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
-    let screen = start_logs(&demo.plan.logging)?;
+    let console = Console::open(&demo.plan.logging)?;
     let presence = super::target::presence(demo.presence);
     let options = Options { presence, seed: demo.plan.traffic.seed, ..Options::default() };
     let target =
@@ -22,7 +22,7 @@ pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
     let url: TargetUrl = format!("http://{}", target.addr())
         .parse()
         .map_err(|e: crate::config::value::ValueError| StartError::environment("the embedded target", e.to_string()))?;
-    let summary = hold(demo.plan, &url, SLUG, &screen).await?;
+    let summary = hold(demo.plan, &url, SLUG, &console).await?;
     let counts = target.stop().await;
     tell(&words::render(&summary));
     tell(&compared(&summary, &counts));

@@ -17,14 +17,18 @@ use crate::config::plan::{self, CachePlace};
 use crate::drivers::{Driver, Session};
 use crate::error::StartError;
 use crate::ledger::{Note, NoteKind};
+use crate::metrics::Metrics;
 use crate::saturation::{Delays, Judge, LIMIT, Probe, WINDOW};
 use crate::store::{self, Mode, Store, StoreError};
+use crate::telemetry::Logs;
 use crate::user::World;
 
 /// Between two sweeps of the ledger.
 const SWEEP: Duration = Duration::from_millis(250);
 /// Between two savings of changed sessions.
 const SAVE: Duration = Duration::from_secs(5);
+/// Between two reports of log lines that were left out.
+const SUPPRESSED: Duration = Duration::from_secs(10);
 /// Lines of the anomaly log at most; further events are only counted.
 const ANOMALY_LINES: u64 = 1_000_000;
 
@@ -195,6 +199,17 @@ fn line<D>(world: &World<D>, note: &Note) -> String {
     let user = world.crowd.usernames.get(note.user.get());
     let entry = json!({"at": at, "kind": kind, "origin": note.origin.as_str(), "user": user, "seq": note.seq});
     format!("{entry}\n")
+}
+
+/// Tells now and then how many log lines were left out.
+pub(super) async fn report_suppressed(metrics: Arc<Metrics>, logs: Logs, until: CancellationToken) {
+    loop {
+        let goes_on = ticks(SUPPRESSED, &until).await;
+        metrics.logs_suppressed(logs.report_suppressed());
+        if !goes_on {
+            return;
+        }
+    }
 }
 
 /// Judges every window of delays, and says so when the generator is the bottleneck.

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::assemble;
 use super::course::Course;
 use super::keepers::{self, AnomalyLog, Cache};
+use super::run::Console;
 use super::view::View;
 use crate::chat::Failure;
 use crate::config::plan::Plan;
@@ -27,7 +28,6 @@ use crate::report::verdict::End;
 use crate::saturation::{Judge, Probe};
 use crate::schedule::pacer::Pacer;
 use crate::schedule::timetable::Spacing;
-use crate::telemetry::Screen;
 use crate::user::World;
 
 /// Between two looks at whether deliveries have settled.
@@ -71,8 +71,8 @@ impl<D: Driver> Rig<D> {
     }
 
     /// Runs to the end: how it ended.
-    pub(super) async fn run(&self, cache: Cache, screen: &Screen, view: View<D>) -> Result<End, StartError> {
-        let keepers = self.keepers(screen, view)?;
+    pub(super) async fn run(&self, cache: Cache, console: &Console, view: View<D>) -> Result<End, StartError> {
+        let keepers = self.keepers(console, view)?;
         let cache = tokio::spawn(cache.keep(Arc::clone(&self.world), self.over.clone()));
         self.wait_for_start().await;
         *self.course.lock() = Course::begin(&self.world);
@@ -92,7 +92,7 @@ impl<D: Driver> Rig<D> {
         Ok(refused.map_or(End::Settled, |failure| End::Refused(refusal(&failure))))
     }
 
-    fn keepers(&self, screen: &Screen, view: View<D>) -> Result<Vec<JoinHandle<()>>, StartError> {
+    fn keepers(&self, console: &Console, view: View<D>) -> Result<Vec<JoinHandle<()>>, StartError> {
         let world = || Arc::clone(&self.world);
         let probe = Probe::start(self.world.clock)
             .map_err(|e| StartError::environment("the read-delay probe", e.to_string()))?;
@@ -100,7 +100,12 @@ impl<D: Driver> Rig<D> {
         let mut tasks = vec![
             tokio::spawn(keepers::sweep(world(), self.over.clone())),
             tokio::spawn(judging),
-            tokio::spawn(view.clone().show(screen.clone(), self.over.clone())),
+            tokio::spawn(keepers::report_suppressed(
+                Arc::clone(&self.world.metrics),
+                console.logs.clone(),
+                self.over.clone(),
+            )),
+            tokio::spawn(view.clone().show(console.screen.clone(), self.over.clone())),
         ];
         if let Some(path) = &self.plan.report.summary {
             tasks.push(tokio::spawn(view.checkpoint(path.clone(), self.over.clone())));

@@ -12,22 +12,24 @@ use super::signals::Signals;
 use super::view::View;
 use super::{assemble, limits, say, tell};
 use crate::clock::Clock;
-use crate::config::plan::{Plan, Run};
-use crate::config::value::TargetUrl;
+use crate::config::plan::{Logging, Plan, Run, Volume};
+use crate::config::value::{self, TargetUrl};
 use crate::drivers::Driver;
 use crate::error::{ExitCode, StartError};
 use crate::exposition::{self, Exposition};
 use crate::fleet::ramp::is_hopeless;
 use crate::metrics::Metrics;
+use crate::report::forecast::{Forecast, Load};
+use crate::report::machine::Machine;
 use crate::report::summary::Summary;
 use crate::report::verdict::End;
 use crate::report::words;
-use crate::telemetry::{self, LogOptions, Screen};
+use crate::telemetry::{self, LogOptions, Logs, Screen};
 
 /// Runs to the end, prints the summary, and tells the exit code.
 pub(super) async fn run(run: Run) -> Result<ExitCode, StartError> {
-    let screen = start_logs(&run.plan.logging)?;
-    let summary = hold(run.plan, &run.target, run.plenary.as_str(), &screen).await?;
+    let console = Console::open(&run.plan.logging)?;
+    let summary = hold(run.plan, &run.target, run.plenary.as_str(), &console).await?;
     tell(&words::render(&summary));
     Ok(code_of(&summary))
 }
@@ -37,21 +39,29 @@ pub(super) fn code_of(summary: &Summary) -> ExitCode {
     ExitCode::ALL.into_iter().find(|code| code.number() == summary.verdict.code).unwrap_or(ExitCode::Threshold)
 }
 
-/// Sets logging up, once a process.
-pub(super) fn start_logs(logging: &crate::config::plan::Logging) -> Result<Screen, StartError> {
-    use crate::config::value::LogFormat as Wanted;
-    let (format, screen) = match logging.format {
-        Wanted::Human => (telemetry::LogFormat::Human, Screen::stderr()),
-        Wanted::Json => (telemetry::LogFormat::Json, Screen::plain()),
-    };
-    let directives = std::env::var(telemetry::FILTER_VARIABLE).ok();
-    let options = LogOptions { format, verbose: logging.verbose, directives };
-    telemetry::init(&options, &screen, Vec::new()).map_err(|e| StartError::environment("logging", e.to_string()))?;
-    Ok(screen)
+/// Where people look: the terminal and the log lines on it.
+pub(super) struct Console {
+    pub(super) screen: Screen,
+    pub(super) logs: Logs,
+}
+
+impl Console {
+    /// Sets logging up, once a process.
+    pub(super) fn open(logging: &Logging) -> Result<Self, StartError> {
+        let (format, screen) = match logging.format {
+            value::LogFormat::Human => (telemetry::LogFormat::Human, Screen::stderr()),
+            value::LogFormat::Json => (telemetry::LogFormat::Json, Screen::plain()),
+        };
+        let directives = std::env::var(telemetry::FILTER_VARIABLE).ok();
+        let options = LogOptions { format, verbose: logging.verbose, directives };
+        let logs = telemetry::init(&options, &screen, Vec::new())
+            .map_err(|e| StartError::environment("logging", e.to_string()))?;
+        Ok(Self { screen, logs })
+    }
 }
 
 /// Holds a load on a target until its end; the summary of it.
-pub(super) async fn hold(plan: Plan, target: &TargetUrl, slug: &str, screen: &Screen) -> Result<Summary, StartError> {
+pub(super) async fn hold(plan: Plan, target: &TargetUrl, slug: &str, console: &Console) -> Result<Summary, StartError> {
     limits::raise_open_files();
     let clock = Clock::start();
     let metrics = Arc::new(Metrics::new().map_err(|e| StartError::environment("the metrics", e.to_string()))?);
@@ -68,6 +78,7 @@ pub(super) async fn hold(plan: Plan, target: &TargetUrl, slug: &str, screen: &Sc
     metrics.open_books(Arc::new(Books(Arc::clone(&rig.world))));
     let over = CancellationToken::new();
     let exposition = serve(&rig, over.clone()).await?;
+    forecast(&rig.plan);
     announce(&rig.plan, exposition.addr(), target, slug);
     let view = View::new(
         Arc::clone(&rig.world),
@@ -76,7 +87,7 @@ pub(super) async fn hold(plan: Plan, target: &TargetUrl, slug: &str, screen: &Sc
         Arc::clone(&rig.judge),
         slug.into(),
     );
-    let end = until_the_end(&rig, cache, screen, view.clone()).await?;
+    let end = until_the_end(&rig, cache, console, view.clone()).await?;
     let summary = view.summary(end);
     if let Some(path) = rig.plan.report.summary.clone()
         && let Err(error) = view.write(path, summary.clone()).await
@@ -92,6 +103,30 @@ async fn serve<D: Driver>(rig: &Rig<D>, stop: CancellationToken) -> Result<Expos
     exposition::serve(rig.plan.report.metrics_listen, Arc::clone(&rig.world.metrics), rig.readiness(), stop)
         .await
         .map_err(|e| StartError::environment("--metrics-listen", e.to_string()))
+}
+
+/// Says what the run will cost, and what of it is more than the machine has.
+fn forecast(plan: &Plan) {
+    let (parts, room) = (f64::from(plan.crowd.shard.of()), plan.crowd.fleet_range.len());
+    let whole = |volume: Volume| match volume {
+        Volume::Total(rate) => rate.per_second() * parts,
+        each => each.per_second(room as usize),
+    };
+    let stay = plan.traffic.breakout_stay;
+    let load = Load {
+        users: u64::from(plan.crowd.range.len()),
+        room: u64::from(room),
+        chats: whole(plan.traffic.chat),
+        leaves: whole(plan.traffic.leave),
+        breakouts: whole(plan.traffic.breakout),
+        breakout_stay: (stay.min() + stay.max()).as_secs_f64() / 2.0,
+        horizon: plan.terms.horizon.as_secs_f64(),
+        sources: plan.connection.source_ips.len().max(1) as u64,
+    };
+    let forecast = Forecast::of(&load, &Machine::read());
+    for line in forecast.to_string().lines() {
+        say(line);
+    }
 }
 
 fn announce(plan: &Plan, metrics: SocketAddr, target: &TargetUrl, slug: &str) {
@@ -110,7 +145,7 @@ fn announce(plan: &Plan, metrics: SocketAddr, target: &TargetUrl, slug: &str) {
 async fn until_the_end<D: Driver>(
     rig: &Rig<D>,
     cache: Cache,
-    screen: &Screen,
+    console: &Console,
     view: View<D>,
 ) -> Result<End, StartError> {
     let mut signals = Signals::listen()?;
@@ -128,7 +163,7 @@ async fn until_the_end<D: Driver>(
             }
             tracing::warn!(%failure, "the target is not well; starting all the same");
         }
-        rig.run(cache, screen, view).await
+        rig.run(cache, console, view).await
     };
     tokio::select! {
         biased;

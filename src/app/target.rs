@@ -1,6 +1,6 @@
 //! `soakrig target`: the embedded plenary server alone, until a signal.
 
-use super::run::start_logs;
+use super::run::Console;
 use super::signals::Signals;
 use super::tell;
 use crate::config::plan::Target;
@@ -10,7 +10,7 @@ use crate::target::{self, Options, PresenceMode};
 
 /// Serves until the first signal, and prints what was counted.
 pub(super) async fn target(wanted: Target) -> Result<ExitCode, StartError> {
-    start_logs(&wanted.logging)?;
+    Console::open(&wanted.logging)?;
     super::limits::raise_open_files();
     let options = Options {
         listen: wanted.listen,

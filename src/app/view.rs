@@ -9,8 +9,8 @@ use strum::EnumCount;
 use tokio_util::sync::CancellationToken;
 
 use super::assemble;
-use super::course::{Course, done};
-use crate::chat::{Action, Basis, Origin, Outcome, Stage, UserState};
+use super::course::Course;
+use crate::chat::Action;
 use crate::config::plan::Plan;
 use crate::drivers::Driver;
 use crate::fleet::dispatch::full_rate;
@@ -18,6 +18,7 @@ use crate::metrics::ProcessFigures;
 use crate::report::facts::{Figures, RunFacts, summarise};
 use crate::report::file::SummaryFile;
 use crate::report::progress::{Progress, Status};
+use crate::report::pulse::{Moment, Pulse};
 use crate::report::summary::{ShardOf, Summary, Thresholds};
 use crate::report::verdict::End;
 use crate::saturation::Judge;
@@ -119,73 +120,33 @@ impl<D: Driver> View<D> {
         let mut progress = Progress::on(&screen);
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut chats = ChatRate::default();
+        let mut pulse = Pulse::default();
         loop {
             tokio::select! {
                 () = until.cancelled() => break,
-                _ = ticks.tick() => progress.tick(&self.status(&mut chats)),
+                _ = ticks.tick() => progress.tick(&self.status(&mut pulse)),
             }
         }
         progress.finish();
     }
 
-    fn status(&self, chats: &mut ChatRate) -> Status {
+    fn status(&self, pulse: &mut Pulse) -> Status {
         let (world, course) = (&self.world, *self.course.lock());
-        let now = world.clock.now();
         let ledger = world.metrics.ledger();
         let totals = world.metrics.totals(&ledger);
-        let local = ledger.counts(Origin::Local);
-        let users = world.metrics.users();
-        let times = ledger.durations(Origin::Local, Basis::Intended);
-        #[allow(clippy::cast_precision_loss, reason = "at most an hour in microseconds")]
-        let quantile = |q| (!times.is_empty()).then(|| times.value_at_quantile(q) as f64 / 1e6);
-        let elapsed = course.elapsed(now);
-        let set = set_rates(&self.plan, world.roster.len())[Action::Chat as usize];
-        Status {
+        let elapsed = course.elapsed(world.clock.now());
+        let moment = Moment {
             phase: course.phase(),
             elapsed,
             remaining: self.plan.timing.duration.map(|d| d.saturating_sub(elapsed)),
-            connected: users.state(UserState::Connected),
-            target: users.target,
-            failed: users.state(UserState::Failed),
-            chats: chats.lately(done(world)[Action::Chat as usize], elapsed),
-            chats_target: set,
-            on_time: ledger.outcome(Outcome::OnTime),
-            late: ledger.outcome(Outcome::Late),
-            lost: ledger.outcome(Outcome::Lost),
-            cut_off: ledger.outcome(Outcome::ExcusedServer)
-                + ledger.outcome(Outcome::ExcusedNetwork)
-                + ledger.outcome(Outcome::ExcusedSenderCut),
-            outstanding: local.outstanding,
-            p50: quantile(0.5),
-            p99: quantile(0.99),
-            errors: Stage::ALL.iter().filter(|s| **s != Stage::Delivery).map(|s| totals.stage_errors(*s)).sum(),
+            chats_target: set_rates(&self.plan, world.roster.len())[Action::Chat as usize],
             saturated: self.judge.lock().is_saturated(),
-        }
+        };
+        pulse.status(moment, &ledger, &world.metrics.users(), &totals)
     }
 }
 
 /// The rates that were set, once every user is connected.
 fn set_rates(plan: &Plan, users: usize) -> [f64; Action::COUNT] {
     assemble::traffic(&plan.traffic).map(|pace| full_rate(pace, users))
-}
-
-/// Chats a second over the last ten seconds.
-#[derive(Debug, Default)]
-struct ChatRate {
-    seen: std::collections::VecDeque<(Duration, u64)>,
-}
-
-impl ChatRate {
-    fn lately(&mut self, chats: u64, elapsed: Duration) -> f64 {
-        self.seen.push_back((elapsed, chats));
-        while self.seen.len() > 11 {
-            self.seen.pop_front();
-        }
-        let Some((then, before)) = self.seen.front() else { return 0.0 };
-        let seconds = elapsed.saturating_sub(*then).as_secs_f64();
-        #[allow(clippy::cast_precision_loss, reason = "a display")]
-        let more = chats.saturating_sub(*before) as f64;
-        if seconds > 0.0 { more / seconds } else { 0.0 }
-    }
 }

@@ -14,7 +14,7 @@ use super::error::StoreError;
 /// No file of sessions is larger; 20,000 users come to about 5 MB.
 const LIMIT_MIB: u64 = 256;
 /// How often a lock is tried.
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(5);
 
 /// A file, its lock beside it, and how long to wait for that.
 #[derive(Debug)]

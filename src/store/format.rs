@@ -3,6 +3,7 @@
 //! The file may have been damaged or written by somebody else: reading never panics, and
 //! takes nothing that could not be sent as a cookie.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -81,12 +82,12 @@ pub enum Damage {
 /// The order of the fields is the order in the file: the password comes before the bulk, so
 /// that it survives a truncation.
 #[derive(Serialize, Deserialize)]
-struct Written {
+struct Written<'a> {
     version: u64,
-    target: String,
+    target: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    password: Option<String>,
-    sessions: BTreeMap<String, SavedSession>,
+    password: Option<Cow<'a, str>>,
+    sessions: Cow<'a, BTreeMap<String, SavedSession>>,
 }
 
 #[derive(Deserialize)]
@@ -106,9 +107,9 @@ impl Contents {
     pub fn to_bytes(&self) -> Vec<u8> {
         let written = Written {
             version: VERSION,
-            target: self.target.clone(),
-            password: self.password.as_ref().map(|secret| secret.reveal().to_owned()),
-            sessions: self.sessions.clone(),
+            target: Cow::Borrowed(&self.target),
+            password: self.password.as_ref().map(|secret| Cow::Borrowed(secret.reveal())),
+            sessions: Cow::Borrowed(&self.sessions),
         };
         // Maps with string keys and plain fields always serialize.
         let mut bytes = serde_json::to_vec(&written).unwrap_or_default();
@@ -127,19 +128,20 @@ pub fn read(bytes: &[u8]) -> Result<Contents, Damage> {
         serde_json::error::Category::Eof => "it ends too early".to_owned(),
         _ => format!("line {}, column {} is not as it was written", e.line(), e.column()),
     };
-    let head: Head = serde_json::from_slice(bytes).map_err(|e| Damage::Unreadable(place(&e)))?;
-    if head.version != VERSION {
-        return Err(Damage::Version(head.version));
+    let version = serde_json::from_slice::<Head>(bytes).map_err(|e| Damage::Unreadable(place(&e)))?.version;
+    if version != VERSION {
+        return Err(Damage::Version(version));
     }
-    let written: Written = serde_json::from_slice(bytes).map_err(|e| Damage::Unreadable(place(&e)))?;
-    if written.password.as_deref().is_some_and(str::is_empty) {
+    let written: Written<'_> = serde_json::from_slice(bytes).map_err(|e| Damage::Unreadable(place(&e)))?;
+    if written.password.as_ref().is_some_and(|text| text.is_empty()) {
         return Err(Damage::Unreadable("its password is empty".to_owned()));
     }
-    let all = written.sessions.len();
-    let sessions: BTreeMap<_, _> = written.sessions.into_iter().filter(|(_, saved)| saved.is_usable()).collect();
+    let mut sessions = written.sessions.into_owned();
+    let all = sessions.len();
+    sessions.retain(|_, saved| saved.is_usable());
     Ok(Contents {
-        target: written.target,
-        password: written.password.map(Secret::new),
+        target: written.target.into_owned(),
+        password: written.password.map(|text| Secret::new(text.as_ref())),
         left_out: all - sessions.len(),
         sessions,
     })
