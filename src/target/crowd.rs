@@ -6,12 +6,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::accounts::User;
 use super::peer::Peer;
 use super::roster::Roster;
 use super::wire::{Card, Frame, MemberList};
 
 /// Sockets written to before other tasks get a turn.
 const STRETCH: usize = 64;
+
+/// A socket that is out.
+pub(super) struct Left {
+    pub user: Option<Arc<User>>,
+    /// Whether the list changed.
+    pub changed: bool,
+}
 
 /// One room's people.
 #[derive(Debug)]
@@ -35,19 +43,21 @@ impl Crowd {
         if self.places.contains_key(&peer.id) {
             return;
         }
+        peer.joined();
         self.places.insert(peer.id, self.sockets.len());
         self.sockets.push(Arc::clone(peer));
         self.roster.enter(peer.id, peer.user.as_ref(), now);
     }
 
-    /// Takes a socket out: none where it was not in, else whether the list changed.
-    pub(super) fn leave(&mut self, socket: u64) -> Option<bool> {
+    /// Takes a socket out; none where it was not in.
+    pub(super) fn leave(&mut self, socket: u64) -> Option<Left> {
         let place = self.places.remove(&socket)?;
         let peer = self.sockets.swap_remove(place);
         if let Some(moved) = self.sockets.get(place) {
             self.places.insert(moved.id, place);
         }
-        Some(self.roster.leave(socket, peer.user.as_ref()))
+        let changed = self.roster.leave(socket, peer.user.as_ref());
+        Some(Left { user: peer.user.clone(), changed })
     }
 
     /// The sockets of a user.
