@@ -16,7 +16,8 @@ pub(super) async fn target(wanted: Target) -> Result<ExitCode, StartError> {
         listen: wanted.listen,
         prefix: wanted.prefix.as_str().to_owned(),
         presence: presence(wanted.presence),
-        seed: wanted.seed,
+        faults: crate::target::Faults { seed: wanted.seed, ..Default::default() },
+        control: wanted.control,
         ..Options::default()
     };
     let mut signals = Signals::listen()?;

@@ -12,7 +12,7 @@ import time
 
 import queries
 from faults import Target
-from stack import PATIENCE, Stack, wait_for
+from stack import Stack
 
 SECONDS = 75
 
@@ -28,15 +28,16 @@ def main(soakrig: str) -> int:
     """Exit code 1 if a query fails or returns nothing."""
     with Stack(soakrig) as stack:
         target = Target(stack)
-        generators = [target.generator(f"generator-{i}", shard=f"{i}/3", users=60) for i in range(3)]
-        prometheus = stack.prometheus(generators, WATCH_ALERT_FOR="1s")
-        started = time.monotonic()
-        wait_for(
-            "three generators in their hold",
-            lambda: prometheus.value('sum(soakrig_run_phase{phase="hold"})') == 3,
-            PATIENCE,
-        )
         target.faults(**FAULTS)
+        # First, so that it sees the sign-ups, which are slow here.
+        prometheus = stack.prometheus([], WATCH_ALERT_FOR="1s")
+        started = time.monotonic()
+        generators = [target.generator(f"generator-{i}", 60, shard=f"{i}/3", ramp="4/s") for i in range(3)]
+        stack.watch_also(generators)
+        time.sleep(30)
+        # Whoever comes back must log in.
+        target.act("forget_sessions")
+        target.act("close", code=1012, share=0.5)
         time.sleep(max(0.0, SECONDS - (time.monotonic() - started)))
         faults = queries.rules_without_data(prometheus)
         faults += queries.panels_without_data(prometheus, interval=1, seconds=SECONDS)

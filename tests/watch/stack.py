@@ -96,12 +96,13 @@ class Stack:
         """Prometheus with the project's configuration, rendered with these settings."""
         port = free_port()
         env = {
-            "WATCH_TARGETS": ",".join(targets),
+            "WATCH_TARGETS": ",".join(targets) or "127.0.0.1:1",
             "WATCH_PROMETHEUS": f"127.0.0.1:{port}",
             "WATCH_SCRAPE_INTERVAL": "1s",
             **settings,
         }
         config = self.work / "prometheus"
+        (config / "targets").mkdir(parents=True)
         subprocess.run([ROOT / "prometheus" / "render.sh", config], env={**os.environ, **env}, check=True)
         self.start(
             "prometheus",
@@ -113,6 +114,12 @@ class Stack:
         url = f"http://127.0.0.1:{port}"
         wait_for("Prometheus", lambda: get(f"{url}/-/ready"))
         return Prometheus(url)
+
+    def watch_also(self, targets: list[str]) -> None:
+        """More generators for the Prometheus that runs, found by file."""
+        listed = self.work / "prometheus" / "targets"
+        listed.mkdir(exist_ok=True)
+        (listed / "more.json").write_text(json.dumps([{"targets": targets}]))
 
     def alertmanager(self, webhook: str, **settings: str) -> str:
         """Alertmanager with the project's configuration; its host:port."""
