@@ -60,9 +60,9 @@ def _first_glance() -> list[dict]:
         ),
         stat(
             "Chat rate held",
-            "Chats carried out in 5 minutes, of those that were set. Low during the ramp.",
-            f"sum({recorded('instance_kind:soakrig_actions:rate5m', kind='chat')}) "
-            f"/ sum({recorded('instance_kind:soakrig_rate_target:sum', kind='chat')})",
+            "Chats carried out in the last minute, of those that were set. Low during the ramp.",
+            f"{total(rate('soakrig_messages_sent_total', window='1m', kind='chat'))} "
+            f"/ {total(raw('soakrig_rate_target', kind='chat'))}",
             "percentunit",
             [(None, ORANGE), (rate_held, GREEN)],
             decimals=0,

@@ -30,9 +30,9 @@ def recorded(metric: str, **labels: str) -> str:
     return f"{metric}{{{', '.join([_RUN, _GENERATOR, *_matchers(labels)])}}}"
 
 
-def rate(metric: str, **labels: str) -> str:
+def rate(metric: str, window: str = "$__rate_interval", **labels: str) -> str:
     """Increase a second of a counter."""
-    return f"rate({raw(metric, **labels)}[$__rate_interval])"
+    return f"rate({raw(metric, **labels)}[{window}])"
 
 
 def counted(metric: str, by: str = "", **labels: str) -> str:

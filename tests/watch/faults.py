@@ -17,6 +17,7 @@ class Target:
         self._control = f"http://127.0.0.1:{free_port()}"
         self._password = stack.work / "password"
         self._password.write_text(PASSWORD)
+        self._password.chmod(0o600)
         listen, control = self.url.removeprefix("http://"), self._control.removeprefix("http://")
         stack.start(name, stack.soakrig, "target", "--listen", listen, "--control", control)
         wait_for("the target", lambda: get(f"{self._control}/faults"))
