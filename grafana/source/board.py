@@ -10,7 +10,7 @@ _RUN = 'run=~"$run", plenary=~"$plenary"'
 
 
 def board(uid: str, title: str, description: str, rows: list[tuple[str, int, list[dict]]]) -> dict:
-    """Rows are (heading or nothing, height, panels that share the width)."""
+    """Rows are (heading or nothing, height, panels); those without a width share what is left."""
     return {
         "uid": f"soakrig-{uid}",
         "title": f"soakrig / {title}",
@@ -43,7 +43,7 @@ def _placed(rows: list[tuple[str, int, list[dict]]]) -> list[dict]:
             y += 1
         x = 0
         for i, panel in enumerate(panels):
-            width = (WIDTH - x) // (len(panels) - i)
+            width = panel.pop("width", (WIDTH - x) // (len(panels) - i))
             put(panel, x, width, height)
             x += width
         y += height

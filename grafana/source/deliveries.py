@@ -117,6 +117,7 @@ def _quantiles() -> dict:
             limit(threshold("delivery_p99_seconds"), "p99"),
         ],
         "s",
+        log=True,
     )
 
 
@@ -149,6 +150,7 @@ def _remote() -> dict:
             for q in (0.5, 0.9, 0.99)
         ],
         "s",
+        log=True,
     )
 
 

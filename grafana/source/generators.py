@@ -3,7 +3,7 @@
 from board import board
 from palette import GREEN, ORANGE, RED
 from panels import limit, lines, now, query, table, timeline
-from queries import quantile, rate, raw, threshold, total, value_of
+from queries import at_work, quantile, rate, raw, threshold, total, value_of
 
 _EACH = "run, shard, instance"
 _SATURATION = {"0": ("keeps up", GREEN), "1": ("saturated", RED)}
@@ -92,6 +92,7 @@ def _lag() -> dict:
             limit(threshold("lag_p99_seconds"), "saturated"),
         ],
         "s",
+        log=True,
     )
 
 
@@ -134,12 +135,14 @@ def _memory() -> dict:
 def _files() -> dict:
     return lines(
         "Open files",
-        "File descriptors, of which each socket takes one, under the lowest limit of all generators.",
+        "File descriptors in use, of which each socket takes one, as part of those that the system allows.",
         [
-            query(total(raw("process_open_fds"), "instance"), "{{instance}}"),
-            query(total(raw("process_max_fds"), aggregate="min"), "target"),
+            query(
+                f"{total(raw('process_open_fds'), 'instance')} / {total(raw('process_max_fds'), 'instance')}",
+                "{{instance}}",
+            )
         ],
-        "short",
+        "percentunit",
     )
 
 
@@ -175,7 +178,7 @@ def _answers() -> dict:
     return timeline(
         "Answering",
         "Whether Prometheus reaches each generator.",
-        [query('up{job="soakrig", instance=~"$generator"}', "{{instance}}")],
+        [query(at_work("up"), "{{instance}}")],
         {"0": ("does not answer", RED), "1": ("answers", GREEN)},
     )
 
@@ -184,7 +187,7 @@ def _scrapes() -> dict:
     return lines(
         "Scrape duration",
         "How long a generator takes to answer a scrape.",
-        [query('scrape_duration_seconds{job="soakrig", instance=~"$generator"}', "{{instance}}")],
+        [query(at_work("scrape_duration_seconds"), "{{instance}}")],
         "s",
     )
 

@@ -49,7 +49,7 @@ def _first_glance() -> list[dict]:
         }),
     )
     return [
-        verdict,
+        {**verdict, "width": 4},
         stat(
             "Users held",
             "Users connected, or away on purpose, of all that are to be held.",
@@ -164,6 +164,7 @@ def _quantiles() -> dict:
             limit(threshold("delivery_p99_seconds"), "p99"),
         ],
         "s",
+        log=True,
     )
 
 

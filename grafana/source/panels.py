@@ -38,20 +38,22 @@ def lines(
     unit: str,
     *,
     stacked: bool = False,
+    log: bool = False,
     right: dict[str, str] | None = None,
     **defaults: object,
 ) -> dict:
     """Lines over time; thresholds are drawn dashed, everything else in the colour of its meaning.
 
-    `right` gives series an axis on the right, with a unit.
+    `right` gives series an axis on the right, with a unit; `log` is for figures far below a threshold.
     """
     legends = [each["legendFormat"] for each in queries]
     custom = {
         "lineWidth": 1,
         "fillOpacity": 40 if stacked else 0,
-        "showPoints": "never",
+        "showPoints": "auto",
         "spanNulls": False,
         "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
+        "scaleDistribution": {"type": "log", "log": 10} if log else {"type": "linear"},
     }
     return panel(
         "timeseries",
@@ -59,7 +61,7 @@ def lines(
         description,
         queries,
         unit,
-        defaults={"custom": custom, "min": 0, **defaults},
+        defaults={"custom": custom, "min": None if log else 0, **defaults},
         overrides=[
             *[_override(name, _fixed(colour)) for name, colour in colours(legends).items()],
             *[_dashed(legend, RED) for legend in legends if legend.startswith(THRESHOLD_LINE)],
@@ -128,6 +130,7 @@ def table(title: str, description: str, queries: list[dict], columns: dict[str, 
         description,
         tables,
         "short",
+        defaults={"custom": {"minWidth": 60}},
         overrides=[_column(name, column) for name, column in columns.items()],
         transformations=[
             {"id": "merge", "options": {}},
@@ -195,6 +198,8 @@ def _column(name: str, column: dict) -> dict:
         ]
     if "mappings" in column:
         properties.append({"id": "mappings", "value": texts(column["mappings"])})
+        if "steps" not in column:
+            properties.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})
     if "link" in column:
         properties.append({"id": "links", "value": [{"title": column["title"], "url": column["link"], "targetBlank": True}]})
     return _override(name, *properties)

@@ -11,6 +11,7 @@ THRESHOLDS = Path(__file__).parents[2] / "prometheus" / "rules" / "thresholds.ym
 
 _RUN = 'run=~"$run", plenary=~"$plenary"'
 _GENERATOR = 'instance=~"$generator"'
+_WORKED = f"and on (job, instance) last_over_time(soakrig_run_info{{{_RUN}}}[$__range])"
 _JOIN = f"on (job, instance) group_left (run, shard) soakrig_run_info{{{_RUN}}}"
 
 
@@ -39,8 +40,12 @@ def counted(metric: str, by: str = "", **labels: str) -> str:
     """Increase of a counter over the time shown, of generators that worked on the run then; also after it."""
     grouping = f" by ({by})" if by else ""
     increase = f"increase({raw(metric, **labels)}[$__range])"
-    worked = f"last_over_time(soakrig_run_info{{{_RUN}}}[$__range])"
-    return f"sum{grouping} ({increase} and on (job, instance) {worked})"
+    return f"sum{grouping} ({increase} {_WORKED})"
+
+
+def at_work(metric: str) -> str:
+    """What Prometheus itself knows of generators that worked on the run in the time shown; also after it."""
+    return f"{raw(metric)} {_WORKED}"
 
 
 def of_run(expression: str) -> str:
