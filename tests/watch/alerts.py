@@ -71,9 +71,12 @@ def main(soakrig: str) -> int:
         # One generator dies, the other stops as it is told to.
         stack.parts.pop("generator-d").kill()
         wait_for("the dead generator at the webhook", lambda: heard("firing", "SoakrigGeneratorGone", "dropping"), 60)
-        assert stack.stop("generator-r") in (0, 99), "the generator did not stop well"
+        code = stack.stop("generator-r")
+        assert code in (0, 99, 106), f"the generator did not stop well: {code}"
         wait_for("nothing scraped", lambda: heard("firing", "SoakrigNothingScraped", "-"), 60)
-        get(f"{prometheus.url}/-/healthy")
+        # It waited for the scrape that saw it settle; where this machine stood still, all bets are off.
+        if code != 106:
+            assert not heard("firing", "SoakrigGeneratorGone", "refusing"), "a generator that was told to stop is missed"
     print("from fault to message and back")
     return 0
 
