@@ -1,7 +1,7 @@
 """Overview: is the run healthy? The first row answers, the rest says since when and where."""
 
 from board import board
-from palette import GREEN, GREY, ORANGE, RED
+from palette import GREEN, GREY, ORANGE, PURPLE, RED
 from panels import heatmap, limit, lines, now, query, stat, table, texts
 from queries import error_ratio, quantile, rate, raw, recorded, threshold, total, value_of
 
@@ -36,16 +36,18 @@ def _first_glance() -> list[dict]:
     fast, slow_delivery = value_of("error_ratio_fast_burn"), value_of("delivery_p99_seconds")
     verdict = stat(
         "Is it healthy?",
-        "Healthy while no alert fires; look while one of severity warning does, unhealthy while a critical one does.",
-        f'3 * absent(up{{job="soakrig"}} == 1) or 2 * count({_firing("critical")}) ^ 0 '
+        "Healthy while no alert fires; look while one of severity warning does, failing while a critical one does. "
+        "Void while a generator is saturated: then the numbers are about it, not about the server.",
+        f'3 * absent(up{{job="soakrig"}} == 1) or 4 * (sum({total(raw("soakrig_saturated"))}) > 0) ^ 0 or 2 * count({_firing("critical")}) ^ 0 '
         f'or count({_firing("warning")}) ^ 0 or vector(0)',
         "none",
-        [(None, GREEN), (1, ORANGE), (2, RED), (3, GREY)],
+        [(None, GREEN), (1, ORANGE), (2, RED), (3, GREY), (4, PURPLE)],
         mappings=texts({
             "0": ("healthy", GREEN),
             "1": ("look", ORANGE),
-            "2": ("unhealthy", RED),
-            "3": ("no generator", GREY),
+            "2": ("failing", RED),
+            "3": ("nobody", GREY),
+            "4": ("void", PURPLE),
         }),
     )
     return [
