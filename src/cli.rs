@@ -257,7 +257,7 @@ pub struct MergeArgs {
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// Write the merged summary as JSON to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, visible_alias = "summary", value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 

@@ -1,7 +1,7 @@
 //! The embedded plenary server: the protocol served for real, in memory, and counted.
 //!
 //! It judges the rig, so it shares no wire code with the drivers. One task a client connection
-//! ([`door`], [`socket`]), one task a plenary ([`keeper`]); all are owned by [`Target`].
+//! (`door`, `socket`), one task a plenary (`keeper`); all are owned by [`Target`].
 //!
 //! | file | what it is for |
 //! | --- | --- |
@@ -13,6 +13,7 @@
 //! | `accounts`, `password`, `csrf` | who may come in |
 //! | `plenary` | the plenaries there are |
 //! | `world`, `counts`, `recorder` | what all share, what is counted, what was written when |
+//! | [`proxy`] | a TCP proxy that makes the wire itself bad, for tests |
 //! | `faults/`, `control` | what goes wrong on purpose, and how that is changed meanwhile |
 
 mod accounts;
@@ -32,6 +33,7 @@ mod options;
 mod password;
 mod peer;
 mod plenary;
+pub mod proxy;
 mod recorder;
 mod roster;
 mod sanitise;
