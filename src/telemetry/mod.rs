@@ -85,7 +85,8 @@ pub fn init(options: &LogOptions, screen: &Screen, extra: Vec<Extra>) -> Result<
     // One list: an empty one of its own would turn every line off, its level being "none".
     let mut layers = extra;
     layers.push(lines(options, &logs, screen.clone())?);
-    tracing::subscriber::set_global_default(Registry::default().with(layers)).map_err(|_| TelemetryError::SetUpBefore)?;
+    tracing::subscriber::set_global_default(Registry::default().with(layers))
+        .map_err(|_| TelemetryError::SetUpBefore)?;
     Ok(logs)
 }
 

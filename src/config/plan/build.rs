@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::StartError;
 use crate::marker::RunTag;
+use crate::target::Faults;
 
 use super::super::environment::Environment;
 use super::super::layers::{Layers, flag, in_file, variable};
@@ -127,6 +128,7 @@ impl<'a> Draft<'a> {
             prefix: listen.prefix.clone().unwrap_or_default(),
             presence: self.presence(),
             seed: self.seed(Shard::WHOLE),
+            faults: Faults::default(),
             logging: self.logging(),
         }))
     }
