@@ -116,6 +116,18 @@ labels! {
 }
 
 labels! {
+    /// Where in its course a run is.
+    RunPhase {
+        /// Users are being started.
+        Ramp,
+        /// The load is held.
+        Hold,
+        /// Sending has stopped, deliveries settle.
+        Settle,
+    }
+}
+
+labels! {
     /// Stages of a user's work, each with its own error rate.
     Stage { /// Sign-up form.
         Signup, /// Log-in form.

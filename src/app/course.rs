@@ -45,11 +45,13 @@ impl Course {
 
     pub(super) fn ramped<D>(&mut self, world: &World<D>) {
         self.ramped.get_or_insert_with(|| Mark::now(world));
+        world.metrics.run_phase(self.phase());
     }
 
     pub(super) fn stopped<D>(&mut self, world: &World<D>) {
         self.stopped.get_or_insert_with(|| Mark::now(world));
         self.at_stop.get_or_insert_with(|| world.roster.counts());
+        world.metrics.run_phase(self.phase());
     }
 
     pub(super) fn phase(&self) -> Phase {

@@ -87,7 +87,7 @@ pub(super) async fn hold(plan: Plan, target: &TargetUrl, slug: &str, console: &C
         Arc::clone(&rig.judge),
         slug.into(),
     );
-    let end = until_the_end(&rig, cache, console, view.clone()).await?;
+    let end = until_the_end(&rig, cache, console, view.clone(), &exposition).await?;
     let summary = view.summary(end);
     if let Some(path) = rig.plan.report.summary.clone()
         && let Err(error) = view.write(path, summary.clone()).await
@@ -147,6 +147,7 @@ async fn until_the_end<D: Driver>(
     cache: Cache,
     console: &Console,
     view: View<D>,
+    exposition: &Exposition,
 ) -> Result<End, StartError> {
     let mut signals = Signals::listen()?;
     let second = async {
@@ -162,7 +163,9 @@ async fn until_the_end<D: Driver>(
             }
             tracing::warn!(%failure, "the target is not well; starting all the same");
         }
-        rig.run(cache, console, view).await
+        let end = rig.run(cache, console, view).await;
+        exposition.last_look().await;
+        end
     };
     tokio::select! {
         biased;

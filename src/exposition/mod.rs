@@ -4,6 +4,7 @@
 //! Serves what it is given; must not know how figures or readiness come about. Everything is
 //! bounded: connections, header bytes, time to send a request, time to stop.
 
+mod looks;
 mod pages;
 
 use std::convert::Infallible;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::pages::Readiness;
 
+use self::looks::Looks;
 use self::pages::Pages;
 use crate::metrics::Metrics;
 
@@ -57,6 +59,7 @@ pub struct ListenError {
 pub struct Exposition {
     addr: SocketAddr,
     task: JoinHandle<()>,
+    looks: Looks,
 }
 
 impl Exposition {
@@ -64,6 +67,14 @@ impl Exposition {
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Waits until whoever scrapes the metrics regularly has done so once more, at most some
+    /// seconds; not at all where nobody does.
+    pub async fn last_look(&self) {
+        if !self.looks.another().await {
+            tracing::debug!("nobody looks at the metrics any more");
+        }
     }
 
     /// Waits until it has stopped, at most some seconds after its token was cancelled.
@@ -86,9 +97,10 @@ pub async fn serve(
     let failed = |source| ListenError { addr, source };
     let listener = TcpListener::bind(addr).await.map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
-    let pages = Arc::new(Pages::new(metrics, Box::new(ready)));
+    let looks = Looks::default();
+    let pages = Arc::new(Pages::new(metrics, Box::new(ready), looks.clone()));
     let task = tokio::spawn(accept(listener, pages, stop));
-    Ok(Exposition { addr, task })
+    Ok(Exposition { addr, task, looks })
 }
 
 async fn accept(listener: TcpListener, pages: Arc<Pages>, stop: CancellationToken) {

@@ -8,6 +8,7 @@ use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use tokio::sync::Mutex;
 
+use super::looks::Looks;
 use crate::metrics::Metrics;
 
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -30,11 +31,12 @@ pub(super) struct Pages {
     ready: Box<dyn Fn() -> Readiness + Send + Sync>,
     /// One scrape at a time: however many ask, the books are asked in turn.
     scraping: Mutex<()>,
+    looks: Looks,
 }
 
 impl Pages {
-    pub(super) fn new(metrics: Arc<Metrics>, ready: Box<dyn Fn() -> Readiness + Send + Sync>) -> Self {
-        Self { metrics, ready, scraping: Mutex::new(()) }
+    pub(super) fn new(metrics: Arc<Metrics>, ready: Box<dyn Fn() -> Readiness + Send + Sync>, looks: Looks) -> Self {
+        Self { metrics, ready, scraping: Mutex::new(()), looks }
     }
 
     pub(super) async fn answer(&self, method: &Method, path: &str) -> Answer {
@@ -59,7 +61,10 @@ impl Pages {
         let metrics = Arc::clone(&self.metrics);
         // Off the runtime's workers: they have sockets to read.
         match tokio::task::spawn_blocking(move || metrics.encode()).await {
-            Ok(Ok(page)) => text(StatusCode::OK, PROMETHEUS_TEXT, page),
+            Ok(Ok(page)) => {
+                self.looks.note();
+                text(StatusCode::OK, PROMETHEUS_TEXT, page)
+            }
             Ok(Err(error)) => failed(&error),
             Err(error) => failed(&error),
         }

@@ -4,7 +4,7 @@
 
 use crate::chat::{
     Action, Anomaly, Basis, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Origin, Outcome,
-    SaturationReason, SentKind, Socket, Stage, Step, UserState,
+    RunPhase, SaturationReason, SentKind, Socket, Stage, Step, UserState,
 };
 use crate::metrics::label::texts;
 
@@ -96,6 +96,8 @@ families! {
     RUN_INFO = Gauge "soakrig_run_info"
         [described("run", "the run id"), described("plenary", "the plenary's slug"), described("shard", "`I/N`")]
         "Always 1; the labels say which run, plenary and shard this generator works on.";
+    RUN_PHASE = Gauge "soakrig_run_phase" [closed("phase", texts::<RunPhase>)]
+        "1 for where in its course the run is, 0 for the others.";
     USERS_TARGET = Gauge "soakrig_users_target" []
         "Users that this generator is to hold.";
     USERS = Gauge "soakrig_users" [closed("state", texts::<UserState>)]

@@ -4,7 +4,7 @@
 
 use crate::chat::{
     Action, Anomaly, Basis, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Origin, Outcome,
-    SaturationReason, SentKind, Socket, Stage, Step, UserState,
+    RunPhase, SaturationReason, SentKind, Socket, Stage, Step, UserState,
 };
 
 /// An enum whose members are the values of one label.
@@ -39,6 +39,7 @@ label!(
     Initiator,
     Origin,
     Outcome,
+    RunPhase,
     SaturationReason,
     SentKind,
     Socket,

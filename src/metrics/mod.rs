@@ -35,7 +35,8 @@ pub use self::hot::LagCounts;
 pub use self::process::ProcessFigures;
 
 use crate::chat::{
-    Action, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, SaturationReason, SentKind, Socket, Step,
+    Action, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, RunPhase, SaturationReason, SentKind, Socket,
+    Step,
 };
 use books::{Books, BooksCollector};
 use families::Family;
@@ -62,6 +63,7 @@ pub struct Metrics {
     hot: Hot,
     stages: Stages,
     run_info: IntGaugeVec,
+    run_phase: IntGaugeVec,
     connections: IntGaugeVec,
     connect_failures: Tally<(Socket, FailureKind)>,
     connect_duration: HistogramVec,
@@ -88,6 +90,7 @@ impl Metrics {
             stages: Stages::new(hot.clone())?,
             hot,
             run_info: IntGaugeVec::new(opts(&families::RUN_INFO), &families::RUN_INFO.label_names())?,
+            run_phase: IntGaugeVec::new(opts(&families::RUN_PHASE), &families::RUN_PHASE.label_names())?,
             connections: IntGaugeVec::new(opts(&families::CONNECTIONS), &families::CONNECTIONS.label_names())?,
             connect_failures: Tally::new(&families::CONNECT_FAILURES, foreseen::connect_failure)?,
             connect_duration: histogram(&families::CONNECT_DURATION)?,
@@ -111,6 +114,7 @@ impl Metrics {
         let mut collectors: Vec<Box<dyn Collector>> = vec![
             Box::new(build_info),
             Box::new(self.run_info.clone()),
+            Box::new(self.run_phase.clone()),
             Box::new(self.connections.clone()),
             Box::new(self.stages.connect_attempts.clone()),
             Box::new(self.connect_failures.clone()),
@@ -138,6 +142,7 @@ impl Metrics {
 
     /// Creates the series of the gauges and histograms that are sure to be used.
     fn begin_at_zero(&self) {
+        self.run_phase(RunPhase::Ramp);
         for socket in Socket::every() {
             self.connections.with_label_values(&socket.texts()).set(0);
             self.connect_duration.with_label_values(&socket.texts());

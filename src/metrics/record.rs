@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use crate::chat::{
-    Action, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, SaturationReason, SentKind, Socket,
-    Stage, Step,
+    Action, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, RunPhase, SaturationReason,
+    SentKind, Socket, Stage, Step,
 };
 use crate::drivers::Probe;
 use crate::metrics::label::LabelSet;
@@ -137,6 +137,13 @@ impl Metrics {
     /// Whether the generator is saturated for this reason.
     pub fn saturated(&self, reason: SaturationReason, saturated: bool) {
         self.saturated.with_label_values(&reason.texts()).set(i64::from(saturated));
+    }
+
+    /// Where in its course the run is; the ramp, until something else is said.
+    pub fn run_phase(&self, now: RunPhase) {
+        for phase in RunPhase::every() {
+            self.run_phase.with_label_values(&phase.texts()).set(i64::from(phase == now));
+        }
     }
 
     /// What this generator works on: the run id, the plenary's slug, the shard as `I/N`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+pub use crate::chat::RunPhase as Phase;
 use crate::report::figures::{count, latency, rate, span};
 use crate::telemetry::Screen;
 
@@ -14,17 +15,6 @@ use crate::telemetry::Screen;
 const OFTEN: Duration = Duration::from_secs(10);
 /// Between log lines at full load.
 const SELDOM: Duration = Duration::from_secs(30);
-
-/// Where in its course a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Users are being started.
-    Ramp,
-    /// The load is held.
-    Hold,
-    /// Sending has stopped, deliveries settle.
-    Settle,
-}
 
 /// A run at one moment.
 #[derive(Debug, Clone, PartialEq)]

@@ -105,8 +105,11 @@ fn not_found(world: &World) -> Reply {
 
 /// The target's own addresses, for this machine only, and free of faults.
 fn own(world: &World, visit: &Visit, client: SocketAddr) -> Reply {
-    if visit.segments()[..] != ["_target", "counts"] || !client.ip().to_canonical().is_loopback() {
-        return not_found(world);
+    match visit.segments()[..] {
+        _ if !client.ip().to_canonical().is_loopback() => not_found(world),
+        ["_target", "counts"] => Reply::json(serde_json::to_string(&world.counts()).unwrap_or_default()),
+        // For `soakrig health http://127.0.0.1:8000/_target`.
+        ["_target", "live"] => Reply::json("true".to_owned()),
+        _ => not_found(world),
     }
-    Reply::json(serde_json::to_string(&world.counts()).unwrap_or_default())
 }

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Prints the alerts that Alertmanager posts: the receiver of the demo, and an example of one.
+
+    webhook.py [HOST:PORT]      default 0.0.0.0:9095; port 0 picks one and says which
+
+One line an alert: when, route, firing or resolved, severity, name, run and generator, what
+it says, and where to read on. GET answers 200, for health checks.
+"""
+
+import json
+import sys
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+LONGEST_BODY = 4 << 20
+
+
+def line(route: str, alert: dict) -> str:
+    """One alert as a line of text."""
+    labels, notes = alert.get("labels", {}), alert.get("annotations", {})
+    words = [
+        datetime.now().astimezone().isoformat(timespec="seconds"),
+        route.strip("/") or "-",
+        alert.get("status", "?"),
+        labels.get("severity", "?"),
+        labels.get("alertname", "?"),
+        f"run={labels.get('run', '-')}",
+        f"generator={labels.get('instance', '-')}",
+        notes.get("summary", ""),
+        notes.get("runbook_url", ""),
+    ]
+    return " ".join(" ".join(word.split()) for word in words)
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Answers Alertmanager and health checks."""
+
+    timeout = 10
+
+    def do_GET(self) -> None:
+        self.answer(200)
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > LONGEST_BODY:
+            self.answer(413)
+            return
+        try:
+            alerts = json.loads(self.rfile.read(length))["alerts"]
+            for alert in alerts:
+                print(line(self.path, alert), flush=True)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            print(f"not a notification of Alertmanager: {error!r}", file=sys.stderr, flush=True)
+            self.answer(400)
+            return
+        self.answer(200)
+
+    def answer(self, status: int) -> None:
+        """An answer without a body."""
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing of requests; the alerts are the log."""
+
+
+def main() -> None:
+    """Serves until it is ended."""
+    host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "0.0.0.0:9095").rpartition(":")
+    server = ThreadingHTTPServer((host, int(port)), Receiver)
+    print(f"listening on {host}:{server.server_address[1]}", flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

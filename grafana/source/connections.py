@@ -1,0 +1,202 @@
+"""Connections: who gets in, who is put out, and how long it takes."""
+
+from board import board
+from palette import BLUE, GREEN, ORANGE, RED
+from panels import heatmap, limit, lines, query, stat
+from queries import error_ratio, quantile, rate, raw, threshold, total, value_of
+
+
+def dashboard() -> dict:
+    """The dashboard."""
+    return board(
+        "connections",
+        "Connections",
+        "Who gets in, who is put out, by whom and why, and how long connecting takes.",
+        [
+            ("Now", 4, _first_glance()),
+            ("Users", 8, [_users(), _sockets(), _held()]),
+            ("Getting in", 8, [_attempts(), _failures(), _errors()]),
+            ("Getting out", 8, [_initiators(), _reasons(), _drops()]),
+            ("Connect time and traffic", 8, [_durations(), _heatmap(), _frames()]),
+        ],
+    )
+
+
+def _first_glance() -> list[dict]:
+    attempts, failures = rate("soakrig_connect_attempts_total"), rate("soakrig_connect_failures_total")
+    ended = rate("soakrig_disconnects_total", initiator="!user")
+    return [
+        stat(
+            "Plenary sockets",
+            "Open sockets of the event itself.",
+            total(raw("soakrig_connections", socket="plenary")),
+            "short",
+            [(None, BLUE)],
+        ),
+        stat(
+            "Breakout sockets",
+            "Open sockets of breakout rooms.",
+            total(raw("soakrig_connections", socket="breakout")),
+            "short",
+            [(None, BLUE)],
+        ),
+        stat(
+            "Connects a second",
+            "Sockets that were begun to be opened.",
+            total(attempts),
+            "ops",
+            [(None, BLUE)],
+            decimals=2,
+        ),
+        stat(
+            "Failed connects",
+            "Part of the attempts that did not come to a first presence frame.",
+            f"{total(failures)} / ({total(attempts)} > 0)",
+            "percentunit",
+            [(None, GREEN), (value_of("error_ratio"), ORANGE), (value_of("error_ratio_fast_burn"), RED)],
+            decimals=1,
+            noValue="no connects",
+        ),
+        stat(
+            "Put out a second",
+            "Connections that the server or the network ended.",
+            total(ended),
+            "ops",
+            [(None, GREEN), (0.01, ORANGE)],
+            decimals=2,
+        ),
+    ]
+
+
+def _users() -> dict:
+    return lines(
+        "Users by state",
+        "Where the users are in life; they add up to the target.",
+        [
+            query(total(raw("soakrig_users"), "state"), "{{state}}"),
+            query(total(raw("soakrig_users_target")), "target"),
+        ],
+        "short",
+        stacked=True,
+    )
+
+
+def _sockets() -> dict:
+    return lines(
+        "Open sockets",
+        "Sockets that are open now.",
+        [query(total(raw("soakrig_connections"), "socket"), "{{socket}}")],
+        "short",
+    )
+
+
+def _held() -> dict:
+    held = total(raw("soakrig_users", state="~connected|away"), "instance")
+    return lines(
+        "Users held, by generator",
+        "Users connected or away on purpose, of those that this generator is to hold, with the threshold.",
+        [
+            query(f"{held} / {total(raw('soakrig_users_target'), 'instance')}", "{{instance}}"),
+            limit(threshold("held_ratio"), "held"),
+        ],
+        "percentunit",
+        max=1.05,
+    )
+
+
+def _attempts() -> dict:
+    return lines(
+        "Attempts and failures",
+        "Sockets begun to be opened, and those that did not come to a first presence frame.",
+        [
+            query(total(rate("soakrig_connect_attempts_total"), "socket"), "{{socket}}"),
+            query(total(rate("soakrig_connect_failures_total")), "failed"),
+        ],
+        "ops",
+    )
+
+
+def _failures() -> dict:
+    return lines(
+        "Failures by reason",
+        "Why connects failed. Empty is good.",
+        [query(f"{total(rate('soakrig_connect_failures_total'), 'reason')} > 0", "{{reason}}")],
+        "ops",
+        stacked=True,
+    )
+
+
+def _errors() -> dict:
+    return lines(
+        "Error rate of connects",
+        "Errors over operations of the stage connect: short and long window of the fast burn, with its threshold.",
+        [
+            query(error_ratio("5m", stage="connect"), "5 minutes"),
+            query(error_ratio("1h", stage="connect"), "1 hour"),
+            limit(threshold("error_ratio_fast_burn"), "fast burn"),
+        ],
+        "percentunit",
+    )
+
+
+def _initiators() -> dict:
+    return lines(
+        "Disconnects by initiator",
+        "Who ended connections: users are meant to, the server and the network are not.",
+        [query(total(rate("soakrig_disconnects_total"), "initiator"), "{{initiator}}")],
+        "ops",
+        stacked=True,
+    )
+
+
+def _reasons() -> dict:
+    ended = total(rate("soakrig_disconnects_total", initiator="!user"), "initiator, reason")
+    return lines(
+        "Put out, by reason",
+        "How the server or the network ended connections. Empty is good.",
+        [query(f"{ended} > 0", "{{initiator}}: {{reason}}")],
+        "ops",
+        stacked=True,
+    )
+
+
+def _drops() -> dict:
+    return lines(
+        "Dropped intents by reason",
+        "Intents that were not carried out: nobody was connected, or every outbox was taken by a slow server.",
+        [query(total(rate("soakrig_sends_dropped_total"), "reason"), "{{reason}}")],
+        "ops",
+        stacked=True,
+    )
+
+
+def _durations() -> dict:
+    metric = "soakrig_connect_duration_seconds"
+    return lines(
+        "Connect time",
+        "From the begin of a connect to the first presence frame, plenary sockets.",
+        [query(quantile(q, metric, socket="plenary"), f"p{q * 100:.0f}") for q in (0.5, 0.9, 0.99)],
+        "s",
+    )
+
+
+def _heatmap() -> dict:
+    return heatmap(
+        "Connect time, all of it",
+        "How many connects took how long, plenary sockets.",
+        total(rate("soakrig_connect_duration_seconds_bucket", socket="plenary"), "le"),
+    )
+
+
+def _frames() -> dict:
+    return lines(
+        "Frames and bytes",
+        "Frames read and sent a second, and bytes read a second on the right.",
+        [
+            query(total(rate("soakrig_messages_received_total")), "frames read"),
+            query(total(rate("soakrig_messages_sent_total")), "frames sent"),
+            query(total(rate("soakrig_received_bytes_total")), "bytes read"),
+        ],
+        "ops",
+        right={"bytes read": "Bps"},
+    )

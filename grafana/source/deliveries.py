@@ -1,0 +1,209 @@
+"""Deliveries: which messages reached whom, how late, and why not."""
+
+from board import board
+from palette import BLUE, GREEN, ORANGE, RED, YELLOW
+from panels import heatmap, limit, lines, now, query, stat, table
+from queries import counted, quantile, rate, raw, recorded, threshold, total, value_of
+
+_DURATION = "soakrig_delivery_duration_seconds"
+_CUT = "~excused_(server|network|sender_cut)"
+
+
+def dashboard() -> dict:
+    """The dashboard."""
+    return board(
+        "deliveries",
+        "Deliveries",
+        "Which messages reached whom, how late, and why not.",
+        [
+            ("In the time shown", 4, _totals()),
+            ("Outcomes", 8, [_outcomes(), _not_on_time(), _anomalies()]),
+            ("Time to delivery", 8, [_quantiles(), _bases(), _heatmap()]),
+            ("Between generators", 8, [_remote(), _clocks(), _books()]),
+            ("By generator", 9, [_by_generator()]),
+        ],
+    )
+
+
+def _totals() -> list[dict]:
+    def verdicts(outcome: str) -> str:
+        return counted("soakrig_deliveries_total", outcome=outcome)
+
+    judged = counted("soakrig_deliveries_total")
+    return [
+        stat(
+            "Expected",
+            "Deliveries that should have happened: one for each message on each connection that should get it.",
+            counted("soakrig_deliveries_expected_total"),
+            "short",
+            [(None, BLUE)],
+        ),
+        stat(
+            "Lost",
+            "No arrival by the horizon, on a connection that stayed.",
+            verdicts("lost"),
+            "short",
+            [(None, GREEN), (value_of("lost_deliveries") + 0.5, RED)],
+            decimals=0,
+        ),
+        stat(
+            "Late",
+            "Part that came after the deadline but by the horizon. Not an error, and not good.",
+            f"{verdicts('late')} / ({judged} > 0)",
+            "percentunit",
+            [(None, GREEN), (0.001, YELLOW)],
+            decimals=2,
+        ),
+        stat(
+            "Cut",
+            "Part that was excused because the server or the network ended a connection.",
+            f"{verdicts(_CUT)} / ({judged} > 0)",
+            "percentunit",
+            [(None, GREEN), (value_of("cut_ratio"), ORANGE)],
+            decimals=2,
+        ),
+        stat(
+            "Anomalies",
+            "Arrivals that were duplicates, out of order, not expected or corrupt.",
+            counted("soakrig_delivery_anomalies_total"),
+            "short",
+            [(None, GREEN), (0.5, ORANGE)],
+            decimals=0,
+        ),
+    ]
+
+
+def _outcomes() -> dict:
+    return lines(
+        "Deliveries by outcome",
+        "Verdicts a second, exclusive: they add up to what was expected.",
+        [query(total(rate("soakrig_deliveries_total"), "outcome"), "{{outcome}}")],
+        "ops",
+        stacked=True,
+    )
+
+
+def _not_on_time() -> dict:
+    some = total(rate("soakrig_deliveries_total", outcome="!on_time"), "outcome")
+    return lines(
+        "Not on time, as part of all",
+        "Late, lost and excused deliveries as parts of all verdicts, with the threshold for cut ones.",
+        [
+            query(f"{some} / on () group_left () ({total(rate('soakrig_deliveries_total'))} > 0)", "{{outcome}}"),
+            limit(threshold("cut_ratio"), "cut"),
+        ],
+        "percentunit",
+    )
+
+
+def _anomalies() -> dict:
+    return lines(
+        "Anomalies",
+        "Arrivals a second with something wrong about them, apart from the outcomes. Details are in the anomaly log.",
+        [query(total(rate("soakrig_delivery_anomalies_total"), "kind"), "{{kind}}")],
+        "ops",
+    )
+
+
+def _quantiles() -> dict:
+    return lines(
+        "Time to delivery, local",
+        "From the intended send time to the bytes being read; sender and receiver share one clock.",
+        [
+            *[
+                query(quantile(q, _DURATION, basis="intended", origin="local"), f"p{q * 100:.0f}")
+                for q in (0.5, 0.9, 0.99)
+            ],
+            limit(threshold("delivery_p99_seconds"), "p99"),
+        ],
+        "s",
+        log=True,
+    )
+
+
+def _bases() -> dict:
+    return lines(
+        "Intended against actual send time",
+        "p99 from both. A gap is time that the message waited before it could be written: a slow server or a slow generator.",
+        [
+            query(quantile(0.99, _DURATION, basis=basis, origin="local"), f"p99 from {basis}")
+            for basis in ("intended", "sent")
+        ],
+        "s",
+    )
+
+
+def _heatmap() -> dict:
+    return heatmap(
+        "Time to delivery, all of it",
+        "How many deliveries took how long, local messages from the intended send time.",
+        total(rate(f"{_DURATION}_bucket", basis="intended", origin="local"), "le"),
+    )
+
+
+def _remote() -> dict:
+    return lines(
+        "Time to delivery, of other generators",
+        "As good as the machines' clocks agree. Empty with one generator.",
+        [
+            query(quantile(q, _DURATION, basis="intended", origin="remote"), f"p{q * 100:.0f}")
+            for q in (0.5, 0.9, 0.99)
+        ],
+        "s",
+        log=True,
+    )
+
+
+def _clocks() -> dict:
+    return lines(
+        "Clock offset",
+        "How far each generator's clock seems to be from the others'. Large values explain odd remote times.",
+        [query(total(raw("soakrig_clock_offset_seconds"), "instance", "max"), "{{instance}}")],
+        "s",
+        min=None,
+    )
+
+
+def _books() -> dict:
+    expected = total(raw("soakrig_deliveries_expected_total"))
+    return lines(
+        "Without a verdict yet",
+        "Expected deliveries without a verdict, and messages that the ledger still holds. Both are bounded by the horizon.",
+        [
+            query(f"{expected} - {total(raw('soakrig_deliveries_total'))}", "outstanding"),
+            query(total(raw("soakrig_ledger_messages")), "messages held"),
+        ],
+        "short",
+    )
+
+
+def _by_generator() -> dict:
+    def each(outcome: str) -> dict:
+        return now(counted("soakrig_deliveries_total", "instance", outcome=outcome))
+
+    p99 = f"max by (instance) ({recorded('instance_quantile:soakrig_delivery_duration_seconds:histogram_quantile')})"
+    bad = [(None, "transparent"), (0.5, RED)]
+    return table(
+        "Generators",
+        "Deliveries in the time shown, and p99 of the last 5 minutes, one row for each generator.",
+        [
+            each("on_time"),
+            each("late"),
+            each("lost"),
+            each(_CUT),
+            now(p99),
+        ],
+        {
+            "instance": {"title": "Generator"},
+            "Value #A": {"title": "On time", "unit": "short"},
+            "Value #B": {"title": "Late", "unit": "short"},
+            "Value #C": {"title": "Lost", "unit": "short", "steps": bad},
+            "Value #D": {"title": "Cut", "unit": "short"},
+            "Value #E": {
+                "title": "p99",
+                "unit": "s",
+                "steps": [(None, "transparent"), (value_of("delivery_p99_seconds"), ORANGE)],
+            },
+        },
+        sort_by=[{"displayName": "Lost", "desc": True}],
+    )

@@ -1,0 +1,201 @@
+"""Generators: can the measuring instrument be trusted? One row each."""
+
+from board import board
+from palette import GREEN, ORANGE, RED
+from panels import limit, lines, now, query, table, timeline
+from queries import at_work, quantile, rate, raw, threshold, total, value_of
+
+_EACH = "run, shard, instance"
+_SATURATION = {"0": ("keeps up", GREEN), "1": ("saturated", RED)}
+
+
+def dashboard() -> dict:
+    """The dashboard."""
+    return board(
+        "generators",
+        "Generators",
+        "Can the measuring instrument be trusted? Lag, saturation, memory, CPU and runtime of each generator.",
+        [
+            ("", 10, [_rows()]),
+            ("Keeping up", 8, [_lag(), _saturation(), _drops()]),
+            ("Resources", 8, [_cpu(), _memory(), _files()]),
+            ("Runtime", 8, [_busy(), _queue(), _tasks()]),
+            ("Scraping and logging", 7, [_answers(), _scrapes(), _logs()]),
+        ],
+    )
+
+
+def _rows() -> dict:
+    lag, clear = value_of("lag_p99_seconds"), "transparent"
+    cpus, busy = rate("process_cpu_seconds_total"), rate("tokio_worker_busy_seconds_total")
+    columns = {
+        "run": {"title": "Run"},
+        "shard": {"title": "Shard"},
+        "instance": {"title": "Generator"},
+    }
+    queries = []
+
+    def column(title: str, expression: str, **more: object) -> None:
+        columns[f"Value #{chr(ord('A') + len(queries))}"] = {"title": title, **more}
+        queries.append(now(expression))
+
+    column("Users", total(raw("soakrig_users_target"), _EACH))
+    column("Connected", total(raw("soakrig_users", state="connected"), _EACH))
+    column(
+        "Saturated",
+        total(raw("soakrig_saturated"), _EACH, "max"),
+        mappings=_SATURATION,
+        steps=[(None, clear), (1, RED)],
+    )
+    column(
+        "Lag p99",
+        quantile(0.99, "soakrig_schedule_lag_seconds", by=_EACH),
+        unit="s",
+        steps=[(None, clear), (lag, ORANGE)],
+    )
+    column("CPU", total(cpus, _EACH), unit="percentunit")
+    column("Memory", total(raw("process_resident_memory_bytes"), _EACH), unit="bytes")
+    column(
+        "Files",
+        f"{total(raw('process_open_fds'), _EACH)} / {total(raw('process_max_fds'), _EACH)}",
+        unit="percentunit",
+        steps=[(None, clear), (0.9, ORANGE)],
+    )
+    column(
+        "Tokio busy",
+        f"{total(busy, _EACH)} / {total(raw('tokio_workers'), _EACH)}",
+        unit="percentunit",
+        steps=[(None, clear), (0.9, ORANGE)],
+    )
+    column("Tasks", total(raw("tokio_alive_tasks"), _EACH))
+    column(
+        "Send drops",
+        total(rate("soakrig_sends_dropped_total"), _EACH),
+        unit="ops",
+        steps=[(None, clear), (0.001, ORANGE)],
+    )
+    return table(
+        "Generators",
+        "One row each, now. Orange and red cells say why a generator's numbers may be about itself.",
+        queries,
+        columns,
+        sort_by=[{"displayName": "Generator", "desc": False}],
+    )
+
+
+def _lag() -> dict:
+    return lines(
+        "Schedule lag, p99",
+        "How much later than intended the schedule issues intents, with the limit for saturation.",
+        [
+            query(quantile(0.99, "soakrig_schedule_lag_seconds", by="instance"), "{{instance}}"),
+            limit(threshold("lag_p99_seconds"), "saturated"),
+        ],
+        "s",
+        log=True,
+    )
+
+
+def _saturation() -> dict:
+    return timeline(
+        "Saturated",
+        "When each generator could not keep up, and why: intents were late, or readable sockets waited.",
+        [query(total(raw("soakrig_saturated"), "instance, reason", "max"), "{{instance}} {{reason}}")],
+        _SATURATION,
+    )
+
+
+def _drops() -> dict:
+    return lines(
+        "Dropped intents",
+        "Intents a second that were not carried out, by generator.",
+        [query(total(rate("soakrig_sends_dropped_total"), "instance"), "{{instance}}")],
+        "ops",
+    )
+
+
+def _cpu() -> dict:
+    return lines(
+        "CPU",
+        "CPU seconds a second: 100 % is one core.",
+        [query(total(rate("process_cpu_seconds_total"), "instance"), "{{instance}}")],
+        "percentunit",
+    )
+
+
+def _memory() -> dict:
+    return lines(
+        "Memory",
+        "Resident memory. Depends on users and on messages within the horizon, so it must be flat in the hold.",
+        [query(total(raw("process_resident_memory_bytes"), "instance"), "{{instance}}")],
+        "bytes",
+    )
+
+
+def _files() -> dict:
+    return lines(
+        "Open files",
+        "File descriptors in use, of which each socket takes one, as part of those that the system allows.",
+        [
+            query(
+                f"{total(raw('process_open_fds'), 'instance')} / {total(raw('process_max_fds'), 'instance')}",
+                "{{instance}}",
+            )
+        ],
+        "percentunit",
+    )
+
+
+def _busy() -> dict:
+    busy = total(rate("tokio_worker_busy_seconds_total"), "instance")
+    return lines(
+        "Tokio busy",
+        "Part of the time that worker threads spend on tasks rather than waiting.",
+        [query(f"{busy} / {total(raw('tokio_workers'), 'instance')}", "{{instance}}")],
+        "percentunit",
+    )
+
+
+def _queue() -> dict:
+    return lines(
+        "Tokio queue",
+        "Tasks that wait in the shared queue. Rises before the lag does.",
+        [query(total(raw("tokio_global_queue_depth"), "instance"), "{{instance}}")],
+        "short",
+    )
+
+
+def _tasks() -> dict:
+    return lines(
+        "Tokio tasks",
+        "Tasks that have not ended: some for each user, and flat in the hold.",
+        [query(total(raw("tokio_alive_tasks"), "instance"), "{{instance}}")],
+        "short",
+    )
+
+
+def _answers() -> dict:
+    return timeline(
+        "Answering",
+        "Whether Prometheus reaches each generator.",
+        [query(at_work("up"), "{{instance}}")],
+        {"0": ("does not answer", RED), "1": ("answers", GREEN)},
+    )
+
+
+def _scrapes() -> dict:
+    return lines(
+        "Scrape duration",
+        "How long a generator takes to answer a scrape.",
+        [query(at_work("scrape_duration_seconds"), "{{instance}}")],
+        "s",
+    )
+
+
+def _logs() -> dict:
+    return lines(
+        "Log lines left out",
+        "Log lines a second that the rate limit kept from the disk: a sign of trouble elsewhere.",
+        [query(total(rate("soakrig_logs_suppressed_total"), "instance"), "{{instance}}")],
+        "ops",
+    )

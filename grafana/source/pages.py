@@ -1,0 +1,104 @@
+"""Sign-in and pages: the HTTP steps on the way to a socket."""
+
+from board import board
+from palette import GREEN, ORANGE, RED
+from panels import heatmap, limit, lines, query, stat
+from queries import error_ratio, quantile, rate, threshold, total, value_of
+
+_REQUESTS, _DURATION = "soakrig_http_requests_total", "soakrig_http_request_duration_seconds"
+_STAGES = "~signup|login|event"
+
+
+def dashboard() -> dict:
+    """The dashboard."""
+    return board(
+        "pages",
+        "Sign-in and pages",
+        "The HTTP steps on the way to a socket: signing up, logging in, event and breakout pages.",
+        [
+            ("Error rate of 5 minutes", 4, [_stage("signup", "Sign-up"), _stage("login", "Log-in"), _stage("event", "Event page")]),
+            ("Requests", 8, [_steps(), _outcomes(), _refusals()]),
+            ("Errors", 8, [_ratio("5m", "fast"), _ratio("30m", "slow"), _kinds()]),
+            ("Duration", 8, [_durations(0.5), _durations(0.99), _heatmap()]),
+        ],
+    )
+
+
+def _stage(stage: str, title: str) -> dict:
+    return stat(
+        title,
+        f"Errors over operations of the stage {stage} in the last 5 minutes.",
+        error_ratio("5m", stage=stage),
+        "percentunit",
+        [(None, GREEN), (value_of("error_ratio"), ORANGE), (value_of("error_ratio_fast_burn"), RED)],
+        decimals=1,
+        noValue="none tried",
+    )
+
+
+def _steps() -> dict:
+    return lines(
+        "Requests by step",
+        "HTTP requests a second that came to an end.",
+        [query(total(rate(_REQUESTS), "step"), "{{step}}")],
+        "reqps",
+    )
+
+
+def _outcomes() -> dict:
+    return lines(
+        "Requests by outcome",
+        "What the requests came to, all steps together.",
+        [query(total(rate(_REQUESTS), "outcome"), "{{outcome}}")],
+        "reqps",
+        stacked=True,
+    )
+
+
+def _refusals() -> dict:
+    return lines(
+        "Not ok, by step and outcome",
+        "Which step fails how. A sign-up is refused where the name exists already: the log-in follows, and it is no error.",
+        [query(f"{total(rate(_REQUESTS, outcome='!ok'), 'step, outcome')} > 0", "{{step}}: {{outcome}}")],
+        "reqps",
+        stacked=True,
+    )
+
+
+def _ratio(window: str, pace: str) -> dict:
+    return lines(
+        f"Error rate by stage, {window}",
+        f"Short window of the {pace} burn alert, with its threshold.",
+        [
+            query(error_ratio(window, stage=_STAGES), "{{stage}}"),
+            limit(threshold(f"error_ratio_{pace}_burn"), f"{pace} burn"),
+        ],
+        "percentunit",
+    )
+
+
+def _kinds() -> dict:
+    return lines(
+        "Errors by stage and kind",
+        "What went wrong, a second. Empty is good.",
+        [query(f"{total(rate('soakrig_errors_total', stage=_STAGES), 'stage, kind')} > 0", "{{stage}}: {{kind}}")],
+        "ops",
+        stacked=True,
+    )
+
+
+def _durations(q: float) -> dict:
+    return lines(
+        f"Duration by step, p{q * 100:.0f}",
+        "From the begin of a request to the last byte of its answer, whatever the answer.",
+        [query(quantile(q, _DURATION, by="step"), "{{step}}")],
+        "s",
+    )
+
+
+def _heatmap() -> dict:
+    return heatmap(
+        "Duration, all of it",
+        "How many requests took how long, all steps together.",
+        total(rate(f"{_DURATION}_bucket"), "le"),
+    )

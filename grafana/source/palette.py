@@ -1,0 +1,76 @@
+"""One colour for one meaning, on every dashboard. Knows no queries."""
+
+import re
+
+GREEN, LIME, YELLOW, ORANGE, RED = "#56a64b", "#96d98d", "#e0b400", "#ff780a", "#c4162a"
+BLUE, SKY, PURPLE, PINK, GREY = "#3274d9", "#8ab8ff", "#a352cc", "#ff85b2", "#8e8e8e"
+
+# By label: the legend of a series is its label's value, and that decides the colour.
+_BY_LABEL = {
+    # What became of a delivery, and of a request.
+    "outcome": {
+        "on_time": GREEN,
+        "late": YELLOW,
+        "lost": RED,
+        "excused_left": SKY,
+        "excused_server": ORANGE,
+        "excused_network": PURPLE,
+        "excused_sender_cut": PINK,
+        "ok": GREEN,
+        "refused": YELLOW,
+        "client_error": ORANGE,
+        "server_error": RED,
+        "unexpected": GREY,
+        "timeout": PURPLE,
+        "transport": PINK,
+    },
+    # Where a user is.
+    "state": {
+        "waiting": GREY,
+        "signing_in": SKY,
+        "connecting": BLUE,
+        "connected": GREEN,
+        "away": LIME,
+        "backing_off": ORANGE,
+        "failed": RED,
+    },
+    # Who ended a connection.
+    "initiator": {"user": SKY, "server": ORANGE, "network": PURPLE},
+    "stage": {
+        "signup": BLUE,
+        "login": SKY,
+        "event": PURPLE,
+        "connect": ORANGE,
+        "send": YELLOW,
+        "receive": LIME,
+        "delivery": RED,
+    },
+    "step": {"signup": BLUE, "login": SKY, "event": PURPLE, "breakout": PINK, "delete": GREY},
+    # Kinds of traffic, and of anomalies.
+    "kind": {
+        "chat": BLUE,
+        "leave": SKY,
+        "breakout": PURPLE,
+        "duplicate": BLUE,
+        "reordered": PURPLE,
+        "unexpected": ORANGE,
+        "corrupt": RED,
+    },
+    "socket": {"plenary": BLUE, "breakout": PURPLE},
+    # Why an intent was dropped.
+    "reason": {"not_connected": ORANGE, "backpressure": RED, "stopping": GREY},
+}
+
+# Legends that are not a label's value.
+_BY_NAME = {"p50": LIME, "p90": YELLOW, "p99": ORANGE, "chat": BLUE, "failed": RED, "outstanding": GREY}
+
+
+def colours(legends: list[str]) -> dict[str, str]:
+    """The colours of all series that these legends can give."""
+    found = {}
+    for legend in legends:
+        if label := re.fullmatch(r"\{\{(\w+)\}\}", legend):
+            found |= _BY_LABEL.get(label[1], {})
+        elif legend in _BY_NAME:
+            found[legend] = _BY_NAME[legend]
+    return found

@@ -1,0 +1,90 @@
+"""PromQL as the dashboards say it: raw series are joined to their run, recorded ones carry it.
+
+A query sees one generator's series by the variable `generator`, and only while that generator
+works on the chosen run: the same host may have had another run an hour ago.
+"""
+
+import re
+from pathlib import Path
+
+THRESHOLDS = Path(__file__).parents[2] / "prometheus" / "rules" / "thresholds.yml"
+
+_RUN = 'run=~"$run", plenary=~"$plenary"'
+_GENERATOR = 'instance=~"$generator"'
+_WORKED = f"and on (job, instance) last_over_time(soakrig_run_info{{{_RUN}}}[$__range])"
+_JOIN = f"on (job, instance) group_left (run, shard) soakrig_run_info{{{_RUN}}}"
+
+
+def _matchers(labels: dict[str, str]) -> list[str]:
+    """Label matchers: a value may begin with `~` (a pattern) or `!` (not this one)."""
+    signs = {"~": "=~", "!": "!="}
+    return [f'{name}{signs.get(value[0], "=")}"{value.lstrip("~!")}"' for name, value in labels.items()]
+
+
+def raw(metric: str, **labels: str) -> str:
+    """A series of the chosen generators, as they export it."""
+    return f"{metric}{{{', '.join([_GENERATOR, *_matchers(labels)])}}}"
+
+
+def recorded(metric: str, **labels: str) -> str:
+    """A series of a recording rule with an instance, a run and a plenary of its own."""
+    return f"{metric}{{{', '.join([_RUN, _GENERATOR, *_matchers(labels)])}}}"
+
+
+def rate(metric: str, window: str = "$__rate_interval", **labels: str) -> str:
+    """Increase a second of a counter."""
+    return f"rate({raw(metric, **labels)}[{window}])"
+
+
+def counted(metric: str, by: str = "", **labels: str) -> str:
+    """Increase of a counter over the time shown, of generators that worked on the run then; also after it."""
+    grouping = f" by ({by})" if by else ""
+    increase = f"increase({raw(metric, **labels)}[$__range])"
+    return f"sum{grouping} ({increase} {_WORKED})"
+
+
+def at_work(metric: str) -> str:
+    """What Prometheus itself knows of generators that worked on the run in the time shown; also after it."""
+    return f"{raw(metric)} {_WORKED}"
+
+
+def of_run(expression: str) -> str:
+    """The expression for generators of the chosen run only; values unchanged."""
+    return f"{expression} * {_JOIN}"
+
+
+def total(expression: str, by: str = "", aggregate: str = "sum") -> str:
+    """The expression over all generators of the run, by some labels."""
+    grouping = f" by ({by})" if by else ""
+    return f"{aggregate}{grouping} ({of_run(expression)})"
+
+
+def quantile(q: float, metric: str, by: str = "", **labels: str) -> str:
+    """A quantile over all generators of the run, from a classic histogram."""
+    grouping = f"{by}, le" if by else "le"
+    return f"histogram_quantile({q}, {total(rate(f'{metric}_bucket', **labels), grouping)})"
+
+
+def error_ratio(window: str, **labels: str) -> str:
+    """Errors over operations by stage, as the alerts see it but for all chosen generators."""
+    errors = recorded(f"instance_stage:soakrig_errors:rate{window}", **labels)
+    operations = recorded(f"instance_stage:soakrig_operations:rate{window}", **labels)
+    return f"sum by (stage) ({errors}) / (sum by (stage) ({operations}) > 0)"
+
+
+def threshold(name: str) -> str:
+    """The series of a threshold, for a line."""
+    value_of(name)
+    return f"soakrig:threshold:{name}"
+
+
+def value_of(name: str) -> float:
+    """The number of a threshold, for colours that cannot follow a series."""
+    text = THRESHOLDS.read_text()
+    found = re.search(rf"record: soakrig:threshold:{name}\n\s+expr: (.*)", text)
+    if not found:
+        raise KeyError(f"{THRESHOLDS}: no threshold {name}")
+    if plain := re.fullmatch(r"vector\((.*)\)", found[1]):
+        return float(plain[1])
+    factor, other = re.fullmatch(r"(\S+) \* soakrig:threshold:(\w+)", found[1]).groups()
+    return float(factor) * value_of(other)

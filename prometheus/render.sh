@@ -1,0 +1,54 @@
+#!/bin/sh
+# Copies this directory to another one, with the settings of the environment in it.
+# Prometheus reads no environment in its files, and there is to be one set of rules only.
+#
+#   WATCH_SCRAPE_INTERVAL=10s prometheus/render.sh /tmp/prometheus
+#
+#   WATCH_TARGETS            generators, host:port separated by commas
+#   WATCH_ALERTMANAGER       host:port
+#   WATCH_PROMETHEUS         host:port at which this Prometheus scrapes itself
+#   WATCH_SCRAPE_INTERVAL    of scrapes and of rules
+#   WATCH_ALERT_FOR          one `for` for every alert that waits, e.g. 10s, to try them out
+#   WATCH_RUNBOOK_URL        where runbook.md is read, without the #section;
+#                              by default this Prometheus' own copy
+#
+# Only sed and cp: it runs in the Prometheus image too.
+set -eu
+
+from=$(cd "$(dirname "$0")" && pwd)
+to=${1:?usage: render.sh DIRECTORY}
+mkdir -p "$to/rules"
+cp "$from/prometheus.yml" "$to/"
+cp "$from"/rules/*.yml "$to/rules/"
+# A link, so that files added later are found.
+[ -e "$to/targets" ] || ln -s "$from/targets" "$to/targets"
+
+# An edit in place that works with every sed.
+edit() {
+    sed "$1" "$2" >"$2.new" && mv "$2.new" "$2"
+}
+
+# A value as sed's replacement takes it.
+quoted() {
+    printf %s "$1" | sed 's/[&|\\]/\\&/g'
+}
+
+# The line that ends in the comment "# NAME" gets this value.
+setting() {
+    edit "s|^\( *-* *[a-z_]*:\) .* # $1\$|\1 $(quoted "$2") # $1|" "$to/prometheus.yml"
+}
+
+# a:1,b:2 as ["a:1", "b:2"].
+list() {
+    printf '["%s"]' "$(printf %s "$1" | sed 's/,/", "/g')"
+}
+
+[ -z "${WATCH_TARGETS:-}" ] || setting WATCH_TARGETS "$(list "$WATCH_TARGETS")"
+[ -z "${WATCH_ALERTMANAGER:-}" ] || setting WATCH_ALERTMANAGER "$(list "$WATCH_ALERTMANAGER")"
+[ -z "${WATCH_PROMETHEUS:-}" ] || setting WATCH_PROMETHEUS "$(list "$WATCH_PROMETHEUS")"
+[ -z "${WATCH_SCRAPE_INTERVAL:-}" ] || setting WATCH_SCRAPE_INTERVAL "$WATCH_SCRAPE_INTERVAL"
+
+alerts=$to/rules/alerts.yml
+[ -z "${WATCH_ALERT_FOR:-}" ] || edit "s|^\( *for:\) [1-9].*|\1 $(quoted "$WATCH_ALERT_FOR")|" "$alerts"
+[ -z "${WATCH_RUNBOOK_URL:-}" ] ||
+    edit "s|{{ \$externalURL }}/user/runbook.md|$(quoted "$WATCH_RUNBOOK_URL")|" "$alerts"

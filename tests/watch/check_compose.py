@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""Checks docker-compose.yml: both Compose's understanding of it, and what the project wants of it."""
+
+import re
+import subprocess
+import sys
+
+import files
+import yaml
+
+COMPOSE = files.ROOT / "docker-compose.yml"
+
+
+def knobs_are_listed() -> list[str]:
+    """Every variable of the compose file is in .env.example, and the other way round."""
+    text = COMPOSE.read_text()
+    used = set(re.findall(r"\$\{(\w+)", text)) | set(re.findall(r"^ +((?:SOAKRIG|WATCH)_\w+):$", text, re.M))
+    listed = set(re.findall(r"^#?([A-Z_]+)=", (files.ROOT / ".env.example").read_text(), re.M))
+    return [f".env.example lacks {name}" for name in sorted(used - listed)] + [
+        f".env.example has {name}, which nothing reads" for name in sorted(listed - used)
+    ]
+
+
+def defaults_agree() -> list[str]:
+    """A default of .env.example is the one of the compose file."""
+    defaults = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", COMPOSE.read_text()))
+    shown = dict(re.findall(r"^#([A-Z_]+)=(.*)$", (files.ROOT / ".env.example").read_text(), re.M))
+    return [f"{name}: .env.example says {shown[name]}" for name, value in defaults.items() if shown.get(name) != value]
+
+
+def services_are_locked() -> list[str]:
+    """What each service must and must not have, after all merging."""
+    command = ["docker-compose", "-f", COMPOSE, "--profile", "demo", "--profile", "run", "--profile", "traces", "config"]
+    config = yaml.safe_load(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    faults = []
+    for name, service in config["services"].items():
+        if not service.get("read_only") or service.get("cap_drop") != ["ALL"]:
+            faults.append(f"{name}: can write to its root, or has capabilities")
+        if ":" not in service["image"] or service["image"].endswith(":latest"):
+            faults.append(f"{name}: image without a version")
+        faults += [f"{name}: published beyond 127.0.0.1: {port}" for port in service.get("ports", []) if not str(port).startswith("127.0.0.1:")]
+        secret = re.compile(r"PASSWORD|TOKEN|SECRET", re.I)
+        faults += [
+            f"{name}: a secret in its environment: {key}"
+            for key in service.get("environment", {})
+            if secret.search(key) and not key.endswith("_FILE")
+        ]
+        if "build" in service and "nofile" not in service.get("ulimits", {}):
+            faults.append(f"{name}: no limit for open files")
+        if "build" not in service and "healthcheck" not in service:
+            faults.append(f"{name}: no health check")
+    return faults
+
+
+def main() -> int:
+    """Exit code 1 if anything is wrong."""
+    faults = [fault for check in (knobs_are_listed, defaults_agree, services_are_locked) for fault in check()]
+    schema = ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE]
+    if subprocess.run(schema, capture_output=True).returncode:
+        faults.append("docker-compose.yml is not what the compose specification allows")
+    print("\n".join(faults) or "docker-compose.yml is sound")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""What the stack's files say: rules, dashboards, the metrics that exist. Starts nothing."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+# What Prometheus itself adds.
+BUILT_IN = {"up", "scrape_duration_seconds", "ALERTS"}
+# Words of PromQL that a bare name may be.
+_WORDS = set(
+    "by without on ignoring group_left group_right and or unless bool offset sum max min count avg topk rate increase "
+    "histogram_quantile vector scalar absent last_over_time max_over_time min_over_time".split()
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """One row of docs/metrics.md."""
+
+    kind: str
+    labels: frozenset[str]
+
+
+def families() -> dict[str, Family]:
+    """The metrics that soakrig exports, from the generated page of documentation."""
+    row = re.compile(r"^\| `([a-z0-9_]+)` \| (counter|gauge|histogram) \| (.*?) \|", re.M)
+    text = (ROOT / "docs" / "metrics.md").read_text()
+    return {name: Family(kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in row.findall(text)}
+
+
+def label_values() -> dict[tuple[str, str], set[str]]:
+    """The closed sets: (metric, label) to the values it may have."""
+    text = (ROOT / "docs" / "metrics.md").read_text()
+    found = {}
+    for label, metrics, values in re.findall(r"^- \*\*`(\w+)`\*\* of (.*?): (`.*`)$", text, re.M):
+        for metric in re.findall(r"`(\w+)`", metrics):
+            found[metric, label] = set(re.findall(r"`([^`]+)`", values))
+    return found
+
+
+def rules() -> list[dict]:
+    """Every rule of every file, with its group's name."""
+    found = []
+    for path in sorted((ROOT / "prometheus" / "rules").glob("*.yml")):
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            found += [{**rule, "group": group["name"], "file": path.name} for rule in group["rules"]]
+    return found
+
+
+def dashboards() -> dict[str, dict]:
+    """Every dashboard by its file's name."""
+    paths = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
+    return {path.name: json.loads(path.read_text()) for path in paths}
+
+
+def panels(dashboard: dict) -> list[dict]:
+    """The panels that show something."""
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+def expressions() -> list[tuple[str, str]]:
+    """Every PromQL expression, with where it stands."""
+    found = [(f"{rule['file']}: {rule.get('record') or rule['alert']}", rule["expr"]) for rule in rules()]
+    for name, dashboard in dashboards().items():
+        for panel in panels(dashboard):
+            found += [(f"{name}: {panel['title']}", target["expr"]) for target in panel["targets"]]
+        found += [(f"{name}: annotation {each['name']}", each["expr"]) for each in dashboard["annotations"]["list"]]
+        for variable in dashboard["templating"]["list"]:
+            if selector := re.fullmatch(r"label_values\((.*), \w+\)", variable.get("definition", "")):
+                found.append((f"{name}: variable {variable['name']}", selector[1]))
+    return found
+
+
+def selectors(expression: str) -> list[tuple[str, dict[str, tuple[str, str]]]]:
+    """The series that an expression names: metric, and label to (operator, value)."""
+    # Names of labels in clauses are no metrics.
+    bare = re.sub(r"\b(by|without|on|ignoring|group_left|group_right) \([^)]*\)", "", expression)
+    found = []
+    for name, matchers in re.findall(r"(?<![\w:\"$.])([a-zA-Z_][\w:]*)(?:\{([^}]*)\})?(?![\w:(])", re.sub(r"\[[^]]*\]", "", bare)):
+        if name in _WORDS or re.fullmatch(r"\d+[smhd]", name):
+            continue
+        pairs = re.findall(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"', matchers)
+        found.append((name, {label: (sign, value) for label, sign, value in pairs}))
+    return found
