@@ -35,6 +35,7 @@ HostKey /etc/ssh/lab_host_key
 AuthorizedKeysFile /etc/ssh/lab_authorized
 PermitRootLogin prohibit-password
 PasswordAuthentication no
+SetEnv PATH=/usr/sbin:/usr/bin:/sbin:/bin
 UsePAM no
 StrictModes no
 Subsystem sftp /usr/lib/openssh/sftp-server

@@ -31,18 +31,14 @@ def wait_until(condition, seconds, what):
 def test_check_mode_on_an_empty_account_creates_nothing(ec2_fleet, cloud):
     fleet = ec2_fleet(["10.77.0.90", "10.77.0.91"])
     fleet.play("site.yml", "--check").expect()
-    fleet.play("start.yml", "--check").expect()
     assert cloud.instances() == []
     assert not fleet.state.exists()
 
 
-def test_instances_are_tagged_bounded_and_from_the_newest_image(ec2_fleet, cloud):
-    # No host answers at these addresses: provisioning is what is looked at, and launch fails.
-    fleet = ec2_fleet(["10.77.0.90", "10.77.0.91"], **NOBODY, max_test_duration="1h30m",
-                      fleet_expiry_margin="15m")
-    fleet.play("start.yml").expect(code=1)
-    made = sorted(cloud.instances("running"), key=lambda one: one["LaunchTime"].isoformat() + one["InstanceId"])
-    assert len(made) == 2
+def test_instances_are_tagged_bounded_and_made_once(ec2_fleet, cloud):
+    fleet = ec2_fleet(["10.77.0.90", "10.77.0.91"], max_test_duration="1h30m", fleet_expiry_margin="15m")
+    fleet.play("provision.yml").expect()
+    made = cloud.instances("running")
     tags = [{tag["Key"]: tag["Value"] for tag in one["Tags"]} for one in made]
     assert sorted(one["soakrig:shard"] for one in tags) == ["0", "1"]
     assert {one["soakrig:fleet"] for one in tags} == {"loadtest-test"}
@@ -57,33 +53,27 @@ def test_instances_are_tagged_bounded_and_from_the_newest_image(ec2_fleet, cloud
             InstanceId=one["InstanceId"], Attribute="instanceInitiatedShutdownBehavior")
         assert end["InstanceInitiatedShutdownBehavior"]["Value"] == "terminate"
         assert "shutdown -h +105\n" in user_data(cloud, one)
-    again = fleet.play("start.yml").expect(code=1)
-    assert again.recap["localhost"]["changed"] == 0
+    again = fleet.play("provision.yml").expect()
+    assert again.changed() == 0, again.text
     assert {one["InstanceId"] for one in cloud.instances()} == {one["InstanceId"] for one in made}
-
-
-def test_a_set_image_is_taken_and_other_families_are_found(ec2_fleet, cloud):
-    fleet = ec2_fleet(["10.77.0.90"], **NOBODY)
-    fleet.play("start.yml", ec2_image="ami-0d13000000000d001").expect(code=1)
-    assert cloud.instances()[0]["ImageId"] == "ami-0d13000000000d001"
-    fleet.play("terminate.yml").expect()
-    fleet.play("start.yml", ec2_image_family="ubuntu").expect(code=1)
-    assert cloud.instances()[0]["ImageId"] == "ami-0b240000000000e01"
-    fleet.play("terminate.yml").expect()
-    fleet.play("start.yml", ec2_image_architecture="arm64").expect(code=1)
-    assert cloud.instances()[0]["ImageId"] == "ami-0d13000000000a0a1"
-
-
-def test_an_open_run_is_not_turned_into_another(ec2_fleet, cloud):
-    fleet = ec2_fleet(["10.77.0.90"], **NOBODY)
-    fleet.play("start.yml").expect(code=1)
-    refused = fleet.play("start.yml", loadtest_user_max=500).expect(code=1)
+    refused = fleet.play("provision.yml", loadtest_user_max=500).expect(code=1)
     assert "holds run" in refused.text
-    assert len(cloud.instances()) == 1
+    assert fleet.play("terminate.yml").expect().changed() > 0
+    assert cloud.instances() == []
+
+
+@pytest.mark.parametrize(("variables", "image"), [
+    ({"ec2_image": "ami-0d13000000000d001"}, "ami-0d13000000000d001"),
+    ({"ec2_image_family": "ubuntu"}, "ami-0b240000000000e01"),
+    ({"ec2_image_architecture": "arm64"}, "ami-0d13000000000a0a1"),
+])
+def test_the_image_follows_the_variables(ec2_fleet, cloud, variables, image):
+    ec2_fleet(["10.77.0.90"]).play("provision.yml", **variables).expect()
+    assert cloud.instances()[0]["ImageId"] == image
 
 
 def test_a_failure_while_provisioning_leaves_nothing(ec2_fleet, cloud):
-    # The second address list entry does not exist as a shard: one instance is made, the play fails on the third.
+    # The wait looks for a state that no instance will have, so the play fails after all of them were made.
     fleet = ec2_fleet(["10.77.0.90", "10.77.0.91"])
     failed = fleet.play("site.yml", ec2_count=3, provision_wait_tries=1,
                         provision_filters={"tag:soakrig:fleet": "loadtest-test", "instance-state-name": ["stopped"]})
@@ -199,9 +189,9 @@ def test_the_controller_is_killed_and_the_instances_end_themselves(ec2_fleet, cl
 
 @pytest.mark.slow
 def test_one_call_ends_every_fleet(ec2_fleet, cloud):
-    fleet = ec2_fleet(["10.77.0.90"], **NOBODY)
+    fleet = ec2_fleet(["10.77.0.90"])
     for slug in ("first", "second"):
-        fleet.play("start.yml", loadtest_slug=slug, fleet_state_dir=str(fleet.directory / slug)).expect(code=1)
+        fleet.play("provision.yml", loadtest_slug=slug, fleet_state_dir=str(fleet.directory / slug)).expect()
     other = cloud.ec2.run_instances(ImageId="ami-0d130000000000e01", MinCount=1, MaxCount=1)["Instances"][0]
     assert len(cloud.instances()) == 3
     fleet.play("terminate.yml", terminate_everything=True).expect()
