@@ -74,6 +74,20 @@ def hosts(key):
     shutil.rmtree(directory, ignore_errors=True)
 
 
+@pytest.fixture
+def target(binary, tmp_path):
+    """The embedded target on the lab's network, for the real binary; the stand-in asks nobody."""
+    if binary.parent.name == "stand-in":
+        yield None
+        return
+    lab.make_bridge()
+    with open(tmp_path / "target.log", "wb") as log:
+        process = subprocess.Popen([binary, "target", "--listen", f"{lab.CONTROLLER}:8000"], stdout=log, stderr=log)
+        yield process
+        process.terminate()
+        process.wait(30)
+
+
 class Cloud:
     """A moto server with a key pair and a security group, as an AWS account would have."""
 
@@ -153,7 +167,7 @@ class Fleet:
             # The stack's files stay out of this test: a list of targets in a directory of its own.
             "observability_dir": str(directory / "observability"),
             "observability_repository": str(directory / "observability"),
-            "fleet_start_delay": 1, "generator_poll_seconds": 1, **variables}
+            "fleet_start_delay": 1, "fleet_ssh_timeout": 30, "generator_poll_seconds": 1, **variables}
         self.vault = directory / "vault.yml"
         self.vault_password = directory / "vault-password"
         self.environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1",

@@ -88,6 +88,8 @@ class Host:
                  f"--directory={self.root}", f"--network-namespace-path=/run/netns/{self.name}",
                  "systemd.unit=lab.target"],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+                # /proc/sys/net belongs to the host's own network namespace: it may set it.
+                env={**os.environ, "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"},
                 preexec_fn=enter)
         self._wait_for_ssh()
         return self
@@ -151,8 +153,10 @@ class Host:
         (etc / "ssh/lab_config").write_text(SSHD_CONFIG)
         (etc / "ssh/lab_authorized").write_text(self.key.with_suffix(".pub").read_text())
         command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(etc / "ssh/lab_host_key"))
-        # Nothing that an earlier use of this machine left may look like this test's work.
-        for left in ("etc/soakrig", "var/lib/soakrig", "usr/local/bin/soakrig"):
+        # Nothing that an earlier use of this machine left may look like this test's work,
+        # and root's shell there is a plain one.
+        for left in ("etc/soakrig", "var/lib/soakrig", "usr/local/bin/soakrig", "root/.bashrc", "root/.profile",
+                     "root/.bash_profile"):
             command("rm", "-rf", str(self.root / left))
 
     def _wait_for_ssh(self):
