@@ -33,6 +33,7 @@ fi
 
 # Namespaces of its own: no port, address, mount or process of the tests meets the machine's,
 # and all of them end with this command.
+cd "$here"
 exec unshare --net --mount --pid --fork --mount-proc --kill-child \
     sh -c 'ip link set lo up && exec "$@"' sh \
-    "$venv/bin/python" -m pytest -p no:cacheprovider -q "$here" "$@"
+    "$venv/bin/python" -m pytest -p no:cacheprovider -q "$@"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import time
@@ -139,7 +140,7 @@ def check_generator(machine, shard):
         assert PASSWORD not in machine.ssh(f"{place} 2>/dev/null | tr '\\0' '\\n'", check=False), place
     # Whoever is not root finds it in no file.
     found = machine.ssh("setpriv --reuid=65534 --regid=65534 --clear-groups "
-                        "grep -rlsF 'passphrase' /etc /run /var /usr/local /root /tmp", check=False)
+                        f"grep -rlsF {shlex.quote(PASSWORD)} /etc /run /var /usr/local /root /tmp", check=False)
     assert found == ""
     assert machine.ssh("stat -c '%a %U' /etc/soakrig/password").strip() == "400 root"
 
