@@ -18,7 +18,22 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod app;
 pub mod chat;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod drivers;
+pub mod error;
+pub mod exposition;
+pub mod fleet;
+pub mod ledger;
 pub mod marker;
+pub mod metrics;
+pub mod report;
+pub mod saturation;
+pub mod schedule;
+pub mod store;
+pub mod target;
+pub mod telemetry;
+pub mod user;

@@ -1,3 +1,21 @@
 //! The command: see `soakrig --help`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use soakrig::cli::{Wanted, parse};
+use soakrig::error;
+
+fn main() -> ExitCode {
+    match parse(std::env::args_os()) {
+        Ok(Wanted::Command(command)) => soakrig::app::main(command).into(),
+        Ok(Wanted::Paper(paper)) => match paper.write(&mut std::io::stdout()) {
+            Ok(()) => error::ExitCode::Ok.into(),
+            Err(_) => error::ExitCode::Environment.into(),
+        },
+        Err(error) => {
+            // Nobody is left to tell where printing fails.
+            let _ = error.print();
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+        }
+    }
+}

@@ -16,6 +16,9 @@ use crate::chat::{
 use crate::clock::Stamp;
 use crate::marker::Sighting;
 
+/// How the rig names itself to servers.
+pub const USER_AGENT: &str = concat!("soakrig/", env!("CARGO_PKG_VERSION"));
+
 /// What remains of a signed-in user between requests: small, and fit for the cache file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Session {

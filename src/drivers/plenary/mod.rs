@@ -1,1 +1,262 @@
-//! stub
+//! The driver of the plenary protocol: forms, pages and sockets of one application.
+//!
+//! It turns steps into requests and frames, and what comes back into events and failures.
+//! It knows no schedule, no ledger and no metrics.
+//!
+//! | file | what it is for |
+//! | --- | --- |
+//! | `site` | URLs of one site, and what a redirect means |
+//! | `cookies` | a user's jar |
+//! | `http` | requests, bounded and reported |
+//! | `page`, `state` | what pages say: HTML and `__INITIAL_STATE__` |
+//! | `forms` | sign up, log in, delete |
+//! | `rooms` | breakouts as last heard of |
+//! | `wire`, `quick` | text frames; the plain reader and the quick one |
+//! | `socket` | an open socket |
+
+mod cookies;
+mod forms;
+mod http;
+mod page;
+mod quick;
+mod rooms;
+mod site;
+mod socket;
+mod state;
+mod wire;
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ::http::StatusCode;
+use url::Url;
+
+use self::http::{Ask, Browser, EVENT_LIMIT, Page};
+use self::page::FormPage;
+use self::rooms::Rooms;
+use self::site::{Redirect, Site};
+pub use self::socket::PlenarySocket;
+use self::state::State;
+use super::ws::dial::Dialer;
+use super::ws::handshake::{self, Limits, Upgrade};
+use super::ws::tls::{self, TlsError};
+use super::{BreakoutId, Driver, Probe, Room, Session};
+use crate::chat::{Account, Failure, FailureKind, Socket, Step};
+use crate::clock::Clock;
+
+/// What the driver needs to know.
+#[derive(Clone)]
+pub struct Settings {
+    /// The server, http or https; a path is kept as a prefix of every request.
+    pub base: Url,
+    /// The event's slug; may be empty where only accounts are dealt with.
+    pub slug: String,
+    /// A private certificate authority, PEM, beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Accept any certificate.
+    pub insecure_skip_verify: bool,
+    /// Source addresses, used in turn; none leaves the choice to the system.
+    pub source_ips: Vec<IpAddr>,
+    /// The largest frame that is accepted, in bytes.
+    pub max_frame: usize,
+    /// For each request, and for each websocket handshake.
+    pub http_timeout: Duration,
+    /// Stamps what is read.
+    pub clock: Clock,
+    /// Hears of each HTTP request.
+    pub probe: Arc<dyn Probe>,
+}
+
+/// Why no driver could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The base URL is of no use.
+    #[error("the URL is of no use: {reason}")]
+    Url {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The HTTP client cannot be set up.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(String),
+}
+
+/// The driver; one for all users.
+pub struct Plenary {
+    site: Site,
+    browser: Browser,
+    dialer: Dialer,
+    limits: Limits,
+    clock: Clock,
+    rooms: Arc<Rooms>,
+    /// The next socket's seed for masks and nonces.
+    seeds: AtomicU64,
+}
+
+impl Plenary {
+    /// A driver for one event on one server. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// A URL that is not http(s), a CA file that cannot be read or holds no certificate.
+    pub fn new(settings: Settings) -> Result<Self, SetupError> {
+        let site = Site::new(&settings.base, &settings.slug)?;
+        let tls = if settings.insecure_skip_verify {
+            tls::accept_any()?
+        } else {
+            tls::trusting(settings.ca_file.as_deref())?
+        };
+        let browser = Browser::new(&tls, &settings.source_ips, settings.http_timeout, settings.probe)?;
+        Ok(Self {
+            site,
+            browser,
+            dialer: Dialer::new(tls, settings.source_ips),
+            limits: Limits { timeout: settings.http_timeout, max_message: settings.max_frame },
+            clock: settings.clock,
+            rooms: Arc::default(),
+            seeds: AtomicU64::new(rand::random()),
+        })
+    }
+
+    /// Reads the event page and what it says.
+    async fn event_page(&self, session: &mut Session) -> Result<Room, Failure> {
+        let ask = Ask { step: Step::Event, url: self.site.event(), form: None, limit: EVENT_LIMIT };
+        self.browser
+            .visit(&self.site, session, ask, |page| {
+                let state = self.state_of(&page)?;
+                state.check_open()?;
+                let user_id = state.user()?;
+                let breakouts = self.rooms.learn(state.breakouts_open(), state.breakouts());
+                Ok(Room { user_id, breakouts, page_bytes: page.body.len() })
+            })
+            .await
+    }
+
+    /// The state of an event page, or why it has none.
+    fn state_of(&self, page: &Page) -> Result<State, Failure> {
+        self.check_page(page)?;
+        State::find(&page.body).map_err(|failure| match failure.kind {
+            FailureKind::NoState if FormPage::parse(&page.body).is_ok_and(|page| page.is_over_capacity()) => {
+                Failure::with(FailureKind::OverCapacity, "the event is full")
+            }
+            _ => failure,
+        })
+    }
+
+    /// Whether an answer is a page to a signed-in user.
+    fn check_page(&self, page: &Page) -> Result<(), Failure> {
+        match page.redirect(&self.site)? {
+            Some(Redirect::LogIn) => Err(Failure::with(FailureKind::SignedOut, "redirected to the log-in")),
+            Some(Redirect::Inside(path)) => {
+                Err(Failure::with(FailureKind::BadRedirect, format!("the page is at {path}")))
+            }
+            None if page.status == StatusCode::OK => Ok(()),
+            None if page.status == StatusCode::NOT_FOUND => Err(Failure::with(
+                FailureKind::NotFound,
+                "HTTP 404: there is no such page; upper and lower case differ",
+            )),
+            None if page.status == StatusCode::BAD_REQUEST => Err(Failure::with(
+                FailureKind::BadRequest,
+                "HTTP 400: the server may not know the host name of the URL (wrong Host)",
+            )),
+            None => Err(page.unhoped()),
+        }
+    }
+
+    /// Opens the socket at a page's path.
+    async fn open_socket(&self, page: &Url, session: &Session) -> Result<PlenarySocket, Failure> {
+        let upgrade = Upgrade {
+            endpoint: &self.site.endpoint,
+            path: page.path(),
+            host: self.site.host.clone(),
+            origin: self.site.origin.clone(),
+            cookie: cookies::header(session),
+        };
+        let seed = self.seeds.fetch_add(1, Ordering::Relaxed);
+        let socket = handshake::open(&self.dialer, upgrade, self.limits, self.clock, seed).await?;
+        Ok(PlenarySocket::new(socket, Arc::clone(&self.rooms)))
+    }
+
+    async fn breakout_page(&self, session: &mut Session, url: Url) -> Result<(), Failure> {
+        let ask = Ask { step: Step::Breakout, url, form: None, limit: EVENT_LIMIT };
+        self.browser.visit(&self.site, session, ask, |page| self.check_page(&page)).await
+    }
+
+    async fn ask_without_account(&self) -> Result<(), Failure> {
+        let mut nobody = Session::default();
+        let ask = Ask { step: Step::Event, url: self.site.event(), form: None, limit: EVENT_LIMIT };
+        let judge = |page: Page| match self.state_of(&page) {
+            // An open event sends strangers to the log-in.
+            Err(failure) if failure.kind == FailureKind::SignedOut => Ok(()),
+            Err(failure) => Err(failure),
+            Ok(state) => state.check_open(),
+        };
+        self.browser.visit(&self.site, &mut nobody, ask, judge).await
+    }
+}
+
+/// The failure of a form that came again.
+fn refused_form(kind: FailureKind, reasons: &str) -> Failure {
+    let reasons = if reasons.is_empty() { "the form came again without a reason" } else { reasons };
+    Failure::with(kind, reasons)
+}
+
+/// What a socket's HTTP refusal means here.
+fn refused_socket(failure: Failure) -> Failure {
+    match failure.kind {
+        FailureKind::Forbidden => Failure { kind: FailureKind::OverCapacity, ..failure },
+        _ => failure,
+    }
+}
+
+// The steps are boxed: a user's task lives for hours, and must not hold room for each step's
+// largest state all that time.
+impl Driver for Plenary {
+    type Connection = PlenarySocket;
+
+    fn sign_up(&self, who: &Account, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send {
+        Box::pin(forms::sign_up(&self.browser, &self.site, who, session))
+    }
+
+    fn log_in(&self, who: &Account, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send {
+        Box::pin(forms::log_in(&self.browser, &self.site, who, session))
+    }
+
+    fn open(&self, session: &mut Session) -> impl Future<Output = Result<Room, Failure>> + Send {
+        Box::pin(self.event_page(session))
+    }
+
+    fn connect(&self, session: &Session) -> impl Future<Output = Result<PlenarySocket, Failure>> + Send {
+        Box::pin(async move { self.open_socket(&self.site.event(), session).await.map_err(refused_socket) })
+    }
+
+    fn connect_breakout(
+        &self,
+        session: &mut Session,
+        breakout: BreakoutId,
+    ) -> impl Future<Output = Result<PlenarySocket, Failure>> + Send {
+        Box::pin(async move {
+            let url = self.site.breakout(breakout);
+            self.breakout_page(session, url.clone()).await?;
+            self.open_socket(&url, session).await.map_err(refused_socket)
+        })
+    }
+
+    fn delete(&self, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send {
+        Box::pin(forms::delete(&self.browser, &self.site, session))
+    }
+
+    fn preflight(&self) -> impl Future<Output = Result<(), Failure>> + Send {
+        Box::pin(self.ask_without_account())
+    }
+
+    fn sockets(&self) -> &'static [Socket] {
+        &[Socket::Plenary, Socket::Breakout]
+    }
+}

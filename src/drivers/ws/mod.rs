@@ -1,1 +1,23 @@
-//! stub
+//! The client side of RFC 6455 for many sockets: dialling, the upgrade, frames.
+//!
+//! It knows bytes, frames and how a connection ends; it knows nothing of any chat protocol.
+//!
+//! | file | what it is for |
+//! | --- | --- |
+//! | [`dial`] | TCP and TLS connections, source addresses, names |
+//! | [`tls`] | the one TLS configuration |
+//! | [`faults`] | errors of the system and of libraries as failure kinds |
+//! | [`handshake`] | the upgrade, up to the 101 |
+//! | [`frame`] | one frame's header, and frames as we write them |
+//! | [`reader`] | bytes in, whole messages out |
+//! | [`writer`] | one frame in writing at a time |
+//! | [`socket`] | reader, writer and stream as one connection |
+
+pub mod dial;
+pub mod faults;
+pub mod frame;
+pub mod handshake;
+pub mod reader;
+pub mod socket;
+pub mod tls;
+pub mod writer;

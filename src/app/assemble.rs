@@ -1,0 +1,109 @@
+//! From a plan to a world: every setting finds the part it belongs to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::keepers::Cache;
+use crate::chat::Secret;
+use crate::clock::{Clock, Stamp};
+use crate::config::plan::{self, Plan, Volume};
+use crate::config::value::TargetUrl;
+use crate::drivers::plenary::{Plenary, Settings};
+use crate::drivers::{Driver, Probe};
+use crate::error::StartError;
+use crate::fleet::dispatch::{Pace, Traffic};
+use crate::fleet::roster::Roster;
+use crate::ledger::{Identity, Ledger, Terms};
+use crate::marker::{GeneratorTag, RunTag};
+use crate::metrics::Metrics;
+use crate::schedule::limit::Limit;
+use crate::user::{Crowd, Habits, Limits, Sessions, Texts, World};
+
+/// The driver for a target.
+pub(super) fn driver(
+    target: &TargetUrl,
+    slug: &str,
+    connection: &plan::Connection,
+    clock: Clock,
+    probe: Arc<dyn Probe>,
+) -> Result<Plenary, StartError> {
+    Plenary::new(Settings {
+        base: target.url().clone(),
+        slug: slug.to_owned(),
+        ca_file: connection.ca_file.clone(),
+        insecure_skip_verify: connection.insecure,
+        source_ips: connection.source_ips.clone(),
+        max_frame: connection.max_frame,
+        http_timeout: connection.http_timeout,
+        clock,
+        probe,
+    })
+    .map_err(|e| StartError::environment("the way to the server", e.to_string()))
+}
+
+/// Everything the users of a run share.
+pub(super) fn world<D: Driver>(
+    plan: &Plan,
+    driver: D,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    cache: &mut Cache,
+    password: Secret,
+) -> Result<World<D>, StartError> {
+    let usernames: Box<[Box<str>]> = usernames(&plan.crowd).map(String::into_boxed_str).collect();
+    let seed = shard_seed(plan);
+    let identity = Identity {
+        run: RunTag::of(plan.report.run_id.as_str()),
+        generator: GeneratorTag(rand::random()),
+        origin_micros: clock.unix_micros(Stamp::default()),
+    };
+    let terms = Terms { deadline: plan.terms.deadline, horizon: plan.terms.horizon };
+    let ledger = Ledger::new(terms, identity, usernames.len())
+        .map_err(|e| StartError::environment("the ledger", e.to_string()))?;
+    let (away, stay) = (plan.traffic.away, plan.traffic.breakout_stay);
+    Ok(World {
+        driver,
+        clock,
+        ledger: Mutex::new(ledger),
+        roster: Roster::new(usernames.len(), seed),
+        metrics,
+        limits: Limits {
+            sign_in: Limit::evenly(plan.crowd.sign_in_rate.per_second(), clock),
+            connect: Limit::evenly(plan.timing.connect_rate.per_second(), clock),
+        },
+        habits: Habits { away: (away.min(), away.max()), breakout_stay: (stay.min(), stay.max()), seed },
+        sessions: Sessions::new(usernames.iter().map(ToString::to_string), cache.sessions()),
+        crowd: Crowd { usernames, password },
+        texts: Texts::new(seed),
+        breakouts: Mutex::new(Arc::from([])),
+        stopping: CancellationToken::new(),
+        closing: CancellationToken::new(),
+        visits: TaskTracker::new(),
+        done: std::array::from_fn(|_| 0.into()),
+        debuts: AtomicUsize::new(0),
+        anybody_came: AtomicBool::new(false),
+    })
+}
+
+/// The usernames of a crowd, in order.
+pub(super) fn usernames(crowd: &plan::Crowd) -> impl Iterator<Item = String> + '_ {
+    (crowd.range.min()..crowd.range.max()).map(|number| crowd.template.name(number))
+}
+
+/// The seed of this shard: parts of one run must not do the same at the same time.
+pub(super) fn shard_seed(plan: &Plan) -> u64 {
+    plan.traffic.seed.wrapping_add(u64::from(plan.crowd.shard.index()).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
+/// The paces of a plan.
+pub(super) fn traffic(plan: &plan::Traffic) -> Traffic {
+    [plan.chat, plan.leave, plan.breakout].map(|volume| match volume {
+        Volume::Off => Pace::Off,
+        Volume::Total(rate) => Pace::Total(rate.per_second()),
+        Volume::PerUser(each) => Pace::PerConnected(each),
+    })
+}

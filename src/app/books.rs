@@ -1,0 +1,43 @@
+//! What the metrics read: copies of the ledger's and the roster's figures.
+
+use std::sync::Arc;
+
+use crate::chat::Origin;
+use crate::drivers::Driver;
+use crate::ledger::{Ledger, OriginTally};
+use crate::metrics::snapshot::{DeliveryCounts, LedgerSnapshot, Source, UsersSnapshot};
+use crate::user::World;
+
+/// A world as the metrics see it.
+pub(super) struct Books<D>(pub(super) Arc<World<D>>);
+
+impl<D: Driver> Source for Books<D> {
+    fn ledger(&self) -> LedgerSnapshot {
+        let ledger = self.0.ledger.lock();
+        snapshot(&ledger)
+    }
+
+    fn users(&self) -> UsersSnapshot {
+        UsersSnapshot { target: self.0.roster.len() as u64, states: self.0.roster.counts() }
+    }
+}
+
+fn snapshot(ledger: &Ledger) -> LedgerSnapshot {
+    let (local, remote) = (ledger.tally().origin(Origin::Local), ledger.tally().origin(Origin::Remote));
+    LedgerSnapshot {
+        by_origin: [counts(local, ledger.outstanding()), counts(remote, 0)],
+        durations: [local.durations.clone(), remote.durations.clone()],
+        clock_offset: ledger.clock_offset(),
+        messages_in_horizon: ledger.remembered() as u64,
+    }
+}
+
+fn counts(tally: &OriginTally, outstanding: u64) -> DeliveryCounts {
+    DeliveryCounts {
+        expected: tally.expected,
+        outstanding,
+        outcomes: tally.outcomes,
+        anomalies: tally.anomalies,
+        raced: tally.raced,
+    }
+}

@@ -1,0 +1,172 @@
+//! `soakrig check`: one user through every step of the protocol, and what came back.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::keepers::Cache;
+use super::run::Console;
+use super::{assemble, tell};
+use crate::chat::{Account, Failure, FailureKind, HttpOutcome, Step};
+use crate::clock::{Clock, Stamp};
+use crate::config::plan::Check;
+use crate::drivers::plenary::Plenary;
+use crate::drivers::{Connection, Driver, Event, Outgoing, Probe, Progress, Room, Session};
+use crate::error::{ExitCode, StartError};
+use crate::marker::{GeneratorTag, Marker, RunTag, Sighting};
+
+/// How long one frame may take to come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Goes through the steps and prints a line each; exit 107 at the first that fails.
+pub(super) async fn check(check: Check) -> Result<ExitCode, StartError> {
+    Console::open(&check.logging)?;
+    let clock = Clock::start();
+    let mut cache = Cache::open(check.crowd.cache.clone(), check.target.to_string()).await?;
+    let password = cache.password(check.crowd.password.clone()).await?;
+    let slug = check.plenary.as_str();
+    let driver = assemble::driver(&check.target, slug, &check.connection, clock, Arc::new(Quiet))?;
+    let username = check.crowd.template.name(check.crowd.range.min());
+    tell(&format!("{} as {username}, event {slug}", check.target));
+    let walk = Walk { driver, clock, account: Account { username, password } };
+    match walk.all().await {
+        Ok(()) => {
+            tell("every step works");
+            Ok(ExitCode::Ok)
+        }
+        Err(failure) => {
+            tell(&format!("  FAILED: {failure}"));
+            Ok(ExitCode::Refused)
+        }
+    }
+}
+
+/// A probe nobody asks.
+pub(super) struct Quiet;
+
+impl Probe for Quiet {
+    fn http(&self, _: Step, _: HttpOutcome, _: Duration) {}
+}
+
+struct Walk {
+    driver: Plenary,
+    clock: Clock,
+    account: Account,
+}
+
+impl Walk {
+    async fn all(&self) -> Result<(), Failure> {
+        self.step("event is there and open", self.driver.preflight()).await?;
+        let mut session = self.sign_in().await?;
+        let room = self.step("event page", self.driver.open(&mut session)).await?;
+        told(format_args!(
+            "user id {}, page of {} bytes, {} breakouts to join",
+            room.user_id,
+            room.page_bytes,
+            room.breakouts.len()
+        ));
+        self.talk(&session, &room).await?;
+        match room.breakouts.first() {
+            None => {
+                tell("  breakouts: none to join, which is normal");
+                Ok(())
+            }
+            Some(first) => {
+                let joining = self.driver.connect_breakout(&mut session, *first);
+                let mut socket = self.step("breakout page and socket", joining).await?;
+                self.step("breakout's first frame", self.until(&mut socket, joined)).await?;
+                self.leave(&mut socket).await
+            }
+        }
+    }
+
+    /// Signs up, or logs in where the name is taken.
+    async fn sign_in(&self) -> Result<Session, Failure> {
+        let mut session = Session::default();
+        match self.driver.sign_up(&self.account, &mut session).await {
+            Ok(()) => tell("  sign-up: ok"),
+            Err(failure) if failure.kind == FailureKind::NameTaken => {
+                tell("  sign-up: the name is taken, logging in");
+                session = Session::default();
+                self.step("log-in", self.driver.log_in(&self.account, &mut session)).await?;
+            }
+            Err(failure) => return Err(failure),
+        }
+        Ok(session)
+    }
+
+    /// The event's socket: presence, a chat and its echo, a heartbeat, the close.
+    async fn talk(&self, session: &Session, room: &Room) -> Result<(), Failure> {
+        let mut socket = self.step("socket handshake", self.driver.connect(session)).await?;
+        self.step("first presence frame", self.until(&mut socket, joined)).await?;
+        let marker = Marker {
+            run: RunTag::of("check"),
+            generator: GeneratorTag(rand::random()),
+            seq: 0,
+            intended_micros: self.clock.unix_micros(self.clock.now()),
+        };
+        socket.begin(Outgoing::Chat(&marker.stamp(room.user_id, "soakrig checks that a chat comes back unchanged")));
+        let echo = self.until(&mut socket, |event| match event {
+            Event::Chat { sighting: Sighting::Intact(seen), .. } if *seen == marker => Some(Ok(())),
+            Event::Chat { sighting: Sighting::Corrupt, .. } => Some(Err(Failure::new(FailureKind::Corrupt))),
+            Event::Refused(kind) => Some(Err(Failure::new(*kind))),
+            _ => None,
+        });
+        self.step("chat and its echo", echo).await?;
+        self.leave(&mut socket).await
+    }
+
+    async fn leave(&self, socket: &mut impl Connection) -> Result<(), Failure> {
+        socket.close();
+        let over = async { while !matches!(socket.drive(|_| {}).await, Progress::Ended(_)) {} };
+        let closed = async {
+            tokio::time::timeout(PATIENCE, over)
+                .await
+                .map_err(|_| Failure::with(FailureKind::Timeout, "no answer to the close"))
+        };
+        self.step("close", closed).await
+    }
+
+    /// Reads until `wanted` has seen what it waits for.
+    async fn until(
+        &self,
+        socket: &mut impl Connection,
+        mut wanted: impl FnMut(&Event<'_>) -> Option<Result<(), Failure>> + Send,
+    ) -> Result<(), Failure> {
+        let reading = async {
+            let mut seen = None;
+            while seen.is_none() {
+                let progress = socket.drive(|frame| seen = seen.take().or_else(|| wanted(&frame.event))).await;
+                if let Progress::Ended(ended) = progress {
+                    let how = format!("the socket ended: {} ({})", ended.reason.as_str(), ended.initiator.as_str());
+                    return seen.unwrap_or(Err(Failure::with(FailureKind::ConnectionClosed, how)));
+                }
+            }
+            seen.unwrap_or(Ok(()))
+        };
+        tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| Err(Failure::new(FailureKind::Timeout)))
+    }
+
+    async fn step<T>(&self, what: &str, doing: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let began: Stamp = self.clock.now();
+        let done = doing.await;
+        let took = self.clock.now().since(began);
+        match &done {
+            Ok(_) => tell(&format!("  {what}: ok, {:.1} ms", took.as_secs_f64() * 1e3)),
+            Err(_) => tell(&format!("  {what}: failed after {:.1} ms", took.as_secs_f64() * 1e3)),
+        }
+        done
+    }
+}
+
+fn joined(event: &Event<'_>) -> Option<Result<(), Failure>> {
+    match event {
+        Event::Presence(_) => Some(Ok(())),
+        Event::Refused(kind) => Some(Err(Failure::new(*kind))),
+        _ => None,
+    }
+}
+
+fn told(what: impl Display) {
+    tell(&format!("    {what}"));
+}

@@ -1,0 +1,44 @@
+//! `soakrig demo`: the embedded target and a run against it, in one process.
+
+use super::run::{Console, code_of, hold};
+use super::tell;
+use crate::config::plan::Demo;
+use crate::config::value::TargetUrl;
+use crate::error::{ExitCode, StartError};
+use crate::report::summary::Summary;
+use crate::report::words;
+use crate::target::{self, Counts, Options};
+
+/// The embedded target's open event.
+const SLUG: &str = "test";
+
+/// Runs the demo, prints the summary and what the target itself counted.
+pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
+    let console = Console::open(&demo.plan.logging)?;
+    let presence = super::target::presence(demo.presence);
+    let options = Options { presence, seed: demo.plan.traffic.seed, ..Options::default() };
+    let target =
+        target::serve(options).await.map_err(|e| StartError::environment("the embedded target", e.to_string()))?;
+    let url: TargetUrl = format!("http://{}", target.addr())
+        .parse()
+        .map_err(|e: crate::config::value::ValueError| StartError::environment("the embedded target", e.to_string()))?;
+    let summary = hold(demo.plan, &url, SLUG, &console).await?;
+    let counts = target.stop().await;
+    tell(&words::render(&summary));
+    tell(&compared(&summary, &counts));
+    Ok(code_of(&summary))
+}
+
+/// The rig's figures beside the target's own.
+fn compared(summary: &Summary, counts: &Counts) -> String {
+    let sent = summary.messages.sent.get("chat").copied().unwrap_or(0);
+    let received = summary.messages.received.get("chat").copied().unwrap_or(0);
+    let agree = sent == counts.received.chats && received == counts.sent.chats_written;
+    format!(
+        "The embedded target counted by itself: {} chats taken in (the rig sent {sent}), {} chat frames written \
+         (the rig read {received}): {}.",
+        counts.received.chats,
+        counts.sent.chats_written,
+        if agree { "the two agree" } else { "the two differ" },
+    )
+}

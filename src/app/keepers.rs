@@ -1,0 +1,248 @@
+//! What goes on beside the load: verdicts, the cache file, the anomaly log, saturation,
+//! checkpoints. Each keeper runs until its token is cancelled.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde_json::json;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::chat::{SaturationReason, Secret};
+use crate::config::plan::{self, CachePlace};
+use crate::drivers::{Driver, Session};
+use crate::error::StartError;
+use crate::ledger::{Note, NoteKind};
+use crate::metrics::Metrics;
+use crate::saturation::{Delays, Judge, LIMIT, Probe, WINDOW};
+use crate::store::{self, Mode, Store, StoreError};
+use crate::telemetry::Logs;
+use crate::user::World;
+
+/// Between two sweeps of the ledger.
+const SWEEP: Duration = Duration::from_millis(250);
+/// Between two savings of changed sessions.
+const SAVE: Duration = Duration::from_secs(5);
+/// Between two reports of log lines that were left out.
+const SUPPRESSED: Duration = Duration::from_secs(10);
+/// Lines of the anomaly log at most; further events are only counted.
+const ANOMALY_LINES: u64 = 1_000_000;
+
+/// The file of saved sessions, if there is one.
+#[derive(Debug)]
+pub(super) struct Cache {
+    store: Option<Store>,
+    read_only: bool,
+}
+
+impl Cache {
+    /// Opens the cache of a target.
+    pub(super) async fn open(cache: plan::Cache, target: String) -> Result<Self, StartError> {
+        let path = match cache.place {
+            CachePlace::Nowhere => return Ok(Self { store: None, read_only: false }),
+            CachePlace::File(path) => path,
+            CachePlace::Directory(directory) => store::file_in(&directory, &target),
+        };
+        let mode = if cache.read_only { Mode::ReadOnly } else { Mode::ReadWrite };
+        let mut store = blocking(move || Store::open(path, &target, mode)).await?;
+        for notice in store.take_notices() {
+            tracing::warn!("{notice}");
+        }
+        Ok(Self { store: Some(store), read_only: cache.read_only })
+    }
+
+    /// The password to use: the one that was set, else the target's own, made once.
+    pub(super) async fn password(&mut self, set: Option<Secret>) -> Result<Secret, StartError> {
+        if let Some(password) = set {
+            return Ok(password);
+        }
+        let Some(mut store) = self.store.take() else { return Ok(store::make_password()) };
+        let (store, password) = blocking(move || {
+            let password = store.password()?;
+            Ok((store, password))
+        })
+        .await?;
+        self.store = Some(store);
+        Ok(password)
+    }
+
+    /// The sessions it holds.
+    pub(super) fn sessions(&mut self) -> HashMap<String, Session> {
+        self.store.as_ref().map(Store::sessions).unwrap_or_default()
+    }
+
+    /// Writes what has changed; a failure is told and tried again the next time.
+    pub(super) async fn save<D: Driver>(&mut self, world: &World<D>) {
+        let changes = world.sessions.take_changes();
+        let named =
+            changes.iter().map(|(user, session)| (world.crowd.account(*user).username, session.clone())).collect();
+        if !self.write(named).await {
+            world.sessions.mark_changed(changes.iter().map(|(user, _)| *user));
+        }
+    }
+
+    /// Writes these sessions, or that there are none; false where that failed.
+    pub(super) async fn write(&mut self, changes: Vec<(String, Option<Session>)>) -> bool {
+        if self.read_only || changes.is_empty() {
+            return true;
+        }
+        let Some(mut store) = self.store.take() else { return true };
+        let saved = tokio::task::spawn_blocking(move || {
+            let saved = store.save(changes);
+            (store, saved)
+        })
+        .await;
+        let Ok((store, saved)) = saved else { return false };
+        self.store = Some(store);
+        if let Err(error) = &saved {
+            tracing::error!(%error, remedy = error.remedy(), "sessions not saved");
+        }
+        saved.is_ok()
+    }
+
+    /// Saves changed sessions now and then, and gives the cache back at the end.
+    pub(super) async fn keep<D: Driver>(mut self, world: Arc<World<D>>, until: CancellationToken) -> Self {
+        while ticks(SAVE, &until).await {
+            self.save(&world).await;
+        }
+        self
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StartError> {
+    let wrong = |e: StoreError| StartError::environment("the cache file", e.to_string()).remedy(e.remedy());
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| StartError::environment("the cache file", e.to_string()))?
+        .map_err(wrong)
+}
+
+/// Waits for one interval; false once `until` is cancelled.
+async fn ticks(every: Duration, until: &CancellationToken) -> bool {
+    tokio::select! {
+        biased;
+        () = until.cancelled() => false,
+        () = tokio::time::sleep(every) => true,
+    }
+}
+
+/// Passes verdicts as they fall due.
+pub(super) async fn sweep<D: Driver>(world: Arc<World<D>>, until: CancellationToken) {
+    while ticks(SWEEP, &until).await {
+        let now = world.clock.now();
+        world.ledger.lock().sweep(now);
+    }
+}
+
+/// Writes single losses and anomalies to a file, as JSON lines.
+#[derive(Debug)]
+pub(super) struct AnomalyLog {
+    path: PathBuf,
+    file: std::fs::File,
+    lines: u64,
+}
+
+impl AnomalyLog {
+    /// Opens the log for appending.
+    pub(super) fn open(path: &Path) -> Result<Self, StartError> {
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map_err(|e| StartError::environment(format!("--anomaly-log {}", path.display()), e.to_string()))?;
+        Ok(Self { path: path.to_owned(), file, lines: 0 })
+    }
+
+    /// Writes what is noted every second.
+    pub(super) async fn keep<D: Driver>(mut self, world: Arc<World<D>>, until: CancellationToken) {
+        loop {
+            let goes_on = ticks(Duration::from_secs(1), &until).await;
+            let notes = world.ledger.lock().take_notes();
+            if let Err(error) = self.write(&world, &notes) {
+                tracing::error!(%error, path = %self.path.display(), "anomaly log not written; it ends here");
+                return;
+            }
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    fn write<D>(&mut self, world: &World<D>, notes: &[Note]) -> std::io::Result<()> {
+        let mut text = String::new();
+        for note in notes {
+            if self.lines >= ANOMALY_LINES {
+                break;
+            }
+            self.lines += 1;
+            text.push_str(&line(world, note));
+            if self.lines == ANOMALY_LINES {
+                text.push_str("{\"kind\":\"log_full\"}\n");
+            }
+        }
+        self.file.write_all(text.as_bytes())
+    }
+}
+
+fn line<D>(world: &World<D>, note: &Note) -> String {
+    let kind = match note.kind {
+        NoteKind::Lost => "lost",
+        NoteKind::Anomaly(anomaly) => anomaly.as_str(),
+    };
+    let at = humantime::format_rfc3339_micros(world.clock.wall(note.at)).to_string();
+    let user = world.crowd.usernames.get(note.user.get());
+    let entry = json!({"at": at, "kind": kind, "origin": note.origin.as_str(), "user": user, "seq": note.seq});
+    format!("{entry}\n")
+}
+
+/// Tells now and then how many log lines were left out.
+pub(super) async fn report_suppressed(metrics: Arc<Metrics>, logs: Logs, until: CancellationToken) {
+    loop {
+        let goes_on = ticks(SUPPRESSED, &until).await;
+        metrics.logs_suppressed(logs.report_suppressed());
+        if !goes_on {
+            return;
+        }
+    }
+}
+
+/// Judges every window of delays, and says so when the generator is the bottleneck.
+pub(super) async fn watch_saturation<D: Driver>(
+    world: Arc<World<D>>,
+    probe: Probe,
+    judge: Arc<Mutex<Judge>>,
+    until: CancellationToken,
+) {
+    let mut windows = interval(WINDOW);
+    windows.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    windows.tick().await;
+    let mut before = world.metrics.lag_counts();
+    let mut was = [false; 2];
+    loop {
+        tokio::select! {
+            () = until.cancelled() => return,
+            _ = windows.tick() => {}
+        }
+        let lags = world.metrics.lag_counts();
+        let lag = lags.since(&before);
+        before = lags;
+        let delays = [Delays { total: lag.total(), over: lag.over(LIMIT) }, probe.take()];
+        let now = judge.lock().window(delays);
+        for (i, reason) in SaturationReason::ALL.iter().enumerate() {
+            world.metrics.saturated(*reason, now[i]);
+            if now[i] && !was[i] {
+                tracing::error!(
+                    reason = reason.as_str(),
+                    "the generator itself is the bottleneck: its figures are about itself, not about the server"
+                );
+            }
+        }
+        was = now;
+    }
+}

@@ -1,0 +1,183 @@
+//! One run, from the first user to the summary.
+//!
+//! The order of the stop: no more intents and nobody starts; what is outstanding settles, at
+//! most for the grace; sockets close; the cache is written; the books are closed.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::assemble;
+use super::course::Course;
+use super::keepers::{self, AnomalyLog, Cache};
+use super::run::Console;
+use super::view::View;
+use crate::chat::Failure;
+use crate::config::plan::Plan;
+use crate::config::value::Pacing;
+use crate::drivers::Driver;
+use crate::error::StartError;
+use crate::exposition::Readiness;
+use crate::fleet::dispatch::Dispatcher;
+use crate::fleet::ramp::Fleet;
+use crate::report::verdict::End;
+use crate::saturation::{Judge, Probe};
+use crate::schedule::pacer::Pacer;
+use crate::schedule::timetable::Spacing;
+use crate::user::World;
+
+/// Between two looks at whether deliveries have settled.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long closing all sockets may take, beyond their own patience.
+const CLOSING: Duration = Duration::from_secs(8);
+
+/// A run and what keeps it.
+pub(super) struct Rig<D: Driver> {
+    pub(super) world: Arc<World<D>>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) course: Arc<Mutex<Course>>,
+    pub(super) judge: Arc<Mutex<Judge>>,
+    fleet: Fleet<D>,
+    /// Ends the keepers, after the users.
+    over: CancellationToken,
+}
+
+impl<D: Driver> Rig<D> {
+    pub(super) fn new(world: World<D>, plan: Plan) -> Self {
+        let world = Arc::new(world);
+        Self {
+            course: Arc::new(Mutex::new(Course::begin(&world))),
+            fleet: Fleet::new(Arc::clone(&world)),
+            world,
+            plan: Arc::new(plan),
+            judge: Arc::default(),
+            over: CancellationToken::new(),
+        }
+    }
+
+    /// What `/ready` answers.
+    pub(super) fn readiness(&self) -> impl Fn() -> Readiness + Send + Sync + 'static {
+        let (world, ramped) = (Arc::clone(&self.world), self.fleet.ramped());
+        move || match (world.stopping.is_cancelled(), ramped.load(Ordering::Relaxed), world.roster.connected()) {
+            (true, ..) => Readiness::NotReady("stopping"),
+            (_, false, _) => Readiness::NotReady("the ramp is not done"),
+            (.., 0) => Readiness::NotReady("nobody is connected"),
+            _ => Readiness::Ready,
+        }
+    }
+
+    /// Runs to the end: how it ended.
+    pub(super) async fn run(&self, cache: Cache, console: &Console, view: View<D>) -> Result<End, StartError> {
+        let keepers = self.keepers(console, view)?;
+        let cache = tokio::spawn(cache.keep(Arc::clone(&self.world), self.over.clone()));
+        self.wait_for_start().await;
+        *self.course.lock() = Course::begin(&self.world);
+        let refused = self.fleet.first().await.err();
+        if refused.is_none() {
+            self.load().await;
+        }
+        self.wind_up(refused.is_some()).await;
+        self.over.cancel();
+        for keeper in keepers {
+            // A keeper that panicked was reported by the panic hook; the books are closed all the same.
+            let _ = keeper.await;
+        }
+        if let Ok(mut cache) = cache.await {
+            cache.save(&self.world).await;
+        }
+        Ok(refused.map_or(End::Settled, |failure| End::Refused(refusal(&failure))))
+    }
+
+    fn keepers(&self, console: &Console, view: View<D>) -> Result<Vec<JoinHandle<()>>, StartError> {
+        let world = || Arc::clone(&self.world);
+        let probe = Probe::start(self.world.clock)
+            .map_err(|e| StartError::environment("the read-delay probe", e.to_string()))?;
+        let judging = keepers::watch_saturation(world(), probe, Arc::clone(&self.judge), self.over.clone());
+        let mut tasks = vec![
+            tokio::spawn(keepers::sweep(world(), self.over.clone())),
+            tokio::spawn(judging),
+            tokio::spawn(keepers::report_suppressed(
+                Arc::clone(&self.world.metrics),
+                console.logs.clone(),
+                self.over.clone(),
+            )),
+            tokio::spawn(view.clone().show(console.screen.clone(), self.over.clone())),
+        ];
+        if let Some(path) = &self.plan.report.summary {
+            tasks.push(tokio::spawn(view.checkpoint(path.clone(), self.over.clone())));
+        }
+        if let Some(path) = &self.plan.report.anomaly_log {
+            let log = AnomalyLog::open(path)?;
+            self.world.ledger.lock().keep_notes();
+            tasks.push(tokio::spawn(log.keep(world(), self.over.clone())));
+        }
+        Ok(tasks)
+    }
+
+    async fn wait_for_start(&self) {
+        let Some(at) = self.plan.timing.start_at else { return };
+        let wait = at.duration_since(SystemTime::now()).unwrap_or_default();
+        tracing::info!(seconds = wait.as_secs(), "waiting for the start");
+        tokio::select! {
+            () = self.world.stopping.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+
+    /// Ramp and hold, until the duration is over or somebody asks for the stop.
+    async fn load(&self) {
+        let world = &self.world;
+        let spacing = match self.plan.traffic.pacing {
+            Pacing::Even => Spacing::Even,
+            Pacing::Poisson => Spacing::Poisson,
+        };
+        let traffic = assemble::traffic(&self.plan.traffic);
+        let dispatcher = Dispatcher::new(Arc::clone(world), traffic, self.fleet.ramped());
+        let pacer = Pacer::new(world.clock, spacing, assemble::shard_seed(&self.plan), dispatcher);
+        let pacer = tokio::spawn(pacer.run(world.stopping.clone()));
+        let end = self.plan.timing.duration.map(|d| world.clock.instant(self.course.lock().started().plus(d)));
+        let holding = async {
+            self.fleet.others(self.plan.timing.ramp.per_second()).await;
+            self.course.lock().ramped(world);
+            world.stopping.cancelled().await;
+        };
+        match end {
+            Some(end) => tokio::time::timeout_at(end, holding).await.unwrap_or_default(),
+            None => holding.await,
+        }
+        world.stopping.cancel();
+        // The pacer ends at the token; a panic in it was reported by the hook.
+        let _ = pacer.await;
+        self.course.lock().stopped(world);
+    }
+
+    async fn wind_up(&self, at_once: bool) {
+        let world = &self.world;
+        world.stopping.cancel();
+        self.course.lock().stopped(world);
+        if !at_once {
+            let settled = async {
+                while world.ledger.lock().outstanding() > 0 {
+                    tokio::time::sleep(LOOK).await;
+                }
+            };
+            // What has not settled by then is outstanding, and told as that.
+            let _ = tokio::time::timeout(self.plan.terms.grace, settled).await;
+        }
+        world.closing.cancel();
+        if !self.fleet.ended(CLOSING).await {
+            tracing::warn!("some sockets were not closed in time");
+        }
+        world.ledger.lock().sweep(world.clock.now());
+    }
+}
+
+/// A refusal in words.
+pub(super) fn refusal(failure: &Failure) -> String {
+    let what = failure.kind.as_str().replace('_', " ");
+    if failure.detail.is_empty() { what } else { format!("{what} ({})", failure.detail) }
+}

@@ -1,0 +1,173 @@
+//! `soakrig run`: hold the load on a server until it is stopped.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::books::Books;
+use super::keepers::Cache;
+use super::rig::{Rig, refusal};
+use super::signals::Signals;
+use super::view::View;
+use super::{assemble, limits, say, tell};
+use crate::clock::Clock;
+use crate::config::plan::{Logging, Plan, Run, Volume};
+use crate::config::value::{self, TargetUrl};
+use crate::drivers::Driver;
+use crate::error::{ExitCode, StartError};
+use crate::exposition::{self, Exposition};
+use crate::fleet::ramp::is_hopeless;
+use crate::metrics::Metrics;
+use crate::report::forecast::{Forecast, Load};
+use crate::report::machine::Machine;
+use crate::report::summary::Summary;
+use crate::report::verdict::End;
+use crate::report::words;
+use crate::telemetry::{self, LogOptions, Logs, Screen};
+
+/// Runs to the end, prints the summary, and tells the exit code.
+pub(super) async fn run(run: Run) -> Result<ExitCode, StartError> {
+    let console = Console::open(&run.plan.logging)?;
+    let summary = hold(run.plan, &run.target, run.plenary.as_str(), &console).await?;
+    tell(&words::render(&summary));
+    Ok(code_of(&summary))
+}
+
+/// The exit code of a summary's verdict.
+pub(super) fn code_of(summary: &Summary) -> ExitCode {
+    ExitCode::ALL.into_iter().find(|code| code.number() == summary.verdict.code).unwrap_or(ExitCode::Threshold)
+}
+
+/// Where people look: the terminal and the log lines on it.
+pub(super) struct Console {
+    pub(super) screen: Screen,
+    pub(super) logs: Logs,
+}
+
+impl Console {
+    /// Sets logging up, once a process.
+    pub(super) fn open(logging: &Logging) -> Result<Self, StartError> {
+        let (format, screen) = match logging.format {
+            value::LogFormat::Human => (telemetry::LogFormat::Human, Screen::stderr()),
+            value::LogFormat::Json => (telemetry::LogFormat::Json, Screen::plain()),
+        };
+        let directives = std::env::var(telemetry::FILTER_VARIABLE).ok();
+        let options = LogOptions { format, verbose: logging.verbose, directives };
+        let logs = telemetry::init(&options, &screen, Vec::new())
+            .map_err(|e| StartError::environment("logging", e.to_string()))?;
+        Ok(Self { screen, logs })
+    }
+}
+
+/// Holds a load on a target until its end; the summary of it.
+pub(super) async fn hold(plan: Plan, target: &TargetUrl, slug: &str, console: &Console) -> Result<Summary, StartError> {
+    limits::raise_open_files();
+    let clock = Clock::start();
+    let metrics = Arc::new(Metrics::new().map_err(|e| StartError::environment("the metrics", e.to_string()))?);
+    metrics.run_info(plan.report.run_id.as_str(), slug, &plan.crowd.shard.to_string());
+    let mut cache = Cache::open(plan.crowd.cache.clone(), target.to_string()).await?;
+    let password = cache.password(plan.crowd.password.clone()).await?;
+    let probe = Arc::clone(&metrics);
+    let driver = assemble::driver(target, slug, &plan.connection, clock, probe)?;
+    if plan.connection.insecure {
+        tracing::warn!("--insecure-skip-verify: whoever stands between here and the server can read the passwords");
+    }
+    let world = assemble::world(&plan, driver, clock, Arc::clone(&metrics), &mut cache, password)?;
+    let rig = Rig::new(world, plan);
+    metrics.open_books(Arc::new(Books(Arc::clone(&rig.world))));
+    let over = CancellationToken::new();
+    let exposition = serve(&rig, over.clone()).await?;
+    forecast(&rig.plan);
+    announce(&rig.plan, exposition.addr(), target, slug);
+    let view = View::new(
+        Arc::clone(&rig.world),
+        Arc::clone(&rig.plan),
+        Arc::clone(&rig.course),
+        Arc::clone(&rig.judge),
+        slug.into(),
+    );
+    let end = until_the_end(&rig, cache, console, view.clone()).await?;
+    let summary = view.summary(end);
+    if let Some(path) = rig.plan.report.summary.clone()
+        && let Err(error) = view.write(path, summary.clone()).await
+    {
+        say(&format!("soakrig: --summary: {error}"));
+    }
+    over.cancel();
+    exposition.stopped().await;
+    Ok(summary)
+}
+
+async fn serve<D: Driver>(rig: &Rig<D>, stop: CancellationToken) -> Result<Exposition, StartError> {
+    exposition::serve(rig.plan.report.metrics_listen, Arc::clone(&rig.world.metrics), rig.readiness(), stop)
+        .await
+        .map_err(|e| StartError::environment("--metrics-listen", e.to_string()))
+}
+
+/// Says what the run will cost, and what of it is more than the machine has.
+fn forecast(plan: &Plan) {
+    let (parts, room) = (f64::from(plan.crowd.shard.of()), plan.crowd.fleet_range.len());
+    let whole = |volume: Volume| match volume {
+        Volume::Total(rate) => rate.per_second() * parts,
+        each => each.per_second(room as usize),
+    };
+    let stay = plan.traffic.breakout_stay;
+    let load = Load {
+        users: u64::from(plan.crowd.range.len()),
+        room: u64::from(room),
+        chats: whole(plan.traffic.chat),
+        leaves: whole(plan.traffic.leave),
+        breakouts: whole(plan.traffic.breakout),
+        breakout_stay: (stay.min() + stay.max()).as_secs_f64() / 2.0,
+        horizon: plan.terms.horizon.as_secs_f64(),
+        sources: plan.connection.source_ips.len().max(1) as u64,
+    };
+    let forecast = Forecast::of(&load, &Machine::read());
+    for line in forecast.to_string().lines() {
+        say(line);
+    }
+}
+
+fn announce(plan: &Plan, metrics: SocketAddr, target: &TargetUrl, slug: &str) {
+    let range = plan.crowd.range;
+    tracing::info!(
+        run = plan.report.run_id.as_str(),
+        seed = plan.traffic.seed,
+        "holding {} users ({} to {}) on {target}, event {slug}; metrics on http://{metrics}/metrics",
+        range.len(),
+        plan.crowd.template.name(range.min()),
+        plan.crowd.template.name(range.max() - 1),
+    );
+}
+
+/// The preflight and the run, and what signals make of them.
+async fn until_the_end<D: Driver>(
+    rig: &Rig<D>,
+    cache: Cache,
+    console: &Console,
+    view: View<D>,
+) -> Result<End, StartError> {
+    let mut signals = Signals::listen()?;
+    let stopping = rig.world.stopping.clone();
+    let second = async {
+        signals.next().await;
+        tracing::info!("stopping: deliveries settle, then the sockets close; a second signal ends at once");
+        stopping.cancel();
+        signals.next().await;
+    };
+    let running = async {
+        if let Err(failure) = rig.world.driver.preflight().await {
+            if is_hopeless(failure.kind) {
+                return Ok(End::Refused(refusal(&failure)));
+            }
+            tracing::warn!(%failure, "the target is not well; starting all the same");
+        }
+        rig.run(cache, console, view).await
+    };
+    tokio::select! {
+        biased;
+        () = second => Ok(End::Aborted),
+        end = running => end,
+    }
+}

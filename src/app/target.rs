@@ -1,0 +1,44 @@
+//! `soakrig target`: the embedded plenary server alone, until a signal.
+
+use super::run::Console;
+use super::signals::Signals;
+use super::tell;
+use crate::config::plan::Target;
+use crate::config::value::Presence;
+use crate::error::{ExitCode, StartError};
+use crate::target::{self, Options, PresenceMode};
+
+/// Serves until the first signal, and prints what was counted.
+pub(super) async fn target(wanted: Target) -> Result<ExitCode, StartError> {
+    Console::open(&wanted.logging)?;
+    super::limits::raise_open_files();
+    let options = Options {
+        listen: wanted.listen,
+        prefix: wanted.prefix.as_str().to_owned(),
+        presence: presence(wanted.presence),
+        seed: wanted.seed,
+        ..Options::default()
+    };
+    let mut signals = Signals::listen()?;
+    let target = target::serve(options).await.map_err(|e| StartError::environment("--listen", e.to_string()))?;
+    tell(&format!(
+        "target: http://{}{} (events test, small, closed, future, cancelled, nobreak)",
+        target.addr(),
+        wanted.prefix.as_str()
+    ));
+    signals.next().await;
+    let counts = target.stop().await;
+    let text =
+        serde_json::to_string_pretty(&counts).map_err(|e| StartError::environment("the counts", e.to_string()))?;
+    tell(&text);
+    Ok(ExitCode::Ok)
+}
+
+/// The target's word for a presence mode.
+pub(super) fn presence(wanted: Presence) -> PresenceMode {
+    match wanted {
+        Presence::Full => PresenceMode::Full,
+        Presence::Batched(every) => PresenceMode::Batched(every),
+        Presence::Off => PresenceMode::Off,
+    }
+}

@@ -1,0 +1,333 @@
+//! The command line: which commands there are and which options each takes.
+//!
+//! It holds what was typed, no defaults and no meaning; see [`crate::config`].
+
+mod paper;
+mod task;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::settings::{
+    ConnectionSettings, DeliverySettings, ListenSettings, LogSettings, PlenarySettings, PresenceSettings,
+    ReportSettings, SeedSettings, Settings, ShardSettings, ThresholdSettings, TimeSettings, TrafficSettings,
+    UrlSettings, UserSettings,
+};
+use crate::config::value::{Span, TargetUrl, shown};
+
+pub use paper::{Page, Paper};
+pub use task::Resolved;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    the run did what it should
+  2    wrong flags
+  99   a threshold failed
+  104  wrong file, environment or surroundings
+  105  stopped by a second signal
+  106  void: the generator itself could not keep up
+  107  the target refused";
+
+const LAYERS: &str = "\
+Every option can also be set by a variable (SOAKRIG_CHAT_RATE for --chat-rate) and in the
+TOML file of --config (chat-rate = \"5/s\"). Flags win over variables, variables over the file.";
+
+/// A soak-testing rig for real-time chat servers: steady load from a range of users, every
+/// delivery accounted for.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "soakrig", version, after_help = EXIT_CODES, disable_help_subcommand = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    wanted: Wanted,
+}
+
+/// What a command line asks for.
+#[derive(Debug, Clone, Subcommand)]
+#[allow(clippy::large_enum_variant)]
+pub enum Wanted {
+    /// Something to do.
+    #[command(flatten)]
+    Command(Command),
+    /// Something to print.
+    #[command(flatten)]
+    Paper(Paper),
+}
+
+impl Wanted {
+    /// What is to be done, if something is.
+    #[must_use]
+    pub fn command(self) -> Option<Command> {
+        match self {
+            Self::Command(command) => Some(command),
+            Self::Paper(_) => None,
+        }
+    }
+}
+
+/// The whole command line as clap describes it.
+#[must_use]
+pub fn definition() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
+/// The commands.
+#[derive(Debug, Clone, Subcommand)]
+#[allow(clippy::large_enum_variant)]
+pub enum Command {
+    /// Hold the load until stopped, or for --duration
+    #[command(override_usage = "soakrig run [OPTIONS] <URL> <PLENARY_SLUG>", after_help = LAYERS)]
+    Run(RunArgs),
+    /// The embedded target and a run against it in one process; then a summary
+    #[command(after_help = LAYERS)]
+    Demo(DemoArgs),
+    /// The embedded plenary server alone, with fault knobs
+    Target(TargetArgs),
+    /// One user through every step of the protocol, and what came back; no load
+    #[command(override_usage = "soakrig check [OPTIONS] <URL> <PLENARY_SLUG>", after_help = LAYERS)]
+    Check(CheckArgs),
+    /// Delete the accounts of a username range
+    #[command(override_usage = "soakrig cleanup [OPTIONS] <URL>", after_help = LAYERS)]
+    Cleanup(CleanupArgs),
+    /// One summary from those of several generators
+    Merge(MergeArgs),
+    /// Exit 0 if /live answers: for containers
+    Health(HealthArgs),
+}
+
+/// Which file to read options from.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ConfigArgs {
+    /// Read options from this TOML file, by the same names [env: SOAKRIG_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// What `run` and `demo` share.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LoadArgs {
+    /// The file.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Who takes part.
+    #[command(flatten)]
+    pub users: UserSettings,
+    /// Which part of them.
+    #[command(flatten)]
+    pub shards: ShardSettings,
+    /// What they do.
+    #[command(flatten)]
+    pub traffic: TrafficSettings,
+    /// Chance.
+    #[command(flatten)]
+    pub seed: SeedSettings,
+    /// When.
+    #[command(flatten)]
+    pub time: TimeSettings,
+    /// Late and lost.
+    #[command(flatten)]
+    pub delivery: DeliverySettings,
+    /// Failed.
+    #[command(flatten)]
+    pub thresholds: ThresholdSettings,
+    /// The way to the server.
+    #[command(flatten)]
+    pub connection: ConnectionSettings,
+    /// What is written where.
+    #[command(flatten)]
+    pub report: ReportSettings,
+    /// Log lines.
+    #[command(flatten)]
+    pub log: LogSettings,
+}
+
+impl LoadArgs {
+    fn settings(self) -> (Settings, Option<PathBuf>) {
+        let settings = Settings {
+            users: self.users,
+            shards: self.shards,
+            traffic: self.traffic,
+            seed: self.seed,
+            time: self.time,
+            delivery: self.delivery,
+            thresholds: self.thresholds,
+            connection: self.connection,
+            report: self.report,
+            log: self.log,
+            ..Settings::default()
+        };
+        (settings, self.config.config)
+    }
+}
+
+/// `soakrig run`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RunArgs {
+    /// Which server.
+    #[command(flatten)]
+    pub url: UrlSettings,
+    /// Which plenary.
+    #[command(flatten)]
+    pub plenary: PlenarySettings,
+    /// The load.
+    #[command(flatten)]
+    pub load: LoadArgs,
+}
+
+/// `soakrig demo`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DemoArgs {
+    /// The load.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// Member lists of the embedded target.
+    #[command(flatten)]
+    pub presence: PresenceSettings,
+}
+
+/// `soakrig target`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TargetArgs {
+    /// The file.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Where it is.
+    #[command(flatten)]
+    pub listen: ListenSettings,
+    /// Member lists.
+    #[command(flatten)]
+    pub presence: PresenceSettings,
+    /// Chance.
+    #[command(flatten)]
+    pub seed: SeedSettings,
+    /// Log lines.
+    #[command(flatten)]
+    pub log: LogSettings,
+}
+
+/// `soakrig check`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct CheckArgs {
+    /// Which server.
+    #[command(flatten)]
+    pub url: UrlSettings,
+    /// Which plenary.
+    #[command(flatten)]
+    pub plenary: PlenarySettings,
+    /// The file.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Who: the first user of the range.
+    #[command(flatten)]
+    pub users: UserSettings,
+    /// The way to the server.
+    #[command(flatten)]
+    pub connection: ConnectionSettings,
+    /// Log lines.
+    #[command(flatten)]
+    pub log: LogSettings,
+}
+
+/// `soakrig cleanup`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct CleanupArgs {
+    /// Which server.
+    #[command(flatten)]
+    pub url: UrlSettings,
+    /// The file.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Whose accounts.
+    #[command(flatten)]
+    pub users: UserSettings,
+    /// The way to the server.
+    #[command(flatten)]
+    pub connection: ConnectionSettings,
+    /// Log lines.
+    #[command(flatten)]
+    pub log: LogSettings,
+}
+
+/// `soakrig merge`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct MergeArgs {
+    /// Summaries of the same run, written with --summary
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Write the merged summary as JSON to this file
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `soakrig health`.
+#[derive(Debug, Clone, Args)]
+pub struct HealthArgs {
+    /// Where a generator serves its metrics
+    #[arg(value_name = "URL", default_value = "http://127.0.0.1:9464")]
+    pub url: TargetUrl,
+    /// Longest wait for the answer
+    #[arg(long, value_name = "DURATION", default_value = "3s")]
+    pub timeout: Span,
+}
+
+impl Command {
+    /// The options given to a command that reads other layers too, and the file to read.
+    #[must_use]
+    pub fn settings(self) -> (Settings, Option<PathBuf>) {
+        let none = Settings::default();
+        match self {
+            Self::Run(args) => {
+                let (load, file) = args.load.settings();
+                (Settings { url: args.url, plenary: args.plenary, ..load }, file)
+            }
+            Self::Demo(args) => {
+                let (load, file) = args.load.settings();
+                (Settings { presence: args.presence, ..load }, file)
+            }
+            Self::Target(args) => {
+                let TargetArgs { config, listen, presence, seed, log } = args;
+                (Settings { listen, presence, seed, log, ..none }, config.config)
+            }
+            Self::Check(args) => {
+                let CheckArgs { url, plenary, config, users, connection, log } = args;
+                (Settings { url, plenary, users, connection, log, ..none }, config.config)
+            }
+            Self::Cleanup(args) => {
+                let CleanupArgs { url, config, users, connection, log } = args;
+                (Settings { url, users, connection, log, ..none }, config.config)
+            }
+            Self::Merge(_) | Self::Health(_) => (none, None),
+        }
+    }
+}
+
+/// Reads a command line, the program's name first.
+///
+/// # Errors
+/// clap's error, to be printed and to end with its exit code: wrong flags, or help that was
+/// asked for. Values that may hold credentials are cut out of it.
+pub fn parse<I>(args: I) -> Result<Wanted, clap::Error>
+where
+    I: IntoIterator<Item: Into<OsString> + Clone>,
+{
+    Cli::try_parse_from(args).map(|cli| cli.wanted).map_err(without_credentials)
+}
+
+/// clap repeats a wrong value, and a URL may have a password in it.
+fn without_credentials(mut error: clap::Error) -> clap::Error {
+    let texts: Vec<(ContextKind, String)> = error
+        .context()
+        .filter_map(|(kind, value)| match (kind, value) {
+            (ContextKind::InvalidValue | ContextKind::InvalidArg, ContextValue::String(text)) => {
+                Some((kind, text.clone()))
+            }
+            _ => None,
+        })
+        .collect();
+    for (kind, text) in texts {
+        error.insert(kind, ContextValue::String(shown(&text)));
+    }
+    error
+}

@@ -1,0 +1,44 @@
+//! From a command as typed to the task it means, through all layers.
+
+use crate::config::plan::{Draft, Health, Merge, Task};
+use crate::config::{Environment, Layers};
+use crate::error::StartError;
+
+use super::Command;
+
+/// A task, and what should be said before it begins.
+#[derive(Debug)]
+pub struct Resolved {
+    /// What to do.
+    pub task: Task,
+    /// Doubts that keep nothing from starting.
+    pub warnings: Vec<String>,
+}
+
+impl Command {
+    /// What the command means in these surroundings.
+    ///
+    /// # Errors
+    /// What is missing, wrong or does not fit together, with the flag, the variable or the
+    /// file's line.
+    pub fn resolve(self, environment: &Environment) -> Result<Resolved, StartError> {
+        let plain = |task| Ok(Resolved { task, warnings: Vec::new() });
+        let build = match &self {
+            Self::Merge(args) => {
+                return plain(Task::Merge(Merge { files: args.files.clone(), output: args.output.clone() }));
+            }
+            Self::Health(args) => {
+                return plain(Task::Health(Health { url: args.url.clone(), timeout: args.timeout.get() }));
+            }
+            Self::Run(_) => Draft::run,
+            Self::Demo(_) => Draft::demo,
+            Self::Target(_) => Draft::target_alone,
+            Self::Check(_) => Draft::check,
+            Self::Cleanup(_) => Draft::cleanup,
+        };
+        let (settings, config) = self.settings();
+        let mut draft = Draft::new(Layers::stack(settings, config, environment)?, environment);
+        let task = build(&mut draft)?;
+        Ok(Resolved { task, warnings: draft.into_warnings() })
+    }
+}

@@ -1,0 +1,85 @@
+//! The variables of the process that soakrig looks at, taken once and passed on.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+/// What every variable of soakrig begins with.
+pub const PREFIX: &str = "SOAKRIG_";
+
+/// Variables by name; tests make their own.
+#[derive(Clone, Default)]
+pub struct Environment {
+    variables: BTreeMap<String, OsString>,
+}
+
+/// A variable may be a password.
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.variables.keys()).finish()
+    }
+}
+
+impl Environment {
+    /// The variables of this process, as far as they concern soakrig.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let concerns =
+            |name: &str| name.starts_with(PREFIX) || matches!(name, "HOME" | "XDG_STATE_HOME" | "JOB_COMPLETION_INDEX");
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+            .filter(|(name, _)| concerns(name))
+            .collect();
+        Self { variables }
+    }
+
+    /// Just these variables.
+    pub fn of<N: Into<String>, V: Into<OsString>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
+        Self { variables: variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
+    }
+
+    /// A variable that is set and not empty: compose files set variables to nothing where a
+    /// value is left out.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(name).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// The variables of soakrig that are not empty, by name.
+    pub fn ours(&self) -> impl Iterator<Item = (&str, &OsStr)> {
+        self.variables
+            .iter()
+            .filter(|(name, value)| name.starts_with(PREFIX) && !value.is_empty())
+            .map(|(name, value)| (name.as_str(), value.as_os_str()))
+    }
+
+    /// Where this user's state belongs: `$XDG_STATE_HOME/soakrig`, else
+    /// `~/.local/state/soakrig`; `None` without a home. Relative paths are ignored, as the
+    /// XDG specification asks.
+    #[must_use]
+    pub fn state_directory(&self) -> Option<PathBuf> {
+        let absolute = |name| self.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        absolute("XDG_STATE_HOME")
+            .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+            .map(|state| state.join("soakrig"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_directory_follows_the_xdg_specification() {
+        let at = |pairs: &[(&str, &str)]| Environment::of(pairs.iter().copied()).state_directory();
+        assert_eq!(at(&[("XDG_STATE_HOME", "/s"), ("HOME", "/h")]), Some("/s/soakrig".into()));
+        assert_eq!(at(&[("XDG_STATE_HOME", "s"), ("HOME", "/h")]), Some("/h/.local/state/soakrig".into()));
+        assert_eq!(at(&[("HOME", "")]), None);
+    }
+
+    #[test]
+    fn values_are_not_in_the_debug_form() {
+        let shown = format!("{:?}", Environment::of([("SOAKRIG_PASSWORD", "hunter2")]));
+        assert!(shown.contains("SOAKRIG_PASSWORD") && !shown.contains("hunter2"));
+    }
+}

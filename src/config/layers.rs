@@ -1,0 +1,243 @@
+//! The layers of configuration, one over the other: flags, variables, file.
+//!
+//! For every option it is known where its value came from, so that an error can say so.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use crate::error::{ExitCode, StartError};
+
+use super::environment::{Environment, PREFIX};
+use super::file;
+use super::settings::Settings;
+use super::value::{Given, ValueError, shown};
+
+/// Options that say the same thing in different ways: where a higher layer gives one of
+/// them, lower layers do not give another.
+const ALTERNATIVES: [&[&str]; 3] = [&["password", "password_file"], &["chattiness", "chat_rate"], &["shard", "shards"]];
+
+/// Variables that are no options: the configuration file, and the filter of log lines.
+const OTHER_VARIABLES: [&str; 2] = ["SOAKRIG_CONFIG", "SOAKRIG_LOG"];
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The command line.
+    Flag,
+    /// The variable of the option's name.
+    Variable,
+    /// A line, from 1, of the configuration file.
+    File {
+        /// The file as it was named.
+        path: PathBuf,
+        /// The line of the key.
+        line: usize,
+    },
+}
+
+/// One option as a layer gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) key: &'static str,
+    pub(crate) given: Given,
+    pub(crate) origin: Origin,
+}
+
+/// The options of all layers, and where each came from.
+#[derive(Debug, Default)]
+pub struct Layers {
+    /// The options.
+    pub settings: Settings,
+    /// What should be said, but keeps nothing from starting.
+    pub warnings: Vec<String>,
+    origins: BTreeMap<&'static str, Origin>,
+}
+
+impl Layers {
+    /// Lays `flags` over the variables, and those over the file that `--config` or
+    /// `SOAKRIG_CONFIG` names.
+    ///
+    /// # Errors
+    /// A wrong value in any layer, also where a higher one overrides it; an unknown key in
+    /// the file; a file that cannot be read.
+    pub fn stack(flags: Settings, config: Option<PathBuf>, environment: &Environment) -> Result<Self, StartError> {
+        let origins = Settings::keys().filter(|key| flags.is_set(key)).map(|key| (key, Origin::Flag)).collect();
+        let mut layers = Self { settings: flags, origins, warnings: Vec::new() };
+        let variables = layers.variables(environment)?;
+        layers.lay_under(&variables)?;
+        if let Some(path) = config.or_else(|| environment.get("SOAKRIG_CONFIG").map(PathBuf::from)) {
+            let file = file::read(&path)?;
+            layers.warnings.extend(file.warnings);
+            layers.lay_under(&file.entries)?;
+        }
+        Ok(layers)
+    }
+
+    /// Where a key's value came from; `None` where it has none.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> Option<&Origin> {
+        self.origins.get(key)
+    }
+
+    /// An error about options that do not fit together, or about one that is wrong by itself:
+    /// names each of `keys` and where it was given. Exit 2 where a flag has part in it.
+    #[must_use]
+    pub fn conflict(&self, keys: &[&'static str], why: impl Into<String>) -> StartError {
+        let names: Vec<String> = keys.iter().map(|key| self.place(key)).collect();
+        let mut given = keys.iter().filter_map(|key| self.origin(key)).peekable();
+        let by_flag = given.peek().is_none() || given.any(|origin| *origin == Origin::Flag);
+        let code = if by_flag { ExitCode::Usage } else { ExitCode::Environment };
+        StartError::new(code, names.join(" and "), why)
+    }
+
+    /// The option's name with where it was given.
+    fn place(&self, key: &str) -> String {
+        let flag = flag(key);
+        match self.origin(key) {
+            Some(Origin::Flag) => flag,
+            Some(Origin::Variable) => format!("{flag} ({})", variable(key)),
+            Some(Origin::File { path, line }) => format!("{flag} ({}:{line})", path.display()),
+            None => format!("{flag} (not given)"),
+        }
+    }
+
+    fn variables(&mut self, environment: &Environment) -> Result<Vec<Entry>, StartError> {
+        let mut entries = Vec::new();
+        for (name, value) in environment.ours() {
+            let Some(key) = Settings::keys().find(|key| variable(key) == name) else {
+                if !OTHER_VARIABLES.contains(&name) && !is_service_link(name, value) {
+                    let hint = nearest(name, Settings::keys().map(variable));
+                    self.warnings.push(format!("unknown variable {}{hint}", shown(name)));
+                }
+                continue;
+            };
+            let value = value.to_str().ok_or_else(|| StartError::environment(name, "not valid UTF-8"))?;
+            entries.push(Entry { key, given: Given::One(value.to_owned()), origin: Origin::Variable });
+        }
+        Ok(entries)
+    }
+
+    /// Adds a lower layer: its values count where nothing above gives them.
+    fn lay_under(&mut self, layer: &[Entry]) -> Result<(), StartError> {
+        let taken: Vec<&'static str> = self.origins.keys().copied().collect();
+        let is_taken = |key: &str| {
+            let same = |other: &&str| ALTERNATIVES.iter().any(|set| set.contains(&key) && set.contains(other));
+            taken.contains(&key) || taken.iter().any(same)
+        };
+        for Entry { key, given, origin } in layer {
+            let mut checked = Settings::default();
+            if let Some(Err(error)) = checked.set(key, given) {
+                return Err(wrong_value(key, given, origin, &error));
+            }
+            if !is_taken(key) {
+                self.settings.set(key, given);
+                self.origins.insert(key, origin.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wrong_value(key: &str, given: &Given, origin: &Origin, error: &ValueError) -> StartError {
+    let value = match given {
+        _ if key == "password" => "value".to_owned(),
+        Given::One(text) => format!("value '{}'", shown(text)),
+        Given::Many(_) => "list".to_owned(),
+    };
+    match origin {
+        Origin::Flag => StartError::usage(flag(key), format!("invalid {value}: {error}")),
+        Origin::Variable => StartError::environment(variable(key), format!("invalid {value}: {error}")),
+        Origin::File { path, line } => StartError::environment(
+            format!("{}:{line}", path.display()),
+            format!("invalid {value} for {}: {error}", in_file(key)),
+        ),
+    }
+}
+
+/// The option's name on the command line.
+#[must_use]
+pub fn flag(key: &str) -> String {
+    match key {
+        "url" => "<URL>".to_owned(),
+        "plenary" => "<PLENARY_SLUG>".to_owned(),
+        _ => format!("--{}", in_file(key)),
+    }
+}
+
+/// The option's variable.
+#[must_use]
+pub fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_ascii_uppercase())
+}
+
+/// The option's name in the file.
+#[must_use]
+pub fn in_file(key: &str) -> String {
+    key.replace('_', "-")
+}
+
+/// `, did you mean …?` where one of the names is near.
+pub(crate) fn nearest(name: &str, names: impl Iterator<Item = String>) -> String {
+    names
+        .map(|candidate| (strsim::jaro_winkler(name, &candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.85)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or_else(String::new, |(_, candidate)| format!(", did you mean {candidate}?"))
+}
+
+/// Whether Kubernetes or Docker made the variable for a service called soakrig-something.
+fn is_service_link(name: &str, value: &OsStr) -> bool {
+    name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || name.contains("_PORT_")
+        || (name.ends_with("_PORT") && value.to_string_lossy().contains("://"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_an_option() {
+        assert_eq!(flag("user_range_max"), "--user-range-max");
+        assert_eq!(variable("user_range_max"), "SOAKRIG_USER_RANGE_MAX");
+        assert_eq!(in_file("user_range_max"), "user-range-max");
+        assert_eq!(flag("url"), "<URL>");
+    }
+
+    #[test]
+    fn a_near_name_is_suggested_and_a_far_one_is_not() {
+        let keys = || Settings::keys().map(in_file);
+        assert_eq!(nearest("chatrate", keys()), ", did you mean chat-rate?");
+        assert_eq!(nearest("quux", keys()), "");
+    }
+
+    #[test]
+    fn alternatives_are_options() {
+        let keys: Vec<_> = Settings::keys().collect();
+        assert!(ALTERNATIVES.iter().flat_map(|set| set.iter()).all(|key| keys.contains(key)));
+    }
+
+    #[test]
+    fn every_key_belongs_to_one_group_only() {
+        let mut keys: Vec<_> = Settings::keys().collect();
+        keys.sort_unstable();
+        let all = keys.len();
+        keys.dedup();
+        assert_eq!(keys.len(), all);
+    }
+
+    #[test]
+    fn service_links_are_no_options() {
+        for (name, value) in [
+            ("SOAKRIG_SERVICE_HOST", "10.0.0.1"),
+            ("SOAKRIG_SERVICE_PORT_METRICS", "9464"),
+            ("SOAKRIG_TARGET_PORT", "tcp://10.0.0.1:8000"),
+            ("SOAKRIG_TARGET_PORT_8000_TCP_ADDR", "10.0.0.1"),
+        ] {
+            assert!(is_service_link(name, OsStr::new(value)), "{name}");
+        }
+        assert!(!is_service_link("SOAKRIG_REPORT", OsStr::new("x")));
+    }
+}

@@ -1,0 +1,15 @@
+//! What was typed ([`settings`], from three [`layers`]), and what it means ([`plan`]).
+//!
+//! Knows flags, variables and TOML; knows no sockets and no users.
+
+pub mod environment;
+mod file;
+pub mod layered;
+pub mod layers;
+pub mod plan;
+pub mod settings;
+pub mod value;
+
+pub use environment::Environment;
+pub use layers::Layers;
+pub use plan::Plan;

@@ -1,0 +1,294 @@
+//! From options to plans: the defaults, and what may not be combined.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use crate::error::StartError;
+
+use super::super::environment::Environment;
+use super::super::layers::{Layers, flag, in_file, variable};
+use super::super::value::{DurationRange, LogFormat, Pacing, Presence, Rate, RunId, Shard, Slug, Switch, TargetUrl};
+use super::{
+    Check, Cleanup, Connection, Demo, Logging, Plan, Report, Run, Target, Task, Terms, Thresholds, Timing, Traffic,
+    Volume,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// Where nothing else is said: `/metrics` of a generator.
+const METRICS_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
+/// Where nothing else is said: the embedded target.
+const TARGET_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
+/// A chattiness of 5.
+const CHATS_PER_USER: f64 = 0.05;
+/// 0.5 a second per 100 connected users.
+const LEAVES_PER_USER: f64 = 0.005;
+/// 1 a second per 100 connected users.
+const BREAKOUTS_PER_USER: f64 = 0.01;
+
+const fn seconds(min: u64, max: u64) -> DurationRange {
+    DurationRange::between(Duration::from_secs(min), Duration::from_secs(max))
+}
+
+/// What differs between commands where nothing is said.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Defaults {
+    pub(super) users: u32,
+    pub(super) chat: Option<Rate>,
+    pub(super) duration: Option<Duration>,
+    pub(super) keeps_sessions: bool,
+    /// Whether the command does a shard's part only.
+    pub(super) splits: bool,
+}
+
+const RUN: Defaults = Defaults { users: 10, chat: None, duration: None, keeps_sessions: true, splits: true };
+/// Commands that are no load, and concern the whole range.
+const ERRAND: Defaults = Defaults { splits: false, ..RUN };
+const DEMO: Defaults = Defaults {
+    users: 50,
+    chat: Some(Rate::FIVE_A_SECOND),
+    duration: Some(Duration::from_secs(60)),
+    keeps_sessions: false,
+    splits: true,
+};
+
+/// All layers, on the way to a plan.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    pub(super) layers: Layers,
+    pub(super) environment: &'a Environment,
+}
+
+impl<'a> Draft<'a> {
+    /// A draft of these options in these surroundings.
+    #[must_use]
+    pub fn new(layers: Layers, environment: &'a Environment) -> Self {
+        Self { layers, environment }
+    }
+
+    /// What should be said, but keeps nothing from starting; to be taken at the end.
+    #[must_use]
+    pub fn into_warnings(self) -> Vec<String> {
+        self.layers.warnings
+    }
+
+    /// `soakrig run`.
+    ///
+    /// # Errors
+    /// Options that are missing, do not fit together, or name a file that cannot be read.
+    pub fn run(&mut self) -> Result<Task, StartError> {
+        let (target, plenary) = (self.target()?, self.plenary()?);
+        Ok(Task::Run(Run { target, plenary, plan: self.plan(RUN)? }))
+    }
+
+    /// `soakrig demo`.
+    ///
+    /// # Errors
+    /// As [`Draft::run`].
+    pub fn demo(&mut self) -> Result<Task, StartError> {
+        Ok(Task::Demo(Demo { presence: self.presence(), plan: self.plan(DEMO)? }))
+    }
+
+    /// `soakrig check`.
+    ///
+    /// # Errors
+    /// As [`Draft::run`].
+    pub fn check(&mut self) -> Result<Task, StartError> {
+        let (target, plenary, crowd) = (self.target()?, self.plenary()?, self.crowd(ERRAND)?);
+        Ok(Task::Check(Check { target, plenary, crowd, connection: self.connection()?, logging: self.logging() }))
+    }
+
+    /// `soakrig cleanup`.
+    ///
+    /// # Errors
+    /// As [`Draft::run`].
+    pub fn cleanup(&mut self) -> Result<Task, StartError> {
+        let (target, crowd) = (self.target()?, self.crowd(ERRAND)?);
+        Ok(Task::Cleanup(Cleanup { target, crowd, connection: self.connection()?, logging: self.logging() }))
+    }
+
+    /// `soakrig target`.
+    ///
+    /// # Errors
+    /// A control address that others could reach.
+    pub fn target_alone(&mut self) -> Result<Task, StartError> {
+        let listen = &self.layers.settings.listen;
+        let control = listen.control.map(|control| control.0);
+        if control.is_some_and(|control| !control.ip().is_loopback()) {
+            return Err(self
+                .layers
+                .conflict(&["control"], "whoever reaches it can inject faults: it must be a loopback address")
+                .remedy("give 127.0.0.1 with a port"));
+        }
+        Ok(Task::Target(Target {
+            listen: listen.listen.map_or(TARGET_LISTEN, |listen| listen.0),
+            control,
+            prefix: listen.prefix.clone().unwrap_or_default(),
+            presence: self.presence(),
+            seed: self.seed(),
+            logging: self.logging(),
+        }))
+    }
+
+    fn plan(&mut self, defaults: Defaults) -> Result<Plan, StartError> {
+        let crowd = self.crowd(defaults)?;
+        let shard = crowd.shard;
+        Ok(Plan {
+            traffic: self.traffic(shard, defaults),
+            timing: self.timing(shard, defaults),
+            terms: self.terms()?,
+            thresholds: self.thresholds(),
+            connection: self.connection()?,
+            report: self.report(shard)?,
+            logging: self.logging(),
+            crowd,
+        })
+    }
+
+    fn missing(key: &str) -> StartError {
+        StartError::usage(flag(key), "not given").remedy(format!(
+            "give it on the command line, as {}, or as {} in the file of --config",
+            variable(key),
+            in_file(key)
+        ))
+    }
+
+    fn target(&self) -> Result<TargetUrl, StartError> {
+        self.layers.settings.url.url.clone().ok_or_else(|| Self::missing("url"))
+    }
+
+    fn plenary(&self) -> Result<Slug, StartError> {
+        self.layers.settings.plenary.plenary.clone().ok_or_else(|| Self::missing("plenary"))
+    }
+
+    fn presence(&self) -> Presence {
+        self.layers.settings.presence.presence.unwrap_or(Presence::Full)
+    }
+
+    /// Short enough to be typed again.
+    fn seed(&self) -> u64 {
+        self.layers.settings.seed.seed.map_or_else(|| u64::from(rand::random::<u32>()), |seed| seed.0)
+    }
+
+    fn traffic(&self, shard: Shard, defaults: Defaults) -> Traffic {
+        let typed = &self.layers.settings.traffic;
+        let off = |switch: Option<Switch>| switch.is_some_and(|switch| switch.0);
+        let volume = |off: bool, total: Option<Rate>, each: f64| match total {
+            _ if off => Volume::Off,
+            Some(rate) => Volume::Total(rate.part(shard)),
+            None if each > 0.0 => Volume::PerUser(each),
+            None => Volume::Off,
+        };
+        let chattiness = typed.chattiness.map(|value| value.per_user_per_second());
+        let set_chat = if chattiness.is_none() { defaults.chat } else { None };
+        Traffic {
+            chat: volume(off(typed.disable_chat), typed.chat_rate.or(set_chat), chattiness.unwrap_or(CHATS_PER_USER)),
+            leave: volume(off(typed.disable_event_leaving), typed.leave_rate, LEAVES_PER_USER),
+            breakout: volume(off(typed.disable_breakout_joining), typed.breakout_rate, BREAKOUTS_PER_USER),
+            away: typed.away.unwrap_or(seconds(2, 30)),
+            breakout_stay: typed.breakout_stay.unwrap_or(seconds(30, 300)),
+            pacing: typed.pacing.unwrap_or(Pacing::Even),
+            seed: self.seed(),
+        }
+    }
+
+    fn timing(&mut self, shard: Shard, defaults: Defaults) -> Timing {
+        let typed = self.layers.settings.time.clone();
+        let start_at = typed.start_at.map(|at| at.0);
+        if start_at.is_some_and(|at| at + SECOND < SystemTime::now()) {
+            self.layers.warnings.push("--start-at is in the past: starting at once".to_owned());
+        }
+        Timing {
+            duration: typed.duration.map(|span| span.get()).or(defaults.duration),
+            start_at,
+            ramp: typed.ramp.unwrap_or(Rate::TWENTY_A_SECOND).part(shard),
+            connect_rate: typed.connect_rate.unwrap_or(Rate::TWENTY_A_SECOND).part(shard),
+        }
+    }
+
+    fn terms(&self) -> Result<Terms, StartError> {
+        let settings = &self.layers.settings;
+        let deadline = settings.delivery.delivery_deadline.map_or(10 * SECOND, |span| span.get());
+        let horizon = settings.delivery.delivery_horizon.map_or(60 * SECOND, |span| span.get());
+        if deadline > horizon {
+            let shown = humantime::format_duration;
+            return Err(self
+                .layers
+                .conflict(
+                    &["delivery_deadline", "delivery_horizon"],
+                    format!("the deadline {} is beyond the horizon {}", shown(deadline), shown(horizon)),
+                )
+                .remedy("a delivery is late after the deadline and lost after the horizon"));
+        }
+        Ok(Terms { deadline, horizon, grace: settings.time.grace.map_or(15 * SECOND, |wait| wait.get()) })
+    }
+
+    fn thresholds(&self) -> Thresholds {
+        let typed = &self.layers.settings.thresholds;
+        Thresholds {
+            max_lost: typed.max_lost.map_or(0, |count| count.0),
+            max_error_rate: typed.max_error_rate.map_or(0.01, |share| share.share()),
+        }
+    }
+
+    fn connection(&mut self) -> Result<Connection, StartError> {
+        let typed = self.layers.settings.connection.clone();
+        let insecure = typed.insecure_skip_verify.is_some_and(|switch| switch.0);
+        if insecure {
+            let text = "--insecure-skip-verify: whoever is in between can read every password and chat";
+            self.layers.warnings.push(text.to_owned());
+        }
+        if let Some(path) = &typed.ca_file {
+            let opened = std::fs::File::open(path);
+            opened.map_err(|e| self.layers.conflict(&["ca_file"], format!("{}: {e}", path.display())))?;
+        }
+        Ok(Connection {
+            ca_file: typed.ca_file,
+            insecure,
+            source_ips: typed.source_ip.iter().flatten().map(|ip| ip.0).collect(),
+            max_frame: typed.max_frame.map_or(16 << 20, |size| size.bytes()),
+            http_timeout: typed.http_timeout.map_or(30 * SECOND, |span| span.get()),
+        })
+    }
+
+    fn report(&mut self, shard: Shard) -> Result<Report, StartError> {
+        let typed = self.layers.settings.report.clone();
+        self.can_hold("summary", typed.summary.as_deref())?;
+        self.can_hold("anomaly_log", typed.anomaly_log.as_deref())?;
+        if shard.is_partial() && typed.run_id.is_none() {
+            let text =
+                format!("shard {shard} has no --run-id: summaries and markers of the fleet will not belong together");
+            self.layers.warnings.push(text);
+        }
+        Ok(Report {
+            metrics_listen: typed.metrics_listen.map_or(METRICS_LISTEN, |listen| listen.0),
+            run_id: typed.run_id.unwrap_or_else(|| RunId::make(SystemTime::now())),
+            summary: typed.summary,
+            anomaly_log: typed.anomaly_log,
+            otlp_endpoint: typed.otlp_endpoint,
+            traceparent: !typed.no_traceparent.is_some_and(|switch| switch.0),
+        })
+    }
+
+    /// Whether a file that is only written at the end of a long run has a place to go to.
+    fn can_hold(&self, key: &'static str, path: Option<&Path>) -> Result<(), StartError> {
+        let Some(path) = path else { return Ok(()) };
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let why = if path.is_dir() {
+            format!("{} is a directory", path.display())
+        } else if !directory.is_dir() {
+            format!("{} is not a directory", directory.display())
+        } else {
+            return Ok(());
+        };
+        Err(self.layers.conflict(&[key], why).remedy("give the path of a file in a directory that exists"))
+    }
+
+    fn logging(&self) -> Logging {
+        let typed = &self.layers.settings.log;
+        Logging {
+            format: typed.log_format.unwrap_or(LogFormat::Human),
+            verbose: typed.verbose.is_some_and(|switch| switch.0),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What a run is to do: validated, with every default filled in.
+//!
+//! Where an option has a default there is no `Option` here; where there is one, it means
+//! "not wanted".
+
+mod build;
+mod crowd;
+mod password;
+mod task;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use crate::chat::Secret;
+
+use super::value::{DurationRange, HttpUrl, LogFormat, Pacing, Rate, RunId, Shard, UserRange, UsernameTemplate};
+
+pub use build::Draft;
+pub use task::{Check, Cleanup, Demo, Health, Merge, Run, Target, Task};
+
+/// A run's load, on whatever target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Who takes part.
+    pub crowd: Crowd,
+    /// What they do.
+    pub traffic: Traffic,
+    /// When, and how fast at the start.
+    pub timing: Timing,
+    /// When a delivery is late or lost.
+    pub terms: Terms,
+    /// When the run has failed.
+    pub thresholds: Thresholds,
+    /// The way to the server.
+    pub connection: Connection,
+    /// What is written where.
+    pub report: Report,
+    /// How log lines look.
+    pub logging: Logging,
+}
+
+/// Who takes part.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Crowd {
+    /// The users of this generator: its shard's part.
+    pub range: UserRange,
+    /// The users of the whole fleet.
+    pub fleet_range: UserRange,
+    /// Their names.
+    pub template: UsernameTemplate,
+    /// Which part of a fleet this generator is.
+    pub shard: Shard,
+    /// Their password; `None`: made once per target and kept in the cache.
+    pub password: Option<Secret>,
+    /// Where their sessions are kept.
+    pub cache: Cache,
+    /// Sign-ups and log-ins at most, this shard's part.
+    pub sign_in_rate: Rate,
+}
+
+/// Saved sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cache {
+    /// Where they are.
+    pub place: CachePlace,
+    /// Whether they are only read.
+    pub read_only: bool,
+}
+
+/// Where saved sessions are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CachePlace {
+    /// Nowhere: the demo's target has forgotten everything by the next time.
+    Nowhere,
+    /// In this file.
+    File(PathBuf),
+    /// In this directory, in a file named after the target.
+    Directory(PathBuf),
+}
+
+/// How much of one kind of traffic there is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Volume {
+    /// None.
+    Off,
+    /// So much in all, this shard's part, however many are connected.
+    Total(Rate),
+    /// So many a second for each connected user.
+    PerUser(f64),
+}
+
+impl Volume {
+    /// Intents a second while `connected` users are connected.
+    #[must_use]
+    pub fn per_second(self, connected: usize) -> f64 {
+        match self {
+            Self::Off => 0.0,
+            Self::Total(rate) => rate.per_second(),
+            #[allow(clippy::cast_precision_loss)]
+            Self::PerUser(each) => each * connected as f64,
+        }
+    }
+}
+
+/// What users do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Traffic {
+    /// Chats.
+    pub chat: Volume,
+    /// Leaving, and coming back after `away`.
+    pub leave: Volume,
+    /// Joining a breakout, for `breakout_stay`.
+    pub breakout: Volume,
+    /// How long a user who left stays away.
+    pub away: DurationRange,
+    /// How long a user stays in a breakout.
+    pub breakout_stay: DurationRange,
+    /// How intents are spread.
+    pub pacing: Pacing,
+    /// Where chance begins; shards of one run mix their index into it.
+    pub seed: u64,
+}
+
+/// When, and how fast at the start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Timing {
+    /// How long to hold, the ramp included; `None`: until stopped.
+    pub duration: Option<Duration>,
+    /// When to begin; `None`: at once.
+    pub start_at: Option<SystemTime>,
+    /// Users started, this shard's part.
+    pub ramp: Rate,
+    /// Sockets opened at most, this shard's part.
+    pub connect_rate: Rate,
+}
+
+/// The ledger's terms, from the intended time of a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Later than this is late.
+    pub deadline: Duration,
+    /// Not come by then is lost; never shorter than the deadline.
+    pub horizon: Duration,
+    /// How long a stop waits for what is outstanding.
+    pub grace: Duration,
+}
+
+/// When a run has failed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Thresholds {
+    /// More lost deliveries fail it.
+    pub max_lost: u64,
+    /// A higher error rate of any stage fails it; a share from 0 to 1.
+    pub max_error_rate: f64,
+}
+
+/// The way to the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// A PEM file of further certificate authorities.
+    pub ca_file: Option<PathBuf>,
+    /// Whether any certificate will do.
+    pub insecure: bool,
+    /// Local addresses to connect from, in turn; empty: the system's choice.
+    pub source_ips: Vec<IpAddr>,
+    /// The largest frame taken from the server, in bytes.
+    pub max_frame: usize,
+    /// The longest wait for an HTTP answer or a handshake.
+    pub http_timeout: Duration,
+}
+
+/// What is written where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Where `/metrics` is; port 0 picks one.
+    pub metrics_listen: SocketAddr,
+    /// The run's name.
+    pub run_id: RunId,
+    /// The summary as JSON.
+    pub summary: Option<PathBuf>,
+    /// Lost, corrupt, duplicate, reordered and unexpected deliveries as JSON lines.
+    pub anomaly_log: Option<PathBuf>,
+    /// Where traces go.
+    pub otlp_endpoint: Option<HttpUrl>,
+    /// Whether the server is sent `traceparent` headers.
+    pub traceparent: bool,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logging {
+    /// How they are written.
+    pub format: LogFormat,
+    /// Whether every step is logged.
+    pub verbose: bool,
+}

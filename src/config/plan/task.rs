@@ -1,0 +1,111 @@
+//! What the process is to do: one of the commands, with all it needs.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::super::value::{PathPrefix, Presence, Slug, TargetUrl};
+use super::{Connection, Crowd, Logging, Plan};
+
+/// What the process is to do.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant)]
+pub enum Task {
+    /// `soakrig run`.
+    Run(Run),
+    /// `soakrig demo`.
+    Demo(Demo),
+    /// `soakrig target`.
+    Target(Target),
+    /// `soakrig check`.
+    Check(Check),
+    /// `soakrig cleanup`.
+    Cleanup(Cleanup),
+    /// `soakrig merge`.
+    Merge(Merge),
+    /// `soakrig health`.
+    Health(Health),
+}
+
+/// A load on a server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// The server.
+    pub target: TargetUrl,
+    /// The plenary on it.
+    pub plenary: Slug,
+    /// The load.
+    pub plan: Plan,
+}
+
+/// A load on the embedded target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Demo {
+    /// Its member lists.
+    pub presence: Presence,
+    /// The load.
+    pub plan: Plan,
+}
+
+/// The embedded target alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// Where it is.
+    pub listen: SocketAddr,
+    /// Where its faults are changed; always loopback.
+    pub control: Option<SocketAddr>,
+    /// The path before every request.
+    pub prefix: PathPrefix,
+    /// Its member lists.
+    pub presence: Presence,
+    /// Where chance begins.
+    pub seed: u64,
+    /// How log lines look.
+    pub logging: Logging,
+}
+
+/// One user through every step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// The server.
+    pub target: TargetUrl,
+    /// The plenary on it.
+    pub plenary: Slug,
+    /// The first user of its range takes part.
+    pub crowd: Crowd,
+    /// The way to the server.
+    pub connection: Connection,
+    /// How log lines look.
+    pub logging: Logging,
+}
+
+/// Accounts to delete.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cleanup {
+    /// The server.
+    pub target: TargetUrl,
+    /// Whose accounts.
+    pub crowd: Crowd,
+    /// The way to the server.
+    pub connection: Connection,
+    /// How log lines look.
+    pub logging: Logging,
+}
+
+/// Summaries to make one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merge {
+    /// The files, at least one.
+    pub files: Vec<PathBuf>,
+    /// Where the result goes as JSON.
+    pub output: Option<PathBuf>,
+}
+
+/// A generator to ask whether it lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Where it serves its metrics.
+    pub url: TargetUrl,
+    /// The longest wait.
+    pub timeout: Duration,
+}

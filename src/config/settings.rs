@@ -1,0 +1,334 @@
+//! What was typed: every option of every command, unset or as somebody gave it.
+//!
+//! The texts here are the help texts. What an option means, its default and what it may not
+//! be combined with is the business of the plan.
+
+use std::path::PathBuf;
+
+use super::layered::{Layered, layered};
+use super::value::{
+    ByteSize, Chattiness, Count, DurationRange, Given, HttpUrl, Listen, LogFormat, Pacing, Password, PathPrefix,
+    Percent, Presence, Rate, RunId, Shard, ShardCount, Slug, SourceIp, Span, StartAt, Switch, TargetUrl, UserNumber,
+    UsernameTemplate, ValueError, Wait,
+};
+
+layered! {
+    /// Which server.
+    pub struct UrlSettings {
+        /// The server: http:// or https://, a path is kept before every request
+        #[arg(value_name = "URL")]
+        pub url: TargetUrl,
+    }
+}
+
+layered! {
+    /// Which plenary on it.
+    pub struct PlenarySettings {
+        /// The plenary, as in its address /event/<PLENARY_SLUG>/
+        #[arg(value_name = "PLENARY_SLUG")]
+        pub plenary: Slug,
+    }
+}
+
+layered! {
+    /// Who takes part.
+    #[command(next_help_heading = "Users")]
+    pub struct UserSettings {
+        /// First user of the range [default: 0]
+        #[arg(long, value_name = "N")]
+        pub user_range_min: UserNumber,
+        /// End of the range, itself not a user of it [default: 10; demo: 50]
+        #[arg(long, value_name = "N")]
+        pub user_range_max: UserNumber,
+        /// Usernames; %s stands for the user's number [default: loadtest%s]
+        #[arg(long, value_name = "TEMPLATE")]
+        pub username_template: UsernameTemplate,
+        /// Password of every account [default: made once per target]
+        ///
+        /// Other users of this machine can read it in the process list: better give
+        /// --password-file or the variable SOAKRIG_PASSWORD. Without any of them one is made
+        /// once per target and kept in the cache file.
+        #[arg(long, value_name = "PASSWORD", allow_hyphen_values = true)]
+        pub password: Password,
+        /// File whose first line is the password of every account
+        #[arg(long, value_name = "FILE")]
+        pub password_file: PathBuf,
+        /// Saved sessions [default: one file per target under ~/.local/state/soakrig]
+        ///
+        /// Under $XDG_STATE_HOME/soakrig where that is set. Mode 0600; generators on one
+        /// machine may share it. The demo keeps none unless it is given.
+        #[arg(long, value_name = "FILE")]
+        pub cache_file: PathBuf,
+        /// Use saved sessions, but save none
+        #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+        pub read_only_cache: Switch,
+        /// Sign-ups and log-ins at most [default: 20/s]
+        #[arg(long, value_name = "RATE")]
+        pub sign_in_rate: Rate,
+    }
+}
+
+layered! {
+    /// Which part of them.
+    #[command(next_help_heading = "Users")]
+    pub struct ShardSettings {
+        /// The I-th (from 0) of N parts of the user range and of the rates [default: 0/1]
+        ///
+        /// For a fleet: all generators get the same flags and --run-id, and each its own
+        /// shard. More than one shard needs a set password.
+        #[arg(long, value_name = "I/N")]
+        pub shard: Shard,
+        /// N of --shard, with I from the variable JOB_COMPLETION_INDEX
+        #[arg(long, value_name = "N")]
+        pub shards: ShardCount,
+    }
+}
+
+layered! {
+    /// What they do.
+    #[command(next_help_heading = "Traffic (a RATE is 5/s, 300/m or 2/h, for the whole run)")]
+    pub struct TrafficSettings {
+        /// Send no chat
+        #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+        pub disable_chat: Switch,
+        /// Let nobody leave the event and come back
+        #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+        pub disable_event_leaving: Switch,
+        /// Let nobody join breakouts
+        #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+        pub disable_breakout_joining: Switch,
+        /// 0 to 10: each connected user chats N/100 times a second on average [default: 5]
+        #[arg(long, value_name = "N")]
+        pub chattiness: Chattiness,
+        /// Chats, instead of --chattiness [demo: 5/s]
+        #[arg(long, value_name = "RATE")]
+        pub chat_rate: Rate,
+        /// Users leaving [default: 0.5 a second per 100 connected users]
+        #[arg(long, value_name = "RATE")]
+        pub leave_rate: Rate,
+        /// Users joining a breakout [default: 1 a second per 100 connected users]
+        #[arg(long, value_name = "RATE")]
+        pub breakout_rate: Rate,
+        /// How long a user who left stays away [default: 2s..30s]
+        #[arg(long, value_name = "MIN..MAX")]
+        pub away: DurationRange,
+        /// How long a user stays in a breakout [default: 30s..5m]
+        #[arg(long, value_name = "MIN..MAX")]
+        pub breakout_stay: DurationRange,
+        /// How intents are spread over time [default: even]
+        #[arg(long, value_name = "PACING")]
+        pub pacing: Pacing,
+    }
+}
+
+layered! {
+    /// When, and how fast at the start.
+    #[command(next_help_heading = "Time (a DURATION is 90s, 8h or 1h30m)")]
+    pub struct TimeSettings {
+        /// How long to hold the load, the ramp included [default: until stopped; demo: 60s]
+        #[arg(long, value_name = "DURATION")]
+        pub duration: Span,
+        /// Begin at this moment, so that a fleet begins together [default: at once]
+        #[arg(long, value_name = "RFC3339")]
+        pub start_at: StartAt,
+        /// Users started [default: 20/s]
+        #[arg(long, value_name = "RATE")]
+        pub ramp: Rate,
+        /// Sockets opened at most, reconnects included [default: 20/s]
+        #[arg(long, value_name = "RATE")]
+        pub connect_rate: Rate,
+        /// How long a stop waits for outstanding deliveries [default: 15s]
+        #[arg(long, value_name = "DURATION")]
+        pub grace: Wait,
+    }
+}
+
+layered! {
+    /// When a delivery is late or lost.
+    #[command(next_help_heading = "Verdict")]
+    pub struct DeliverySettings {
+        /// A delivery later than this after its intended time is late [default: 10s]
+        #[arg(long, value_name = "DURATION")]
+        pub delivery_deadline: Span,
+        /// A delivery that has not come by then is lost [default: 60s]
+        #[arg(long, value_name = "DURATION")]
+        pub delivery_horizon: Span,
+    }
+}
+
+layered! {
+    /// When a run has failed.
+    #[command(next_help_heading = "Verdict")]
+    pub struct ThresholdSettings {
+        /// More lost deliveries than this end the run with exit code 99 [default: 0]
+        #[arg(long, value_name = "N")]
+        pub max_lost: Count,
+        /// A higher error rate of any stage ends the run with exit code 99 [default: 1%]
+        #[arg(long, value_name = "PERCENT")]
+        pub max_error_rate: Percent,
+    }
+}
+
+layered! {
+    /// How to reach the server.
+    #[command(next_help_heading = "Connection")]
+    pub struct ConnectionSettings {
+        /// Trust the certificates in this PEM file too
+        #[arg(long, value_name = "FILE")]
+        pub ca_file: PathBuf,
+        /// Accept any certificate: for test servers only
+        #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+        pub insecure_skip_verify: Switch,
+        /// Connect from this local address; repeat it for more
+        ///
+        /// One address has about 28,000 ports towards one server; users are spread over the
+        /// addresses in turn. The limit is in /proc/sys/net/ipv4/ip_local_port_range.
+        #[arg(long, value_name = "IP")]
+        pub source_ip: Vec<SourceIp>,
+        /// Largest frame taken from the server [default: 16MiB]
+        #[arg(long, value_name = "SIZE")]
+        pub max_frame: ByteSize,
+        /// Longest wait for an HTTP answer or a websocket handshake [default: 30s]
+        #[arg(long, value_name = "DURATION")]
+        pub http_timeout: Span,
+    }
+}
+
+layered! {
+    /// What is written where.
+    #[command(next_help_heading = "Output")]
+    pub struct ReportSettings {
+        /// Where /metrics, /live and /ready are served; port 0 picks one [default: 127.0.0.1:9464]
+        #[arg(long, value_name = "IP:PORT")]
+        pub metrics_listen: Listen,
+        /// Ties the generators of a fleet into one run [default: made]
+        #[arg(long, value_name = "ID")]
+        pub run_id: RunId,
+        /// Write the summary as JSON, renewed every minute
+        #[arg(long, value_name = "FILE")]
+        pub summary: PathBuf,
+        /// Write lost, corrupt, duplicate, reordered and unexpected deliveries as JSON lines
+        #[arg(long, value_name = "FILE")]
+        pub anomaly_log: PathBuf,
+        /// Send traces to this OTLP endpoint
+        #[arg(long, value_name = "URL")]
+        pub otlp_endpoint: HttpUrl,
+        /// Send no traceparent header to the server
+        #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+        pub no_traceparent: Switch,
+    }
+}
+
+layered! {
+    /// How log lines look.
+    #[command(next_help_heading = "Output")]
+    pub struct LogSettings {
+        /// How log lines are written [default: human]
+        #[arg(long, value_name = "FORMAT")]
+        pub log_format: LogFormat,
+        /// Log every step of every user
+        #[arg(long, short, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+        pub verbose: Switch,
+    }
+}
+
+layered! {
+    /// What makes a run repeatable.
+    #[command(next_help_heading = "Chance")]
+    pub struct SeedSettings {
+        /// Same seed, same choices [default: made, and shown]
+        #[arg(long, value_name = "N")]
+        pub seed: Count,
+    }
+}
+
+layered! {
+    /// How the embedded target behaves.
+    #[command(next_help_heading = "Embedded target")]
+    pub struct PresenceSettings {
+        /// Member lists: full, batched:DURATION or off [default: full]
+        ///
+        /// Full lists cost the square of the users at each join: full is meant for up to 300
+        /// users, batched:1s to 2,000, off beyond.
+        #[arg(long, value_name = "MODE")]
+        pub presence: Presence,
+    }
+}
+
+layered! {
+    /// Where the embedded target is.
+    #[command(next_help_heading = "Embedded target")]
+    pub struct ListenSettings {
+        /// Where the server is; port 0 picks one [default: 127.0.0.1:8000]
+        #[arg(long, value_name = "IP:PORT")]
+        pub listen: Listen,
+        /// Where faults can be changed while it runs; loopback only
+        #[arg(long, value_name = "IP:PORT")]
+        pub control: Listen,
+        /// A path before every request, as behind a proxy
+        #[arg(long, value_name = "PATH")]
+        pub prefix: PathPrefix,
+    }
+}
+
+/// Gathers the groups into all there is to set.
+macro_rules! groups {
+    ($($(#[$meta:meta])* $field:ident: $ty:ty,)+) => {
+        /// Every option of every command.
+        #[derive(Debug, Clone, Default, PartialEq)]
+        pub struct Settings { $($(#[$meta])* pub $field: $ty,)+ }
+
+        impl Settings {
+            /// Every key, in the order of the help.
+            pub fn keys() -> impl Iterator<Item = &'static str> {
+                let groups: &'static [&'static [&'static str]] = &[$(<$ty as Layered>::KEYS),+];
+                groups.iter().flat_map(|keys| keys.iter().copied())
+            }
+
+            /// Whether the key has a value.
+            #[must_use]
+            pub fn is_set(&self, key: &str) -> bool {
+                $(self.$field.is_set(key))||+
+            }
+
+            /// Sets a key from what a layer holds; `None` for an unknown key.
+            pub fn set(&mut self, key: &str, given: &Given) -> Option<Result<(), ValueError>> {
+                $(if let Some(done) = self.$field.set(key, given) {
+                    return Some(done);
+                })+
+                None
+            }
+        }
+    };
+}
+
+groups! {
+    /// Which server.
+    url: UrlSettings,
+    /// Which plenary on it.
+    plenary: PlenarySettings,
+    /// Who takes part.
+    users: UserSettings,
+    /// Which part of them.
+    shards: ShardSettings,
+    /// What they do.
+    traffic: TrafficSettings,
+    /// When, and how fast at the start.
+    time: TimeSettings,
+    /// When a delivery is late or lost.
+    delivery: DeliverySettings,
+    /// When a run has failed.
+    thresholds: ThresholdSettings,
+    /// How to reach the server.
+    connection: ConnectionSettings,
+    /// What is written where.
+    report: ReportSettings,
+    /// How log lines look.
+    log: LogSettings,
+    /// What makes a run repeatable.
+    seed: SeedSettings,
+    /// How the embedded target behaves.
+    presence: PresenceSettings,
+    /// Where the embedded target is.
+    listen: ListenSettings,
+}

@@ -1,0 +1,139 @@
+//! Values that are one of a few.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use super::{Span, ValueError};
+
+/// Reads a [`ValueEnum`] and lists its members in the error.
+fn one_of<T: ValueEnum>(text: &str) -> Result<T, ValueError> {
+    T::from_str(text.trim(), false).map_err(|_| {
+        let names: Vec<String> = T::value_variants()
+            .iter()
+            .filter_map(ValueEnum::to_possible_value)
+            .map(|value| value.get_name().to_owned())
+            .collect();
+        ValueError::new(format!("give one of: {}", names.join(", ")))
+    })
+}
+
+/// How intents are spread over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pacing {
+    /// At equal distances.
+    Even,
+    /// At random distances (exponential) of the same mean.
+    Poisson,
+}
+
+impl FromStr for Pacing {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        one_of(text)
+    }
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        one_of(text)
+    }
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Switch(pub bool);
+
+impl FromStr for Switch {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => Ok(Self(true)),
+            "false" | "no" | "off" | "0" => Ok(Self(false)),
+            _ => Err(ValueError::new("give true or false")),
+        }
+    }
+}
+
+/// How the embedded target tells who is in the room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// The full list to everybody at every join and leave, as the real server does.
+    Full,
+    /// The full list to everybody at most this often.
+    Batched(Duration),
+    /// One short list to each newcomer.
+    Off,
+}
+
+impl FromStr for Presence {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text.trim() {
+            "full" => Ok(Self::Full),
+            "off" => Ok(Self::Off),
+            other => other
+                .strip_prefix("batched:")
+                .and_then(|span| span.parse::<Span>().ok())
+                .map(|span| Self::Batched(span.get()))
+                .ok_or_else(|| {
+                    ValueError::new("give full, off, or batched: with a length of time, such as batched:1s")
+                }),
+        }
+    }
+}
+
+impl fmt::Display for Presence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("full"),
+            Self::Batched(every) => write!(f, "batched:{}", humantime::format_duration(*every)),
+            Self::Off => f.write_str("off"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_name_their_members() {
+        assert_eq!("poisson".parse::<Pacing>().unwrap(), Pacing::Poisson);
+        assert_eq!("xml".parse::<LogFormat>().unwrap_err().to_string(), "give one of: human, json");
+    }
+
+    #[test]
+    fn switches() {
+        for (text, on) in [("true", true), ("1", true), ("Yes", true), ("off", false), ("0", false)] {
+            assert_eq!(text.parse::<Switch>().unwrap(), Switch(on), "{text}");
+        }
+        assert!("maybe".parse::<Switch>().is_err());
+    }
+
+    #[test]
+    fn presence_modes() {
+        for text in ["full", "off", "batched:1s", "batched:250ms"] {
+            assert_eq!(text.parse::<Presence>().unwrap().to_string(), text);
+        }
+        for text in ["", "batched", "batched:", "batched:0s", "batched:1"] {
+            assert!(text.parse::<Presence>().is_err(), "{text}");
+        }
+    }
+}

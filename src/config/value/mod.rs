@@ -1,0 +1,194 @@
+//! The values that flags, variables and files hold: one type each, parsed in one place.
+//!
+//! Every layer reads a value through the same [`FromStr`], so that `5/s` means the same
+//! wherever it stands. A [`ValueError`] says what is accepted; who reports it adds where the
+//! value came from and what it was. These types know neither flags nor files.
+
+mod choice;
+mod names;
+mod number;
+mod rate;
+mod shard;
+mod target_url;
+mod time;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+pub use choice::{LogFormat, Pacing, Presence, Switch};
+pub use names::{Password, PathPrefix, RunId, Slug, UsernameTemplate};
+pub use number::{ByteSize, Chattiness, Count, Percent, ShardCount, UserNumber};
+pub use rate::{Per, Rate};
+pub use shard::{Shard, UserRange};
+pub use target_url::{HttpUrl, TargetUrl};
+pub use time::{DurationRange, Span, StartAt, Wait};
+
+/// Why a text is not the value wanted, and what is accepted; never holds the text itself,
+/// which may be a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ValueError(String);
+
+impl ValueError {
+    /// An error with its text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+/// A value as a layer holds it, before it is parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given {
+    /// One text.
+    One(String),
+    /// A list, from a file.
+    Many(Vec<String>),
+}
+
+/// A value that can be read from any layer.
+pub trait Value: Sized {
+    /// Parses what a layer holds.
+    ///
+    /// # Errors
+    /// What is accepted instead.
+    fn read(given: &Given) -> Result<Self, ValueError>;
+}
+
+macro_rules! single_values {
+    ($($ty:ty),+ $(,)?) => {$(
+        impl Value for $ty {
+            fn read(given: &Given) -> Result<Self, ValueError> {
+                match given {
+                    Given::One(text) => text.parse(),
+                    Given::Many(_) => Err(ValueError::new("a single value is wanted, not a list")),
+                }
+            }
+        }
+    )+};
+}
+
+single_values!(
+    ByteSize,
+    Chattiness,
+    Count,
+    DurationRange,
+    HttpUrl,
+    Listen,
+    LogFormat,
+    Pacing,
+    Password,
+    PathPrefix,
+    Percent,
+    Presence,
+    Rate,
+    RunId,
+    Shard,
+    ShardCount,
+    Slug,
+    Span,
+    StartAt,
+    Switch,
+    TargetUrl,
+    UserNumber,
+    UsernameTemplate,
+    Wait,
+);
+
+impl Value for PathBuf {
+    fn read(given: &Given) -> Result<Self, ValueError> {
+        match given {
+            Given::One(text) if !text.is_empty() => Ok(Self::from(text)),
+            _ => Err(ValueError::new("the path of a file is wanted")),
+        }
+    }
+}
+
+/// A list: repeated as a flag, an array in the file, separated by commas in the environment.
+impl Value for Vec<SourceIp> {
+    fn read(given: &Given) -> Result<Self, ValueError> {
+        match given {
+            Given::One(text) => text.split(',').map(|part| part.trim().parse()).collect(),
+            Given::Many(texts) => texts.iter().map(|text| text.parse()).collect(),
+        }
+    }
+}
+
+/// An address and port to listen on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listen(pub std::net::SocketAddr);
+
+impl FromStr for Listen {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        text.parse().map(Self).map_err(|_| {
+            ValueError::new("not an IP address with a port; give one such as 127.0.0.1:9464 or [::1]:0 (0 picks one)")
+        })
+    }
+}
+
+/// A local address to connect from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceIp(pub std::net::IpAddr);
+
+impl FromStr for SourceIp {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        text.parse()
+            .map(Self)
+            .map_err(|_| ValueError::new("not an IP address; give one of this machine, such as 127.0.0.2"))
+    }
+}
+
+/// A text as an error may show it: short, on one line, without terminal control and without
+/// the user and password of a URL.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    const LIMIT: usize = 80;
+    let text = without_userinfo(text);
+    let mut out: String = text.chars().take(LIMIT).flat_map(char::escape_debug).collect();
+    if text.chars().count() > LIMIT {
+        out.push('…');
+    }
+    out
+}
+
+/// Cuts what may be `user:password@` out of a text; rather too much than too little.
+fn without_userinfo(text: &str) -> String {
+    let Some(at) = text.rfind('@') else { return text.to_owned() };
+    let (before, after) = text.split_at(at);
+    match before.find("//") {
+        Some(slashes) => format!("{}…{after}", &before[..slashes + 2]),
+        None if before.contains(':') => format!("…{after}"),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_holds_no_credentials_and_no_terminal_control() {
+        assert_eq!(shown("http://me:pa/ss@wo@host/x"), "http://…@host/x");
+        assert_eq!(shown("me:pass@host"), "…@host");
+        assert_eq!(shown("load@%s"), "load@%s");
+        assert_eq!(shown("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
+        assert_eq!(shown(&"x".repeat(200)).chars().count(), 81);
+    }
+
+    #[test]
+    fn a_list_is_read_from_commas_and_from_arrays() {
+        let one = Vec::<SourceIp>::read(&Given::One("127.0.0.2, 127.0.0.3".into())).unwrap();
+        let many = Vec::<SourceIp>::read(&Given::Many(vec!["127.0.0.2".into(), "127.0.0.3".into()])).unwrap();
+        assert_eq!(one, many);
+        assert!(Vec::<SourceIp>::read(&Given::One("127.0.0.2,,".into())).is_err());
+    }
+
+    #[test]
+    fn a_list_is_no_single_value() {
+        assert!(Rate::read(&Given::Many(vec!["5/s".into()])).is_err());
+    }
+}

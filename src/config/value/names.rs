@@ -1,0 +1,221 @@
+//! Names: usernames, plenaries, runs; and the password.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::chat::Secret;
+
+use super::{UserRange, ValueError};
+
+/// A username with one `%s` for the user's number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsernameTemplate {
+    before: String,
+    after: String,
+}
+
+impl UsernameTemplate {
+    /// The longest username that the server takes, in characters.
+    pub const LONGEST: usize = 30;
+
+    /// The username of a user's number.
+    #[must_use]
+    pub fn name(&self, number: u32) -> String {
+        format!("{}{number}{}", self.before, self.after)
+    }
+
+    /// The username of the range that is too long for the server, if there is one.
+    #[must_use]
+    pub fn too_long_in(&self, range: UserRange) -> Option<String> {
+        let name = self.name(range.max() - 1);
+        (name.chars().count() > Self::LONGEST).then_some(name)
+    }
+}
+
+/// `loadtest%s`.
+impl Default for UsernameTemplate {
+    fn default() -> Self {
+        Self { before: "loadtest".to_owned(), after: String::new() }
+    }
+}
+
+impl FromStr for UsernameTemplate {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let wrong =
+            || ValueError::new("a username template holds exactly one %s, for the user's number: such as loadtest%s");
+        let (before, after) = text.split_once("%s").ok_or_else(wrong)?;
+        if before.contains('%') || after.contains('%') {
+            return Err(wrong());
+        }
+        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(ValueError::new("a username holds no spaces or control characters: such as loadtest%s"));
+        }
+        if text.chars().count() > Self::LONGEST + 1 {
+            return Err(ValueError::new("usernames have at most 30 characters"));
+        }
+        Ok(Self { before: before.to_owned(), after: after.to_owned() })
+    }
+}
+
+impl fmt::Display for UsernameTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%s{}", self.before, self.after)
+    }
+}
+
+fn is_token(text: &str, longest: usize) -> bool {
+    (1..=longest).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// A plenary's name in its URL; upper and lower case are different plenaries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slug(String);
+
+impl Slug {
+    /// The slug.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Slug {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if !is_token(text, 200) {
+            return Err(ValueError::new(
+                "not a plenary's slug, the part of its address behind /event/; give letters, digits, - and _",
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Ties generators, metrics, markers and summaries into one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunId(String);
+
+impl RunId {
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A new one: date, time (UTC) and four random characters, `20261123-102133-x7k2`.
+    #[must_use]
+    pub fn make(now: std::time::SystemTime) -> Self {
+        let date: String = humantime::format_rfc3339_seconds(now).to_string();
+        let digits: String = date.chars().filter(char::is_ascii_digit).collect();
+        let (day, time) = digits.split_at_checked(8).unwrap_or((&digits, ""));
+        let tail: String = (0..4).map(|_| char::from_digit(rand::random_range(0..36), 36).unwrap_or('0')).collect();
+        Self(format!("{day}-{time}-{tail}"))
+    }
+}
+
+impl FromStr for RunId {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if !is_token(text, 40) {
+            return Err(ValueError::new("not a run id; give 1 to 40 letters, digits, - and _"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A path before every request of the embedded target: empty, or `/one/or/more`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PathPrefix(String);
+
+impl PathPrefix {
+    /// The prefix without a slash at its end; empty for none.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PathPrefix {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let path = text.trim_end_matches('/');
+        let fits = path.is_empty() || (path.starts_with('/') && path[1..].split('/').all(|part| is_token(part, 100)));
+        if !fits {
+            return Err(ValueError::new("not a path; give one such as /plenary, of letters, digits, - and _"));
+        }
+        Ok(Self(path.to_owned()))
+    }
+}
+
+/// The password of every account. Reading it never fails: an error would show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Password(pub Secret);
+
+impl FromStr for Password {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        Ok(Self(Secret::new(text)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn templates() {
+        let template: UsernameTemplate = "load%stest".parse().unwrap();
+        assert_eq!(template.name(17), "load17test");
+        assert_eq!("%s".parse::<UsernameTemplate>().unwrap().name(3), "3");
+        for text in ["", "loadtest", "%s%s", "a%s%d", "100%%s", "load test%s", "%S", "x%s\n"] {
+            assert!(text.parse::<UsernameTemplate>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_name_of_the_range_counts() {
+        let template: UsernameTemplate = "abcdefghijklmnopqrstuvwxyz%s".parse().unwrap();
+        assert_eq!(template.too_long_in(UserRange::new(0, 10_000).unwrap()), None);
+        let long = template.too_long_in(UserRange::new(0, 10_001).unwrap());
+        assert_eq!(long.as_deref(), Some("abcdefghijklmnopqrstuvwxyz10000"));
+    }
+
+    #[test]
+    fn made_run_ids_are_run_ids() {
+        let id = RunId::make(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        assert!(id.as_str().starts_with("20231114-221320-"), "{id}");
+        assert_eq!(id.as_str().parse::<RunId>().unwrap(), id);
+    }
+
+    #[test]
+    fn tokens() {
+        for text in ["", "a b", "ü", "x/y", &"x".repeat(41)] {
+            assert!(text.parse::<RunId>().is_err(), "{text:?}");
+        }
+        assert!("Night_1-a".parse::<RunId>().is_ok());
+        assert!("test/".parse::<Slug>().is_err());
+        assert_eq!("/a/b/".parse::<PathPrefix>().unwrap().as_str(), "/a/b");
+        for text in ["a", "/a//b", "/..", "/a b"] {
+            assert!(text.parse::<PathPrefix>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_in_its_debug_form() {
+        let password: Password = "hunter2".parse().unwrap();
+        assert!(!format!("{password:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,163 @@
+//! A generator's part of a fleet, and the range of users that is split.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::ValueError;
+
+/// The I-th of N equal parts, I from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shard {
+    index: u32,
+    of: u32,
+}
+
+impl Shard {
+    /// The most parts a run may have.
+    pub const MAX: u32 = 1000;
+    /// The whole: one part of one.
+    pub const WHOLE: Self = Self { index: 0, of: 1 };
+
+    /// The `index`-th (from 0) of `of` parts.
+    ///
+    /// # Errors
+    /// Where there is no such part.
+    pub fn new(index: u32, of: u32) -> Result<Self, ValueError> {
+        if of == 0 || of > Self::MAX {
+            return Err(ValueError::new(format!("a run has 1 to {} shards", Self::MAX)));
+        }
+        if index >= of {
+            return Err(ValueError::new(format!("shards count from 0: of {of} the last is {}/{of}", of - 1)));
+        }
+        Ok(Self { index, of })
+    }
+
+    /// Which part, from 0.
+    #[must_use]
+    pub fn index(self) -> u32 {
+        self.index
+    }
+
+    /// How many parts there are.
+    #[must_use]
+    pub fn of(self) -> u32 {
+        self.of
+    }
+
+    /// Whether there is more than one part.
+    #[must_use]
+    pub fn is_partial(self) -> bool {
+        self.of > 1
+    }
+
+    /// This part of `total` things; the parts sum to `total` and differ by one at most.
+    #[must_use]
+    pub fn part_of(self, total: u64) -> u64 {
+        self.bound(total, self.index + 1) - self.bound(total, self.index)
+    }
+
+    /// Where the part `index` begins among `total` things.
+    fn bound(self, total: u64, index: u32) -> u64 {
+        let bound = u128::from(total) * u128::from(index) / u128::from(self.of);
+        // The quotient is at most `total`.
+        u64::try_from(bound).unwrap_or(total)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let wrong = || ValueError::new("not a shard; give I/N, the I-th of N parts counted from 0, such as 0/3");
+        let (index, of) = text.trim().split_once('/').ok_or_else(wrong)?;
+        let number = |part: &str| {
+            if part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit()) { None } else { part.parse::<u32>().ok() }
+        };
+        Self::new(number(index).ok_or_else(wrong)?, number(of).ok_or_else(wrong)?)
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
+}
+
+/// The numbers of the users: `min ≤ i < max`, never empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct UserRange {
+    min: u32,
+    max: u32,
+}
+
+impl UserRange {
+    /// The users `min ≤ i < max`; `None` where that is nobody.
+    #[must_use]
+    pub fn new(min: u32, max: u32) -> Option<Self> {
+        (min < max).then_some(Self { min, max })
+    }
+
+    /// The first number.
+    #[must_use]
+    pub fn min(self) -> u32 {
+        self.min
+    }
+
+    /// The number after the last.
+    #[must_use]
+    pub fn max(self) -> u32 {
+        self.max
+    }
+
+    /// How many users there are.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(self) -> u32 {
+        self.max - self.min
+    }
+
+    /// The part of one shard, `None` where it is empty. The parts of all shards are disjoint,
+    /// complete, in order, and differ by one user at most.
+    #[must_use]
+    pub fn part(self, shard: Shard) -> Option<Self> {
+        let total = u64::from(self.len());
+        let at = |index| u32::try_from(shard.bound(total, index)).ok().map(|offset| self.min + offset);
+        Self::new(at(shard.index)?, at(shard.index + 1)?)
+    }
+}
+
+impl fmt::Display for UserRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}", self.min, self.max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_accepted_and_refused() {
+        assert_eq!("0/3".parse::<Shard>().unwrap(), Shard::new(0, 3).unwrap());
+        assert_eq!("2/3".parse::<Shard>().unwrap().to_string(), "2/3");
+        for text in ["", "3", "3/3", "-1/3", "0/0", "0/1001", "a/3", "0/3/4", "+1/3", "1/ 3"] {
+            assert!(text.parse::<Shard>().is_err(), "{text}");
+        }
+        assert!("3/3".parse::<Shard>().unwrap_err().to_string().contains("2/3"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_parts_are_disjoint_complete_and_even(min in 0_u32..100_000, len in 1_u32..100_000, of in 1_u32..=1000) {
+            let whole = UserRange::new(min, min + len).unwrap();
+            let parts: Vec<_> = (0..of).filter_map(|i| whole.part(Shard::new(i, of).unwrap())).collect();
+            prop_assert_eq!(parts.first().map(|p| p.min()), Some(min));
+            prop_assert_eq!(parts.last().map(|p| p.max()), Some(min + len));
+            prop_assert!(parts.windows(2).all(|pair| pair[0].max() == pair[1].min()));
+            prop_assert_eq!(parts.len(), of.min(len) as usize);
+            let (least, most) = (parts.iter().map(|p| p.len()).min(), parts.iter().map(|p| p.len()).max());
+            prop_assert!(most.unwrap() - least.unwrap() <= 1);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What the site's pages say, found with an HTML parser: the CSRF field, the reasons of a
+//! refusal, and whether the event is full.
+//!
+//! A page comes from a server that is not trusted. The parser's work can grow with the square
+//! of a hostile page, so only pages of a form's size and make-up are given to it.
+
+use std::sync::LazyLock;
+
+use scraper::{Html, Selector};
+
+use crate::chat::{Failure, FailureKind};
+
+/// The most of a page that is parsed, in bytes; the real forms are under 20 kB.
+const PARSE_LIMIT: usize = 256 << 10;
+
+/// The most tags in it.
+const TAG_LIMIT: usize = 10_000;
+
+static CSRF: LazyLock<Option<Selector>> = LazyLock::new(|| Selector::parse("input[name=csrfmiddlewaretoken]").ok());
+static REASONS: LazyLock<Option<Selector>> =
+    LazyLock::new(|| Selector::parse("span.help-block, div.alert-danger, ul.errorlist li").ok());
+static FULL: LazyLock<Option<Selector>> = LazyLock::new(|| Selector::parse("div.over-capacity").ok());
+
+/// A page with a form.
+pub(super) struct FormPage(Html);
+
+impl FormPage {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, Failure> {
+        let tags = memchr::memchr_iter(b'<', body).count();
+        if body.len() > PARSE_LIMIT || tags > TAG_LIMIT {
+            let what = format!("a page of {} bytes and {tags} tags is no form", body.len());
+            return Err(Failure::with(FailureKind::NoCsrf, what));
+        }
+        Ok(Self(Html::parse_document(&String::from_utf8_lossy(body))))
+    }
+
+    /// The value of the hidden CSRF field.
+    pub(super) fn csrf(&self) -> Result<String, Failure> {
+        let missing = || Failure::with(FailureKind::NoCsrf, "the page has no csrfmiddlewaretoken field");
+        let selector = CSRF.as_ref().ok_or_else(missing)?;
+        let mut values = self.0.select(selector).filter_map(|input| input.attr("value"));
+        values.find(|value| !value.is_empty()).map(str::to_owned).ok_or_else(missing)
+    }
+
+    /// The reasons of a refusal in the page's own words, joined; empty where it gives none.
+    pub(super) fn reasons(&self) -> String {
+        let mut reasons: Vec<String> = Vec::new();
+        for element in REASONS.as_ref().map(|selector| self.0.select(selector)).into_iter().flatten() {
+            let text = plain(element.text());
+            if !text.is_empty() && !reasons.contains(&text) {
+                reasons.push(text);
+            }
+            if reasons.len() == 8 {
+                break;
+            }
+        }
+        reasons.join(" ")
+    }
+
+    /// Whether this is the page of an event that is full.
+    pub(super) fn is_over_capacity(&self) -> bool {
+        FULL.as_ref().is_some_and(|selector| self.0.select(selector).next().is_some())
+    }
+}
+
+/// Text fit for a terminal: white space folded, control and direction characters left out,
+/// bounded.
+fn plain<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    let mut out = String::new();
+    let mut room = Failure::DETAIL_LIMIT;
+    for c in parts.flat_map(str::chars) {
+        if room == 0 {
+            break;
+        }
+        if c.is_whitespace() {
+            if !out.is_empty() && !out.ends_with(' ') {
+                out.push(' ');
+            }
+        } else if !c.is_control() && !is_direction(c) {
+            out.push(c);
+        } else {
+            continue;
+        }
+        room -= 1;
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// Characters that turn the direction of text, and so can disguise it.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn page(html: &str) -> FormPage {
+        FormPage::parse(html.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_csrf_field_is_found_in_any_spelling() {
+        for html in [
+            r#"<form><input type="hidden" name="csrfmiddlewaretoken" value="T0k"></form>"#,
+            "<form><input value='T0k' name='csrfmiddlewaretoken' type='hidden'/></form>",
+            "<FORM><INPUT TYPE=hidden VALUE=T0k\n NAME=csrfmiddlewaretoken></FORM>",
+            r#"<input name="csrfmiddlewaretoken" value="&#84;0k">"#,
+        ] {
+            assert_eq!(page(html).csrf().unwrap(), "T0k", "{html}");
+        }
+    }
+
+    #[test]
+    fn a_field_in_a_comment_or_a_script_is_none() {
+        let html = r#"<!-- <input name="csrfmiddlewaretoken" value="a"> -->
+            <script>'<input name="csrfmiddlewaretoken" value="b">'</script>"#;
+        assert_eq!(page(html).csrf().unwrap_err().kind, FailureKind::NoCsrf);
+    }
+
+    #[test]
+    fn reasons_are_the_pages_own_words() {
+        let html = r#"<div class="alert alert-danger">Please&nbsp;fix:</div>
+            <span class="help-block">This password is
+               too <b>common</b>.</span><span class="help-block"> </span>
+            <ul class="errorlist"><li>Enter &lt;a&gt; value.</li></ul>"#;
+        assert_eq!(page(html).reasons(), "Please fix: This password is too common. Enter <a> value.");
+    }
+
+    #[test]
+    fn terminal_escapes_and_direction_marks_are_left_out() {
+        let html = "<span class=help-block>a\u{1b}[31mb\u{9b}2Jc\u{202e}d\u{7}</span>";
+        assert_eq!(page(html).reasons(), "a[31mb2Jcd");
+    }
+
+    #[test]
+    fn the_full_page_is_told_by_its_class() {
+        assert!(page(r#"<div class="container over-capacity"><h1>Over Capacity</h1></div>"#).is_over_capacity());
+        assert!(!page("<p>over-capacity</p>").is_over_capacity());
+    }
+
+    #[test]
+    fn a_page_that_is_no_form_is_not_parsed() {
+        let nested = "<div>".repeat(TAG_LIMIT + 1);
+        assert_eq!(FormPage::parse(nested.as_bytes()).err().unwrap().kind, FailureKind::NoCsrf);
+        let long = " x".repeat(PARSE_LIMIT);
+        assert_eq!(FormPage::parse(long.as_bytes()).err().unwrap().kind, FailureKind::NoCsrf);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_pages_never_panic(body in prop::collection::vec(any::<u8>(), 0..2000)) {
+            let page = FormPage::parse(&body).unwrap();
+            let _ = page.csrf();
+            prop_assert!(page.reasons().chars().all(|c| !c.is_control()));
+        }
+    }
+}

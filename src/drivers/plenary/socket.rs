@@ -1,0 +1,63 @@
+//! A plenary or breakout socket: a websocket whose text frames are the application's.
+
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+
+use super::rooms::Rooms;
+use super::wire;
+use crate::chat::FrameKind;
+use crate::clock::Stamp;
+use crate::drivers::ws::frame::Opcode;
+use crate::drivers::ws::reader::Message;
+use crate::drivers::ws::socket::Socket;
+use crate::drivers::{Connection, Event, Outgoing, Progress, Received};
+
+/// An open socket of the application.
+#[derive(Debug)]
+pub struct PlenarySocket {
+    socket: Socket,
+    rooms: Arc<Rooms>,
+}
+
+impl PlenarySocket {
+    pub(super) fn new(socket: Socket, rooms: Arc<Rooms>) -> Self {
+        Self { socket, rooms }
+    }
+}
+
+impl Connection for PlenarySocket {
+    fn begin(&mut self, frame: Outgoing<'_>) -> bool {
+        match wire::compose(frame) {
+            Some(text) => self.socket.begin(Opcode::Text, &text),
+            None => self.socket.begin(Opcode::Ping, &[]),
+        }
+    }
+
+    fn is_writing(&self) -> bool {
+        self.socket.is_writing()
+    }
+
+    fn close(&mut self) {
+        self.socket.close();
+    }
+
+    fn drive<F>(&mut self, mut sink: F) -> impl Future<Output = Progress> + Send
+    where
+        F: FnMut(Received<'_>) + Send,
+    {
+        let Self { socket, rooms } = self;
+        poll_fn(move |cx| socket.poll_drive(cx, |at, message| hand_on(at, message, rooms, &mut sink)))
+    }
+}
+
+/// Gives a message to the user's loop as what it means.
+fn hand_on(at: Stamp, message: Message<'_>, rooms: &Rooms, sink: &mut impl FnMut(Received<'_>)) {
+    let kind = match message {
+        Message::Text(text) => return wire::read(text, rooms, |kind, event| sink(Received { at, kind, event })),
+        Message::Binary(_) => FrameKind::Binary,
+        Message::Ping(_) => FrameKind::Ping,
+        Message::Pong(_) => FrameKind::Pong,
+        Message::Close { .. } => FrameKind::Close,
+    };
+    sink(Received { at, kind, event: Event::Other });
+}

@@ -1,0 +1,202 @@
+//! The event page's `window.__INITIAL_STATE__`: who we are there, whether the event is open,
+//! which breakouts may be joined.
+//!
+//! Read by a JSON parser from where it starts; only the fields needed are kept, so a page of
+//! megabytes costs one pass over it.
+
+use serde::Deserialize;
+
+use crate::chat::{Failure, FailureKind};
+use crate::drivers::BreakoutId;
+
+/// What the script line begins with.
+const NAME: &[u8] = b"window.__INITIAL_STATE__";
+
+/// How many places that look like the beginning are tried.
+const TRY_LIMIT: usize = 8;
+
+/// The part of the state that the rig looks at.
+#[derive(Debug, Deserialize)]
+pub(super) struct State {
+    plenary: Plenary,
+    #[serde(default)]
+    breakouts: Vec<Breakout>,
+    #[serde(default)]
+    auth: Auth,
+}
+
+#[derive(Debug, Deserialize)]
+struct Plenary {
+    #[serde(default)]
+    open: bool,
+    #[serde(default)]
+    canceled: bool,
+    #[serde(default)]
+    breakouts_open: bool,
+    #[serde(default)]
+    doors_open: Option<String>,
+    #[serde(default)]
+    doors_close: Option<String>,
+}
+
+/// One breakout as pages and frames list it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Breakout {
+    id: u64,
+    #[serde(default)]
+    is_proposal: bool,
+    /// Missing in some releases, which have no random breakouts.
+    #[serde(default)]
+    is_random: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Auth {
+    #[serde(default)]
+    is_authenticated: bool,
+    #[serde(default)]
+    id: Option<u64>,
+}
+
+impl State {
+    /// Reads the state of an event page. `NoState` where the page has none, `BadState` where
+    /// it is not the JSON expected.
+    pub(super) fn find(body: &[u8]) -> Result<Self, Failure> {
+        let mut wrong = None;
+        for at in memchr::memmem::find_iter(body, NAME).take(TRY_LIMIT) {
+            let Some(json) = after_equals(&body[at + NAME.len()..]) else { continue };
+            // What follows the value (a semicolon, the rest of the page) is none of its.
+            match Self::deserialize(&mut serde_json::Deserializer::from_slice(json)) {
+                Ok(state) => return Ok(state),
+                Err(e) => wrong = wrong.or(Some(e)),
+            }
+        }
+        Err(match wrong {
+            None => Failure::with(FailureKind::NoState, "the page holds no __INITIAL_STATE__"),
+            Some(e) => Failure::with(FailureKind::BadState, format!("__INITIAL_STATE__: {e}")),
+        })
+    }
+
+    /// Whether the event goes on; the failure's text says since or until when it does not.
+    pub(super) fn check_open(&self) -> Result<(), Failure> {
+        let Plenary { open, canceled, doors_open, doors_close, .. } = &self.plenary;
+        if *canceled {
+            return Err(Failure::with(FailureKind::EventCancelled, "the event was cancelled"));
+        }
+        if *open {
+            return Ok(());
+        }
+        let now = std::time::SystemTime::now();
+        let text = match (doors_open, doors_close) {
+            (Some(opens), _) if moment(opens).is_some_and(|at| at > now) => {
+                format!("the event has not begun: its doors open at {opens}")
+            }
+            (_, Some(closed)) if moment(closed).is_some_and(|at| at <= now) => {
+                format!("the event is over: its doors closed at {closed}")
+            }
+            _ => "the event is closed".to_owned(),
+        };
+        Err(Failure::with(FailureKind::EventClosed, text))
+    }
+
+    /// The signed-in user's id; `SignedOut` where nobody is.
+    pub(super) fn user(&self) -> Result<u64, Failure> {
+        if !self.auth.is_authenticated {
+            return Err(Failure::with(FailureKind::SignedOut, "the event page knows nobody signed in"));
+        }
+        self.auth.id.ok_or_else(|| Failure::with(FailureKind::BadState, "__INITIAL_STATE__: auth has no id"))
+    }
+
+    /// Whether breakouts may be joined at all.
+    pub(super) fn breakouts_open(&self) -> bool {
+        self.plenary.breakouts_open
+    }
+
+    /// The breakouts a user may join while breakouts are open.
+    pub(super) fn breakouts(&self) -> Vec<BreakoutId> {
+        joinable(&self.breakouts)
+    }
+}
+
+/// Neither proposals nor random ones.
+pub(super) fn joinable(list: &[Breakout]) -> Vec<BreakoutId> {
+    list.iter().filter(|b| !b.is_proposal && !b.is_random).map(|b| BreakoutId(b.id)).collect()
+}
+
+fn after_equals(rest: &[u8]) -> Option<&[u8]> {
+    rest.trim_ascii_start().strip_prefix(b"=").map(<[u8]>::trim_ascii_start)
+}
+
+fn moment(iso: &str) -> Option<std::time::SystemTime> {
+    let iso = iso.strip_suffix("+00:00").map_or_else(|| iso.to_owned(), |plain| format!("{plain}Z"));
+    humantime::parse_rfc3339_weak(&iso).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const STATE: &str = r#"{"plenary": {"id": 1, "slug": "test", "open": true, "breakouts_open": true,
+        "name": "a <\/script> \"b\""}, "breakouts": [{"id": 1, "is_proposal": false, "url": "\/breakout\/1\/"},
+        {"id": 2, "is_proposal": true}, {"id": 3, "is_proposal": false, "is_random": true}, {"id": 4}],
+        "chat_messages": [{"message": "};window.__INITIAL_STATE__ = {}"}], "users": {"6": {}},
+        "auth": {"is_authenticated": true, "id": 6, "username": "loadtest0"}}"#;
+
+    fn page(state: &str) -> String {
+        format!("<script>\n window.__INITIAL_STATE__ = {state};\n</script><p>{{</p>")
+    }
+
+    #[test]
+    fn the_state_is_read_from_where_it_starts() {
+        let state = State::find(page(STATE).as_bytes()).unwrap();
+        assert_eq!(state.user().unwrap(), 6);
+        assert!(state.check_open().is_ok() && state.breakouts_open());
+        assert_eq!(state.breakouts(), [BreakoutId(1), BreakoutId(4)]);
+    }
+
+    #[test]
+    fn a_title_that_names_the_state_is_not_mistaken_for_it() {
+        let body = format!("<title>window.__INITIAL_STATE__ = {{}}</title>{}", page(STATE));
+        assert_eq!(State::find(body.as_bytes()).unwrap().user().unwrap(), 6);
+    }
+
+    #[test]
+    fn no_state_and_bad_state_are_told_apart() {
+        let kind = |body: &str| State::find(body.as_bytes()).unwrap_err().kind;
+        assert_eq!(kind("<html></html>"), FailureKind::NoState);
+        assert_eq!(kind("window.__INITIAL_STATE__ = {\"plenary\": {\"open\": tr"), FailureKind::BadState);
+        assert_eq!(kind("window.__INITIAL_STATE__ = undefined;"), FailureKind::BadState);
+        let deep = page(&format!("{{\"plenary\": {}", "[".repeat(1_000_000)));
+        assert_eq!(kind(&deep), FailureKind::BadState);
+        let ignored = page(&format!("{{\"x\": {}", "[".repeat(1_000_000)));
+        assert_eq!(kind(&ignored), FailureKind::BadState);
+    }
+
+    #[test]
+    fn closed_future_and_cancelled_are_told_apart() {
+        let failure = |plenary: &str| {
+            State::find(page(&format!("{{\"plenary\": {plenary}}}")).as_bytes()).unwrap().check_open().unwrap_err()
+        };
+        let cancelled = failure(r#"{"open": false, "canceled": true}"#);
+        assert_eq!(cancelled.kind, FailureKind::EventCancelled);
+        let future = failure(r#"{"open": false, "doors_open": "2999-01-01T00:00:00.5Z"}"#);
+        assert_eq!(future.kind, FailureKind::EventClosed);
+        assert!(future.detail.contains("doors open at 2999-01-01"), "{future}");
+        let past = failure(r#"{"open": false, "doors_open": null, "doors_close": "2020-01-01T00:00:00+00:00"}"#);
+        assert!(past.detail.contains("doors closed at 2020-01-01"), "{past}");
+    }
+
+    #[test]
+    fn a_reduced_state_means_signed_out() {
+        let state = State::find(page(r#"{"plenary": {"open": true}}"#).as_bytes()).unwrap();
+        assert_eq!(state.user().unwrap_err().kind, FailureKind::SignedOut);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_pages_never_panic(before in ".{0,50}", json in ".{0,200}") {
+            let _ = State::find(format!("{before}window.__INITIAL_STATE__ = {json}").as_bytes());
+        }
+    }
+}

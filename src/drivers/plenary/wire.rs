@@ -1,0 +1,317 @@
+//! Text frames from the server as events, and ours as text.
+//!
+//! The plain path reads any valid frame with a JSON parser. [`quick`](super::quick) reads the
+//! common ones in the server's own spelling; it must agree with this one, and a property test
+//! holds it to that.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::quick;
+use super::rooms::Rooms;
+use super::state::{Breakout, joinable};
+use crate::chat::{FailureKind, FrameKind};
+use crate::drivers::{Event, Members, Outgoing};
+use crate::marker::{Marker, PREFIX};
+
+/// The heartbeat: a JSON string, not an object.
+const HEARTBEAT: &[u8] = br#""heartbeat""#;
+
+/// Takes the breakout seat over.
+const TAKEOVER: &[u8] = br#"{"type": "DISCONNECTING_OTHERS", "payload": {}}"#;
+
+/// Reads one text frame and gives its meaning to `sink`, once.
+pub(super) fn read(text: &str, rooms: &Rooms, sink: impl FnOnce(FrameKind, Event<'_>)) {
+    match quick::read(text) {
+        Some(quick::Frame::Chat { user, message }) => sink(FrameKind::Chat, chat(user, message)),
+        Some(quick::Frame::Presence) => sink(FrameKind::Presence, Event::Presence(Members { text })),
+        Some(quick::Frame::BreakoutPresence) => sink(FrameKind::BreakoutPresence, Event::Other),
+        None => read_plain(text, rooms, sink),
+    }
+}
+
+/// The payload of a frame to send; `None` for a websocket ping, which has none.
+pub(super) fn compose(frame: Outgoing<'_>) -> Option<Cow<'static, [u8]>> {
+    match frame {
+        Outgoing::Chat(text) => {
+            let mut out = Vec::with_capacity(text.len() + 64);
+            out.extend_from_slice(br#"{"type": "chat", "payload": {"message": "#);
+            serde_json::to_writer(&mut out, text).ok()?;
+            out.extend_from_slice(b"}}");
+            Some(Cow::Owned(out))
+        }
+        Outgoing::Heartbeat => Some(Cow::Borrowed(HEARTBEAT)),
+        Outgoing::Takeover => Some(Cow::Borrowed(TAKEOVER)),
+        Outgoing::Ping => None,
+    }
+}
+
+/// A frame's outer object. Its payload is read once its type is known.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    payload: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+/// A string borrowed from the frame where it holds no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[derive(Deserialize)]
+struct Chat<'a> {
+    user: Option<u64>,
+    #[serde(borrow)]
+    message: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Presence<'a> {
+    #[serde(borrow)]
+    error_code: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Settings {
+    plenary: SettingsOfPlenary,
+}
+
+#[derive(Deserialize)]
+struct SettingsOfPlenary {
+    breakouts_open: Option<bool>,
+}
+
+/// Reads any frame with the JSON parser.
+pub(super) fn read_plain(text: &str, rooms: &Rooms, sink: impl FnOnce(FrameKind, Event<'_>)) {
+    let Some(frame) = object::<Envelope<'_>>(text) else { return sink(FrameKind::Malformed, malformed(text)) };
+    let kind = kind(&frame.kind.0);
+    let payload = frame.payload.map_or("", RawValue::get);
+    match kind {
+        FrameKind::Chat => match object::<Chat<'_>>(payload) {
+            Some(said) => sink(kind, chat(said.user.unwrap_or(0), &said.message.0)),
+            None => sink(FrameKind::Malformed, malformed(text)),
+        },
+        FrameKind::Presence => match object::<Presence<'_>>(payload) {
+            Some(Presence { error_code: Some(code) }) => sink(kind, Event::Refused(refusal(&code.0))),
+            Some(Presence { error_code: None }) => sink(kind, Event::Presence(Members { text })),
+            None => sink(FrameKind::Malformed, malformed(text)),
+        },
+        FrameKind::BreakoutReceive => match serde_json::from_str::<Vec<Breakout>>(payload) {
+            Ok(list) => sink(kind, Event::Breakouts(&rooms.learn_list(joinable(&list)))),
+            Err(_) => sink(FrameKind::Malformed, malformed(text)),
+        },
+        FrameKind::Plenary => match object::<Settings>(payload).and_then(|s| s.plenary.breakouts_open) {
+            Some(open) => sink(kind, Event::Breakouts(&rooms.learn_open(open))),
+            None => sink(kind, Event::Other),
+        },
+        FrameKind::Error => sink(kind, Event::Refused(complaint(frame.error.map_or("", RawValue::get)))),
+        // A damaged type over one of our chats.
+        FrameKind::Unknown if text.contains(PREFIX) => sink(kind, malformed(text)),
+        _ => sink(kind, Event::Other),
+    }
+}
+
+/// Parses an object; serde would take an array for a struct as well.
+fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
+    if json.trim_ascii_start().starts_with('{') { serde_json::from_str(json).ok() } else { None }
+}
+
+fn chat(user: u64, message: &str) -> Event<'static> {
+    Event::Chat { user, sighting: Marker::sight(user, message) }
+}
+
+fn malformed(text: &str) -> Event<'static> {
+    Event::Malformed { marked: text.contains(PREFIX) }
+}
+
+fn kind(text: &str) -> FrameKind {
+    match text {
+        "presence" => FrameKind::Presence,
+        "chat" => FrameKind::Chat,
+        "breakout_presence" => FrameKind::BreakoutPresence,
+        "breakout_receive" => FrameKind::BreakoutReceive,
+        "plenary" => FrameKind::Plenary,
+        "embeds" => FrameKind::Embeds,
+        "videosync" => FrameKind::Videosync,
+        "chat_replace" => FrameKind::ChatReplace,
+        "auth" => FrameKind::Auth,
+        "users" => FrameKind::Users,
+        "error" => FrameKind::Error,
+        "message_breakouts" => FrameKind::MessageBreakouts,
+        "request_speaker_stats" => FrameKind::RequestSpeakerStats,
+        _ => FrameKind::Unknown,
+    }
+}
+
+/// Why a breakout's first frame refuses.
+fn refusal(code: &str) -> FailureKind {
+    match code {
+        "over-capacity" => FailureKind::OverCapacity,
+        "already-connected" => FailureKind::AlreadyConnected,
+        _ => FailureKind::ServerMessage,
+    }
+}
+
+/// The kind of an `error` frame's text, which is a JSON string.
+fn complaint(json: &str) -> FailureKind {
+    let text = serde_json::from_str::<Text<'_>>(json).map_or(Cow::Borrowed(""), |text| text.0);
+    if text.contains("not understood") {
+        FailureKind::TypeNotUnderstood
+    } else if text.starts_with("Missing type") {
+        FailureKind::MissingType
+    } else if text.starts_with("Must be an admin") {
+        FailureKind::MustBeAdmin
+    } else if text.starts_with("Authentication required") {
+        FailureKind::AuthenticationRequired
+    } else if text.starts_with("Breakout not found") {
+        FailureKind::BreakoutNotFound
+    } else {
+        FailureKind::ServerMessage
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drivers::BreakoutId;
+    use crate::marker::Sighting;
+
+    const SERVER: &str = include_str!("../../../tests/frames/server.jsonl");
+    const CLIENT: &str = include_str!("../../../tests/frames/client.jsonl");
+
+    /// Kind and event of a frame, the event as its debug text.
+    fn told(text: &str) -> (FrameKind, String) {
+        let mut told = None;
+        read(text, &Rooms::default(), |kind, event| told = Some((kind, format!("{event:?}"))));
+        told.unwrap()
+    }
+
+    #[test]
+    fn recorded_frames_are_understood() {
+        use FrameKind as F;
+        let kinds: Vec<FrameKind> = SERVER.lines().map(|line| told(line).0).collect();
+        let expected = [
+            F::Presence,
+            F::Chat,
+            F::Chat,
+            F::BreakoutPresence,
+            F::Presence,
+            F::Presence,
+            F::Error,
+            F::Error,
+            F::Presence,
+            F::MessageBreakouts,
+            F::RequestSpeakerStats,
+            F::Embeds,
+            F::Plenary,
+            F::Videosync,
+            F::Videosync,
+            F::Auth,
+            F::Users,
+        ];
+        assert_eq!(kinds, expected);
+    }
+
+    #[test]
+    fn recorded_chats_name_their_sender() {
+        for line in SERVER.lines().filter(|line| line.ends_with(r#""chat"}"#)) {
+            assert_eq!(told(line).1, "Chat { user: 6, sighting: None }");
+        }
+    }
+
+    #[test]
+    fn refusals_and_errors_have_their_kinds() {
+        let refused: Vec<String> =
+            SERVER.lines().map(|line| told(line).1).filter(|event| event.starts_with("Refused")).collect();
+        let expected = ["AlreadyConnected", "OverCapacity", "TypeNotUnderstood", "MissingType"];
+        assert_eq!(refused, expected.map(|kind| format!("Refused({kind})")));
+        for (text, kind) in [
+            ("Must be an admin to archive chat", "MustBeAdmin"),
+            ("Authentication required", "AuthenticationRequired"),
+            ("Breakout not found", "BreakoutNotFound"),
+            ("teapot", "ServerMessage"),
+        ] {
+            let frame = format!(r#"{{"type": "error", "error": "{text}"}}"#);
+            assert_eq!(told(&frame), (FrameKind::Error, format!("Refused({kind})")));
+        }
+    }
+
+    #[test]
+    fn our_frames_are_spelled_as_recorded() {
+        let text = |frame| String::from_utf8(compose(frame).unwrap().into_owned()).unwrap();
+        let ours = [text(Outgoing::Chat("hello from alice")), text(Outgoing::Heartbeat), text(Outgoing::Takeover)];
+        assert_eq!(ours, CLIENT.lines().collect::<Vec<_>>()[..]);
+        let quoted = text(Outgoing::Chat("a\"b\\c\né\u{1}"));
+        let parsed: serde_json::Value = serde_json::from_str(&quoted).unwrap();
+        assert_eq!(parsed["payload"]["message"], "a\"b\\c\né\u{1}");
+    }
+
+    #[test]
+    fn a_marker_is_sighted_through_the_wire() {
+        let marker = Marker {
+            run: crate::marker::RunTag::of("night"),
+            generator: crate::marker::GeneratorTag(1),
+            seq: 9,
+            intended_micros: 5,
+        };
+        let chat = |text: &str| {
+            let frame = SERVER.lines().nth(1).unwrap().replace("hello from alice", text);
+            let mut seen = None;
+            read(&frame, &Rooms::default(), |_, event| {
+                if let Event::Chat { sighting, .. } = event {
+                    seen = Some(sighting);
+                }
+            });
+            seen
+        };
+        assert_eq!(chat(&marker.stamp(6, "hi")), Some(Sighting::Intact(marker)));
+        assert_eq!(chat(&marker.stamp(7, "hi")), Some(Sighting::Corrupt));
+        assert_eq!(chat(&marker.stamp(6, "caf\\u00e9")), Some(Sighting::Corrupt));
+        assert_eq!(chat(&marker.stamp(6, "café").replace('é', "\\u00e9")), Some(Sighting::Intact(marker)));
+    }
+
+    #[test]
+    fn damage_is_malformed_and_says_whether_it_was_ours() {
+        for (text, marked) in [
+            ("", false),
+            ("null", false),
+            ("[\"chat\", {\"message\": \"sr1-\"}]", true),
+            ("{\"type\": \"chat\"}", false),
+            ("{\"type\": 7, \"payload\": \"sr1-\"}", true),
+            ("{\"type\": \"chat\", \"payload\": {\"user\": \"x\", \"message\": \"sr1-\"}}", true),
+            ("{\"payload\": {\"user\": 6, \"message\": \"sr1-a\"}, \"type\": \"chat\"", true),
+            ("{\"payload\": {\"message\": \"x\"}}", false),
+            ("{\"type\": \"presence\", \"payload\": []}", false),
+            ("{\"type\": \"breakout_receive\", \"payload\": {}}", false),
+        ] {
+            assert_eq!(told(text), (FrameKind::Malformed, format!("Malformed {{ marked: {marked} }}")), "{text}");
+        }
+        let strange = r#"{"payload": {"message": "sr1-a"}, "type": "chaX"}"#;
+        assert_eq!(told(strange), (FrameKind::Unknown, "Malformed { marked: true }".to_owned()));
+    }
+
+    #[test]
+    fn breakouts_may_be_joined_only_while_they_are_open() {
+        let rooms = Rooms::default();
+        let ids = |text: &str| {
+            let mut ids = Vec::new();
+            read(text, &rooms, |_, event| {
+                if let Event::Breakouts(list) = event {
+                    ids.extend_from_slice(list);
+                }
+            });
+            ids
+        };
+        let list = r#"{"type": "breakout_receive", "payload": [{"id": 4}, {"id": 5, "is_proposal": true}]}"#;
+        assert_eq!(ids(list), []);
+        let opened = SERVER.lines().find(|line| line.ends_with(r#""plenary"}"#)).unwrap();
+        assert_eq!(ids(opened), [BreakoutId(4)]);
+        assert_eq!(ids(list), [BreakoutId(4)]);
+        assert_eq!(ids(&opened.replace("\"breakouts_open\": true", "\"breakouts_open\": false")), []);
+    }
+}

@@ -1,0 +1,169 @@
+//! The upgrade from HTTP to a websocket, and the one type that opens sockets.
+//!
+//! hyper speaks HTTP; the stream is taken back from it with whatever it read too much, as
+//! the server's first frame may come together with the 101.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::time::Duration;
+
+use base64::Engine as _;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::dial::{Dialer, Endpoint, Stream};
+use super::faults;
+use super::frame::Masks;
+use super::socket::{Early, Socket};
+use crate::chat::{Failure, FailureKind};
+use crate::clock::Clock;
+
+/// The largest head of an answer, in bytes.
+const HEAD_LIMIT: usize = 16 * 1024;
+
+/// The most headers in an answer.
+const HEADER_COUNT_LIMIT: usize = 64;
+
+/// What to ask for.
+#[derive(Debug, Clone)]
+pub struct Upgrade<'a> {
+    /// Where.
+    pub endpoint: &'a Endpoint,
+    /// Path and query.
+    pub path: &'a str,
+    /// The `Host` header.
+    pub host: HeaderValue,
+    /// The `Origin` header.
+    pub origin: HeaderValue,
+    /// The `Cookie` header, if there is a cookie.
+    pub cookie: Option<HeaderValue>,
+}
+
+/// Limits and the clock of the sockets to open.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For name, TCP, TLS and upgrade together.
+    pub timeout: Duration,
+    /// The largest message, in bytes.
+    pub max_message: usize,
+}
+
+/// Dials, upgrades, and makes a [`Socket`] of the stream.
+///
+/// # Errors
+/// `Timeout` over the whole; failures of the connection; a status that is not 101 by its
+/// number; `BadHandshake` for a 101 that is not an answer to our request.
+pub async fn open(
+    dialer: &Dialer,
+    upgrade: Upgrade<'_>,
+    limits: Limits,
+    clock: Clock,
+    seed: u64,
+) -> Result<Socket, Failure> {
+    let work = async {
+        let stream = dialer.dial(upgrade.endpoint).await?;
+        let (stream, early) = negotiate(stream, upgrade, seed).await?;
+        let early = (!early.is_empty()).then(|| Early { at: clock.now(), bytes: early.as_ref().into() });
+        Ok(Socket::new(stream, early, limits.max_message, clock, Masks::seeded(seed)))
+    };
+    match tokio::time::timeout(limits.timeout, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Failure::with(FailureKind::Timeout, "no websocket handshake in time")),
+    }
+}
+
+/// Asks for the upgrade; the stream and the bytes read behind the answer's head.
+async fn negotiate(stream: Stream, upgrade: Upgrade<'_>, seed: u64) -> Result<(Stream, Bytes), Failure> {
+    let key = key(seed);
+    let request = request(upgrade, &key)?;
+    let (mut sender, mut connection) = http1::Builder::new()
+        .max_buf_size(HEAD_LIMIT)
+        .max_header_size(HEAD_LIMIT)
+        .max_headers(HEADER_COUNT_LIMIT)
+        .handshake::<_, Empty<Bytes>>(TokioIo::new(stream))
+        .await
+        .map_err(|e| broken(&e))?;
+    let mut answer = pin!(sender.send_request(request));
+    let mut upgraded = false;
+    let response = poll_fn(|cx| {
+        // The connection does the reading and writing for the answer.
+        upgraded = upgraded || connection.poll_without_shutdown(cx).is_ready();
+        answer.as_mut().poll(cx)
+    })
+    .await
+    .map_err(|e| broken(&e))?;
+    check(&response, &key)?;
+    if !upgraded {
+        poll_fn(|cx| connection.poll_without_shutdown(cx)).await.map_err(|e| broken(&e))?;
+    }
+    let parts = connection.into_parts();
+    Ok((parts.io.into_inner(), parts.read_buf))
+}
+
+fn broken(e: &hyper::Error) -> Failure {
+    faults::of_error(e, FailureKind::BadHttp)
+}
+
+/// A nonce: it keeps caches from answering, it is no secret.
+fn key(seed: u64) -> String {
+    let mut nonce = [0; 16];
+    let mut masks = Masks::seeded(!seed);
+    for part in nonce.chunks_exact_mut(4) {
+        part.copy_from_slice(&masks.draw());
+    }
+    base64::engine::general_purpose::STANDARD.encode(nonce)
+}
+
+fn request(upgrade: Upgrade<'_>, key: &str) -> Result<Request<Empty<Bytes>>, Failure> {
+    let mut request = Request::get(upgrade.path)
+        .header(header::HOST, upgrade.host)
+        .header(header::ORIGIN, upgrade.origin)
+        .header(header::CONNECTION, "Upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_VERSION, "13")
+        .header(header::SEC_WEBSOCKET_KEY, key)
+        .header(header::USER_AGENT, crate::drivers::USER_AGENT);
+    if let Some(mut cookie) = upgrade.cookie {
+        cookie.set_sensitive(true);
+        request = request.header(header::COOKIE, cookie);
+    }
+    request.body(Empty::new()).map_err(|e| Failure::with(FailureKind::BadRequest, e.to_string()))
+}
+
+/// RFC 6455, 4.1: what makes a 101 the answer to our request.
+fn check<B>(response: &Response<B>, key: &str) -> Result<(), Failure> {
+    let headers = response.headers();
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(faults::of_status(response.status(), headers));
+    }
+    let bad = |what: &'static str| Err(Failure::with(FailureKind::BadHandshake, what));
+    if !has_token(headers, header::UPGRADE, "websocket") {
+        return bad("101 without Upgrade: websocket");
+    }
+    if !has_token(headers, header::CONNECTION, "upgrade") {
+        return bad("101 without Connection: Upgrade");
+    }
+    let accept = headers.get(header::SEC_WEBSOCKET_ACCEPT).map(|value| value.as_bytes().trim_ascii());
+    if accept != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
+        return bad("Sec-WebSocket-Accept does not fit the key");
+    }
+    if headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().any(|value| !value.is_empty()) {
+        return bad("an extension that was not offered");
+    }
+    if headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
+        return bad("a subprotocol that was not offered");
+    }
+    Ok(())
+}
+
+fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
+    let values = headers.get_all(name);
+    values
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+}

@@ -1,0 +1,247 @@
+//! One open websocket: reads into a buffer of the thread, stamps, parses, writes, ends.
+//!
+//! It knows messages, not what they mean. Between reads a socket keeps no read buffer, so
+//! ten thousand of them cost what their state costs.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::dial::Stream;
+use super::frame::{Masks, Opcode, Violation};
+use super::reader::{Message, Reader};
+use super::writer::Writer;
+use crate::chat::{EndReason, Initiator};
+use crate::clock::{Clock, Stamp};
+use crate::drivers::{Ended, Progress};
+
+/// Size of the read buffer that all sockets of a thread share.
+pub const SCRATCH_SIZE: usize = 64 * 1024;
+
+thread_local! {
+    /// Taken out for the length of one synchronous read, and put back.
+    static SCRATCH: Cell<Box<[u8]>> = Cell::default();
+}
+
+/// An open websocket.
+#[derive(Debug)]
+pub struct Socket {
+    stream: Stream,
+    reader: Reader,
+    writer: Writer,
+    clock: Clock,
+    life: Life,
+    /// What to tell at the next call, before reading on.
+    news: Option<Progress>,
+    /// Bytes that came together with the 101.
+    early: Option<Box<Early>>,
+}
+
+/// Bytes that were read with the handshake's answer.
+#[derive(Debug)]
+pub struct Early {
+    /// When.
+    pub at: Stamp,
+    /// Which.
+    pub bytes: Box<[u8]>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Life {
+    Open,
+    /// The stream takes no more bytes; what came before the end is still read.
+    Unwritable(Ended),
+    /// We began to close.
+    Leaving,
+    /// The server began to close, for this reason.
+    PeerClosing(EndReason),
+    Over(Ended),
+}
+
+impl Socket {
+    /// A socket over a stream whose handshake is done.
+    #[must_use]
+    pub fn new(stream: Stream, early: Option<Early>, limit: usize, clock: Clock, masks: Masks) -> Self {
+        Self {
+            stream,
+            reader: Reader::new(limit),
+            writer: Writer::new(masks),
+            clock,
+            life: Life::Open,
+            news: None,
+            early: early.map(Box::new),
+        }
+    }
+
+    /// Takes one frame to write; false, and nothing taken, while the one before is unwritten
+    /// or the close has begun.
+    pub fn begin(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+        matches!(self.life, Life::Open) && self.writer.begin(opcode, payload)
+    }
+
+    /// Whether a frame given to [`begin`](Self::begin) is not wholly written.
+    #[must_use]
+    pub fn is_writing(&self) -> bool {
+        self.writer.has_user_frame()
+    }
+
+    /// Begins an orderly close with code 1000. The end comes when the server ends the stream,
+    /// so that the connection's last wait (TIME_WAIT) and its port are the server's affair.
+    pub fn close(&mut self) {
+        if matches!(self.life, Life::Open | Life::Unwritable(_)) {
+            self.life = Life::Leaving;
+            self.writer.close(Some(1000));
+        }
+    }
+
+    /// Bytes held for messages that have not come whole.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.reader.held()
+    }
+
+    /// Writes what is due, reads once, and gives every whole message to `sink`.
+    pub fn poll_drive(&mut self, cx: &mut Context<'_>, mut sink: impl FnMut(Stamp, Message<'_>)) -> Poll<Progress> {
+        if let Some(news) = self.news.take() {
+            return Poll::Ready(news);
+        }
+        if let Life::Over(ended) = self.life {
+            return Poll::Ready(Progress::Ended(ended));
+        }
+        if !self.writer.is_idle() && self.flush(cx) {
+            return Poll::Ready(Progress::Written);
+        }
+        if let Some(early) = self.early.take() {
+            return Poll::Ready(self.take_in(cx, early.at, &early.bytes, &mut sink));
+        }
+        self.poll_read(cx, &mut sink)
+    }
+
+    /// Whether a user's frame became wholly written. A stream that refuses bytes is read on:
+    /// what came before its end counts.
+    fn flush(&mut self, cx: &mut Context<'_>) -> bool {
+        match self.writer.flush(Pin::new(&mut self.stream), cx) {
+            Ok(written) => written,
+            Err(e) => {
+                self.writer.give_up();
+                if matches!(self.life, Life::Open) {
+                    self.life = Life::Unwritable(broken(&e));
+                }
+                false
+            }
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, sink: &mut impl FnMut(Stamp, Message<'_>)) -> Poll<Progress> {
+        let mut scratch = SCRATCH.take();
+        if scratch.is_empty() {
+            scratch = vec![0; SCRATCH_SIZE].into_boxed_slice();
+        }
+        let mut buffer = ReadBuf::new(&mut scratch);
+        let progress = match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(e)) => Poll::Ready(self.end(broken(&e))),
+            Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(self.end(END_OF_STREAM)),
+            Poll::Ready(Ok(())) => {
+                let at = self.clock.now();
+                Poll::Ready(self.take_in(cx, at, buffer.filled(), sink))
+            }
+        };
+        SCRATCH.set(scratch);
+        progress
+    }
+
+    fn take_in(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: Stamp,
+        bytes: &[u8],
+        sink: &mut impl FnMut(Stamp, Message<'_>),
+    ) -> Progress {
+        let Self { reader, writer, life, news, .. } = self;
+        let outcome = reader.feed(bytes, |message| {
+            match message {
+                Message::Ping(payload) => writer.pong(payload),
+                Message::Close { code, .. } if !matches!(life, Life::Leaving) => {
+                    let reason = reason_of(code);
+                    *life = Life::PeerClosing(reason);
+                    *news = Some(Progress::Closing(Ended { initiator: Initiator::Server, reason }));
+                    writer.close_at_once(code);
+                }
+                _ => {}
+            }
+            sink(at, message);
+        });
+        if let Err(violation) = outcome {
+            self.refuse(cx, violation);
+        }
+        Progress::Read { at, bytes: bytes.len() }
+    }
+
+    /// The server broke the protocol: tells it with a close frame if the stream takes one
+    /// at once, and ends.
+    fn refuse(&mut self, cx: &mut Context<'_>, violation: Violation) {
+        self.writer.close_at_once(Some(violation.close_code()));
+        while self.flush(cx) {}
+        self.writer.give_up();
+        let reason = match violation {
+            Violation::TooLarge => EndReason::FrameTooLarge,
+            Violation::Utf8 => EndReason::InvalidUtf8,
+            Violation::Protocol(_) => EndReason::ProtocolViolation,
+        };
+        // A closing socket stays what it is: the violation only shortens it.
+        let ended = self.end(Ended { initiator: Initiator::Server, reason });
+        self.news = Some(ended);
+    }
+
+    /// Ends the socket: by the reason of a close that had begun, else as `seen`.
+    fn end(&mut self, seen: Ended) -> Progress {
+        let ended = match self.life {
+            Life::Open => seen,
+            // The write saw a reset; the read behind it may see a plain end of stream.
+            Life::Unwritable(ended) if seen == END_OF_STREAM => ended,
+            Life::Unwritable(_) => seen,
+            Life::Leaving => Ended { initiator: Initiator::User, reason: EndReason::Left },
+            Life::PeerClosing(reason) => Ended { initiator: Initiator::Server, reason },
+            Life::Over(ended) => ended,
+        };
+        self.life = Life::Over(ended);
+        Progress::Ended(ended)
+    }
+}
+
+const END_OF_STREAM: Ended = Ended { initiator: Initiator::Server, reason: EndReason::NoCloseFrame };
+
+/// What an error of the stream says about the connection's end.
+fn broken(e: &io::Error) -> Ended {
+    match e.kind() {
+        // A TLS stream that ends without its own farewell; a pipe whose reader has ended before.
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::WriteZero => END_OF_STREAM,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+            Ended { initiator: Initiator::Network, reason: EndReason::Reset }
+        }
+        _ => Ended { initiator: Initiator::Network, reason: EndReason::Io },
+    }
+}
+
+/// The label of a server's close code.
+fn reason_of(code: Option<u16>) -> EndReason {
+    match code {
+        None => EndReason::NoCode,
+        Some(1000) => EndReason::Normal,
+        Some(1001) => EndReason::GoingAway,
+        Some(1002) => EndReason::ProtocolError,
+        Some(1003) => EndReason::UnsupportedData,
+        Some(1007) => EndReason::InvalidPayload,
+        Some(1008) => EndReason::PolicyViolation,
+        Some(1009) => EndReason::MessageTooBig,
+        Some(1011) => EndReason::InternalError,
+        Some(1012) => EndReason::ServiceRestart,
+        Some(1013) => EndReason::TryAgainLater,
+        Some(4000..=4999) => EndReason::Application,
+        Some(_) => EndReason::OtherCode,
+    }
+}

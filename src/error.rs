@@ -1,0 +1,134 @@
+//! Errors that keep a run from starting, and every exit code in one place.
+//!
+//! Server misbehaviour is not an error but data: see [`crate::chat::Failure`].
+
+use std::fmt;
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExitCode {
+    /// The run did what it should.
+    Ok = 0,
+    /// Wrong flags.
+    Usage = 2,
+    /// A threshold failed: deliveries lost, or an error rate.
+    Threshold = 99,
+    /// A wrong file, environment or surroundings: a busy port, an unwritable directory.
+    Environment = 104,
+    /// Stopped by a second signal.
+    Interrupted = 105,
+    /// Void: the generator itself could not keep up. Outranks [`ExitCode::Threshold`].
+    Void = 106,
+    /// The target refused: no such plenary, closed, wrong password, not reachable at the start.
+    Refused = 107,
+}
+
+impl ExitCode {
+    /// Every code, in ascending order.
+    pub const ALL: [Self; 7] =
+        [Self::Ok, Self::Usage, Self::Threshold, Self::Environment, Self::Interrupted, Self::Void, Self::Refused];
+
+    /// The number that the shell sees.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// What the code means, in words.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Ok => "the run did what it should",
+            Self::Usage => "wrong flags",
+            Self::Threshold => "a threshold failed",
+            Self::Environment => "wrong file, environment or surroundings",
+            Self::Interrupted => "stopped by a second signal",
+            Self::Void => "void: the generator itself could not keep up",
+            Self::Refused => "the target refused",
+        }
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code.number())
+    }
+}
+
+/// Why a run cannot start: what is wrong, why, and what to do about it.
+///
+/// Its `Display` is what people read; it holds no secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("soakrig: {what}: {why}{}", Remedy(.remedy.as_deref()))]
+pub struct StartError {
+    code: ExitCode,
+    what: String,
+    why: String,
+    remedy: Option<String>,
+}
+
+impl StartError {
+    /// An error with its own exit code; `what` names the flag, variable, file or server.
+    #[must_use]
+    pub fn new(code: ExitCode, what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { code, what: what.into(), why: why.into(), remedy: None }
+    }
+
+    /// Wrong flags, exit 2.
+    #[must_use]
+    pub fn usage(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::new(ExitCode::Usage, what, why)
+    }
+
+    /// A wrong file, environment or surroundings, exit 104.
+    #[must_use]
+    pub fn environment(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::new(ExitCode::Environment, what, why)
+    }
+
+    /// The target refused, exit 107.
+    #[must_use]
+    pub fn refused(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::new(ExitCode::Refused, what, why)
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// How the process should end.
+    #[must_use]
+    pub fn code(&self) -> ExitCode {
+        self.code
+    }
+}
+
+struct Remedy<'a>(Option<&'a str>);
+
+impl fmt::Display for Remedy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |text| write!(f, "\n  remedy: {text}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_are_those_that_scripts_rely_on() {
+        assert_eq!(ExitCode::ALL.map(ExitCode::number), [0, 2, 99, 104, 105, 106, 107]);
+    }
+
+    #[test]
+    fn an_error_reads_as_what_why_and_remedy() {
+        let error = StartError::environment("--metrics-listen", "127.0.0.1:9464 is in use").remedy("give port 0");
+        assert_eq!(error.to_string(), "soakrig: --metrics-listen: 127.0.0.1:9464 is in use\n  remedy: give port 0");
+        assert_eq!(error.code(), ExitCode::Environment);
+        let plain = StartError::usage("--x", "wrong");
+        assert_eq!(plain.to_string(), "soakrig: --x: wrong");
+    }
+}

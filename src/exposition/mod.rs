@@ -1,0 +1,159 @@
+//! The small HTTP server beside a run: `/metrics` for Prometheus, `/live` and `/ready` for whoever
+//! supervises the process.
+//!
+//! Serves what it is given; must not know how figures or readiness come about. Everything is
+//! bounded: connections, header bytes, time to send a request, time to stop.
+
+mod pages;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+pub use self::pages::Readiness;
+
+use self::pages::Pages;
+use crate::metrics::Metrics;
+
+/// Most connections at a time; further ones wait in the kernel's queue.
+const MOST_CONNECTIONS: usize = 64;
+/// Most bytes of a request's head; also hyper's smallest buffer.
+const MOST_HEAD: usize = 8 * 1024;
+/// Most headers of a request.
+const MOST_HEADERS: usize = 64;
+/// How long a client may take for a request's head, and how long a connection may idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a stop waits for answers under way.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// Pause after a failed accept, which is for want of file descriptors mostly.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// The listen address could not be taken.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot listen on {addr} for metrics: {source}; give another address with --metrics-listen, \
+     or port 0 there for any free port"
+)]
+pub struct ListenError {
+    /// The address asked for.
+    pub addr: SocketAddr,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Exposition {
+    addr: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Exposition {
+    /// The address it listens on, with the real port where 0 was asked for.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Waits until it has stopped, at most some seconds after its token was cancelled.
+    pub async fn stopped(self) {
+        // A panic in the server has been reported by then, and is no reason to end differently.
+        let _ = self.task.await;
+    }
+}
+
+/// Listens on `addr` and serves until `stop` is cancelled; `ready` is asked at each `/ready`.
+///
+/// # Errors
+/// Where the address cannot be taken: exit code 104.
+pub async fn serve(
+    addr: SocketAddr,
+    metrics: Arc<Metrics>,
+    ready: impl Fn() -> Readiness + Send + Sync + 'static,
+    stop: CancellationToken,
+) -> Result<Exposition, ListenError> {
+    let failed = |source| ListenError { addr, source };
+    let listener = TcpListener::bind(addr).await.map_err(failed)?;
+    let addr = listener.local_addr().map_err(failed)?;
+    let pages = Arc::new(Pages::new(metrics, Box::new(ready)));
+    let task = tokio::spawn(accept(listener, pages, stop));
+    Ok(Exposition { addr, task })
+}
+
+async fn accept(listener: TcpListener, pages: Arc<Pages>, stop: CancellationToken) {
+    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = admit(&room, &listener) => accepted,
+        };
+        match accepted {
+            Ok((permit, stream)) => {
+                let (pages, stop) = (Arc::clone(&pages), stop.clone());
+                connections.spawn(async move {
+                    converse(stream, pages, stop).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection to the metrics");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    let settled = async { while connections.join_next().await.is_some() {} };
+    // Connections that remain after this are aborted with their set.
+    let _ = tokio::time::timeout(STOP_TIMEOUT, settled).await;
+}
+
+/// A connection, once there is room for one.
+async fn admit(
+    room: &Arc<Semaphore>,
+    listener: &TcpListener,
+) -> io::Result<(tokio::sync::OwnedSemaphorePermit, TcpStream)> {
+    let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((permit, stream))
+}
+
+/// Answers one client's requests until it goes, idles or is told to stop.
+async fn converse(stream: TcpStream, pages: Arc<Pages>, stop: CancellationToken) {
+    let service = service_fn(move |request| {
+        let pages = Arc::clone(&pages);
+        async move { Ok::<_, Infallible>(pages.answer(request.method(), request.uri().path()).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MOST_HEAD)
+        .max_headers(MOST_HEADERS)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection to the metrics ended in an error");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! What each path of the exposition answers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{Method, Response, StatusCode};
+use http_body_util::Full;
+use tokio::sync::Mutex;
+
+use crate::metrics::Metrics;
+
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+
+/// Whether the run has come to where its figures mean something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// The ramp is done and at least one user is connected.
+    Ready,
+    /// Not yet, or not any more; with a word why.
+    NotReady(&'static str),
+}
+
+type Answer = Response<Full<Bytes>>;
+
+/// The pages and where their contents come from.
+pub(super) struct Pages {
+    metrics: Arc<Metrics>,
+    ready: Box<dyn Fn() -> Readiness + Send + Sync>,
+    /// One scrape at a time: however many ask, the books are asked in turn.
+    scraping: Mutex<()>,
+}
+
+impl Pages {
+    pub(super) fn new(metrics: Arc<Metrics>, ready: Box<dyn Fn() -> Readiness + Send + Sync>) -> Self {
+        Self { metrics, ready, scraping: Mutex::new(()) }
+    }
+
+    pub(super) async fn answer(&self, method: &Method, path: &str) -> Answer {
+        if *method != Method::GET && *method != Method::HEAD {
+            let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, PLAIN_TEXT, "only GET and HEAD\n");
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return answer;
+        }
+        match path {
+            "/metrics" => self.metrics().await,
+            "/live" => text(StatusCode::OK, PLAIN_TEXT, "alive\n"),
+            "/ready" => match (self.ready)() {
+                Readiness::Ready => text(StatusCode::OK, PLAIN_TEXT, "ready\n"),
+                Readiness::NotReady(why) => text(StatusCode::SERVICE_UNAVAILABLE, PLAIN_TEXT, format!("{why}\n")),
+            },
+            _ => text(StatusCode::NOT_FOUND, PLAIN_TEXT, "here are /metrics, /live and /ready\n"),
+        }
+    }
+
+    async fn metrics(&self) -> Answer {
+        let _turn = self.scraping.lock().await;
+        let metrics = Arc::clone(&self.metrics);
+        // Off the runtime's workers: they have sockets to read.
+        match tokio::task::spawn_blocking(move || metrics.encode()).await {
+            Ok(Ok(page)) => text(StatusCode::OK, PROMETHEUS_TEXT, page),
+            Ok(Err(error)) => failed(&error),
+            Err(error) => failed(&error),
+        }
+    }
+}
+
+fn failed(error: &impl std::fmt::Display) -> Answer {
+    tracing::error!(%error, "the metrics cannot be shown");
+    text(StatusCode::INTERNAL_SERVER_ERROR, PLAIN_TEXT, "the metrics cannot be shown; the log says why\n")
+}
+
+fn text(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}

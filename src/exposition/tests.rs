@@ -1,0 +1,119 @@
+//! The server over real sockets.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+struct Served {
+    exposition: Exposition,
+    ready: Arc<AtomicBool>,
+    stop: CancellationToken,
+}
+
+async fn served() -> Served {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let ready = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&ready);
+    let readiness = move || {
+        if asked.load(Ordering::Relaxed) { Readiness::Ready } else { Readiness::NotReady("ramping") }
+    };
+    let stop = CancellationToken::new();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let exposition = serve(any, metrics, readiness, stop.clone()).await.unwrap();
+    Served { exposition, ready, stop }
+}
+
+/// Sends one request and reads until the server ends the connection.
+async fn exchange(addr: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // A server that refuses a request early may reset the connection after its answer.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+async fn get(addr: SocketAddr, path: &str) -> String {
+    exchange(addr, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await
+}
+
+#[tokio::test]
+async fn metrics_come_in_the_text_format() {
+    let served = served().await;
+    let answer = get(served.exposition.addr(), "/metrics").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("content-type: text/plain; version=0.0.4"), "{answer}");
+    assert!(answer.contains("\nsoakrig_build_info{version="), "{answer}");
+}
+
+#[tokio::test]
+async fn readiness_is_asked_each_time() {
+    let served = served().await;
+    let before = get(served.exposition.addr(), "/ready").await;
+    assert!(before.starts_with("HTTP/1.1 503") && before.ends_with("\r\n\r\nramping\n"), "{before}");
+    served.ready.store(true, Ordering::Relaxed);
+    assert!(get(served.exposition.addr(), "/ready").await.starts_with("HTTP/1.1 200"));
+    assert!(get(served.exposition.addr(), "/live").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_refused() {
+    let served = served().await;
+    let addr = served.exposition.addr();
+    assert!(get(addr, "/etc/passwd").await.starts_with("HTTP/1.1 404"));
+    let post = exchange(addr, "POST /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(post.starts_with("HTTP/1.1 405") && post.contains("allow: GET, HEAD"), "{post}");
+    let head = exchange(addr, "HEAD /live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn an_endless_head_is_cut_off() {
+    let served = served().await;
+    let request = format!("GET /live HTTP/1.1\r\nX: {}\r\n\r\n", "a".repeat(64 * 1024));
+    let answer = exchange(served.exposition.addr(), &request).await;
+    assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(get(served.exposition.addr(), "/live").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_busy_port_is_named_with_the_remedy() {
+    let served = served().await;
+    let addr = served.exposition.addr();
+    let again = serve(addr, Arc::new(Metrics::new().unwrap()), || Readiness::Ready, CancellationToken::new()).await;
+    let error = again.unwrap_err().to_string();
+    assert!(error.contains(&addr.to_string()) && error.contains("--metrics-listen"), "{error}");
+}
+
+#[tokio::test]
+async fn it_stops_though_a_client_holds_its_connection() {
+    let served = served().await;
+    let addr = served.exposition.addr();
+    let mut idle = TcpStream::connect(addr).await.unwrap();
+    idle.write_all(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut first = [0_u8; 8];
+    idle.read_exact(&mut first).await.unwrap();
+    let begun = Instant::now();
+    served.stop.cancel();
+    served.exposition.stopped().await;
+    assert!(begun.elapsed() < STOP_TIMEOUT, "an idle connection held up the stop");
+    assert!(TcpStream::connect(addr).await.is_err());
+}
+
+#[tokio::test]
+async fn more_clients_than_there_is_room_for_wait_and_are_served() {
+    let served = served().await;
+    let addr = served.exposition.addr();
+    let mut idle = Vec::new();
+    for _ in 0..MOST_CONNECTIONS {
+        idle.push(TcpStream::connect(addr).await.unwrap());
+    }
+    let waiting = tokio::spawn(async move { get(addr, "/live").await });
+    // Room is made by one that goes.
+    drop(idle.pop());
+    let answer = tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}

@@ -1,0 +1,92 @@
+//! Where the schedule's intents go: to somebody in the room, at the rates that were set.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use strum::EnumCount;
+
+use crate::chat::{Action, DropReason, Stage};
+use crate::schedule::Intent;
+use crate::schedule::limit::Limit;
+use crate::schedule::pacer::Dispatch;
+use crate::user::World;
+
+/// How often an action is due, per second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Pace {
+    /// Never.
+    Off,
+    /// For all users of this generator together.
+    Total(f64),
+    /// For each connected user.
+    PerConnected(f64),
+}
+
+/// The paces of all actions, by [`Action`].
+pub type Traffic = [Pace; Action::COUNT];
+
+/// Gives intents to the users of a world.
+pub struct Dispatcher<D> {
+    world: Arc<World<D>>,
+    traffic: Traffic,
+    /// A fault of the schedule must not become a flood: nothing is sent beyond this.
+    ceiling: Limit,
+    /// While users are still being started, a set total is for those who are there.
+    ramped: Arc<AtomicBool>,
+}
+
+impl<D> Dispatcher<D> {
+    /// A dispatcher that scales set totals by the users present until `ramped` is set.
+    pub fn new(world: Arc<World<D>>, traffic: Traffic, ramped: Arc<AtomicBool>) -> Self {
+        let users = world.roster.len();
+        let most: f64 = traffic.iter().map(|pace| full_rate(*pace, users)).sum();
+        // Twice the rate, and as much at once: room for a late wake-up, none for a flood.
+        let twice = most.mul_add(2.0, 10.0).min(1e9);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just above")]
+        let burst = NonZeroU32::new(twice.ceil() as u32).unwrap_or(NonZeroU32::MIN);
+        let ceiling = Limit::with_burst(twice, burst, world.clock);
+        Self { world, traffic, ceiling, ramped }
+    }
+}
+
+/// The rate of a pace once every user is connected.
+#[must_use]
+pub fn full_rate(pace: Pace, users: usize) -> f64 {
+    match pace {
+        Pace::Off => 0.0,
+        Pace::Total(rate) => rate,
+        Pace::PerConnected(each) => each * count(users),
+    }
+}
+
+impl<D: Send + Sync + 'static> Dispatch for Dispatcher<D> {
+    fn rate(&mut self, action: Action) -> f64 {
+        let connected = count(self.world.roster.connected());
+        let rate = match self.traffic[action as usize] {
+            Pace::Off => 0.0,
+            Pace::Total(rate) if self.ramped.load(Ordering::Relaxed) => rate,
+            Pace::Total(rate) => rate * connected / count(self.world.roster.len()).max(1.0),
+            Pace::PerConnected(each) => each * connected,
+        };
+        self.world.metrics.rate_target(action, rate);
+        rate
+    }
+
+    fn issue(&mut self, intent: Intent, late: Duration) {
+        self.world.metrics.operation(Stage::Send);
+        self.world.metrics.schedule_lag(late);
+        if self.ceiling.allows() {
+            self.world.dispatch(intent);
+        } else {
+            self.world.metrics.dropped(intent.action, DropReason::Backpressure);
+        }
+    }
+}
+
+fn count(n: usize) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "far below 2⁵³ users")]
+    let n = n as f64;
+    n
+}

@@ -1,0 +1,7 @@
+//! The crowd: the roster of users, the ramp, the dispatch of intents, and the supervisor
+//! that owns every user's task. It knows no protocol.
+
+pub mod desk;
+pub mod dispatch;
+pub mod ramp;
+pub mod roster;

@@ -1,0 +1,112 @@
+//! The ramp: one user first, to see whether the target takes anybody, then all the others
+//! at a steady rate. Owns every user's task.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+use crate::chat::{Failure, FailureKind, UserIndex};
+use crate::drivers::Driver;
+use crate::user::{World, live};
+
+/// How long the first user may keep the others waiting.
+const FIRST_USER_TIMEOUT: Duration = Duration::from_secs(90);
+/// How often the end of the ramp is looked for.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// All users of a generator.
+pub struct Fleet<D> {
+    world: Arc<World<D>>,
+    lives: TaskTracker,
+    ramped: Arc<AtomicBool>,
+}
+
+impl<D: Driver> Fleet<D> {
+    /// A fleet of which nobody has started.
+    #[must_use]
+    pub fn new(world: Arc<World<D>>) -> Self {
+        Self { world, lives: TaskTracker::new(), ramped: Arc::default() }
+    }
+
+    /// Set once every user was started and its first attempt is over, well or badly.
+    #[must_use]
+    pub fn ramped(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.ramped)
+    }
+
+    /// Starts one user, and waits for how that goes.
+    ///
+    /// # Errors
+    /// The failure that no waiting mends: refused account, no such room, room closed or full.
+    pub async fn first(&self) -> Result<(), Failure> {
+        if self.world.roster.is_empty() {
+            return Ok(());
+        }
+        let (tell, heard) = oneshot::channel();
+        self.lives.spawn(live(Arc::clone(&self.world), UserIndex(0), Some(tell)));
+        match tokio::time::timeout(FIRST_USER_TIMEOUT, heard).await {
+            Ok(Ok(Err(failure))) if is_hopeless(failure.kind) => Err(failure),
+            // Connected, or a trouble that may pass, or a stop.
+            _ => Ok(()),
+        }
+    }
+
+    /// Starts the others, `per_second` a second, and returns when all first attempts are over
+    /// or the world stops.
+    pub async fn others(&self, per_second: f64) {
+        let users = u32::try_from(self.world.roster.len()).unwrap_or(u32::MAX);
+        let begin = tokio::time::Instant::now();
+        for user in 1..users {
+            let at = begin + Duration::try_from_secs_f64(f64::from(user) / per_second).unwrap_or(Duration::MAX / 4);
+            tokio::select! {
+                biased;
+                () = self.world.stopping.cancelled() => return,
+                () = tokio::time::sleep_until(at) => {}
+            }
+            self.lives.spawn(live(Arc::clone(&self.world), UserIndex(user), None));
+        }
+        while self.world.debuts.load(Ordering::Relaxed) < users as usize {
+            tokio::select! {
+                biased;
+                () = self.world.stopping.cancelled() => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+        self.ramped.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until every user's task and breakout has ended, at most `patience`. True if all did.
+    pub async fn ended(&self, patience: Duration) -> bool {
+        self.lives.close();
+        self.world.visits.close();
+        let all = async {
+            self.lives.wait().await;
+            self.world.visits.wait().await;
+        };
+        tokio::time::timeout(patience, all).await.is_ok()
+    }
+}
+
+/// Whether a first user that fails like this means that the target refuses the run.
+#[must_use]
+pub fn is_hopeless(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::WrongPassword
+            | FailureKind::SignupRefused
+            | FailureKind::Locked
+            | FailureKind::NotFound
+            | FailureKind::BadRequest
+            | FailureKind::EventClosed
+            | FailureKind::EventCancelled
+            | FailureKind::OverCapacity
+            | FailureKind::Dns
+            | FailureKind::ConnectionRefused
+            | FailureKind::Unreachable
+            | FailureKind::Tls
+            | FailureKind::BadRedirect
+    )
+}

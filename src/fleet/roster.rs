@@ -1,0 +1,198 @@
+//! The roster: which state every user is in, who is connected, and each user's desk.
+//!
+//! States change under one lock, so that at any moment their counts sum up to the target.
+
+use parking_lot::Mutex;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use strum::EnumCount;
+
+use super::desk::Desk;
+use crate::chat::{DropReason, UserIndex, UserState};
+use crate::schedule::Intent;
+
+/// The users of this generator.
+#[derive(Debug)]
+pub struct Roster {
+    standing: Mutex<Standing>,
+    desks: Box<[Desk]>,
+}
+
+#[derive(Debug)]
+struct Standing {
+    states: Box<[UserState]>,
+    counts: [u64; UserState::COUNT],
+    /// Connected users in arbitrary order, and where each stands there.
+    present: Vec<u32>,
+    place: Box<[u32]>,
+    rng: SmallRng,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+impl Roster {
+    /// A roster of `users` waiting users; the choice of users follows from `seed`.
+    #[must_use]
+    pub fn new(users: usize, seed: u64) -> Self {
+        let mut counts = [0; UserState::COUNT];
+        counts[UserState::Waiting as usize] = users as u64;
+        Self {
+            standing: Mutex::new(Standing {
+                states: vec![UserState::Waiting; users].into_boxed_slice(),
+                counts,
+                present: Vec::with_capacity(users),
+                place: vec![NOWHERE; users].into_boxed_slice(),
+                rng: SmallRng::seed_from_u64(seed),
+            }),
+            desks: (0..users).map(|_| Desk::default()).collect(),
+        }
+    }
+
+    /// How many users there are, in whatever state.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.desks.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.desks.is_empty()
+    }
+
+    /// A user's desk.
+    #[must_use]
+    pub fn desk(&self, user: UserIndex) -> Option<&Desk> {
+        self.desks.get(user.get())
+    }
+
+    /// Moves a user to a state; returns the one it was in.
+    pub fn set(&self, user: UserIndex, state: UserState) -> Option<UserState> {
+        let mut standing = self.standing.lock();
+        let standing = &mut *standing;
+        let was = std::mem::replace(standing.states.get_mut(user.get())?, state);
+        standing.counts[was as usize] -= 1;
+        standing.counts[state as usize] += 1;
+        match (was == UserState::Connected, state == UserState::Connected) {
+            (false, true) => standing.enter(user),
+            (true, false) => standing.leave(user),
+            _ => {}
+        }
+        Some(was)
+    }
+
+    /// How many users are in each state; they sum up to [`len`](Self::len).
+    #[must_use]
+    pub fn counts(&self) -> [u64; UserState::COUNT] {
+        self.standing.lock().counts
+    }
+
+    /// How many users are connected.
+    #[must_use]
+    pub fn connected(&self) -> usize {
+        self.standing.lock().present.len()
+    }
+
+    /// Gives an intent to a connected user chosen at random whose desk is free, else to the
+    /// next one that is; it is never queued behind another.
+    ///
+    /// # Errors
+    /// `NotConnected` where nobody is connected, `Backpressure` where no desk is free.
+    pub fn offer(&self, intent: Intent) -> Result<UserIndex, DropReason> {
+        let mut standing = self.standing.lock();
+        let present = standing.present.len();
+        if present == 0 {
+            return Err(DropReason::NotConnected);
+        }
+        let start = standing.rng.random_range(0..present);
+        let (before, from) = standing.present.split_at(start);
+        from.iter()
+            .chain(before)
+            .map(|u| UserIndex(*u))
+            .find(|u| self.desk(*u).is_some_and(|desk| desk.put(intent)))
+            .ok_or(DropReason::Backpressure)
+    }
+}
+
+impl Standing {
+    fn enter(&mut self, user: UserIndex) {
+        if let Some(place) = self.place.get_mut(user.get()) {
+            *place = u32::try_from(self.present.len()).unwrap_or(NOWHERE);
+            self.present.push(user.0);
+        }
+    }
+
+    fn leave(&mut self, user: UserIndex) {
+        let Some(place) = self.place.get_mut(user.get()) else { return };
+        let hole = std::mem::replace(place, NOWHERE);
+        self.present.swap_remove(hole as usize);
+        if let Some(moved) = self.present.get(hole as usize)
+            && let Some(place) = self.place.get_mut(*moved as usize)
+        {
+            *place = hole;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Action;
+    use crate::clock::Stamp;
+    use proptest::prelude::*;
+
+    const CHAT: Intent = Intent { action: Action::Chat, intended: Stamp(0) };
+
+    #[test]
+    fn nobody_connected_is_told_apart_from_nobody_free() {
+        let roster = Roster::new(1, 1);
+        assert_eq!(roster.offer(CHAT), Err(DropReason::NotConnected));
+        roster.set(UserIndex(0), UserState::Connected);
+        assert_eq!(roster.offer(CHAT), Ok(UserIndex(0)));
+        assert_eq!(roster.offer(CHAT), Err(DropReason::Backpressure));
+        let desk = roster.desk(UserIndex(0)).unwrap();
+        assert_eq!(desk.take(), Some(CHAT));
+        assert_eq!(roster.offer(CHAT), Err(DropReason::Backpressure), "the frame is still in writing");
+        desk.done();
+        assert_eq!(roster.offer(CHAT), Ok(UserIndex(0)));
+    }
+
+    #[test]
+    fn everybody_is_chosen_about_equally() {
+        let roster = Roster::new(10, 1);
+        for i in 0..10 {
+            roster.set(UserIndex(i), UserState::Connected);
+        }
+        let mut chosen = [0; 10];
+        for _ in 0..10_000 {
+            let user = roster.offer(CHAT).unwrap();
+            roster.desk(user).unwrap().take();
+            roster.desk(user).unwrap().done();
+            chosen[user.get()] += 1;
+        }
+        assert!(chosen.iter().all(|n| (800..1200).contains(n)), "{chosen:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn states_always_sum_up(moves in prop::collection::vec((0..8_u32, 0..UserState::COUNT), 0..200)) {
+            let roster = Roster::new(8, 1);
+            let mut model = [UserState::Waiting; 8];
+            for (user, state) in moves {
+                let state = UserState::ALL[state];
+                roster.set(UserIndex(user), state);
+                model[user as usize] = state;
+                let counts = roster.counts();
+                prop_assert_eq!(counts.iter().sum::<u64>(), 8);
+                let connected = model.iter().filter(|s| **s == UserState::Connected).count();
+                prop_assert_eq!(roster.connected(), connected);
+                if connected > 0 {
+                    let chosen = roster.offer(CHAT).unwrap();
+                    prop_assert_eq!(model[chosen.get()], UserState::Connected);
+                    roster.desk(chosen).unwrap().take();
+                    roster.desk(chosen).unwrap().done();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The messages of one sender's numbering that still matter, in order of their numbers.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::chat::UserIndex;
+use crate::clock::Stamp;
+
+/// A set of users, one bit each; up to 64 users need no allocation.
+#[derive(Debug, Clone)]
+pub(super) enum UserSet {
+    Small(u64),
+    Large(Box<[u64]>),
+}
+
+impl UserSet {
+    pub(super) fn empty(users: usize) -> Self {
+        if users <= 64 { Self::Small(0) } else { Self::Large(vec![0; users.div_ceil(64)].into_boxed_slice()) }
+    }
+
+    /// Adds a user; true if it was not in the set.
+    pub(super) fn insert(&mut self, user: UserIndex) -> bool {
+        let bit = 1_u64 << (user.get() % 64);
+        let Some(word) = self.word_mut(user) else { return false };
+        let fresh = *word & bit == 0;
+        *word |= bit;
+        fresh
+    }
+
+    pub(super) fn contains(&self, user: UserIndex) -> bool {
+        let bit = 1_u64 << (user.get() % 64);
+        match self {
+            Self::Small(word) => user.get() < 64 && word & bit != 0,
+            Self::Large(words) => words.get(user.get() / 64).is_some_and(|w| w & bit != 0),
+        }
+    }
+
+    fn word_mut(&mut self, user: UserIndex) -> Option<&mut u64> {
+        match self {
+            Self::Small(word) => (user.get() < 64).then_some(word),
+            Self::Large(words) => words.get_mut(user.get() / 64),
+        }
+    }
+}
+
+/// One message of ours.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) sender: UserIndex,
+    pub(super) intended: Stamp,
+    pub(super) sent: Stamp,
+    /// Expected deliveries without a verdict.
+    pub(super) outstanding: u32,
+    /// Arrivals of any kind: proof that the server had it.
+    pub(super) receipts: u32,
+    /// The sender's connection ended while there was no receipt.
+    pub(super) sender_cut: bool,
+    /// Its verdicts have been passed.
+    pub(super) judged: bool,
+    /// Who has received it, on the connection it has now.
+    pub(super) arrived: UserSet,
+}
+
+impl Message {
+    pub(super) fn new(sender: UserIndex, intended: Stamp, sent: Stamp, expected: u32) -> Self {
+        Self {
+            sender,
+            intended,
+            sent,
+            outstanding: expected,
+            receipts: 0,
+            sender_cut: false,
+            judged: false,
+            arrived: UserSet::Small(0),
+        }
+    }
+}
+
+/// This generator's messages, from the oldest remembered to the newest.
+#[derive(Debug)]
+pub(super) struct Book {
+    users: usize,
+    messages: VecDeque<Message>,
+    /// The number of the front message.
+    base: u64,
+    /// The first number whose verdict has not been passed.
+    unjudged: u64,
+    outstanding: u64,
+    /// The highest number each user has read on its present connection, plus one.
+    highest: Vec<u64>,
+}
+
+impl Book {
+    pub(super) fn new(users: usize) -> Self {
+        Self { users, messages: VecDeque::new(), base: 0, unjudged: 0, outstanding: 0, highest: vec![0; users] }
+    }
+
+    /// The number the next message will get.
+    pub(super) fn next(&self) -> u64 {
+        self.base + self.messages.len() as u64
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    pub(super) fn outstanding(&self) -> u64 {
+        self.outstanding
+    }
+
+    pub(super) fn push(&mut self, mut message: Message) -> u64 {
+        message.arrived = UserSet::empty(self.users);
+        self.outstanding += u64::from(message.outstanding);
+        let seq = self.next();
+        self.messages.push_back(message);
+        seq
+    }
+
+    pub(super) fn get_mut(&mut self, seq: u64) -> Option<&mut Message> {
+        let at = usize::try_from(seq.checked_sub(self.base)?).ok()?;
+        self.messages.get_mut(at)
+    }
+
+    /// One expected delivery of `seq` has its verdict.
+    pub(super) fn settle_one(&mut self, seq: u64) {
+        if let Some(message) = self.get_mut(seq)
+            && message.outstanding > 0
+        {
+            message.outstanding -= 1;
+            self.outstanding -= 1;
+        }
+    }
+
+    /// Settles what `user` has not received of the numbers `from..to`, and marks the user's
+    /// own messages that nobody has received. Returns how many deliveries were settled.
+    pub(super) fn excuse(&mut self, user: UserIndex, from: u64, to: u64) -> u64 {
+        let mut excused = 0;
+        for seq in from.max(self.unjudged)..to {
+            let Some(message) = self.get_mut(seq) else { continue };
+            if message.sender == user && message.receipts == 0 {
+                message.sender_cut = true;
+            }
+            if message.outstanding > 0 && !message.judged && !message.arrived.contains(user) {
+                message.outstanding -= 1;
+                excused += 1;
+            }
+        }
+        self.outstanding -= excused;
+        excused
+    }
+
+    /// Notes a first arrival at `user`; true if it has already read a higher number of the
+    /// same sender on this connection.
+    pub(super) fn note_read(&mut self, user: UserIndex, seq: u64) -> bool {
+        let Some(highest) = self.highest.get_mut(user.get()) else { return false };
+        let read_up_to = *highest;
+        *highest = read_up_to.max(seq + 1);
+        if seq + 1 >= read_up_to {
+            return false;
+        }
+        let Some(sender) = self.get_mut(seq).map(|m| m.sender) else { return false };
+        (seq + 1..read_up_to).any(|s| self.get_mut(s).is_some_and(|m| m.sender == sender && m.arrived.contains(user)))
+    }
+
+    /// Passes the next verdict that is due at `now`: number, deliveries without an arrival,
+    /// and whether the sender was cut off before anybody received it.
+    pub(super) fn judge_next(&mut self, now: Stamp, age: Duration) -> Option<(u64, u32, bool)> {
+        let seq = self.unjudged;
+        let message = self.get_mut(seq)?;
+        if now < message.intended.plus(age) {
+            return None;
+        }
+        message.judged = true;
+        let left = std::mem::take(&mut message.outstanding);
+        let sender_cut = message.sender_cut && message.receipts == 0;
+        self.outstanding -= u64::from(left);
+        self.unjudged += 1;
+        Some((seq, left, sender_cut))
+    }
+
+    /// Forgets judged messages older than `age`.
+    pub(super) fn forget(&mut self, now: Stamp, age: Duration) {
+        while self.messages.front().is_some_and(|m| m.judged && now >= m.intended.plus(age)) {
+            self.messages.pop_front();
+            self.base += 1;
+        }
+        if self.messages.capacity() > 1024 && self.messages.len() < self.messages.capacity() / 4 {
+            self.messages.shrink_to(self.messages.len() * 2);
+        }
+    }
+}

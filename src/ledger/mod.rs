@@ -1,0 +1,325 @@
+//! The ledger: which connection should have received which message, and what became of it.
+//!
+//! Pure bookkeeping: it knows no clock and does no I/O; every call brings its time. The
+//! definitions it keeps are in `docs/ledger.md`. All calls come in one order (the owner
+//! holds a lock), which is what lets the books balance to the last delivery.
+//!
+//! Who expects what follows from two numbers a connection: messages are numbered in the
+//! order in which they are handed over, so a connection expects exactly those between
+//! the number that was next when it became connected and the one that was next when its
+//! close began. No list of recipients is kept for a message, only who has received it.
+
+mod book;
+mod remote;
+mod seat;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use hdrhistogram::CreationError;
+
+pub use remote::PEER_LIMIT;
+pub use seat::Excuse;
+pub use tally::{Note, NoteKind, OriginTally, Tally, empty_histogram};
+
+use book::{Book, Message};
+use remote::Remote;
+use seat::Seat;
+
+use crate::chat::{Anomaly, Basis, Origin, Outcome, UserIndex};
+use crate::clock::Stamp;
+use crate::marker::{GeneratorTag, Marker, RunTag, Sighting};
+
+/// How long after a horizon its verdict falls. Bytes stamped before the horizon may still
+/// be on their way from the socket to the ledger; they count by their stamp.
+pub const SETTLE: Duration = Duration::from_secs(1);
+
+/// The limits that decide between on time, late and lost. Both run from the intended time.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Up to this age a first arrival is on time.
+    pub deadline: Duration,
+    /// Up to this age a first arrival is late; after it the delivery is lost.
+    pub horizon: Duration,
+}
+
+/// Who this generator is in markers, and how its stamps relate to the wall clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity {
+    /// The run's tag.
+    pub run: RunTag,
+    /// This process's tag.
+    pub generator: GeneratorTag,
+    /// The wall clock at stamp 0, in microseconds since the Unix epoch.
+    pub origin_micros: u64,
+}
+
+/// A message that was handed over: everything its marker needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HandedOver {
+    /// What to stamp the chat with.
+    pub marker: Marker,
+    /// How many connections are expected to receive it, the sender's own included.
+    pub expected: u32,
+}
+
+/// The books of one generator.
+#[derive(Debug)]
+pub struct Ledger {
+    terms: Terms,
+    identity: Identity,
+    book: Book,
+    seats: Vec<Seat>,
+    /// Users whose seat is `Connected`.
+    connected: u32,
+    /// Numeric ids of this generator's users.
+    ids: HashMap<u64, UserIndex>,
+    remote: Remote,
+    tally: Tally,
+}
+
+impl Ledger {
+    /// Empty books for `users` users.
+    ///
+    /// # Errors
+    /// Only if the histograms cannot be made, which their constant bounds rule out.
+    pub fn new(terms: Terms, identity: Identity, users: usize) -> Result<Self, CreationError> {
+        Ok(Self {
+            terms,
+            identity,
+            book: Book::new(users),
+            seats: vec![Seat::Vacant; users],
+            connected: 0,
+            ids: HashMap::new(),
+            remote: Remote::new(users),
+            tally: Tally::new()?,
+        })
+    }
+
+    /// Notes the server's numeric id of a user, so that its chats are known as ours.
+    pub fn introduce(&mut self, user: UserIndex, id: u64) {
+        self.ids.insert(id, user);
+    }
+
+    /// A connection's handshake begins.
+    pub fn opening(&mut self, user: UserIndex) {
+        let next = self.book.next();
+        self.set_seat(user, Seat::Opening { opened: next });
+    }
+
+    /// The first presence frame was read: from now on the connection expects every message.
+    pub fn connected(&mut self, user: UserIndex) {
+        let next = self.book.next();
+        if let Some(Seat::Opening { opened }) = self.seats.get(user.get()).copied() {
+            self.set_seat(user, Seat::Connected { opened, connected: next });
+        }
+    }
+
+    /// A close began on either side: later messages are not expected on this connection,
+    /// earlier ones may still arrive until [`ended`](Self::ended).
+    pub fn closing(&mut self, user: UserIndex) {
+        let next = self.book.next();
+        if let Some(Seat::Connected { opened, connected }) = self.seats.get(user.get()).copied() {
+            self.set_seat(user, Seat::Closing { opened, connected, closing: next });
+        }
+    }
+
+    /// The stream is at its end, every byte of it was reported: what has not come is excused.
+    pub fn ended(&mut self, user: UserIndex, why: Excuse) {
+        let next = self.book.next();
+        let Some(seat) = self.seats.get(user.get()).copied() else { return };
+        self.set_seat(user, Seat::Vacant);
+        if let Some((from, to)) = seat.expects(next) {
+            let excused = self.book.excuse(user, from, to);
+            self.tally.local_mut().add(why.outcome(), excused);
+        }
+        let excused = self.remote.ended(user);
+        self.tally.remote_mut().expect_and_add(why.outcome(), excused);
+    }
+
+    /// A chat is being handed to the sender's socket at `now`: fixes its number and who is
+    /// expected to receive it. Call it before the first byte is written.
+    pub fn hand_over(&mut self, sender: UserIndex, intended: Stamp, now: Stamp) -> HandedOver {
+        let seq = self.book.push(Message::new(sender, intended, now, self.connected));
+        self.tally.local_mut().expect(u64::from(self.connected));
+        let marker = Marker {
+            run: self.identity.run,
+            generator: self.identity.generator,
+            seq,
+            intended_micros: self.wall_micros(intended),
+        };
+        HandedOver { marker, expected: self.connected }
+    }
+
+    /// A chat of the numeric id `from` was read on `user`'s connection at `at`.
+    pub fn receive(&mut self, user: UserIndex, from: u64, sighting: Sighting, at: Stamp) {
+        match sighting {
+            Sighting::None if self.ids.contains_key(&from) => self.corrupt(user, from, at),
+            Sighting::None => {}
+            Sighting::Corrupt => self.corrupt(user, from, at),
+            Sighting::Intact(marker) if self.is_own(&marker) => self.receive_own(user, from, marker.seq, at),
+            Sighting::Intact(marker) => {
+                let since_intended = self.since_by_wall(at, marker.intended_micros);
+                let seated = self.seats.get(user.get()).is_some_and(|s| !matches!(s, Seat::Vacant));
+                if seated {
+                    self.remote.receive(user, from, &marker, at, since_intended, &self.terms, &mut self.tally);
+                }
+            }
+        }
+    }
+
+    /// Something that looks like one of our messages arrived damaged.
+    pub fn corrupt(&mut self, user: UserIndex, from: u64, at: Stamp) {
+        let ours = self.ids.contains_key(&from);
+        let origin = if ours { Origin::Local } else { Origin::Remote };
+        self.tally.anomaly(origin, Anomaly::Corrupt, user, None, at);
+    }
+
+    /// Passes the verdicts that are due at `now` and forgets what is too old to matter.
+    pub fn sweep(&mut self, now: Stamp) {
+        let verdict_age = self.terms.horizon + SETTLE;
+        while let Some((seq, lost, sender_cut)) = self.book.judge_next(now, verdict_age) {
+            if lost == 0 {
+                continue;
+            }
+            let outcome = if sender_cut { Outcome::ExcusedSenderCut } else { Outcome::Lost };
+            self.tally.local_mut().add(outcome, u64::from(lost));
+            if !sender_cut {
+                self.note_lost(seq, now);
+            }
+        }
+        self.book.forget(now, verdict_age + self.terms.horizon);
+        self.remote.sweep(now, &self.terms, &mut self.tally);
+        self.tally.roll(now);
+    }
+
+    /// The figures so far.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Takes the anomalies and losses noted since the last call.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        self.tally.take_notes()
+    }
+
+    /// Asks for notes of single losses and anomalies, for a log; they are bounded.
+    pub fn keep_notes(&mut self) {
+        self.tally.keep_notes();
+    }
+
+    /// Expected deliveries that have no verdict yet.
+    #[must_use]
+    pub fn outstanding(&self) -> u64 {
+        self.book.outstanding()
+    }
+
+    /// Messages that the ledger still remembers.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.book.len()
+    }
+
+    /// Connections that expect the next message.
+    #[must_use]
+    pub fn connected_now(&self) -> u32 {
+        self.connected
+    }
+
+    /// Estimated lead of this machine's clock over the other generators', in seconds.
+    #[must_use]
+    pub fn clock_offset(&self) -> Option<f64> {
+        self.remote.clock_offset(self.tally.fastest_local())
+    }
+
+    fn receive_own(&mut self, user: UserIndex, from: u64, seq: u64, at: Stamp) {
+        let Some(seat) = self.seats.get_mut(user.get()) else { return };
+        let seat_at_receipt = *seat;
+        if seq >= self.book.next() {
+            // A number that was never given out: somebody forged it.
+            return self.corrupt(user, from, at);
+        }
+        let Some(message) = self.book.get_mut(seq) else {
+            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, Some(seq), at);
+        };
+        if self.ids.get(&from) != Some(&message.sender) {
+            return self.corrupt(user, from, at);
+        }
+        message.receipts = message.receipts.saturating_add(1);
+        if !seat_at_receipt.may_receive(seq) {
+            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, Some(seq), at);
+        }
+        if !message.arrived.insert(user) {
+            return self.tally.anomaly(Origin::Local, Anomaly::Duplicate, user, Some(seq), at);
+        }
+        let overtaken = self.book.note_read(user, seq);
+        if !seat_at_receipt.expected(seq) {
+            self.tally.local_mut().raced += 1;
+            return;
+        }
+        self.first_arrival(user, seq, at, overtaken);
+    }
+
+    /// The first arrival of an expected message on the connection that expected it.
+    fn first_arrival(&mut self, user: UserIndex, seq: u64, at: Stamp, overtaken: bool) {
+        let Some(message) = self.book.get_mut(seq) else { return };
+        if message.judged {
+            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, Some(seq), at);
+        }
+        let (intended, sent) = (message.intended, message.sent);
+        self.book.settle_one(seq);
+        let age = at.since(intended);
+        if age > self.terms.horizon {
+            self.tally.local_mut().add(Outcome::Lost, 1);
+            self.tally.note(NoteKind::Lost, user, Some(seq), at);
+            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, Some(seq), at);
+        }
+        let on_time = age <= self.terms.deadline;
+        self.tally.local_mut().add(if on_time { Outcome::OnTime } else { Outcome::Late }, 1);
+        self.tally.duration(Origin::Local, Basis::Intended, age);
+        self.tally.duration(Origin::Local, Basis::Sent, at.since(sent));
+        if overtaken {
+            self.tally.anomaly(Origin::Local, Anomaly::Reordered, user, Some(seq), at);
+        }
+    }
+
+    fn note_lost(&mut self, seq: u64, now: Stamp) {
+        if !self.tally.keeps_notes() {
+            return;
+        }
+        let Some(message) = self.book.get_mut(seq) else { return };
+        let missing = self.seats.iter().enumerate().filter_map(|(i, seat)| {
+            let user = UserIndex(u32::try_from(i).ok()?);
+            (seat.expected(seq) && !message.arrived.contains(user)).then_some(user)
+        });
+        for user in missing {
+            self.tally.note(NoteKind::Lost, user, Some(seq), now);
+        }
+    }
+
+    fn set_seat(&mut self, user: UserIndex, seat: Seat) {
+        let Some(place) = self.seats.get_mut(user.get()) else { return };
+        let was = matches!(place, Seat::Connected { .. });
+        let is = matches!(seat, Seat::Connected { .. });
+        self.connected = self.connected + u32::from(is) - u32::from(was);
+        *place = seat;
+    }
+
+    fn is_own(&self, marker: &Marker) -> bool {
+        marker.run == self.identity.run && marker.generator == self.identity.generator
+    }
+
+    fn wall_micros(&self, at: Stamp) -> u64 {
+        self.identity.origin_micros.saturating_add(at.0 / 1_000)
+    }
+
+    /// Microseconds from a wall-clock time of another machine to the stamp `at` of this one.
+    fn since_by_wall(&self, at: Stamp, micros: u64) -> i64 {
+        let here = i64::try_from(self.wall_micros(at)).unwrap_or(i64::MAX);
+        here.saturating_sub(i64::try_from(micros).unwrap_or(i64::MAX))
+    }
+}

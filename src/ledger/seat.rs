@@ -1,0 +1,69 @@
+//! A user's seat: the state of its connection, in message numbers instead of times.
+
+use crate::chat::Outcome;
+
+/// Why an expected delivery is nobody's loss: the connection ended first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Excuse {
+    /// The receiving user meant to leave.
+    Left,
+    /// The server ended its connection.
+    Server,
+    /// The network did.
+    Network,
+}
+
+impl Excuse {
+    /// The outcome it is counted as.
+    #[must_use]
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Left => Outcome::ExcusedLeft,
+            Self::Server => Outcome::ExcusedServer,
+            Self::Network => Outcome::ExcusedNetwork,
+        }
+    }
+}
+
+/// The connection of a user. Each field is the number that the next message would have
+/// got when the state began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seat {
+    /// No connection.
+    Vacant,
+    /// Handshake begun, no presence read yet.
+    Opening { opened: u64 },
+    /// In the room.
+    Connected { opened: u64, connected: u64 },
+    /// A close has begun; bytes may still come.
+    Closing { opened: u64, connected: u64, closing: u64 },
+}
+
+impl Seat {
+    /// Whether this connection is expected to receive message `seq`.
+    pub(super) fn expected(self, seq: u64) -> bool {
+        match self {
+            Self::Vacant | Self::Opening { .. } => false,
+            Self::Connected { connected, .. } => connected <= seq,
+            Self::Closing { connected, closing, .. } => (connected..closing).contains(&seq),
+        }
+    }
+
+    /// Whether receiving `seq` here is explained: expected, or handed over while this
+    /// connection was joining or closing, when the server may see it either way.
+    pub(super) fn may_receive(self, seq: u64) -> bool {
+        match self {
+            Self::Vacant => false,
+            Self::Opening { opened } | Self::Connected { opened, .. } | Self::Closing { opened, .. } => opened <= seq,
+        }
+    }
+
+    /// The numbers this connection expects, from and up to (exclusive), `next` being the next to be given.
+    pub(super) fn expects(self, next: u64) -> Option<(u64, u64)> {
+        match self {
+            Self::Vacant | Self::Opening { .. } => None,
+            Self::Connected { connected, .. } => Some((connected, next)),
+            Self::Closing { connected, closing, .. } => Some((connected, closing)),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The figures of the ledger: outcomes, anomalies, times to delivery, and bounded notes of
+//! single events for a log. Nothing here decides anything.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use hdrhistogram::{CreationError, Histogram};
+use strum::EnumCount;
+
+use crate::chat::{Anomaly, Basis, Origin, Outcome, UserIndex};
+use crate::clock::Stamp;
+
+/// Notes kept between two calls that take them.
+const NOTE_LIMIT: usize = 4096;
+
+/// Longest time to delivery that is told apart, in microseconds: one hour.
+const LONGEST_MICROS: u64 = 3_600_000_000;
+
+/// What is noted of a single delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoteKind {
+    /// It was lost.
+    Lost,
+    /// Something was wrong with an arrival.
+    Anomaly(Anomaly),
+}
+
+/// A single loss or anomaly, for the anomaly log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Note {
+    /// What happened.
+    pub kind: NoteKind,
+    /// Whose message.
+    pub origin: Origin,
+    /// On whose connection.
+    pub user: UserIndex,
+    /// The message's number, where it is known.
+    pub seq: Option<u64>,
+    /// When it was noticed.
+    pub at: Stamp,
+}
+
+/// The figures of one origin.
+#[derive(Debug, Clone)]
+pub struct OriginTally {
+    /// Deliveries that should have come.
+    pub expected: u64,
+    /// By [`Outcome`], exclusive.
+    pub outcomes: [u64; Outcome::COUNT],
+    /// By [`Anomaly`].
+    pub anomalies: [u64; Anomaly::COUNT],
+    /// Arrivals on a connection that was just joining or closing when the message was handed
+    /// over: neither expected nor an anomaly, since the server may see it either way.
+    pub raced: u64,
+    /// Times to delivery in microseconds, by [`Basis`].
+    pub durations: [Histogram<u64>; Basis::COUNT],
+}
+
+impl OriginTally {
+    fn new() -> Result<Self, CreationError> {
+        Ok(Self {
+            expected: 0,
+            outcomes: [0; Outcome::COUNT],
+            anomalies: [0; Anomaly::COUNT],
+            raced: 0,
+            durations: [empty_histogram()?, empty_histogram()?],
+        })
+    }
+
+    pub(super) fn expect(&mut self, n: u64) {
+        self.expected += n;
+    }
+
+    pub(super) fn add(&mut self, outcome: Outcome, n: u64) {
+        self.outcomes[outcome as usize] += n;
+    }
+
+    pub(super) fn expect_and_add(&mut self, outcome: Outcome, n: u64) {
+        self.expect(n);
+        self.add(outcome, n);
+    }
+
+    /// Deliveries with a verdict.
+    #[must_use]
+    pub fn decided(&self) -> u64 {
+        self.outcomes.iter().sum()
+    }
+
+    /// How many came to `outcome`.
+    #[must_use]
+    pub fn outcome(&self, outcome: Outcome) -> u64 {
+        self.outcomes[outcome as usize]
+    }
+
+    /// How many arrivals had this anomaly.
+    #[must_use]
+    pub fn anomaly(&self, anomaly: Anomaly) -> u64 {
+        self.anomalies[anomaly as usize]
+    }
+}
+
+/// All figures of a ledger.
+#[derive(Debug, Clone)]
+pub struct Tally {
+    origins: [OriginTally; Origin::COUNT],
+    fastest_local: Fastest,
+    /// Remote arrivals whose time to delivery came out below zero even after the estimated
+    /// clock offset; they count as zero in the histogram.
+    pub negative_durations: u64,
+    notes: Option<VecDeque<Note>>,
+    /// Notes that found no room.
+    pub notes_dropped: u64,
+}
+
+impl Tally {
+    pub(super) fn new() -> Result<Self, CreationError> {
+        Ok(Self {
+            origins: [OriginTally::new()?, OriginTally::new()?],
+            fastest_local: Fastest::default(),
+            negative_durations: 0,
+            notes: None,
+            notes_dropped: 0,
+        })
+    }
+
+    /// The figures of one origin.
+    #[must_use]
+    pub fn origin(&self, origin: Origin) -> &OriginTally {
+        &self.origins[origin as usize]
+    }
+
+    pub(super) fn local_mut(&mut self) -> &mut OriginTally {
+        &mut self.origins[Origin::Local as usize]
+    }
+
+    pub(super) fn remote_mut(&mut self) -> &mut OriginTally {
+        &mut self.origins[Origin::Remote as usize]
+    }
+
+    pub(super) fn duration(&mut self, origin: Origin, basis: Basis, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.origins[origin as usize].durations[basis as usize].saturating_record(micros.max(1));
+        if matches!((origin, basis), (Origin::Local, Basis::Intended)) {
+            self.fastest_local.offer(i64::try_from(micros).unwrap_or(i64::MAX));
+        }
+    }
+
+    pub(super) fn anomaly(&mut self, origin: Origin, what: Anomaly, user: UserIndex, seq: Option<u64>, at: Stamp) {
+        self.origins[origin as usize].anomalies[what as usize] += 1;
+        self.push(Note { kind: NoteKind::Anomaly(what), origin, user, seq, at });
+    }
+
+    pub(super) fn note(&mut self, kind: NoteKind, user: UserIndex, seq: Option<u64>, at: Stamp) {
+        self.push(Note { kind, origin: Origin::Local, user, seq, at });
+    }
+
+    pub(super) fn keeps_notes(&self) -> bool {
+        self.notes.is_some()
+    }
+
+    pub(super) fn keep_notes(&mut self) {
+        self.notes.get_or_insert_default();
+    }
+
+    pub(super) fn take_notes(&mut self) -> Vec<Note> {
+        self.notes.as_mut().map(|n| n.drain(..).collect()).unwrap_or_default()
+    }
+
+    pub(super) fn fastest_local(&self) -> Option<i64> {
+        self.fastest_local.get()
+    }
+
+    pub(super) fn roll(&mut self, now: Stamp) {
+        self.fastest_local.roll(now);
+    }
+
+    fn push(&mut self, note: Note) {
+        let Some(notes) = self.notes.as_mut() else { return };
+        if notes.len() < NOTE_LIMIT {
+            notes.push_back(note);
+        } else {
+            self.notes_dropped += 1;
+        }
+    }
+}
+
+/// A histogram of times to delivery: 1 µs to one hour, three significant digits.
+///
+/// # Errors
+/// Never for these bounds, which the histogram's constructor accepts; its type wants a way out.
+pub fn empty_histogram() -> Result<Histogram<u64>, CreationError> {
+    Histogram::new_with_bounds(1, LONGEST_MICROS, 3)
+}
+
+/// The smallest of a series in the last one to two minutes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fastest {
+    previous: Option<i64>,
+    current: Option<i64>,
+    rolled: Stamp,
+}
+
+impl Fastest {
+    const WINDOW: Duration = Duration::from_secs(60);
+
+    pub(super) fn offer(&mut self, micros: i64) {
+        self.current = Some(self.current.map_or(micros, |c| c.min(micros)));
+    }
+
+    pub(super) fn get(&self) -> Option<i64> {
+        match (self.previous, self.current) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    pub(super) fn roll(&mut self, now: Stamp) {
+        if now.since(self.rolled) >= Self::WINDOW {
+            self.rolled = now;
+            self.previous = self.current.take();
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The definitions one by one, and the books held to a naive model on arbitrary histories.
+
+mod model;
+
+use std::time::Duration;
+
+use super::*;
+
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const HORIZON: Duration = Duration::from_secs(60);
+
+pub(super) fn identity() -> Identity {
+    Identity { run: RunTag(1), generator: GeneratorTag(2), origin_micros: 1_000_000 }
+}
+
+pub(super) fn ledger(users: u32) -> Ledger {
+    let mut ledger = Ledger::new(Terms { deadline: DEADLINE, horizon: HORIZON }, identity(), users as usize).unwrap();
+    for i in 0..users {
+        ledger.introduce(UserIndex(i), 100 + u64::from(i));
+    }
+    ledger
+}
+
+fn room(users: u32) -> Ledger {
+    let mut ledger = ledger(users);
+    for i in 0..users {
+        ledger.opening(UserIndex(i));
+        ledger.connected(UserIndex(i));
+    }
+    ledger
+}
+
+pub(super) fn at(seconds: f64) -> Stamp {
+    Stamp::default().plus(Duration::from_secs_f64(seconds))
+}
+
+const A: UserIndex = UserIndex(0);
+const B: UserIndex = UserIndex(1);
+
+fn send(ledger: &mut Ledger, who: UserIndex, seconds: f64) -> Marker {
+    ledger.hand_over(who, at(seconds), at(seconds)).marker
+}
+
+fn arrive(ledger: &mut Ledger, user: UserIndex, from: UserIndex, marker: Marker, seconds: f64) {
+    ledger.receive(user, 100 + u64::from(from.0), Sighting::Intact(marker), at(seconds));
+}
+
+fn local(ledger: &Ledger) -> &OriginTally {
+    ledger.tally().origin(Origin::Local)
+}
+
+fn outcomes(ledger: &Ledger) -> Vec<(Outcome, u64)> {
+    Outcome::ALL.iter().map(|o| (*o, local(ledger).outcome(*o))).filter(|(_, n)| *n > 0).collect()
+}
+
+#[test]
+fn the_sender_is_expected_to_receive_its_own() {
+    let mut l = room(2);
+    assert_eq!(l.hand_over(A, at(0.0), at(0.0)).expected, 2);
+}
+
+#[test]
+fn the_deadline_and_the_horizon_belong_to_their_side() {
+    let mut l = room(3);
+    let m = send(&mut l, A, 0.0);
+    arrive(&mut l, A, A, m, 10.0);
+    arrive(&mut l, B, A, m, 10.000_001);
+    arrive(&mut l, UserIndex(2), A, m, 60.0);
+    assert_eq!(outcomes(&l), [(Outcome::OnTime, 1), (Outcome::Late, 2)]);
+}
+
+#[test]
+fn a_verdict_follows_the_stamp_and_not_the_sweep() {
+    let mut l = room(2);
+    let m = send(&mut l, A, 0.0);
+    l.sweep(at(60.9));
+    arrive(&mut l, A, A, m, 60.0);
+    arrive(&mut l, B, A, m, 60.1);
+    l.sweep(at(61.0));
+    assert_eq!(outcomes(&l), [(Outcome::Late, 1), (Outcome::Lost, 1)]);
+    assert_eq!(local(&l).anomaly(Anomaly::Unexpected), 1, "it came after it was lost");
+}
+
+#[test]
+fn what_never_comes_is_lost_and_then_unexpected() {
+    let mut l = room(2);
+    let m = send(&mut l, A, 0.0);
+    arrive(&mut l, A, A, m, 0.1);
+    l.sweep(at(61.0));
+    assert_eq!(outcomes(&l), [(Outcome::OnTime, 1), (Outcome::Lost, 1)]);
+    arrive(&mut l, B, A, m, 62.0);
+    l.sweep(at(500.0));
+    arrive(&mut l, B, A, m, 501.0);
+    assert_eq!(local(&l).anomaly(Anomaly::Unexpected), 2);
+    assert_eq!(l.remembered(), 0);
+}
+
+#[test]
+fn bytes_read_before_the_end_of_a_stream_count() {
+    let mut l = room(2);
+    let m = send(&mut l, A, 0.0);
+    l.closing(B);
+    arrive(&mut l, B, A, m, 0.1);
+    l.ended(B, Excuse::Left);
+    assert_eq!(outcomes(&l), [(Outcome::OnTime, 1)]);
+    assert_eq!(l.outstanding(), 1, "the sender's own");
+}
+
+#[test]
+fn a_connection_that_ends_first_excuses_its_deliveries() {
+    for (why, outcome) in [
+        (Excuse::Left, Outcome::ExcusedLeft),
+        (Excuse::Server, Outcome::ExcusedServer),
+        (Excuse::Network, Outcome::ExcusedNetwork),
+    ] {
+        let mut l = room(2);
+        send(&mut l, A, 0.0);
+        l.closing(B);
+        l.ended(B, why);
+        assert_eq!(outcomes(&l), [(outcome, 1)]);
+    }
+}
+
+#[test]
+fn a_message_handed_over_while_joining_or_closing_is_neither_expected_nor_odd() {
+    let mut l = room(2);
+    l.ended(B, Excuse::Left);
+    l.opening(B);
+    let joining = send(&mut l, A, 1.0);
+    l.connected(B);
+    arrive(&mut l, B, A, joining, 1.1);
+    l.closing(B);
+    let closing = send(&mut l, A, 2.0);
+    arrive(&mut l, B, A, closing, 2.1);
+    assert_eq!((local(&l).expected, local(&l).raced), (2, 2));
+    assert_eq!(local(&l).anomalies, [0; 4]);
+}
+
+#[test]
+fn a_message_from_before_the_connection_is_unexpected() {
+    let mut l = room(2);
+    let m = send(&mut l, A, 0.0);
+    l.ended(B, Excuse::Left);
+    l.opening(B);
+    l.connected(B);
+    arrive(&mut l, B, A, m, 1.0);
+    assert_eq!(local(&l).anomaly(Anomaly::Unexpected), 1);
+    assert_eq!(outcomes(&l), [(Outcome::ExcusedLeft, 1)]);
+}
+
+#[test]
+fn a_sender_cut_off_before_any_receipt_excuses_all() {
+    let mut l = room(3);
+    send(&mut l, A, 0.0);
+    l.ended(A, Excuse::Network);
+    l.sweep(at(61.0));
+    assert_eq!(outcomes(&l), [(Outcome::ExcusedNetwork, 1), (Outcome::ExcusedSenderCut, 2)]);
+}
+
+#[test]
+fn a_receipt_proves_that_the_server_had_it() {
+    let mut l = room(3);
+    let m = send(&mut l, A, 0.0);
+    l.ended(A, Excuse::Network);
+    arrive(&mut l, B, A, m, 1.0);
+    l.sweep(at(61.0));
+    assert_eq!(outcomes(&l), [(Outcome::OnTime, 1), (Outcome::Lost, 1), (Outcome::ExcusedNetwork, 1)]);
+}
+
+#[test]
+fn coming_again_is_a_duplicate_and_overtaking_is_per_sender() {
+    let mut l = room(2);
+    let (one, two, other) = (send(&mut l, A, 0.0), send(&mut l, A, 0.1), send(&mut l, B, 0.2));
+    arrive(&mut l, B, A, two, 1.0);
+    arrive(&mut l, B, B, other, 1.0);
+    arrive(&mut l, B, A, one, 1.0);
+    arrive(&mut l, B, A, one, 1.1);
+    arrive(&mut l, A, B, other, 1.0);
+    arrive(&mut l, A, A, one, 1.0);
+    assert_eq!(local(&l).anomaly(Anomaly::Reordered), 1);
+    assert_eq!(local(&l).anomaly(Anomaly::Duplicate), 1);
+}
+
+#[test]
+fn a_damaged_marker_loses_its_delivery() {
+    let mut l = room(1);
+    send(&mut l, A, 0.0);
+    l.receive(A, 100, Sighting::Corrupt, at(0.1));
+    l.sweep(at(61.0));
+    assert_eq!(outcomes(&l), [(Outcome::Lost, 1)]);
+    assert_eq!(local(&l).anomaly(Anomaly::Corrupt), 1);
+}
+
+#[test]
+fn forged_markers_and_unmarked_chats_of_ours_are_corrupt() {
+    let mut l = room(2);
+    let m = send(&mut l, A, 0.0);
+    arrive(&mut l, B, B, m, 0.1);
+    arrive(&mut l, B, A, Marker { seq: 99, ..m }, 0.1);
+    l.receive(B, 100, Sighting::None, at(0.1));
+    l.receive(B, 999, Sighting::None, at(0.1));
+    assert_eq!(local(&l).anomaly(Anomaly::Corrupt), 3);
+    assert_eq!(l.outstanding(), 2);
+}
+
+mod remote {
+    use super::*;
+
+    fn theirs(seq: u64, intended: f64) -> Marker {
+        let intended_micros = identity().origin_micros + at(intended).0 / 1000;
+        Marker { run: RunTag(1), generator: GeneratorTag(77), seq, intended_micros }
+    }
+
+    fn hear(l: &mut Ledger, user: UserIndex, seq: u64, seconds: f64) {
+        l.receive(user, 900, Sighting::Intact(theirs(seq, seconds - 0.01)), at(seconds));
+    }
+
+    fn figures(l: &Ledger) -> (u64, u64, u64) {
+        let t = l.tally().origin(Origin::Remote);
+        (t.expected, t.outcome(Outcome::OnTime), t.outcome(Outcome::Lost))
+    }
+
+    #[test]
+    fn a_gap_on_one_connection_is_a_loss_after_the_horizon() {
+        let mut l = room(2);
+        for (user, seq) in [(A, 5), (A, 6), (A, 7), (B, 5), (B, 7)] {
+            hear(&mut l, user, seq, 1.0);
+        }
+        l.sweep(at(61.9));
+        assert_eq!(figures(&l), (5, 5, 0));
+        l.sweep(at(62.1));
+        assert_eq!(figures(&l), (6, 5, 1));
+    }
+
+    #[test]
+    fn what_comes_later_fills_its_gap() {
+        let mut l = room(1);
+        for seq in [1, 3, 2] {
+            hear(&mut l, A, seq, 1.0);
+        }
+        l.sweep(at(100.0));
+        assert_eq!(figures(&l), (3, 3, 0));
+        assert_eq!(l.tally().origin(Origin::Remote).anomaly(Anomaly::Reordered), 1);
+    }
+
+    #[test]
+    fn a_gap_nobody_here_saw_is_a_loss_of_each() {
+        let mut l = room(2);
+        for (user, seq) in [(A, 1), (B, 1), (A, 3), (B, 3), (B, 3)] {
+            hear(&mut l, user, seq, 1.0);
+        }
+        l.sweep(at(100.0));
+        assert_eq!(figures(&l), (6, 4, 2));
+        assert_eq!(l.tally().origin(Origin::Remote).anomaly(Anomaly::Duplicate), 1);
+    }
+
+    #[test]
+    fn a_connection_that_ends_first_excuses_its_gaps() {
+        let mut l = room(1);
+        hear(&mut l, A, 1, 1.0);
+        hear(&mut l, A, 3, 1.0);
+        l.ended(A, Excuse::Server);
+        l.sweep(at(100.0));
+        assert_eq!(figures(&l), (3, 2, 0));
+    }
+
+    #[test]
+    fn numbers_that_jump_far_cost_no_memory() {
+        let mut l = room(1);
+        hear(&mut l, A, 1, 1.0);
+        hear(&mut l, A, (1 << 48) - 1, 1.0);
+        hear(&mut l, A, 2, 1.0);
+        l.sweep(at(100.0));
+        assert_eq!(figures(&l).2, 0);
+    }
+
+    #[test]
+    fn a_clock_ahead_is_noticed_and_kept_out_of_the_durations() {
+        let mut l = room(1);
+        let m = send(&mut l, A, 1.0);
+        arrive(&mut l, A, A, m, 1.02);
+        for seq in 0..3 {
+            l.receive(A, 900, Sighting::Intact(theirs(seq, 7.0)), at(2.0));
+        }
+        let offset = l.clock_offset().unwrap();
+        assert!((offset + 5.02).abs() < 1e-6, "{offset}");
+        assert_eq!(l.tally().negative_durations, 0);
+        assert_eq!(figures(&l), (3, 3, 0));
+    }
+}

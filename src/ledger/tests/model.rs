@@ -1,0 +1,254 @@
+//! A naive model that keeps every recipient and every arrival in lists, and the property
+//! that the ledger agrees with it, and balances, on arbitrary histories.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+
+const USERS: u32 = 5;
+
+#[derive(Debug, Clone)]
+enum Op {
+    Open(u32),
+    Connect(u32),
+    Close(u32),
+    End(u32, Excuse),
+    Send(u32, u64),
+    /// Deliver the message `back` places before the newest.
+    Arrive(u32, usize),
+    Pass(u64),
+    Sweep,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let user = 0..USERS;
+    let excuse = prop_oneof![Just(Excuse::Left), Just(Excuse::Server), Just(Excuse::Network)];
+    prop_oneof![
+        2 => user.clone().prop_map(Op::Open),
+        3 => user.clone().prop_map(Op::Connect),
+        1 => user.clone().prop_map(Op::Close),
+        1 => (user.clone(), excuse).prop_map(|(u, e)| Op::End(u, e)),
+        4 => (user.clone(), 0..2_000_u64).prop_map(|(u, ago)| Op::Send(u, ago)),
+        16 => (user, 0..12_usize).prop_map(|(u, back)| Op::Arrive(u, back)),
+        4 => prop_oneof![0..100_u64, 5_000..20_000_u64, 50_000..130_000_u64].prop_map(Op::Pass),
+        1 => Just(Op::Sweep),
+    ]
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum State {
+    Vacant,
+    Opening,
+    Connected,
+    Closing,
+}
+
+#[derive(Debug)]
+struct Letter {
+    sender: u32,
+    sending_user: u32,
+    intended: u64,
+    /// When its verdict falls: verdicts fall in the order of the numbers.
+    due: u64,
+    /// Connections that should get it, with their verdict once there is one.
+    expected: BTreeMap<u32, Option<Outcome>>,
+    /// Connections that may have got it without being expected to.
+    raced: BTreeSet<u32>,
+    /// Connections it has arrived on, in any way that counts as a first arrival.
+    arrived: BTreeSet<u32>,
+    receipts: u32,
+    cut: bool,
+}
+
+/// Connections have ids of their own here; `seat[user]` is the present one.
+#[derive(Debug, Default)]
+struct Model {
+    now: u64,
+    next_connection: u32,
+    seats: BTreeMap<u32, (u32, State)>,
+    letters: Vec<Letter>,
+    arrivals: BTreeMap<u32, Vec<usize>>,
+    anomalies: BTreeMap<&'static str, u64>,
+    raced: u64,
+}
+
+impl Model {
+    fn seat(&self, user: u32) -> (u32, State) {
+        self.seats.get(&user).copied().unwrap_or((u32::MAX, State::Vacant))
+    }
+
+    fn odd(&mut self, what: Anomaly) {
+        *self.anomalies.entry(what.as_str()).or_default() += 1;
+    }
+
+    fn end(&mut self, user: u32, why: Excuse) {
+        let (connection, _) = self.seat(user);
+        for letter in &mut self.letters {
+            let verdict_due = self.now >= letter.due;
+            if letter.sender == connection && letter.receipts == 0 && !verdict_due {
+                letter.cut = true;
+            }
+            if let Some(verdict) = letter.expected.get_mut(&connection)
+                && verdict.is_none()
+                && !verdict_due
+            {
+                *verdict = Some(why.outcome());
+            }
+        }
+        self.seats.insert(user, (u32::MAX, State::Vacant));
+    }
+
+    fn send(&mut self, user: u32, intended: u64) {
+        let (connection, _) = self.seat(user);
+        let with = |want: State| self.seats.values().filter(move |(_, s)| *s == want).map(|(c, _)| *c);
+        let letter = Letter {
+            sender: connection,
+            sending_user: user,
+            intended,
+            due: self.letters.last().map_or(0, |l| l.due).max(intended + 61_000),
+            expected: with(State::Connected).map(|c| (c, None)).collect(),
+            raced: with(State::Opening).chain(with(State::Closing)).collect(),
+            arrived: BTreeSet::new(),
+            receipts: 0,
+            cut: false,
+        };
+        self.letters.push(letter);
+    }
+
+    fn arrive(&mut self, user: u32, index: usize) {
+        let (connection, _) = self.seat(user);
+        let now = self.now;
+        let letter = &mut self.letters[index];
+        // What comes after the verdict does not change it.
+        letter.receipts += u32::from(now < letter.due);
+        let expected = letter.expected.contains_key(&connection);
+        if !expected && !letter.raced.contains(&connection) {
+            return self.odd(Anomaly::Unexpected);
+        }
+        if !letter.arrived.insert(connection) {
+            return self.odd(Anomaly::Duplicate);
+        }
+        let sender = letter.sending_user;
+        let intended = letter.intended;
+        let before = self.arrivals.entry(connection).or_default();
+        let overtaken = before.iter().any(|i| *i > index && self.letters[*i].sending_user == sender);
+        before.push(index);
+        if !expected {
+            self.raced += 1;
+            return;
+        }
+        let age = now - intended;
+        if age > 60_000 {
+            if now < self.letters[index].due {
+                self.letters[index].expected.insert(connection, Some(Outcome::Lost));
+            }
+            return self.odd(Anomaly::Unexpected);
+        }
+        let verdict = if age <= 10_000 { Outcome::OnTime } else { Outcome::Late };
+        self.letters[index].expected.insert(connection, Some(verdict));
+        if overtaken {
+            self.odd(Anomaly::Reordered);
+        }
+    }
+
+    /// Outcomes once every verdict that is due has fallen.
+    fn outcomes(&self) -> [u64; 7] {
+        let mut counts = [0; 7];
+        for letter in &self.letters {
+            let due = self.now >= letter.due;
+            let missing = if letter.cut && letter.receipts == 0 { Outcome::ExcusedSenderCut } else { Outcome::Lost };
+            for verdict in letter.expected.values() {
+                if let Some(outcome) = verdict.or(due.then_some(missing)) {
+                    counts[outcome as usize] += 1;
+                }
+            }
+        }
+        counts
+    }
+}
+
+/// Applies one step to both; steps that make no sense in the present state are passed over.
+fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, Marker)>) {
+    let stamp = Stamp::default().plus(Duration::from_millis(model.now));
+    let state = |u: u32| model.seat(u).1;
+    match *op {
+        Op::Open(u) if state(u) == State::Vacant => {
+            model.next_connection += 1;
+            model.seats.insert(u, (model.next_connection, State::Opening));
+            ledger.opening(UserIndex(u));
+        }
+        Op::Connect(u) if state(u) == State::Opening => {
+            model.seats.insert(u, (model.seat(u).0, State::Connected));
+            ledger.connected(UserIndex(u));
+        }
+        Op::Close(u) if state(u) == State::Connected => {
+            model.seats.insert(u, (model.seat(u).0, State::Closing));
+            ledger.closing(UserIndex(u));
+        }
+        Op::End(u, why) if state(u) != State::Vacant => {
+            ledger.sweep(stamp);
+            model.end(u, why);
+            ledger.ended(UserIndex(u), why);
+        }
+        Op::Send(u, ago) if state(u) == State::Connected => {
+            let intended = model.now.saturating_sub(ago);
+            model.send(u, intended);
+            let intended = Stamp::default().plus(Duration::from_millis(intended));
+            sent.push((u, ledger.hand_over(UserIndex(u), intended, stamp).marker));
+        }
+        Op::Arrive(u, back) if state(u) != State::Vacant => {
+            let Some(index) = sent.len().checked_sub(back + 1) else { return };
+            // Forgotten messages are the ledger's own affair; the model forgets nothing.
+            if model.now > model.letters[index].intended + 110_000 {
+                return;
+            }
+            ledger.sweep(stamp);
+            model.arrive(u, index);
+            let (sender, marker) = sent[index];
+            ledger.receive(UserIndex(u), 100 + u64::from(sender), Sighting::Intact(marker), stamp);
+        }
+        Op::Pass(ms) => model.now += ms,
+        Op::Sweep => ledger.sweep(stamp),
+        _ => {}
+    }
+}
+
+fn balances(ledger: &Ledger) -> bool {
+    let t = ledger.tally().origin(Origin::Local);
+    t.expected == t.decided() + ledger.outstanding()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_books_balance_and_agree_with_the_model(ops in prop::collection::vec(op(), 0..300)) {
+        let (mut model, mut ledger, mut sent) = (Model::default(), super::ledger(USERS), Vec::new());
+        for op in &ops {
+            apply(op, &mut model, &mut ledger, &mut sent);
+            prop_assert!(balances(&ledger), "after {op:?}");
+        }
+        ledger.sweep(Stamp::default().plus(Duration::from_millis(model.now)));
+        prop_assert!(balances(&ledger));
+        let tally = ledger.tally().origin(Origin::Local);
+        prop_assert_eq!(tally.outcomes, model.outcomes());
+        prop_assert_eq!(tally.raced, model.raced);
+        for anomaly in Anomaly::ALL {
+            let want = model.anomalies.get(anomaly.as_str()).copied().unwrap_or(0);
+            prop_assert_eq!(tally.anomaly(*anomaly), want, "{:?}", anomaly);
+        }
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten(ops in prop::collection::vec(op(), 0..200)) {
+        let (mut model, mut ledger, mut sent) = (Model::default(), super::ledger(USERS), Vec::new());
+        for op in &ops {
+            apply(op, &mut model, &mut ledger, &mut sent);
+        }
+        ledger.sweep(Stamp::default().plus(Duration::from_millis(model.now + 130_000)));
+        prop_assert_eq!((ledger.remembered(), ledger.outstanding()), (0, 0));
+        prop_assert!(balances(&ledger));
+    }
+}

@@ -1,0 +1,198 @@
+//! Every metric family, named once: what is registered, documented and tested comes from here.
+//!
+//! A family is a contract with dashboards and alerts. Knows no values.
+
+use crate::chat::{
+    Action, Anomaly, Basis, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Origin, Outcome,
+    SaturationReason, SentKind, Socket, Stage, Step, UserState,
+};
+use crate::metrics::label::texts;
+
+/// How a family's values behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows, from 0 at the start of the process.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts by upper bound, with a sum and a count.
+    Histogram,
+}
+
+impl Kind {
+    /// The word of the text format.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// What a label may say.
+#[derive(Debug, Clone, Copy)]
+pub enum Values {
+    /// One of these.
+    Closed(fn() -> Vec<&'static str>),
+    /// One value a process, or a bounded number of them; in words.
+    Described(&'static str),
+}
+
+/// One label of a family.
+#[derive(Debug, Clone, Copy)]
+pub struct LabelName {
+    /// The name.
+    pub name: &'static str,
+    /// What it may say.
+    pub values: Values,
+}
+
+/// One metric family.
+#[derive(Debug)]
+pub struct Family {
+    /// The full name.
+    pub name: &'static str,
+    /// Counter, gauge or histogram.
+    pub kind: Kind,
+    /// Its labels, in the order of the values.
+    pub labels: &'static [LabelName],
+    /// The help text: one sentence, no line break.
+    pub help: &'static str,
+}
+
+impl Family {
+    /// The names of its labels.
+    #[must_use]
+    pub fn label_names(&self) -> Vec<&'static str> {
+        self.labels.iter().map(|label| label.name).collect()
+    }
+}
+
+const fn closed(name: &'static str, texts: fn() -> Vec<&'static str>) -> LabelName {
+    LabelName { name, values: Values::Closed(texts) }
+}
+
+const fn described(name: &'static str, words: &'static str) -> LabelName {
+    LabelName { name, values: Values::Described(words) }
+}
+
+macro_rules! families {
+    ($($ident:ident = $kind:ident $name:literal [$($label:expr),*] $help:literal;)+) => {
+        $(
+            #[doc = $help]
+            pub static $ident: Family = Family { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help };
+        )+
+
+        /// Every family, in the order of the documentation.
+        pub static ALL: &[&Family] = &[$(&$ident),+];
+    };
+}
+
+families! {
+    BUILD_INFO = Gauge "soakrig_build_info" [described("version", "the version of soakrig")]
+        "Always 1; the label says which version this is.";
+    RUN_INFO = Gauge "soakrig_run_info"
+        [described("run", "the run id"), described("plenary", "the plenary's slug"), described("shard", "`I/N`")]
+        "Always 1; the labels say which run, plenary and shard this generator works on.";
+    USERS_TARGET = Gauge "soakrig_users_target" []
+        "Users that this generator is to hold.";
+    USERS = Gauge "soakrig_users" [closed("state", texts::<UserState>)]
+        "Users by where they are in life; they sum to the target.";
+    CONNECTIONS = Gauge "soakrig_connections" [closed("socket", texts::<Socket>)]
+        "Open sockets.";
+    CONNECT_ATTEMPTS = Counter "soakrig_connect_attempts_total" [closed("socket", texts::<Socket>)]
+        "Sockets that were begun to be opened.";
+    CONNECT_FAILURES = Counter "soakrig_connect_failures_total"
+        [closed("socket", texts::<Socket>), closed("reason", texts::<FailureKind>)]
+        "Sockets that did not come to the first frame that lets the user in.";
+    CONNECT_DURATION = Histogram "soakrig_connect_duration_seconds" [closed("socket", texts::<Socket>)]
+        "From the begin of a connect to the first frame that lets the user in.";
+    DISCONNECTS = Counter "soakrig_disconnects_total"
+        [
+            closed("socket", texts::<Socket>),
+            closed("initiator", texts::<Initiator>),
+            closed("reason", texts::<EndReason>)
+        ]
+        "Connections that ended after the user was let in.";
+    HTTP_REQUESTS = Counter "soakrig_http_requests_total"
+        [closed("step", texts::<Step>), closed("outcome", texts::<HttpOutcome>)]
+        "HTTP requests that came to an end.";
+    HTTP_DURATION = Histogram "soakrig_http_request_duration_seconds"
+        [closed("step", texts::<Step>), closed("outcome", texts::<HttpOutcome>)]
+        "From the begin of a request to the last byte of its answer.";
+    MESSAGES_SENT = Counter "soakrig_messages_sent_total" [closed("kind", texts::<SentKind>)]
+        "Frames sent.";
+    MESSAGES_RECEIVED = Counter "soakrig_messages_received_total" [closed("kind", texts::<FrameKind>)]
+        "Whole frames received.";
+    RECEIVED_BYTES = Counter "soakrig_received_bytes_total" []
+        "Bytes read from sockets after the handshake.";
+    RATE_TARGET = Gauge "soakrig_rate_target" [closed("kind", texts::<Action>)]
+        "Intents a second that this generator's schedule issues.";
+    SENDS_DROPPED = Counter "soakrig_sends_dropped_total"
+        [closed("kind", texts::<Action>), closed("reason", texts::<DropReason>)]
+        "Intents that were not carried out.";
+    DELIVERIES_EXPECTED = Counter "soakrig_deliveries_expected_total" []
+        "Deliveries that should happen: one for each message on each connection that should get it.";
+    DELIVERIES = Counter "soakrig_deliveries_total"
+        [closed("outcome", texts::<Outcome>), closed("origin", texts::<Origin>)]
+        "Expected deliveries by their verdict; exclusive.";
+    ANOMALIES = Counter "soakrig_delivery_anomalies_total"
+        [closed("kind", texts::<Anomaly>), closed("origin", texts::<Origin>)]
+        "Arrivals with something wrong about them, apart from the verdicts.";
+    DELIVERY_DURATION = Histogram "soakrig_delivery_duration_seconds"
+        [closed("basis", texts::<Basis>), closed("origin", texts::<Origin>)]
+        "Time to delivery of on-time and late deliveries, until the bytes were read.";
+    CLOCK_OFFSET = Gauge "soakrig_clock_offset_seconds" []
+        "Estimate of how far other generators' clocks are ahead of this one; absent while there is none.";
+    OPERATIONS = Counter "soakrig_operations_total" [closed("stage", texts::<Stage>)]
+        "Things tried, by stage; the denominator of every error rate.";
+    ERRORS = Counter "soakrig_errors_total" [closed("stage", texts::<Stage>), closed("kind", texts::<FailureKind>)]
+        "Things that went wrong, by stage and kind.";
+    SCHEDULE_LAG = Histogram "soakrig_schedule_lag_seconds" []
+        "How much later than intended the schedule issued its intents.";
+    SATURATED = Gauge "soakrig_saturated" [closed("reason", texts::<SaturationReason>)]
+        "1 while this generator cannot keep up, so that its numbers are about itself.";
+    LEDGER_MESSAGES = Gauge "soakrig_ledger_messages" []
+        "Messages whose horizon has not passed, and which the ledger therefore still holds.";
+    LOGS_SUPPRESSED = Counter "soakrig_logs_suppressed_total" []
+        "Log lines left out because the same place had said too much.";
+    PROCESS_CPU = Counter "process_cpu_seconds_total" []
+        "Total user and system CPU time spent in seconds.";
+    PROCESS_OPEN_FDS = Gauge "process_open_fds" []
+        "Number of open file descriptors.";
+    PROCESS_MAX_FDS = Gauge "process_max_fds" []
+        "Maximum number of open file descriptors.";
+    PROCESS_VIRTUAL_MEMORY = Gauge "process_virtual_memory_bytes" []
+        "Virtual memory size in bytes.";
+    PROCESS_RESIDENT_MEMORY = Gauge "process_resident_memory_bytes" []
+        "Resident memory size in bytes.";
+    PROCESS_START_TIME = Gauge "process_start_time_seconds" []
+        "Start time of the process since unix epoch in seconds.";
+    PROCESS_THREADS = Gauge "process_threads" []
+        "Number of OS threads in the process.";
+    TOKIO_WORKERS = Gauge "tokio_workers" []
+        "Worker threads of the async runtime.";
+    TOKIO_ALIVE_TASKS = Gauge "tokio_alive_tasks" []
+        "Tasks of the async runtime that have not ended.";
+    TOKIO_GLOBAL_QUEUE_DEPTH = Gauge "tokio_global_queue_depth" []
+        "Tasks that wait in the async runtime's shared queue.";
+    TOKIO_WORKER_BUSY = Counter "tokio_worker_busy_seconds_total" [described("worker", "the worker's number, from 0")]
+        "Time that a worker thread spent on tasks rather than waiting.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_keep_the_conventions() {
+        let mut seen = std::collections::HashSet::new();
+        for family in ALL {
+            assert!(seen.insert(family.name), "{} is there twice", family.name);
+            assert_eq!(family.name.ends_with("_total"), family.kind == Kind::Counter, "{}", family.name);
+            assert!(!family.help.contains('\n') && family.help.ends_with('.'), "{}", family.name);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What Prometheus sees: every family registered once, and typed methods that count into them.
+//!
+//! | file | what it is for |
+//! | --- | --- |
+//! | [`families`] | every family's name, type, labels and help |
+//! | [`snapshot`] | what is asked of ledger and fleet at a scrape |
+//! | [`record`] | the methods by which events are counted |
+//! | [`totals`] | the counts read back, for the summary |
+//! | [`page`] | the documentation page made from `families` |
+//!
+//! Knows how numbers are shown; must not know how they come about, nor who serves them.
+
+mod books;
+pub mod families;
+mod foreseen;
+mod hot;
+pub mod label;
+pub mod page;
+mod process;
+pub mod record;
+mod runtime;
+mod sample;
+pub mod snapshot;
+mod stages;
+mod stripes;
+mod tally;
+pub mod totals;
+
+use std::sync::Arc;
+
+use prometheus::core::Collector;
+use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntGaugeVec, Opts, Registry, TextEncoder};
+
+pub use self::hot::LagCounts;
+pub use self::process::ProcessFigures;
+
+use crate::chat::{
+    Action, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, SaturationReason, SentKind, Socket, Step,
+};
+use books::{Books, BooksCollector};
+use families::Family;
+use hot::Hot;
+use label::LabelSet;
+use process::ProcessCollector;
+use runtime::RuntimeCollector;
+use snapshot::{LedgerSnapshot, Source, UsersSnapshot};
+use stages::Stages;
+use tally::Tally;
+
+/// The families could not be registered or encoded: a defect of soakrig, shown at the start.
+#[derive(Debug, thiserror::Error)]
+#[error("metrics: {0}")]
+pub struct MetricsError(#[from] prometheus::Error);
+
+/// Upper bounds of the buckets for requests and connects, in seconds.
+const STEP_BOUNDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// Every metric of a generator, in a registry of its own. Shared as an `Arc`.
+pub struct Metrics {
+    registry: Registry,
+    books: Books,
+    hot: Hot,
+    stages: Stages,
+    run_info: IntGaugeVec,
+    connections: IntGaugeVec,
+    connect_failures: Tally<(Socket, FailureKind)>,
+    connect_duration: HistogramVec,
+    disconnects: Tally<(Socket, Initiator, EndReason)>,
+    http_requests: Tally<(Step, HttpOutcome)>,
+    http_duration: HistogramVec,
+    sent: Tally<SentKind>,
+    rate_target: GaugeVec,
+    dropped: Tally<(Action, DropReason)>,
+    saturated: IntGaugeVec,
+    logs_suppressed: Tally<()>,
+}
+
+impl Metrics {
+    /// Registers every family. Within a tokio runtime that runtime's figures are among them.
+    ///
+    /// # Errors
+    /// Where two families clash: a defect, which a test excludes.
+    pub fn new() -> Result<Self, MetricsError> {
+        let hot = Hot::new()?;
+        let metrics = Self {
+            registry: Registry::new(),
+            books: Books::default(),
+            stages: Stages::new(hot.clone())?,
+            hot,
+            run_info: IntGaugeVec::new(opts(&families::RUN_INFO), &families::RUN_INFO.label_names())?,
+            connections: IntGaugeVec::new(opts(&families::CONNECTIONS), &families::CONNECTIONS.label_names())?,
+            connect_failures: Tally::new(&families::CONNECT_FAILURES, foreseen::connect_failure)?,
+            connect_duration: histogram(&families::CONNECT_DURATION)?,
+            disconnects: Tally::new(&families::DISCONNECTS, foreseen::disconnect)?,
+            http_requests: Tally::new(&families::HTTP_REQUESTS, foreseen::http)?,
+            http_duration: histogram(&families::HTTP_DURATION)?,
+            sent: Tally::new(&families::MESSAGES_SENT, |_| true)?,
+            rate_target: GaugeVec::new(opts(&families::RATE_TARGET), &families::RATE_TARGET.label_names())?,
+            dropped: Tally::new(&families::SENDS_DROPPED, |_| true)?,
+            saturated: IntGaugeVec::new(opts(&families::SATURATED), &families::SATURATED.label_names())?,
+            logs_suppressed: Tally::new(&families::LOGS_SUPPRESSED, |()| true)?,
+        };
+        metrics.register()?;
+        metrics.begin_at_zero();
+        Ok(metrics)
+    }
+
+    fn register(&self) -> Result<(), MetricsError> {
+        let build_info = IntGaugeVec::new(opts(&families::BUILD_INFO), &families::BUILD_INFO.label_names())?;
+        build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let mut collectors: Vec<Box<dyn Collector>> = vec![
+            Box::new(build_info),
+            Box::new(self.run_info.clone()),
+            Box::new(self.connections.clone()),
+            Box::new(self.stages.connect_attempts.clone()),
+            Box::new(self.connect_failures.clone()),
+            Box::new(self.connect_duration.clone()),
+            Box::new(self.disconnects.clone()),
+            Box::new(self.http_requests.clone()),
+            Box::new(self.http_duration.clone()),
+            Box::new(self.sent.clone()),
+            Box::new(self.hot.clone()),
+            Box::new(self.rate_target.clone()),
+            Box::new(self.dropped.clone()),
+            Box::new(BooksCollector::new(self.books.clone(), self.stages.clone())?),
+            Box::new(self.saturated.clone()),
+            Box::new(self.logs_suppressed.clone()),
+            Box::new(ProcessCollector::new()?),
+        ];
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            collectors.push(Box::new(RuntimeCollector::new(runtime)?));
+        }
+        for collector in collectors {
+            self.registry.register(collector)?;
+        }
+        Ok(())
+    }
+
+    /// Creates the series of the gauges and histograms that are sure to be used.
+    fn begin_at_zero(&self) {
+        for socket in Socket::every() {
+            self.connections.with_label_values(&socket.texts()).set(0);
+            self.connect_duration.with_label_values(&socket.texts());
+        }
+        for step in Step::every() {
+            self.http_duration.with_label_values(&(step, HttpOutcome::Ok).texts());
+        }
+        for action in Action::every() {
+            self.rate_target.with_label_values(&action.texts()).set(0.0);
+        }
+        for reason in SaturationReason::every() {
+            self.saturated.with_label_values(&reason.texts()).set(0);
+        }
+    }
+
+    /// Says whom to ask for deliveries and users; before, all of theirs is 0. Once: true the first time.
+    pub fn open_books(&self, source: Arc<dyn Source>) -> bool {
+        self.books.open(source)
+    }
+
+    /// The ledger's figures now.
+    #[must_use]
+    pub fn ledger(&self) -> LedgerSnapshot {
+        self.books.ledger()
+    }
+
+    /// The roster's figures now.
+    #[must_use]
+    pub fn users(&self) -> UsersSnapshot {
+        self.books.users()
+    }
+
+    /// All families in Prometheus' text format 0.0.4. Takes some milliseconds of CPU: not for a
+    /// runtime's worker.
+    ///
+    /// # Errors
+    /// Where a family is malformed: a defect, which a test excludes.
+    pub fn encode(&self) -> Result<String, MetricsError> {
+        Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
+    }
+}
+
+fn opts(family: &Family) -> Opts {
+    Opts::new(family.name, family.help)
+}
+
+fn histogram(family: &Family) -> prometheus::Result<HistogramVec> {
+    let opts = HistogramOpts::new(family.name, family.help).buckets(STEP_BOUNDS.to_vec());
+    HistogramVec::new(opts, &family.label_names())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! The methods by which the rest of soakrig counts events: one call an event, labels as enums.
+//!
+//! Where one event shows in several families, its one method counts in all of them: `dropped` is
+//! also an error of `send`, `connect_attempt` and `connect_failure` are also the operations and
+//! errors of `connect`.
+
+use std::time::Duration;
+
+use crate::chat::{
+    Action, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, SaturationReason, SentKind, Socket,
+    Stage, Step,
+};
+use crate::drivers::Probe;
+use crate::metrics::label::LabelSet;
+use crate::metrics::{LagCounts, Metrics};
+
+impl Probe for Metrics {
+    fn http(&self, step: Step, outcome: HttpOutcome, took: Duration) {
+        self.http_requests.add((step, outcome), 1);
+        self.http_duration.with_label_values(&(step, outcome).texts()).observe(took.as_secs_f64());
+    }
+}
+
+/// Sockets.
+impl Metrics {
+    /// A socket is about to be opened. Counts as an operation of [`Stage::Connect`].
+    pub fn connect_attempt(&self, socket: Socket) {
+        self.stages.connect_attempts.add(socket, 1);
+    }
+
+    /// It did not come to its first frame. Counts as an error of [`Stage::Connect`].
+    pub fn connect_failure(&self, socket: Socket, kind: FailureKind) {
+        self.connect_failures.add((socket, kind), 1);
+        self.stages.error(Stage::Connect, kind);
+    }
+
+    /// It came to its first frame, `took` after the attempt.
+    pub fn connected(&self, socket: Socket, took: Duration) {
+        self.connect_duration.with_label_values(&socket.texts()).observe(took.as_secs_f64());
+    }
+
+    /// A socket is open (from its 101 on).
+    pub fn connection_opened(&self, socket: Socket) {
+        self.connections.with_label_values(&socket.texts()).inc();
+    }
+
+    /// A socket is open no more.
+    pub fn connection_closed(&self, socket: Socket) {
+        self.connections.with_label_values(&socket.texts()).dec();
+    }
+
+    /// A connection ended after its user had been let in.
+    pub fn disconnect(&self, socket: Socket, initiator: Initiator, reason: EndReason) {
+        self.disconnects.add((socket, initiator, reason), 1);
+    }
+}
+
+/// Frames. The receiving side is hot: these add to the calling thread's own counts.
+impl Metrics {
+    /// A frame was written.
+    pub fn sent(&self, kind: SentKind) {
+        self.sent.add(kind, 1);
+    }
+
+    /// `n` whole frames were read. Counts as operations of [`Stage::Receive`].
+    pub fn received(&self, kind: FrameKind, n: u64) {
+        self.hot.received(kind, n);
+    }
+
+    /// `n` bytes were read.
+    pub fn received_bytes(&self, n: u64) {
+        self.hot.received_bytes(n);
+    }
+}
+
+/// The schedule.
+impl Metrics {
+    /// An intent was not carried out. Counts as an error of [`Stage::Send`]; its intent was
+    /// counted as an operation like any other.
+    pub fn dropped(&self, action: Action, reason: DropReason) {
+        self.dropped.add((action, reason), 1);
+        let kind = match reason {
+            DropReason::NotConnected => FailureKind::NotConnected,
+            DropReason::Backpressure => FailureKind::Backpressure,
+            DropReason::Stopping => FailureKind::Stopping,
+        };
+        self.stages.error(Stage::Send, kind);
+    }
+
+    /// An intent was issued this much later than intended.
+    pub fn schedule_lag(&self, lag: Duration) {
+        self.hot.schedule_lag(lag);
+    }
+
+    /// How late intents were so far; the difference of two tells about the time between.
+    #[must_use]
+    pub fn lag_counts(&self) -> LagCounts {
+        self.hot.lag()
+    }
+
+    /// The schedule's set rate, in intents a second.
+    pub fn rate_target(&self, action: Action, per_second: f64) {
+        self.rate_target.with_label_values(&action.texts()).set(per_second);
+    }
+}
+
+/// Operations and errors.
+impl Metrics {
+    /// One thing was tried.
+    ///
+    /// For [`Stage::Signup`], [`Stage::Login`], [`Stage::Event`] and [`Stage::Send`] (an intent);
+    /// the other stages' operations are read where they are counted anyway, and a call for them
+    /// changes nothing.
+    pub fn operation(&self, stage: Stage) {
+        self.operations(stage, 1);
+    }
+
+    /// `n` things were tried; see [`operation`](Self::operation).
+    pub fn operations(&self, stage: Stage, n: u64) {
+        self.stages.operations_add(stage, n);
+    }
+
+    /// One thing failed. Not to be called beside [`connect_failure`](Self::connect_failure) or
+    /// [`dropped`](Self::dropped), which count their errors themselves; [`Stage::Delivery`] is the
+    /// ledger's, and a call for it changes nothing.
+    pub fn error(&self, stage: Stage, kind: FailureKind) {
+        self.stages.error(stage, kind);
+    }
+}
+
+/// The generator.
+impl Metrics {
+    /// Whether the generator is saturated for this reason.
+    pub fn saturated(&self, reason: SaturationReason, saturated: bool) {
+        self.saturated.with_label_values(&reason.texts()).set(i64::from(saturated));
+    }
+
+    /// What this generator works on: the run id, the plenary's slug, the shard as `I/N`.
+    pub fn run_info(&self, run: &str, plenary: &str, shard: &str) {
+        self.run_info.reset();
+        self.run_info.with_label_values(&[run, plenary, shard]).set(1);
+    }
+
+    /// `n` log lines were left out.
+    pub fn logs_suppressed(&self, n: u64) {
+        self.logs_suppressed.add((), n);
+    }
+}

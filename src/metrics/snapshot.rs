@@ -1,0 +1,174 @@
+//! What the metrics ask of the books and the roster: plain copies, taken at a scrape.
+//!
+//! The ledger and the fleet fill these; neither side knows more of the other than this file.
+
+use hdrhistogram::Histogram;
+use strum::EnumCount;
+
+use crate::chat::{Anomaly, Basis, Origin, Outcome, UserState};
+
+/// Longest time to delivery that the histograms tell apart, in microseconds: one hour.
+pub const LONGEST_MICROS: u64 = 3_600_000_000;
+
+/// Significant decimal digits of the histograms: quantiles are within 0.1 % of the truth.
+pub const DIGITS: u8 = 3;
+
+/// Deliveries of one origin, counted since the start of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DeliveryCounts {
+    /// Deliveries that should happen: one for each message on each connection that should get it.
+    pub expected: u64,
+    /// Those without a verdict yet.
+    pub outstanding: u64,
+    /// Those with a verdict, by [`Outcome`].
+    pub outcomes: [u64; Outcome::COUNT],
+    /// Arrivals with something wrong about them, by [`Anomaly`]; apart from the outcomes.
+    pub anomalies: [u64; Anomaly::COUNT],
+    /// Arrivals on a connection that was just joining or closing when the message was handed over, so
+    /// that the server may see it either way; in no other number.
+    pub raced: u64,
+}
+
+impl DeliveryCounts {
+    /// How many deliveries came to this outcome.
+    #[must_use]
+    pub fn outcome(&self, outcome: Outcome) -> u64 {
+        self.outcomes[outcome as usize]
+    }
+
+    /// How many arrivals had this anomaly.
+    #[must_use]
+    pub fn anomaly(&self, anomaly: Anomaly) -> u64 {
+        self.anomalies[anomaly as usize]
+    }
+
+    /// Deliveries with a verdict, whichever.
+    #[must_use]
+    pub fn judged(&self) -> u64 {
+        self.outcomes.iter().sum()
+    }
+
+    /// Whether the books balance: expected = verdicts + outstanding.
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        self.expected == self.judged() + self.outstanding
+    }
+}
+
+/// The ledger at one moment.
+#[derive(Debug, Clone)]
+pub struct LedgerSnapshot {
+    /// Counts by [`Origin`].
+    pub by_origin: [DeliveryCounts; Origin::COUNT],
+    /// Times to delivery in microseconds, by [`Origin`] and [`Basis`]; made by [`durations`].
+    pub durations: [[Histogram<u64>; Basis::COUNT]; Origin::COUNT],
+    /// Estimate of how far other generators' clocks are ahead of this one, in seconds.
+    pub clock_offset: Option<f64>,
+    /// Messages that the ledger still holds, because their horizon has not passed.
+    pub messages_in_horizon: u64,
+}
+
+impl LedgerSnapshot {
+    /// Books in which nothing has happened.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            by_origin: [DeliveryCounts::default(); Origin::COUNT],
+            durations: std::array::from_fn(|_| std::array::from_fn(|_| durations())),
+            clock_offset: None,
+            messages_in_horizon: 0,
+        }
+    }
+
+    /// The counts of one origin.
+    #[must_use]
+    pub fn counts(&self, origin: Origin) -> &DeliveryCounts {
+        &self.by_origin[origin as usize]
+    }
+
+    /// The times to delivery of one origin and basis, in microseconds.
+    #[must_use]
+    pub fn durations(&self, origin: Origin, basis: Basis) -> &Histogram<u64> {
+        &self.durations[origin as usize][basis as usize]
+    }
+
+    /// One outcome over all origins.
+    #[must_use]
+    pub fn outcome(&self, outcome: Outcome) -> u64 {
+        self.by_origin.iter().map(|counts| counts.outcome(outcome)).sum()
+    }
+
+    /// One anomaly over all origins.
+    #[must_use]
+    pub fn anomaly(&self, anomaly: Anomaly) -> u64 {
+        self.by_origin.iter().map(|counts| counts.anomaly(anomaly)).sum()
+    }
+
+    /// Verdicts over all origins.
+    #[must_use]
+    pub fn judged(&self) -> u64 {
+        self.by_origin.iter().map(DeliveryCounts::judged).sum()
+    }
+}
+
+impl Default for LedgerSnapshot {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+/// An empty histogram for times to delivery: microseconds, one to [`LONGEST_MICROS`], [`DIGITS`] digits.
+/// Record into it with `saturating_record`.
+#[must_use]
+pub fn durations() -> Histogram<u64> {
+    let Ok(histogram) = Histogram::new_with_bounds(1, LONGEST_MICROS, DIGITS) else {
+        unreachable!("the bounds are constants that hdrhistogram accepts; a test holds them to it")
+    };
+    histogram
+}
+
+/// The roster at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UsersSnapshot {
+    /// Users that this generator is to hold.
+    pub target: u64,
+    /// How many are in each [`UserState`]; they sum to the target.
+    pub states: [u64; UserState::COUNT],
+}
+
+impl UsersSnapshot {
+    /// How many users are in this state.
+    #[must_use]
+    pub fn state(&self, state: UserState) -> u64 {
+        self.states[state as usize]
+    }
+}
+
+/// Whoever keeps the books and the roster; asked once a scrape and once a status line.
+pub trait Source: Send + Sync + 'static {
+    /// A copy of the ledger's figures, all of one moment.
+    fn ledger(&self) -> LedgerSnapshot;
+    /// A copy of the roster's figures, all of one moment.
+    fn users(&self) -> UsersSnapshot;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn histograms_hold_an_hour_within_their_precision() {
+        let mut histogram = durations();
+        histogram.saturating_record(LONGEST_MICROS * 2);
+        let max = histogram.max();
+        assert!((LONGEST_MICROS..LONGEST_MICROS / 1000 * 1002).contains(&max), "{max}");
+    }
+
+    #[test]
+    fn books_balance_only_when_every_delivery_is_somewhere() {
+        let mut counts = DeliveryCounts { expected: 3, outstanding: 1, ..DeliveryCounts::default() };
+        assert!(!counts.balances());
+        counts.outcomes[Outcome::Late as usize] = 2;
+        assert!(counts.balances());
+    }
+}

@@ -1,0 +1,82 @@
+//! Counts by label: an array of atomics with a name, for events that are not hot.
+//!
+//! A series is shown from the first scrape where it is expected to happen, and otherwise from its
+//! first event on. Hot events go to [`stripes`](crate::metrics::stripes).
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+
+use crate::metrics::families::Family;
+use crate::metrics::label::LabelSet;
+use crate::metrics::sample;
+
+/// A counter family; clones share the counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Tally<L> {
+    family: &'static Family,
+    desc: Desc,
+    cells: Arc<[AtomicU64]>,
+    foreseen: fn(L) -> bool,
+    labels: PhantomData<L>,
+}
+
+impl<L: LabelSet> Tally<L> {
+    /// Counts at 0; `foreseen` says which series are shown before their first event.
+    pub(crate) fn new(family: &'static Family, foreseen: fn(L) -> bool) -> prometheus::Result<Self> {
+        let cells = (0..L::CELLS).map(|_| AtomicU64::new(0)).collect();
+        Ok(Self { family, desc: sample::desc(family)?, cells, foreseen, labels: PhantomData })
+    }
+
+    /// Counts `n` events.
+    pub(crate) fn add(&self, labels: L, n: u64) {
+        self.cells[labels.cell()].fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// The count so far.
+    pub(crate) fn get(&self, labels: L) -> u64 {
+        self.cells[labels.cell()].load(Ordering::Relaxed)
+    }
+
+    /// Every count that is not 0.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = (L, u64)> + '_ {
+        L::every().map(|labels| (labels, self.get(labels))).filter(|(_, n)| *n > 0)
+    }
+
+    /// Every series that is to be shown.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = (L, u64)> + '_ {
+        L::every().map(|labels| (labels, self.get(labels))).filter(|(labels, n)| *n > 0 || (self.foreseen)(*labels))
+    }
+}
+
+impl<L: LabelSet> Collector for Tally<L> {
+    fn desc(&self) -> Vec<&Desc> {
+        vec![&self.desc]
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let samples = self.shown().map(|(labels, n)| sample::number(self.family, &labels.texts(), n as f64)).collect();
+        vec![sample::of(self.family, samples)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{Action, DropReason};
+    use crate::metrics::families;
+
+    #[test]
+    fn a_series_is_there_when_foreseen_or_counted() {
+        let tally: Tally<(Action, DropReason)> =
+            Tally::new(&families::SENDS_DROPPED, |(_, reason)| reason == DropReason::Stopping).unwrap();
+        tally.add((Action::Leave, DropReason::Backpressure), 2);
+        let shown: Vec<_> = tally.shown().collect();
+        assert_eq!(shown.len(), 4);
+        assert!(shown.contains(&((Action::Leave, DropReason::Backpressure), 2)));
+        assert_eq!(tally.counted().collect::<Vec<_>>(), [((Action::Leave, DropReason::Backpressure), 2)]);
+    }
+}

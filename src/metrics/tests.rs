@@ -1,0 +1,194 @@
+//! What a scrape shows, held to the table of families.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::families::{ALL, Kind, Values};
+use super::snapshot::{LedgerSnapshot, Source, UsersSnapshot};
+use super::*;
+use crate::chat::{Basis, FrameKind, Origin, Outcome, Stage, UserState};
+use crate::drivers::Probe;
+
+/// Books in which something of everything has happened.
+struct Night;
+
+impl Source for Night {
+    fn ledger(&self) -> LedgerSnapshot {
+        let mut ledger = LedgerSnapshot::empty();
+        let local = &mut ledger.by_origin[Origin::Local as usize];
+        local.expected = 20;
+        local.outstanding = 4;
+        local.outcomes = [5, 2, 3, 1, 2, 1, 2];
+        local.anomalies = [7, 6, 5, 1];
+        ledger.by_origin[Origin::Remote as usize].expected = 1;
+        ledger.by_origin[Origin::Remote as usize].outcomes[Outcome::OnTime as usize] = 1;
+        ledger.durations[Origin::Local as usize][Basis::Intended as usize].record_n(40_000, 7).unwrap();
+        ledger.clock_offset = Some(-0.002);
+        ledger.messages_in_horizon = 3;
+        ledger
+    }
+
+    fn users(&self) -> UsersSnapshot {
+        UsersSnapshot { target: 10, states: [1, 0, 2, 5, 1, 1, 0] }
+    }
+}
+
+/// Metrics in which every method was called.
+fn busy() -> Metrics {
+    let metrics = Metrics::new().unwrap();
+    assert!(metrics.open_books(Arc::new(Night)));
+    metrics.run_info("r1", "test", "0/1");
+    metrics.http(Step::Login, HttpOutcome::Refused, Duration::from_millis(30));
+    metrics.connect_attempt(Socket::Plenary);
+    metrics.connect_attempt(Socket::Breakout);
+    metrics.connect_failure(Socket::Breakout, FailureKind::OverCapacity);
+    metrics.connected(Socket::Plenary, Duration::from_millis(4));
+    metrics.connection_opened(Socket::Plenary);
+    metrics.connection_opened(Socket::Plenary);
+    metrics.connection_closed(Socket::Plenary);
+    metrics.disconnect(Socket::Plenary, Initiator::Server, EndReason::GoingAway);
+    metrics.sent(SentKind::Chat);
+    metrics.received(FrameKind::Chat, 3);
+    metrics.received_bytes(900);
+    metrics.dropped(Action::Chat, DropReason::Backpressure);
+    metrics.operation(Stage::Send);
+    metrics.operations(Stage::Login, 2);
+    metrics.error(Stage::Login, FailureKind::WrongPassword);
+    metrics.schedule_lag(Duration::from_micros(300));
+    metrics.rate_target(Action::Chat, 0.5);
+    metrics.saturated(SaturationReason::ScheduleLag, true);
+    metrics.logs_suppressed(9);
+    metrics
+}
+
+/// Samples of a scrape: the name with its labels, and the value.
+fn samples(text: &str) -> BTreeMap<String, f64> {
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            (series.to_owned(), value.parse().unwrap())
+        })
+        .collect()
+}
+
+/// Label names of a series, without `le`.
+fn labels_of(series: &str) -> BTreeSet<String> {
+    let inside = series.split_once('{').map_or("", |(_, rest)| rest.trim_end_matches('}'));
+    inside
+        .split("\",")
+        .filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()))
+        .filter(|name| name != "le")
+        .collect()
+}
+
+#[tokio::test]
+async fn every_family_is_shown_as_the_table_says() {
+    let text = busy().encode().unwrap();
+    for family in ALL {
+        let type_line = format!("# TYPE {} {}\n", family.name, family.kind.word());
+        assert!(text.contains(&type_line), "{type_line}");
+        assert!(text.contains(&format!("# HELP {} {}\n", family.name, family.help)), "{}", family.name);
+    }
+    let types = text.lines().filter(|line| line.starts_with("# TYPE")).count();
+    assert_eq!(types, ALL.len(), "a family is shown that the table does not name");
+}
+
+#[tokio::test]
+async fn labels_are_those_of_the_table_and_their_values_too() {
+    let text = busy().encode().unwrap();
+    let shown = samples(&text);
+    for family in ALL {
+        let wanted: BTreeSet<String> = family.label_names().into_iter().map(str::to_owned).collect();
+        let suffixes: &[&str] = if family.kind == Kind::Histogram { &["_bucket", "_sum", "_count"] } else { &[""] };
+        let ours = |series: &&String| {
+            let name = series.split('{').next().unwrap();
+            suffixes.iter().any(|suffix| name == format!("{}{suffix}", family.name))
+        };
+        for series in shown.keys().filter(ours) {
+            assert_eq!(labels_of(series), wanted, "{series}");
+            for label in family.labels {
+                let Values::Closed(texts) = label.values else { continue };
+                let known = texts().iter().any(|text| series.contains(&format!("{}=\"{text}\"", label.name)));
+                assert!(known, "{series}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_event_counts_wherever_it_belongs() {
+    let shown = samples(&busy().encode().unwrap());
+    for (series, value) in [
+        ("soakrig_operations_total{stage=\"connect\"}", 2.0),
+        ("soakrig_errors_total{stage=\"connect\",kind=\"over_capacity\"}", 1.0),
+        ("soakrig_connect_failures_total{socket=\"breakout\",reason=\"over_capacity\"}", 1.0),
+        ("soakrig_operations_total{stage=\"send\"}", 1.0),
+        ("soakrig_errors_total{stage=\"send\",kind=\"backpressure\"}", 1.0),
+        ("soakrig_sends_dropped_total{kind=\"chat\",reason=\"backpressure\"}", 1.0),
+        ("soakrig_operations_total{stage=\"receive\"}", 3.0),
+        ("soakrig_operations_total{stage=\"login\"}", 2.0),
+        ("soakrig_operations_total{stage=\"delivery\"}", 17.0),
+        ("soakrig_errors_total{stage=\"delivery\",kind=\"lost\"}", 3.0),
+        ("soakrig_errors_total{stage=\"delivery\",kind=\"corrupt\"}", 1.0),
+        ("soakrig_connections{socket=\"plenary\"}", 1.0),
+        ("soakrig_deliveries_expected_total", 21.0),
+        ("soakrig_schedule_lag_seconds_bucket{le=\"0.0005\"}", 1.0),
+        ("soakrig_schedule_lag_seconds_bucket{le=\"0.00025\"}", 0.0),
+    ] {
+        assert_eq!(shown.get(series), Some(&value), "{series}");
+    }
+}
+
+#[tokio::test]
+async fn users_sum_to_the_target_before_and_after_the_books_are_open() {
+    for metrics in [Metrics::new().unwrap(), busy()] {
+        let shown = samples(&metrics.encode().unwrap());
+        let sum: f64 = shown.iter().filter(|(series, _)| series.starts_with("soakrig_users{")).map(|(_, n)| n).sum();
+        assert_eq!(Some(&sum), shown.get("soakrig_users_target"));
+        assert_eq!(shown.keys().filter(|series| series.starts_with("soakrig_users{")).count(), UserState::ALL.len());
+    }
+}
+
+#[tokio::test]
+async fn the_first_scrape_has_zeros_to_rate_from() {
+    let shown = samples(&Metrics::new().unwrap().encode().unwrap());
+    for series in [
+        "soakrig_deliveries_total{outcome=\"lost\",origin=\"remote\"}",
+        "soakrig_errors_total{stage=\"signup\",kind=\"internal_error\"}",
+        "soakrig_disconnects_total{socket=\"plenary\",initiator=\"server\",reason=\"going_away\"}",
+        "soakrig_messages_received_total{kind=\"presence\"}",
+        "soakrig_delivery_duration_seconds_count{basis=\"intended\",origin=\"remote\"}",
+    ] {
+        assert_eq!(shown.get(series), Some(&0.0), "{series}");
+    }
+    assert!(shown.len() < 1_200, "{} series before anything happened", shown.len());
+}
+
+#[tokio::test]
+async fn totals_are_what_was_counted() {
+    let metrics = busy();
+    let totals = metrics.totals(&metrics.ledger());
+    assert_eq!(totals.operations[Stage::Delivery as usize], 17);
+    assert_eq!(totals.stage_errors(Stage::Delivery), 4);
+    assert_eq!(totals.received[FrameKind::Chat as usize], 3);
+    assert_eq!(totals.connect_attempts, [1, 1]);
+    assert_eq!(totals.dropped, [((Action::Chat, DropReason::Backpressure), 1)]);
+}
+
+#[tokio::test]
+async fn promtool_finds_nothing() {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool is missing: apt-get update && apt-get install -y prometheus");
+    promtool.stdin.take().unwrap().write_all(busy().encode().unwrap().as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}

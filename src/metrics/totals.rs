@@ -1,0 +1,71 @@
+//! The counts read back, for the status line and the summary.
+
+use strum::EnumCount;
+
+use crate::chat::{
+    Action, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, SentKind, Socket, Stage, Step,
+};
+use crate::metrics::Metrics;
+use crate::metrics::label::LabelSet;
+use crate::metrics::snapshot::LedgerSnapshot;
+
+/// Every count since the start; lists hold what is not 0.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Things tried, by stage.
+    pub operations: [u64; Stage::COUNT],
+    /// Things that failed, by stage and kind.
+    pub errors: Vec<((Stage, FailureKind), u64)>,
+    /// Frames sent, by kind.
+    pub sent: [u64; SentKind::COUNT],
+    /// Frames received, by kind.
+    pub received: [u64; FrameKind::COUNT],
+    /// Bytes received.
+    pub received_bytes: u64,
+    /// Connects tried, by socket.
+    pub connect_attempts: [u64; Socket::COUNT],
+    /// Connects that failed.
+    pub connect_failures: Vec<((Socket, FailureKind), u64)>,
+    /// Connections that ended.
+    pub disconnects: Vec<((Socket, Initiator, EndReason), u64)>,
+    /// Intents not carried out.
+    pub dropped: Vec<((Action, DropReason), u64)>,
+    /// HTTP requests.
+    pub http: Vec<((Step, HttpOutcome), u64)>,
+}
+
+impl Totals {
+    /// Errors of one stage, of all kinds.
+    #[must_use]
+    pub fn stage_errors(&self, stage: Stage) -> u64 {
+        self.errors.iter().filter(|((s, _), _)| *s == stage).map(|(_, n)| n).sum()
+    }
+}
+
+impl Metrics {
+    /// The counts so far, those of deliveries as of `ledger`.
+    #[must_use]
+    pub fn totals(&self, ledger: &LedgerSnapshot) -> Totals {
+        Totals {
+            operations: each(|stage| self.stages.operations(stage, ledger)),
+            errors: self.stages.errors(ledger).into_iter().filter(|(_, n)| *n > 0).collect(),
+            sent: each(|kind| self.sent.get(kind)),
+            received: self.hot.frames(),
+            received_bytes: self.hot.bytes(),
+            connect_attempts: each(|socket| self.stages.connect_attempts.get(socket)),
+            connect_failures: self.connect_failures.counted().collect(),
+            disconnects: self.disconnects.counted().collect(),
+            dropped: self.dropped.counted().collect(),
+            http: self.http_requests.counted().collect(),
+        }
+    }
+}
+
+/// An array by label.
+fn each<L: LabelSet, const N: usize>(count: impl Fn(L) -> u64) -> [u64; N] {
+    let mut counts = [0; N];
+    for label in L::every() {
+        counts[label.cell()] = count(label);
+    }
+    counts
+}

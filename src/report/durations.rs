@@ -1,0 +1,112 @@
+//! Times to delivery as the summary keeps them: quantiles for people, and the whole histogram in
+//! HdrHistogram's own encoding, so that several generators' can be merged.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
+use serde::{Deserialize, Serialize};
+
+/// Longest encoded histogram that is read back: several times what one of an hour's range can take.
+const MOST_ENCODED: usize = 4 << 20;
+
+/// An encoded histogram could not be read: a damaged or foreign summary.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a histogram in HdrHistogram's V2 deflate encoding: {0}")]
+pub struct HistogramError(String);
+
+/// Times to delivery by one basis; seconds, absent where nothing was delivered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Durations {
+    /// Half were faster.
+    pub p50: Option<f64>,
+    /// 90 % were faster.
+    pub p90: Option<f64>,
+    /// 99 % were faster.
+    pub p99: Option<f64>,
+    /// The slowest.
+    pub max: Option<f64>,
+    /// How many deliveries these are.
+    pub count: u64,
+    /// All of them, in microseconds: HdrHistogram V2, deflated, in base64. Empty where nothing was
+    /// delivered.
+    pub histogram: String,
+}
+
+impl Durations {
+    /// From a histogram in microseconds.
+    #[must_use]
+    pub fn of(micros: &Histogram<u64>) -> Self {
+        if micros.is_empty() {
+            return Self::default();
+        }
+        let seconds = |quantile| Some(micros.value_at_quantile(quantile) as f64 / 1e6);
+        Self {
+            p50: seconds(0.5),
+            p90: seconds(0.9),
+            p99: seconds(0.99),
+            max: Some(micros.max() as f64 / 1e6),
+            count: micros.len(),
+            histogram: encode(micros),
+        }
+    }
+
+    /// The histogram in microseconds, none where nothing was delivered.
+    ///
+    /// # Errors
+    /// Where the text is not an encoded histogram.
+    pub fn decode(&self) -> Result<Option<Histogram<u64>>, HistogramError> {
+        if self.histogram.is_empty() {
+            return Ok(None);
+        }
+        if self.histogram.len() > MOST_ENCODED {
+            return Err(HistogramError(format!("{} bytes long", self.histogram.len())));
+        }
+        let bytes = STANDARD.decode(&self.histogram).map_err(|error| HistogramError(error.to_string()))?;
+        let histogram = Deserializer::new().deserialize(&mut bytes.as_slice());
+        histogram.map(Some).map_err(|error| HistogramError(error.to_string()))
+    }
+}
+
+fn encode(micros: &Histogram<u64>) -> String {
+    let mut bytes = Vec::new();
+    // Writing to memory fails only where it is exhausted.
+    match V2DeflateSerializer::new().serialize(micros, &mut bytes) {
+        Ok(_) => STANDARD.encode(bytes),
+        Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::snapshot;
+
+    #[test]
+    fn a_histogram_survives_the_text() {
+        let mut micros = snapshot::durations();
+        for value in [900, 12_000, 12_000, 59_000_000] {
+            micros.record(value).unwrap();
+        }
+        let kept = Durations::of(&micros);
+        assert_eq!(kept.count, 4);
+        assert!((kept.p50.unwrap() - 0.012).abs() < 0.000_012);
+        assert!(kept.max.unwrap() >= 59.0 && kept.max.unwrap() < 59.06);
+        assert_eq!(kept.decode().unwrap().unwrap(), micros);
+    }
+
+    #[test]
+    fn nothing_delivered_has_no_quantiles() {
+        let kept = Durations::of(&snapshot::durations());
+        assert_eq!((kept.p50, kept.count), (None, 0));
+        assert_eq!(kept.decode().unwrap(), None);
+    }
+
+    #[test]
+    fn foreign_text_is_an_error() {
+        for text in ["!!", "AAAA", "HISTFAAAACh4nA=="] {
+            let kept = Durations { histogram: text.to_owned(), ..Durations::default() };
+            assert!(kept.decode().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Numbers as people read them: grouped counts, percentages, times, sizes, rates.
+
+/// A count with its thousands grouped: `240,000`.
+#[must_use]
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A part of 1 in per cent: `2.3 %`. Never shows 0 or 100 for what is not.
+#[must_use]
+pub fn percent(part: f64) -> String {
+    let per_cent = part * 100.0;
+    if per_cent > 0.0 && per_cent < 0.01 {
+        "under 0.01 %".to_owned()
+    } else if per_cent < 100.0 && per_cent > 99.99 {
+        "over 99.99 %".to_owned()
+    } else if per_cent == per_cent.trunc() {
+        format!("{per_cent:.0} %")
+    } else if (0.1..99.9).contains(&per_cent) {
+        format!("{per_cent:.1} %")
+    } else {
+        format!("{per_cent:.2} %")
+    }
+}
+
+/// A part of a whole in per cent; nothing of nothing is 0.
+#[must_use]
+pub fn share(part: u64, whole: u64) -> String {
+    if whole == 0 { percent(0.0) } else { percent(part as f64 / whole as f64) }
+}
+
+/// A time to delivery in three digits: `850 µs`, `12.3 ms`, `1.25 s`.
+#[must_use]
+pub fn latency(seconds: f64) -> String {
+    let (value, unit) = match seconds {
+        s if s < 0.001 => (s * 1e6, "µs"),
+        s if s < 1.0 => (s * 1e3, "ms"),
+        s => (s, "s"),
+    };
+    format!("{} {unit}", digits(value))
+}
+
+/// A span of time, given in seconds, in its two largest units: `1m 30s`.
+#[must_use]
+pub fn span(seconds: f64) -> String {
+    if seconds < 9.95 {
+        return format!("{} s", digits((seconds.max(0.0) * 10.0).round() / 10.0));
+    }
+    let seconds = seconds.round() as u64;
+    let parts = [(seconds / 86_400, "d"), (seconds / 3_600 % 24, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let largest = parts.iter().position(|(n, _)| *n > 0).unwrap_or(parts.len() - 1);
+    let shown = parts.iter().skip(largest).take(2).filter(|(n, _)| *n > 0);
+    shown.map(|(n, unit)| format!("{n}{unit}")).collect::<Vec<_>>().join(" ")
+}
+
+/// A size in decimal units: `85 kB`, `1.2 GB`.
+#[must_use]
+pub fn bytes(n: f64) -> String {
+    let (value, unit) = match n {
+        n if n < 1e3 => (n, "B"),
+        n if n < 1e6 => (n / 1e3, "kB"),
+        n if n < 1e9 => (n / 1e6, "MB"),
+        n if n < 1e12 => (n / 1e9, "GB"),
+        n => (n / 1e12, "TB"),
+    };
+    format!("{} {unit}", digits(value))
+}
+
+/// A rate: `0.05/s`, `20/s`, `4,000/s`.
+#[must_use]
+pub fn rate(per_second: f64) -> String {
+    format!("{}/s", digits(per_second))
+}
+
+/// Three digits where there are that many, whole numbers beyond, no zeros at the end.
+fn digits(value: f64) -> String {
+    if value >= 99.95 {
+        return count(value.round() as u64);
+    }
+    let text = match value {
+        v if v >= 9.995 => format!("{v:.1}"),
+        v if v >= 0.095 || v == 0.0 => format!("{v:.2}"),
+        v => format!("{v:.3}"),
+    };
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_grouped() {
+        let shown: Vec<String> = [0, 999, 1_000, 240_000, 1_234_567].into_iter().map(count).collect();
+        assert_eq!(shown, ["0", "999", "1,000", "240,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn percentages_never_hide_a_little() {
+        let shown: Vec<String> = [0.0, 1e-6, 0.0005, 0.023, 0.5, 0.99999, 1.0].into_iter().map(percent).collect();
+        assert_eq!(shown, ["0 %", "under 0.01 %", "0.05 %", "2.3 %", "50 %", "over 99.99 %", "100 %"]);
+        assert_eq!(share(0, 0), "0 %");
+    }
+
+    #[test]
+    fn latencies_choose_their_unit() {
+        let shown: Vec<String> = [0.000_85, 0.0123, 0.25, 1.25, 61.0].into_iter().map(latency).collect();
+        assert_eq!(shown, ["850 µs", "12.3 ms", "250 ms", "1.25 s", "61 s"]);
+    }
+
+    #[test]
+    fn spans_show_two_units() {
+        let shown: Vec<String> = [0.0, 1.5, 60.0, 90.0, 3_661.0, 90_000.0].into_iter().map(span).collect();
+        assert_eq!(shown, ["0 s", "1.5 s", "1m", "1m 30s", "1h 1m", "1d 1h"]);
+    }
+
+    #[test]
+    fn sizes_and_rates() {
+        assert_eq!(bytes(14_000_000.0), "14 MB");
+        assert_eq!(bytes(0.0), "0 B");
+        assert_eq!(rate(0.05), "0.05/s");
+        assert_eq!(rate(4_000.0), "4,000/s");
+        assert_eq!(rate(19.98), "20/s");
+        assert_eq!(rate(20.0), "20/s");
+    }
+}

@@ -1,0 +1,171 @@
+//! The summary as a file: written whole or not at all, so that a kill at any moment leaves the
+//! checkpoint before.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::report::summary::{SCHEMA_VERSION, Summary};
+
+/// Most bytes of a summary that are read: many times what one has.
+const MOST_BYTES: u64 = 32 << 20;
+
+/// A summary file could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The system refused to write.
+    #[error("cannot write the summary {path}: {source}; give a path in a writable directory with --summary")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The system refused to read.
+    #[error("cannot read the summary {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// It is not a summary.
+    #[error("{path} is not a summary that soakrig wrote: {reason}")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Where summaries go: replaced atomically, mode 0644.
+#[derive(Debug, Clone)]
+pub struct SummaryFile {
+    path: PathBuf,
+}
+
+impl SummaryFile {
+    /// Checks that a file can be made there, so that a wrong path shows before the run and not after it.
+    ///
+    /// # Errors
+    /// Where it cannot: exit code 104.
+    pub fn at(path: impl Into<PathBuf>) -> Result<Self, FileError> {
+        let file = Self { path: path.into() };
+        if file.path.is_dir() {
+            return Err(file.failed(io::Error::from(io::ErrorKind::IsADirectory)));
+        }
+        tempfile::tempfile_in(file.directory()).map_err(|source| file.failed(source))?;
+        Ok(file)
+    }
+
+    /// The path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Replaces the file by this summary; when this returns it is on the disk.
+    ///
+    /// # Errors
+    /// Where it cannot be written; the file is as it was then.
+    pub fn write(&self, summary: &Summary) -> Result<(), FileError> {
+        self.replace(summary).map_err(|source| self.failed(source))
+    }
+
+    fn replace(&self, summary: &Summary) -> io::Result<()> {
+        let mut text = serde_json::to_vec_pretty(summary)?;
+        text.push(b'\n');
+        let readable_by_all = Permissions::from_mode(0o644);
+        let mut draft = tempfile::Builder::new()
+            .prefix(".soakrig-summary-")
+            .permissions(readable_by_all.clone())
+            .tempfile_in(self.directory())?;
+        // The process' umask may have taken bits away.
+        draft.as_file().set_permissions(readable_by_all)?;
+        draft.write_all(&text)?;
+        draft.as_file().sync_all()?;
+        draft.persist(&self.path)?;
+        File::open(self.directory())?.sync_all()
+    }
+
+    fn directory(&self) -> &Path {
+        match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        }
+    }
+
+    fn failed(&self, source: io::Error) -> FileError {
+        FileError::Write { path: self.path.clone(), source }
+    }
+}
+
+/// Reads a summary.
+///
+/// # Errors
+/// Where the file cannot be read, is no summary, or is of another schema.
+pub fn read(path: &Path) -> Result<Summary, FileError> {
+    let failed = |source| FileError::Read { path: path.to_owned(), source };
+    let foreign = |reason: String| FileError::Foreign { path: path.to_owned(), reason };
+    let mut text = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(MOST_BYTES + 1).read_to_end(&mut text).map_err(failed)?;
+    if text.len() as u64 > MOST_BYTES {
+        return Err(foreign(format!("it is over {MOST_BYTES} bytes long")));
+    }
+    #[derive(serde::Deserialize)]
+    struct Schema {
+        schema_version: u32,
+    }
+    let schema: Schema = serde_json::from_slice(&text).map_err(|error| foreign(error.to_string()))?;
+    if schema.schema_version != SCHEMA_VERSION {
+        let versions = format!("its schema is {}, this soakrig knows {SCHEMA_VERSION}", schema.schema_version);
+        return Err(foreign(versions));
+    }
+    serde_json::from_slice(&text).map_err(|error| foreign(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::facts::tests::night;
+
+    #[test]
+    fn what_is_written_is_read_and_nothing_else_is_left() {
+        let home = tempfile::tempdir().unwrap();
+        let file = SummaryFile::at(home.path().join("a.json")).unwrap();
+        let mut summary = night();
+        file.write(&summary).unwrap();
+        summary.deliveries.expected += 1;
+        file.write(&summary).unwrap();
+        assert_eq!(read(file.path()).unwrap(), summary);
+        assert_eq!(std::fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o644);
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_wrong_path_shows_before_the_run() {
+        let home = tempfile::tempdir().unwrap();
+        for wrong in [home.path().join("no/such/directory/a.json"), home.path().to_owned()] {
+            let error = SummaryFile::at(&wrong).unwrap_err().to_string();
+            assert!(error.contains(&wrong.display().to_string()) && error.contains("--summary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn other_files_are_refused_by_name() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("b.json");
+        for (text, reason) in
+            [("{", "EOF"), ("{\"schema_version\": 7}", "schema is 7"), ("{\"schema_version\": 1}", "missing field")]
+        {
+            std::fs::write(&path, text).unwrap();
+            let error = read(&path).unwrap_err().to_string();
+            assert!(error.contains("b.json") && error.contains(reason), "{error}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What a run will cost, said before it begins: deliveries, bytes, sockets, memory, and what of it
+//! is more than the machine has.
+//!
+//! Pure arithmetic on the plan and on [`Machine`]; the sizes of frames and pages are those of the
+//! plenary application.
+
+use std::fmt;
+
+use crate::report::figures::{bytes, count, rate};
+use crate::report::machine::Machine;
+
+/// A chat frame, in bytes.
+const CHAT: f64 = 300.0;
+/// A member list without members, and what each member adds, in bytes.
+const LIST: f64 = 89.0;
+const MEMBER: f64 = 188.0;
+/// Members of a breakout at most, by the application's default.
+const BREAKOUT_MEMBERS: f64 = 10.0;
+/// An event page with nobody in it, what each user and each of its last 100 chats adds, in bytes.
+const PAGE: f64 = 7_000.0;
+const PAGE_USER: f64 = 190.0;
+const PAGE_CHATS: f64 = 100.0 * 220.0;
+/// Files beside the users' sockets: HTTP connections of the ramp, metrics, logs.
+const OTHER_FILES: f64 = 200.0;
+/// Memory of the process without users, of a user, and of a delivery within the horizon, in bytes.
+const PROCESS_MEMORY: f64 = 24e6;
+const USER_MEMORY: f64 = 12e3;
+const DELIVERY_MEMORY: f64 = 16.0;
+/// CPU of a delivery, all in, on an average core, in seconds.
+const DELIVERY_CPU: f64 = 7e-6;
+/// A list traffic from which on a gigabit line is full, in bytes a second.
+const FULL_LINE: f64 = 110e6;
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Load {
+    /// Users of this generator.
+    pub users: u64,
+    /// Users in the room, those of other generators included.
+    pub room: u64,
+    /// Chats a second in the whole room.
+    pub chats: f64,
+    /// Users that leave, a second, in the whole room; as many come back.
+    pub leaves: f64,
+    /// Users that join a breakout, a second, in the whole room; as many leave one.
+    pub breakouts: f64,
+    /// How long a breakout is stayed in on average, in seconds.
+    pub breakout_stay: f64,
+    /// How long a message stays in the ledger, in seconds: the horizon.
+    pub horizon: f64,
+    /// Local addresses to connect from.
+    pub sources: u64,
+}
+
+/// What it comes to; bytes are received ones.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forecast {
+    load: Load,
+    /// Deliveries a second: every chat to every user of this generator.
+    pub deliveries: f64,
+    /// Bytes a second of chats.
+    pub chat_bytes: f64,
+    /// Bytes a second of member lists, if the server sends full ones, while users come and go.
+    pub list_bytes: f64,
+    /// Bytes of member lists while the room fills, if the server sends full ones.
+    pub ramp_list_bytes: f64,
+    /// Bytes of one event page in the full room.
+    pub page_bytes: f64,
+    /// Sockets at a time.
+    pub sockets: f64,
+    /// Resident memory, in bytes.
+    pub memory: f64,
+    /// What will not do, in words, with the remedy.
+    pub warnings: Vec<String>,
+}
+
+impl Forecast {
+    /// From a load and the machine that is to carry it.
+    #[must_use]
+    pub fn of(load: &Load, machine: &Machine) -> Self {
+        let (users, room) = (load.users as f64, (load.room as f64).max(load.users as f64));
+        let list = LIST + MEMBER * room;
+        let breakout_list = LIST + MEMBER * BREAKOUT_MEMBERS;
+        let deliveries = load.chats * users;
+        let in_breakouts = (load.breakouts * load.breakout_stay * users / room.max(1.0)).min(users);
+        let mut forecast = Self {
+            load: *load,
+            deliveries,
+            chat_bytes: deliveries * CHAT,
+            // Each coming and each going sends a list to each user.
+            list_bytes: 2.0 * users * (load.leaves * list + load.breakouts * breakout_list),
+            ramp_list_bytes: filling(room) * users / room.max(1.0),
+            page_bytes: PAGE + PAGE_CHATS + PAGE_USER * room,
+            sockets: users + in_breakouts,
+            memory: PROCESS_MEMORY + users * USER_MEMORY + deliveries * load.horizon * DELIVERY_MEMORY + list,
+            warnings: Vec::new(),
+        };
+        forecast.warnings = forecast.warn(machine);
+        forecast
+    }
+
+    fn warn(&self, machine: &Machine) -> Vec<String> {
+        let over = |needed: f64, limit: Option<u64>| limit.filter(|limit| needed > *limit as f64);
+        let mut warnings = Vec::new();
+        if let Some(files) = over(self.sockets + OTHER_FILES, machine.files) {
+            warnings.push(format!(
+                "about {} files will be open, and this process may open {}: raise the hard limit (ulimit -Hn, \
+                 LimitNOFILE=), or take fewer users here (--shard)",
+                whole(self.sockets + OTHER_FILES),
+                count(files)
+            ));
+        }
+        let ports = machine.ports.map(|ports| ports.saturating_mul(self.load.sources.max(1)));
+        if let Some(ports) = over(self.sockets, ports) {
+            warnings.push(format!(
+                "about {} connections to one server, and this machine has {} ports for them: give more addresses \
+                 with --source-ip, each has as many again",
+                whole(self.sockets),
+                count(ports)
+            ));
+        }
+        if let Some(memory) = over(self.memory, machine.memory) {
+            warnings.push(format!(
+                "about {} of memory will be used, and {} is free: take fewer users here (--shard)",
+                bytes(self.memory),
+                bytes(memory as f64)
+            ));
+        }
+        if let Some(cores) = over(self.deliveries * DELIVERY_CPU, machine.cores) {
+            warnings.push(format!(
+                "{} deliveries are more than {} can read: lower --chat-rate, or take fewer users here (--shard)",
+                rate(self.deliveries),
+                if cores == 1 { "one core".to_owned() } else { format!("{cores} cores") }
+            ));
+        }
+        if self.list_bytes > FULL_LINE {
+            warnings.push(format!(
+                "member lists alone may come to {}/s, where the server sends all users to all users at each coming and \
+                 going: lower --leave-rate, or --disable-event-leaving",
+                bytes(self.list_bytes)
+            ));
+        }
+        warnings
+    }
+}
+
+/// Bytes of all lists to all users while a room fills one by one: the k-th coming sends k lists of
+/// k members, and the sum of k² is about n³/3.
+fn filling(n: f64) -> f64 {
+    LIST * n * (n + 1.0) / 2.0 + MEMBER * n * (n + 1.0) * (2.0 * n + 1.0) / 6.0
+}
+
+fn whole(n: f64) -> String {
+    count(n.ceil() as u64)
+}
+
+impl fmt::Display for Forecast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Load { users, room, chats, .. } = self.load;
+        let others = if room > users { format!(" of {} in the room", count(room)) } else { String::new() };
+        writeln!(f, "forecast for {} users{others}, chats at {}", count(users), rate(chats))?;
+        writeln!(f, "  deliveries   {}, each chat to each user", rate(self.deliveries))?;
+        writeln!(
+            f,
+            "  received     {}/s of chats; of full member lists, if the server sends them, up to {}/s and {} in the ramp",
+            bytes(self.chat_bytes),
+            bytes(self.list_bytes),
+            bytes(self.ramp_list_bytes)
+        )?;
+        writeln!(f, "  event page   about {} for each user who comes", bytes(self.page_bytes))?;
+        writeln!(f, "  sockets      up to {}", whole(self.sockets))?;
+        writeln!(f, "  memory       about {}", bytes(self.memory))?;
+        for warning in &self.warnings {
+            writeln!(f, "  warning: {warning}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEMO: Load = Load {
+        users: 200,
+        room: 200,
+        chats: 20.0,
+        leaves: 1.0,
+        breakouts: 2.0,
+        breakout_stay: 165.0,
+        horizon: 60.0,
+        sources: 1,
+    };
+    const MACHINE: Machine =
+        Machine { files: Some(20_000), ports: Some(28_232), memory: Some(8_000_000_000), cores: Some(2) };
+
+    #[test]
+    fn lists_of_a_filling_room_cost_what_was_measured() {
+        assert!((filling(60.0) / 14e6 - 1.0).abs() < 0.02, "{}", filling(60.0));
+        assert!((filling(200.0) / 0.5e9 - 1.0).abs() < 0.02, "{}", filling(200.0));
+    }
+
+    #[test]
+    fn a_demo_fits_and_reads_well() {
+        let forecast = Forecast::of(&DEMO, &MACHINE);
+        assert_eq!(forecast.deliveries, 4_000.0);
+        insta::assert_snapshot!(forecast.to_string());
+    }
+
+    #[test]
+    fn every_limit_in_the_way_is_named_with_its_remedy() {
+        let small = Machine { files: Some(1_024), ports: Some(5_000), memory: Some(64_000_000), cores: Some(1) };
+        let load = Load { users: 18_000, room: 36_000, chats: 50.0, ..DEMO };
+        insta::assert_snapshot!(Forecast::of(&load, &small).to_string());
+    }
+
+    #[test]
+    fn an_unknown_machine_and_an_empty_room_warn_of_nothing() {
+        assert!(Forecast::of(&DEMO, &Machine::default()).warnings.is_empty());
+        let nobody = Load { users: 0, room: 0, ..DEMO };
+        let forecast = Forecast::of(&nobody, &MACHINE);
+        assert!(forecast.warnings.is_empty() && forecast.sockets == 0.0 && forecast.ramp_list_bytes == 0.0);
+    }
+
+    #[test]
+    fn more_source_addresses_have_more_ports() {
+        let load = Load { users: 18_000, room: 18_000, leaves: 0.0, breakouts: 0.0, chats: 0.1, ..DEMO };
+        let few_ports = Machine { ports: Some(10_000), ..MACHINE };
+        assert_eq!(Forecast::of(&load, &few_ports).warnings.len(), 1);
+        assert!(Forecast::of(&Load { sources: 2, ..load }, &few_ports).warnings.is_empty());
+    }
+}

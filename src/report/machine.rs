@@ -1,0 +1,79 @@
+//! What this machine can carry, as the kernel tells it: files, ports, memory, cores.
+//!
+//! The only file of the reports that asks the machine; a figure that cannot be had is absent.
+
+use std::fs;
+
+use nix::sys::resource::{Resource, getrlimit};
+
+/// Limits that a load may run into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Machine {
+    /// Files that this process may open at most: the hard limit.
+    pub files: Option<u64>,
+    /// Local ports that connections from one address to one server can use.
+    pub ports: Option<u64>,
+    /// Memory that is free or can be freed, in bytes.
+    pub memory: Option<u64>,
+    /// Processor cores that this process may use.
+    pub cores: Option<u64>,
+}
+
+impl Machine {
+    /// Asks the kernel.
+    #[must_use]
+    pub fn read() -> Self {
+        Self {
+            files: getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(_, hard)| hard),
+            ports: fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok().and_then(|text| ports(&text)),
+            memory: available_memory(),
+            cores: std::thread::available_parallelism().ok().map(|cores| usize::from(cores) as u64),
+        }
+    }
+}
+
+/// The number of ports in a range of two numbers, both of it.
+fn ports(text: &str) -> Option<u64> {
+    let mut ends = text.split_whitespace().map(str::parse::<u64>);
+    let (first, last) = (ends.next()?.ok()?, ends.next()?.ok()?);
+    (last + 1).checked_sub(first)
+}
+
+/// What the machine has, or the container where that is less.
+fn available_memory() -> Option<u64> {
+    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| meminfo(&text));
+    let number = |path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let limit = number("/sys/fs/cgroup/memory.max");
+    let used = number("/sys/fs/cgroup/memory.current");
+    let container = limit.zip(used).map(|(limit, used)| limit.saturating_sub(used));
+    machine.into_iter().chain(container).min()
+}
+
+/// `MemAvailable` in bytes.
+fn meminfo(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_tells_on_linux() {
+        let machine = Machine::read();
+        assert!(machine.files.is_some_and(|n| n > 100), "{machine:?}");
+        assert!(machine.ports.is_some_and(|n| n > 1_000), "{machine:?}");
+        assert!(machine.memory.is_some_and(|n| n > 1 << 20), "{machine:?}");
+        assert!(machine.cores.is_some_and(|n| n > 0), "{machine:?}");
+    }
+
+    #[test]
+    fn odd_texts_are_no_figures() {
+        assert_eq!(ports("32768\t60999\n"), Some(28_232));
+        assert_eq!(ports("60999 32768"), None);
+        assert_eq!(ports("many"), None);
+        assert_eq!(meminfo("MemTotal: 9 kB\nMemAvailable:   2048 kB\n"), Some(2_097_152));
+        assert_eq!(meminfo("MemTotal: 9 kB\n"), None);
+    }
+}

@@ -1,0 +1,27 @@
+//! What people are told: the forecast before, the status while, the summary after.
+//!
+//! | file | what it is for |
+//! | --- | --- |
+//! | [`forecast`], [`machine`] | what a run will cost, and what this machine has |
+//! | [`progress`], [`pulse`] | the bar and the status line, and where its figures come from |
+//! | [`summary`] | the summary's data, as JSON keeps it |
+//! | [`facts`] | from what the app knows and the metrics counted to a summary |
+//! | [`verdict`] | the exit code and its reason |
+//! | [`words`] | the summary as a person reads it |
+//! | [`figures`] | numbers as people read them |
+//! | [`file`](mod@file) | the summary's file, replaced atomically |
+//! | [`durations`] | times to delivery in the summary: quantiles and the mergeable histogram |
+//!
+//! Knows how to put figures into words; must not know sockets, users or the schedule.
+
+pub mod durations;
+pub mod facts;
+pub mod figures;
+pub mod file;
+pub mod forecast;
+pub mod machine;
+pub mod progress;
+pub mod pulse;
+pub mod summary;
+pub mod verdict;
+pub mod words;

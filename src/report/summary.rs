@@ -1,0 +1,227 @@
+//! The summary of a run, as `--summary` writes it: the schema, in `docs/summary.md` in words.
+//!
+//! Only data that adds up: everything that `merge` needs is in it, and nothing of one machine only
+//! is needed to print it. Knows no clock and no metrics.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::report::durations::Durations;
+
+/// The schema that this code writes and reads; a new number where a reader must know better.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Counts by label text; what is 0 may be left out.
+pub type Counts = BTreeMap<String, u64>;
+
+/// What one generator has to say about its part of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// [`SCHEMA_VERSION`] of the writer.
+    pub schema_version: u32,
+    /// Which run.
+    pub run: Run,
+    /// The users.
+    pub users: Users,
+    /// Intents by kind: `chat`, `leave`, `breakout`.
+    pub rates: BTreeMap<String, Rate>,
+    /// Deliveries of this generator's own messages.
+    pub deliveries: Deliveries,
+    /// Anomalies of its own messages.
+    pub anomalies: Anomalies,
+    /// Times to delivery of its own messages, by basis: `intended`, `sent`.
+    pub delivery_seconds: BTreeMap<String, Durations>,
+    /// The same of other generators' messages, as they came here.
+    pub remote: Remote,
+    /// Things tried, by stage.
+    pub operations: Counts,
+    /// Things that failed, by stage and kind.
+    pub errors: BTreeMap<String, Counts>,
+    /// Frames.
+    pub messages: Messages,
+    /// Sockets, by kind: `plenary`, `breakout`.
+    pub connections: BTreeMap<String, Connections>,
+    /// The generator itself.
+    pub generator: Generator,
+    /// The thresholds that were set.
+    pub thresholds: Thresholds,
+    /// What it came to.
+    pub verdict: Verdict,
+}
+
+/// Which run this is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The run id, the same for all generators of a run.
+    pub id: String,
+    /// The seed of schedule and texts.
+    pub seed: u64,
+    /// The plenary's slug.
+    pub plenary: String,
+    /// Which part of the run.
+    pub shard: ShardOf,
+    /// The version of soakrig.
+    pub version: String,
+    /// When the ramp began, RFC 3339 in UTC.
+    pub started: String,
+    /// From there to the end of the grace, in seconds.
+    pub duration_seconds: f64,
+    /// Of that, how long the load was held: from the end of the ramp to the stop, in seconds.
+    pub hold_seconds: f64,
+    /// False in a checkpoint of a run that still goes on, or was killed.
+    pub complete: bool,
+}
+
+/// A part of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardOf {
+    /// Which part, from 0.
+    pub index: u32,
+    /// Of how many.
+    pub count: u32,
+}
+
+/// The users of this generator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Users {
+    /// First number of its part of the username range.
+    pub min: u64,
+    /// The number after its last.
+    pub max: u64,
+    /// How many it was to hold.
+    pub target: u64,
+    /// Where they were at the stop, by state.
+    pub states: Counts,
+}
+
+/// Intents of one kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rate {
+    /// Set, in intents a second.
+    pub set: f64,
+    /// Carried out, in intents a second of the hold.
+    pub achieved: f64,
+    /// Carried out.
+    pub carried_out: u64,
+    /// Dropped, by reason.
+    pub dropped: Counts,
+}
+
+/// Where expected deliveries went: expected = on time + late + lost + excused + outstanding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Deliveries {
+    /// One for each message on each connection that should get it.
+    pub expected: u64,
+    /// Came within the deadline.
+    pub on_time: u64,
+    /// Came after it, by the horizon.
+    pub late: u64,
+    /// Did not come by the horizon.
+    pub lost: u64,
+    /// The connection ended before.
+    pub excused: Excused,
+    /// No verdict when the run ended.
+    pub outstanding: u64,
+    /// Arrivals on a connection that was just joining or closing when the message was sent; in no
+    /// other number.
+    pub raced: u64,
+}
+
+/// Why deliveries were excused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Excused {
+    /// All of them.
+    pub total: u64,
+    /// The receiving user left.
+    pub left: u64,
+    /// The server ended the receiving connection.
+    pub server: u64,
+    /// The network ended it.
+    pub network: u64,
+    /// The sender's connection ended before anybody received the message.
+    pub sender_cut: u64,
+}
+
+/// Arrivals with something wrong about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Anomalies {
+    /// Came again.
+    pub duplicate: u64,
+    /// Came after a later message of the same sender.
+    pub reordered: u64,
+    /// Came where it was not expected.
+    pub unexpected: u64,
+    /// Its marker did not fit.
+    pub corrupt: u64,
+}
+
+/// Other generators' messages, as they came here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Remote {
+    /// Deliveries.
+    pub deliveries: Deliveries,
+    /// Anomalies.
+    pub anomalies: Anomalies,
+    /// Times to delivery; across machines they hold the difference of the clocks.
+    pub delivery_seconds: BTreeMap<String, Durations>,
+    /// Estimate of that difference, in seconds, positive where the others' clocks are ahead.
+    pub clock_offset_seconds: Option<f64>,
+}
+
+/// Frames sent and received.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Messages {
+    /// Sent, by kind.
+    pub sent: Counts,
+    /// Received, by kind.
+    pub received: Counts,
+    /// Bytes received.
+    pub received_bytes: u64,
+}
+
+/// Sockets of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Connections {
+    /// Tried to open.
+    pub attempts: u64,
+    /// Did not open, by reason.
+    pub failures: Counts,
+    /// Ended, by initiator and reason.
+    pub disconnects: BTreeMap<String, Counts>,
+}
+
+/// The generator's own account of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Generator {
+    /// CPU time in user code, in seconds.
+    pub cpu_seconds_user: f64,
+    /// CPU time in the kernel, in seconds.
+    pub cpu_seconds_system: f64,
+    /// Most resident memory, in bytes.
+    pub peak_memory_bytes: u64,
+    /// Threads at the end.
+    pub threads: u64,
+    /// How long it was saturated for any reason, in seconds.
+    pub saturated_seconds: f64,
+    /// How long for each reason, in seconds; they may overlap.
+    pub saturated_by: BTreeMap<String, f64>,
+}
+
+/// What the run was held to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Thresholds {
+    /// Most lost deliveries, of any origin.
+    pub max_lost: u64,
+    /// Highest error rate of any stage, as a part of 1.
+    pub max_error_rate: f64,
+}
+
+/// What the run came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The exit code.
+    pub code: u8,
+    /// The reason in words, one sentence or several.
+    pub reason: String,
+}

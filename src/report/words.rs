@@ -1,0 +1,310 @@
+//! The summary for a tired person: the verdict first, then the books, then the rest in aligned lines.
+//!
+//! Prints a [`Summary`] and nothing else, so that a merged one is printed alike.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::chat::{Action, Socket, Stage};
+use crate::metrics::label::Label;
+use crate::report::durations::Durations;
+use crate::report::figures::{bytes, count, latency, percent, rate, share, span};
+use crate::report::summary::{Anomalies, Counts, Deliveries, Summary};
+use crate::report::verdict::meaning;
+
+/// The whole summary as lines of text, ending in a line break.
+#[must_use]
+pub fn render(summary: &Summary) -> String {
+    let mut page = Page::default();
+    page.line(&summary.verdict.reason);
+    page.line("");
+    head(&mut page, summary);
+    page.line("");
+    books(&mut page, "deliveries", &summary.deliveries, &summary.anomalies);
+    times(&mut page, "time to delivery", summary.delivery_seconds.iter());
+    remote(&mut page, summary);
+    page.line("");
+    stages(&mut page, summary);
+    connections(&mut page, summary);
+    page.line("");
+    generator(&mut page, summary);
+    page.row("exit code", &format!("{}: {}", summary.verdict.code, meaning(summary.verdict.code)));
+    page.0
+}
+
+/// Lines with a name in front.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, text: &str) {
+        self.0.push_str(text);
+        self.0.push('\n');
+    }
+
+    fn row(&mut self, name: &str, text: &str) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.0, "{name:<18} {text}");
+    }
+
+    /// A number in a column of numbers, with a remark behind.
+    fn number(&mut self, name: &str, n: u64, remark: &str) {
+        let line = format!("  {name:<16} {:>13}  {remark}", count(n));
+        self.line(line.trim_end());
+    }
+}
+
+fn head(page: &mut Page, summary: &Summary) {
+    let run = &summary.run;
+    let shard = format!("{}/{}", run.shard.index, run.shard.count);
+    page.row("run", &format!("{} on {}, shard {shard}, seed {}", run.id, run.plenary, run.seed));
+    let took = format!("{}, of which {} at full load", span(run.duration_seconds), span(run.hold_seconds));
+    page.row("time", &format!("started {}, took {took}", run.started));
+    let users = &summary.users;
+    let states: Vec<String> =
+        users.states.iter().map(|(state, n)| format!("{} {}", count(*n), state.replace('_', " "))).collect();
+    page.row("users", &format!("{}; at the stop: {}", count(users.target), or_none(states)));
+    for (kind, intents) in in_order::<Action, _>(&summary.rates) {
+        let dropped: u64 = intents.dropped.values().sum();
+        let why = if dropped == 0 { String::new() } else { format!(" ({})", by_kind(&intents.dropped)) };
+        let numbers = format!(
+            "{} of {} set; {} carried out, {} dropped{why}",
+            rate(intents.achieved),
+            rate(intents.set),
+            count(intents.carried_out),
+            count(dropped),
+        );
+        page.row(kind, &numbers);
+    }
+}
+
+fn books(page: &mut Page, title: &str, deliveries: &Deliveries, anomalies: &Anomalies) {
+    let Deliveries { expected, on_time, late, lost, excused, outstanding, raced } = deliveries;
+    page.row(
+        title,
+        &format!(
+            "expected {} = on time {} + late {} + lost {} + excused {} + outstanding {}",
+            count(*expected),
+            count(*on_time),
+            count(*late),
+            count(*lost),
+            count(excused.total),
+            count(*outstanding)
+        ),
+    );
+    let found = on_time + late + lost + excused.total + outstanding;
+    if found != *expected {
+        page.row("", &format!("THE BOOKS DO NOT BALANCE, {} are somewhere: a defect of soakrig", count(found)));
+    }
+    page.number("on time", *on_time, &share(*on_time, *expected));
+    page.number("late", *late, &some_share(*late, *expected));
+    page.number("lost", *lost, &some_share(*lost, *expected));
+    page.number("excused", excused.total, &excuses(deliveries));
+    page.number("outstanding", *outstanding, &some_share(*outstanding, *expected));
+    page.number("duplicate", anomalies.duplicate, "");
+    page.number("reordered", anomalies.reordered, "");
+    page.number("unexpected", anomalies.unexpected, "");
+    page.number("corrupt", anomalies.corrupt, "");
+    if *raced > 0 {
+        page.number("raced", *raced, "arrivals while joining or leaving; in no other number");
+    }
+}
+
+/// Where the excuses come from; who only sees a small number of losses must see this too.
+fn excuses(deliveries: &Deliveries) -> String {
+    let excused = &deliveries.excused;
+    if excused.total == 0 {
+        return String::new();
+    }
+    let parts = [
+        (excused.left, "the user had left"),
+        (excused.server, "the server ended the connection"),
+        (excused.network, "the network did"),
+        (excused.sender_cut, "the sender was cut off"),
+    ];
+    let said: Vec<String> =
+        parts.iter().filter(|(n, _)| *n > 0).map(|(n, why)| format!("{} {why}", count(*n))).collect();
+    format!("{}: {}", share(excused.total, deliveries.expected), said.join(", "))
+}
+
+fn times<'a>(page: &mut Page, title: &str, bases: impl Iterator<Item = (&'a String, &'a Durations)>) {
+    page.line(&format!("{title:<18} {:>10} {:>10} {:>10} {:>10}", "p50", "p90", "p99", "max"));
+    for (basis, times) in bases {
+        let from = match basis.as_str() {
+            "intended" => "as intended",
+            "sent" => "as sent",
+            other => other,
+        };
+        let cell = |seconds: Option<f64>| seconds.map_or_else(|| "-".to_owned(), latency);
+        page.line(&format!(
+            "  {from:<16} {:>10} {:>10} {:>10} {:>10}",
+            cell(times.p50),
+            cell(times.p90),
+            cell(times.p99),
+            cell(times.max)
+        ));
+    }
+}
+
+/// Other generators' messages, where there were any.
+fn remote(page: &mut Page, summary: &Summary) {
+    let remote = &summary.remote;
+    if remote.deliveries == Deliveries::default() && remote.anomalies == Anomalies::default() {
+        return;
+    }
+    page.line("");
+    books(page, "from others", &remote.deliveries, &remote.anomalies);
+    times(page, "time from others", remote.delivery_seconds.iter());
+    if let Some(offset) = remote.clock_offset_seconds {
+        let ahead = if offset < 0.0 { "behind" } else { "ahead" };
+        page.row("clocks", &format!("others' are about {} {ahead}, as far as can be told", latency(offset.abs())));
+    }
+}
+
+fn stages(page: &mut Page, summary: &Summary) {
+    page.line(&format!("{:<18} {:>13} {:>10}  {}", "stage", "operations", "errors", "error rate"));
+    let none = Counts::new();
+    // A stage with errors has operations, unless the summary is odd; then it shows at the end.
+    let odd = summary.errors.keys().filter(|stage| !summary.operations.contains_key(*stage));
+    let stages = in_order::<Stage, _>(&summary.operations).into_iter().map(|(stage, _)| stage).chain(odd);
+    for stage in stages {
+        let operations = summary.operations.get(stage).copied().unwrap_or(0);
+        let kinds = summary.errors.get(stage).unwrap_or(&none);
+        let errors: u64 = kinds.values().sum();
+        let why = if errors == 0 { String::new() } else { format!(": {}", by_kind(kinds)) };
+        let part = share(errors, operations.max(errors));
+        page.line(&format!("  {stage:<16} {:>13} {:>10}  {part}{why}", count(operations), count(errors)));
+    }
+}
+
+fn connections(page: &mut Page, summary: &Summary) {
+    for (socket, sockets) in in_order::<Socket, _>(&summary.connections) {
+        if sockets.attempts == 0 {
+            continue;
+        }
+        let failed: u64 = sockets.failures.values().sum();
+        let ends = sockets.disconnects.iter().flat_map(|(initiator, reasons)| {
+            let who = if initiator == "user" { String::new() } else { format!(" by {initiator}") };
+            reasons.iter().map(move |(reason, n)| format!("{} {}{who}", count(*n), reason.replace('_', " ")))
+        });
+        let numbers =
+            format!("{} tried, {} failed; ended: {}", count(sockets.attempts), count(failed), or_none(ends.collect()));
+        page.row(&format!("{socket} sockets"), &numbers);
+    }
+}
+
+fn generator(page: &mut Page, summary: &Summary) {
+    let generator = &summary.generator;
+    let cpu = generator.cpu_seconds_user + generator.cpu_seconds_system;
+    let load = if summary.run.duration_seconds > 0.0 { cpu / summary.run.duration_seconds } else { 0.0 };
+    page.row(
+        "generator",
+        &format!(
+            "{cpu:.1} s of CPU ({} of one core), at most {} of memory, {} threads",
+            percent((load * 1e3).round() / 1e3),
+            bytes(generator.peak_memory_bytes as f64),
+            generator.threads
+        ),
+    );
+    let saturated = if generator.saturated_seconds > 0.0 {
+        let why: Vec<String> = generator
+            .saturated_by
+            .iter()
+            .map(|(reason, seconds)| format!("{} {}", reason.replace('_', " "), span(*seconds)))
+            .collect();
+        format!("for {} ({})", span(generator.saturated_seconds), or_none(why))
+    } else {
+        "never: the numbers are about the server".to_owned()
+    };
+    page.row("saturated", &saturated);
+    let messages = &summary.messages;
+    let total = |counts: &Counts| count(counts.values().sum());
+    page.row(
+        "frames",
+        &format!(
+            "{} sent, {} received ({})",
+            total(&messages.sent),
+            total(&messages.received),
+            bytes(messages.received_bytes as f64)
+        ),
+    );
+}
+
+/// Entries in the order in which the labels are declared, which is that of a user's life.
+fn in_order<L: Label, T>(entries: &BTreeMap<String, T>) -> Vec<(&String, &T)> {
+    let place = |name: &str| L::MEMBERS.iter().position(|member| member.text() == name).unwrap_or(usize::MAX);
+    let mut entries: Vec<_> = entries.iter().collect();
+    entries.sort_by_key(|(name, _)| place(name));
+    entries
+}
+
+fn by_kind(kinds: &Counts) -> String {
+    let said: Vec<String> = kinds.iter().map(|(kind, n)| format!("{} {}", count(*n), kind.replace('_', " "))).collect();
+    or_none(said)
+}
+
+fn or_none(said: Vec<String>) -> String {
+    if said.is_empty() { "none".to_owned() } else { said.join(", ") }
+}
+
+fn some_share(part: u64, whole: u64) -> String {
+    if part == 0 { String::new() } else { share(part, whole) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::facts::tests::{facts, figures, night};
+    use crate::report::facts::{RunFacts, summarise};
+    use crate::report::verdict::End;
+    use std::time::Duration;
+
+    #[test]
+    fn a_clean_run() {
+        insta::assert_snapshot!(render(&night()));
+    }
+
+    #[test]
+    fn a_bad_night_in_a_fleet() {
+        let mut figures = figures();
+        let [local, remote] = &mut figures.ledger.by_origin;
+        local.outcomes = [200_000, 1_500, 12, 30_000, 8_000, 400, 8];
+        local.outstanding = 80;
+        local.anomalies = [3, 2, 1, 4];
+        local.raced = 5;
+        remote.expected = 11;
+        remote.outcomes[0] = 10;
+        remote.outstanding = 1;
+        figures.ledger.durations[1][0].saturating_record(55_000);
+        figures.ledger.clock_offset = Some(-0.0021);
+        let mut facts = facts();
+        facts.saturated = Duration::from_secs(20);
+        facts.saturated_by[0] = Duration::from_secs(20);
+        insta::assert_snapshot!(render(&summarise(&facts, &figures)));
+    }
+
+    #[test]
+    fn books_that_do_not_balance_are_cried_out() {
+        let mut summary = night();
+        assert!(!render(&summary).contains("DO NOT BALANCE"));
+        summary.deliveries.late += 1;
+        assert!(render(&summary).contains("DO NOT BALANCE, 240,001 are somewhere"));
+    }
+
+    #[test]
+    fn nothing_happened() {
+        let facts = RunFacts {
+            end: End::Refused("there is no plenary nope".into()),
+            took: Duration::ZERO,
+            hold: Duration::ZERO,
+            ..facts()
+        };
+        let figures = crate::report::facts::Figures {
+            ledger: crate::metrics::snapshot::LedgerSnapshot::empty(),
+            users: Default::default(),
+            totals: Default::default(),
+            process: Default::default(),
+        };
+        insta::assert_snapshot!(render(&summarise(&facts, &figures)));
+    }
+}

@@ -1,0 +1,220 @@
+//! Whether the generator itself is the bottleneck: how late intents are issued, and how long
+//! readable sockets wait to be read.
+//!
+//! The verdict is pure ([`Judge`]); the read delay is measured by a [`Probe`]: a thread writes
+//! the time into a socket pair, and a task of the runtime, which waits for its turn like every
+//! user's task, reads it.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use strum::EnumCount;
+use tokio::io::AsyncReadExt as _;
+
+use crate::chat::SaturationReason;
+use crate::clock::{Clock, Stamp};
+
+/// Delays over this are the generator's fault.
+pub const LIMIT: Duration = Duration::from_millis(100);
+/// Delays are judged over windows of this length.
+pub const WINDOW: Duration = Duration::from_secs(10);
+/// So many bad windows in a row mean saturation.
+pub const WINDOWS_IN_A_ROW: u32 = 3;
+/// Between two samples of the read delay.
+const SAMPLE: Duration = Duration::from_millis(20);
+
+/// How many delays a window had, and how many of them were over [`LIMIT`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Delays {
+    /// All of them.
+    pub total: u64,
+    /// Those over the limit.
+    pub over: u64,
+}
+
+impl Delays {
+    /// Whether the 99th percentile is over the limit.
+    #[must_use]
+    pub fn bad(self) -> bool {
+        self.over * 100 > self.total
+    }
+}
+
+/// Counts bad windows.
+#[derive(Debug, Default)]
+pub struct Judge {
+    in_a_row: [u32; SaturationReason::COUNT],
+    any_in_a_row: u32,
+    saturated_by: [Duration; SaturationReason::COUNT],
+    saturated: Duration,
+}
+
+impl Judge {
+    /// Takes a window's delays, by reason; tells which reasons hold now.
+    pub fn window(&mut self, delays: [Delays; SaturationReason::COUNT]) -> [bool; SaturationReason::COUNT] {
+        let mut any = false;
+        for (i, delays) in delays.iter().enumerate() {
+            let time = run_of_bad(&mut self.in_a_row[i], delays.bad());
+            self.saturated_by[i] += time;
+            any |= self.in_a_row[i] >= WINDOWS_IN_A_ROW;
+        }
+        // Overlapping reasons count once.
+        let longest = self.in_a_row.iter().copied().max().unwrap_or(0);
+        self.saturated += match (any, self.any_in_a_row >= WINDOWS_IN_A_ROW) {
+            (true, true) => WINDOW,
+            (true, false) => WINDOW * WINDOWS_IN_A_ROW,
+            (false, _) => Duration::ZERO,
+        };
+        self.any_in_a_row = longest;
+        std::array::from_fn(|i| self.in_a_row[i] >= WINDOWS_IN_A_ROW)
+    }
+
+    /// Whether any reason holds now.
+    #[must_use]
+    pub fn is_saturated(&self) -> bool {
+        self.any_in_a_row >= WINDOWS_IN_A_ROW
+    }
+
+    /// How long any reason held so far, its first windows included.
+    #[must_use]
+    pub fn saturated(&self) -> Duration {
+        self.saturated
+    }
+
+    /// How long each reason held so far.
+    #[must_use]
+    pub fn saturated_by(&self) -> [Duration; SaturationReason::COUNT] {
+        self.saturated_by
+    }
+}
+
+/// Continues or breaks a run of bad windows; the time that has become saturated by it.
+fn run_of_bad(in_a_row: &mut u32, bad: bool) -> Duration {
+    if !bad {
+        *in_a_row = 0;
+        return Duration::ZERO;
+    }
+    *in_a_row += 1;
+    match (*in_a_row).cmp(&WINDOWS_IN_A_ROW) {
+        std::cmp::Ordering::Less => Duration::ZERO,
+        std::cmp::Ordering::Equal => WINDOW * WINDOWS_IN_A_ROW,
+        std::cmp::Ordering::Greater => WINDOW,
+    }
+}
+
+/// Measures the delay between readable and read. Stops when dropped.
+#[derive(Debug)]
+pub struct Probe {
+    counts: Arc<Counts>,
+    reader: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    total: AtomicU64,
+    over: AtomicU64,
+    stop: AtomicBool,
+}
+
+impl Probe {
+    /// Starts measuring, on the current runtime.
+    ///
+    /// # Errors
+    /// Where the system gives no socket pair or thread.
+    pub fn start(clock: Clock) -> std::io::Result<Self> {
+        let counts = Arc::new(Counts::default());
+        let (mut near, far) = std::os::unix::net::UnixStream::pair()?;
+        near.set_nonblocking(true)?;
+        far.set_nonblocking(true)?;
+        let mut far = tokio::net::UnixStream::from_std(far)?;
+        let theirs = Arc::clone(&counts);
+        std::thread::Builder::new().name("read-delay".to_owned()).spawn(move || {
+            while !theirs.stop.load(Ordering::Relaxed) {
+                // A full pipe means that nothing is read: what waits in it tells so later.
+                let _ = near.write(&clock.now().0.to_le_bytes());
+                std::thread::sleep(SAMPLE);
+            }
+        })?;
+        let ours = Arc::clone(&counts);
+        let reader = tokio::spawn(async move {
+            let mut bytes = [0; 8];
+            while far.read_exact(&mut bytes).await.is_ok() {
+                let waited = clock.now().since(Stamp(u64::from_le_bytes(bytes)));
+                ours.total.fetch_add(1, Ordering::Relaxed);
+                ours.over.fetch_add(u64::from(waited > LIMIT), Ordering::Relaxed);
+            }
+        });
+        Ok(Self { counts, reader })
+    }
+
+    /// The delays since the last call.
+    #[must_use]
+    pub fn take(&self) -> Delays {
+        Delays {
+            total: self.counts.total.swap(0, Ordering::Relaxed),
+            over: self.counts.over.swap(0, Ordering::Relaxed),
+        }
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.counts.stop.store(true, Ordering::Relaxed);
+        self.reader.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: Delays = Delays { total: 1000, over: 10 };
+    const BAD: Delays = Delays { total: 1000, over: 11 };
+
+    #[test]
+    fn three_bad_windows_in_a_row_and_no_less() {
+        let mut judge = Judge::default();
+        for _ in 0..5 {
+            judge.window([BAD, GOOD]);
+            judge.window([BAD, GOOD]);
+            assert_eq!(judge.window([GOOD, GOOD]), [false, false]);
+        }
+        assert_eq!(judge.saturated(), Duration::ZERO);
+        judge.window([BAD, GOOD]);
+        judge.window([BAD, GOOD]);
+        assert_eq!(judge.window([BAD, GOOD]), [true, false]);
+        judge.window([BAD, GOOD]);
+        assert_eq!(judge.saturated(), WINDOW * 4);
+        assert_eq!(judge.saturated_by(), [WINDOW * 4, Duration::ZERO]);
+    }
+
+    #[test]
+    fn overlapping_reasons_count_once() {
+        let mut judge = Judge::default();
+        for _ in 0..4 {
+            judge.window([BAD, BAD]);
+        }
+        assert_eq!(judge.saturated(), WINDOW * 4);
+        assert_eq!(judge.saturated_by(), [WINDOW * 4; 2]);
+    }
+
+    #[test]
+    fn an_empty_window_is_not_bad() {
+        assert!(!Delays::default().bad());
+    }
+
+    #[tokio::test]
+    async fn an_idle_runtime_reads_at_once() {
+        let probe = Probe::start(Clock::start()).unwrap();
+        let mut seen = Delays::default();
+        let until = std::time::Instant::now() + Duration::from_secs(10);
+        while seen.total < 5 && std::time::Instant::now() < until {
+            tokio::task::yield_now().await;
+            let more = probe.take();
+            seen = Delays { total: seen.total + more.total, over: seen.over + more.over };
+        }
+        assert!(seen.total >= 5 && seen.over <= 1, "{seen:?}");
+    }
+}

@@ -1,0 +1,21 @@
+//! Intents at a rate: when somebody should act, whatever state anybody is in.
+//!
+//! Timetables are pure arithmetic on absolute times, so a late wake-up shifts nothing: the
+//! next intent comes when it was always going to come. Limits (sign-ins, connects, and a
+//! ceiling over everything that is sent) are governor's.
+
+pub mod limit;
+pub mod pacer;
+pub mod timetable;
+
+use crate::chat::Action;
+use crate::clock::Stamp;
+
+/// "Somebody does this now."
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intent {
+    /// What to do.
+    pub action: Action,
+    /// When it should happen.
+    pub intended: Stamp,
+}

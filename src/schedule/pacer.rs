@@ -1,0 +1,125 @@
+//! The one task that issues intents: it sleeps until the next is due, and issues all that are.
+//!
+//! It waits for nobody: whoever takes an intent takes it at once or it is dropped there.
+
+use std::time::Duration;
+
+use strum::EnumCount;
+use tokio_util::sync::CancellationToken;
+
+use super::Intent;
+use super::timetable::{Spacing, Timetable};
+use crate::chat::Action;
+use crate::clock::{Clock, Stamp};
+
+/// How often rates are asked for anew: they may follow the number of connected users.
+const RATE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Takes intents and says how many there should be.
+pub trait Dispatch: Send {
+    /// The rate of an action now, per second; 0 for none.
+    fn rate(&mut self, action: Action) -> f64;
+
+    /// Takes an intent, `late` after its time.
+    fn issue(&mut self, intent: Intent, late: Duration);
+}
+
+/// Timetables of every action, and where their intents go.
+#[derive(Debug)]
+pub struct Pacer<D> {
+    clock: Clock,
+    tables: [Timetable; Action::COUNT],
+    dispatch: D,
+}
+
+impl<D: Dispatch> Pacer<D> {
+    /// A pacer whose schedule follows from `seed` alone.
+    pub fn new(clock: Clock, spacing: Spacing, seed: u64, dispatch: D) -> Self {
+        let tables = std::array::from_fn(|i| Timetable::new(spacing, seed.wrapping_add(i as u64)));
+        Self { clock, tables, dispatch }
+    }
+
+    /// Issues intents until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let now = self.clock.now();
+            self.issue_due(now);
+            self.take_rates(now);
+            let wake = self.next_wake(now);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep_until(self.clock.instant(wake)) => {}
+            }
+        }
+    }
+
+    /// Issues everything that is due at `now`, each action's intents in order.
+    fn issue_due(&mut self, now: Stamp) {
+        for (action, table) in Action::ALL.iter().zip(&mut self.tables) {
+            while let Some(intended) = table.take_due(now) {
+                self.dispatch.issue(Intent { action: *action, intended }, now.since(intended));
+            }
+        }
+    }
+
+    fn take_rates(&mut self, now: Stamp) {
+        for (action, table) in Action::ALL.iter().zip(&mut self.tables) {
+            table.set_rate(self.dispatch.rate(*action), now);
+        }
+    }
+
+    fn next_wake(&self, now: Stamp) -> Stamp {
+        let next = self.tables.iter().filter_map(Timetable::next).min();
+        let latest = now.plus(RATE_INTERVAL);
+        next.map_or(latest, |n| n.min(latest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    struct Count(mpsc::Sender<(Intent, Duration)>, f64);
+
+    impl Dispatch for Count {
+        fn rate(&mut self, action: Action) -> f64 {
+            if action == Action::Chat { self.1 } else { 0.0 }
+        }
+
+        fn issue(&mut self, intent: Intent, late: Duration) {
+            self.0.send((intent, late)).unwrap();
+        }
+    }
+
+    async fn run_for(rate: f64, time: Duration) -> Vec<(Intent, Duration)> {
+        let (tx, rx) = mpsc::channel();
+        let stop = CancellationToken::new();
+        let pacer = Pacer::new(Clock::start(), Spacing::Even, 1, Count(tx, rate));
+        let task = tokio::spawn(pacer.run(stop.clone()));
+        tokio::time::sleep(time).await;
+        stop.cancel();
+        task.await.unwrap();
+        rx.into_iter().collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_count_over_a_minute_is_exact_at_every_rate() {
+        for rate in [1.0, 7.0, 1_000.0, 10_000.0] {
+            let issued = run_for(rate, Duration::from_secs(60)).await.len();
+            #[allow(clippy::cast_precision_loss)]
+            let off = (issued as f64 - rate * 60.0).abs();
+            // A millisecond of timer resolution at each end.
+            assert!(off <= 1.0 + rate / 500.0, "{rate}/s gave {issued}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn intents_keep_their_intended_times() {
+        let issued = run_for(4.0, Duration::from_secs(2)).await;
+        let times: Vec<u64> = issued.iter().map(|(i, _)| i.intended.0 / 1_000_000).collect();
+        assert_eq!(times, [250, 500, 750, 1000, 1250, 1500, 1750, 2000][..times.len()]);
+        assert!(times.len() >= 7);
+    }
+}

@@ -1,0 +1,235 @@
+//! What the target received, sent and did, counted as it happens.
+//!
+//! [`Tally`] is written from everywhere without a lock; [`Counts`] is a reading of it, and the
+//! JSON of `GET /_target/counts`. Knows nothing of how the numbers come about.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+/// A number that is only added to, or a gauge that also falls.
+#[derive(Debug, Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(super) fn one(&self) {
+        self.add(1);
+    }
+
+    pub(super) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(super) fn less(&self, n: u64) {
+        self.0.fetch_sub(n, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Declares a group of counters and the reading of it.
+macro_rules! group {
+    ($(#[$meta:meta])* $counts:ident / $tally:ident { $($(#[$doc:meta])* $name:ident),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct $counts { $($(#[$doc])* pub $name: u64),+ }
+
+        $(#[$meta])*
+        #[derive(Debug, Default)]
+        pub(super) struct $tally { $($(#[$doc])* pub(super) $name: Counter),+ }
+
+        impl $tally {
+            pub(super) fn read(&self) -> $counts {
+                $counts { $($name: self.$name.get()),+ }
+            }
+        }
+    };
+}
+
+group! {
+    /// HTTP requests by route; a request that became a socket is under its page's route too.
+    HttpCounts / HttpTally {
+        /// All requests, those below included.
+        requests,
+        /// `GET /accounts/signup/`.
+        signup_forms,
+        /// `POST /accounts/signup/`.
+        signup_posts,
+        /// `GET /accounts/login/`.
+        login_forms,
+        /// `POST /accounts/login/`.
+        login_posts,
+        /// `/event/<slug>/`, pages and upgrades.
+        events,
+        /// `/breakout/<id>/`, pages and upgrades.
+        breakouts,
+        /// `/accounts/delete/`, both methods.
+        deletes,
+        /// Pages with "Over Capacity".
+        over_capacity_pages,
+        /// Redirects to the log-in page.
+        sent_to_login,
+        /// Posts refused with 403 for their CSRF cookie, token or referer.
+        csrf_refused,
+        /// Answers 400.
+        bad_requests,
+        /// Answers 404.
+        not_found,
+        /// TCP connections accepted.
+        connections,
+        /// Times that accepting failed, for want of file descriptors for instance.
+        accept_failures,
+    }
+}
+
+group! {
+    /// Accounts and sessions.
+    AccountCounts / AccountTally {
+        /// Accounts that exist now.
+        now,
+        /// Sign-ups that made an account.
+        signed_up,
+        /// Sign-ups refused by the form.
+        signups_refused,
+        /// Log-ins that made a session.
+        logged_in,
+        /// Log-ins refused, the locked ones included.
+        logins_refused,
+        /// Log-ins refused because the name was locked.
+        logins_locked,
+        /// Accounts deleted.
+        deleted,
+    }
+}
+
+group! {
+    /// Websockets: how many came, and how each ended. `opened` is `open_now` and `ended` together.
+    SocketCounts / SocketTally {
+        /// Upgrades answered with 101.
+        opened,
+        /// Open now, in a room or not.
+        open_now,
+        /// In the plenary rooms now: what a chat of now would be sent to, over all plenaries.
+        plenary_now,
+        /// In breakout rooms now.
+        breakout_now,
+        /// Upgrades refused with 400, 403 or 500 by the rules of the protocol.
+        refused,
+        /// Sockets that are over.
+        ended,
+        /// Of these: the client sent a close frame first.
+        ended_by_client,
+        /// The client ended the stream without a close frame, or reset it.
+        ended_without_close,
+        /// The target ended it without a close frame because the client sent what the application crashes on.
+        ended_by_crash,
+        /// The target closed with 1002, 1007 or 1009: the client broke RFC 6455 or the size limit.
+        ended_by_breach,
+        /// The target closed with 1011: no pong in time.
+        ended_by_silence,
+        /// The target ended it because too much was waiting to be written.
+        ended_by_slowness,
+        /// The target closed with 1001 because it was stopped.
+        ended_by_stop,
+        /// A fault ended it.
+        ended_by_fault,
+    }
+}
+
+group! {
+    /// What came from clients over websockets.
+    ReceivedCounts / ReceivedTally {
+        /// Chats taken in.
+        chats,
+        /// Heartbeat texts.
+        heartbeats,
+        /// Breakout seats taken over.
+        takeovers,
+        /// Frames answered with an `error` frame.
+        refused,
+        /// Frames that ended the connection without a close frame.
+        crashes,
+        /// Websocket pings.
+        pings,
+        /// Websocket pongs.
+        pongs,
+        /// Bytes read.
+        bytes,
+    }
+}
+
+group! {
+    /// What went to clients over websockets, in frames on single sockets (deliveries).
+    ///
+    /// Without faults: `chats_due` = `chats_queued` = `chats_written` + `chats_discarded` + what waits now.
+    SentCounts / SentTally {
+        /// Deliveries owed: for each chat, the sockets in its room when it was broadcast.
+        chats_due,
+        /// Chat frames handed to a socket's queue, injected copies included.
+        chats_queued,
+        /// Chat frames wholly given to the kernel.
+        chats_written,
+        /// Chat frames that were queued, or should have been, on a socket that ended first.
+        chats_discarded,
+        /// `presence` frames queued, of plenaries and breakouts.
+        presence_queued,
+        /// `presence` frames wholly given to the kernel.
+        presence_written,
+        /// `presence` frames replaced by a newer one while they waited (batched presence only).
+        presence_replaced,
+        /// `breakout_presence` frames queued.
+        breakout_presence_queued,
+        /// `error` frames queued.
+        errors,
+        /// Websocket pings queued.
+        pings,
+        /// All frames wholly given to the kernel, control frames included.
+        frames_written,
+        /// Bytes given to the kernel.
+        bytes,
+        /// Users taken off a list because they were silent.
+        pruned,
+    }
+}
+
+/// A reading of everything the target counts; each number is since the start unless it ends in `now`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    /// HTTP requests.
+    pub http: HttpCounts,
+    /// Accounts and sessions.
+    pub accounts: AccountCounts,
+    /// Websockets.
+    pub sockets: SocketCounts,
+    /// Frames from clients.
+    pub received: ReceivedCounts,
+    /// Frames to clients.
+    pub sent: SentCounts,
+}
+
+/// The live numbers behind [`Counts`].
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) http: HttpTally,
+    pub(super) accounts: AccountTally,
+    pub(super) sockets: SocketTally,
+    pub(super) received: ReceivedTally,
+    pub(super) sent: SentTally,
+}
+
+impl Tally {
+    /// A reading; each number is exact, and they may be some events apart from one another.
+    pub(super) fn read(&self) -> Counts {
+        Counts {
+            http: self.http.read(),
+            accounts: self.accounts.read(),
+            sockets: self.sockets.read(),
+            received: self.received.read(),
+            sent: self.sent.read(),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! How a target is started: address, presence mode, times.
+//!
+//! Plain values and their spelling; knows no sockets.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What a target is started with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where to listen; port 0 picks one, which [`Target::addr`](super::Target::addr) tells.
+    pub listen: SocketAddr,
+    /// A path that stands before every other one, such as `/chat`; empty for none.
+    pub prefix: String,
+    /// How member lists are sent.
+    pub presence: PresenceMode,
+    /// Seeds everything that is drawn by lot.
+    pub seed: u64,
+    /// Bytes that may wait for one socket; a reader that falls further behind is cut off.
+    pub queue: usize,
+    /// The application's own times.
+    pub timing: Timing,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            prefix: String::new(),
+            presence: PresenceMode::Full,
+            seed: 0,
+            queue: 64 * 1024 * 1024,
+            timing: Timing::default(),
+        }
+    }
+}
+
+/// The application's own times, as observed; shorter ones are for tests.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// Between two websocket pings, and how long a pong may take.
+    pub ping: Duration,
+    /// How long a user may be silent before the member list forgets it.
+    pub silence: Duration,
+    /// How often silent users are looked for.
+    pub prune: Duration,
+    /// How long a name is locked after five refused log-ins.
+    pub lock: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { ping: seconds(20), silence: seconds(60), prune: seconds(20), lock: seconds(300) }
+    }
+}
+
+/// How member lists are sent; full lists cost the square of the users at each join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PresenceMode {
+    /// The full list to everybody at every join and leave, as the application does.
+    #[default]
+    Full,
+    /// The full list to the newcomer at once, to everybody else at most once in this time. A list
+    /// that still waits for its socket is replaced by the next one.
+    Batched(Duration),
+    /// One short list to each newcomer, with only itself in it, and no breakout lists to the plenary.
+    Off,
+}
+
+impl fmt::Display for PresenceMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("full"),
+            Self::Batched(every) => write!(f, "batched:{}", humantime::format_duration(*every)),
+            Self::Off => f.write_str("off"),
+        }
+    }
+}
+
+/// A presence mode that is not spelled `full`, `batched:1s` or `off`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not `full`, `off` or `batched:` with a time above zero, such as `batched:1s`")]
+pub struct UnknownPresenceMode(String);
+
+impl FromStr for PresenceMode {
+    type Err = UnknownPresenceMode;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unknown = || UnknownPresenceMode(text.to_owned());
+        match text {
+            "full" => Ok(Self::Full),
+            "off" => Ok(Self::Off),
+            _ => {
+                let every = text.strip_prefix("batched:").ok_or_else(unknown)?;
+                let every = humantime::parse_duration(every).map_err(|_| unknown())?;
+                if every.is_zero() { Err(unknown()) } else { Ok(Self::Batched(every)) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_presence_mode_reads_as_it_is_shown() {
+        for text in ["full", "off", "batched:1s", "batched:250ms"] {
+            assert_eq!(text.parse::<PresenceMode>().unwrap().to_string(), text);
+        }
+        for text in ["", "Full", "batched", "batched:", "batched:0s", "batched:x"] {
+            assert!(text.parse::<PresenceMode>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! One request, read and bounded: path, cookies, form fields, who it is.
+//!
+//! Knows HTTP's spelling and the CSRF rule; answers nothing else.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::header::{COOKIE, HOST, HeaderName, REFERER};
+use http::{HeaderMap, Method, Request};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+
+use super::page::Reply;
+use crate::target::accounts::User;
+use crate::target::csrf;
+use crate::target::world::World;
+
+/// The largest body of a form, in bytes.
+const FORM_LIMIT: usize = 64 * 1024;
+
+/// A request as the pages see it.
+pub(super) struct Visit {
+    pub method: Method,
+    /// The path behind the target's prefix.
+    pub path: String,
+    pub query: Option<String>,
+    pub headers: HeaderMap,
+    /// Who the session cookie stands for.
+    pub user: Option<Arc<User>>,
+    cookies: HashMap<String, String>,
+    fields: HashMap<String, String>,
+}
+
+impl Visit {
+    /// Reads a request; none where it is not one that the application takes.
+    pub(super) async fn of(world: &World, request: Request<Incoming>) -> Option<Self> {
+        let (parts, body) = request.into_parts();
+        let host = parts.headers.get(HOST)?.to_str().ok()?;
+        if host.is_empty() || host.contains(['/', '@', ' ', '_']) {
+            return None;
+        }
+        let path = parts.uri.path().strip_prefix(world.options.prefix.as_str()).unwrap_or("/no/such/prefix").to_owned();
+        let fields = if parts.method == Method::POST {
+            let body = Limited::new(body, FORM_LIMIT).collect().await.ok()?.to_bytes();
+            url::form_urlencoded::parse(&body).into_owned().collect()
+        } else {
+            HashMap::new()
+        };
+        let cookies = cookies(&parts.headers);
+        let user = cookies.get("sessionid").and_then(|cookie| world.session(cookie));
+        let query = parts.uri.query().map(str::to_owned);
+        Some(Self { method: parts.method, path, query, headers: parts.headers, user, cookies, fields })
+    }
+
+    /// The parts of the path.
+    pub(super) fn segments(&self) -> Vec<&str> {
+        self.path.split('/').filter(|part| !part.is_empty()).collect()
+    }
+
+    /// A cookie's value, empty where there is none.
+    pub(super) fn cookie(&self, name: &str) -> &str {
+        self.cookies.get(name).map_or("", String::as_str)
+    }
+
+    /// A form field's value, empty where there is none.
+    pub(super) fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+
+    /// A local path to go on to after the log-in.
+    pub(super) fn next(&self) -> Option<String> {
+        let query = self.query.as_deref().unwrap_or_default().as_bytes();
+        let next = url::form_urlencoded::parse(query).find(|(name, _)| name == "next")?.1.into_owned();
+        (next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n'])).then_some(next)
+    }
+
+    /// Whether a proxy in front took it over TLS.
+    pub(super) fn is_secure(&self) -> bool {
+        self.header(&HeaderName::from_static("x-forwarded-proto")) == "https"
+    }
+
+    fn header(&self, name: &HeaderName) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Refuses a post without the cookie, the field that fits it, and over TLS the referer.
+    pub(super) fn check_csrf(&self) -> Result<(), Reply> {
+        if self.is_secure() {
+            let own = format!("https://{}/", self.header(&HOST));
+            if !self.header(&REFERER).starts_with(&own) {
+                return Err(forbidden("Referer checking failed"));
+            }
+        }
+        if csrf::fits(self.cookie("csrftoken"), self.field("csrfmiddlewaretoken")) {
+            Ok(())
+        } else {
+            Err(forbidden("CSRF cookie not set, or CSRF token missing or incorrect"))
+        }
+    }
+}
+
+fn forbidden(reason: &str) -> Reply {
+    Reply::error(403, &format!("CSRF verification failed. Request aborted. {reason}."))
+}
+
+fn cookies(headers: &HeaderMap) -> HashMap<String, String> {
+    let pairs =
+        headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
+    pairs
+        .filter_map(|pair| pair.trim().split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}

@@ -1,0 +1,231 @@
+//! The frames a plenary server sends, spelled as the recorded ones.
+//!
+//! Turns rooms' facts into frames ready for any number of sockets; knows no socket and no room.
+
+use bytes::Bytes;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::accounts::User;
+use super::frame::{self, Opcode};
+use super::json::dumps;
+
+/// What a frame is, for counting and for faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The chat of this id.
+    Chat(u64),
+    /// A member list.
+    Presence,
+    /// A breakout's member list for the plenary.
+    BreakoutPresence,
+    /// An `error` frame.
+    Error,
+    /// A websocket ping.
+    Ping,
+    /// A pong or a close.
+    Control,
+}
+
+/// A whole frame, framed once and shared by every socket it goes to.
+#[derive(Debug, Clone)]
+pub(super) struct Frame {
+    pub kind: Kind,
+    pub bytes: Bytes,
+}
+
+impl Frame {
+    fn text(kind: Kind, text: &str) -> Self {
+        Self { kind, bytes: frame::whole(Opcode::Text, text.as_bytes()) }
+    }
+
+    /// A websocket ping.
+    pub(super) fn ping() -> Self {
+        Self { kind: Kind::Ping, bytes: Bytes::from_static(&[0x89, 4, b'l', b'i', b'f', b'e']) }
+    }
+
+    /// The answer to a client's ping.
+    pub(super) fn pong(payload: &[u8]) -> Self {
+        Self { kind: Kind::Control, bytes: frame::whole(Opcode::Pong, payload) }
+    }
+
+    /// A close with `code`.
+    pub(super) fn close(code: u16) -> Self {
+        Self { kind: Kind::Control, bytes: frame::close(code) }
+    }
+}
+
+/// Somebody in a member list.
+pub(super) struct Card<'a> {
+    pub user: &'a User,
+    /// Address of the avatar, the same for everybody.
+    pub image: &'a str,
+}
+
+impl Serialize for Card<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(6))?;
+        map.serialize_entry("id", &self.user.id)?;
+        map.serialize_entry("username", &self.user.username)?;
+        map.serialize_entry("display_name", &self.user.username)?;
+        map.serialize_entry("image", self.image)?;
+        map.serialize_entry("contact_card_twitter", &())?;
+        map.serialize_entry("contact_card_email", &())?;
+        map.end()
+    }
+}
+
+/// The payload of a member list.
+#[derive(Serialize)]
+pub(super) struct MemberList<'a> {
+    pub channel_name: &'a str,
+    pub members: Vec<Card<'a>>,
+    pub lurkers: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breakout_id: Option<String>,
+}
+
+/// Broadcasts put `type` last.
+#[derive(Serialize)]
+struct Broadcast<'a, P> {
+    payload: P,
+    r#type: &'a str,
+}
+
+/// A member list for those in its room.
+pub(super) fn presence(list: &MemberList<'_>) -> Frame {
+    Frame::text(Kind::Presence, &dumps(&Broadcast { payload: list, r#type: "presence" }))
+}
+
+/// A breakout's member list for the plenary; `breakout_id` must be set.
+pub(super) fn breakout_presence(list: &MemberList<'_>) -> Frame {
+    Frame::text(Kind::BreakoutPresence, &dumps(&Broadcast { payload: list, r#type: "breakout_presence" }))
+}
+
+/// A chat, as it stands in frames and in the event page.
+#[derive(Serialize)]
+pub(super) struct ChatPayload<'a> {
+    pub id: u64,
+    /// The sender's numeric id.
+    pub user: u64,
+    /// ISO 8601 with microseconds.
+    pub created: &'a str,
+    /// Sanitised HTML.
+    pub message: &'a str,
+    pub highlight: bool,
+    pub archived: bool,
+    pub mentions: [(); 0],
+}
+
+/// The payload's text, made once for the frame and for the history.
+pub(super) fn chat_payload(payload: &ChatPayload<'_>) -> Box<RawValue> {
+    // `dumps` gives whole JSON, so the other branch cannot be taken.
+    RawValue::from_string(dumps(payload)).unwrap_or_default()
+}
+
+/// The frame of a chat.
+pub(super) fn chat(id: u64, payload: &RawValue) -> Frame {
+    Frame::text(Kind::Chat(id), &dumps(&Broadcast { payload, r#type: "chat" }))
+}
+
+/// An `error` frame of a plenary: `type` last.
+pub(super) fn error(text: &str) -> Frame {
+    #[derive(Serialize)]
+    struct Error<'a> {
+        error: &'a str,
+        r#type: &'a str,
+    }
+    Frame::text(Kind::Error, &dumps(&Error { error: text, r#type: "error" }))
+}
+
+/// An `error` frame of a breakout: `type` first.
+pub(super) fn breakout_error(text: &str) -> Frame {
+    #[derive(Serialize)]
+    struct Error<'a> {
+        r#type: &'a str,
+        error: &'a str,
+    }
+    Frame::text(Kind::Error, &dumps(&Error { r#type: "error", error: text }))
+}
+
+/// Why a breakout lets nobody in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turned {
+    /// As many are in as may be.
+    Full,
+    /// The user is in another breakout.
+    Elsewhere,
+}
+
+/// The member list that says no; `channel` is the socket's own name.
+pub(super) fn turned_away(channel: &str, why: Turned) -> Frame {
+    #[derive(Serialize)]
+    struct Payload<'a> {
+        channel_name: &'a str,
+        members: [(); 0],
+        error: &'a str,
+        error_code: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Refusal<'a> {
+        r#type: &'a str,
+        payload: Payload<'a>,
+    }
+    let (error, error_code) = match why {
+        Turned::Full => ("Over capacity", "over-capacity"),
+        Turned::Elsewhere => ("Already connected", "already-connected"),
+    };
+    let payload = Payload { channel_name: channel, members: [], error, error_code };
+    Frame::text(Kind::Presence, &dumps(&Refusal { r#type: "presence", payload }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORDED: &str = include_str!("../../tests/frames/server.jsonl");
+    const IMAGE: &str = "https://127.0.0.1:58000/media/assets/default_avatar.jpg";
+
+    fn is_recorded(frame: &Frame) {
+        let head = if frame.bytes[1] == 126 { 4 } else { 2 };
+        let text = std::str::from_utf8(&frame.bytes[head..]).unwrap();
+        assert!(RECORDED.lines().any(|line| line == text), "not recorded: {text}");
+    }
+
+    fn user(id: u64, username: &str) -> User {
+        User { id, username: username.to_owned() }
+    }
+
+    #[test]
+    fn frames_are_spelled_as_recorded() {
+        let (first, second) = (user(6, "loadtest0"), user(7, "loadtest1"));
+        let card = |user| Card { user, image: IMAGE };
+        let list = MemberList {
+            channel_name: "plenary-1",
+            members: vec![card(&first), card(&second)],
+            lurkers: 0,
+            breakout_id: None,
+        };
+        is_recorded(&presence(&list));
+        let list = MemberList { channel_name: "plenary-3", members: Vec::new(), lurkers: 1, breakout_id: None };
+        is_recorded(&presence(&list));
+        let breakout_id = Some("1".to_owned());
+        let list = MemberList { channel_name: "breakout-1", members: vec![card(&second)], lurkers: 0, breakout_id };
+        is_recorded(&breakout_presence(&list));
+        is_recorded(&error("Missing type"));
+        let own = "specific.4fafd98d39f04099b82bc73f34fa40d6!7aa4d7514e3741ffa3852040df0488ae";
+        is_recorded(&turned_away(own, Turned::Full));
+    }
+
+    #[test]
+    fn a_chat_is_spelled_as_recorded() {
+        let created = "2026-11-23T04:55:59.571659+00:00";
+        let message = super::super::sanitise::sanitise(
+            "a <b>b</b> & <i>i</i> <script>x</script> http://e.com \"q\" 's' caf\u{e9} \u{1f600} 1 < 2",
+        );
+        let payload =
+            ChatPayload { id: 2, user: 6, created, message: &message, highlight: false, archived: false, mentions: [] };
+        is_recorded(&chat(2, &chat_payload(&payload)));
+    }
+}

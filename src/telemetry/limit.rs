@@ -1,0 +1,151 @@
+//! Keeps a broken server from filling a disk: each place in the code may say ten things in ten
+//! seconds; where it would say more, the rest is counted, and its window grows up to ten minutes.
+//!
+//! So whatever happens for hours, a place writes at most ten lines in ten minutes. The number of
+//! places is that of the log macros in the program.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tracing::callsite::Identifier;
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Filter};
+
+/// Lines that a place may write in a window.
+const LINES: u32 = 10;
+/// The window of a place that keeps to that.
+const SHORTEST: Duration = Duration::from_secs(10);
+/// The window of one that does not for long.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// Lines of one place that were left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suppressed {
+    /// The place in the code.
+    pub place: String,
+    /// Its lines' level.
+    pub level: Level,
+    /// How many.
+    pub lines: u64,
+}
+
+#[derive(Debug)]
+struct Place {
+    metadata: &'static Metadata<'static>,
+    window: Duration,
+    window_begin: Instant,
+    written: u32,
+    /// Left out in this window, and since the last report.
+    overflowed: bool,
+    unreported: u64,
+}
+
+impl Place {
+    fn new(metadata: &'static Metadata<'static>, now: Instant) -> Self {
+        Self { metadata, window: SHORTEST, window_begin: now, written: 0, overflowed: false, unreported: 0 }
+    }
+
+    fn admit(&mut self, now: Instant) -> bool {
+        if now.saturating_duration_since(self.window_begin) >= self.window {
+            self.window = if self.overflowed { (self.window * 2).min(LONGEST) } else { SHORTEST };
+            (self.window_begin, self.written, self.overflowed) = (now, 0, false);
+        }
+        if self.written < LINES {
+            self.written += 1;
+            return true;
+        }
+        self.overflowed = true;
+        self.unreported += 1;
+        false
+    }
+}
+
+/// Counts lines by place; clones share the counts.
+#[derive(Debug, Clone, Default)]
+pub struct Limiter {
+    places: Arc<Mutex<HashMap<Identifier, Place>>>,
+}
+
+impl Limiter {
+    /// Whether a line of this place may be written now.
+    fn admit(&self, metadata: &'static Metadata<'static>, now: Instant) -> bool {
+        let mut places = self.places.lock();
+        places.entry(metadata.callsite()).or_insert_with(|| Place::new(metadata, now)).admit(now)
+    }
+
+    /// Takes the counts of what was left out since the last call.
+    #[must_use]
+    pub fn drain(&self) -> Vec<Suppressed> {
+        let mut places = self.places.lock();
+        let speechless = places.values_mut().filter(|place| place.unreported > 0);
+        speechless
+            .map(|place| Suppressed {
+                place: format!("{}:{}", place.metadata.target(), place.metadata.line().unwrap_or(0)),
+                level: *place.metadata.level(),
+                lines: std::mem::take(&mut place.unreported),
+            })
+            .collect()
+    }
+}
+
+impl<S: Subscriber> Filter<S> for Limiter {
+    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        true
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
+        self.admit(event.metadata(), Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::callsite::Callsite;
+
+    /// A place of its own at each use.
+    macro_rules! place {
+        () => {
+            tracing::callsite! { name: "place", kind: tracing::metadata::Kind::EVENT, fields: }.metadata()
+        };
+    }
+
+    fn admitted(limiter: &Limiter, place: &'static Metadata<'static>, now: Instant, lines: usize) -> usize {
+        (0..lines).filter(|_| limiter.admit(place, now)).count()
+    }
+
+    #[test]
+    fn ten_lines_a_window_and_each_place_for_itself() {
+        let (limiter, begin) = (Limiter::default(), Instant::now());
+        let (one, other) = (place!(), place!());
+        assert_eq!(admitted(&limiter, one, begin, 25), 10);
+        assert_eq!(admitted(&limiter, other, begin, 3), 3);
+        assert_eq!(admitted(&limiter, one, begin + SHORTEST, 4), 4);
+        let left_out = limiter.drain();
+        assert_eq!(left_out.len(), 1);
+        assert_eq!(left_out[0].lines, 15);
+        assert!(limiter.drain().is_empty());
+    }
+
+    #[test]
+    fn a_day_of_shouting_stays_short() {
+        let (limiter, begin) = (Limiter::default(), Instant::now());
+        let place = place!();
+        let written: usize =
+            (0..86_400).map(|second| admitted(&limiter, place, begin + Duration::from_secs(second), 20)).sum();
+        assert!(written <= 86_400 / 600 * 10 + 100, "{written} lines");
+    }
+
+    #[test]
+    fn a_place_that_calms_down_is_heard_again_at_once() {
+        let (limiter, begin) = (Limiter::default(), Instant::now());
+        let place = place!();
+        admitted(&limiter, place, begin, 100);
+        assert_eq!(admitted(&limiter, place, begin + SHORTEST, 1), 1);
+        let after_quiet = begin + SHORTEST + SHORTEST * 2;
+        assert_eq!(admitted(&limiter, place, after_quiet, 12), 10);
+        assert_eq!(admitted(&limiter, place, after_quiet + SHORTEST, 1), 1);
+    }
+}

@@ -1,0 +1,63 @@
+//! What a user hears on its plenary socket, frame by frame, on its way to the books.
+//!
+//! Called synchronously from the read: no waiting, no allocation for an ordinary chat.
+
+use std::sync::atomic::Ordering;
+
+use super::world::World;
+use crate::chat::{FrameKind, SentKind, Socket, Stage, UserIndex, UserState};
+use crate::clock::Stamp;
+use crate::drivers::{Event, Received};
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// A 101, but no presence yet.
+    Joining,
+    /// In the room.
+    Connected,
+    /// A close has begun.
+    Closing,
+}
+
+pub(super) struct Ear<'a, D> {
+    pub(super) world: &'a World<D>,
+    pub(super) me: UserIndex,
+    /// When the connection was begun.
+    pub(super) began: Stamp,
+    pub(super) phase: &'a mut Phase,
+}
+
+impl<D> Ear<'_, D> {
+    pub(super) fn hear(&mut self, frame: &Received<'_>) {
+        let world = self.world;
+        world.metrics.received(frame.kind, 1);
+        match frame.event {
+            Event::Chat { user, sighting } => world.ledger.lock().receive(self.me, user, sighting, frame.at),
+            Event::Presence(_) if *self.phase == Phase::Joining => self.come_in(frame.at),
+            Event::Breakouts(breakouts) => world.note_breakouts(breakouts),
+            Event::Refused(kind) => world.metrics.error(Stage::Receive, kind),
+            Event::Malformed { marked } => self.malformed(marked, frame.at),
+            Event::Presence(_) | Event::Other => {}
+        }
+        if frame.kind == FrameKind::Ping {
+            // The socket has answered it by itself.
+            world.metrics.sent(SentKind::Pong);
+        }
+    }
+
+    fn come_in(&mut self, at: Stamp) {
+        *self.phase = Phase::Connected;
+        self.world.ledger.lock().connected(self.me);
+        self.world.roster.set(self.me, UserState::Connected);
+        self.world.metrics.connected(Socket::Plenary, at.since(self.began));
+        self.world.anybody_came.store(true, Ordering::Relaxed);
+    }
+
+    fn malformed(&self, marked: bool, at: Stamp) {
+        self.world.metrics.error(Stage::Receive, crate::chat::FailureKind::Malformed);
+        if marked {
+            self.world.ledger.lock().corrupt(self.me, 0, at);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! How a user gets a session, and into the room: which step follows which answer.
+
+use super::life::Life;
+use crate::chat::{Failure, FailureKind, Stage, UserState};
+use crate::drivers::{Driver, Room, Session};
+
+impl<D: Driver> Life<D> {
+    /// Opens the event page, signing in first where there is no session the server knows.
+    pub(super) async fn enter(&mut self) -> Result<Room, Failure> {
+        let mut session = match self.world.sessions.get(self.me) {
+            Some(session) => session,
+            None => self.sign_in().await?,
+        };
+        self.world.roster.set(self.me, UserState::Connecting);
+        self.world.limits.connect.ready().await;
+        match self.open(&mut session).await {
+            Err(failure) if failure.kind == FailureKind::SignedOut => {
+                self.world.sessions.forget(self.me);
+                session = self.sign_in().await?;
+                self.world.roster.set(self.me, UserState::Connecting);
+                self.open(&mut session).await
+            }
+            opened => opened,
+        }
+    }
+
+    async fn open(&self, session: &mut Session) -> Result<Room, Failure> {
+        let opened = self.world.driver.open(session).await;
+        match &opened {
+            Ok(room) => {
+                self.world.metrics.operation(Stage::Event);
+                self.world.note_breakouts(&room.breakouts);
+                self.world.sessions.put(self.me, session.clone());
+            }
+            // Being signed out is the way to the sign-in, whose own stage tells how that went.
+            Err(failure) if failure.kind == FailureKind::SignedOut => {}
+            Err(failure) => self.count(Stage::Event, Err(failure)),
+        }
+        opened
+    }
+
+    /// Signs up, or logs in where the account is known to exist; each falls back to the other
+    /// once. A name that is taken and whose log-in is refused has another password: that is final.
+    async fn sign_in(&mut self) -> Result<Session, Failure> {
+        self.world.roster.set(self.me, UserState::SigningIn);
+        self.world.limits.sign_in.ready().await;
+        let account = self.world.crowd.account(self.me);
+        let driver = &self.world.driver;
+        let mut session = Session::default();
+        if self.world.sessions.is_known(self.me) {
+            match driver.log_in(&account, &mut session).await {
+                // A server that has forgotten its accounts says the same as to a wrong password.
+                Err(failure) if failure.kind == FailureKind::WrongPassword => session = Session::default(),
+                outcome => return self.signed_in(Stage::Login, outcome, session),
+            }
+        }
+        match driver.sign_up(&account, &mut session).await {
+            Err(failure) if failure.kind == FailureKind::NameTaken => {
+                self.count(Stage::Signup, Ok(()));
+                session = Session::default();
+                let outcome = driver.log_in(&account, &mut session).await;
+                self.signed_in(Stage::Login, outcome, session)
+            }
+            outcome => self.signed_in(Stage::Signup, outcome, session),
+        }
+    }
+
+    fn signed_in(&self, stage: Stage, outcome: Result<(), Failure>, session: Session) -> Result<Session, Failure> {
+        self.count(stage, outcome.as_ref().map(|_| ()));
+        outcome?;
+        self.world.sessions.put(self.me, session.clone());
+        Ok(session)
+    }
+
+    fn count(&self, stage: Stage, outcome: Result<(), &Failure>) {
+        self.world.metrics.operation(stage);
+        if let Err(failure) = outcome {
+            self.world.metrics.error(stage, failure.kind);
+            tracing::warn!(user = %self.username(), stage = stage.as_str(), %failure, "step failed");
+        }
+    }
+}

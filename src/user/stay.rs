@@ -1,0 +1,306 @@
+//! A stay in the room: one socket, from its 101 to its end.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::breakout;
+use super::ear::{Ear, Phase};
+use super::life::{Life, Visit};
+use super::world::World;
+use crate::chat::{Action, EndReason, Failure, FailureKind, Initiator, Socket, UserIndex, UserState};
+use crate::clock::Stamp;
+use crate::drivers::{Connection, Driver, Ended, Outgoing, Progress};
+use crate::fleet::desk::Desk;
+use crate::ledger::Excuse;
+use crate::schedule::Intent;
+
+/// Between two signs of life; every second one is the heartbeat, so it goes out every 25 s.
+const BEAT: Duration = Duration::from_millis(12_500);
+/// From the 101 to the first presence frame, at most.
+const PRESENCE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A socket on which nothing was read for this long, pongs included, is dead.
+const SILENCE: Duration = Duration::from_secs(75);
+/// A frame that is not written after this long means that the server reads no more.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the server may take to answer a close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Reads in a row before anything else is looked at.
+const READS_IN_A_ROW: u32 = 16;
+
+pub(super) struct Stay<D: Driver> {
+    connection: D::Connection,
+    world: Arc<World<D>>,
+    me: UserIndex,
+    user_id: u64,
+    phase: Phase,
+    began: Stamp,
+    last_read: Stamp,
+    writing_since: Option<Stamp>,
+    next_beat: Stamp,
+    beats: u32,
+    /// Ends the breakout visit of this stay; present while there is one.
+    breakout: Option<CancellationToken>,
+}
+
+/// Why the loop of a stay ends.
+enum Turn {
+    /// The connection is over.
+    Over(Ended),
+    /// The server has begun to close.
+    ServerCloses,
+    /// The user leaves on purpose.
+    Leave(EndReason),
+    /// The user gives the connection up.
+    GiveUp(Ended),
+}
+
+impl<D: Driver> Stay<D> {
+    pub(super) fn new(
+        connection: D::Connection,
+        world: Arc<World<D>>,
+        me: UserIndex,
+        user_id: u64,
+        began: Stamp,
+    ) -> Self {
+        let now = world.clock.now();
+        let next_beat = now.plus(BEAT);
+        Self {
+            connection,
+            world,
+            me,
+            user_id,
+            phase: Phase::Joining,
+            began,
+            last_read: now,
+            writing_since: None,
+            next_beat,
+            beats: 0,
+            breakout: None,
+        }
+    }
+
+    /// Holds the socket until it ends, whoever ends it.
+    pub(super) async fn hold(mut self, life: &mut Life<D>) -> Visit {
+        let turn = self.turn(life).await;
+        let joined = self.phase != Phase::Joining;
+        let left = matches!(turn, Turn::Leave(EndReason::Left));
+        let stopped = matches!(turn, Turn::Leave(EndReason::Stopped));
+        let ended = self.wind_up(turn, if left { UserState::Away } else { UserState::BackingOff }).await;
+        self.world.ledger.lock().ended(self.me, excuse(ended.initiator));
+        self.world.withdraw(self.me, if left { UserState::Away } else { UserState::BackingOff });
+        self.world.metrics.connection_closed(Socket::Plenary);
+        if joined {
+            self.world.metrics.disconnect(Socket::Plenary, ended.initiator, ended.reason);
+        }
+        match (joined, left, stopped) {
+            (_, _, true) => Visit::Stopped,
+            (_, true, _) => Visit::Left,
+            (true, ..) => Visit::Cut(self.world.clock.now().since(self.began)),
+            (false, ..) => self.never_joined(ended, life),
+        }
+    }
+
+    fn never_joined(&self, ended: Ended, life: &Life<D>) -> Visit {
+        let kind = match ended.reason {
+            EndReason::NoPresence => FailureKind::NoPresence,
+            EndReason::Reset => FailureKind::ConnectionReset,
+            EndReason::FrameTooLarge => FailureKind::FrameTooLarge,
+            EndReason::InvalidUtf8 => FailureKind::InvalidUtf8,
+            EndReason::ProtocolViolation => FailureKind::Protocol,
+            EndReason::Io => FailureKind::Io,
+            _ => FailureKind::ConnectionClosed,
+        };
+        self.world.metrics.connect_failure(Socket::Plenary, kind);
+        let failure =
+            Failure::with(kind, format!("the socket ended before the first presence frame: {}", ended.reason.as_str()));
+        tracing::warn!(user = %life.username(), stage = "connect", %failure, "step failed");
+        Visit::Failed(failure)
+    }
+
+    /// Until something ends the stay.
+    async fn turn(&mut self, life: &mut Life<D>) -> Turn {
+        let world = Arc::clone(&self.world);
+        let Some(desk) = world.roster.desk(self.me) else { return Turn::Leave(EndReason::Stopped) };
+        let mut knock = pin!(desk.knocked());
+        let mut timer = pin!(sleep_until(world.clock.instant(self.next_wake())));
+        let mut closing = pin!(world.closing.cancelled());
+        let mut reads = 0;
+        loop {
+            let mut ear = Ear { world: &world, me: self.me, began: self.began, phase: &mut self.phase };
+            tokio::select! {
+                biased;
+                progress = self.connection.drive(|frame| ear.hear(&frame)), if reads < READS_IN_A_ROW => {
+                    reads += 1;
+                    if let Some(turn) = self.progressed(progress, life) {
+                        return turn;
+                    }
+                    if !matches!(progress, Progress::Written) {
+                        continue;
+                    }
+                }
+                () = &mut knock => knock.set(desk.knocked()),
+                () = &mut closing => return Turn::Leave(EndReason::Stopped),
+                () = &mut timer => {
+                    if let Some(turn) = self.beat(&mut timer) {
+                        return turn;
+                    }
+                }
+                () = std::future::ready(()), if reads >= READS_IN_A_ROW => {}
+            }
+            reads = 0;
+            if let Some(turn) = self.take_up(desk, life) {
+                return turn;
+            }
+        }
+    }
+
+    fn progressed(&mut self, progress: Progress, life: &mut Life<D>) -> Option<Turn> {
+        match progress {
+            Progress::Read { at, bytes } => {
+                self.last_read = at;
+                self.world.metrics.received_bytes(bytes as u64);
+                if self.phase == Phase::Connected {
+                    life.concluded(Ok(()));
+                }
+                None
+            }
+            Progress::Written => {
+                self.writing_since = None;
+                None
+            }
+            Progress::Closing(_) => Some(Turn::ServerCloses),
+            Progress::Ended(ended) => Some(Turn::Over(ended)),
+        }
+    }
+
+    /// Carries out the intent on the desk, if there is one and the socket is free for it. The
+    /// desk is free again once the frame before is wholly written.
+    fn take_up(&mut self, desk: &Desk, life: &mut Life<D>) -> Option<Turn> {
+        if self.phase != Phase::Connected || self.connection.is_writing() {
+            return None;
+        }
+        let Some(intent) = desk.take() else {
+            desk.done();
+            return None;
+        };
+        self.world.carried_out(intent.action);
+        match intent.action {
+            Action::Chat => self.chat(intent),
+            Action::Leave => return Some(Turn::Leave(EndReason::Left)),
+            Action::Breakout => self.join_breakout(life),
+        }
+        if !self.connection.is_writing() {
+            desk.done();
+        }
+        None
+    }
+
+    fn chat(&mut self, intent: Intent) {
+        let world = &self.world;
+        let now = world.clock.now();
+        let handed = world.ledger.lock().hand_over(self.me, intent.intended, now);
+        let text = handed.marker.stamp(self.user_id, &world.texts.next());
+        self.send(Outgoing::Chat(&text), now);
+    }
+
+    fn send(&mut self, frame: Outgoing<'_>, now: Stamp) {
+        self.world.metrics.sent(frame.kind());
+        if self.connection.begin(frame) {
+            self.writing_since = Some(now);
+        }
+    }
+
+    fn join_breakout(&mut self, life: &mut Life<D>) {
+        if self.breakout.as_ref().is_some_and(|visit| !visit.is_cancelled()) {
+            return;
+        }
+        let Some(id) = self.world.some_breakout(&mut life.rng) else { return };
+        let over = CancellationToken::new();
+        self.breakout = Some(over.clone());
+        self.world.visits.spawn(breakout::visit(Arc::clone(&self.world), self.me, id, over));
+    }
+
+    /// A sign of life is due, or a timeout has passed.
+    fn beat(&mut self, timer: &mut Pin<&mut Sleep>) -> Option<Turn> {
+        let now = self.world.clock.now();
+        if let Some(reason) = self.overdue(now) {
+            return Some(Turn::GiveUp(Ended { initiator: Initiator::Network, reason }));
+        }
+        if now >= self.next_beat {
+            self.next_beat = now.plus(BEAT);
+            self.beats = self.beats.wrapping_add(1);
+            if !self.connection.is_writing() {
+                let frame = if self.beats.is_multiple_of(2) { Outgoing::Heartbeat } else { Outgoing::Ping };
+                self.send(frame, now);
+            }
+        }
+        timer.as_mut().reset(self.world.clock.instant(self.next_wake()));
+        None
+    }
+
+    fn overdue(&self, now: Stamp) -> Option<EndReason> {
+        if self.phase == Phase::Joining && now >= self.began.plus(PRESENCE_TIMEOUT) {
+            return Some(EndReason::NoPresence);
+        }
+        if self.writing_since.is_some_and(|since| now.since(since) >= WRITE_TIMEOUT) {
+            return Some(EndReason::WriteTimeout);
+        }
+        (now.since(self.last_read) >= SILENCE).then_some(EndReason::Silent)
+    }
+
+    fn next_wake(&self) -> Stamp {
+        match self.phase {
+            Phase::Joining => self.next_beat.min(self.began.plus(PRESENCE_TIMEOUT)),
+            Phase::Connected | Phase::Closing => self.next_beat,
+        }
+    }
+
+    /// Brings the connection to its end; what still arrives on the way counts.
+    async fn wind_up(&mut self, turn: Turn, state: UserState) -> Ended {
+        if let Some(breakout) = self.breakout.take() {
+            breakout.cancel();
+        }
+        if self.phase == Phase::Connected {
+            self.phase = Phase::Closing;
+            self.world.ledger.lock().closing(self.me);
+            self.world.withdraw(self.me, state);
+        }
+        let fallback = match turn {
+            Turn::Over(ended) | Turn::GiveUp(ended) => return ended,
+            Turn::ServerCloses => None,
+            Turn::Leave(reason) => {
+                self.world.metrics.sent(crate::chat::SentKind::Close);
+                self.connection.close();
+                Some(Ended { initiator: Initiator::User, reason })
+            }
+        };
+        let ended = tokio::time::timeout(CLOSE_TIMEOUT, self.last_words()).await.ok();
+        // Whoever began the close ended the connection, however its end then looked.
+        fallback.or(ended).unwrap_or(Ended { initiator: Initiator::Server, reason: EndReason::NoCloseFrame })
+    }
+
+    async fn last_words(&mut self) -> Ended {
+        let world = Arc::clone(&self.world);
+        loop {
+            let mut ear = Ear { world: &world, me: self.me, began: self.began, phase: &mut self.phase };
+            match self.connection.drive(|frame| ear.hear(&frame)).await {
+                Progress::Ended(ended) => return ended,
+                Progress::Read { bytes, .. } => world.metrics.received_bytes(bytes as u64),
+                Progress::Written | Progress::Closing(_) => {}
+            }
+        }
+    }
+}
+
+/// What a connection's end means for what had not come.
+fn excuse(initiator: Initiator) -> Excuse {
+    match initiator {
+        Initiator::User => Excuse::Left,
+        Initiator::Server => Excuse::Server,
+        Initiator::Network => Excuse::Network,
+    }
+}

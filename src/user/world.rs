@@ -1,0 +1,150 @@
+//! What all users of a generator share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use strum::EnumCount;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::sessions::Sessions;
+use super::texts::Texts;
+use crate::chat::{Account, Action, DropReason, Secret, UserIndex, UserState};
+use crate::clock::Clock;
+use crate::drivers::BreakoutId;
+use crate::fleet::roster::Roster;
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::schedule::Intent;
+use crate::schedule::limit::Limit;
+
+/// How users behave.
+#[derive(Debug, Clone, Copy)]
+pub struct Habits {
+    /// How long a user who left stays away, shortest and longest.
+    pub away: (Duration, Duration),
+    /// How long a breakout is stayed in, shortest and longest.
+    pub breakout_stay: (Duration, Duration),
+    /// Seed of everything a user decides for itself.
+    pub seed: u64,
+}
+
+/// What the server is spared.
+#[derive(Debug)]
+pub struct Limits {
+    /// Sign-ups and log-ins.
+    pub sign_in: Limit,
+    /// Event pages with their sockets, and breakouts.
+    pub connect: Limit,
+}
+
+/// Who the users are.
+#[derive(Debug)]
+pub struct Crowd {
+    /// Username of each user.
+    pub usernames: Box<[Box<str>]>,
+    /// The password they share.
+    pub password: Secret,
+}
+
+impl Crowd {
+    /// A user's credentials.
+    #[must_use]
+    pub fn account(&self, user: UserIndex) -> Account {
+        let username = self.usernames.get(user.get()).map(ToString::to_string).unwrap_or_default();
+        Account { username, password: self.password.clone() }
+    }
+}
+
+/// What all users of a generator share.
+pub struct World<D> {
+    /// The protocol.
+    pub driver: D,
+    /// The time.
+    pub clock: Clock,
+    /// The books.
+    pub ledger: Mutex<Ledger>,
+    /// Who is where.
+    pub roster: Roster,
+    /// The counts.
+    pub metrics: Arc<Metrics>,
+    /// What the server is spared.
+    pub limits: Limits,
+    /// How users behave.
+    pub habits: Habits,
+    /// Who they are.
+    pub crowd: Crowd,
+    /// Their sessions.
+    pub sessions: Sessions,
+    /// What they say.
+    pub texts: Texts,
+    /// Breakouts that may be joined, as last heard.
+    pub breakouts: Mutex<Arc<[BreakoutId]>>,
+    /// Cancelled when sending stops: nobody starts or comes back any more.
+    pub stopping: CancellationToken,
+    /// Cancelled when the sockets are to be closed.
+    pub closing: CancellationToken,
+    /// Breakout visits under way.
+    pub visits: TaskTracker,
+    /// Intents carried out, by [`Action`].
+    pub done: [AtomicU64; Action::COUNT],
+    /// Users whose first attempt to connect has come to an end, well or badly.
+    pub debuts: AtomicUsize,
+    /// Set once any user has been connected.
+    pub anybody_came: AtomicBool,
+}
+
+impl<D> World<D> {
+    /// Gives an intent to somebody, or counts why nobody could take it.
+    pub fn dispatch(&self, intent: Intent) {
+        let offered = if self.stopping.is_cancelled() { Err(DropReason::Stopping) } else { self.roster.offer(intent) };
+        if let Err(reason) = offered {
+            self.metrics.dropped(intent.action, reason);
+        }
+    }
+
+    /// A user goes to a state where it takes no intents; one that it has not begun goes to another.
+    pub(super) fn withdraw(&self, user: UserIndex, to: UserState) {
+        self.roster.set(user, to);
+        if let Some(desk) = self.roster.desk(user) {
+            let left = desk.take();
+            desk.done();
+            if let Some(intent) = left {
+                self.dispatch(intent);
+            }
+        }
+    }
+
+    /// An intent was carried out.
+    pub(super) fn carried_out(&self, action: Action) {
+        self.done[action as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A user's first attempt has come to an end.
+    pub(super) fn debut(&self) {
+        self.debuts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A user's own randomness.
+    pub(super) fn rng(&self, user: UserIndex) -> SmallRng {
+        SmallRng::seed_from_u64(self.habits.seed ^ (u64::from(user.0) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// A breakout to join, or nothing where there is none.
+    pub(super) fn some_breakout(&self, rng: &mut SmallRng) -> Option<BreakoutId> {
+        let breakouts = Arc::clone(&self.breakouts.lock());
+        (!breakouts.is_empty()).then(|| breakouts[rng.random_range(0..breakouts.len())])
+    }
+
+    /// Notes the breakouts as a user was told of them.
+    pub(super) fn note_breakouts(&self, heard: &[BreakoutId]) {
+        let mut breakouts = self.breakouts.lock();
+        if **breakouts != *heard {
+            *breakouts = heard.into();
+        }
+    }
+}
