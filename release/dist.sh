@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds what a release holds, into dist/: static binaries, an SBOM, checksums.
+# Builds what a release holds, into dist/: static binaries, completions, man pages, an SBOM,
+# checksums.
 #
 # x86_64 always (on an x86_64 machine); aarch64 where Rust's standard library and a linker for it
 # are installed: rustup target add aarch64-unknown-linux-gnu; apt-get install gcc-aarch64-linux-gnu
@@ -64,7 +65,17 @@ fi
 "$tools/bin/$SBOM_TOOL" cyclonedx --quiet --format json --describe crate --override-filename soakrig.cdx
 mv soakrig.cdx.json "$dist/"
 
-(cd "$dist" && sha256sum -- * >SHA256SUMS)
+# The binary for this machine writes its own completions and man pages.
 host=$dist/soakrig-$(uname -m)-unknown-linux-gnu
-[ ! -x "$host" ] || "$host" --version
+if [ -x "$host" ]; then
+    "$host" --version
+    "$host" completions bash >"$dist/soakrig.bash"
+    "$host" completions zsh >"$dist/_soakrig"
+    "$host" completions fish >"$dist/soakrig.fish"
+    "$host" man >"$dist/soakrig.1"
+    for command in run demo target check cleanup merge health; do
+        "$host" man "$command" >"$dist/soakrig-$command.1"
+    done
+fi
+(cd "$dist" && sha256sum -- * >SHA256SUMS)
 ls -l "$dist" >&2

@@ -118,7 +118,7 @@ class Host:
                 self.process.kill()
                 self.process.wait(10)
         for words in (["umount", str(self.root)], ["umount", str(self.directory / "layer")],
-                      ["ip", "netns", "del", self.name]):
+                      ["ip", "link", "del", f"{self.name}-v"], ["ip", "netns", "del", self.name]):
             subprocess.run(words, capture_output=True, check=False, timeout=30)
         for group in self.groups:
             for below in sorted(group.rglob("*/"), reverse=True):

@@ -53,7 +53,7 @@ def test_instances_are_tagged_bounded_and_made_once(ec2_fleet, cloud):
         end = cloud.ec2.describe_instance_attribute(
             InstanceId=one["InstanceId"], Attribute="instanceInitiatedShutdownBehavior")
         assert end["InstanceInitiatedShutdownBehavior"]["Value"] == "terminate"
-        assert "shutdown -h +105\n" in user_data(cloud, one)
+        assert "shutdown -h +105 " in user_data(cloud, one)
     again = fleet.play("provision.yml").expect()
     assert again.changed() == 0, again.text
     assert {one["InstanceId"] for one in cloud.instances()} == {one["InstanceId"] for one in made}

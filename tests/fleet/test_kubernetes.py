@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -138,12 +139,14 @@ class Podman:
 
 
 @pytest.fixture
-def podman(tmp_path):
-    """A podman whose pods end with the test."""
-    made = Podman(tmp_path)
+def podman():
+    """A podman whose pods end with the test. It wants short paths."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="pod-"))
+    made = Podman(directory)
     yield made
     made("pod", "rm", "--all", "--force", check=False)
     made("system", "reset", "--force", check=False)
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def import_image(podman, binary, directory):

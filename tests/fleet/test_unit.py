@@ -26,7 +26,7 @@ def variables_of_the_group():
     """Settings that the group's variables give in a real play, and a play elsewhere does not see."""
     return {"fleet_provider": "ec2", "ec2_count": 3, "loadtest_user_min": 0, "loadtest_user_max": 9,
             "loadtest_chattiness": 5, "loadtest_grace": 15, "soakrig_binary": "unused",
-            "generator_shard_index": 1, "generator_shard_count": 3}
+            "fleet_metrics_port": 9464, "generator_shard_index": 1, "generator_shard_count": 3}
 
 
 def test_systemd_finds_no_fault(unit):
