@@ -179,7 +179,7 @@ async fn a_server_that_hangs_is_a_timeout_at_every_stage() {
 }
 
 #[tokio::test]
-async fn error_texts_cannot_write_to_the_terminal() {
+async fn error_texts_cannot_write_to_the_terminal_or_show_the_password() {
     let shows = async |text: String| {
         let stage = Stage::open(move |_, stream| {
             let page = format!("<input name=csrfmiddlewaretoken value=t><span class=help-block>{text}");
@@ -190,6 +190,8 @@ async fn error_texts_cannot_write_to_the_terminal() {
     let failure = shows("\x1b]0;owned\x07\x1b[2J\u{9b}31mhello\u{202e}".to_owned()).await;
     assert_eq!(failure.kind, FailureKind::SignupRefused);
     assert!(!failure.to_string().contains(|c: char| c.is_control() || c == '\u{202e}'), "{failure:?}");
+    let failure = shows("you said correct horse".to_owned()).await;
+    assert_eq!(failure.detail, "you said …");
     let failure = shows("é".repeat(100_000)).await;
     assert_eq!(failure.detail.chars().count(), Failure::DETAIL_LIMIT);
 }

@@ -171,7 +171,7 @@ fn holds_1014(messages: &[Owned]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
     fn frames_are_read_as_tungstenite_reads_them(

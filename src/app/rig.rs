@@ -149,16 +149,20 @@ impl<D: Driver> Rig<D> {
             Some(end) => tokio::time::timeout_at(end, holding).await.unwrap_or_default(),
             None => holding.await,
         }
-        world.stopping.cancel();
+        self.stop();
         // The pacer ends at the token; a panic in it was reported by the hook.
         let _ = pacer.await;
-        self.course.lock().stopped(world);
+    }
+
+    /// Begins the stop: notes where everybody is, and lets nobody start or send any more.
+    pub(super) fn stop(&self) {
+        self.course.lock().stopped(&self.world);
+        self.world.stopping.cancel();
     }
 
     async fn wind_up(&self, at_once: bool) {
         let world = &self.world;
-        world.stopping.cancel();
-        self.course.lock().stopped(world);
+        self.stop();
         if !at_once {
             let settled = async {
                 while world.ledger.lock().outstanding() > 0 {

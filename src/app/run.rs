@@ -149,11 +149,10 @@ async fn until_the_end<D: Driver>(
     view: View<D>,
 ) -> Result<End, StartError> {
     let mut signals = Signals::listen()?;
-    let stopping = rig.world.stopping.clone();
     let second = async {
         signals.next().await;
         tracing::info!("stopping: deliveries settle, then the sockets close; a second signal ends at once");
-        stopping.cancel();
+        rig.stop();
         signals.next().await;
     };
     let running = async {

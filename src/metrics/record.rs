@@ -28,10 +28,14 @@ impl Metrics {
         self.stages.connect_attempts.add(socket, 1);
     }
 
-    /// It did not come to its first frame. Counts as an error of [`Stage::Connect`].
+    /// It did not come to its first frame. Counts as an error of [`Stage::Connect`], unless a
+    /// breakout said that it is full or that the user sits in another one: answers as they should be.
     pub fn connect_failure(&self, socket: Socket, kind: FailureKind) {
         self.connect_failures.add((socket, kind), 1);
-        self.stages.error(Stage::Connect, kind);
+        let answered = matches!(kind, FailureKind::OverCapacity | FailureKind::AlreadyConnected);
+        if socket == Socket::Plenary || !answered {
+            self.stages.error(Stage::Connect, kind);
+        }
     }
 
     /// It came to its first frame, `took` after the attempt.

@@ -39,7 +39,7 @@ pub(super) async fn sign_up(
         ("password1", password),
         ("password2", password),
     ];
-    post(browser, site, session, Step::Signup, url, &fields, refused_sign_up).await?;
+    post(browser, site, session, Step::Signup, url, &fields, |said| refused_sign_up(&without(&said, password))).await?;
     cookies::forget(session, cookies::NOTICES);
     Ok(())
 }
@@ -52,8 +52,9 @@ pub(super) async fn log_in(
 ) -> Result<(), Failure> {
     let url = site.log_in();
     let Form::Fresh(token) = read(browser, site, session, Step::Login, url.clone()).await? else { return Ok(()) };
-    let fields = [(TOKEN, token.as_str()), ("login", &who.username), ("password", who.password.reveal())];
-    post(browser, site, session, Step::Login, url, &fields, refused_log_in).await?;
+    let password = who.password.reveal();
+    let fields = [(TOKEN, token.as_str()), ("login", &who.username), ("password", password)];
+    post(browser, site, session, Step::Login, url, &fields, |said| refused_log_in(&without(&said, password))).await?;
     cookies::forget(session, cookies::NOTICES);
     Ok(())
 }
@@ -114,20 +115,25 @@ fn judge_post(site: &Site, page: &Page, refused: impl FnOnce(String) -> Failure)
     }
 }
 
-fn refused_sign_up(reasons: String) -> Failure {
+/// What a page says, without the password it may repeat.
+fn without(said: &str, password: &str) -> String {
+    if password.is_empty() { said.to_owned() } else { said.replace(password, "…") }
+}
+
+fn refused_sign_up(reasons: &str) -> Failure {
     let kind = if reasons.to_lowercase().contains("already exists") {
         FailureKind::NameTaken
     } else {
         FailureKind::SignupRefused
     };
-    refused_form(kind, &reasons)
+    refused_form(kind, reasons)
 }
 
-fn refused_log_in(reasons: String) -> Failure {
+fn refused_log_in(reasons: &str) -> Failure {
     let kind = if reasons.to_lowercase().contains("too many failed") {
         FailureKind::Locked
     } else {
         FailureKind::WrongPassword
     };
-    refused_form(kind, &reasons)
+    refused_form(kind, reasons)
 }

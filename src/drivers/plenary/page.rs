@@ -10,11 +10,17 @@ use scraper::{Html, Selector};
 
 use crate::chat::{Failure, FailureKind};
 
-/// The most of a page that is parsed, in bytes; the real forms are under 20 kB.
-const PARSE_LIMIT: usize = 256 << 10;
+/// The largest page that is parsed, in bytes; the real forms are under 20 kB.
+const PARSE_LIMIT: usize = 1 << 20;
 
-/// The most tags in it.
-const TAG_LIMIT: usize = 10_000;
+/// The most tags in it: the parser looks through all open elements at each tag.
+const TAG_LIMIT: usize = 3_000;
+
+/// The most attributes of a tag: the parser compares each with all before it.
+const ATTRIBUTE_LIMIT: usize = 1_000;
+
+/// The longest tag, in bytes.
+const TAG_LENGTH_LIMIT: usize = 64 << 10;
 
 static CSRF: LazyLock<Option<Selector>> = LazyLock::new(|| Selector::parse("input[name=csrfmiddlewaretoken]").ok());
 static REASONS: LazyLock<Option<Selector>> =
@@ -26,10 +32,8 @@ pub(super) struct FormPage(Html);
 
 impl FormPage {
     pub(super) fn parse(body: &[u8]) -> Result<Self, Failure> {
-        let tags = memchr::memchr_iter(b'<', body).count();
-        if body.len() > PARSE_LIMIT || tags > TAG_LIMIT {
-            let what = format!("a page of {} bytes and {tags} tags is no form", body.len());
-            return Err(Failure::with(FailureKind::NoCsrf, what));
+        if let Some(reason) = unfit(body) {
+            return Err(Failure::with(FailureKind::NoCsrf, format!("the page is no form: {reason}")));
         }
         Ok(Self(Html::parse_document(&String::from_utf8_lossy(body))))
     }
@@ -61,6 +65,48 @@ impl FormPage {
     pub(super) fn is_over_capacity(&self) -> bool {
         FULL.as_ref().is_some_and(|selector| self.0.select(selector).next().is_some())
     }
+}
+
+/// What speaks against giving a page to the parser.
+fn unfit(page: &[u8]) -> Option<&'static str> {
+    if page.len() > PARSE_LIMIT {
+        return Some("it is too large");
+    }
+    let mut tags = 0;
+    for at in memchr::memchr_iter(b'<', page) {
+        tags += 1;
+        if tags > TAG_LIMIT {
+            return Some("it has too many tags");
+        }
+        if page.get(at + 1).is_some_and(u8::is_ascii_alphabetic) && is_overloaded(&page[at + 1..]) {
+            return Some("a tag is too long or has too many attributes");
+        }
+    }
+    None
+}
+
+/// Whether the tag at the start of `page` is over its limits. What separates attributes is
+/// counted, so it may have fewer.
+fn is_overloaded(page: &[u8]) -> bool {
+    let (mut separators, mut quote, mut before) = (0, None, b' ');
+    for &byte in page.iter().take(TAG_LENGTH_LIMIT) {
+        match (quote, byte) {
+            (Some(open), _) if byte == open => quote = None,
+            (Some(_), _) => continue,
+            (None, b'"' | b'\'') if before == b'=' => quote = Some(byte),
+            (None, b'>') => return false,
+            (None, b'/' | b'"' | b'\'') => separators += 1,
+            (None, _) if byte.is_ascii_whitespace() => separators += 1,
+            (None, _) => {}
+        }
+        if separators > ATTRIBUTE_LIMIT {
+            return true;
+        }
+        if !byte.is_ascii_whitespace() {
+            before = byte;
+        }
+    }
+    page.len() > TAG_LENGTH_LIMIT
 }
 
 /// Text fit for a terminal: white space folded, control and direction characters left out,
@@ -143,10 +189,17 @@ mod tests {
 
     #[test]
     fn a_page_that_is_no_form_is_not_parsed() {
-        let nested = "<div>".repeat(TAG_LIMIT + 1);
-        assert_eq!(FormPage::parse(nested.as_bytes()).err().unwrap().kind, FailureKind::NoCsrf);
-        let long = " x".repeat(PARSE_LIMIT);
-        assert_eq!(FormPage::parse(long.as_bytes()).err().unwrap().kind, FailureKind::NoCsrf);
+        let attributes: String = (0..=ATTRIBUTE_LIMIT).map(|n| format!(" a{n}='>'")).collect();
+        for page in ["<div>".repeat(TAG_LIMIT + 1), " x".repeat(PARSE_LIMIT), format!("<a{attributes}>")] {
+            assert_eq!(FormPage::parse(page.as_bytes()).err().unwrap().kind, FailureKind::NoCsrf);
+        }
+    }
+
+    #[test]
+    fn a_long_page_with_scripts_is_still_a_form() {
+        let script = "if (a <b) { c('<d'); } // 'tis >\n".repeat(1_000);
+        let html = format!("<script>{script}</script><input name=csrfmiddlewaretoken value=t>");
+        assert_eq!(page(&html).csrf().unwrap(), "t");
     }
 
     proptest! {
