@@ -132,9 +132,9 @@ class Podman:
                       "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
 
     def __call__(self, *words, check=True, **options):
-        done = subprocess.run([*self.flags, *words], env=self.environment, capture_output=True, text=True,
-                              check=False, timeout=180, **options)
-        assert not check or done.returncode == 0, f"podman {words}: {done.stderr}"
+        done = subprocess.run([*self.flags, *words], env=self.environment, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False, timeout=180, **options)
+        assert not check or done.returncode == 0, f"podman {words}: {done.stdout}"
         return done.stdout
 
 
@@ -183,15 +183,23 @@ def test_podman_runs_the_pod_of_the_job(podman, binary, tmp_path):
         "JOB_COMPLETION_INDEX": "1", "SOAKRIG_URL": "http://127.0.0.1:8000", "SOAKRIG_DURATION": "8s"}.items()]
     container["image"] = "localhost/soakrig:0.1.0"
     beside = target["spec"]["template"]["spec"]["containers"][0] | {"image": "localhost/soakrig:0.1.0"}
-    # Started first, as in the cluster, where the generator would wait for the name.
     spec["containers"] = [beside, container]
     for one in spec["containers"]:
         one.pop("readinessProbe")
+        one.pop("ports")  # nothing is published from a pod without a network
     pod = {"apiVersion": "v1", "kind": "Pod",
            "metadata": {"name": "soakrig", "labels": job["spec"]["template"]["metadata"]["labels"]}, "spec": spec}
+    settings = [one for one in of_kind(objects, "ConfigMap") if "SOAKRIG_SHARDS" in one["data"]]
     manifest = tmp_path / "pod.yaml"
-    manifest.write_text(yaml.safe_dump_all(of_kind(objects, "ConfigMap")[-1:] + of_kind(objects, "Secret") + [pod]))
-    podman("play", "kube", "--network", "none", str(manifest))
+    manifest.write_text(yaml.safe_dump_all([*settings, *of_kind(objects, "Secret"), pod]))
+    podman("play", "kube", "--network", "none", "--start=false", str(manifest))
+    # In the cluster an init container waits for the target; here the order of the starts does.
+    podman("start", "soakrig-target")
+    deadline = time.monotonic() + 60
+    while "8000" not in podman("logs", "soakrig-target", check=False):
+        assert time.monotonic() < deadline, "the target did not start"
+        time.sleep(0.2)
+    podman("start", "soakrig-soakrig")
     podman("wait", "soakrig-soakrig")
     said = podman("logs", "soakrig-soakrig", check=False)
     inspected = podman("inspect", "--format", "{{.State.ExitCode}} {{.HostConfig.ReadonlyRootfs}} {{.Config.User}}",
