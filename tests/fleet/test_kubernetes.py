@@ -179,8 +179,7 @@ def test_podman_runs_the_pod_of_the_job(podman, binary, tmp_path):
     for name in ("initContainers", "topologySpreadConstraints", "serviceAccountName"):
         spec.pop(name)
     (container,) = spec["containers"]
-    container["env"] = [{"name": name, "value": value} for name, value in {
-        "JOB_COMPLETION_INDEX": "1", "SOAKRIG_URL": "http://127.0.0.1:8000", "SOAKRIG_DURATION": "8s"}.items()]
+    container["env"] = [{"name": "JOB_COMPLETION_INDEX", "value": "1"}]
     container["image"] = "localhost/soakrig:0.1.0"
     beside = target["spec"]["template"]["spec"]["containers"][0] | {"image": "localhost/soakrig:0.1.0"}
     spec["containers"] = [beside, container]
@@ -190,6 +189,7 @@ def test_podman_runs_the_pod_of_the_job(podman, binary, tmp_path):
     pod = {"apiVersion": "v1", "kind": "Pod",
            "metadata": {"name": "soakrig", "labels": job["spec"]["template"]["metadata"]["labels"]}, "spec": spec}
     settings = [one for one in of_kind(objects, "ConfigMap") if "SOAKRIG_SHARDS" in one["data"]]
+    settings[0]["data"] |= {"SOAKRIG_URL": "http://127.0.0.1:8000", "SOAKRIG_DURATION": "8s"}
     manifest = tmp_path / "pod.yaml"
     manifest.write_text(yaml.safe_dump_all([*settings, *of_kind(objects, "Secret"), pod]))
     podman("play", "kube", "--network", "none", "--start=false", str(manifest))
@@ -204,4 +204,5 @@ def test_podman_runs_the_pod_of_the_job(podman, binary, tmp_path):
     said = podman("logs", "soakrig-soakrig", check=False)
     inspected = podman("inspect", "--format", "{{.State.ExitCode}} {{.HostConfig.ReadonlyRootfs}} {{.Config.User}}",
                        "soakrig-soakrig").strip()
-    assert inspected.startswith("0 true"), inspected + "\n" + said[-3000:]
+    assert inspected == "0 true 65532:65532", inspected + "\n" + said[-3000:]
+    assert "shard 1/2" in said
