@@ -62,7 +62,7 @@ done
 if ! "$tools/bin/$SBOM_TOOL" cyclonedx --version 2>/dev/null | grep -qF "$SBOM_VERSION"; then
     cargo install --quiet --locked --root "$tools" --version "$SBOM_VERSION" "$SBOM_TOOL"
 fi
-"$tools/bin/$SBOM_TOOL" cyclonedx --quiet --format json --describe crate --override-filename soakrig.cdx
+"$tools/bin/$SBOM_TOOL" cyclonedx --quiet --format json --override-filename soakrig.cdx
 mv soakrig.cdx.json "$dist/"
 
 # The binary for this machine writes its own completions and man pages.

@@ -35,5 +35,5 @@ fi
 # and all of them end with this command.
 cd "$here"
 exec unshare --net --mount --pid --fork --mount-proc --kill-child \
-    sh -c 'ip link set lo up && exec "$@"' sh \
+    sh -c 'mkdir -p /run/netns && mount -t tmpfs netns /run/netns && ip link set lo up && exec "$@"' sh \
     "$venv/bin/python" -m pytest -p no:cacheprovider -q "$@"

@@ -148,7 +148,7 @@ def check_generator(machine, shard):
 @pytest.mark.slow
 def test_a_failure_halfway_ends_the_instances(ec2_fleet, cloud, hosts):
     machines = hosts(2)
-    machines[1].ssh("mkdir -p /etc/soakrig/password")  # the password cannot be written there
+    machines[1].ssh("touch /etc/soakrig")  # where a directory has to be
     fleet = ec2_fleet(machines)
     failed = fleet.play("site.yml").expect(code=1)
     assert "Not ready: loadtest-test-1" in failed.text or "loadtest-test-1 failed at" in failed.text
@@ -161,10 +161,10 @@ def test_a_failure_halfway_ends_the_instances(ec2_fleet, cloud, hosts):
 @pytest.mark.slow
 def test_the_controller_is_killed_and_the_instances_end_themselves(ec2_fleet, cloud, hosts, target):
     machines = hosts(2)
-    fleet = ec2_fleet(machines, max_test_duration=30, fleet_expiry_margin=30)
+    fleet = ec2_fleet(machines, max_test_duration=90, fleet_expiry_margin=30)
     controller = fleet.begin("site.yml")
     wait_until(lambda: all("active" == machine.ssh("systemctl is-active soakrig-generator", check=False).strip()
-                           for machine in machines), 120, "the generators did not start")
+                           for machine in machines), 300, "the generators did not start")
     os.killpg(controller.pid, signal.SIGKILL)
     controller.wait(10)
     alive = cloud.instances()
@@ -179,9 +179,9 @@ def test_the_controller_is_killed_and_the_instances_end_themselves(ec2_fleet, cl
     # The second, absolute end stands too, two minutes behind the first.
     left = int(spare.ssh("echo $(( $(date -d \"$(systemctl show soakrig-expiry.timer -p NextElapseUSecRealtime --value)\" +%s)"
                          " - $(date +%s) ))"))
-    assert 150 <= left <= 181
-    wait_until(lambda: not spare.running(), 120, "the host outlived its time")
-    assert 30 <= time.monotonic() - began <= 100
+    assert 200 <= left <= 241
+    wait_until(lambda: not spare.running(), 180, "the host outlived its time")
+    assert 60 <= time.monotonic() - began <= 160
     # Later a controller with an empty memory finds and ends them by their tags.
     shutil.rmtree(fleet.state)
     fleet.play("terminate.yml").expect()

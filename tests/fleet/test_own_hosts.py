@@ -13,7 +13,7 @@ def test_processes_on_hosts_of_an_inventory(hosts, target, key, binary, tmp_path
     machines = hosts(2)
     inventory = tmp_path / "hosts.json"
     inventory.write_text(json.dumps({"all": {
-        "vars": {"fleet_provider": "inventory", "generator_supervisor": "process", "ansible_user": "root",
+        "vars": {"fleet_machines": "inventory", "generator_supervisor": "process", "ansible_user": "root",
                  "ansible_ssh_private_key_file": str(key),
                  "ansible_ssh_common_args": f"-o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={tmp_path}/known"},
         "hosts": {"localhost": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}},
