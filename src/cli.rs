@@ -17,6 +17,7 @@ use crate::config::settings::{
     UrlSettings, UserSettings,
 };
 use crate::config::value::{Span, TargetUrl, shown};
+use crate::target::Faults;
 
 pub use paper::{Page, Paper};
 pub use task::Resolved;
@@ -202,6 +203,9 @@ pub struct TargetArgs {
     /// Chance.
     #[command(flatten)]
     pub seed: SeedSettings,
+    /// What goes wrong on purpose.
+    #[command(flatten)]
+    pub faults: Faults,
     /// Log lines.
     #[command(flatten)]
     pub log: LogSettings,
@@ -257,7 +261,7 @@ pub struct MergeArgs {
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// Write the merged summary as JSON to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, visible_alias = "summary", value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
@@ -287,7 +291,7 @@ impl Command {
                 (Settings { presence: args.presence, ..load }, file)
             }
             Self::Target(args) => {
-                let TargetArgs { config, listen, presence, seed, log } = args;
+                let TargetArgs { config, listen, presence, seed, faults: _, log } = args;
                 (Settings { listen, presence, seed, log, ..none }, config.config)
             }
             Self::Check(args) => {

@@ -77,6 +77,16 @@ fn a_shard_without_a_run_id_is_warned_of() {
     assert!(resolve(&["--shard", "0/2", "--run-id", "night"], &[]).1.is_empty());
 }
 
+/// Otherwise `merge` would take the shards for parts of different runs.
+#[test]
+fn shards_with_the_same_run_id_have_the_same_seed() {
+    let seed = |args: &[&str]| resolve(args, &[]).0.traffic.seed;
+    let night = seed(&["--shard", "0/2", "--run-id", "night"]);
+    assert_eq!(seed(&["--shard", "1/2", "--run-id", "night"]), night);
+    assert_ne!(seed(&["--shard", "1/2", "--run-id", "morning"]), night);
+    assert_eq!(seed(&["--shard", "1/2", "--run-id", "night", "--seed", "7"]), 7);
+}
+
 /// What concerns the whole range is not split by a variable that is meant for `run`.
 #[test]
 fn a_cleanup_takes_the_whole_range() {

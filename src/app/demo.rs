@@ -16,7 +16,7 @@ const SLUG: &str = "test";
 pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
     let console = Console::open(&demo.plan.logging)?;
     let presence = super::target::presence(demo.presence);
-    let options = Options { presence, seed: demo.plan.traffic.seed, ..Options::default() };
+    let options = Options { presence, ..Options::default() };
     let target =
         target::serve(options).await.map_err(|e| StartError::environment("the embedded target", e.to_string()))?;
     let url: TargetUrl = format!("http://{}", target.addr())

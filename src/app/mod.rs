@@ -9,6 +9,7 @@ mod demo;
 mod health;
 mod keepers;
 mod limits;
+mod merge;
 mod rig;
 mod run;
 mod signals;
@@ -50,7 +51,7 @@ fn perform(task: Task) -> Result<ExitCode, StartError> {
             Task::Target(target) => target::target(target).await,
             Task::Check(check) => check::check(check).await,
             Task::Cleanup(cleanup) => cleanup::cleanup(cleanup).await,
-            Task::Merge(_) => Err(StartError::usage("merge", "this build cannot merge")),
+            Task::Merge(merge) => merge::merge(&merge),
             Task::Health(health) => health::health(health).await,
         }
     });

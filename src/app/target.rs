@@ -6,7 +6,7 @@ use super::tell;
 use crate::config::plan::Target;
 use crate::config::value::Presence;
 use crate::error::{ExitCode, StartError};
-use crate::target::{self, Options, PresenceMode};
+use crate::target::{self, Faults, Options, PresenceMode};
 
 /// Serves until the first signal, and prints what was counted.
 pub(super) async fn target(wanted: Target) -> Result<ExitCode, StartError> {
@@ -16,7 +16,8 @@ pub(super) async fn target(wanted: Target) -> Result<ExitCode, StartError> {
         listen: wanted.listen,
         prefix: wanted.prefix.as_str().to_owned(),
         presence: presence(wanted.presence),
-        seed: wanted.seed,
+        faults: seeded(wanted.faults, wanted.seed),
+        control: wanted.control,
         ..Options::default()
     };
     let mut signals = Signals::listen()?;
@@ -26,12 +27,20 @@ pub(super) async fn target(wanted: Target) -> Result<ExitCode, StartError> {
         target.addr(),
         wanted.prefix.as_str()
     ));
+    if let Some(control) = target.control() {
+        tell(&format!("control: http://{control}"));
+    }
     signals.next().await;
     let counts = target.stop().await;
     let text =
         serde_json::to_string_pretty(&counts).map_err(|e| StartError::environment("the counts", e.to_string()))?;
     tell(&text);
     Ok(ExitCode::Ok)
+}
+
+/// Faults whose chances follow from `--seed` where `--fault-seed` was not given.
+fn seeded(faults: Faults, seed: u64) -> Faults {
+    if faults.seed == 0 { Faults { seed, ..faults } } else { faults }
 }
 
 /// The target's word for a presence mode.

@@ -36,9 +36,16 @@ impl Command {
             Self::Check(_) => Draft::check,
             Self::Cleanup(_) => Draft::cleanup,
         };
+        let faults = match &self {
+            Self::Target(args) => Some(args.faults.clone()),
+            _ => None,
+        };
         let (settings, config) = self.settings();
         let mut draft = Draft::new(Layers::stack(settings, config, environment)?, environment);
-        let task = build(&mut draft)?;
+        let mut task = build(&mut draft)?;
+        if let (Task::Target(target), Some(faults)) = (&mut task, faults) {
+            target.faults = faults;
+        }
         Ok(Resolved { task, warnings: draft.into_warnings() })
     }
 }

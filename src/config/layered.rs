@@ -1,6 +1,6 @@
 //! What makes a struct of options readable from any layer by the names of its fields.
 //!
-//! [`layered!`] writes, beside the clap arguments, the list of keys and a way to set each of
+//! `layered!` writes, beside the clap arguments, the list of keys and a way to set each of
 //! them by name: so a flag, its variable and its key in a file cannot come apart.
 
 use super::value::{Given, ValueError};

@@ -236,7 +236,7 @@ layered! {
     /// What makes a run repeatable.
     #[command(next_help_heading = "Chance")]
     pub struct SeedSettings {
-        /// Same seed, same choices [default: made, and shown]
+        /// Same seed, same choices [default: made, and shown; a shard's from --run-id]
         #[arg(long, value_name = "N")]
         pub seed: Count,
     }

@@ -43,6 +43,9 @@ impl UserSet {
     }
 }
 
+/// Nobody has read it.
+pub(super) const UNREAD: u64 = u64::MAX;
+
 /// One message of ours.
 #[derive(Debug)]
 pub(super) struct Message {
@@ -51,8 +54,9 @@ pub(super) struct Message {
     pub(super) sent: Stamp,
     /// Expected deliveries without a verdict.
     pub(super) outstanding: u32,
-    /// Arrivals of any kind: proof that the server had it.
-    pub(super) receipts: u32,
+    /// How many connections had been opened when it was first read anywhere; [`UNREAD`] before
+    /// that. A receipt proves that the server had it and has sent it on.
+    pub(super) read_at: u64,
     /// The sender's connection ended while there was no receipt.
     pub(super) sender_cut: bool,
     /// Its verdicts have been passed.
@@ -68,7 +72,7 @@ impl Message {
             intended,
             sent,
             outstanding: expected,
-            receipts: 0,
+            read_at: UNREAD,
             sender_cut: false,
             judged: false,
             arrived: UserSet::Small(0),
@@ -137,7 +141,7 @@ impl Book {
         let mut excused = 0;
         for seq in from.max(self.unjudged)..to {
             let Some(message) = self.get_mut(seq) else { continue };
-            if message.sender == user && message.receipts == 0 {
+            if message.sender == user && message.read_at == UNREAD {
                 message.sender_cut = true;
             }
             if message.outstanding > 0 && !message.judged && !message.arrived.contains(user) {
@@ -172,7 +176,7 @@ impl Book {
         }
         message.judged = true;
         let left = std::mem::take(&mut message.outstanding);
-        let sender_cut = message.sender_cut && message.receipts == 0;
+        let sender_cut = message.sender_cut && message.read_at == UNREAD;
         self.outstanding -= u64::from(left);
         self.unjudged += 1;
         Some((seq, left, sender_cut))

@@ -75,6 +75,8 @@ pub struct Ledger {
     seats: Vec<Seat>,
     /// Users whose seat is `Connected`.
     connected: u32,
+    /// Connections opened so far.
+    openings: u64,
     /// Numeric ids of this generator's users.
     ids: HashMap<u64, UserIndex>,
     remote: Remote,
@@ -93,6 +95,7 @@ impl Ledger {
             book: Book::new(users),
             seats: vec![Seat::Vacant; users],
             connected: 0,
+            openings: 0,
             ids: HashMap::new(),
             remote: Remote::new(users),
             tally: Tally::new()?,
@@ -106,15 +109,16 @@ impl Ledger {
 
     /// A connection's handshake begins.
     pub fn opening(&mut self, user: UserIndex) {
+        self.openings += 1;
         let next = self.book.next();
-        self.set_seat(user, Seat::Opening { opened: next });
+        self.set_seat(user, Seat::Opening { nth: self.openings, opened: next });
     }
 
     /// The first presence frame was read: from now on the connection expects every message.
     pub fn connected(&mut self, user: UserIndex) {
         let next = self.book.next();
-        if let Some(Seat::Opening { opened }) = self.seats.get(user.get()).copied() {
-            self.set_seat(user, Seat::Connected { opened, connected: next });
+        if let Some(Seat::Opening { nth, opened }) = self.seats.get(user.get()).copied() {
+            self.set_seat(user, Seat::Connected { nth, opened, connected: next });
         }
     }
 
@@ -122,8 +126,8 @@ impl Ledger {
     /// earlier ones may still arrive until [`ended`](Self::ended).
     pub fn closing(&mut self, user: UserIndex) {
         let next = self.book.next();
-        if let Some(Seat::Connected { opened, connected }) = self.seats.get(user.get()).copied() {
-            self.set_seat(user, Seat::Closing { opened, connected, closing: next });
+        if let Some(Seat::Connected { nth, opened, connected }) = self.seats.get(user.get()).copied() {
+            self.set_seat(user, Seat::Closing { nth, opened, connected, closing: next });
         }
     }
 
@@ -249,8 +253,8 @@ impl Ledger {
         if self.ids.get(&from) != Some(&message.sender) {
             return self.corrupt(user, from, at);
         }
-        message.receipts = message.receipts.saturating_add(1);
-        if !seat_at_receipt.may_receive(seq) {
+        message.read_at = message.read_at.min(self.openings);
+        if !seat_at_receipt.may_receive(seq, message) {
             return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, Some(seq), at);
         }
         if !message.arrived.insert(user) {

@@ -1,5 +1,6 @@
 //! A user's seat: the state of its connection, in message numbers instead of times.
 
+use super::book::Message;
 use crate::chat::Outcome;
 
 /// Why an expected delivery is nobody's loss: the connection ended first.
@@ -25,18 +26,18 @@ impl Excuse {
     }
 }
 
-/// The connection of a user. Each field is the number that the next message would have
-/// got when the state began.
+/// The connection of a user. `nth` counts openings; each other field is the number that the
+/// next message would have got when the state began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seat {
     /// No connection.
     Vacant,
     /// Handshake begun, no presence read yet.
-    Opening { opened: u64 },
+    Opening { nth: u64, opened: u64 },
     /// In the room.
-    Connected { opened: u64, connected: u64 },
+    Connected { nth: u64, opened: u64, connected: u64 },
     /// A close has begun; bytes may still come.
-    Closing { opened: u64, connected: u64, closing: u64 },
+    Closing { nth: u64, opened: u64, connected: u64, closing: u64 },
 }
 
 impl Seat {
@@ -49,12 +50,15 @@ impl Seat {
         }
     }
 
-    /// Whether receiving `seq` here is explained: expected, or handed over while this
-    /// connection was joining or closing, when the server may see it either way.
-    pub(super) fn may_receive(self, seq: u64) -> bool {
+    /// Whether receiving `message`, numbered `seq`, is explained where it is not expected: it was
+    /// handed over while this connection was joining or closing, or nobody had read it when this
+    /// connection was opened, so that the server may have sent it on after the join.
+    pub(super) fn may_receive(self, seq: u64, message: &Message) -> bool {
         match self {
             Self::Vacant => false,
-            Self::Opening { opened } | Self::Connected { opened, .. } | Self::Closing { opened, .. } => opened <= seq,
+            Self::Opening { nth, opened } | Self::Connected { nth, opened, .. } | Self::Closing { nth, opened, .. } => {
+                opened <= seq || (message.read_at >= nth && !message.judged)
+            }
         }
     }
 

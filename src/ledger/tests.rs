@@ -137,15 +137,27 @@ fn a_message_handed_over_while_joining_or_closing_is_neither_expected_nor_odd() 
 }
 
 #[test]
-fn a_message_from_before_the_connection_is_unexpected() {
+fn a_message_still_under_way_may_reach_a_connection_opened_meanwhile() {
+    let mut l = room(2);
+    l.ended(B, Excuse::Left);
+    let m = send(&mut l, A, 0.0);
+    l.opening(B);
+    l.connected(B);
+    arrive(&mut l, B, A, m, 1.0);
+    assert_eq!((local(&l).raced, local(&l).anomaly(Anomaly::Unexpected)), (1, 0));
+}
+
+#[test]
+fn a_message_sent_on_before_the_connection_is_unexpected() {
     let mut l = room(2);
     let m = send(&mut l, A, 0.0);
+    arrive(&mut l, A, A, m, 0.1);
     l.ended(B, Excuse::Left);
     l.opening(B);
     l.connected(B);
     arrive(&mut l, B, A, m, 1.0);
     assert_eq!(local(&l).anomaly(Anomaly::Unexpected), 1);
-    assert_eq!(outcomes(&l), [(Outcome::ExcusedLeft, 1)]);
+    assert_eq!(outcomes(&l), [(Outcome::OnTime, 1), (Outcome::ExcusedLeft, 1)]);
 }
 
 #[test]

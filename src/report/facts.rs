@@ -103,6 +103,7 @@ pub fn summarise(facts: &RunFacts, figures: &Figures) -> Summary {
         generator: generator(facts, process),
         thresholds: facts.thresholds,
         verdict: Verdict { code: 0, reason: String::new() },
+        parts: Vec::new(),
     };
     summary.verdict = judge(&summary, &facts.end);
     summary

@@ -10,6 +10,8 @@
 //! | [`words`] | the summary as a person reads it |
 //! | [`figures`] | numbers as people read them |
 //! | [`file`](mod@file) | the summary's file, replaced atomically |
+//! | [`merge`](mod@merge) | several generators' summaries as one |
+//! | [`parts`] | what the generators of a merged summary say about it |
 //! | [`durations`] | times to delivery in the summary: quantiles and the mergeable histogram |
 //!
 //! Knows how to put figures into words; must not know sockets, users or the schedule.
@@ -20,6 +22,8 @@ pub mod figures;
 pub mod file;
 pub mod forecast;
 pub mod machine;
+pub mod merge;
+pub mod parts;
 pub mod progress;
 pub mod pulse;
 pub mod summary;

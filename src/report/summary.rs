@@ -48,6 +48,27 @@ pub struct Summary {
     pub thresholds: Thresholds,
     /// What it came to.
     pub verdict: Verdict,
+    /// The generators that a merged summary is made of, in the order of their shards; empty in the
+    /// summary of one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+}
+
+/// One generator in a merged summary: what does not add up, and what tells the generators apart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Which part of the run, when, and whether it came to its end.
+    pub run: Run,
+    /// Its users.
+    pub users: Users,
+    /// Its rates.
+    pub rates: BTreeMap<String, Rate>,
+    /// Its estimate of the difference of the clocks.
+    pub clock_offset_seconds: Option<f64>,
+    /// Its account of itself.
+    pub generator: Generator,
+    /// What it came to by itself.
+    pub verdict: Verdict,
 }
 
 /// Which run this is.
@@ -76,10 +97,16 @@ pub struct Run {
 /// A part of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardOf {
-    /// Which part, from 0.
+    /// Which part, from 0; in a merged summary the first of them.
     pub index: u32,
     /// Of how many.
     pub count: u32,
+}
+
+impl std::fmt::Display for ShardOf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.index, self.count)
+    }
 }
 
 /// The users of this generator.

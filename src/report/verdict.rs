@@ -3,7 +3,8 @@
 //! Judges a summary and nothing else, so that one generator's run and a merged one are judged alike.
 
 use crate::report::figures::{count, percent, share, span};
-use crate::report::summary::{Summary, Verdict};
+use crate::report::parts;
+use crate::report::summary::{Generator, Summary, Verdict};
 
 /// The run did what it should.
 pub const OK: u8 = 0;
@@ -99,7 +100,7 @@ fn lost(summary: &Summary) -> u64 {
 }
 
 fn failed_thresholds(summary: &Summary) -> Vec<String> {
-    let mut failed = Vec::new();
+    let mut failed = parts::failed(summary);
     let lost = lost(summary);
     if lost > summary.thresholds.max_lost {
         let expected = summary.deliveries.expected + summary.remote.deliveries.expected;
@@ -127,20 +128,29 @@ fn failed_thresholds(summary: &Summary) -> Vec<String> {
 }
 
 fn void(summary: &Summary) -> Option<String> {
-    let saturated = summary.generator.saturated_seconds;
-    let hold = summary.run.hold_seconds;
-    if saturated <= 0.0 || saturated <= hold * MOST_SATURATED {
-        return None;
+    if !summary.parts.is_empty() {
+        return parts::void(summary);
     }
+    let hold = summary.run.hold_seconds;
+    is_void(&summary.generator, hold).then(|| {
+        format!(
+            "Void: the generator itself could not keep up for {}. Its numbers are about itself, not about the server.",
+            saturated(&summary.generator, hold)
+        )
+    })
+}
+
+/// Whether a generator was saturated for too much of its hold, given in seconds.
+pub(super) fn is_void(generator: &Generator, hold: f64) -> bool {
+    generator.saturated_seconds > 0.0 && generator.saturated_seconds > hold * MOST_SATURATED
+}
+
+/// For how long of its hold a generator was saturated, and why, in words.
+pub(super) fn saturated(generator: &Generator, hold: f64) -> String {
     let reasons: Vec<&str> =
-        summary.generator.saturated_by.iter().filter(|(_, s)| **s > 0.0).map(|(reason, _)| said(reason)).collect();
-    Some(format!(
-        "Void: the generator itself could not keep up for {} of the hold of {}: {}. Its numbers are about itself, \
-         not about the server.",
-        span(saturated),
-        span(hold),
-        if reasons.is_empty() { "for no known reason".to_owned() } else { reasons.join(", ") }
-    ))
+        generator.saturated_by.iter().filter(|(_, s)| **s > 0.0).map(|(reason, _)| said(reason)).collect();
+    let why = if reasons.is_empty() { "for no known reason".to_owned() } else { reasons.join(", ") };
+    format!("{} of the hold of {}: {why}", span(generator.saturated_seconds), span(hold))
 }
 
 /// A saturation reason's label, in words.

@@ -9,7 +9,8 @@ use crate::chat::{Action, Socket, Stage};
 use crate::metrics::label::Label;
 use crate::report::durations::Durations;
 use crate::report::figures::{bytes, count, latency, percent, rate, share, span};
-use crate::report::summary::{Anomalies, Counts, Deliveries, Summary};
+use crate::report::parts::listed;
+use crate::report::summary::{Anomalies, Counts, Deliveries, Part, Summary};
 use crate::report::verdict::meaning;
 
 /// The whole summary as lines of text, ending in a line break.
@@ -28,6 +29,7 @@ pub fn render(summary: &Summary) -> String {
     connections(&mut page, summary);
     page.line("");
     generator(&mut page, summary);
+    parts(&mut page, &summary.parts);
     page.row("exit code", &format!("{}: {}", summary.verdict.code, meaning(summary.verdict.code)));
     page.0
 }
@@ -56,8 +58,7 @@ impl Page {
 
 fn head(page: &mut Page, summary: &Summary) {
     let run = &summary.run;
-    let shard = format!("{}/{}", run.shard.index, run.shard.count);
-    page.row("run", &format!("{} on {}, shard {shard}, seed {}", run.id, run.plenary, run.seed));
+    page.row("run", &format!("{} on {}, {}, seed {}", run.id, run.plenary, shards(summary), run.seed));
     let took = format!("{}, of which {} at full load", span(run.duration_seconds), span(run.hold_seconds));
     page.row("time", &format!("started {}, took {took}", run.started));
     let users = &summary.users;
@@ -75,6 +76,16 @@ fn head(page: &mut Page, summary: &Summary) {
             count(dropped),
         );
         page.row(kind, &numbers);
+    }
+}
+
+/// Which shard this is of, or which a merged summary is made of.
+fn shards(summary: &Summary) -> String {
+    let indices: Vec<u32> = summary.parts.iter().map(|part| part.run.shard.index).collect();
+    match indices.as_slice() {
+        [] => format!("shard {}", summary.run.shard),
+        [_] => format!("shard {} alone", summary.run.shard),
+        several => format!("shards {} of {}", listed(several), summary.run.shard.count),
     }
 }
 
@@ -228,6 +239,26 @@ fn generator(page: &mut Page, summary: &Summary) {
             bytes(messages.received_bytes as f64)
         ),
     );
+}
+
+/// A row for each generator of a merged summary.
+fn parts(page: &mut Page, parts: &[Part]) {
+    if parts.is_empty() {
+        return;
+    }
+    page.line(&format!("{:<18} {:>10} {:>10} {:>10} {:>10}", "generators", "users", "hold", "CPU", "memory"));
+    for Part { run, users, generator, verdict, .. } in parts {
+        let cpu = generator.cpu_seconds_user + generator.cpu_seconds_system;
+        let end = if run.complete { format!("exit code {}", verdict.code) } else { "CUT OFF, a checkpoint".to_owned() };
+        page.line(&format!(
+            "  {:<16} {:>10} {:>10} {:>10} {:>10}  {end}",
+            format!("shard {}", run.shard),
+            count(users.target),
+            span(run.hold_seconds),
+            format!("{cpu:.1} s"),
+            bytes(generator.peak_memory_bytes as f64),
+        ));
+    }
 }
 
 /// Entries in the order in which the labels are declared, which is that of a user's life.

@@ -182,6 +182,12 @@ impl Accounts {
         }
     }
 
+    /// Forgets every session; how many there were.
+    pub(super) fn forget_sessions(&mut self) -> u64 {
+        let sessions = std::mem::take(&mut self.sessions);
+        sessions.len() as u64
+    }
+
     /// How many accounts there are.
     pub(super) fn len(&self) -> usize {
         self.by_name.len()

@@ -81,9 +81,9 @@ impl Breakouts {
     /// A breakout's socket is over, whichever room it was in, if any.
     pub(super) async fn leave(&mut self, socket: u64, plenary: &Crowd) {
         let Some(room) = self.rooms.iter_mut().find(|room| room.crowd.holds(socket)) else { return };
-        let (id, changed) = (room.id, room.crowd.leave(socket));
+        let (id, left) = (room.id, room.crowd.leave(socket));
         self.setting.tally.sockets.breakout_now.less(1);
-        if changed == Some(true) {
+        if left.is_some_and(|left| left.changed) {
             self.announce(id, plenary).await;
         }
     }

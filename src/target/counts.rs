@@ -3,6 +3,7 @@
 //! [`Tally`] is written from everywhere without a lock; [`Counts`] is a reading of it, and the
 //! JSON of `GET /_target/counts`. Knows nothing of how the numbers come about.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
@@ -165,6 +166,8 @@ group! {
     /// What went to clients over websockets, in frames on single sockets (deliveries).
     ///
     /// Without faults: `chats_due` = `chats_queued` = `chats_written` + `chats_discarded` + what waits now.
+    /// With faults `chats_queued` lacks what was dropped, held back, muted or cost the connection,
+    /// and has the copies.
     SentCounts / SentTally {
         /// Deliveries owed: for each chat, the sockets in its room when it was broadcast.
         chats_due,
@@ -209,6 +212,8 @@ pub struct Counts {
     pub received: ReceivedCounts,
     /// Frames to clients.
     pub sent: SentCounts,
+    /// Injected faults by kind; [`Fault`](super::Fault) says what each is and what one of it is.
+    pub injected: BTreeMap<String, u64>,
 }
 
 /// The live numbers behind [`Counts`].
@@ -230,6 +235,7 @@ impl Tally {
             sockets: self.sockets.read(),
             received: self.received.read(),
             sent: self.sent.read(),
+            injected: BTreeMap::new(),
         }
     }
 }

@@ -6,12 +6,43 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::accounts::User;
 use super::peer::Peer;
 use super::roster::Roster;
 use super::wire::{Card, Frame, MemberList};
 
 /// Sockets written to before other tasks get a turn.
 const STRETCH: usize = 64;
+/// Bytes written in a round before other things get their turn: about a millisecond's worth.
+const STRETCH_BYTES: usize = 2 * 1024 * 1024;
+
+/// A socket that is out.
+pub(super) struct Left {
+    pub user: Option<Arc<User>>,
+    /// Whether the list changed.
+    pub changed: bool,
+}
+
+/// A frame on its way to everybody who was there when it set out, a stretch at a time: what is
+/// more urgent can go between.
+#[derive(Debug)]
+pub(super) struct Round {
+    frame: Frame,
+    /// Those it has not reached yet.
+    left: Vec<Arc<Peer>>,
+}
+
+impl Round {
+    /// Goes one stretch on; false once everybody has it.
+    pub(super) fn step(&mut self) -> bool {
+        let stretch = (STRETCH_BYTES / self.frame.bytes.len().max(1)).clamp(1, STRETCH);
+        let from = self.left.len().saturating_sub(stretch);
+        for peer in self.left.drain(from..) {
+            peer.send(std::slice::from_ref(&self.frame));
+        }
+        !self.left.is_empty()
+    }
+}
 
 /// One room's people.
 #[derive(Debug)]
@@ -35,19 +66,21 @@ impl Crowd {
         if self.places.contains_key(&peer.id) {
             return;
         }
+        peer.joined();
         self.places.insert(peer.id, self.sockets.len());
         self.sockets.push(Arc::clone(peer));
         self.roster.enter(peer.id, peer.user.as_ref(), now);
     }
 
-    /// Takes a socket out: none where it was not in, else whether the list changed.
-    pub(super) fn leave(&mut self, socket: u64) -> Option<bool> {
+    /// Takes a socket out; none where it was not in.
+    pub(super) fn leave(&mut self, socket: u64) -> Option<Left> {
         let place = self.places.remove(&socket)?;
         let peer = self.sockets.swap_remove(place);
         if let Some(moved) = self.sockets.get(place) {
             self.places.insert(moved.id, place);
         }
-        Some(self.roster.leave(socket, peer.user.as_ref()))
+        let changed = self.roster.leave(socket, peer.user.as_ref());
+        Some(Left { user: peer.user.clone(), changed })
     }
 
     /// The sockets of a user.
@@ -74,6 +107,11 @@ impl Crowd {
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Lets a frame set out to every socket.
+    pub(super) fn round(&self, frame: Frame) -> Round {
+        Round { frame, left: self.sockets.clone() }
     }
 
     /// The full member list; `breakout` is set for the plenary's lists of a breakout.

@@ -39,6 +39,7 @@ pub(super) async fn serve(world: Arc<World>, listener: TcpListener) {
             () = world.stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, client)) => {
+                    world.pass().await;
                     world.tally.http.connections.one();
                     clients.spawn(meet(Arc::clone(&world), stream, client));
                 }

@@ -74,6 +74,16 @@ pub(super) fn whole(opcode: Opcode, payload: &[u8]) -> Bytes {
     out.freeze()
 }
 
+/// The payload of a frame that [`whole`] made.
+pub(super) fn payload(frame: &[u8]) -> Option<&[u8]> {
+    let head = match frame.get(1)? {
+        126 => 4,
+        127 => 10,
+        _ => 2,
+    };
+    frame.get(head..)
+}
+
 /// A close frame with `code` and no reason.
 pub(super) fn close(code: u16) -> Bytes {
     whole(Opcode::Close, &code.to_be_bytes())

@@ -7,6 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::faults::Faults;
+
 /// What a target is started with.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -16,12 +18,18 @@ pub struct Options {
     pub prefix: String,
     /// How member lists are sent.
     pub presence: PresenceMode,
-    /// Seeds everything that is drawn by lot.
-    pub seed: u64,
     /// Bytes that may wait for one socket; a reader that falls further behind is cut off.
     pub queue: usize,
     /// The application's own times.
     pub timing: Timing,
+    /// What goes wrong on purpose, from the start on.
+    pub faults: Faults,
+    /// Where to listen for changes of the faults, a loopback address; none for nowhere.
+    pub control: Option<SocketAddr>,
+    /// How many injected faults of deliveries are remembered one by one.
+    pub injections: usize,
+    /// How many written chat deliveries are remembered with their time; 0 for none.
+    pub record: usize,
 }
 
 impl Default for Options {
@@ -30,9 +38,12 @@ impl Default for Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             prefix: String::new(),
             presence: PresenceMode::Full,
-            seed: 0,
             queue: 64 * 1024 * 1024,
             timing: Timing::default(),
+            faults: Faults::default(),
+            control: None,
+            injections: 200_000,
+            record: 0,
         }
     }
 }

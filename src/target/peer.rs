@@ -15,6 +15,10 @@ use tokio::sync::Notify;
 
 use super::accounts::User;
 use super::counts::Tally;
+use super::faults::desk::Desk;
+use super::faults::kinds::Fault;
+use super::faults::record::Stay;
+use super::recorder::Recorder;
 use super::wire::{Frame, Kind};
 
 /// Frames that may wait for one socket; a slower reader is cut off.
@@ -39,6 +43,10 @@ pub(super) enum End {
     Slow,
     /// The target stops.
     Stopped,
+    /// A fault: a close frame with this code.
+    Closed(u16),
+    /// A fault: no close frame; [`Fault::Reset`] or [`Fault::Cut`].
+    Fault(Fault),
 }
 
 impl End {
@@ -49,10 +57,10 @@ impl End {
             Self::Client(code) => {
                 Some(code.filter(|c| matches!(c, 1000..=1003 | 1007..=1014 | 3000..)).unwrap_or(1000))
             }
-            Self::Breach(code) => Some(code),
+            Self::Breach(code) | Self::Closed(code) => Some(code),
             Self::Silent => Some(1011),
             Self::Stopped => Some(1001),
-            Self::Vanished | Self::Crash | Self::Slow => None,
+            Self::Vanished | Self::Crash | Self::Slow | Self::Fault(_) => None,
         }
     }
 }
@@ -69,13 +77,17 @@ struct Outbox {
     end: Option<End>,
 }
 
-/// How a socket's queue behaves.
-#[derive(Debug, Clone, Copy)]
+/// What all sockets of a target have in common.
+#[derive(Debug)]
 pub(super) struct Habits {
     /// Whether a waiting member list gives way to a newer one.
     pub replace_presence: bool,
-    /// Bytes that may wait.
+    /// Bytes that may wait for one socket.
     pub limit: usize,
+    pub tally: Arc<Tally>,
+    pub desk: Arc<Desk>,
+    /// Where deliveries are recorded, if they are.
+    pub recorder: Option<Recorder>,
 }
 
 /// One socket.
@@ -85,30 +97,56 @@ pub(super) struct Peer {
     pub id: u64,
     /// Who it is; none for somebody not signed in.
     pub user: Option<Arc<User>>,
-    habits: Habits,
+    /// When it came and went.
+    pub stay: Arc<Stay>,
+    habits: Arc<Habits>,
     outbox: Mutex<Outbox>,
     /// Whether frames wait for the socket to be writable.
     waiting: AtomicBool,
+    /// Whether a fault keeps everything from it.
+    mute: AtomicBool,
     wake: Notify,
-    tally: Arc<Tally>,
 }
 
 impl Peer {
     /// A peer over an open socket.
-    pub(super) fn new(
-        id: u64,
-        user: Option<Arc<User>>,
-        stream: Arc<TcpStream>,
-        habits: Habits,
-        tally: Arc<Tally>,
-    ) -> Self {
-        let outbox = Mutex::new(Outbox { stream: Some(stream), ..Outbox::default() });
-        Self { id, user, habits, outbox, waiting: AtomicBool::new(false), wake: Notify::new(), tally }
+    pub(super) fn new(id: u64, user: Option<Arc<User>>, stream: Arc<TcpStream>, habits: Arc<Habits>) -> Self {
+        Self {
+            id,
+            user,
+            stay: Arc::default(),
+            habits,
+            outbox: Mutex::new(Outbox { stream: Some(stream), ..Outbox::default() }),
+            waiting: AtomicBool::new(false),
+            mute: AtomicBool::new(false),
+            wake: Notify::new(),
+        }
+    }
+
+    /// It is in its room from here on.
+    pub(super) fn joined(&self) {
+        let now = self.habits.desk.epoch.micros();
+        // The first room counts.
+        let _ = self.stay.joined.compare_exchange(0, now, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Whether a fault keeps everything from it.
+    pub(super) fn is_mute(&self) -> bool {
+        self.mute.load(Ordering::Acquire)
+    }
+
+    /// Begins or ends keeping everything from it.
+    pub(super) fn set_mute(&self, mute: bool) {
+        self.mute.store(mute, Ordering::Release);
     }
 
     /// Queues frames and writes what the kernel takes now; on a socket that is over they are
     /// counted and forgotten.
     pub(super) fn send(&self, frames: &[Frame]) {
+        if self.is_mute() {
+            self.habits.desk.injected.add(Fault::Mute, chats(frames));
+            return;
+        }
         let mut outbox = self.outbox.lock();
         self.count_queued(frames);
         if outbox.end.is_some() {
@@ -120,7 +158,7 @@ impl Peer {
         }
         self.write(&mut outbox);
         if outbox.queue.len() > QUEUE_FRAMES || outbox.bytes > self.habits.limit {
-            outbox.end = Some(End::Slow);
+            self.finish(&mut outbox, End::Slow);
         }
         if !outbox.queue.is_empty() {
             self.wake.notify_one();
@@ -134,13 +172,21 @@ impl Peer {
         if outbox.end.is_some() {
             return;
         }
-        if let Some(code) = end.code() {
+        if let Some(code) = end.code().filter(|_| !self.is_mute()) {
             self.push(&mut outbox, &Frame::close(code));
             self.write(&mut outbox);
         }
         // A write that failed has ended it already, and nothing more can be said.
-        outbox.end.get_or_insert(end);
-        self.wake.notify_one();
+        self.finish(&mut outbox, end);
+    }
+
+    /// Notes the end, if it is the first.
+    fn finish(&self, outbox: &mut Outbox, end: End) {
+        if outbox.end.is_none() {
+            outbox.end = Some(end);
+            self.stay.ended.store(self.habits.desk.epoch.micros(), Ordering::Release);
+            self.wake.notify_one();
+        }
     }
 
     /// Why the socket is over, once it is.
@@ -166,7 +212,7 @@ impl Peer {
     /// Forgets the stream and the queue; the file closes with the last owner of the stream.
     pub(super) fn release(&self) {
         let mut outbox = self.outbox.lock();
-        outbox.end.get_or_insert(End::Vanished);
+        self.finish(&mut outbox, End::Vanished);
         outbox.stream = None;
         let left = std::mem::take(&mut outbox.queue);
         self.count_discarded(&left);
@@ -180,7 +226,7 @@ impl Peer {
             if let Some(old) = outbox.queue.iter_mut().skip(started).find(|old| old.kind == Kind::Presence) {
                 let old = std::mem::replace(old, frame.clone());
                 outbox.bytes -= old.bytes.len();
-                self.tally.sent.presence_replaced.one();
+                self.habits.tally.sent.presence_replaced.one();
                 return;
             }
         }
@@ -195,8 +241,7 @@ impl Peer {
                 Ok(count) => self.advance(outbox, count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(_) => {
-                    outbox.end.get_or_insert(End::Vanished);
-                    self.wake.notify_one();
+                    self.finish(outbox, End::Vanished);
                     break;
                 }
             }
@@ -206,7 +251,7 @@ impl Peer {
 
     /// Takes `count` written bytes off the queue.
     fn advance(&self, outbox: &mut Outbox, count: usize) {
-        self.tally.sent.bytes.add(count as u64);
+        self.habits.tally.sent.bytes.add(count as u64);
         outbox.written += count;
         while let Some(first) = outbox.queue.front() {
             let length = first.bytes.len();
@@ -225,7 +270,7 @@ impl Peer {
     }
 
     fn count_queued(&self, frames: &[Frame]) {
-        let sent = &self.tally.sent;
+        let sent = &self.habits.tally.sent;
         for frame in frames {
             match frame.kind {
                 Kind::Chat(_) => sent.chats_queued.one(),
@@ -233,13 +278,16 @@ impl Peer {
                 Kind::BreakoutPresence => sent.breakout_presence_queued.one(),
                 Kind::Error => sent.errors.one(),
                 Kind::Ping => sent.pings.one(),
-                Kind::Control => {}
+                Kind::Control | Kind::Strange => {}
             }
         }
     }
 
     fn count_written(&self, kind: Kind) {
-        let sent = &self.tally.sent;
+        if let (Kind::Chat(chat), Some(recorder)) = (kind, &self.habits.recorder) {
+            recorder.written(chat, self.id);
+        }
+        let sent = &self.habits.tally.sent;
         sent.frames_written.one();
         match kind {
             Kind::Chat(_) => sent.chats_written.one(),
@@ -249,11 +297,13 @@ impl Peer {
     }
 
     fn count_discarded<'a>(&self, frames: impl IntoIterator<Item = &'a Frame>) {
-        let chats = frames.into_iter().filter(|frame| matches!(frame.kind, Kind::Chat(_))).count();
-        if chats > 0 {
-            self.tally.sent.chats_discarded.add(chats as u64);
-        }
+        self.habits.tally.sent.chats_discarded.add(chats(frames));
     }
+}
+
+/// How many of the frames are chats.
+fn chats<'a>(frames: impl IntoIterator<Item = &'a Frame>) -> u64 {
+    frames.into_iter().filter(|frame| matches!(frame.kind, Kind::Chat(_))).count() as u64
 }
 
 fn write_once(stream: &TcpStream, outbox: &Outbox) -> io::Result<usize> {

@@ -3,18 +3,22 @@
 //! Knows frames and rooms' notes; what a room does with them is the [hall](super::hall)'s.
 
 use std::io;
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::accounts::User;
 use super::client::{Room, Said, said};
+use super::faults::desk::lot;
+use super::faults::{Fault, Faults};
 use super::frame::{Inbound, Message};
 use super::hall::{Hall, Note};
-use super::options::PresenceMode;
-use super::peer::{End, Habits, Peer};
+use super::peer::{End, Peer};
 use super::wire::{self, Frame};
 use super::world::World;
 
@@ -22,6 +26,8 @@ use super::world::World;
 const SCRATCH: usize = 16 * 1024;
 /// How long the rest of the queue and the client's part of a close may take.
 const PARTING: Duration = Duration::from_secs(2);
+/// How long a mute socket stays open after its client has said that it closes.
+const MUTE: Duration = Duration::from_secs(60);
 
 /// What a socket was opened to.
 #[derive(Debug)]
@@ -44,6 +50,17 @@ pub(super) struct Admission {
     pub user: Option<Arc<User>>,
 }
 
+/// What a socket's task was woken for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Stop,
+    Nothing,
+    Write,
+    Read,
+    Ping,
+    Suffer,
+}
+
 struct Life<'a> {
     world: &'a World,
     role: Role,
@@ -52,29 +69,32 @@ struct Life<'a> {
     inbound: Inbound,
     /// Whether the last ping is still unanswered.
     unanswered: bool,
+    /// Whether a fault keeps it from being read.
+    deaf: bool,
 }
 
 /// Lives a socket to its end. `early` are bytes that came with the request.
 pub(super) async fn live(world: &World, admission: Admission, stream: TcpStream, early: &[u8]) {
     let stream = Arc::new(stream);
-    let replace_presence = matches!(world.options.presence, PresenceMode::Batched(_));
-    let habits = Habits { replace_presence, limit: world.options.queue };
-    let (id, tally) = (world.next_socket(), Arc::clone(&world.tally));
-    let peer = Arc::new(Peer::new(id, admission.user, Arc::clone(&stream), habits, tally));
+    let (id, habits) = (world.next_socket(), Arc::clone(&world.habits));
+    let peer = Arc::new(Peer::new(id, admission.user, Arc::clone(&stream), habits));
     let mut inbound = Inbound::default();
     inbound.extend(early);
     let sockets = &world.tally.sockets;
     sockets.opened.one();
     sockets.open_now.one();
-    let mut life = Life { world, role: admission.role, stream, peer, inbound, unanswered: false };
-    life.arrive().await;
-    life.converse().await;
+    let mut life = Life { world, role: admission.role, stream, peer, inbound, unanswered: false, deaf: false };
+    let mut news = world.desk.watch();
+    let faults = Arc::clone(&news.borrow_and_update());
+    life.arrive(&faults).await;
+    life.converse(news).await;
     life.part().await;
     sockets.open_now.less(1);
 }
 
 impl Life<'_> {
-    async fn arrive(&mut self) {
+    async fn arrive(&mut self, faults: &Faults) {
+        self.suffer(faults);
         let peer = Arc::clone(&self.peer);
         match &self.role {
             Role::Plenary(hall) => hall.note(Note::Enter(peer)).await,
@@ -86,20 +106,42 @@ impl Life<'_> {
     }
 
     /// Until the socket is to end.
-    async fn converse(&mut self) {
+    async fn converse(&mut self, mut news: watch::Receiver<Arc<Faults>>) {
         let ping = self.world.options.timing.ping;
         let due = sleep_until(Instant::now() + ping);
         tokio::pin!(due);
         while self.peer.ended().is_none() {
             let waiting = self.peer.is_waiting();
-            tokio::select! {
-                () = self.world.stop.cancelled() => self.peer.end(End::Stopped),
-                () = self.peer.woken() => {}
-                _ = self.stream.writable(), if waiting => self.peer.flush(),
-                _ = self.stream.readable() => self.read().await,
-                () = due.as_mut() => self.ping(due.as_mut(), ping),
+            let what = tokio::select! {
+                () = self.world.stop.cancelled() => What::Stop,
+                () = self.peer.woken() => What::Nothing,
+                _ = self.stream.writable(), if waiting => What::Write,
+                _ = self.stream.readable(), if !self.deaf => What::Read,
+                () = due.as_mut() => What::Ping,
+                Ok(()) = news.changed() => What::Suffer,
+            };
+            if what != What::Stop {
+                self.world.pass().await;
+            }
+            match what {
+                What::Stop => self.peer.end(End::Stopped),
+                What::Nothing => {}
+                What::Write => self.peer.flush(),
+                What::Read => self.read().await,
+                What::Ping => self.ping(due.as_mut(), ping),
+                What::Suffer => {
+                    let faults = Arc::clone(&news.borrow_and_update());
+                    self.suffer(&faults);
+                }
             }
         }
+    }
+
+    /// Takes on the faults that hold for a share of the connections.
+    fn suffer(&mut self, faults: &Faults) {
+        let lot = lot(faults.seed, self.peer.id);
+        self.deaf = lot < faults.socket.deaf;
+        self.peer.set_mute(lot < faults.socket.mute);
     }
 
     fn ping(&mut self, due: std::pin::Pin<&mut Sleep>, every: Duration) {
@@ -189,40 +231,68 @@ impl Life<'_> {
         self.peer.end(End::Crash);
     }
 
-    /// Ends the connection, tells the room, counts.
-    async fn part(self) {
+    /// Tells the room, ends the connection, counts.
+    async fn part(mut self) {
         let end = self.peer.ended().unwrap_or(End::Vanished);
-        if end.code().is_some() {
-            // Bounded: a client that neither reads nor closes is not waited for.
-            let _ = timeout(PARTING, self.take_leave(end)).await;
-        }
-        self.peer.release();
-        drop(self.stream);
         match &self.role {
             Role::Plenary(hall) => hall.note(Note::Leave(self.peer.id)).await,
             Role::Breakout(hall, _) => hall.note(Note::LeaveBreakout(self.peer.id)).await,
             Role::Nowhere(_) | Role::Crash => {}
         }
+        match end {
+            End::Vanished | End::Slow => {}
+            End::Fault(Fault::Reset) => {
+                // Closing without lingering is what sends the RST.
+                let _ = self.stream.set_zero_linger();
+            }
+            _ => {
+                // Bounded: a client that neither reads nor closes is not waited for.
+                let patience = if self.peer.is_mute() { MUTE } else { PARTING };
+                let stopped = self.world.stopped_for(PARTING);
+                let parting = timeout(patience, self.take_leave(end));
+                tokio::select! { _ = parting => {}, () = stopped => {} }
+            }
+        }
+        self.peer.release();
+        drop(self.stream);
         count_end(self.world, end);
     }
 
-    /// Writes what is queued, the close frame last, and reads until the client is gone too.
-    async fn take_leave(&self, end: End) {
+    /// Writes what is queued, a close frame last if there is one, and reads until the client is
+    /// gone too: closing with unread bytes would reset the connection and take the last frames along.
+    async fn take_leave(&mut self, end: End) {
         while self.peer.is_waiting() {
             if self.stream.writable().await.is_err() {
                 return;
             }
             self.peer.flush();
         }
-        if matches!(end, End::Client(_)) {
+        if end.code().is_none() {
+            let _ = SockRef::from(&*self.stream).shutdown(Shutdown::Write);
+        } else if matches!(end, End::Client(_)) && !self.peer.is_mute() {
             return;
         }
+        // What follows a breach cannot be understood, so it is only taken in, until the client is gone.
+        let breach = matches!(end, End::Breach(_));
         while self.stream.readable().await.is_ok() {
-            // What is still said is not heard, so it goes into a reader of its own.
-            match read_once(&self.stream, &mut Inbound::default()) {
+            let inbound = if breach { &mut Inbound::default() } else { &mut self.inbound };
+            match read_once(&self.stream, inbound) {
                 Ok(0) => return,
+                Ok(_) if !breach && self.hears_close() && !self.peer.is_mute() => return,
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
                 _ => {}
+            }
+        }
+    }
+
+    /// Passes over what is still said; true at the client's close frame, or where nothing more
+    /// can be understood.
+    fn hears_close(&mut self) -> bool {
+        loop {
+            match self.inbound.next() {
+                Ok(Some(Message::Close(_))) | Err(_) => return true,
+                Ok(Some(_)) => {}
+                Ok(None) => return false,
             }
         }
     }
@@ -246,5 +316,6 @@ fn count_end(world: &World, end: End) {
         End::Silent => sockets.ended_by_silence.one(),
         End::Slow => sockets.ended_by_slowness.one(),
         End::Stopped => sockets.ended_by_stop.one(),
+        End::Closed(_) | End::Fault(_) => sockets.ended_by_fault.one(),
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! Turns rooms' facts into frames ready for any number of sockets; knows no socket and no room.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::accounts::User;
-use super::frame::{self, Opcode};
+use super::frame::{self, Bits, Opcode};
 use super::json::dumps;
 
 /// What a frame is, for counting and for faults.
@@ -26,6 +26,8 @@ pub(super) enum Kind {
     Ping,
     /// A pong or a close.
     Control,
+    /// What only a fault sends.
+    Strange,
 }
 
 /// A whole frame, framed once and shared by every socket it goes to.
@@ -53,6 +55,56 @@ impl Frame {
     /// A close with `code`.
     pub(super) fn close(code: u16) -> Self {
         Self { kind: Kind::Control, bytes: frame::close(code) }
+    }
+
+    /// The text of a text frame.
+    pub(super) fn as_text(&self) -> Option<&str> {
+        std::str::from_utf8(frame::payload(&self.bytes)?).ok()
+    }
+}
+
+/// What only faults send.
+impl Frame {
+    /// The first half of the frame's bytes.
+    pub(super) fn half(&self) -> Self {
+        Self { kind: Kind::Strange, bytes: self.bytes.slice(..self.bytes.len() / 2) }
+    }
+
+    /// The same text in three fragments, with a ping after the first and the second.
+    pub(super) fn in_fragments(&self) -> Self {
+        let payload = frame::payload(&self.bytes).unwrap_or_default();
+        let third = payload.len() / 3;
+        let (first, rest) = payload.split_at(third);
+        let (second, last) = rest.split_at(third);
+        let mut out = BytesMut::new();
+        let more = Bits { fin: false, rsv1: false };
+        frame::put(&mut out, Opcode::Text, more, first);
+        frame::put(&mut out, Opcode::Ping, Bits::WHOLE, b"between");
+        frame::put(&mut out, Opcode::Continuation, more, second);
+        frame::put(&mut out, Opcode::Ping, Bits::WHOLE, b"between");
+        frame::put(&mut out, Opcode::Continuation, Bits::WHOLE, last);
+        Self { kind: self.kind, bytes: out.freeze() }
+    }
+
+    /// A text frame that is not UTF-8.
+    pub(super) fn not_utf8() -> Self {
+        Self { kind: Kind::Strange, bytes: frame::whole(Opcode::Text, b"{\"type\": \"\xc3\x28\"}") }
+    }
+
+    /// A frame that says it is compressed, though nobody offered that.
+    pub(super) fn compressed() -> Self {
+        let mut out = BytesMut::new();
+        // An empty deflate block; the bit is wrong whatever the bytes are.
+        frame::put(&mut out, Opcode::Text, Bits { fin: true, rsv1: true }, &[0x02, 0x00]);
+        Self { kind: Kind::Strange, bytes: out.freeze() }
+    }
+
+    /// A text frame of JSON with a payload of exactly `length` bytes, 64 at least.
+    pub(super) fn padding(length: usize) -> Self {
+        const HEAD: &str = "{\"payload\": \"";
+        const TAIL: &str = "\", \"type\": \"embeds\"}";
+        let room = length.max(64) - HEAD.len() - TAIL.len();
+        Self::text(Kind::Strange, &format!("{HEAD}{}{TAIL}", " ".repeat(room)))
     }
 }
 
@@ -127,6 +179,11 @@ pub(super) fn chat_payload(payload: &ChatPayload<'_>) -> Box<RawValue> {
 /// The frame of a chat.
 pub(super) fn chat(id: u64, payload: &RawValue) -> Frame {
     Frame::text(Kind::Chat(id), &dumps(&Broadcast { payload, r#type: "chat" }))
+}
+
+/// A chat's frame of any text, for damaged ones.
+pub(super) fn chat_text(id: u64, text: &str) -> Frame {
+    Frame::text(Kind::Chat(id), text)
 }
 
 /// An `error` frame of a plenary: `type` last.

@@ -82,8 +82,11 @@ impl Logs {
 /// Where the filter is not understood (exit code 104), or logging is set up already.
 pub fn init(options: &LogOptions, screen: &Screen, extra: Vec<Extra>) -> Result<Logs, TelemetryError> {
     let logs = Logs::default();
-    let subscriber = Registry::default().with(extra).with(lines(options, &logs, screen.clone())?);
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| TelemetryError::SetUpBefore)?;
+    // One list: an empty one of its own would turn every line off, its level being "none".
+    let mut layers = extra;
+    layers.push(lines(options, &logs, screen.clone())?);
+    tracing::subscriber::set_global_default(Registry::default().with(layers))
+        .map_err(|_| TelemetryError::SetUpBefore)?;
     Ok(logs)
 }
 

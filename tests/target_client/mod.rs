@@ -27,6 +27,16 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const PASSWORD: &str = "correct-horse-battery";
 
+thread_local! {
+    // Making one is slow (it reads the machine's certificates). Each test has a thread and a
+    // runtime of its own, so a client is not shared between runtimes.
+    static CLIENT: reqwest::Client = {
+        // Only the first one installs it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap()
+    };
+}
+
 /// Somebody with a cookie jar.
 pub struct Person {
     pub addr: SocketAddr,
@@ -37,9 +47,7 @@ pub struct Person {
 
 impl Person {
     pub fn new(addr: SocketAddr) -> Self {
-        // Only the first one installs it.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
+        let client = CLIENT.with(Clone::clone);
         Self { addr, cookies: BTreeMap::new(), headers: Vec::new(), client }
     }
 

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::error::StartError;
+use crate::marker::RunTag;
+use crate::target::Faults;
 
 use super::super::environment::Environment;
 use super::super::layers::{Layers, flag, in_file, variable};
@@ -125,7 +127,8 @@ impl<'a> Draft<'a> {
             control,
             prefix: listen.prefix.clone().unwrap_or_default(),
             presence: self.presence(),
-            seed: self.seed(),
+            seed: self.seed(Shard::WHOLE),
+            faults: Faults::default(),
             logging: self.logging(),
         }))
     }
@@ -165,9 +168,15 @@ impl<'a> Draft<'a> {
         self.layers.settings.presence.presence.unwrap_or(Presence::Full)
     }
 
-    /// Short enough to be typed again.
-    fn seed(&self) -> u64 {
-        self.layers.settings.seed.seed.map_or_else(|| u64::from(rand::random::<u32>()), |seed| seed.0)
+    /// Short enough to be typed again. The shards of a fleet must not make one each: where there is
+    /// only a run id that they share, it comes from there.
+    fn seed(&self, shard: Shard) -> u64 {
+        let settings = &self.layers.settings;
+        match (settings.seed.seed, &settings.report.run_id) {
+            (Some(seed), _) => seed.0,
+            (None, Some(run_id)) if shard.is_partial() => u64::from(RunTag::of(run_id.as_str()).0),
+            (None, _) => u64::from(rand::random::<u32>()),
+        }
     }
 
     fn traffic(&self, shard: Shard, defaults: Defaults) -> Traffic {
@@ -188,7 +197,7 @@ impl<'a> Draft<'a> {
             away: typed.away.unwrap_or(seconds(2, 30)),
             breakout_stay: typed.breakout_stay.unwrap_or(seconds(30, 300)),
             pacing: typed.pacing.unwrap_or(Pacing::Even),
-            seed: self.seed(),
+            seed: self.seed(shard),
         }
     }
 

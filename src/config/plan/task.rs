@@ -1,5 +1,6 @@
 //! What the process is to do: one of the commands, with all it needs.
 
+use crate::target::Faults;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -60,6 +61,8 @@ pub struct Target {
     pub presence: Presence,
     /// Where chance begins.
     pub seed: u64,
+    /// What goes wrong on purpose.
+    pub faults: Faults,
     /// How log lines look.
     pub logging: Logging,
 }

@@ -70,7 +70,7 @@ impl TargetUrl {
         self.url.port_or_known_default().unwrap_or(80)
     }
 
-    /// The URL of the origin, its path `/`.
+    /// The URL, its path the prefix with a slash at its end.
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.url
@@ -83,7 +83,7 @@ impl FromStr for TargetUrl {
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let mut url = http_url(text)?;
         let prefix = url.path().trim_end_matches('/').to_owned();
-        url.set_path("/");
+        url.set_path(&format!("{prefix}/"));
         Ok(Self { url, prefix })
     }
 }

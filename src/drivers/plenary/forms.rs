@@ -115,9 +115,20 @@ fn judge_post(site: &Site, page: &Page, refused: impl FnOnce(String) -> Failure)
     }
 }
 
+/// The forms' own sentences: they say "password" whatever the password is.
+const OWN_SENTENCES: [&str; 6] = [
+    "This password is too common.",
+    "This password is entirely numeric.",
+    "This password is too short. It must contain at least 8 characters.",
+    "The password is too similar to the username.",
+    "You must type the same password each time.",
+    "The username and/or password you specified are not correct.",
+];
+
 /// What a page says, without the password it may repeat.
 fn without(said: &str, password: &str) -> String {
-    if password.is_empty() { said.to_owned() } else { said.replace(password, "…") }
+    let strange = OWN_SENTENCES.iter().fold(said.to_owned(), |rest, sentence| rest.replace(sentence, ""));
+    if password.is_empty() || !strange.contains(password) { said.to_owned() } else { said.replace(password, "…") }
 }
 
 fn refused_sign_up(reasons: &str) -> Failure {

@@ -56,9 +56,13 @@ struct Letter {
     expected: BTreeMap<u32, Option<Outcome>>,
     /// Connections that may have got it without being expected to.
     raced: BTreeSet<u32>,
+    /// Connections opened later, while nobody had received it.
+    in_flight: BTreeSet<u32>,
     /// Connections it has arrived on, in any way that counts as a first arrival.
     arrived: BTreeSet<u32>,
+    /// Receipts up to its verdict, and whether there was ever one.
     receipts: u32,
+    any_receipt: Option<()>,
     cut: bool,
 }
 
@@ -110,8 +114,10 @@ impl Model {
             due: self.letters.last().map_or(0, |l| l.due).max(intended + 61_000),
             expected: with(State::Connected).map(|c| (c, None)).collect(),
             raced: with(State::Opening).chain(with(State::Closing)).collect(),
+            in_flight: BTreeSet::new(),
             arrived: BTreeSet::new(),
             receipts: 0,
+            any_receipt: None,
             cut: false,
         };
         self.letters.push(letter);
@@ -123,8 +129,10 @@ impl Model {
         let letter = &mut self.letters[index];
         // What comes after the verdict does not change it.
         letter.receipts += u32::from(now < letter.due);
+        letter.any_receipt = Some(());
         let expected = letter.expected.contains_key(&connection);
-        if !expected && !letter.raced.contains(&connection) {
+        let in_flight = letter.in_flight.contains(&connection) && now < letter.due;
+        if !expected && !in_flight && !letter.raced.contains(&connection) {
             return self.odd(Anomaly::Unexpected);
         }
         if !letter.arrived.insert(connection) {
@@ -176,7 +184,11 @@ fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, M
     match *op {
         Op::Open(u) if state(u) == State::Vacant => {
             model.next_connection += 1;
-            model.seats.insert(u, (model.next_connection, State::Opening));
+            let connection = model.next_connection;
+            for letter in model.letters.iter_mut().filter(|l| l.any_receipt.is_none()) {
+                letter.in_flight.insert(connection);
+            }
+            model.seats.insert(u, (connection, State::Opening));
             ledger.opening(UserIndex(u));
         }
         Op::Connect(u) if state(u) == State::Opening => {

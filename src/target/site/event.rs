@@ -5,6 +5,7 @@ use super::not_found;
 use super::page::Reply;
 use super::state;
 use super::visit::Visit;
+use crate::target::faults::Fault;
 use crate::target::world::World;
 
 /// `/event/<slug>/`; `/event/<id>/` leads there.
@@ -21,6 +22,9 @@ pub(super) async fn event(world: &World, visit: &Visit, slug: &str) -> Reply {
         let text =
             "<div class=\"over-capacity\"><h1>Over Capacity</h1><p>This event is full. Try again later.</p></div>";
         return Reply::page("Over Capacity", text).forget_messages(visit);
+    }
+    if world.desk.strikes(Fault::NoState, world.desk.faults().http.no_state) {
+        return Reply::page(hall.plenary.slug, "<div id=\"app\"></div>");
     }
     let Some(view) = hall.look().await else { return Reply::error(503, "Service Unavailable") };
     let state = state::initial(&hall.plenary, &view, visit.user.as_deref(), &world.image);

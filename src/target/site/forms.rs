@@ -10,6 +10,7 @@ use super::page::{Reply, safe};
 use super::visit::Visit;
 use crate::target::accounts::{Application, Refusal, User};
 use crate::target::csrf;
+use crate::target::faults::Fault;
 use crate::target::world::World;
 
 /// Characters of a session cookie.
@@ -141,12 +142,17 @@ fn form(world: &World, visit: &Visit, title: &str, fields: &[Field<'_>], alert: 
         _ => csrf::fresh(random),
     };
     let token = csrf::remask(random, &cookie);
+    let hidden = if world.desk.strikes(Fault::NoCsrf, world.desk.faults().http.no_csrf) {
+        String::new()
+    } else {
+        format!("<input type=\"hidden\" name=\"csrfmiddlewaretoken\" value=\"{token}\">\n")
+    };
     let action = safe(&format!("{}{}", world.options.prefix, visit.path));
     let alert = alert.map(|text| format!("<div class=\"alert alert-danger\">{text}</div>\n")).unwrap_or_default();
     let inputs: String = fields.iter().map(input).collect();
     let main = format!(
         "<h1>{title}</h1>\n<form method=\"post\" action=\"{action}\">\n\
-         <input type=\"hidden\" name=\"csrfmiddlewaretoken\" value=\"{token}\">\n{alert}{inputs}\
+         {hidden}{alert}{inputs}\
          <button type=\"submit\" class=\"btn btn-primary\">{title}</button>\n</form>"
     );
     Reply::page(title, &main).csrf_cookie(&cookie).forget_messages(visit)

@@ -2,6 +2,7 @@
 //!
 //! Pure HTTP over the world's accounts and halls; sockets begin in [`upgrade`].
 
+mod afflict;
 mod event;
 mod forms;
 mod page;
@@ -30,15 +31,26 @@ pub(super) struct Answer {
 /// Answers one request of `client`.
 pub(super) async fn answer(world: &World, request: Request<Incoming>, client: SocketAddr) -> Answer {
     world.tally.http.requests.one();
+    world.pass().await;
     let Some(visit) = Visit::of(world, request).await else {
         world.tally.http.bad_requests.one();
         return Reply::error(400, "Bad Request").into();
     };
     count(world, &visit);
     if upgrade::is_wanted(&visit.headers) {
-        return upgrade::answer(world, &visit);
+        return match afflict::upgrade(world).await {
+            Some(reply) => reply.into(),
+            None => upgrade::answer(world, &visit),
+        };
     }
-    route(world, &visit, client).await.into()
+    if visit.segments().first() == Some(&"_target") {
+        return own(world, &visit, client).into();
+    }
+    let reply = match afflict::page(world).await {
+        Some(reply) => reply,
+        None => route(world, &visit).await,
+    };
+    Answer { response: afflict::body(world, reply.into()).await, admission: None }
 }
 
 fn count(world: &World, visit: &Visit) {
@@ -56,11 +68,8 @@ fn count(world: &World, visit: &Visit) {
     }
 }
 
-async fn route(world: &World, visit: &Visit, client: SocketAddr) -> Reply {
+async fn route(world: &World, visit: &Visit) -> Reply {
     let segments = visit.segments();
-    if let ["_target", "counts"] = segments[..] {
-        return counts(world, client);
-    }
     if !is_address(&segments) {
         return not_found(world);
     }
@@ -94,9 +103,9 @@ fn not_found(world: &World) -> Reply {
     Reply::error(404, "Not Found")
 }
 
-/// The counters, for this machine only.
-fn counts(world: &World, client: SocketAddr) -> Reply {
-    if !client.ip().to_canonical().is_loopback() {
+/// The target's own addresses, for this machine only, and free of faults.
+fn own(world: &World, visit: &Visit, client: SocketAddr) -> Reply {
+    if visit.segments()[..] != ["_target", "counts"] || !client.ip().to_canonical().is_loopback() {
         return not_found(world);
     }
     Reply::json(serde_json::to_string(&world.counts()).unwrap_or_default())

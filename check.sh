@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# The one gate: installs what the checks need, runs every one of them, says what it does.
+#
+#   ./check.sh           everything
+#   ./check.sh --quick   without what needs further servers or takes long
+#
+# Runs on a bare Debian 12 with Rust. Idempotent: what is there is not installed again.
+# Exit code 0: all passed; 1: a check failed; 2: wrong arguments, or the checks could not begin.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")" || exit 2
+
+readonly CARGO_DENY=0.20.2
+readonly CACHE="$PWD/.cache"
+
+quick=false
+case "${1-}" in
+'') ;;
+--quick) quick=true ;;
+-h | --help)
+    sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    exit 0
+    ;;
+*)
+    echo "check.sh: unknown argument $1; see ./check.sh --help" >&2
+    exit 2
+    ;;
+esac
+
+say() { printf '\n== %s\n' "$*"; }
+
+give_up() {
+    printf 'check.sh: %s\n' "$*" >&2
+    exit 2
+}
+
+# ---- What the checks need -------------------------------------------------------------
+
+packages=()
+
+# need COMMAND PACKAGE...: the Debian packages to install where the command is missing.
+need() {
+    local command=$1
+    shift
+    command -v "$command" >/dev/null || packages+=("$@")
+}
+
+# Runs a command as root.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# Installs the packages; none of their services starts, now or at the next boot.
+install_packages() {
+    [ ${#packages[@]} -gt 0 ] || { echo "packages: all there" && return; }
+    echo "installing Debian packages: ${packages[*]}"
+    command -v apt-get >/dev/null || give_up "no apt-get here; please install what '${packages[*]}' is called on this system"
+    [ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
+        give_up "needs root or sudo, or beforehand: apt-get install --no-install-recommends ${packages[*]}"
+    local policy=/usr/sbin/policy-rc.d made=false failed=false
+    if [ ! -e "$policy" ]; then
+        made=true
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null && as_root chmod 755 "$policy"
+    fi
+    {
+        as_root apt-get update -qq &&
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+    } || failed=true
+    if $made; then as_root rm -f "$policy"; fi
+    if $failed; then give_up "apt-get could not install ${packages[*]}"; fi
+    keep_services_off
+}
+
+# Disables the units that came with the packages just installed.
+keep_services_off() {
+    [ -d /run/systemd/system ] || return 0
+    local unit
+    dpkg -L "${packages[@]}" | sed -n 's|^\(/usr\)\?/lib/systemd/system/\(.*\.\(service\|timer\)\)$|\2|p' |
+        while read -r unit; do
+            echo "not started, not enabled: $unit"
+            as_root systemctl disable --quiet "$unit"
+        done
+}
+
+# cargo-deny: the one on the path, or one of our own under .cache (about four minutes, once).
+install_cargo_deny() {
+    PATH="$CACHE/cargo-deny/bin:$PATH"
+    if command -v cargo-deny >/dev/null; then
+        echo "cargo-deny: $(cargo-deny --version)"
+        return
+    fi
+    echo "installing cargo-deny $CARGO_DENY into .cache/cargo-deny"
+    cargo install cargo-deny --quiet --locked --version "$CARGO_DENY" --root "$CACHE/cargo-deny" ||
+        give_up "cargo-deny could not be built"
+}
+
+# ---- Steps ----------------------------------------------------------------------------
+
+results=()
+failures=0
+
+# step NAME COMMAND...: runs one check; a failure is noted, and the others still run.
+step() {
+    local name=$1 begin=$SECONDS outcome=passed
+    shift
+    say "$name: $*"
+    "$@" || { outcome=FAILED && failures=$((failures + 1)); }
+    results+=("$(printf '%-8s %4d s  %s' "$outcome" $((SECONDS - begin)) "$name")")
+}
+
+# slow NAME COMMAND...: a step that --quick leaves out.
+slow() {
+    if $quick; then results+=("$(printf '%-16s %s' 'left out' "$1")"); else step "$@"; fi
+}
+
+summary() {
+    say "summary"
+    printf '%s\n' "${results[@]}"
+    local left=0 result
+    for result in "${results[@]}"; do [[ $result == "left out"* ]] && left=$((left + 1)); done
+    local ran=$((${#results[@]} - left))
+    printf '\ncheck.sh: %d checks run, %d passed, %d failed, %d left out, in %d min %d s\n' \
+        "$ran" $((ran - failures)) "$failures" "$left" $((SECONDS / 60)) $((SECONDS % 60))
+    [ "$failures" = 0 ]
+}
+
+# ---- The checks -----------------------------------------------------------------------
+
+command -v cargo >/dev/null || give_up "no cargo on the path; Rust is at https://rustup.rs"
+export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
+
+say "what the checks need"
+need cc gcc libc6-dev
+need promtool prometheus
+need shellcheck shellcheck
+install_packages
+$quick || install_cargo_deny
+
+mapfile -t scripts < <(find . -name target -prune -o -name .cache -prune -o -name '*.sh' -print)
+
+step format cargo fmt --check
+step lints cargo clippy --all-targets --locked -- -D warnings
+step tests cargo test --locked
+step documentation env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
+step scripts shellcheck .ci/run "${scripts[@]}"
+slow dependencies cargo deny --locked check --hide-inclusion-graph bans licenses sources
+
+summary

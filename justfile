@@ -1,0 +1,63 @@
+# The steps of ./check.sh one by one, and what is done by hand. `just` alone lists them.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+_list:
+    @just --list --unsorted
+
+# a minute of load on the embedded server: just demo --user-range-max 200 --chat-rate 20/s
+[positional-arguments]
+demo *options:
+    cargo run --release -- demo "$@"
+
+# the embedded server alone
+[positional-arguments]
+target *options:
+    cargo run --release -- target "$@"
+
+# everything that ./check.sh checks
+check:
+    ./check.sh
+
+# ./check.sh without what takes long
+quick:
+    ./check.sh --quick
+
+# put the code into its form
+fmt:
+    cargo fmt
+
+# what the compiler and clippy have to say; warnings are errors
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets --locked -- -D warnings
+
+# all tests, or those whose names hold a word: just test ledger
+[positional-arguments]
+test *filter:
+    cargo test --locked "$@"
+
+# who may import whom, as docs/architecture.md says
+layers:
+    cargo test --locked --test layers
+
+# licences, bans and sources of everything that is linked in
+deny:
+    cargo deny --locked check --hide-inclusion-graph bans licenses sources
+
+# the code's own documentation, opened in a browser
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --open
+
+# docs/metrics.md anew from the families in the code
+metrics-page:
+    SOAKRIG_BLESS=1 cargo test --locked --lib metrics::page
+
+# accept changed snapshots (help texts, reports) after looking at `git diff`
+snapshots:
+    INSTA_UPDATE=always cargo test --locked
+
+# the binary for other machines, with its checksum, in target/release
+dist:
+    cargo build --release --locked
+    cd target/release && sha256sum soakrig | tee soakrig.sha256

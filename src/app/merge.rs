@@ -1,0 +1,46 @@
+//! `soakrig merge`: the files of several generators in, one summary out.
+
+use std::path::Path;
+
+use super::run::code_of;
+use super::{say, tell};
+use crate::config::plan::Merge;
+use crate::error::{ExitCode, StartError};
+use crate::report::file::{self, SummaryFile};
+use crate::report::merge::{self, MergeError, Source};
+use crate::report::words;
+
+/// Reads, merges, prints, and writes the result where that is asked for; the exit code of the whole.
+pub(super) fn merge(wanted: &Merge) -> Result<ExitCode, StartError> {
+    let output = wanted.output.as_ref().map(SummaryFile::at).transpose().map_err(|e| failed("--output", &e))?;
+    let sources = wanted.files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    for source in sources.iter().filter(|source| !source.summary.run.complete) {
+        let text = "the last checkpoint of a generator that was killed, or still runs";
+        say(&format!("soakrig: warning: {}: {text}", source.name));
+    }
+    let whole = merge::merge(&sources).map_err(|e| failed("merge", &e).remedy(remedy(&e)))?;
+    if let Some(file) = output {
+        file.write(&whole).map_err(|e| failed("--output", &e))?;
+    }
+    tell(&words::render(&whole));
+    Ok(code_of(&whole))
+}
+
+fn read(path: &Path) -> Result<Source, StartError> {
+    let summary = file::read(path).map_err(|e| failed("merge", &e).remedy("give files that --summary wrote"))?;
+    Ok(Source { name: path.display().to_string(), summary })
+}
+
+fn failed(what: &str, error: &impl std::fmt::Display) -> StartError {
+    StartError::environment(what, error.to_string())
+}
+
+fn remedy(error: &MergeError) -> &'static str {
+    match error {
+        MergeError::Nothing => "give the files that the generators wrote with --summary",
+        MergeError::OtherRun { .. } => "give all generators of a run the same --run-id, --seed and plenary",
+        MergeError::SameShard { .. } => "give one file for each shard",
+        MergeError::Overlap { .. } => "start all generators of a run with the same range, and --shard I/N each",
+        MergeError::Damaged { .. } => "fetch the file again from its generator",
+    }
+}

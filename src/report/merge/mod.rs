@@ -1,0 +1,153 @@
+//! One summary from those of several generators: exact in its counts, and in its quantiles as good
+//! as the histograms.
+//!
+//! Everything that does not add up is kept by shard in [`Summary::parts`] and worked out from there,
+//! so merging is commutative and associative to the last bit, and a merged summary can be merged
+//! again. Knows no files: a name is only what a refusal calls a summary.
+
+mod refusal;
+mod sums;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
+
+use crate::report::parts::end;
+use crate::report::summary::{Generator, Part, Rate, Run, Summary, Thresholds, Users};
+use crate::report::verdict::judge;
+
+pub use refusal::MergeError;
+
+/// A summary, and what to call it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    /// Its file.
+    pub name: String,
+    /// What is in it.
+    pub summary: Summary,
+}
+
+/// The summary of the run that these are parts of, judged. Missing shards, and such that did not
+/// come to their end, are in its verdict.
+///
+/// # Errors
+/// Where the summaries are not parts of one run, tell of the same users, or are damaged.
+pub fn merge(sources: &[Source]) -> Result<Summary, MergeError> {
+    let parts = refusal::checked(sources)?;
+    let mut sources: Vec<&Source> = sources.iter().collect();
+    sources.sort_by_key(|source| source.summary.run.shard.index);
+    let [first, others @ ..] = sources.as_slice() else { return Err(MergeError::Nothing) };
+    let mut whole = first.summary.clone();
+    for other in others {
+        sums::add(&mut whole, &other.summary);
+        whole.thresholds = stricter(whole.thresholds, other.summary.thresholds);
+    }
+    let of = |local: bool| {
+        sums::histograms(sources.iter().map(|source| {
+            let Summary { delivery_seconds, remote, .. } = &source.summary;
+            (source.name.as_str(), if local { delivery_seconds } else { &remote.delivery_seconds })
+        }))
+    };
+    (whole.delivery_seconds, whole.remote.delivery_seconds) = (of(true)?, of(false)?);
+    whole.run = run(&parts)?;
+    whole.users = users(&parts);
+    whole.rates = rates(&parts, whole.run.hold_seconds);
+    whole.remote.clock_offset_seconds = farthest(&parts);
+    whole.generator = generator(&parts);
+    whole.parts = parts.into_iter().map(|(_, part)| part).collect();
+    whole.verdict = judge(&whole, &end(&whole));
+    Ok(whole)
+}
+
+/// A part and the file that it came from.
+type Named<'a> = (&'a str, Part);
+
+fn stricter(one: Thresholds, other: Thresholds) -> Thresholds {
+    Thresholds {
+        max_lost: one.max_lost.min(other.max_lost),
+        max_error_rate: one.max_error_rate.min(other.max_error_rate),
+    }
+}
+
+/// From the first start to the last end; at full load as long as the generator that held longest, so
+/// that one that was killed is missing from the achieved rates.
+fn run(parts: &[Named<'_>]) -> Result<Run, MergeError> {
+    let mut span: Option<(SystemTime, SystemTime)> = None;
+    for (name, part) in parts {
+        let (began, ended) = times(&part.run).ok_or_else(|| MergeError::damaged(name, "its times are none"))?;
+        span = Some(span.map_or((began, ended), |(first, last)| (first.min(began), last.max(ended))));
+    }
+    let (Some((began, ended)), Some((_, part))) = (span, parts.first()) else { return Err(MergeError::Nothing) };
+    let versions: BTreeSet<&str> = parts.iter().map(|(_, part)| part.run.version.as_str()).collect();
+    Ok(Run {
+        version: versions.into_iter().collect::<Vec<_>>().join(", "),
+        started: humantime::format_rfc3339_millis(began).to_string(),
+        duration_seconds: ended.duration_since(began).unwrap_or_default().as_secs_f64(),
+        hold_seconds: longest(parts.iter().map(|(_, part)| part.run.hold_seconds)),
+        complete: parts.iter().all(|(_, part)| part.run.complete),
+        ..part.run.clone()
+    })
+}
+
+/// Begin and end; `None` where the summary holds no such times.
+fn times(run: &Run) -> Option<(SystemTime, SystemTime)> {
+    let began = humantime::parse_rfc3339(&run.started).ok()?;
+    let ended = began.checked_add(Duration::try_from_secs_f64(run.duration_seconds).ok()?)?;
+    Some((began, ended))
+}
+
+fn users(parts: &[Named<'_>]) -> Users {
+    let mut whole = Users { min: u64::MAX, max: 0, target: 0, states: BTreeMap::new() };
+    for (_, Part { users, .. }) in parts {
+        whole.min = whole.min.min(users.min);
+        whole.max = whole.max.max(users.max);
+        whole.target = whole.target.saturating_add(users.target);
+        sums::add_counts(&mut whole.states, &users.states);
+    }
+    whole
+}
+
+fn rates(parts: &[Named<'_>], hold: f64) -> BTreeMap<String, Rate> {
+    let mut whole: BTreeMap<String, Rate> = BTreeMap::new();
+    for (kind, rate) in parts.iter().flat_map(|(_, part)| &part.rates) {
+        let sum = whole.entry(kind.clone()).or_insert_with(sums::no_rate);
+        sum.set += rate.set;
+        sum.carried_out = sum.carried_out.saturating_add(rate.carried_out);
+        sums::add_counts(&mut sum.dropped, &rate.dropped);
+    }
+    for rate in whole.values_mut() {
+        // Set rates are finite decimals whose sum is the set one; binary parts of them miss it.
+        rate.set = (rate.set * 1e9).round() / 1e9;
+        rate.achieved = if hold > 0.0 { rate.carried_out as f64 / hold } else { 0.0 };
+    }
+    whole
+}
+
+/// The largest of the estimated differences of the clocks: how far the times of remote messages can
+/// be wrong.
+fn farthest(parts: &[Named<'_>]) -> Option<f64> {
+    let offsets = parts.iter().filter_map(|(_, part)| part.clock_offset_seconds);
+    offsets.reduce(|one, other| if other.abs() > one.abs() { other } else { one })
+}
+
+/// What the generators used in all; saturated as long as the one that was for longest.
+fn generator(parts: &[Named<'_>]) -> Generator {
+    let mut whole = Generator::default();
+    for (_, Part { generator, .. }) in parts {
+        whole.cpu_seconds_user += generator.cpu_seconds_user;
+        whole.cpu_seconds_system += generator.cpu_seconds_system;
+        whole.peak_memory_bytes = whole.peak_memory_bytes.saturating_add(generator.peak_memory_bytes);
+        whole.threads = whole.threads.saturating_add(generator.threads);
+        whole.saturated_seconds = whole.saturated_seconds.max(generator.saturated_seconds);
+        for (reason, seconds) in &generator.saturated_by {
+            let most = whole.saturated_by.entry(reason.clone()).or_default();
+            *most = most.max(*seconds);
+        }
+    }
+    whole
+}
+
+fn longest(seconds: impl Iterator<Item = f64>) -> f64 {
+    seconds.fold(0.0, f64::max)
+}

@@ -1,0 +1,145 @@
+//! Which summaries cannot be merged, and why, by the names of their files.
+
+use super::{Named, Source};
+use crate::report::durations::HistogramError;
+use crate::report::summary::{Part, Summary, Users};
+
+/// As many shards as `--shard` takes.
+const MOST_SHARDS: u32 = 1_000;
+
+/// Summaries that are not those of one run's generators; exit code 104.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MergeError {
+    /// No summary at all.
+    #[error("there is no summary to merge")]
+    Nothing,
+    /// Of another run.
+    #[error("{other} is not of the same run as {one}: its {what} is {found}, not {expected}")]
+    OtherRun {
+        /// The file that others are held to.
+        one: String,
+        /// The one that differs.
+        other: String,
+        /// In what.
+        what: &'static str,
+        /// What it has.
+        found: String,
+        /// What it should have.
+        expected: String,
+    },
+    /// The same generator twice.
+    #[error("{one} and {other} are both of shard {shard}: each shard counts once")]
+    SameShard {
+        /// One file.
+        one: String,
+        /// The other.
+        other: String,
+        /// The shard.
+        shard: String,
+    },
+    /// Users that two generators had.
+    #[error("{one} and {other} overlap: users {one_users} and {other_users}; the parts of a run are disjoint")]
+    Overlap {
+        /// One file.
+        one: String,
+        /// The other.
+        other: String,
+        /// Its users.
+        one_users: String,
+        /// The other's.
+        other_users: String,
+    },
+    /// What no generator wrote.
+    #[error("{file} is damaged: {why}")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl MergeError {
+    pub(super) fn damaged(file: &str, why: impl Into<String>) -> Self {
+        Self::Damaged { file: file.to_owned(), why: why.into() }
+    }
+
+    pub(super) fn histogram(file: &str, error: &HistogramError) -> Self {
+        Self::damaged(file, error.to_string())
+    }
+}
+
+/// The parts of all sources by shard, once it is certain that they are parts of one run.
+pub(super) fn checked(sources: &[Source]) -> Result<Vec<Named<'_>>, MergeError> {
+    let mut parts: Vec<Named<'_>> = sources
+        .iter()
+        .flat_map(|source| parts_of(&source.summary).into_iter().map(|part| (source.name.as_str(), part)))
+        .collect();
+    for named in &parts {
+        same_run(&parts[0], named)?;
+    }
+    parts.sort_by_key(|(_, part)| part.run.shard.index);
+    for (one, other) in parts.iter().zip(parts.iter().skip(1)) {
+        if one.1.run.shard == other.1.run.shard {
+            let (one_file, other_file) = (one.0.to_owned(), other.0.to_owned());
+            let shard = one.1.run.shard.to_string();
+            return Err(MergeError::SameShard { one: one_file, other: other_file, shard });
+        }
+    }
+    disjoint(&parts)?;
+    Ok(parts)
+}
+
+/// What a summary is made of: itself, unless it was merged.
+fn parts_of(summary: &Summary) -> Vec<Part> {
+    if !summary.parts.is_empty() {
+        return summary.parts.clone();
+    }
+    vec![Part {
+        run: summary.run.clone(),
+        users: summary.users.clone(),
+        rates: summary.rates.clone(),
+        clock_offset_seconds: summary.remote.clock_offset_seconds,
+        generator: summary.generator.clone(),
+        verdict: summary.verdict.clone(),
+    }]
+}
+
+fn same_run(first: &Named<'_>, named: &Named<'_>) -> Result<(), MergeError> {
+    let ((one, expected), (other, found)) = (first, named);
+    let (expected, found) = (&expected.run, &found.run);
+    let shard = found.shard;
+    if shard.index >= shard.count || shard.count > MOST_SHARDS {
+        return Err(MergeError::damaged(other, format!("there is no shard {shard}")));
+    }
+    let differences = [
+        ("run id", expected.id.clone(), found.id.clone()),
+        ("plenary", expected.plenary.clone(), found.plenary.clone()),
+        ("seed", expected.seed.to_string(), found.seed.to_string()),
+        ("number of shards", expected.shard.count.to_string(), shard.count.to_string()),
+    ];
+    match differences.into_iter().find(|(_, expected, found)| expected != found) {
+        None => Ok(()),
+        Some((what, expected, found)) => {
+            let (one, other) = ((*one).to_owned(), (*other).to_owned());
+            Err(MergeError::OtherRun { one, other, what, found, expected })
+        }
+    }
+}
+
+fn disjoint(parts: &[Named<'_>]) -> Result<(), MergeError> {
+    let mut by_users: Vec<&Named<'_>> = parts.iter().collect();
+    by_users.sort_by_key(|(_, part)| (part.users.min, part.users.max));
+    for ((one, a), (other, b)) in by_users.iter().zip(by_users.iter().skip(1)) {
+        if b.users.min < a.users.max {
+            let shown = |Users { min, max, .. }: &Users| format!("{min}..{max}");
+            return Err(MergeError::Overlap {
+                one: (*one).to_owned(),
+                other: (*other).to_owned(),
+                one_users: shown(&a.users),
+                other_users: shown(&b.users),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! Adding what adds up: counts by label, and histograms.
+//!
+//! Sums saturate: what is read from a file must not end the process.
+
+use std::collections::BTreeMap;
+
+use super::MergeError;
+use crate::metrics::snapshot;
+use crate::report::durations::Durations;
+use crate::report::summary::{Anomalies, Counts, Deliveries, Rate, Summary};
+
+/// Adds all counts of `other`.
+pub(super) fn add(whole: &mut Summary, other: &Summary) {
+    add_deliveries(&mut whole.deliveries, &other.deliveries);
+    add_anomalies(&mut whole.anomalies, &other.anomalies);
+    add_deliveries(&mut whole.remote.deliveries, &other.remote.deliveries);
+    add_anomalies(&mut whole.remote.anomalies, &other.remote.anomalies);
+    add_counts(&mut whole.operations, &other.operations);
+    add_groups(&mut whole.errors, &other.errors);
+    add_counts(&mut whole.messages.sent, &other.messages.sent);
+    add_counts(&mut whole.messages.received, &other.messages.received);
+    add_to(&mut whole.messages.received_bytes, other.messages.received_bytes);
+    for (socket, other) in &other.connections {
+        let sockets = whole.connections.entry(socket.clone()).or_default();
+        add_to(&mut sockets.attempts, other.attempts);
+        add_counts(&mut sockets.failures, &other.failures);
+        add_groups(&mut sockets.disconnects, &other.disconnects);
+    }
+}
+
+fn add_to(sum: &mut u64, n: u64) {
+    *sum = sum.saturating_add(n);
+}
+
+pub(super) fn add_counts(sum: &mut Counts, other: &Counts) {
+    for (label, n) in other {
+        add_to(sum.entry(label.clone()).or_default(), *n);
+    }
+}
+
+fn add_groups(sum: &mut BTreeMap<String, Counts>, other: &BTreeMap<String, Counts>) {
+    for (group, counts) in other {
+        add_counts(sum.entry(group.clone()).or_default(), counts);
+    }
+}
+
+fn add_deliveries(sum: &mut Deliveries, other: &Deliveries) {
+    add_to(&mut sum.expected, other.expected);
+    add_to(&mut sum.on_time, other.on_time);
+    add_to(&mut sum.late, other.late);
+    add_to(&mut sum.lost, other.lost);
+    add_to(&mut sum.excused.total, other.excused.total);
+    add_to(&mut sum.excused.left, other.excused.left);
+    add_to(&mut sum.excused.server, other.excused.server);
+    add_to(&mut sum.excused.network, other.excused.network);
+    add_to(&mut sum.excused.sender_cut, other.excused.sender_cut);
+    add_to(&mut sum.outstanding, other.outstanding);
+    add_to(&mut sum.raced, other.raced);
+}
+
+fn add_anomalies(sum: &mut Anomalies, other: &Anomalies) {
+    add_to(&mut sum.duplicate, other.duplicate);
+    add_to(&mut sum.reordered, other.reordered);
+    add_to(&mut sum.unexpected, other.unexpected);
+    add_to(&mut sum.corrupt, other.corrupt);
+}
+
+/// A rate of nothing.
+pub(super) fn no_rate() -> Rate {
+    Rate { set: 0.0, achieved: 0.0, carried_out: 0, dropped: Counts::new() }
+}
+
+/// The sums of all files' histograms, by basis, and their quantiles.
+pub(super) fn histograms<'a>(
+    files: impl Iterator<Item = (&'a str, &'a BTreeMap<String, Durations>)>,
+) -> Result<BTreeMap<String, Durations>, MergeError> {
+    let mut sums = BTreeMap::new();
+    for (file, bases) in files {
+        for (basis, durations) in bases {
+            let sum = sums.entry(basis.clone()).or_insert_with(snapshot::durations);
+            let histogram = durations.decode().map_err(|error| MergeError::histogram(file, &error))?;
+            let Some(histogram) = histogram else { continue };
+            if histogram.len() != durations.count {
+                let why = format!("{basis}: {} deliveries, {} in the histogram", durations.count, histogram.len());
+                return Err(MergeError::damaged(file, why));
+            }
+            let beyond = |_| MergeError::damaged(file, format!("{basis}: a time to delivery beyond the longest"));
+            sum.add(&histogram).map_err(beyond)?;
+        }
+    }
+    Ok(sums.into_iter().map(|(basis, sum)| (basis, Durations::of(&sum))).collect())
+}

@@ -1,0 +1,338 @@
+//! What the whole has to say is what its parts say together, in whatever order they come.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::chat::{Action, Basis, EndReason, FailureKind, Initiator, Origin, Outcome, SaturationReason, Socket, Stage};
+use crate::report::facts::tests::{facts, figures};
+use crate::report::facts::{Figures, RunFacts, summarise};
+use crate::report::parts::{listed, missing};
+use crate::report::summary::ShardOf;
+use crate::report::verdict::{ABORTED, End, OK, REFUSED, THRESHOLD, VOID};
+
+/// What one generator saw.
+#[derive(Debug, Clone)]
+struct Seen {
+    users: u64,
+    outcomes: [Vec<(usize, u64)>; 2],
+    chats: u64,
+    errors: u64,
+    offset: Option<f64>,
+}
+
+fn seen() -> impl Strategy<Value = Seen> {
+    let outcomes = || proptest::collection::vec((0_usize..7, 1_u64..60_000_000), 0..40);
+    (1_u64..500, [outcomes(), outcomes()], 0_u64..10_000, 0_u64..50, proptest::option::of(-0.5..0.5_f64))
+        .prop_map(|(users, outcomes, chats, errors, offset)| Seen { users, outcomes, chats, errors, offset })
+}
+
+fn added(figures: &mut Figures, seen: &Seen) {
+    for (origin, arrivals) in [Origin::Local, Origin::Remote].into_iter().zip(&seen.outcomes) {
+        let books = &mut figures.ledger.by_origin[origin as usize];
+        for (outcome, micros) in arrivals {
+            books.expected += 1;
+            books.outcomes[*outcome] += 1;
+            if [Outcome::OnTime as usize, Outcome::Late as usize].contains(outcome) {
+                figures.ledger.durations[origin as usize][Basis::Intended as usize].saturating_record(*micros);
+            }
+        }
+        books.expected += seen.errors;
+        books.outstanding += seen.errors;
+        books.anomalies[0] += seen.chats;
+    }
+    let totals = &mut figures.totals;
+    totals.operations[Stage::Connect as usize] += seen.users;
+    totals.sent[0] += seen.chats;
+    totals.received[0] += seen.chats * seen.users;
+    totals.received_bytes += seen.chats * 97;
+    totals.connect_attempts[Socket::Plenary as usize] += seen.users;
+    figures.users.target += seen.users;
+    figures.users.states[3] += seen.users;
+    more(&mut totals.errors, (Stage::Connect, FailureKind::Timeout), seen.errors + 1);
+    more(&mut totals.disconnects, (Socket::Plenary, Initiator::Server, EndReason::Left), seen.chats + 1);
+}
+
+fn more<K: PartialEq>(counts: &mut Vec<(K, u64)>, kind: K, n: u64) {
+    match counts.iter_mut().find(|(other, _)| *other == kind) {
+        Some((_, sum)) => *sum += n,
+        None => counts.push((kind, n)),
+    }
+}
+
+/// What generators saw together, as one of them would have told it.
+fn told(seen: &[&Seen], shard: ShardOf, first_user: u64) -> Summary {
+    let mut figures = Figures {
+        ledger: crate::metrics::snapshot::LedgerSnapshot::empty(),
+        users: Default::default(),
+        totals: Default::default(),
+        ..figures()
+    };
+    seen.iter().for_each(|seen| added(&mut figures, seen));
+    let users: u64 = seen.iter().map(|seen| seen.users).sum();
+    if let [only] = seen {
+        figures.ledger.clock_offset = only.offset;
+    }
+    let chats: u64 = seen.iter().map(|seen| seen.chats).sum();
+    let set = users as f64 / 20.0;
+    summarise(
+        &RunFacts {
+            shard,
+            users: first_user..first_user + users,
+            set_rates: [set, 1.0 / f64::from(shard.count), 0.0],
+            carried_out: [chats, 0, 0],
+            ..facts()
+        },
+        &figures,
+    )
+}
+
+fn split(seen: &[Seen]) -> Vec<Source> {
+    let count = u32::try_from(seen.len()).unwrap();
+    let mut first_user = 7;
+    let mut sources = Vec::new();
+    for (index, seen) in (0..).zip(seen) {
+        let summary = told(&[seen], ShardOf { index, count }, first_user);
+        sources.push(Source { name: format!("{index}.json"), summary });
+        first_user += seen.users;
+    }
+    sources
+}
+
+fn again(name: &str, sources: &[Source]) -> Source {
+    Source { name: name.to_owned(), summary: merge(sources).unwrap() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_parts_sum_to_the_whole(seen in proptest::collection::vec(seen(), 1..6)) {
+        let merged = merge(&split(&seen)).unwrap();
+        let whole = told(&seen.iter().collect::<Vec<_>>(), ShardOf { index: 0, count: 1 }, 7);
+        prop_assert_eq!(&merged.deliveries, &whole.deliveries);
+        prop_assert_eq!(merged.anomalies, whole.anomalies);
+        prop_assert_eq!(&merged.delivery_seconds, &whole.delivery_seconds);
+        prop_assert_eq!(&merged.remote.deliveries, &whole.remote.deliveries);
+        prop_assert_eq!(&merged.remote.delivery_seconds, &whole.remote.delivery_seconds);
+        prop_assert_eq!(&merged.operations, &whole.operations);
+        prop_assert_eq!(&merged.errors, &whole.errors);
+        prop_assert_eq!(&merged.messages, &whole.messages);
+        prop_assert_eq!(&merged.connections, &whole.connections);
+        prop_assert_eq!(&merged.users, &whole.users);
+        prop_assert_eq!(merged.rates["chat"].clone(), whole.rates["chat"].clone());
+        prop_assert_eq!(merged.rates["leave"].set, 1.0, "to the last digit");
+        prop_assert_eq!(&merged.verdict, &whole.verdict);
+    }
+
+    #[test]
+    fn neither_order_nor_grouping_matters(
+        (seen, order) in proptest::collection::vec(seen(), 3..6).prop_flat_map(|seen| {
+            let order: Vec<usize> = (0..seen.len()).collect();
+            (Just(seen), Just(order).prop_shuffle())
+        })
+    ) {
+        let sources = split(&seen);
+        let at_once = merge(&sources).unwrap();
+        let shuffled: Vec<Source> = order.iter().map(|i| sources[*i].clone()).collect();
+        prop_assert_eq!(&merge(&shuffled).unwrap(), &at_once);
+        for cut in 1..sources.len() {
+            let groups = [again("left.json", &shuffled[..cut]), again("right.json", &shuffled[cut..])];
+            prop_assert_eq!(&merge(&groups).unwrap(), &at_once);
+        }
+        prop_assert_eq!(&merge(&[again("whole.json", &sources)]).unwrap(), &at_once);
+    }
+}
+
+/// Three clean minutes of one run.
+fn three() -> Vec<Source> {
+    let part = |index: u32| {
+        let users = u64::from(index) * 200..u64::from(index) * 200 + 200;
+        let summary = summarise(&RunFacts { shard: ShardOf { index, count: 3 }, users, ..facts() }, &figures());
+        Source { name: format!("{}.json", ["a", "b", "c"][index as usize]), summary }
+    };
+    (0..3).map(part).collect()
+}
+
+fn merged(change: impl FnOnce(&mut Vec<Source>)) -> Summary {
+    let mut sources = three();
+    change(&mut sources);
+    merge(&sources).unwrap()
+}
+
+#[test]
+fn a_refusal_names_the_files_and_what_differs() {
+    type Change = fn(&mut Vec<Source>);
+    let table: &[(Change, &[&str])] = &[
+        (|s| s.clear(), &["no summary"]),
+        (|s| s[1].summary.run.id = "other".into(), &["b.json", "a.json", "run id is other, not soak-7f3a"]),
+        (|s| s[2].summary.run.seed = 43, &["c.json", "a.json", "seed is 43, not 42"]),
+        (|s| s[1].summary.run.plenary = "small".into(), &["b.json", "a.json", "plenary is small, not test"]),
+        (|s| s[1].summary.run.shard.count = 4, &["b.json", "a.json", "number of shards is 4, not 3"]),
+        (|s| s[2].summary.run.shard.index = 0, &["a.json and c.json", "shard 0/3"]),
+        (|s| s.extend(three().drain(1..2)), &["b.json and b.json", "shard 1/3"]),
+        (|s| s[1].summary.users.min = 199, &["a.json and b.json overlap", "0..200 and 199..400"]),
+        (|s| s[2].summary.users = s[0].summary.users.clone(), &["a.json and c.json overlap"]),
+        (|s| s[1].summary.run.shard.index = 3, &["b.json is damaged", "no shard 3/3"]),
+        (|s| s[1].summary.run.started = "noon".into(), &["b.json is damaged", "times"]),
+        (|s| s[1].summary.run.duration_seconds = -1.0, &["b.json is damaged", "times"]),
+        (|s| histogram(s).histogram = "AAAA".into(), &["b.json is damaged", "not a histogram"]),
+        (|s| histogram(s).count = 5, &["b.json is damaged", "5 deliveries, 239000 in the histogram"]),
+    ];
+    for (change, said) in table {
+        let mut sources = three();
+        change(&mut sources);
+        let text = merge(&sources).expect_err("refused").to_string();
+        assert!(said.iter().all(|part| text.contains(part)), "{text} for {said:?}");
+    }
+}
+
+fn histogram(sources: &mut [Source]) -> &mut crate::report::durations::Durations {
+    sources[1].summary.delivery_seconds.get_mut("intended").unwrap()
+}
+
+#[test]
+fn a_part_of_a_merged_summary_counts_once() {
+    let sources = three();
+    let both = [again("ab.json", &sources[..2]), sources[1].clone()];
+    let error = merge(&both).unwrap_err().to_string();
+    assert!(error.contains("ab.json and b.json are both of shard 1/3"), "{error}");
+}
+
+#[test]
+fn missing_shards_fail_the_run_by_name() {
+    assert_eq!(merged(|_| {}).verdict.code, OK);
+    let two = merged(|s| drop(s.remove(1)));
+    assert_eq!((two.verdict.code, missing(&two)), (THRESHOLD, vec![1]));
+    assert!(two.verdict.reason.contains("shard 1 of 3 is missing"), "{}", two.verdict.reason);
+    assert_eq!(two.deliveries.expected, 480_000);
+    let one = merged(|s| drop(s.drain(..2)));
+    assert!(one.verdict.reason.contains("shards 0, 1 of 3 are missing"), "{}", one.verdict.reason);
+    assert_eq!(listed(&missing(&one)), "0, 1");
+}
+
+#[test]
+fn a_killed_generator_is_noticed() {
+    let whole = merged(|s| {
+        let facts = RunFacts {
+            shard: ShardOf { index: 2, count: 3 },
+            users: 400..600,
+            hold: Duration::from_secs(20),
+            carried_out: [400, 20, 40],
+            end: End::Running,
+            ..facts()
+        };
+        s[2].summary = summarise(&facts, &figures());
+    });
+    assert_eq!(whole.verdict.code, THRESHOLD);
+    assert!(whole.verdict.reason.contains("shard 2/3 did not come to its end"), "{}", whole.verdict.reason);
+    assert!(!whole.run.complete);
+    // 60 a second were set, and a third of them missing for two thirds of the time.
+    let chat = &whole.rates["chat"];
+    assert_eq!((chat.set, chat.carried_out), (60.0, 2_800));
+    assert!((chat.achieved - 2_800.0 / 60.0).abs() < 1e-9);
+}
+
+#[test]
+fn one_void_part_makes_the_whole_void_and_is_named() {
+    let saturate = |s: &mut Vec<Source>| {
+        s[1].summary.generator.saturated_seconds = 20.0;
+        s[1].summary.generator.saturated_by.insert(SaturationReason::ScheduleLag.as_str().into(), 20.0);
+    };
+    let whole = merged(saturate);
+    assert_eq!(whole.verdict.code, VOID);
+    assert!(whole.verdict.reason.contains("shard 1/3 for 20s of the hold of 1m"), "{}", whole.verdict.reason);
+    let worse = merged(|s| {
+        saturate(s);
+        s.pop();
+    });
+    assert_eq!(worse.verdict.code, VOID);
+    assert!(worse.verdict.reason.contains("shard 2 of 3 is missing"), "{}", worse.verdict.reason);
+}
+
+#[test]
+fn losses_are_held_to_the_threshold_together() {
+    let lose = |lost: [u64; 3], most: u64| {
+        merged(|s| {
+            for (source, lost) in s.iter_mut().zip(lost) {
+                source.summary.deliveries.lost = lost;
+                source.summary.thresholds.max_lost = most;
+            }
+        })
+        .verdict
+    };
+    assert_eq!(lose([1, 1, 1], 3).code, OK);
+    let verdict = lose([1, 1, 2], 3);
+    assert_eq!(verdict.code, THRESHOLD);
+    assert!(verdict.reason.contains("4 of 720,000 deliveries were lost"), "{}", verdict.reason);
+    let strictest = merged(|s| s[2].summary.thresholds.max_error_rate = 0.001);
+    assert_eq!(strictest.thresholds.max_error_rate, 0.001);
+}
+
+#[test]
+fn ends_of_all_and_of_some() {
+    let with = |ends: [End; 3]| {
+        merged(|s| {
+            for (index, (source, end)) in (0..).zip(s.iter_mut().zip(ends)) {
+                let users = u64::from(index) * 200..u64::from(index) * 200 + 200;
+                let facts = RunFacts { shard: ShardOf { index, count: 3 }, users, end, ..facts() };
+                source.summary = summarise(&facts, &figures());
+            }
+        })
+        .verdict
+    };
+    let closed = || End::Refused("it is closed".into());
+    let all = with([closed(), closed(), closed()]);
+    assert_eq!((all.code, all.reason.as_str()), (REFUSED, "The target refused: it is closed."));
+    assert_eq!(with([End::Aborted, End::Aborted, End::Aborted]).code, ABORTED);
+    let some = with([End::Settled, closed(), End::Aborted]);
+    assert_eq!(some.code, THRESHOLD);
+    assert!(some.reason.contains("the target refused shard 1/3: it is closed"), "{}", some.reason);
+    assert!(some.reason.contains("shard 2/3 was stopped by a second signal"), "{}", some.reason);
+}
+
+#[test]
+fn the_run_lasts_from_the_first_start_to_the_last_end() {
+    let whole = merged(|s| {
+        s[1].summary.run.started = "2026-11-05T09:59:50.000Z".into();
+        s[2].summary.run.duration_seconds = 80.5;
+        s[2].summary.run.version = "0.0.9".into();
+    });
+    assert_eq!(whole.run.started, "2026-11-05T09:59:50.000Z");
+    assert_eq!(whole.run.duration_seconds, 90.5);
+    assert!(whole.run.version.starts_with("0.0.9, "), "{}", whole.run.version);
+}
+
+#[test]
+fn a_count_that_overflows_stops_at_the_top() {
+    let whole = merged(|s| s.iter_mut().for_each(|source| source.summary.deliveries.expected = u64::MAX));
+    assert_eq!(whole.deliveries.expected, u64::MAX);
+}
+
+/// Read as a person would.
+#[test]
+fn a_fleet_in_words() {
+    let whole = merged(|s| {
+        s.remove(0);
+        s[0].summary.remote.clock_offset_seconds = Some(-0.002);
+        s[1].summary.run.complete = false;
+    });
+    insta::assert_snapshot!(crate::report::words::render(&whole));
+}
+
+#[test]
+fn every_key_of_a_part_is_documented() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/summary.md")).unwrap();
+    let whole = serde_json::to_value(merged(|_| {})).unwrap();
+    let keys: Vec<&String> = whole["parts"][0].as_object().unwrap().keys().collect();
+    assert_eq!(keys.len(), 6);
+    assert!(page.contains("`parts`"));
+    let line = page.lines().find(|line| line.starts_with("| `parts`")).unwrap();
+    keys.iter().for_each(|key| assert!(line.contains(&format!("`{key}`")), "{key} in {line}"));
+}
+
+#[test]
+fn actions_are_those_of_the_rates() {
+    assert_eq!(merged(|_| {}).rates.len(), Action::ALL.len());
+}
