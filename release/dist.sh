@@ -63,7 +63,9 @@ if ! "$tools/bin/$SBOM_TOOL" cyclonedx --version 2>/dev/null | grep -qF "$SBOM_V
     cargo install --quiet --locked --root "$tools" --version "$SBOM_VERSION" "$SBOM_TOOL"
 fi
 "$tools/bin/$SBOM_TOOL" cyclonedx --quiet --format json --override-filename soakrig.cdx
-mv soakrig.cdx.json "$dist/"
+# It names this directory, which is nobody's business.
+sed "s|file://$PWD|file:///soakrig|g" soakrig.cdx.json >"$dist/soakrig.cdx.json"
+rm soakrig.cdx.json
 
 # The binary for this machine writes its own completions and man pages.
 host=$dist/soakrig-$(uname -m)-unknown-linux-gnu
