@@ -93,6 +93,24 @@ install_cargo_deny() {
         give_up "cargo-deny could not be built"
 }
 
+# The Python packages of a requirements file, in an environment of their own under .cache.
+# Usage: python_environment NAME REQUIREMENTS; sets PATH for what follows in the same shell.
+python_environment() {
+    local place=$CACHE/$1 wanted=$2
+    if ! cmp -s "$wanted" "$place/requirements.txt"; then
+        echo "installing the Python packages of $wanted into .cache/$1"
+        python3 -m venv "$place" &&
+            "$place/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" &&
+            cp "$wanted" "$place/requirements.txt" || return 1
+    fi
+    PATH=$place/bin:$PATH
+}
+
+# Prometheus rules, Alertmanager routes, dashboards and compose files, with their own tools.
+check_stack() (
+    python_environment watch tests/watch/requirements.txt && tests/watch/check.sh
+)
+
 # ---- Steps ----------------------------------------------------------------------------
 
 results=()
@@ -132,6 +150,11 @@ say "what the checks need"
 need cc gcc libc6-dev
 need promtool prometheus
 need shellcheck shellcheck
+if ! $quick; then
+    need amtool prometheus-alertmanager
+    need docker-compose docker-compose
+    python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+fi
 install_packages
 $quick || install_cargo_deny
 
@@ -142,6 +165,7 @@ step lints cargo clippy --all-targets --locked -- -D warnings
 step tests cargo test --locked
 step documentation env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 step scripts shellcheck .ci/run "${scripts[@]}"
+slow stack check_stack
 slow dependencies cargo deny --locked check --hide-inclusion-graph bans licenses sources
 
 summary
