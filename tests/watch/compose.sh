@@ -20,7 +20,7 @@ need docker-compose docker-compose
 need debootstrap debootstrap
 need ip iproute2
 need iptables iptables
-if ldd "$soakrig" >/dev/null 2>&1; then
+if ldd "$soakrig" 2>/dev/null | grep -q '=>'; then
     echo "$soakrig is not static" >&2
     exit 1
 fi
@@ -34,15 +34,21 @@ services=(target demo-1 demo-2 demo-3 prometheus alertmanager webhook)
 
 clean_up() {
     local code=$?
+    trap - EXIT
     set +e
     if [ "$code" != 0 ]; then
-        docker-compose --profile demo ps
-        docker-compose --profile demo logs --tail 20
+        docker ps --all --format '{{.Names}} {{.Status}}'
+        docker ps --all --quiet | while read -r each; do
+            docker logs --tail 8 "$each" 2>&1
+            docker inspect --format '{{.Name}} {{json .State.Health}}' "$each" | cut -c1-600
+        done
         tail -5 "$work/dockerd.log"
     fi
-    docker-compose --profile demo down --volumes --timeout 30 >/dev/null 2>&1
+    docker ps --quiet | xargs -r docker kill >/dev/null
     kill "$dockerd" && wait "$dockerd"
     ip netns delete "$net"
+    # What the engine has left mounted.
+    awk -v under="$work/" 'index($2, under) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r -n 1 umount -l
     rm -rf "$work"
     exit "$code"
 }
@@ -51,15 +57,20 @@ clean_up() {
 wait_for() {
     local seconds=$1 what=$2
     shift 2
-    for _ in $(seq "$seconds"); do
-        if "$@"; then
-            echo "$what"
-            return
+    local end=$((SECONDS + seconds))
+    until "$@" 2>/dev/null; do
+        if [ "$SECONDS" -gt "$end" ]; then
+            echo "waited $seconds s for: $what" >&2
+            return 1
         fi
         sleep 1
     done
-    echo "waited $seconds s for: $what" >&2
-    return 1
+    echo "$what"
+}
+
+# Prints nothing; for conditions.
+quiet() {
+    "$@" >/dev/null 2>&1
 }
 
 inside() {
@@ -76,7 +87,7 @@ is() {
 }
 
 heard() {
-    docker-compose --profile demo logs webhook | grep -qE "$1"
+    docker logs "$webhook" 2>&1 | grep -qE "$1"
 }
 
 # A network of its own: no rule and no address of this machine is touched.
@@ -86,13 +97,13 @@ inside dockerd --host "$DOCKER_HOST" --data-root "$work/data" --exec-root "$work
     --default-ulimit nofile=20000:20000 >"$work/dockerd.log" 2>&1 &
 dockerd=$!
 trap clean_up EXIT
-wait_for 60 "the engine runs" docker info >/dev/null 2>&1
+wait_for 60 "the engine runs" quiet docker info
 
 tree=${SOAKRIG_TEST_TREE:-}
 if [ -z "$tree" ]; then
     tree=$work/tree
     debootstrap --variant=minbase \
-        --include=prometheus,prometheus-alertmanager,python3-minimal,wget,ca-certificates bookworm "$tree" >"$work/tree.log"
+        --include=prometheus,prometheus-alertmanager,python3,wget,ca-certificates bookworm "$tree" >"$work/tree.log"
 fi
 ln -sf prometheus-alertmanager "$tree/usr/bin/alertmanager"
 install -d -o 65534 -g 65534 "$tree/prometheus" "$tree/alertmanager"
@@ -119,24 +130,24 @@ docker-compose --profile demo build --quiet target
 docker-compose --profile demo up -d --no-build "${services[@]}"
 
 healthy() {
-    local service
-    for service in "${services[@]}"; do
-        [ "$(docker inspect --format '{{.State.Health.Status}}' "$(docker-compose --profile demo ps -q "$service")")" = healthy ] || return 1
-    done
+    [ "$(docker ps --quiet --filter health=healthy | wc -l)" = "${#services[@]}" ]
 }
-wait_for 120 "all services are healthy" healthy
+wait_for 180 "all services are healthy" healthy
 wait_for 60 "three generators are scraped" is 'count(up{job="soakrig"} == 1)' 3
 wait_for 60 "three generators hold one run" is 'sum(soakrig_run_phase{phase="hold"} * on (instance) group_left () soakrig_run_info{run="demo"})' 3
 wait_for 60 "deliveries arrive, those of other generators too" is 'count(sum by (origin) (rate(soakrig_deliveries_total{outcome="on_time"}[30s])) > 0)' 2
 wait_for 30 "rules record" is 'count(run_quantile:soakrig_delivery_duration_seconds:histogram_quantile)' 3
 inside curl -fsS http://127.0.0.1:9090/user/runbook.md | grep -q '^## SoakrigDeliveriesLost' && echo "the runbook is served"
 
-docker-compose --profile demo kill demo-3
+webhook=$(docker ps --quiet --filter label=com.docker.compose.service=webhook)
+demo3=$(docker ps --quiet --filter label=com.docker.compose.service=demo-3)
+docker kill "$demo3" >/dev/null
 wait_for 60 "a dead generator is reported" heard 'wake firing critical SoakrigGeneratorGone run=demo generator=demo-3:9464'
-docker-compose --profile demo up -d --no-build demo-3
+docker start "$demo3" >/dev/null
 wait_for 60 "and is back" heard 'wake resolved critical SoakrigGeneratorGone run=demo generator=demo-3:9464'
 
-docker-compose --profile demo stop demo-1
-code=$(docker inspect --format '{{.State.ExitCode}}' "$(docker-compose --profile demo ps -q -a demo-1)")
+demo1=$(docker ps --quiet --filter label=com.docker.compose.service=demo-1)
+docker stop --time 60 "$demo1" >/dev/null
+code=$(docker inspect --format '{{.State.ExitCode}}' "$demo1")
 echo "demo-1 stopped with $code, its summary written"
 [ "$code" = 0 ] || [ "$code" = 99 ] || [ "$code" = 106 ]
