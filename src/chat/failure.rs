@@ -1,0 +1,162 @@
+//! Failures as data: a closed kind for labels, a bounded text for people.
+
+use std::borrow::Cow;
+
+use strum::{EnumCount, IntoStaticStr, VariantArray};
+
+labels! {
+    /// Why something failed: the closed set behind the labels `kind` and `reason`.
+    FailureKind {
+        /// Name resolution failed.
+        Dns,
+        /// TCP connection refused.
+        ConnectionRefused,
+        /// The peer reset the connection.
+        ConnectionReset,
+        /// The peer ended the connection before an answer.
+        ConnectionClosed,
+        /// No route, network unreachable and the like.
+        Unreachable,
+        /// Certificate or TLS protocol.
+        Tls,
+        /// No answer in time.
+        Timeout,
+        /// This machine has no file descriptor left.
+        NoFiles,
+        /// This machine has no local port left.
+        NoPorts,
+        /// Any other error of the operating system.
+        Io,
+        /// HTTP 400.
+        BadRequest,
+        /// HTTP 403.
+        Forbidden,
+        /// HTTP 404 for a page that should exist.
+        NotFound,
+        /// HTTP 429.
+        TooManyRequests,
+        /// Any other HTTP 4xx.
+        ClientError,
+        /// HTTP 500.
+        InternalError,
+        /// HTTP 503.
+        Unavailable,
+        /// Any other HTTP 5xx.
+        ServerError,
+        /// A status that the step does not know.
+        UnexpectedStatus,
+        /// A redirect to another origin, or one that leads nowhere.
+        BadRedirect,
+        /// HTTP that cannot be parsed, header limits included.
+        BadHttp,
+        /// A body over the limit.
+        BodyTooLarge,
+        /// A form without its CSRF field.
+        NoCsrf,
+        /// An event page without `__INITIAL_STATE__`.
+        NoState,
+        /// A page whose state is not the JSON expected.
+        BadState,
+        /// The sign-up form was refused, with the page's reasons.
+        SignupRefused,
+        /// The name exists; not an error by itself, logging in is the next step.
+        NameTaken,
+        /// The name exists and the password is not its own.
+        WrongPassword,
+        /// Too many failed log-ins; the server wants minutes of quiet.
+        Locked,
+        /// The session is unknown to the server.
+        SignedOut,
+        /// As many are present as may be.
+        OverCapacity,
+        /// The event is over or has not begun.
+        EventClosed,
+        /// The event was cancelled.
+        EventCancelled,
+        /// The websocket upgrade was answered wrongly: accept key, headers.
+        BadHandshake,
+        /// A 101, and then no presence frame in time.
+        NoPresence,
+        /// A frame over the size limit.
+        FrameTooLarge,
+        /// A text frame that is not UTF-8.
+        InvalidUtf8,
+        /// Any other violation of RFC 6455.
+        Protocol,
+        /// A text frame that is not the JSON expected.
+        Malformed,
+        /// An `error` frame: type not understood.
+        TypeNotUnderstood,
+        /// An `error` frame: missing type.
+        MissingType,
+        /// An `error` frame: must be an admin.
+        MustBeAdmin,
+        /// An `error` frame: authentication required.
+        AuthenticationRequired,
+        /// An `error` frame: breakout not found.
+        BreakoutNotFound,
+        /// An `error` frame of any other text.
+        ServerMessage,
+        /// Breakout: already in another one.
+        AlreadyConnected,
+        /// A socket that said nothing, not even a pong, for too long.
+        Silent,
+        /// A frame that could not be written for too long.
+        WriteTimeout,
+        /// An intent with nobody connected.
+        NotConnected,
+        /// An intent while every outbox was full.
+        Backpressure,
+        /// An intent during the stop.
+        Stopping,
+        /// A delivery that did not come by the horizon.
+        Lost,
+        /// A delivery whose marker does not fit.
+        Corrupt,
+        /// A defect of soakrig itself, caught and counted.
+        Panic,
+    }
+}
+
+/// A step that failed, as data: the run goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The closed kind, fit for a label.
+    pub kind: FailureKind,
+    /// What the server or the system said, bounded, without secrets, with control
+    /// characters removed; for logs and for `check`, never for a label.
+    pub detail: Cow<'static, str>,
+    /// How long the server asked to wait (`Retry-After`), if it did.
+    pub retry_after: Option<std::time::Duration>,
+}
+
+impl Failure {
+    /// How much of a server's text is kept, in characters.
+    pub const DETAIL_LIMIT: usize = 300;
+
+    /// A failure whose kind says it all.
+    #[must_use]
+    pub fn new(kind: FailureKind) -> Self {
+        Self { kind, detail: Cow::Borrowed(""), retry_after: None }
+    }
+
+    /// A failure with a text, which is shortened and stripped of control characters.
+    #[must_use]
+    pub fn with(kind: FailureKind, detail: impl AsRef<str>) -> Self {
+        let detail: String =
+            detail.as_ref().chars().map(|c| if c.is_control() { ' ' } else { c }).take(Self::DETAIL_LIMIT).collect();
+        Self { kind, detail: Cow::Owned(detail), retry_after: None }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.detail.is_empty() {
+            f.write_str(self.kind.as_str())
+        } else {
+            write!(f, "{}: {}", self.kind.as_str(), self.detail)
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
