@@ -141,6 +141,30 @@ impl Target {
         text.lines().filter(|l| !l.is_empty()).map(|l| serde_json::from_str(l).unwrap()).collect()
     }
 
+    /// Does something to the target now.
+    pub fn act(&self, what: &str) {
+        self.post("/act", what);
+    }
+
+    /// Changes some of its faults.
+    pub fn set_faults(&self, what: &str) {
+        self.post("/faults", what);
+    }
+
+    fn post(&self, path: &str, body: &str) {
+        use std::io::Write as _;
+        let host = self.control.as_ref().unwrap().trim_start_matches("http://");
+        let mut stream = std::net::TcpStream::connect(host).unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close",
+            body.len()
+        );
+        write!(stream, "{head}\r\n\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 2"), "{answer}");
+    }
+
     pub fn kill(self) -> String {
         self.address()
     }
