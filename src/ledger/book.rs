@@ -80,6 +80,17 @@ impl Message {
     }
 }
 
+/// What became of the deliveries that a connection left open.
+#[derive(Debug, Default)]
+pub(super) struct Parting {
+    /// Excused: the connection was left before their horizon.
+    pub(super) excused: u64,
+    /// Past their horizon already, the sender cut off before any receipt.
+    pub(super) sender_cut: u64,
+    /// Past their horizon already: the numbers.
+    pub(super) lost: Vec<u64>,
+}
+
 /// This generator's messages, from the oldest remembered to the newest.
 #[derive(Debug)]
 pub(super) struct Book {
@@ -135,22 +146,28 @@ impl Book {
         }
     }
 
-    /// Settles what `user` has not received of the numbers `from..to`, and marks the user's
-    /// own messages that nobody has received. Returns how many deliveries were settled.
-    pub(super) fn excuse(&mut self, user: UserIndex, from: u64, to: u64) -> u64 {
-        let mut excused = 0;
+    /// Settles what `user`, whose connection was left at `gone`, has not received of the numbers
+    /// `from..to`, and marks the user's own messages that nobody has received.
+    pub(super) fn part(&mut self, user: UserIndex, from: u64, to: u64, gone: Stamp, horizon: Duration) -> Parting {
+        let mut parting = Parting::default();
         for seq in from.max(self.unjudged)..to {
             let Some(message) = self.get_mut(seq) else { continue };
-            if message.sender == user && message.read_at == UNREAD {
+            let over = gone > message.intended.plus(horizon);
+            if message.sender == user && message.read_at == UNREAD && !over {
                 message.sender_cut = true;
             }
-            if message.outstanding > 0 && !message.judged && !message.arrived.contains(user) {
-                message.outstanding -= 1;
-                excused += 1;
+            if message.outstanding == 0 || message.arrived.contains(user) {
+                continue;
+            }
+            message.outstanding -= 1;
+            match (over, message.sender_cut && message.read_at == UNREAD) {
+                (false, _) => parting.excused += 1,
+                (true, true) => parting.sender_cut += 1,
+                (true, false) => parting.lost.push(seq),
             }
         }
-        self.outstanding -= excused;
-        excused
+        self.outstanding -= parting.excused + parting.sender_cut + parting.lost.len() as u64;
+        parting
     }
 
     /// Notes a first arrival at `user`; true if it has already read a higher number of the

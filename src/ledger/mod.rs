@@ -124,21 +124,27 @@ impl Ledger {
 
     /// A close began on either side: later messages are not expected on this connection,
     /// earlier ones may still arrive until [`ended`](Self::ended).
-    pub fn closing(&mut self, user: UserIndex) {
+    pub fn closing(&mut self, user: UserIndex, at: Stamp) {
         let next = self.book.next();
         if let Some(Seat::Connected { nth, opened, connected }) = self.seats.get(user.get()).copied() {
-            self.set_seat(user, Seat::Closing { nth, opened, connected, closing: next });
+            self.set_seat(user, Seat::Closing { nth, opened, connected, closing: next, since: at });
         }
     }
 
-    /// The stream is at its end, every byte of it was reported: what has not come is excused.
-    pub fn ended(&mut self, user: UserIndex, why: Excuse) {
+    /// The stream is at its end, every byte of it was reported. What has not come is excused, but
+    /// for what was past its horizon before the connection was left: that is lost.
+    pub fn ended(&mut self, user: UserIndex, why: Excuse, at: Stamp) {
         let next = self.book.next();
         let Some(seat) = self.seats.get(user.get()).copied() else { return };
         self.set_seat(user, Seat::Vacant);
         if let Some((from, to)) = seat.expects(next) {
-            let excused = self.book.excuse(user, from, to);
-            self.tally.local_mut().add(why.outcome(), excused);
+            let settled = self.book.part(user, from, to, seat.gone_since(at), self.terms.horizon);
+            self.tally.local_mut().add(why.outcome(), settled.excused);
+            self.tally.local_mut().add(Outcome::ExcusedSenderCut, settled.sender_cut);
+            self.tally.local_mut().add(Outcome::Lost, settled.lost.len() as u64);
+            for seq in settled.lost {
+                self.tally.note(NoteKind::Lost, user, Some(seq), at);
+            }
         }
         let excused = self.remote.ended(user);
         self.tally.remote_mut().expect_and_add(why.outcome(), excused);

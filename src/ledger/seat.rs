@@ -2,6 +2,7 @@
 
 use super::book::Message;
 use crate::chat::Outcome;
+use crate::clock::Stamp;
 
 /// Why an expected delivery is nobody's loss: the connection ended first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +28,7 @@ impl Excuse {
 }
 
 /// The connection of a user. `nth` counts openings; each other field is the number that the
-/// next message would have got when the state began.
+/// next message would have got when the state began. `since` is when the close began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seat {
     /// No connection.
@@ -37,7 +38,7 @@ pub(super) enum Seat {
     /// In the room.
     Connected { nth: u64, opened: u64, connected: u64 },
     /// A close has begun; bytes may still come.
-    Closing { nth: u64, opened: u64, connected: u64, closing: u64 },
+    Closing { nth: u64, opened: u64, connected: u64, closing: u64, since: Stamp },
 }
 
 impl Seat {
@@ -59,6 +60,14 @@ impl Seat {
             Self::Opening { nth, opened } | Self::Connected { nth, opened, .. } | Self::Closing { nth, opened, .. } => {
                 opened <= seq || (message.read_at >= nth && !message.judged)
             }
+        }
+    }
+
+    /// When the connection was no longer connected: when its close began, else `now`, at its end.
+    pub(super) fn gone_since(self, now: Stamp) -> Stamp {
+        match self {
+            Self::Closing { since, .. } => since,
+            _ => now,
         }
     }
 

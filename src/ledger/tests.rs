@@ -99,9 +99,9 @@ fn what_never_comes_is_lost_and_then_unexpected() {
 fn bytes_read_before_the_end_of_a_stream_count() {
     let mut l = room(2);
     let m = send(&mut l, A, 0.0);
-    l.closing(B);
+    l.closing(B, at(0.0));
     arrive(&mut l, B, A, m, 0.1);
-    l.ended(B, Excuse::Left);
+    l.ended(B, Excuse::Left, at(0.0));
     assert_eq!(outcomes(&l), [(Outcome::OnTime, 1)]);
     assert_eq!(l.outstanding(), 1, "the sender's own");
 }
@@ -115,21 +115,31 @@ fn a_connection_that_ends_first_excuses_its_deliveries() {
     ] {
         let mut l = room(2);
         send(&mut l, A, 0.0);
-        l.closing(B);
-        l.ended(B, why);
+        l.closing(B, at(0.0));
+        l.ended(B, why, at(0.0));
         assert_eq!(outcomes(&l), [(outcome, 1)]);
     }
 }
 
 #[test]
+fn what_was_past_its_horizon_before_the_close_is_lost() {
+    let mut l = room(2);
+    send(&mut l, A, 0.0);
+    send(&mut l, A, 0.5);
+    l.closing(B, at(60.2));
+    l.ended(B, Excuse::Left, at(62.0));
+    assert_eq!(outcomes(&l), [(Outcome::Lost, 1), (Outcome::ExcusedLeft, 1)]);
+}
+
+#[test]
 fn a_message_handed_over_while_joining_or_closing_is_neither_expected_nor_odd() {
     let mut l = room(2);
-    l.ended(B, Excuse::Left);
+    l.ended(B, Excuse::Left, at(0.0));
     l.opening(B);
     let joining = send(&mut l, A, 1.0);
     l.connected(B);
     arrive(&mut l, B, A, joining, 1.1);
-    l.closing(B);
+    l.closing(B, at(0.0));
     let closing = send(&mut l, A, 2.0);
     arrive(&mut l, B, A, closing, 2.1);
     assert_eq!((local(&l).expected, local(&l).raced), (2, 2));
@@ -139,7 +149,7 @@ fn a_message_handed_over_while_joining_or_closing_is_neither_expected_nor_odd() 
 #[test]
 fn a_message_still_under_way_may_reach_a_connection_opened_meanwhile() {
     let mut l = room(2);
-    l.ended(B, Excuse::Left);
+    l.ended(B, Excuse::Left, at(0.0));
     let m = send(&mut l, A, 0.0);
     l.opening(B);
     l.connected(B);
@@ -152,7 +162,7 @@ fn a_message_sent_on_before_the_connection_is_unexpected() {
     let mut l = room(2);
     let m = send(&mut l, A, 0.0);
     arrive(&mut l, A, A, m, 0.1);
-    l.ended(B, Excuse::Left);
+    l.ended(B, Excuse::Left, at(0.0));
     l.opening(B);
     l.connected(B);
     arrive(&mut l, B, A, m, 1.0);
@@ -164,7 +174,7 @@ fn a_message_sent_on_before_the_connection_is_unexpected() {
 fn a_sender_cut_off_before_any_receipt_excuses_all() {
     let mut l = room(3);
     send(&mut l, A, 0.0);
-    l.ended(A, Excuse::Network);
+    l.ended(A, Excuse::Network, at(0.0));
     l.sweep(at(61.0));
     assert_eq!(outcomes(&l), [(Outcome::ExcusedNetwork, 1), (Outcome::ExcusedSenderCut, 2)]);
 }
@@ -173,7 +183,7 @@ fn a_sender_cut_off_before_any_receipt_excuses_all() {
 fn a_receipt_proves_that_the_server_had_it() {
     let mut l = room(3);
     let m = send(&mut l, A, 0.0);
-    l.ended(A, Excuse::Network);
+    l.ended(A, Excuse::Network, at(0.0));
     arrive(&mut l, B, A, m, 1.0);
     l.sweep(at(61.0));
     assert_eq!(outcomes(&l), [(Outcome::OnTime, 1), (Outcome::Lost, 1), (Outcome::ExcusedNetwork, 1)]);
@@ -271,7 +281,7 @@ mod remote {
         let mut l = room(1);
         hear(&mut l, A, 1, 1.0);
         hear(&mut l, A, 3, 1.0);
-        l.ended(A, Excuse::Server);
+        l.ended(A, Excuse::Server, at(0.0));
         l.sweep(at(100.0));
         assert_eq!(figures(&l), (3, 2, 0));
     }

@@ -35,7 +35,7 @@ pub async fn live<D: Driver>(world: Arc<World<D>>, me: UserIndex, first: Option<
             Err(_) => {
                 // The panic hook has logged it; the user's books must not stay open.
                 world.metrics.error(Stage::Receive, FailureKind::Panic);
-                world.ledger.lock().ended(me, Excuse::Network);
+                world.ledger.lock().ended(me, Excuse::Network, world.clock.now());
                 world.withdraw(me, UserState::BackingOff);
             }
         }
@@ -122,7 +122,7 @@ impl<D: Driver> Life<D> {
         };
         match came_in {
             None => {
-                self.world.ledger.lock().ended(self.me, Excuse::Left);
+                self.world.ledger.lock().ended(self.me, Excuse::Left, self.world.clock.now());
                 Visit::Stopped
             }
             Some(Err(failure)) => Visit::Failed(failure),
@@ -148,7 +148,7 @@ impl<D: Driver> Life<D> {
                 Ok(Stay::new(connection, Arc::clone(world), self.me, room.user_id, began))
             }
             Err(failure) => {
-                world.ledger.lock().ended(self.me, Excuse::Network);
+                world.ledger.lock().ended(self.me, Excuse::Network, world.clock.now());
                 world.metrics.connect_failure(Socket::Plenary, failure.kind);
                 tracing::warn!(user = %self.username(), stage = Stage::Connect.as_str(), %failure, "step failed");
                 Err(failure)

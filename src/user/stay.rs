@@ -90,7 +90,7 @@ impl<D: Driver> Stay<D> {
         let left = matches!(turn, Turn::Leave(EndReason::Left));
         let stopped = matches!(turn, Turn::Leave(EndReason::Stopped));
         let ended = self.wind_up(turn, if left { UserState::Away } else { UserState::BackingOff }).await;
-        self.world.ledger.lock().ended(self.me, excuse(ended.initiator));
+        self.world.ledger.lock().ended(self.me, excuse(ended.initiator), self.world.clock.now());
         self.world.withdraw(self.me, if left { UserState::Away } else { UserState::BackingOff });
         self.world.metrics.connection_closed(Socket::Plenary);
         if joined {
@@ -266,7 +266,7 @@ impl<D: Driver> Stay<D> {
         }
         if self.phase == Phase::Connected {
             self.phase = Phase::Closing;
-            self.world.ledger.lock().closing(self.me);
+            self.world.ledger.lock().closing(self.me, self.world.clock.now());
             self.world.withdraw(self.me, state);
         }
         let fallback = match turn {

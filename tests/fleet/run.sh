@@ -8,7 +8,7 @@
 #   unit        systemd-analyze verify and security
 #   Kubernetes  kubectl kustomize, kubernetes-validate --strict, podman play kube
 #
-# SOAKRIG_BINARY names the binary to run; without it a stand-in with the same flags and files is used.
+# Runs the binary that SOAKRIG_BINARY names, else the one that cargo built last under target/.
 # Needs root, and Debian's packages:
 #   openssh-server openssh-client iproute2 systemd-container podman runc catatonit
 set -eu
@@ -34,6 +34,7 @@ fi
 # Namespaces of its own: no port, address, mount or process of the tests meets the machine's,
 # and all of them end with this command.
 cd "$here"
+export PYTHONDONTWRITEBYTECODE=1
 exec unshare --net --mount --pid --fork --mount-proc --kill-child \
     sh -c 'mkdir -p /run/netns && mount -t tmpfs netns /run/netns && ip link set lo up && exec "$@"' sh \
     "$venv/bin/python" -m pytest -p no:cacheprovider -q "$@"

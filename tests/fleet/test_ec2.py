@@ -98,7 +98,17 @@ def test_a_whole_run(ec2_fleet, cloud, hosts, target):
     fleet.play("site.yml").expect()
     found = summaries(fleet)
     assert sorted(found) == ["merged.json", "summary-0.json", "summary-1.json", "summary-2.json"]
-    assert len({found[f"summary-{index}.json"]["run"]["id"] for index in range(3)}) == 1
+    shards = [found[f"summary-{index}.json"] for index in range(3)]
+    assert len({one["run"]["id"] for one in shards}) == 1
+    # Disjoint, complete, and of the same size but for one user.
+    assert [(one["users"]["min"], one["users"]["max"]) for one in shards] == [(7, 40), (40, 73), (73, 107)]
+    merged = found["merged.json"]
+    assert (merged["users"]["min"], merged["users"]["max"]) == (7, 107)
+    for part in ("deliveries", "remote"):
+        books = [one["deliveries"] if part == "deliveries" else one["remote"]["deliveries"] for one in [merged, *shards]]
+        assert books[0]["expected"] == sum(one["expected"] for one in books[1:]) > 0
+        assert books[0]["on_time"] == sum(one["on_time"] for one in books[1:])
+        assert books[0]["lost"] == 0
     assert len(cloud.instances("terminated")) == 3
     assert cloud.instances() == []
 

@@ -168,8 +168,6 @@ def import_image(podman, binary, directory):
 @pytest.mark.slow
 def test_podman_runs_the_pod_of_the_job(podman, binary, tmp_path):
     """The Job's own pod spec, with the demo's target beside it in the pod's network."""
-    if binary.parent.name == "stand-in":
-        pytest.fail("needs the real binary: cargo build, then SOAKRIG_BINARY=target/debug/soakrig")
     import_image(podman, binary, tmp_path)
     objects = build("demo")[1]
     (job,) = of_kind(objects, "Job")

@@ -107,6 +107,7 @@ impl Drop for Process {
 pub struct Target {
     process: Process,
     pub url: String,
+    control: Option<String>,
 }
 
 impl Target {
@@ -120,7 +121,10 @@ impl Target {
         let mut process = Process::start(command);
         let line = process.wait_for_line("target: http://");
         let url = line.split_whitespace().find(|w| w.starts_with("http://")).unwrap().to_owned();
-        Self { process, url }
+        let control = args
+            .contains(&"--control")
+            .then(|| process.wait_for_line("control: http://").trim_start_matches("control: ").to_owned());
+        Self { process, url, control }
     }
 
     pub fn address(&self) -> String {
@@ -129,6 +133,12 @@ impl Target {
 
     pub fn counts(&self) -> Value {
         get_json(&format!("http://{}/_target/counts", self.address()))
+    }
+
+    /// Every fault of a delivery that was injected.
+    pub fn injections(&self) -> Vec<Value> {
+        let text = get(&format!("{}/injections", self.control.as_ref().unwrap())).unwrap().1;
+        text.lines().filter(|l| !l.is_empty()).map(|l| serde_json::from_str(l).unwrap()).collect()
     }
 
     pub fn kill(self) -> String {

@@ -73,6 +73,8 @@ struct Model {
     next_connection: u32,
     seats: BTreeMap<u32, (u32, State)>,
     letters: Vec<Letter>,
+    /// When the close of each user's present connection began.
+    gone: BTreeMap<u32, u64>,
     arrivals: BTreeMap<u32, Vec<usize>>,
     anomalies: BTreeMap<&'static str, u64>,
     raced: u64,
@@ -89,16 +91,19 @@ impl Model {
 
     fn end(&mut self, user: u32, why: Excuse) {
         let (connection, _) = self.seat(user);
+        let gone = self.gone.remove(&user).unwrap_or(self.now);
         for letter in &mut self.letters {
             let verdict_due = self.now >= letter.due;
-            if letter.sender == connection && letter.receipts == 0 && !verdict_due {
+            let over = gone > letter.intended + 60_000;
+            if letter.sender == connection && letter.receipts == 0 && !verdict_due && !over {
                 letter.cut = true;
             }
+            let lost = if letter.cut && letter.receipts == 0 { Outcome::ExcusedSenderCut } else { Outcome::Lost };
             if let Some(verdict) = letter.expected.get_mut(&connection)
                 && verdict.is_none()
                 && !verdict_due
             {
-                *verdict = Some(why.outcome());
+                *verdict = Some(if over { lost } else { why.outcome() });
             }
         }
         self.seats.insert(user, (u32::MAX, State::Vacant));
@@ -197,12 +202,13 @@ fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, M
         }
         Op::Close(u) if state(u) == State::Connected => {
             model.seats.insert(u, (model.seat(u).0, State::Closing));
-            ledger.closing(UserIndex(u));
+            model.gone.insert(u, model.now);
+            ledger.closing(UserIndex(u), stamp);
         }
         Op::End(u, why) if state(u) != State::Vacant => {
             ledger.sweep(stamp);
             model.end(u, why);
-            ledger.ended(UserIndex(u), why);
+            ledger.ended(UserIndex(u), why, stamp);
         }
         Op::Send(u, ago) if state(u) == State::Connected => {
             let intended = model.now.saturating_sub(ago);
