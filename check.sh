@@ -162,7 +162,7 @@ mapfile -t scripts < <(find . -name target -prune -o -name .cache -prune -o -nam
 
 step format cargo fmt --check
 step lints cargo clippy --all-targets --locked -- -D warnings
-step tests cargo test --locked
+step tests cargo test --locked --no-fail-fast
 step documentation env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 step scripts shellcheck .ci/run "${scripts[@]}"
 slow stack check_stack

@@ -1,5 +1,7 @@
 # The steps of ./check.sh one by one, and what is done by hand. `just` alone lists them.
 
+import 'ansible/justfile'
+
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 _list:
@@ -57,7 +59,6 @@ metrics-page:
 snapshots:
     INSTA_UPDATE=always cargo test --locked
 
-# the binary for other machines, with its checksum, in target/release
+# what a release holds, in dist/: static binaries, completions, man pages, checksums
 dist:
-    cargo build --release --locked
-    cd target/release && sha256sum soakrig | tee soakrig.sha256
+    release/dist.sh
