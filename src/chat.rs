@@ -327,3 +327,17 @@ labels! {
         ScheduleLag, /// Readable sockets waited to be read.
         ReadDelay }
 }
+
+labels! {
+    /// What became of a finished span of a trace; exclusive.
+    SpanFate {
+        /// The endpoint took it.
+        Exported, /// More spans came than the queue holds.
+        QueueFull, /// The endpoint could not be reached, or refused it.
+        ExportFailed, /// The process ended first.
+        Stopped
+    }
+}
+
+/// The target of the spans that make up traces. No log line has it, and nothing else is exported.
+pub const SPANS: &str = "soakrig_trace";

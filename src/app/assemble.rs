@@ -13,7 +13,7 @@ use crate::clock::{Clock, Stamp};
 use crate::config::plan::{self, Plan, Volume};
 use crate::config::value::TargetUrl;
 use crate::drivers::plenary::{Plenary, Settings};
-use crate::drivers::{Driver, Probe};
+use crate::drivers::{Driver, Probe, Trace};
 use crate::error::StartError;
 use crate::fleet::dispatch::{Pace, Traffic};
 use crate::fleet::roster::Roster;
@@ -21,6 +21,7 @@ use crate::ledger::{Identity, Ledger, Terms};
 use crate::marker::{GeneratorTag, RunTag};
 use crate::metrics::Metrics;
 use crate::schedule::limit::Limit;
+use crate::telemetry::traces::chats::ChatTraces;
 use crate::user::{Crowd, Habits, Limits, Sessions, Texts, World};
 
 /// The driver for a target.
@@ -30,6 +31,7 @@ pub(super) fn driver(
     connection: &plan::Connection,
     clock: Clock,
     probe: Arc<dyn Probe>,
+    trace: Arc<dyn Trace>,
 ) -> Result<Plenary, StartError> {
     Plenary::new(Settings {
         base: target.url().clone(),
@@ -41,6 +43,7 @@ pub(super) fn driver(
         http_timeout: connection.http_timeout,
         clock,
         probe,
+        trace,
     })
     .map_err(|e| StartError::environment("the way to the server", e.to_string()))
 }
@@ -53,6 +56,7 @@ pub(super) fn world<D: Driver>(
     metrics: Arc<Metrics>,
     cache: &mut Cache,
     password: Secret,
+    chats: ChatTraces,
 ) -> Result<World<D>, StartError> {
     let usernames: Box<[Box<str>]> = usernames(&plan.crowd).map(String::into_boxed_str).collect();
     let seed = shard_seed(plan);
@@ -84,6 +88,7 @@ pub(super) fn world<D: Driver>(
         closing: CancellationToken::new(),
         visits: TaskTracker::new(),
         done: std::array::from_fn(|_| 0.into()),
+        chats,
         debuts: AtomicUsize::new(0),
         anybody_came: AtomicBool::new(false),
     })

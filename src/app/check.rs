@@ -11,7 +11,7 @@ use crate::chat::{Account, Failure, FailureKind, HttpOutcome, Step};
 use crate::clock::{Clock, Stamp};
 use crate::config::plan::Check;
 use crate::drivers::plenary::Plenary;
-use crate::drivers::{Connection, Driver, Event, Outgoing, Probe, Progress, Room, Session};
+use crate::drivers::{Connection, Driver, Event, Outgoing, Probe, Progress, Room, Session, Untraced};
 use crate::error::{ExitCode, StartError};
 use crate::marker::{GeneratorTag, Marker, RunTag, Sighting};
 
@@ -25,7 +25,7 @@ pub(super) async fn check(check: Check) -> Result<ExitCode, StartError> {
     let mut cache = Cache::open(check.crowd.cache.clone(), check.target.to_string()).await?;
     let password = cache.password(check.crowd.password.clone()).await?;
     let slug = check.plenary.as_str();
-    let driver = assemble::driver(&check.target, slug, &check.connection, clock, Arc::new(Quiet))?;
+    let driver = assemble::driver(&check.target, slug, &check.connection, clock, Arc::new(Quiet), Arc::new(Untraced))?;
     let username = check.crowd.template.name(check.crowd.range.min());
     tell(&format!("{} as {username}, event {slug}", check.target));
     let walk = Walk { driver, clock, account: Account { username, password } };

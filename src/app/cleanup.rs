@@ -9,7 +9,7 @@ use super::{assemble, say, tell};
 use crate::chat::{Account, Failure, FailureKind};
 use crate::clock::Clock;
 use crate::config::plan::Cleanup;
-use crate::drivers::{Driver, Session};
+use crate::drivers::{Driver, Session, Untraced};
 use crate::error::{ExitCode, StartError};
 use crate::schedule::limit::Limit;
 
@@ -25,7 +25,8 @@ pub(super) async fn cleanup(cleanup: Cleanup) -> Result<ExitCode, StartError> {
     let clock = Clock::start();
     let mut cache = Cache::open(cleanup.crowd.cache.clone(), cleanup.target.to_string()).await?;
     let password = cache.password(cleanup.crowd.password.clone()).await?;
-    let driver = assemble::driver(&cleanup.target, "", &cleanup.connection, clock, Arc::new(Quiet))?;
+    let driver =
+        assemble::driver(&cleanup.target, "", &cleanup.connection, clock, Arc::new(Quiet), Arc::new(Untraced))?;
     let limit = Limit::evenly(cleanup.crowd.sign_in_rate.per_second(), clock);
     let mut sessions = cache.sessions();
     let (mut deleted, mut absent, mut left) = (0, 0, 0);

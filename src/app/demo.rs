@@ -14,7 +14,7 @@ const SLUG: &str = "test";
 
 /// Runs the demo, prints the summary and what the target itself counted.
 pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
-    let console = Console::open(&demo.plan.logging)?;
+    let console = Console::traced(&demo.plan)?;
     let presence = super::target::presence(demo.presence);
     let options = Options { presence, ..Options::default() };
     let target =
@@ -22,7 +22,9 @@ pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
     let url: TargetUrl = format!("http://{}", target.addr())
         .parse()
         .map_err(|e: crate::config::value::ValueError| StartError::environment("the embedded target", e.to_string()))?;
-    let summary = hold(demo.plan, &url, SLUG, &console).await?;
+    let held = hold(demo.plan, &url, SLUG, &console).await;
+    console.close().await;
+    let summary = held?;
     let counts = target.stop().await;
     tell(&words::render(&summary));
     tell(&compared(&summary, &counts));

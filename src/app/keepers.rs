@@ -135,8 +135,7 @@ async fn ticks(every: Duration, until: &CancellationToken) -> bool {
 /// Passes verdicts as they fall due.
 pub(super) async fn sweep<D: Driver>(world: Arc<World<D>>, until: CancellationToken) {
     while ticks(SWEEP, &until).await {
-        let now = world.clock.now();
-        world.ledger.lock().sweep(now);
+        world.sweep();
     }
 }
 

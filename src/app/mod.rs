@@ -14,6 +14,7 @@ mod rig;
 mod run;
 mod signals;
 mod target;
+mod traces;
 mod view;
 
 use crate::cli::Command;

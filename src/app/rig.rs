@@ -176,7 +176,8 @@ impl<D: Driver> Rig<D> {
         if !self.fleet.ended(CLOSING).await {
             tracing::warn!("some sockets were not closed in time");
         }
-        world.ledger.lock().sweep(world.clock.now());
+        world.sweep();
+        world.chats.finish(world.clock.wall(world.clock.now()));
     }
 }
 

@@ -9,6 +9,7 @@ use super::books::Books;
 use super::keepers::Cache;
 use super::rig::{Rig, refusal};
 use super::signals::Signals;
+use super::traces::Tracing;
 use super::view::View;
 use super::{assemble, limits, say, tell};
 use crate::clock::Clock;
@@ -24,12 +25,14 @@ use crate::report::machine::Machine;
 use crate::report::summary::Summary;
 use crate::report::verdict::End;
 use crate::report::words;
-use crate::telemetry::{self, LogOptions, Logs, Screen};
+use crate::telemetry::{self, Extra, LogOptions, Logs, Screen};
 
 /// Runs to the end, prints the summary, and tells the exit code.
 pub(super) async fn run(run: Run) -> Result<ExitCode, StartError> {
-    let console = Console::open(&run.plan.logging)?;
-    let summary = hold(run.plan, &run.target, run.plenary.as_str(), &console).await?;
+    let console = Console::traced(&run.plan)?;
+    let held = hold(run.plan, &run.target, run.plenary.as_str(), &console).await;
+    console.close().await;
+    let summary = held?;
     tell(&words::render(&summary));
     Ok(code_of(&summary))
 }
@@ -39,24 +42,40 @@ pub(super) fn code_of(summary: &Summary) -> ExitCode {
     ExitCode::ALL.into_iter().find(|code| code.number() == summary.verdict.code).unwrap_or(ExitCode::Threshold)
 }
 
-/// Where people look: the terminal and the log lines on it.
+/// Where people look: the terminal, the log lines on it, and traces.
 pub(super) struct Console {
     pub(super) screen: Screen,
     pub(super) logs: Logs,
+    tracing: Tracing,
 }
 
 impl Console {
     /// Sets logging up, once a process.
     pub(super) fn open(logging: &Logging) -> Result<Self, StartError> {
+        Self::with(logging, Tracing::default(), Vec::new())
+    }
+
+    /// Sets logging up with the traces that the plan asks for.
+    pub(super) fn traced(plan: &Plan) -> Result<Self, StartError> {
+        let (tracing, layers) = Tracing::start(plan)?;
+        Self::with(&plan.logging, tracing, layers)
+    }
+
+    fn with(logging: &Logging, tracing: Tracing, layers: Vec<Extra>) -> Result<Self, StartError> {
         let (format, screen) = match logging.format {
             value::LogFormat::Human => (telemetry::LogFormat::Human, Screen::stderr()),
             value::LogFormat::Json => (telemetry::LogFormat::Json, Screen::plain()),
         };
         let directives = std::env::var(telemetry::FILTER_VARIABLE).ok();
         let options = LogOptions { format, verbose: logging.verbose, directives };
-        let logs = telemetry::init(&options, &screen, Vec::new())
+        let logs = telemetry::init(&options, &screen, layers)
             .map_err(|e| StartError::environment("logging", e.to_string()))?;
-        Ok(Self { screen, logs })
+        Ok(Self { screen, logs, tracing })
+    }
+
+    /// Sends the last spans.
+    pub(super) async fn close(self) {
+        self.tracing.finish().await;
     }
 }
 
@@ -69,11 +88,13 @@ pub(super) async fn hold(plan: Plan, target: &TargetUrl, slug: &str, console: &C
     let mut cache = Cache::open(plan.crowd.cache.clone(), target.to_string()).await?;
     let password = cache.password(plan.crowd.password.clone()).await?;
     let probe = Arc::clone(&metrics);
-    let driver = assemble::driver(target, slug, &plan.connection, clock, probe)?;
+    console.tracing.watched_by(&metrics);
+    let driver = assemble::driver(target, slug, &plan.connection, clock, probe, console.tracing.header())?;
     if plan.connection.insecure {
         tracing::warn!("--insecure-skip-verify: whoever stands between here and the server can read the passwords");
     }
-    let world = assemble::world(&plan, driver, clock, Arc::clone(&metrics), &mut cache, password)?;
+    let chats = console.tracing.chats(assemble::shard_seed(&plan));
+    let world = assemble::world(&plan, driver, clock, Arc::clone(&metrics), &mut cache, password, chats)?;
     let rig = Rig::new(world, plan);
     metrics.open_books(Arc::new(Books(Arc::clone(&rig.world))));
     let over = CancellationToken::new();

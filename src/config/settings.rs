@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::layered::{Layered, layered};
 use super::value::{
-    ByteSize, Chattiness, Count, DurationRange, Given, HttpUrl, Listen, LogFormat, Pacing, Password, PathPrefix,
+    ByteSize, Chattiness, Count, DurationRange, Given, Listen, LogFormat, OtlpEndpoint, Pacing, Password, PathPrefix,
     Percent, Presence, Rate, RunId, Shard, ShardCount, Slug, SourceIp, Span, StartAt, Switch, TargetUrl, UserNumber,
     UsernameTemplate, ValueError, Wait,
 };
@@ -210,9 +210,9 @@ layered! {
         /// Write lost, corrupt, duplicate, reordered and unexpected deliveries as JSON lines
         #[arg(long, value_name = "FILE")]
         pub anomaly_log: PathBuf,
-        /// Send traces to this OTLP endpoint
+        /// Send traces to this OTLP endpoint, such as http://host:4318 or grpc://host:4317
         #[arg(long, value_name = "URL")]
-        pub otlp_endpoint: HttpUrl,
+        pub otlp_endpoint: OtlpEndpoint,
         /// Send no traceparent header to the server
         #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         pub no_traceparent: Switch,

@@ -10,6 +10,8 @@ pub mod ws;
 use std::future::Future;
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
+
 use crate::chat::{
     Account, EndReason, Failure, FailureKind, FrameKind, HttpOutcome, Initiator, SentKind, Socket, Step,
 };
@@ -46,6 +48,26 @@ pub trait Probe: Send + Sync + 'static {
     /// One HTTP request came to its end after `took`.
     fn http(&self, step: Step, outcome: HttpOutcome, took: Duration);
 }
+
+/// Says which trace a request belongs to, so that an instrumented server's spans join it.
+pub trait Trace: Send + Sync + 'static {
+    /// The `traceparent` header of the step under way; `None` where it is not traced, or the
+    /// server is not to know.
+    fn traceparent(&self) -> Option<HeaderValue>;
+}
+
+/// No traces.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Untraced;
+
+impl Trace for Untraced {
+    fn traceparent(&self) -> Option<HeaderValue> {
+        None
+    }
+}
+
+/// The header's name, as W3C's Trace Context has it.
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What one whole frame from the server means to a user.
 #[derive(Debug, Clone, PartialEq)]

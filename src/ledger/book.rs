@@ -61,6 +61,8 @@ pub(super) struct Message {
     pub(super) sender_cut: bool,
     /// Its verdicts have been passed.
     pub(super) judged: bool,
+    /// Deliveries that were lost.
+    pub(super) lost: u32,
     /// Who has received it, on the connection it has now.
     pub(super) arrived: UserSet,
 }
@@ -75,6 +77,7 @@ impl Message {
             read_at: UNREAD,
             sender_cut: false,
             judged: false,
+            lost: 0,
             arrived: UserSet::Small(0),
         }
     }
@@ -131,6 +134,11 @@ impl Book {
         seq
     }
 
+    pub(super) fn get(&self, seq: u64) -> Option<&Message> {
+        let at = usize::try_from(seq.checked_sub(self.base)?).ok()?;
+        self.messages.get(at)
+    }
+
     pub(super) fn get_mut(&mut self, seq: u64) -> Option<&mut Message> {
         let at = usize::try_from(seq.checked_sub(self.base)?).ok()?;
         self.messages.get_mut(at)
@@ -143,6 +151,13 @@ impl Book {
         {
             message.outstanding -= 1;
             self.outstanding -= 1;
+        }
+    }
+
+    /// One delivery of `seq` came too late to count.
+    pub(super) fn lose_one(&mut self, seq: u64) {
+        if let Some(message) = self.get_mut(seq) {
+            message.lost += 1;
         }
     }
 
@@ -163,7 +178,10 @@ impl Book {
             match (over, message.sender_cut && message.read_at == UNREAD) {
                 (false, _) => parting.excused += 1,
                 (true, true) => parting.sender_cut += 1,
-                (true, false) => parting.lost.push(seq),
+                (true, false) => {
+                    message.lost += 1;
+                    parting.lost.push(seq);
+                }
             }
         }
         self.outstanding -= parting.excused + parting.sender_cut + parting.lost.len() as u64;
@@ -194,6 +212,7 @@ impl Book {
         message.judged = true;
         let left = std::mem::take(&mut message.outstanding);
         let sender_cut = message.sender_cut && message.read_at == UNREAD;
+        message.lost += if sender_cut { 0 } else { left };
         self.outstanding -= u64::from(left);
         self.unjudged += 1;
         Some((seq, left, sender_cut))

@@ -66,6 +66,15 @@ pub struct HandedOver {
     pub expected: u32,
 }
 
+/// How far one message of ours has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Expected deliveries without a verdict.
+    pub outstanding: u32,
+    /// Deliveries that were lost.
+    pub lost: u32,
+}
+
 /// The books of one generator.
 #[derive(Debug)]
 pub struct Ledger {
@@ -228,6 +237,13 @@ impl Ledger {
         self.book.outstanding()
     }
 
+    /// How far our message `seq` has come; `None` where it is not remembered.
+    #[must_use]
+    pub fn standing(&self, seq: u64) -> Option<Standing> {
+        let message = self.book.get(seq)?;
+        Some(Standing { outstanding: message.outstanding, lost: message.lost })
+    }
+
     /// Messages that the ledger still remembers.
     #[must_use]
     pub fn remembered(&self) -> usize {
@@ -284,6 +300,7 @@ impl Ledger {
         self.book.settle_one(seq);
         let age = at.since(intended);
         if age > self.terms.horizon {
+            self.book.lose_one(seq);
             self.tally.local_mut().add(Outcome::Lost, 1);
             self.tally.note(NoteKind::Lost, user, Some(seq), at);
             return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, Some(seq), at);
@@ -319,7 +336,9 @@ impl Ledger {
         *place = seat;
     }
 
-    fn is_own(&self, marker: &Marker) -> bool {
+    /// Whether a marker is of this process.
+    #[must_use]
+    pub fn is_own(&self, marker: &Marker) -> bool {
         marker.run == self.identity.run && marker.generator == self.identity.generator
     }
 

@@ -70,6 +70,22 @@ fn the_deadline_and_the_horizon_belong_to_their_side() {
 }
 
 #[test]
+fn a_message_stands_where_its_deliveries_do() {
+    let mut l = room(3);
+    let m = send(&mut l, A, 0.0);
+    let standing = |l: &Ledger| l.standing(m.seq).map(|s| (s.outstanding, s.lost));
+    assert_eq!((standing(&l), l.standing(m.seq + 1)), (Some((3, 0)), None));
+    arrive(&mut l, A, A, m, 1.0);
+    assert_eq!(standing(&l), Some((2, 0)));
+    arrive(&mut l, B, A, m, 60.5);
+    assert_eq!(standing(&l), Some((1, 1)));
+    l.sweep(at(61.0));
+    assert_eq!(standing(&l), Some((0, 2)));
+    l.sweep(at(200.0));
+    assert_eq!(standing(&l), None);
+}
+
+#[test]
 fn a_verdict_follows_the_stamp_and_not_the_sweep() {
     let mut l = room(2);
     let m = send(&mut l, A, 0.0);

@@ -4,7 +4,7 @@
 
 use crate::chat::{
     Action, Anomaly, Basis, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Origin, Outcome,
-    RunPhase, SaturationReason, SentKind, Socket, Stage, Step, UserState,
+    RunPhase, SaturationReason, SentKind, Socket, SpanFate, Stage, Step, UserState,
 };
 use crate::metrics::label::texts;
 
@@ -160,6 +160,8 @@ families! {
         "Messages whose horizon has not passed, and which the ledger therefore still holds.";
     LOGS_SUPPRESSED = Counter "soakrig_logs_suppressed_total" []
         "Log lines left out because the same place had said too much.";
+    TRACE_SPANS = Counter "soakrig_trace_spans_total" [closed("fate", texts::<SpanFate>)]
+        "Spans that ended, by what became of them; all but the exported ones were dropped.";
     PROCESS_CPU = Counter "process_cpu_seconds_total" []
         "Total user and system CPU time spent in seconds.";
     PROCESS_OPEN_FDS = Gauge "process_open_fds" []

@@ -4,7 +4,7 @@
 
 use crate::chat::{
     Action, Anomaly, Basis, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Origin, Outcome,
-    RunPhase, SaturationReason, SentKind, Socket, Stage, Step, UserState,
+    RunPhase, SaturationReason, SentKind, Socket, SpanFate, Stage, Step, UserState,
 };
 
 /// An enum whose members are the values of one label.
@@ -43,6 +43,7 @@ label!(
     SaturationReason,
     SentKind,
     Socket,
+    SpanFate,
     Stage,
     Step,
     UserState

@@ -21,6 +21,7 @@ pub mod record;
 mod runtime;
 mod sample;
 pub mod snapshot;
+mod spans;
 mod stages;
 mod stripes;
 mod tally;
@@ -36,7 +37,7 @@ pub use self::process::ProcessFigures;
 
 use crate::chat::{
     Action, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, RunPhase, SaturationReason, SentKind, Socket,
-    Step,
+    SpanFate, Step,
 };
 use books::{Books, BooksCollector};
 use families::Family;
@@ -45,6 +46,7 @@ use label::LabelSet;
 use process::ProcessCollector;
 use runtime::RuntimeCollector;
 use snapshot::{LedgerSnapshot, Source, UsersSnapshot};
+use spans::{Spans, SpansCollector};
 use stages::Stages;
 use tally::Tally;
 
@@ -75,6 +77,7 @@ pub struct Metrics {
     dropped: Tally<(Action, DropReason)>,
     saturated: IntGaugeVec,
     logs_suppressed: Tally<()>,
+    spans: Spans,
 }
 
 impl Metrics {
@@ -102,6 +105,7 @@ impl Metrics {
             dropped: Tally::new(&families::SENDS_DROPPED, |_| true)?,
             saturated: IntGaugeVec::new(opts(&families::SATURATED), &families::SATURATED.label_names())?,
             logs_suppressed: Tally::new(&families::LOGS_SUPPRESSED, |()| true)?,
+            spans: Spans::default(),
         };
         metrics.register()?;
         metrics.begin_at_zero();
@@ -129,6 +133,7 @@ impl Metrics {
             Box::new(BooksCollector::new(self.books.clone(), self.stages.clone())?),
             Box::new(self.saturated.clone()),
             Box::new(self.logs_suppressed.clone()),
+            Box::new(SpansCollector::new(self.spans.clone())?),
             Box::new(ProcessCollector::new()?),
         ];
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -161,6 +166,11 @@ impl Metrics {
     /// Says whom to ask for deliveries and users; before, all of theirs is 0. Once: true the first time.
     pub fn open_books(&self, source: Arc<dyn Source>) -> bool {
         self.books.open(source)
+    }
+
+    /// Says whom to ask what became of spans; before, there were none. Once: true the first time.
+    pub fn watch_spans(&self, ask: impl Fn(SpanFate) -> u64 + Send + Sync + 'static) -> bool {
+        self.spans.watch(ask)
     }
 
     /// The ledger's figures now.

@@ -60,6 +60,7 @@ fn busy() -> Metrics {
     metrics.rate_target(Action::Chat, 0.5);
     metrics.saturated(SaturationReason::ScheduleLag, true);
     metrics.logs_suppressed(9);
+    assert!(metrics.watch_spans(|fate| if fate == SpanFate::QueueFull { 4 } else { 0 }));
     metrics
 }
 
@@ -134,6 +135,8 @@ async fn one_event_counts_wherever_it_belongs() {
         ("soakrig_errors_total{stage=\"delivery\",kind=\"corrupt\"}", 1.0),
         ("soakrig_connections{socket=\"plenary\"}", 1.0),
         ("soakrig_deliveries_expected_total", 21.0),
+        ("soakrig_trace_spans_total{fate=\"queue_full\"}", 4.0),
+        ("soakrig_trace_spans_total{fate=\"exported\"}", 0.0),
         ("soakrig_schedule_lag_seconds_bucket{le=\"0.0005\"}", 1.0),
         ("soakrig_schedule_lag_seconds_bucket{le=\"0.00025\"}", 0.0),
     ] {

@@ -1,14 +1,17 @@
-//! Logs: what is said, in which form, how much of it, and without tearing the progress bar.
+//! Logs: what is said, in which form, how much of it, and without tearing the progress bar; and
+//! [`traces`].
 //!
 //! Set up once by the app; the rest of soakrig only uses `tracing`'s macros. Knows nothing of the run.
 
 pub mod limit;
+mod lines;
 pub mod screen;
+pub mod traces;
 
 use std::io;
 
 use tracing::Subscriber;
-use tracing_subscriber::filter::{EnvFilter, FilterExt};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
@@ -16,6 +19,7 @@ use tracing_subscriber::{Layer, Registry};
 
 pub use self::limit::{Limiter, Suppressed};
 pub use self::screen::Screen;
+use crate::chat::SPANS;
 
 /// The environment variable with filter directives, which outrank `--verbose`.
 pub const FILTER_VARIABLE: &str = "SOAKRIG_LOG";
@@ -96,10 +100,14 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = filter(options)?.and(logs.limiter.clone());
+    // The spans of traces are no lines, nor do they stand in front of any.
+    let no_spans = Targets::new().with_default(LevelFilter::TRACE).with_target(SPANS, LevelFilter::OFF);
+    let filter = filter(options)?.and(no_spans).and(logs.limiter.clone());
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     Ok(match options.format {
-        LogFormat::Json => layer.json().flatten_event(true).with_filter(filter).boxed(),
+        LogFormat::Json => {
+            layer.json().flatten_event(true).map_event_format(lines::WithIds).with_filter(filter).boxed()
+        }
         LogFormat::Human => {
             let colours = io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none();
             layer.with_target(false).with_ansi(colours).compact().with_filter(filter).boxed()

@@ -4,10 +4,12 @@
 
 use std::sync::atomic::Ordering;
 
+use super::spans;
 use super::world::World;
 use crate::chat::{FrameKind, SentKind, Socket, Stage, UserIndex, UserState};
 use crate::clock::Stamp;
 use crate::drivers::{Event, Received};
+use crate::marker::Sighting;
 
 /// How far a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +35,7 @@ impl<D> Ear<'_, D> {
         let world = self.world;
         world.metrics.received(frame.kind, 1);
         match frame.event {
-            Event::Chat { user, sighting } => world.ledger.lock().receive(self.me, user, sighting, frame.at),
+            Event::Chat { user, sighting } => self.chat(user, sighting, frame.at),
             Event::Presence(_) if *self.phase == Phase::Joining => self.come_in(frame.at),
             Event::Breakouts(breakouts) => world.note_breakouts(breakouts),
             Event::Refused(kind) => world.metrics.error(Stage::Receive, kind),
@@ -43,6 +45,18 @@ impl<D> Ear<'_, D> {
         if frame.kind == FrameKind::Ping {
             // The socket has answered it by itself.
             world.metrics.sent(SentKind::Pong);
+        }
+    }
+
+    fn chat(&self, user: u64, sighting: Sighting, at: Stamp) {
+        let world = self.world;
+        let mut ledger = world.ledger.lock();
+        ledger.receive(self.me, user, sighting, at);
+        if let Sighting::Intact(marker) = sighting
+            && world.chats.samples(marker.seq)
+            && ledger.is_own(&marker)
+        {
+            world.chats.arrived(marker.seq, world.clock.wall(at), || spans::progress(&ledger, marker.seq));
         }
     }
 

@@ -8,8 +8,10 @@ use futures_util::FutureExt as _;
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use super::backoff::{Backoff, GOOD};
+use super::spans;
 use super::stay::Stay;
 use super::world::World;
 use crate::chat::{Failure, FailureKind, Socket, Stage, UserIndex, UserState};
@@ -132,7 +134,7 @@ impl<D: Driver> Life<D> {
 
     /// Session, page and socket up to the 101.
     async fn come_in(&mut self) -> Result<Stay<D>, Failure> {
-        let room = self.enter().await?;
+        let (room, span) = self.enter().await?;
         let world = &self.world;
         let Some(session) = world.sessions.get(self.me) else { return Err(Failure::new(FailureKind::SignedOut)) };
         let began = world.clock.now();
@@ -142,15 +144,18 @@ impl<D: Driver> Life<D> {
             ledger.opening(self.me);
         }
         world.metrics.connect_attempt(Socket::Plenary);
-        match world.driver.connect(&session).await {
+        match world.driver.connect(&session).instrument(span.clone()).await {
             Ok(connection) => {
                 world.metrics.connection_opened(Socket::Plenary);
-                Ok(Stay::new(connection, Arc::clone(world), self.me, room.user_id, began))
+                Ok(Stay::new(connection, Arc::clone(world), self.me, room.user_id, began, span))
             }
             Err(failure) => {
                 world.ledger.lock().ended(self.me, Excuse::Network, world.clock.now());
                 world.metrics.connect_failure(Socket::Plenary, failure.kind);
-                tracing::warn!(user = %self.username(), stage = Stage::Connect.as_str(), %failure, "step failed");
+                spans::end(&span, Err(&failure));
+                span.in_scope(|| {
+                    tracing::warn!(user = %self.username(), stage = Stage::Connect.as_str(), %failure, "step failed");
+                });
                 Err(failure)
             }
         }

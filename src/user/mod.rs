@@ -9,6 +9,7 @@ mod ear;
 mod life;
 mod sessions;
 mod sign_in;
+mod spans;
 mod stay;
 mod texts;
 mod world;

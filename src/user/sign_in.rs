@@ -1,12 +1,16 @@
 //! How a user gets a session, and into the room: which step follows which answer.
 
+use tracing::{Instrument as _, Span};
+
 use super::life::Life;
+use super::spans;
 use crate::chat::{Failure, FailureKind, Stage, UserState};
 use crate::drivers::{Driver, Room, Session};
 
 impl<D: Driver> Life<D> {
-    /// Opens the event page, signing in first where there is no session the server knows.
-    pub(super) async fn enter(&mut self) -> Result<Room, Failure> {
+    /// Opens the event page, signing in first where there is no session the server knows. The
+    /// span is that of the way in, which has just begun.
+    pub(super) async fn enter(&mut self) -> Result<(Room, Span), Failure> {
         let mut session = match self.world.sessions.get(self.me) {
             Some(session) => session,
             None => self.sign_in().await?,
@@ -24,8 +28,9 @@ impl<D: Driver> Life<D> {
         }
     }
 
-    async fn open(&self, session: &mut Session) -> Result<Room, Failure> {
-        let opened = self.world.driver.open(session).await;
+    async fn open(&self, session: &mut Session) -> Result<(Room, Span), Failure> {
+        let span = spans::connect(self.username());
+        let opened = self.world.driver.open(session).instrument(span.clone()).await;
         match &opened {
             Ok(room) => {
                 self.world.metrics.operation(Stage::Event);
@@ -34,9 +39,12 @@ impl<D: Driver> Life<D> {
             }
             // Being signed out is the way to the sign-in, whose own stage tells how that went.
             Err(failure) if failure.kind == FailureKind::SignedOut => {}
-            Err(failure) => self.count(Stage::Event, Err(failure)),
+            Err(failure) => span.in_scope(|| self.count(Stage::Event, Err(failure))),
         }
-        opened
+        if let Err(failure) = &opened {
+            spans::end(&span, Err(failure));
+        }
+        Ok((opened?, span))
     }
 
     /// Signs up, or logs in where the account is known to exist; each falls back to the other
@@ -44,6 +52,13 @@ impl<D: Driver> Life<D> {
     async fn sign_in(&mut self) -> Result<Session, Failure> {
         self.world.roster.set(self.me, UserState::SigningIn);
         self.world.limits.sign_in.ready().await;
+        let span = spans::sign_in(self.username());
+        let outcome = self.identify().instrument(span.clone()).await;
+        spans::end(&span, outcome.as_ref().map(|_| ()));
+        outcome
+    }
+
+    async fn identify(&self) -> Result<Session, Failure> {
         let account = self.world.crowd.account(self.me);
         let driver = &self.world.driver;
         let mut session = Session::default();

@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use super::breakout;
 use super::ear::{Ear, Phase};
 use super::life::{Life, Visit};
+use super::spans;
 use super::world::World;
 use crate::chat::{Action, EndReason, Failure, FailureKind, Initiator, Socket, UserIndex, UserState};
 use crate::clock::Stamp;
 use crate::drivers::{Connection, Driver, Ended, Outgoing, Progress};
 use crate::fleet::desk::Desk;
-use crate::ledger::Excuse;
+use crate::ledger::{Excuse, HandedOver};
 use crate::schedule::Intent;
+use crate::telemetry::traces::chats::Chat;
 
 /// Between two signs of life; every second one is the heartbeat, so it goes out every 25 s.
 const BEAT: Duration = Duration::from_millis(12_500);
@@ -44,6 +47,8 @@ pub(super) struct Stay<D: Driver> {
     beats: u32,
     /// Ends the breakout visit of this stay; present while there is one.
     breakout: Option<CancellationToken>,
+    /// The span of the way in, until the user is in.
+    coming_in: Option<Span>,
 }
 
 /// Why the loop of a stay ends.
@@ -65,6 +70,7 @@ impl<D: Driver> Stay<D> {
         me: UserIndex,
         user_id: u64,
         began: Stamp,
+        coming_in: Span,
     ) -> Self {
         let now = world.clock.now();
         let next_beat = now.plus(BEAT);
@@ -80,6 +86,7 @@ impl<D: Driver> Stay<D> {
             next_beat,
             beats: 0,
             breakout: None,
+            coming_in: Some(coming_in),
         }
     }
 
@@ -104,7 +111,7 @@ impl<D: Driver> Stay<D> {
         }
     }
 
-    fn never_joined(&self, ended: Ended, life: &Life<D>) -> Visit {
+    fn never_joined(&mut self, ended: Ended, life: &Life<D>) -> Visit {
         let kind = match ended.reason {
             EndReason::NoPresence => FailureKind::NoPresence,
             EndReason::Reset => FailureKind::ConnectionReset,
@@ -115,9 +122,11 @@ impl<D: Driver> Stay<D> {
             _ => FailureKind::ConnectionClosed,
         };
         self.world.metrics.connect_failure(Socket::Plenary, kind);
+        let span = self.coming_in.take().unwrap_or_else(Span::none);
         let failure =
             Failure::with(kind, format!("the socket ended before the first presence frame: {}", ended.reason.as_str()));
-        tracing::warn!(user = %life.username(), stage = "connect", %failure, "step failed");
+        spans::end(&span, Err(&failure));
+        span.in_scope(|| tracing::warn!(user = %life.username(), stage = "connect", %failure, "step failed"));
         Visit::Failed(failure)
     }
 
@@ -164,6 +173,9 @@ impl<D: Driver> Stay<D> {
                 self.last_read = at;
                 self.world.metrics.received_bytes(bytes as u64);
                 if self.phase == Phase::Connected {
+                    if let Some(span) = self.coming_in.take() {
+                        spans::end(&span, Ok(()));
+                    }
                     life.concluded(Ok(()));
                 }
                 None
@@ -203,8 +215,22 @@ impl<D: Driver> Stay<D> {
         let world = &self.world;
         let now = world.clock.now();
         let handed = world.ledger.lock().hand_over(self.me, intent.intended, now);
+        if world.chats.samples(handed.marker.seq) {
+            self.trace(&handed, intent.intended, now);
+        }
         let text = handed.marker.stamp(self.user_id, &world.texts.next());
         self.send(Outgoing::Chat(&text), now);
+    }
+
+    fn trace(&self, handed: &HandedOver, intended: Stamp, now: Stamp) {
+        let world = &self.world;
+        world.chats.begin(Chat {
+            seq: handed.marker.seq,
+            sender: world.crowd.usernames.get(self.me.get()).map_or("", |name| name),
+            expected: handed.expected,
+            intended: world.clock.wall(intended),
+            handed: world.clock.wall(now),
+        });
     }
 
     fn send(&mut self, frame: Outgoing<'_>, now: Stamp) {

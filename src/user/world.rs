@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::sessions::Sessions;
+use super::spans;
 use super::texts::Texts;
 use crate::chat::{Account, Action, DropReason, Secret, UserIndex, UserState};
 use crate::clock::Clock;
@@ -21,6 +22,7 @@ use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::schedule::Intent;
 use crate::schedule::limit::Limit;
+use crate::telemetry::traces::chats::ChatTraces;
 
 /// How users behave.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +94,8 @@ pub struct World<D> {
     pub visits: TaskTracker,
     /// Intents carried out, by [`Action`].
     pub done: [AtomicU64; Action::COUNT],
+    /// Chats that are traced.
+    pub chats: ChatTraces,
     /// Users whose first attempt to connect has come to an end, well or badly.
     pub debuts: AtomicUsize,
     /// Set once any user has been connected.
@@ -122,6 +126,14 @@ impl<D> World<D> {
     /// An intent was carried out.
     pub(super) fn carried_out(&self, action: Action) {
         self.done[action as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Passes the verdicts that are due by now.
+    pub fn sweep(&self) {
+        let now = self.clock.now();
+        let mut ledger = self.ledger.lock();
+        ledger.sweep(now);
+        self.chats.sweep(self.clock.wall(now), |seq| spans::progress(&ledger, seq));
     }
 
     /// A user's first attempt has come to an end.

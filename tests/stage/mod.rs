@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use soakrig::chat::{HttpOutcome, Step};
 use soakrig::clock::Clock;
-use soakrig::drivers::Probe;
 use soakrig::drivers::plenary::{Plenary, Settings};
+use soakrig::drivers::{Probe, Untraced};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -199,6 +199,7 @@ pub fn settings(base: &str) -> Settings {
         http_timeout: Duration::from_secs(20),
         clock: Clock::start(),
         probe: Arc::new(Reports::default()),
+        trace: Arc::new(Untraced),
     }
 }
 

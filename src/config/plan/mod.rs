@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::chat::Secret;
 
-use super::value::{DurationRange, HttpUrl, LogFormat, Pacing, Rate, RunId, Shard, UserRange, UsernameTemplate};
+use super::value::{DurationRange, LogFormat, OtlpEndpoint, Pacing, Rate, RunId, Shard, UserRange, UsernameTemplate};
 
 pub use build::Draft;
 pub use task::{Check, Cleanup, Demo, Health, Merge, Run, Target, Task};
@@ -182,7 +182,7 @@ pub struct Report {
     /// Lost, corrupt, duplicate, reordered and unexpected deliveries as JSON lines.
     pub anomaly_log: Option<PathBuf>,
     /// Where traces go.
-    pub otlp_endpoint: Option<HttpUrl>,
+    pub otlp_endpoint: Option<OtlpEndpoint>,
     /// Whether the server is sent `traceparent` headers.
     pub traceparent: bool,
 }

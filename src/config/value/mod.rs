@@ -20,7 +20,7 @@ pub use names::{Password, PathPrefix, RunId, Slug, UsernameTemplate};
 pub use number::{ByteSize, Chattiness, Count, Percent, ShardCount, UserNumber};
 pub use rate::{Per, Rate};
 pub use shard::{Shard, UserRange};
-pub use target_url::{HttpUrl, TargetUrl};
+pub use target_url::{OtlpEndpoint, TargetUrl};
 pub use time::{DurationRange, Span, StartAt, Wait};
 
 /// Why a text is not the value wanted, and what is accepted; never holds the text itself,
@@ -73,7 +73,7 @@ single_values!(
     Chattiness,
     Count,
     DurationRange,
-    HttpUrl,
+    OtlpEndpoint,
     Listen,
     LogFormat,
     Pacing,

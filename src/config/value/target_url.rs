@@ -7,8 +7,8 @@ use url::Url;
 
 use super::ValueError;
 
-fn http_url(text: &str) -> Result<Url, ValueError> {
-    let wrong = |why: &str| ValueError::new(format!("{why}; give one such as https://chat.example.org"));
+fn http_url(text: &str, example: &str) -> Result<Url, ValueError> {
+    let wrong = |why: &str| ValueError::new(format!("{why}; give one such as {example}"));
     let url = Url::parse(text.trim()).map_err(|e| wrong(&format!("not a URL ({e})")))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong("not an http:// or https:// URL"));
@@ -81,7 +81,7 @@ impl FromStr for TargetUrl {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        let mut url = http_url(text)?;
+        let mut url = http_url(text, "https://chat.example.org")?;
         let prefix = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{prefix}/"));
         Ok(Self { url, prefix })
@@ -94,29 +94,55 @@ impl fmt::Display for TargetUrl {
     }
 }
 
-/// Any other `http` or `https` address, without credentials.
+/// Where traces go: the way follows from scheme and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpUrl(Url);
-
-impl HttpUrl {
-    /// The address.
-    #[must_use]
-    pub fn url(&self) -> &Url {
-        &self.0
-    }
+pub enum OtlpEndpoint {
+    /// OTLP over HTTP with protobuf bodies, to this URL.
+    Http(Url),
+    /// OTLP over gRPC without TLS, to this `http` URL.
+    Grpc(Url),
 }
 
-impl FromStr for HttpUrl {
+/// Both ways.
+const OTLP_EXAMPLE: &str = "http://collector:4318 or grpc://collector:4317";
+
+/// The port of OTLP over gRPC.
+const GRPC_PORT: u16 = 4317;
+
+impl FromStr for OtlpEndpoint {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        http_url(text).map(Self)
+        if let Some(rest) = text.trim().strip_prefix("grpc://") {
+            let mut url = http_url(&format!("http://{rest}"), OTLP_EXAMPLE)?;
+            if url.port().is_none() {
+                url.set_port(Some(GRPC_PORT)).map_err(|()| ValueError::new("a URL without a host"))?;
+            }
+            return Ok(Self::Grpc(url));
+        }
+        let mut url = http_url(text, OTLP_EXAMPLE)?;
+        match (url.port(), url.scheme()) {
+            (Some(GRPC_PORT), "http") => return Ok(Self::Grpc(url)),
+            (Some(GRPC_PORT), _) => {
+                let why = "port 4317 is that of gRPC, which soakrig speaks without TLS only; \
+                           give grpc://host:4317, or https:// with the port of OTLP over HTTP, mostly 4318";
+                return Err(ValueError::new(why));
+            }
+            _ => {}
+        }
+        if url.path().trim_end_matches('/').is_empty() {
+            url.set_path("/v1/traces");
+        }
+        Ok(Self::Http(url))
     }
 }
 
-impl fmt::Display for HttpUrl {
+impl fmt::Display for OtlpEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self {
+            Self::Http(url) => url.fmt(f),
+            Self::Grpc(url) => write!(f, "grpc://{}", url.authority()),
+        }
     }
 }
 
@@ -140,6 +166,23 @@ mod tests {
         let target: TargetUrl = "https://example.org/a".parse().unwrap();
         assert_eq!((target.host(), target.port(), target.is_tls()), ("example.org", 443, true));
         assert_eq!(target.to_string(), "https://example.org/a");
+    }
+
+    #[test]
+    fn scheme_and_port_say_how_traces_go() {
+        for (text, shown) in [
+            ("http://collector:4318", "http://collector:4318/v1/traces"),
+            ("https://otlp.example.org/", "https://otlp.example.org/v1/traces"),
+            ("https://otlp.example.org/tenant/v1/traces", "https://otlp.example.org/tenant/v1/traces"),
+            ("http://collector:4317", "grpc://collector:4317"),
+            ("grpc://collector", "grpc://collector:4317"),
+            ("grpc://[::1]:5317", "grpc://[::1]:5317"),
+        ] {
+            assert_eq!(text.parse::<OtlpEndpoint>().unwrap().to_string(), shown);
+        }
+        for text in ["", "collector:4318", "https://collector:4317", "grpc://", "grpc://u:p@h", "http://h/?q"] {
+            assert!(text.parse::<OtlpEndpoint>().is_err(), "{text}");
+        }
     }
 
     #[test]

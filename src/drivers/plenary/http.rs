@@ -13,13 +13,14 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Response};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 use url::{Url, form_urlencoded};
 
 use super::site::{Redirect, Site};
-use super::{SetupError, cookies};
+use super::{SetupError, cookies, spans};
 use crate::chat::{Failure, FailureKind, HttpOutcome, Step};
 use crate::drivers::ws::{dial, faults};
-use crate::drivers::{Probe, Session, USER_AGENT};
+use crate::drivers::{Probe, Session, TRACEPARENT, Trace, USER_AGENT};
 
 /// The largest page with a form, in bytes.
 pub(super) const FORM_LIMIT: usize = 4 << 20;
@@ -79,6 +80,7 @@ pub(super) struct Browser {
     next: AtomicUsize,
     timeout: Duration,
     probe: Arc<dyn Probe>,
+    trace: Arc<dyn Trace>,
 }
 
 impl Browser {
@@ -87,11 +89,12 @@ impl Browser {
         sources: &[IpAddr],
         timeout: Duration,
         probe: Arc<dyn Probe>,
+        trace: Arc<dyn Trace>,
     ) -> Result<Self, SetupError> {
         let sources = if sources.is_empty() { vec![None] } else { sources.iter().copied().map(Some).collect() };
         let clients: Result<Vec<_>, _> = sources.into_iter().map(|source| client(tls, source)).collect();
         let clients = clients.map_err(|e| SetupError::Client(e.to_string()))?;
-        Ok(Self { clients, next: AtomicUsize::new(0), timeout, probe })
+        Ok(Self { clients, next: AtomicUsize::new(0), timeout, probe, trace })
     }
 
     /// Sends one request with the user's cookies, takes the answer's over, and lets `judge`
@@ -105,12 +108,15 @@ impl Browser {
     ) -> Result<T, Failure> {
         let started = Instant::now();
         let step = ask.step;
-        let answer = match tokio::time::timeout(self.timeout, self.exchange(site, session, ask)).await {
+        let span = spans::request(&ask);
+        let exchange = self.exchange(site, session, ask).instrument(span.clone());
+        let answer = match tokio::time::timeout(self.timeout, exchange).await {
             Ok(answer) => answer,
             Err(_) => Err(Failure::with(FailureKind::Timeout, "no whole answer in time")),
         };
         let took = started.elapsed();
         let outcome = answer.and_then(judge);
+        spans::end(&span, outcome.as_ref().err().map(|failure| failure.kind.as_str()));
         self.probe.http(step, outcome.as_ref().err().map_or(HttpOutcome::Ok, |failure| label(failure.kind)), took);
         outcome
     }
@@ -130,9 +136,13 @@ impl Browser {
         if let Some(cookie) = cookies::header(session) {
             request = request.header(header::COOKIE, cookie);
         }
+        if let Some(parent) = self.trace.traceparent() {
+            request = request.header(TRACEPARENT, parent);
+        }
         let response = request.send().await.map_err(|e| broken(&e))?;
         cookies::absorb(session, response.headers(), site.prefix());
         let (status, headers) = (response.status(), response.headers().clone());
+        spans::answered(status);
         let body = if status == StatusCode::OK {
             refuse_packed(&headers)?;
             read(response, ask.limit).await?

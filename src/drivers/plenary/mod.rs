@@ -13,6 +13,7 @@
 //! | `rooms` | breakouts as last heard of |
 //! | `wire`, `quick` | text frames; the plain reader and the quick one |
 //! | `socket` | an open socket |
+//! | `spans` | requests and handshakes as parts of traces |
 
 mod cookies;
 mod forms;
@@ -22,6 +23,7 @@ mod quick;
 mod rooms;
 mod site;
 mod socket;
+mod spans;
 mod state;
 mod wire;
 
@@ -33,6 +35,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::http::StatusCode;
+use tracing::Instrument as _;
 use url::Url;
 
 use self::http::{Ask, Browser, EVENT_LIMIT, Page};
@@ -44,7 +47,7 @@ use self::state::State;
 use super::ws::dial::Dialer;
 use super::ws::handshake::{self, Limits, Upgrade};
 use super::ws::tls::{self, TlsError};
-use super::{BreakoutId, Driver, Probe, Room, Session};
+use super::{BreakoutId, Driver, Probe, Room, Session, Trace};
 use crate::chat::{Account, Failure, FailureKind, Socket, Step};
 use crate::clock::Clock;
 
@@ -69,6 +72,8 @@ pub struct Settings {
     pub clock: Clock,
     /// Hears of each HTTP request.
     pub probe: Arc<dyn Probe>,
+    /// Says which trace a request belongs to.
+    pub trace: Arc<dyn Trace>,
 }
 
 /// Why no driver could be made.
@@ -96,6 +101,7 @@ pub struct Plenary {
     limits: Limits,
     clock: Clock,
     rooms: Arc<Rooms>,
+    trace: Arc<dyn Trace>,
     /// The next socket's seed for masks and nonces.
     seeds: AtomicU64,
 }
@@ -112,7 +118,9 @@ impl Plenary {
         } else {
             tls::trusting(settings.ca_file.as_deref())?
         };
-        let browser = Browser::new(&tls, &settings.source_ips, settings.http_timeout, settings.probe)?;
+        let trace = settings.trace;
+        let browser =
+            Browser::new(&tls, &settings.source_ips, settings.http_timeout, settings.probe, Arc::clone(&trace))?;
         Ok(Self {
             site,
             browser,
@@ -120,6 +128,7 @@ impl Plenary {
             limits: Limits { timeout: settings.http_timeout, max_message: settings.max_frame },
             clock: settings.clock,
             rooms: Arc::default(),
+            trace,
             seeds: AtomicU64::new(rand::random()),
         })
     }
@@ -171,16 +180,22 @@ impl Plenary {
 
     /// Opens the socket at a page's path.
     async fn open_socket(&self, page: &Url, session: &Session) -> Result<PlenarySocket, Failure> {
-        let upgrade = Upgrade {
-            endpoint: &self.site.endpoint,
-            path: page.path(),
-            host: self.site.host.clone(),
-            origin: self.site.origin.clone(),
-            cookie: cookies::header(session),
-        };
         let seed = self.seeds.fetch_add(1, Ordering::Relaxed);
-        let socket = handshake::open(&self.dialer, upgrade, self.limits, self.clock, seed).await?;
-        Ok(PlenarySocket::new(socket, Arc::clone(&self.rooms)))
+        let opening = async {
+            let upgrade = Upgrade {
+                endpoint: &self.site.endpoint,
+                path: page.path(),
+                host: self.site.host.clone(),
+                origin: self.site.origin.clone(),
+                cookie: cookies::header(session),
+                traceparent: self.trace.traceparent(),
+            };
+            handshake::open(&self.dialer, upgrade, self.limits, self.clock, seed).await
+        };
+        let span = spans::handshake(page);
+        let opened = opening.instrument(span.clone()).await;
+        spans::end(&span, opened.as_ref().err().map(|failure| failure.kind.as_str()));
+        Ok(PlenarySocket::new(opened?, Arc::clone(&self.rooms)))
     }
 
     async fn breakout_page(&self, session: &mut Session, url: Url) -> Result<(), Failure> {

@@ -41,6 +41,8 @@ pub struct Upgrade<'a> {
     pub origin: HeaderValue,
     /// The `Cookie` header, if there is a cookie.
     pub cookie: Option<HeaderValue>,
+    /// The `traceparent` header, if the server is to join a trace.
+    pub traceparent: Option<HeaderValue>,
 }
 
 /// Limits and the clock of the sockets to open.
@@ -130,6 +132,9 @@ fn request(upgrade: Upgrade<'_>, key: &str) -> Result<Request<Empty<Bytes>>, Fai
     if let Some(mut cookie) = upgrade.cookie {
         cookie.set_sensitive(true);
         request = request.header(header::COOKIE, cookie);
+    }
+    if let Some(parent) = upgrade.traceparent {
+        request = request.header(crate::drivers::TRACEPARENT, parent);
     }
     request.body(Empty::new()).map_err(|e| Failure::with(FailureKind::BadRequest, e.to_string()))
 }
