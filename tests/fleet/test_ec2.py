@@ -95,7 +95,7 @@ def test_an_unreachable_host_ends_the_run_and_the_instances(ec2_fleet, cloud):
 @pytest.mark.slow
 def test_a_whole_run(ec2_fleet, cloud, hosts, target):
     fleet = ec2_fleet(hosts(3), max_test_duration=20)
-    fleet.play("site.yml").expect()
+    fleet.play("site.yml").expect_collected()
     found = summaries(fleet)
     assert sorted(found) == ["merged.json", "summary-0.json", "summary-1.json", "summary-2.json"]
     shards = [found[f"summary-{index}.json"] for index in range(3)]
@@ -127,7 +127,7 @@ def test_start_twice_look_collect_and_end(ec2_fleet, cloud, hosts, target):
     targets = json.loads((fleet.directory / "observability/prometheus/targets/fleet-loadtest-test.json").read_text())
     assert targets == [{"targets": [f"{machine.address}:9464" for machine in machines]}]
     fleet.play("status.yml").expect()
-    fleet.play("collect.yml").expect()
+    fleet.play("collect.yml").expect_collected()
     assert "merged.json" in summaries(fleet)
     for machine in machines:
         assert machine.ssh("systemctl is-active soakrig-generator", check=False).strip() == "inactive"

@@ -34,7 +34,7 @@ def test_processes_on_hosts_of_an_inventory(hosts, target, key, binary, tmp_path
         assert machine.ssh("stat -c '%a %U' /etc/soakrig/password").strip() == "400 soakrig"
         assert "20000" in machine.ssh("grep 'open files' /proc/$(cat /var/lib/soakrig/generator.pid)/limits")
 
-    fleet.play("collect.yml", *given).expect()
+    fleet.play("collect.yml", *given).expect_collected()
     found = sorted(path.name for path in fleet.results.glob("*/*.json"))
     assert found == ["merged.json", "summary-0.json", "summary-1.json"]
 
