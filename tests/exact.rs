@@ -81,7 +81,7 @@ impl Trial {
         let (sure, open) = self.withheld(faults);
         let lost = self.count("/deliveries/lost");
         assert!((sure..=sure + open).contains(&lost), "{lost} lost, {sure} withheld, {open} open\n{}", self.said);
-        assert!(sure > 20 && open <= 3, "{sure} {open}");
+        assert!(sure > 20 && open * 5 <= sure, "{sure} {open}");
     }
 }
 

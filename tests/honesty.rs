@@ -40,7 +40,7 @@ fn a_stalled_server_does_not_bend_the_schedule() {
     let dropped = total(&summary["rates"]["chat"]["dropped"]);
     assert_eq!(number(&summary, "/operations/send"), sent + dropped, "every intent is accounted for\n{}", ended.stdout);
     // 50 a second for nearly 20 s, less the ramp: the server's eight seconds are not missing.
-    assert!((950..=1_000).contains(&(sent + dropped)), "{}", ended.stdout);
+    assert!((900..=1_000).contains(&(sent + dropped)), "{}", ended.stdout);
     let max = summary["delivery_seconds"]["intended"]["max"].as_f64().unwrap();
     assert!(max > 7.0, "time to delivery shows the stall: {max}\n{}", ended.stdout);
     assert_eq!(summary["generator"]["saturated_seconds"].as_f64(), Some(0.0), "a slow server is not a slow rig");

@@ -111,16 +111,16 @@ fn the_first_signal_settles_and_the_second_ends() {
     eventually("all sockets are closed", || number(&target.counts(), "/sockets/open_now") == 0);
     assert_eq!(number(&target.counts(), "/sockets/ended_without_close"), 0);
 
-    let mut rig = Rig::run(
-        "http://127.0.0.1:1",
-        "test",
-        &cache.with_file_name("t.json"),
-        &["--start-at", "2199-01-01T00:00:00Z"],
-    );
-    rig.wait_for_metrics();
+    let target = Target::start(&["--fault-drop", "50%"]);
+    let mut rig = Rig::run(&target.url, "test", &cache.with_file_name("t.json"), &["--chat-rate", "20/s"]);
+    rig.wait_until_ready();
+    eventually("something is outstanding", || rig.metric("soakrig_messages_sent_total", &["kind=\"chat\""]) > 20.0);
     rig.process.signal(Signal::SIGTERM);
-    let ended = rig.end_early();
-    assert_eq!(ended.code, Some(107), "nothing listens there: {}", ended.stderr);
+    rig.process.wait_for_line("a second signal ends at once");
+    rig.process.signal(Signal::SIGTERM);
+    let (ended, summary) = rig.end(Duration::from_secs(10));
+    assert_eq!(ended.code, Some(105), "{}", ended.stdout);
+    assert!(number(&summary, "/deliveries/outstanding") > 0 && balances(&summary), "{}", ended.stdout);
 }
 
 #[test]

@@ -81,6 +81,8 @@ impl Console {
 
 /// Holds a load on a target until its end; the summary of it.
 pub(super) async fn hold(plan: Plan, target: &TargetUrl, slug: &str, console: &Console) -> Result<Summary, StartError> {
+    // First of all: from here on a signal is a wish, and not the end of the process.
+    let mut signals = Signals::listen()?;
     limits::raise_open_files();
     let clock = Clock::start();
     let metrics = Arc::new(Metrics::new().map_err(|e| StartError::environment("the metrics", e.to_string()))?);
@@ -108,7 +110,7 @@ pub(super) async fn hold(plan: Plan, target: &TargetUrl, slug: &str, console: &C
         Arc::clone(&rig.judge),
         slug.into(),
     );
-    let end = until_the_end(&rig, cache, console, view.clone(), &exposition).await?;
+    let end = until_the_end(&rig, &mut signals, cache, console, view.clone(), &exposition).await?;
     let summary = view.summary(end);
     if let Some(path) = rig.plan.report.summary.clone()
         && let Err(error) = view.write(path, summary.clone()).await
@@ -165,12 +167,12 @@ fn announce(plan: &Plan, metrics: SocketAddr, target: &TargetUrl, slug: &str) {
 /// The preflight and the run, and what signals make of them.
 async fn until_the_end<D: Driver>(
     rig: &Rig<D>,
+    signals: &mut Signals,
     cache: Cache,
     console: &Console,
     view: View<D>,
     exposition: &Exposition,
 ) -> Result<End, StartError> {
-    let mut signals = Signals::listen()?;
     let second = async {
         signals.next().await;
         tracing::info!("stopping: deliveries settle, then the sockets close; a second signal ends at once");
