@@ -76,7 +76,7 @@ macro_rules! labels {
 
 mod failure;
 
-pub use failure::{Failure, FailureKind};
+pub use failure::{Failure, FailureKind, turns_direction};
 
 labels! {
     /// What the schedule asks a connected user to do.

@@ -14,9 +14,12 @@
 //! | `wire`, `quick` | text frames; the plain reader and the quick one |
 //! | `socket` | an open socket |
 //! | `spans` | requests and handshakes as parts of traces |
+//! | `fuzzing` | ways in for fuzz targets |
 
 mod cookies;
 mod forms;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod page;
 mod quick;

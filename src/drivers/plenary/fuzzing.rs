@@ -1,0 +1,66 @@
+//! Ways in for fuzz targets and property tests: the readers of what a server sends, as they are.
+//!
+//! Nothing here reads by itself, and nothing else may come to rely on it.
+
+use std::collections::BTreeMap;
+
+use super::page::FormPage;
+use super::rooms::Rooms;
+use super::state::State;
+use super::wire;
+use crate::chat::{Failure, FrameKind};
+use crate::drivers::Event;
+
+/// What a text frame is and means, the meaning as its debug text; as the rig reads it.
+#[must_use]
+pub fn frame(text: &str) -> (FrameKind, String) {
+    let mut told = (FrameKind::Unknown, String::from("nothing was told"));
+    wire::read(text, &Rooms::default(), |kind, event| told = (kind, shown(&event)));
+    told
+}
+
+/// The same, by the JSON parser alone.
+#[must_use]
+pub fn frame_plainly(text: &str) -> (FrameKind, String) {
+    let mut told = (FrameKind::Unknown, String::from("nothing was told"));
+    wire::read_plain(text, &Rooms::default(), |kind, event| told = (kind, shown(&event)));
+    told
+}
+
+fn shown(event: &Event<'_>) -> String {
+    format!("{event:?}")
+}
+
+/// What a form's page says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    /// The CSRF token.
+    pub csrf: Result<String, Failure>,
+    /// The reasons of a refusal.
+    pub reasons: String,
+    /// Whether the event is full.
+    pub is_over_capacity: bool,
+}
+
+/// Reads a page with a form.
+///
+/// # Errors
+/// A page that is not given to the parser.
+pub fn form(body: &[u8]) -> Result<Form, Failure> {
+    let page = FormPage::parse(body)?;
+    Ok(Form { csrf: page.csrf(), reasons: page.reasons(), is_over_capacity: page.is_over_capacity() })
+}
+
+/// Reads an event page's state: each question and its answer.
+///
+/// # Errors
+/// A page without a state, or with one that is not the JSON expected.
+pub fn state(body: &[u8]) -> Result<BTreeMap<&'static str, String>, Failure> {
+    let state = State::find(body)?;
+    let said = |outcome: Result<String, Failure>| outcome.unwrap_or_else(|failure| failure.to_string());
+    Ok(BTreeMap::from([
+        ("user", said(state.user().map(|id| id.to_string()))),
+        ("open", said(state.check_open().map(|()| String::new()))),
+        ("breakouts", state.breakouts().len().to_string()),
+    ]))
+}
