@@ -329,6 +329,13 @@ labels! {
 }
 
 labels! {
+    /// What became of an attempt to write changed sessions to the cache file.
+    SaveOutcome { /// They are on the disk.
+        Saved, /// They are not; it is tried again.
+        Failed }
+}
+
+labels! {
     /// What became of a finished span of a trace; exclusive.
     SpanFate {
         /// The endpoint took it.

@@ -11,7 +11,7 @@ use crate::slope::Slope;
 use crate::{Options, Trouble};
 
 /// Growth of open files and of tasks that is let pass, an hour.
-const FLOOR_OF_COUNTS: f64 = 20.0;
+const FLOOR_OF_COUNTS: f64 = 30.0;
 /// Index in [`WATCHED`] from which on the target is looked at, which is not under test.
 const FIRST_OF_TARGET: usize = 3;
 

@@ -4,7 +4,7 @@
 
 use crate::chat::{
     Action, Anomaly, Basis, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Origin, Outcome,
-    RunPhase, SaturationReason, SentKind, Socket, SpanFate, Stage, Step, UserState,
+    RunPhase, SaturationReason, SaveOutcome, SentKind, Socket, SpanFate, Stage, Step, UserState,
 };
 use crate::metrics::label::texts;
 
@@ -158,6 +158,8 @@ families! {
         "1 while this generator cannot keep up, so that its numbers are about itself.";
     LEDGER_MESSAGES = Gauge "soakrig_ledger_messages" []
         "Messages whose horizon has not passed, and which the ledger therefore still holds.";
+    SESSION_SAVES = Counter "soakrig_session_saves_total" [closed("outcome", texts::<SaveOutcome>)]
+        "Times that changed sessions were to be written to the cache file.";
     LOGS_SUPPRESSED = Counter "soakrig_logs_suppressed_total" []
         "Log lines left out because the same place had said too much.";
     TRACE_SPANS = Counter "soakrig_trace_spans_total" [closed("fate", texts::<SpanFate>)]

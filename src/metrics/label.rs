@@ -4,7 +4,7 @@
 
 use crate::chat::{
     Action, Anomaly, Basis, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Origin, Outcome,
-    RunPhase, SaturationReason, SentKind, Socket, SpanFate, Stage, Step, UserState,
+    RunPhase, SaturationReason, SaveOutcome, SentKind, Socket, SpanFate, Stage, Step, UserState,
 };
 
 /// An enum whose members are the values of one label.
@@ -41,6 +41,7 @@ label!(
     Outcome,
     RunPhase,
     SaturationReason,
+    SaveOutcome,
     SentKind,
     Socket,
     SpanFate,

@@ -36,7 +36,7 @@ pub use self::hot::LagCounts;
 pub use self::process::ProcessFigures;
 
 use crate::chat::{
-    Action, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, RunPhase, SaturationReason, SentKind, Socket,
+    Action, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, RunPhase, SaturationReason, SaveOutcome, SentKind, Socket,
     SpanFate, Step,
 };
 use books::{Books, BooksCollector};
@@ -76,6 +76,7 @@ pub struct Metrics {
     rate_target: GaugeVec,
     dropped: Tally<(Action, DropReason)>,
     saturated: IntGaugeVec,
+    session_saves: Tally<SaveOutcome>,
     logs_suppressed: Tally<()>,
     spans: Spans,
 }
@@ -104,6 +105,7 @@ impl Metrics {
             rate_target: GaugeVec::new(opts(&families::RATE_TARGET), &families::RATE_TARGET.label_names())?,
             dropped: Tally::new(&families::SENDS_DROPPED, |_| true)?,
             saturated: IntGaugeVec::new(opts(&families::SATURATED), &families::SATURATED.label_names())?,
+            session_saves: Tally::new(&families::SESSION_SAVES, |_| true)?,
             logs_suppressed: Tally::new(&families::LOGS_SUPPRESSED, |()| true)?,
             spans: Spans::default(),
         };
@@ -132,6 +134,7 @@ impl Metrics {
             Box::new(self.dropped.clone()),
             Box::new(BooksCollector::new(self.books.clone(), self.stages.clone())?),
             Box::new(self.saturated.clone()),
+            Box::new(self.session_saves.clone()),
             Box::new(self.logs_suppressed.clone()),
             Box::new(SpansCollector::new(self.spans.clone())?),
             Box::new(ProcessCollector::new()?),

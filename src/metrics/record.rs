@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::chat::{
-    Action, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, RunPhase, SaturationReason,
+    Action, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, RunPhase, SaturationReason, SaveOutcome,
     SentKind, Socket, Stage, Step,
 };
 use crate::drivers::Probe;
@@ -150,6 +150,11 @@ impl Metrics {
     pub fn run_info(&self, run: &str, plenary: &str, shard: &str) {
         self.run_info.reset();
         self.run_info.with_label_values(&[run, plenary, shard]).set(1);
+    }
+
+    /// Changed sessions were to be written to the cache file.
+    pub fn sessions_saved(&self, outcome: SaveOutcome) {
+        self.session_saves.add(outcome, 1);
     }
 
     /// `n` log lines were left out.

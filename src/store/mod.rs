@@ -89,6 +89,7 @@ impl Store {
             Mode::ReadWrite => {
                 let lock = store.disk.lock()?;
                 store.disk.sweep(&lock);
+                store.disk.try_out(&lock)?;
                 store.load(Some(&lock))?
             }
         };
