@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::Trouble;
-use crate::pair::Pair;
+use super::Trouble;
+use super::pair::Pair;
 
 /// The round that the times below are for, in seconds; other rounds are in proportion.
 const ROUND: f64 = 60.0;

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::Trouble;
-use crate::pair::Pair;
+use super::Trouble;
+use super::pair::Pair;
 
 /// What is looked at, in the order of [`Look::figures`].
 pub const WATCHED: [&str; 4] = ["resident memory", "open files", "tasks", "target's memory"];

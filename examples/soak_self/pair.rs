@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::{Options, Trouble};
+use super::{Options, Trouble};
 
 /// How long a process may take to say where it listens.
 const START: Duration = Duration::from_secs(30);

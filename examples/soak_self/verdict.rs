@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::look::{Look, UNITS, WATCHED, by_cycle};
-use crate::pair::Ended;
-use crate::slope::Slope;
-use crate::{Options, Trouble};
+use super::look::{Look, UNITS, WATCHED, by_cycle};
+use super::pair::Ended;
+use super::slope::Slope;
+use super::{Options, Trouble};
 
 /// Growth of open files and of tasks that is let pass, an hour.
 const FLOOR_OF_COUNTS: f64 = 30.0;
