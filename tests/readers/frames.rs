@@ -3,6 +3,7 @@
 use std::io::{Cursor, Read, Write};
 
 use soakrig::drivers::ws::reader::{Message, Reader};
+use soakrig::drivers::ws::recent::Recent;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message as Theirs};
@@ -30,13 +31,17 @@ pub enum End {
 }
 
 pub fn ours(pieces: &[&[u8]]) -> (Vec<Owned>, End) {
-    let mut reader = Reader::new(LIMIT);
+    read_up_to(LIMIT, pieces, &mut Recent::default())
+}
+
+pub fn read_up_to(limit: usize, pieces: &[&[u8]], recent: &mut Recent) -> (Vec<Owned>, End) {
+    let mut reader = Reader::new(limit);
     let mut messages = Vec::new();
     let mut end = End::Open;
     for piece in pieces {
-        let outcome = reader.feed(piece, |message| {
+        let outcome = reader.feed(piece, recent, |message| {
             messages.push(match message {
-                Message::Text(text) => Owned::Text(text.to_owned()),
+                Message::Text(text, _) => Owned::Text(text.to_owned()),
                 Message::Binary(bytes) => Owned::Binary(bytes.to_vec()),
                 Message::Ping(bytes) => Owned::Ping(bytes.to_vec()),
                 Message::Pong(bytes) => Owned::Pong(bytes.to_vec()),
@@ -125,6 +130,24 @@ fn holds_1014(messages: &[Owned]) -> bool {
     messages.iter().any(|message| matches!(message, Owned::Close(Some((1014, _)))))
 }
 
+/// What a thread remembers must change nothing: not of the same stream, in pieces or whole, and not
+/// of a stream that only resembles what is known.
+fn remembering_changes_nothing(pieces: &[&[u8]]) {
+    const LARGE: usize = 1 << 20;
+    let stream = pieces.concat();
+    let fresh = read_up_to(LARGE, &[&stream], &mut Recent::default());
+    let mut recent = Recent::default();
+    for again in [pieces, &[stream.as_slice()], pieces] {
+        assert_eq!(read_up_to(LARGE, again, &mut recent), fresh, "{stream:02x?}");
+    }
+    let mut other = stream;
+    if let Some(last) = other.last_mut() {
+        *last ^= 1;
+    }
+    let alone = read_up_to(LARGE, &[&other], &mut Recent::default());
+    assert_eq!(read_up_to(LARGE, &[&other], &mut recent), alone, "{other:02x?}");
+}
+
 /// The fuzz target: the first byte says how many bytes that follow are places to cut at, as
 /// 256ths of the rest; the rest is the stream.
 pub fn hold(data: &[u8]) {
@@ -135,4 +158,5 @@ pub fn hold(data: &[u8]) {
     places.sort_unstable();
     let pieces: Vec<&[u8]> = places.windows(2).map(|pair| &stream[pair[0]..pair[1]]).collect();
     agree(&pieces);
+    remembering_changes_nothing(&pieces);
 }

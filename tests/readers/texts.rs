@@ -14,10 +14,11 @@ pub fn hold_bytes(data: &[u8]) {
     }
 }
 
-/// Neither reader panics. They agree on everything that is sound JSON, and on every text that the
+/// Neither reader panics, and what is known means what it meant. They agree on everything that is sound JSON, and on every text that the
 /// quick one takes for a chat: damage to a chat must be seen, whatever it is.
 pub fn hold(text: &str) {
     let (read, plainly) = (fuzzing::frame(text), fuzzing::frame_plainly(text));
+    assert_eq!(fuzzing::frame_again(text), [read.clone(), read.clone()], "{text}");
     if read.0 == FrameKind::Chat || serde_json::from_str::<Sound>(text).is_ok() {
         assert_eq!(read, plainly, "{text}");
     }

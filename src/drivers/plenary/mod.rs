@@ -12,6 +12,7 @@
 //! | `forms` | sign up, log in, delete |
 //! | `rooms` | breakouts as last heard of |
 //! | `wire`, `quick` | text frames; the plain reader and the quick one |
+//! | `meaning` | what frames meant that were read a moment ago |
 //! | `socket` | an open socket |
 //! | `spans` | requests and handshakes as parts of traces |
 //! | `fuzzing` | ways in for fuzz targets |
@@ -21,6 +22,7 @@ mod forms;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http;
+mod meaning;
 mod page;
 mod quick;
 mod rooms;
