@@ -60,6 +60,7 @@ fn busy() -> Metrics {
     metrics.rate_target(Action::Chat, 0.5);
     metrics.saturated(SaturationReason::ScheduleLag, true);
     metrics.logs_suppressed(9);
+    metrics.sessions_saved(crate::chat::SaveOutcome::Failed);
     assert!(metrics.watch_spans(|fate| if fate == SpanFate::QueueFull { 4 } else { 0 }));
     metrics
 }
