@@ -231,9 +231,8 @@ fn a_disk_that_fills_up_under_a_run_costs_no_session() {
     let (target, place) = (target(), place());
     let mut rig = on_disk(&target, &place, "size=128k", "true", &[]);
     rig.wait_until_ready();
-    let inside = |path: &Path| {
-        PathBuf::from(format!("/proc/{}/root", rig.process.id())).join(path.strip_prefix("/").unwrap())
-    };
+    let inside =
+        |path: &Path| PathBuf::from(format!("/proc/{}/root", rig.process.id())).join(path.strip_prefix("/").unwrap());
     let (cache, filler) = (inside(&place.cache), inside(&place.folder.path().join("filler")));
     let metrics = rig.metrics.clone();
     let saves = |outcome: &str| {

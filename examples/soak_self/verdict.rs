@@ -63,10 +63,11 @@ impl Verdict {
             .iter()
             .zip(UNITS)
             .zip(&self.slopes)
-            .map(|((name, unit), slope)| ((*name).to_owned(), slope.map_or(Value::Null, |slope| of_slope(&slope, unit))))
+            .map(|((name, unit), slope)| {
+                ((*name).to_owned(), slope.map_or(Value::Null, |slope| of_slope(&slope, unit)))
+            })
             .collect();
-        let cycles: Vec<Value> =
-            self.cycles.iter().map(|(at, means)| json!({"seconds": at, "means": means})).collect();
+        let cycles: Vec<Value> = self.cycles.iter().map(|(at, means)| json!({"seconds": at, "means": means})).collect();
         json!({
             "command": self.ended.command,
             "minutes": self.options.minutes,

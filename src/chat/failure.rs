@@ -145,13 +145,8 @@ impl Failure {
     #[must_use]
     pub fn with(kind: FailureKind, detail: impl AsRef<str>) -> Self {
         let harmless = |c: char| if c.is_control() { ' ' } else { c };
-        let detail: String = detail
-            .as_ref()
-            .chars()
-            .filter(|c| !turns_direction(*c))
-            .map(harmless)
-            .take(Self::DETAIL_LIMIT)
-            .collect();
+        let detail: String =
+            detail.as_ref().chars().filter(|c| !turns_direction(*c)).map(harmless).take(Self::DETAIL_LIMIT).collect();
         Self { kind, detail: Cow::Owned(detail), retry_after: None }
     }
 }

@@ -36,8 +36,8 @@ pub use self::hot::LagCounts;
 pub use self::process::ProcessFigures;
 
 use crate::chat::{
-    Action, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, RunPhase, SaturationReason, SaveOutcome, SentKind, Socket,
-    SpanFate, Step,
+    Action, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, RunPhase, SaturationReason, SaveOutcome,
+    SentKind, Socket, SpanFate, Step,
 };
 use books::{Books, BooksCollector};
 use families::Family;

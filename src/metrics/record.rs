@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use crate::chat::{
-    Action, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, RunPhase, SaturationReason, SaveOutcome,
-    SentKind, Socket, Stage, Step,
+    Action, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, RunPhase, SaturationReason,
+    SaveOutcome, SentKind, Socket, Stage, Step,
 };
 use crate::drivers::Probe;
 use crate::metrics::label::LabelSet;

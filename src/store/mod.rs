@@ -19,9 +19,9 @@ use crate::drivers::Session;
 use disk::{Disk, Found, Lock};
 
 pub use error::StoreError;
-pub use format::{Contents, Damage, SavedSession, read as read_contents};
 #[doc(hidden)]
 pub use format::salvage_password;
+pub use format::{Contents, Damage, SavedSession, read as read_contents};
 
 /// How long to wait for another generator that writes the same file.
 const PATIENCE: Duration = Duration::from_secs(10);

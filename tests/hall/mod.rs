@@ -220,7 +220,9 @@ impl Connection for Line {
             };
             let at = self.hall.clock.now();
             let (kind, event) = match said {
-                None => return Progress::Ended(Ended { initiator: Initiator::Server, reason: EndReason::NoCloseFrame }),
+                None => {
+                    return Progress::Ended(Ended { initiator: Initiator::Server, reason: EndReason::NoCloseFrame });
+                }
                 Some(Said::End(ended)) => return Progress::Ended(ended),
                 Some(Said::Presence) => (FrameKind::Presence, Event::Presence(Members { text: "{}" })),
                 Some(Said::Pong) => (FrameKind::Pong, Event::Other),

@@ -22,7 +22,9 @@ pub fn hold(body: &[u8]) {
             assert!(form.reasons.len() < 16_000 && steers_nothing(&form.reasons), "{:?}", form.reasons);
             match form.csrf {
                 Ok(token) => assert!(!token.is_empty()),
-                Err(failure) => assert!(failure.kind == FailureKind::NoCsrf && is_plain(&failure.detail), "{failure:?}"),
+                Err(failure) => {
+                    assert!(failure.kind == FailureKind::NoCsrf && is_plain(&failure.detail), "{failure:?}")
+                }
             }
         }
     }
