@@ -159,7 +159,7 @@ async fn seventy_two_hours_are_exact_to_the_last_delivery() {
     pacer.await.unwrap();
     tokio::time::sleep(TERMS.horizon * 3).await;
     look_at(&world);
-    world.closing.cancel();
+    world.close();
     assert!(fleet.ended(Duration::from_secs(10)).await);
 
     judge(&world, &hall, &intended.lock().unwrap(), held);

@@ -6,9 +6,11 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use soakrig::chat::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, Socket};
@@ -24,7 +26,7 @@ use soakrig::schedule::limit::Limit;
 use soakrig::telemetry::traces::chats::ChatTraces;
 use soakrig::user::{Crowd, Habits, Limits, Sessions, Texts, World};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -168,8 +170,25 @@ pub struct Line {
     from_server: mpsc::UnboundedReceiver<Said>,
     to_server: mpsc::UnboundedSender<Said>,
     /// In writing: when it arrives, and what.
-    writing: Option<(Instant, Option<Arc<str>>)>,
+    writing: Option<(Pin<Box<Sleep>>, Option<Arc<str>>)>,
     leaving: bool,
+}
+
+const BROKEN: Ended = Ended { initiator: Initiator::Server, reason: EndReason::NoCloseFrame };
+
+impl Line {
+    /// The frame in writing arrives. Its timer outlives a `drive` that is dropped.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
+        let Some((arrival, _)) = &mut self.writing else { return Poll::Pending };
+        if arrival.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        match self.writing.take() {
+            Some((_, Some(text))) => self.hall.take_in(self.user, &text),
+            _ => drop(self.to_server.send(Said::Pong)),
+        }
+        Poll::Ready(Progress::Written)
+    }
 }
 
 impl Drop for Line {
@@ -187,7 +206,7 @@ impl Connection for Line {
             Outgoing::Chat(text) => Some(Arc::from(text)),
             _ => None,
         };
-        self.writing = Some((Instant::now() + WAY, text));
+        self.writing = Some((Box::pin(sleep(WAY)), text));
         true
     }
 
@@ -205,25 +224,17 @@ impl Connection for Line {
     where
         F: FnMut(Received<'_>) + Send,
     {
-        async move {
-            let arrival = self.writing.as_ref().map(|(at, _)| *at);
-            let said = tokio::select! {
-                biased;
-                said = self.from_server.recv() => said,
-                () = async { sleep_until(arrival.unwrap()).await }, if arrival.is_some() => {
-                    match self.writing.take() {
-                        Some((_, Some(text))) => self.hall.take_in(self.user, &text),
-                        _ => drop(self.to_server.send(Said::Pong)),
-                    }
-                    return Progress::Written;
-                }
+        poll_fn(move |cx| {
+            let said = match self.from_server.poll_recv(cx) {
+                Poll::Ready(said) => said,
+                Poll::Pending => return self.poll_write(cx),
             };
             let at = self.hall.clock.now();
             let (kind, event) = match said {
                 None => {
-                    return Progress::Ended(Ended { initiator: Initiator::Server, reason: EndReason::NoCloseFrame });
+                    return Poll::Ready(Progress::Ended(BROKEN));
                 }
-                Some(Said::End(ended)) => return Progress::Ended(ended),
+                Some(Said::End(ended)) => return Poll::Ready(Progress::Ended(ended)),
                 Some(Said::Presence) => (FrameKind::Presence, Event::Presence(Members { text: "{}" })),
                 Some(Said::Pong) => (FrameKind::Pong, Event::Other),
                 Some(Said::Chat { user, text }) => {
@@ -231,8 +242,8 @@ impl Connection for Line {
                 }
             };
             sink(Received { at, kind, event });
-            Progress::Read { at, bytes: 100 }
-        }
+            Poll::Ready(Progress::Read { at, bytes: 100 })
+        })
     }
 }
 
