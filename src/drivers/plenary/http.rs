@@ -213,24 +213,26 @@ fn refuse_packed(headers: &HeaderMap) -> Result<(), Failure> {
     }
 }
 
+/// Reads a body piece by piece, and joins the pieces once it is known to be no larger than allowed.
+/// A buffer that doubles up to the limit instead would leave holes of megabytes behind, which the
+/// C library's allocator keeps for good.
 async fn read(mut response: Response, limit: usize, large: &Semaphore) -> Result<Vec<u8>, Failure> {
     let too_large = || Failure::with(FailureKind::BodyTooLarge, format!("over {limit} bytes"));
-    let announced = response.content_length().unwrap_or(0);
-    if announced > limit as u64 {
+    if response.content_length().is_some_and(|announced| announced > limit as u64) {
         return Err(too_large());
     }
-    let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or(0).min(LARGE));
-    let mut turn = None;
-    while let Some(chunk) = response.chunk().await.map_err(|e| broken(&e))? {
-        if body.len() + chunk.len() > limit {
+    let (mut pieces, mut length, mut turn) = (Vec::new(), 0, None);
+    while let Some(piece) = response.chunk().await.map_err(|e| broken(&e))? {
+        length += piece.len();
+        if length > limit {
             return Err(too_large());
         }
-        if body.len() + chunk.len() > LARGE && turn.is_none() {
+        if length > LARGE && turn.is_none() {
             turn = large.acquire().await.ok();
         }
-        body.extend_from_slice(&chunk);
+        pieces.push(piece);
     }
-    Ok(body)
+    Ok(pieces.concat())
 }
 
 /// The outcome of a request as the metrics count it.
