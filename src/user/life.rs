@@ -213,9 +213,7 @@ mod tests {
     /// and given back.
     #[test]
     fn a_users_task_is_small() {
-        fn size<D: Driver, F>(
-            _: fn(Arc<World<D>>, UserIndex, Option<oneshot::Sender<Result<(), Failure>>>) -> F,
-        ) -> usize {
+        fn size<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
             size_of::<F>()
         }
         let bytes = size(live::<Plenary>);
