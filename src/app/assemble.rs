@@ -20,6 +20,7 @@ use crate::fleet::roster::Roster;
 use crate::ledger::{Identity, Ledger, Terms};
 use crate::marker::{GeneratorTag, RunTag};
 use crate::metrics::Metrics;
+use crate::presence::{Register, Witnesses};
 use crate::schedule::limit::Limit;
 use crate::telemetry::traces::chats::ChatTraces;
 use crate::user::{Crowd, Habits, Limits, Sessions, Texts, World};
@@ -68,12 +69,15 @@ pub(super) fn world<D: Driver>(
     let terms = Terms { deadline: plan.terms.deadline, horizon: plan.terms.horizon };
     let ledger = Ledger::new(terms, identity, usernames.len())
         .map_err(|e| StartError::environment("the ledger", e.to_string()))?;
+    let register = Register::new(plan.terms.deadline, usernames.iter().map(|name| &**name));
     let (away, stay) = (plan.traffic.away, plan.traffic.breakout_stay);
     Ok(World {
         driver,
         clock,
         ledger: Mutex::new(ledger),
         roster: Roster::new(usernames.len(), seed),
+        witnesses: Witnesses::default(),
+        register: Mutex::new(register),
         metrics,
         limits: Limits {
             sign_in: Limit::evenly(plan.crowd.sign_in_rate.per_second(), clock),

@@ -215,6 +215,14 @@ impl Ledger {
         self.tally.roll(now);
     }
 
+    /// The machine slept for `time`: stamps stood still, and wall clocks did not. What others are
+    /// told of intended times is right from now on.
+    pub fn slept(&mut self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.identity.origin_micros = self.identity.origin_micros.saturating_add(micros);
+        self.remote.forget_offsets();
+    }
+
     /// The figures so far.
     #[must_use]
     pub fn tally(&self) -> &Tally {

@@ -117,6 +117,11 @@ impl Remote {
         self.peers.retain(|p| now.since(p.last_heard) < silence);
     }
 
+    /// This machine's wall clock is not what it was: the estimates begin anew.
+    pub(super) fn forget_offsets(&mut self) {
+        self.peers.iter_mut().for_each(|peer| peer.fastest = Fastest::default());
+    }
+
     /// Estimated lead of our wall clock over the peers', the mean over them, in seconds.
     pub(super) fn clock_offset(&self, fastest_local: Option<i64>) -> Option<f64> {
         let offsets: Vec<f64> = self.peers.iter().filter_map(|p| p.offset(fastest_local)).map(micros_to_s).collect();
