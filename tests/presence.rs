@@ -73,7 +73,8 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 
 #[test]
 fn ghosts_are_found_one_by_one_and_gone_with_the_fault() {
-    let away = ["--user-range-max", "40", "--leave-rate", "1/s", "--away", "10m..10m"];
+    // Slowly, so that at times everybody who left has been away for the settling time.
+    let away = ["--user-range-max", "60", "--leave-rate", "0.5/s", "--away", "10m..10m"];
     let mut pair = Pair::start(&["--presence", "full", "--fault-ghosts", "0.3"], &away);
     pair.rig.wait_until_ready();
     // The count of the found follows that of the injected by the settling time.

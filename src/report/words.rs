@@ -244,10 +244,10 @@ fn clock(page: &mut Page, clock: &ClockEvents) {
             other => other,
         };
         let seconds = clock.seconds.get(kind).copied().unwrap_or(0.0);
-        page.row("time", &format!("{what} {}, {} in all", times_over(*n), span(seconds)));
+        page.row("noticed", &format!("{what} {}, {} in all", times_over(*n), span(seconds)));
     }
     if clock.dns_changes > 0 {
-        page.row("name", &format!("the server's name changed its addresses {}", times_over(clock.dns_changes)));
+        page.row("noticed", &format!("the server's name changed its addresses {}", times_over(clock.dns_changes)));
     }
 }
 
