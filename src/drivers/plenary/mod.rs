@@ -13,12 +13,14 @@
 //! | `rooms` | breakouts as last heard of |
 //! | `members` | member lists, read in full |
 //! | `wire`, `quick` | text frames; the plain reader and the quick one |
+//! | `meaning` | what frames meant that were read a moment ago |
 //! | `socket` | an open socket |
 //! | `spans` | requests and handshakes as parts of traces |
 
 mod cookies;
 mod forms;
 mod http;
+mod meaning;
 mod members;
 mod page;
 mod quick;
