@@ -71,6 +71,12 @@ impl Judge {
         std::array::from_fn(|i| self.in_a_row[i] >= WINDOWS_IN_A_ROW)
     }
 
+    /// The whole process stood still for this long: every intent of that time was issued late.
+    pub fn stood_still(&mut self, time: Duration) {
+        self.saturated_by[SaturationReason::ScheduleLag as usize] += time;
+        self.saturated += time;
+    }
+
     /// Whether any reason holds now.
     #[must_use]
     pub fn is_saturated(&self) -> bool {
@@ -198,6 +204,14 @@ mod tests {
         }
         assert_eq!(judge.saturated(), WINDOW * 4);
         assert_eq!(judge.saturated_by(), [WINDOW * 4; 2]);
+    }
+
+    #[test]
+    fn standing_still_is_saturation_for_as_long() {
+        let mut judge = Judge::default();
+        judge.stood_still(Duration::from_secs(4));
+        assert_eq!((judge.saturated(), judge.saturated_by()[0]), (Duration::from_secs(4), Duration::from_secs(4)));
+        assert!(!judge.is_saturated(), "it goes on");
     }
 
     #[test]

@@ -124,7 +124,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Waits for one interval; false once `until` is cancelled.
-async fn ticks(every: Duration, until: &CancellationToken) -> bool {
+pub(super) async fn ticks(every: Duration, until: &CancellationToken) -> bool {
     tokio::select! {
         biased;
         () = until.cancelled() => false,

@@ -1,6 +1,7 @@
 //! The only place that wires the parts, and the order in which they stop.
 
 mod assemble;
+mod attendance;
 mod books;
 mod check;
 mod cleanup;
@@ -14,6 +15,7 @@ mod rig;
 mod run;
 mod signals;
 mod target;
+mod timekeeping;
 mod traces;
 mod view;
 

@@ -12,9 +12,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::assemble;
+use super::attendance;
 use super::course::Course;
 use super::keepers::{self, AnomalyLog, Cache};
 use super::run::Console;
+use super::timekeeping;
 use super::view::View;
 use crate::chat::Failure;
 use crate::config::plan::Plan;
@@ -100,6 +102,9 @@ impl<D: Driver> Rig<D> {
         let mut tasks = vec![
             tokio::spawn(keepers::sweep(world(), self.over.clone())),
             tokio::spawn(judging),
+            tokio::spawn(attendance::watch(world())),
+            tokio::spawn(timekeeping::watch_clocks(world(), Arc::clone(&self.judge), self.over.clone())),
+            tokio::spawn(timekeeping::watch_name(world(), self.over.clone())),
             tokio::spawn(keepers::report_suppressed(
                 Arc::clone(&self.world.metrics),
                 console.logs.clone(),

@@ -138,6 +138,7 @@ impl<D: Driver> Life<D> {
         let world = &self.world;
         let Some(session) = world.sessions.get(self.me) else { return Err(Failure::new(FailureKind::SignedOut)) };
         let began = world.clock.now();
+        world.register.lock().introduce(self.me, room.user_id);
         {
             let mut ledger = world.ledger.lock();
             ledger.introduce(self.me, room.user_id);

@@ -301,7 +301,7 @@ impl<D: Driver> Stay<D> {
             return Some(Turn::GiveUp(Ended { initiator: Initiator::Network, reason }));
         }
         if now >= self.next_beat {
-            self.next_beat = now.plus(BEAT);
+            self.next_beat = next_beat(self.next_beat, now);
             self.beats = self.beats.wrapping_add(1);
             let frame = if self.beats.is_multiple_of(2) { Outgoing::Heartbeat } else { Outgoing::Ping };
             // Whoever is being read from is alive, and need not be asked.
@@ -368,11 +368,32 @@ impl<D: Driver> Stay<D> {
     }
 }
 
+/// The first beat after `now`, in step with the `last`: users of a process that stood still must not
+/// all beat at the same moment from then on.
+fn next_beat(last: Stamp, now: Stamp) -> Stamp {
+    let beat = BEAT.as_nanos().max(1);
+    let past = now.since(last).as_nanos() % beat;
+    now.plus(Duration::from_nanos(u64::try_from(beat - past).unwrap_or_default()))
+}
+
 /// What a connection's end means for what had not come.
 fn excuse(initiator: Initiator) -> Excuse {
     match initiator {
         Initiator::User => Excuse::Left,
         Initiator::Server => Excuse::Server,
         Initiator::Network => Excuse::Network,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beats_keep_step_however_late_they_are() {
+        let first = Stamp(7);
+        assert_eq!(next_beat(first, first), first.plus(BEAT));
+        assert_eq!(next_beat(first, first.plus(Duration::from_millis(3))), first.plus(BEAT));
+        assert_eq!(next_beat(first, first.plus(BEAT * 3 + Duration::from_secs(1))), first.plus(BEAT * 4));
     }
 }
