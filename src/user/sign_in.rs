@@ -7,7 +7,7 @@ use super::spans;
 use crate::chat::{Failure, FailureKind, Stage, UserState};
 use crate::drivers::{Driver, Room, Session};
 
-impl<D: Driver> Life<D> {
+impl<D: Driver> Life<'_, D> {
     /// Opens the event page, signing in first where there is no session the server knows. The
     /// span is that of the way in, which has just begun.
     pub(super) async fn enter(&mut self) -> Result<(Room, Span), Failure> {

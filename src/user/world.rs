@@ -112,8 +112,9 @@ impl<D> World<D> {
     }
 
     /// A user goes to a state where it takes no intents; one that it has not begun goes to another.
-    pub(super) fn withdraw(&self, user: UserIndex, to: UserState) {
-        self.roster.set(user, to);
+    /// Tells the state it was in.
+    pub(super) fn withdraw(&self, user: UserIndex, to: UserState) -> Option<UserState> {
+        let was = self.roster.set(user, to);
         if let Some(desk) = self.roster.desk(user) {
             let left = desk.take();
             desk.done();
@@ -121,6 +122,7 @@ impl<D> World<D> {
                 self.dispatch(intent);
             }
         }
+        was
     }
 
     /// An intent was carried out.
