@@ -2,8 +2,9 @@
 //! readable sockets wait to be read.
 //!
 //! The verdict is pure ([`Judge`]); the read delay is measured by a [`Probe`]: a thread writes
-//! the time into a socket pair, and a task of the runtime, which waits for its turn like every
-//! user's task, reads it.
+//! into a socket pair fifty times a second, and a task of the runtime, which waits for its turn
+//! like every user's task, reads it. What is written is the time at which it was due, so that a
+//! process that is kept from running altogether shows as well.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub const WINDOW: Duration = Duration::from_secs(10);
 pub const WINDOWS_IN_A_ROW: u32 = 3;
 /// Between two samples of the read delay.
 const SAMPLE: Duration = Duration::from_millis(20);
+/// Samples that were missed are made up for as far back as this.
+const MISSED: Duration = WINDOW;
 
 /// How many delays a window had, and how many of them were over [`LIMIT`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,6 +55,26 @@ pub struct Judge {
 }
 
 impl Judge {
+    /// Takes the delays of a time that should have been one window, by reason; tells which
+    /// reasons hold now. Whoever closes windows is a task itself: one that was kept from doing so
+    /// closes a longer one, which counts for as many as it lasted, and is bad.
+    pub fn windows(
+        &mut self,
+        delays: [Delays; SaturationReason::COUNT],
+        lasted: Duration,
+    ) -> [bool; SaturationReason::COUNT] {
+        let whole = lasted.as_secs() / WINDOW.as_secs();
+        let mut delays = delays;
+        if whole > 1 {
+            delays[SaturationReason::ReadDelay as usize] = Delays { total: 1, over: 1 };
+        }
+        // Three are enough to be saturated; a day's worth bounds the loop.
+        for _ in 1..whole.min(8640) {
+            self.window(delays);
+        }
+        self.window(delays)
+    }
+
     /// Takes a window's delays, by reason; tells which reasons hold now.
     pub fn window(&mut self, delays: [Delays; SaturationReason::COUNT]) -> [bool; SaturationReason::COUNT] {
         let mut any = false;
@@ -131,10 +154,15 @@ impl Probe {
         let mut far = tokio::net::UnixStream::from_std(far)?;
         let theirs = Arc::clone(&counts);
         std::thread::Builder::new().name("read-delay".to_owned()).spawn(move || {
+            let mut due = clock.now();
             while !theirs.stop.load(Ordering::Relaxed) {
-                // A full pipe means that nothing is read: what waits in it tells so later.
-                let _ = near.write(&clock.now().0.to_le_bytes());
-                std::thread::sleep(SAMPLE);
+                let now = clock.now();
+                due = due.max(Stamp(now.0.saturating_sub(Stamp::default().plus(MISSED).0)));
+                // A full pipe means that nothing is read: what waits in it, and here, tells so later.
+                while due <= now && near.write(&due.0.to_le_bytes()).is_ok() {
+                    due = due.plus(SAMPLE);
+                }
+                std::thread::sleep(due.since(clock.now()).clamp(Duration::from_millis(1), SAMPLE));
             }
         })?;
         let ours = Arc::clone(&counts);
@@ -205,16 +233,50 @@ mod tests {
         assert!(!Delays::default().bad());
     }
 
+    #[test]
+    fn a_window_that_could_not_be_closed_in_time_counts_for_as_many_as_it_lasted() {
+        let mut judge = Judge::default();
+        assert_eq!(judge.windows([GOOD, GOOD], WINDOW * 2 - Duration::from_nanos(1)), [false, false]);
+        assert_eq!(judge.windows([GOOD, GOOD], WINDOW * 4), [false, true]);
+        assert_eq!(judge.saturated(), WINDOW * 4);
+        assert_eq!(judge.windows([GOOD, GOOD], WINDOW), [false, false]);
+    }
+
     #[tokio::test]
-    async fn an_idle_runtime_reads_at_once() {
+    async fn a_runtime_that_is_kept_busy_reads_late() {
         let probe = Probe::start(Clock::start()).unwrap();
-        let mut seen = Delays::default();
+        let seen = samples_around(&probe, || {
+            let until = std::time::Instant::now() + LIMIT * 5;
+            while std::time::Instant::now() < until {
+                std::hint::spin_loop();
+            }
+        });
+        let seen = seen.await;
+        // Those of the first four fifths of that time waited longer than the limit.
+        assert!(seen.over >= 10, "{seen:?}");
+    }
+
+    /// The samples of some time, in which the runtime's only thread does `work`.
+    async fn samples_around(probe: &Probe, work: impl FnOnce()) -> Delays {
         let until = std::time::Instant::now() + Duration::from_secs(10);
-        while seen.total < 5 && std::time::Instant::now() < until {
-            tokio::task::yield_now().await;
+        let mut seen = Delays::default();
+        let mut work = Some(work);
+        while seen.total < 25 && std::time::Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            if let Some(work) = work.take() {
+                work();
+            }
             let more = probe.take();
             seen = Delays { total: seen.total + more.total, over: seen.over + more.over };
         }
-        assert!(seen.total >= 5 && seen.over <= 1, "{seen:?}");
+        seen
+    }
+
+    #[tokio::test]
+    async fn an_idle_runtime_reads_at_once() {
+        let probe = Probe::start(Clock::start()).unwrap();
+        let seen = samples_around(&probe, || {}).await;
+        // On a machine that is busy with other things, not all.
+        assert!(seen.total >= 25 && seen.over <= 10, "{seen:?}");
     }
 }

@@ -214,7 +214,7 @@ pub(super) async fn report_suppressed(metrics: Arc<Metrics>, logs: Logs, until: 
 /// Judges every window of delays, and says so when the generator is the bottleneck.
 pub(super) async fn watch_saturation<D: Driver>(
     world: Arc<World<D>>,
-    probe: Probe,
+    probe: Arc<Probe>,
     judge: Arc<Mutex<Judge>>,
     until: CancellationToken,
 ) {
@@ -222,6 +222,7 @@ pub(super) async fn watch_saturation<D: Driver>(
     windows.set_missed_tick_behavior(MissedTickBehavior::Delay);
     windows.tick().await;
     let mut before = world.metrics.lag_counts();
+    let mut begin = world.clock.now();
     let mut was = [false; 2];
     loop {
         tokio::select! {
@@ -232,7 +233,9 @@ pub(super) async fn watch_saturation<D: Driver>(
         let lag = lags.since(&before);
         before = lags;
         let delays = [Delays { total: lag.total(), over: lag.over(LIMIT) }, probe.take()];
-        let now = judge.lock().window(delays);
+        let end = world.clock.now();
+        let now = judge.lock().windows(delays, end.since(begin));
+        begin = end;
         for (i, reason) in SaturationReason::ALL.iter().enumerate() {
             world.metrics.saturated(*reason, now[i]);
             if now[i] && !was[i] {
