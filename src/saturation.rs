@@ -55,26 +55,6 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// Takes the delays of a time that should have been one window, by reason; tells which
-    /// reasons hold now. Whoever closes windows is a task itself: one that was kept from doing so
-    /// closes a longer one, which counts for as many as it lasted, and is bad.
-    pub fn windows(
-        &mut self,
-        delays: [Delays; SaturationReason::COUNT],
-        lasted: Duration,
-    ) -> [bool; SaturationReason::COUNT] {
-        let whole = lasted.as_secs() / WINDOW.as_secs();
-        let mut delays = delays;
-        if whole > 1 {
-            delays[SaturationReason::ReadDelay as usize] = Delays { total: 1, over: 1 };
-        }
-        // Three are enough to be saturated; a day's worth bounds the loop.
-        for _ in 1..whole.min(8640) {
-            self.window(delays);
-        }
-        self.window(delays)
-    }
-
     /// Takes a window's delays, by reason; tells which reasons hold now.
     pub fn window(&mut self, delays: [Delays; SaturationReason::COUNT]) -> [bool; SaturationReason::COUNT] {
         let mut any = false;
@@ -231,15 +211,6 @@ mod tests {
     #[test]
     fn an_empty_window_is_not_bad() {
         assert!(!Delays::default().bad());
-    }
-
-    #[test]
-    fn a_window_that_could_not_be_closed_in_time_counts_for_as_many_as_it_lasted() {
-        let mut judge = Judge::default();
-        assert_eq!(judge.windows([GOOD, GOOD], WINDOW * 2 - Duration::from_nanos(1)), [false, false]);
-        assert_eq!(judge.windows([GOOD, GOOD], WINDOW * 4), [false, true]);
-        assert_eq!(judge.saturated(), WINDOW * 4);
-        assert_eq!(judge.windows([GOOD, GOOD], WINDOW), [false, false]);
     }
 
     #[tokio::test]

@@ -3,261 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+mod crowd;
+
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use soakrig::chat::{
-    Account, Action, DropReason, EndReason, Failure, FailureKind, FrameKind, Initiator, Origin, Outcome, Secret,
-    Socket, UserState,
-};
-use soakrig::clock::Clock;
-use soakrig::drivers::{
-    BreakoutId, Connection, Driver, Ended, Event, Members, Outgoing, Progress, Received, Room, Session,
-};
-use soakrig::fleet::dispatch::{Dispatcher, Pace};
-use soakrig::fleet::ramp::Fleet;
-use soakrig::fleet::roster::Roster;
-use soakrig::ledger::{Identity, Ledger, Terms};
-use soakrig::marker::{GeneratorTag, RunTag};
-use soakrig::metrics::Metrics;
-use soakrig::schedule::limit::Limit;
-use soakrig::schedule::pacer::Pacer;
-use soakrig::schedule::timetable::Spacing;
-use soakrig::telemetry::traces::chats::ChatTraces;
-use soakrig::user::{Crowd, Habits, Limits, Sessions, Texts, World};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-
-const HOUR: Duration = Duration::from_secs(3600);
-const MINUTE: Duration = Duration::from_secs(60);
-/// Connects a second, as `--connect-rate` has it by default.
-const CONNECT_RATE: f64 = 20.0;
-
-/// How the server is.
-#[derive(Debug, Clone, PartialEq)]
-enum Weather {
-    Fair,
-    /// Nobody listens, and what was open is reset.
-    Away,
-    /// Upgrades are refused with this wish.
-    Busy(Duration),
-}
-
-/// A server without a network.
-struct Stub {
-    weather: watch::Sender<Weather>,
-    clock: Clock,
-    /// Pages asked for.
-    asked: AtomicU64,
-    /// So many of the next pages, and reads, are defects.
-    bad_pages: AtomicU32,
-    bad_reads: watch::Sender<u32>,
-}
-
-impl Stub {
-    fn new(clock: Clock) -> Self {
-        Self {
-            weather: watch::Sender::new(Weather::Fair),
-            clock,
-            asked: AtomicU64::new(0),
-            bad_pages: AtomicU32::new(0),
-            bad_reads: watch::Sender::new(0),
-        }
-    }
-}
-
-struct Line {
-    weather: watch::Receiver<Weather>,
-    bad_reads: watch::Sender<u32>,
-    clock: Clock,
-    greeted: bool,
-    writing: bool,
-    closed: bool,
-}
-
-impl Connection for Line {
-    fn begin(&mut self, _: Outgoing<'_>) -> bool {
-        !std::mem::replace(&mut self.writing, true)
-    }
-
-    fn is_writing(&self) -> bool {
-        self.writing
-    }
-
-    fn close(&mut self) {
-        self.closed = true;
-    }
-
-    async fn drive<F>(&mut self, mut sink: F) -> Progress
-    where
-        F: FnMut(Received<'_>) + Send,
-    {
-        let at = self.clock.now();
-        if !std::mem::replace(&mut self.greeted, true) {
-            let event = Event::Presence(Members { text: "" });
-            sink(Received { at, kind: FrameKind::Presence, event });
-            return Progress::Read { at, bytes: 1 };
-        }
-        if self.closed {
-            return Progress::Ended(Ended { initiator: Initiator::User, reason: EndReason::Left });
-        }
-        if std::mem::take(&mut self.writing) {
-            return Progress::Written;
-        }
-        let mut bad = self.bad_reads.subscribe();
-        tokio::select! {
-            _ = self.weather.wait_for(|weather| *weather == Weather::Away) => {
-                Progress::Ended(Ended { initiator: Initiator::Network, reason: EndReason::Reset })
-            }
-            () = async { drop(bad.wait_for(|left| *left > 0).await) } => {
-                self.bad_reads.send_modify(|left| *left -= 1);
-                panic!("a defect in a read");
-            }
-            // Now and then something comes: the server is alive.
-            () = tokio::time::sleep(Duration::from_secs(10)) => Progress::Read { at: self.clock.now(), bytes: 1 },
-        }
-    }
-}
-
-impl Driver for Stub {
-    type Connection = Line;
-
-    async fn sign_up(&self, _: &Account, _: &mut Session) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn log_in(&self, _: &Account, _: &mut Session) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn open(&self, _: &mut Session) -> Result<Room, Failure> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        let one_less = |left: u32| left.checked_sub(1);
-        if self.bad_pages.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok() {
-            panic!("a defect in a page");
-        }
-        match &*self.weather.borrow() {
-            Weather::Away => Err(Failure::new(FailureKind::ConnectionRefused)),
-            _ => Ok(Room { user_id: 1, breakouts: Vec::new(), page_bytes: 1 }),
-        }
-    }
-
-    async fn connect(&self, _: &Session) -> Result<Line, Failure> {
-        if let Weather::Busy(wish) = *self.weather.borrow() {
-            let failure = Failure::new(FailureKind::TooManyRequests);
-            return Err(Failure { retry_after: Some(wish), ..failure });
-        }
-        Ok(Line {
-            weather: self.weather.subscribe(),
-            bad_reads: self.bad_reads.clone(),
-            clock: self.clock,
-            greeted: false,
-            writing: false,
-            closed: false,
-        })
-    }
-
-    async fn connect_breakout(&self, session: &mut Session, _: BreakoutId) -> Result<Line, Failure> {
-        self.connect(session).await
-    }
-
-    async fn delete(&self, _: &mut Session) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn preflight(&self) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    fn sockets(&self) -> &'static [Socket] {
-        Socket::ALL
-    }
-}
-
-/// A crowd that wants to be in, with ten chats a second.
-struct Lab {
-    world: Arc<World<Stub>>,
-    fleet: Fleet<Stub>,
-}
-
-impl Lab {
-    fn new(users: usize) -> Self {
-        let clock = Clock::start();
-        let usernames: Box<[Box<str>]> = (0..users).map(|i| format!("u{i}").into()).collect();
-        let terms = Terms { deadline: Duration::from_secs(10), horizon: MINUTE };
-        let identity = Identity { run: RunTag::of("lab"), generator: GeneratorTag(1), origin_micros: 0 };
-        let brief = (Duration::from_secs(2), Duration::from_secs(30));
-        let world = Arc::new(World {
-            driver: Stub::new(clock),
-            clock,
-            ledger: Mutex::new(Ledger::new(terms, identity, users).unwrap()),
-            roster: Roster::new(users, 1),
-            metrics: Arc::new(Metrics::new().unwrap()),
-            limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(CONNECT_RATE, clock) },
-            habits: Habits { away: brief, breakout_stay: brief, seed: 1 },
-            sessions: Sessions::new(usernames.iter().map(ToString::to_string), HashMap::new()),
-            crowd: Crowd { usernames, password: Secret::new("x") },
-            texts: Texts::new(1),
-            breakouts: Mutex::new(Arc::from([])),
-            stopping: CancellationToken::new(),
-            closing: CancellationToken::new(),
-            visits: TaskTracker::new(),
-            done: std::array::from_fn(|_| 0.into()),
-            chats: ChatTraces::default(),
-            debuts: AtomicUsize::new(0),
-            anybody_came: AtomicBool::new(false),
-        });
-        Self { fleet: Fleet::new(Arc::clone(&world)), world }
-    }
-
-    /// Starts the users, the schedule and the sweeps; returns once the ramp is done.
-    async fn begin(&self) {
-        self.fleet.first().await.unwrap();
-        let traffic = [Pace::Total(10.0), Pace::Off, Pace::Off];
-        let dispatcher = Dispatcher::new(Arc::clone(&self.world), traffic, self.fleet.ramped());
-        let pacer = Pacer::new(self.world.clock, Spacing::Even, 1, dispatcher);
-        tokio::spawn(pacer.run(self.world.stopping.clone()));
-        let world = Arc::clone(&self.world);
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                world.sweep();
-            }
-        });
-        self.fleet.others(20.0).await;
-    }
-
-    fn connected(&self) -> usize {
-        self.world.roster.connected()
-    }
-
-    fn panics(&self) -> u64 {
-        let errors = self.world.metrics.totals(&self.world.metrics.ledger()).errors;
-        errors.iter().filter(|((_, kind), _)| *kind == FailureKind::Panic).map(|(_, n)| n).sum()
-    }
-
-    fn set(&self, weather: Weather) {
-        self.world.driver.weather.send_replace(weather);
-    }
-
-    fn asked(&self) -> u64 {
-        self.world.driver.asked.load(Ordering::Relaxed)
-    }
-
-    /// How long it takes until everybody is connected.
-    async fn until_all_are_in(&self) -> Duration {
-        let begin = tokio::time::Instant::now();
-        while self.connected() < self.world.roster.len() {
-            assert!(begin.elapsed() < HOUR, "{} are in", self.connected());
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        begin.elapsed()
-    }
-}
+use crowd::{CONNECT_RATE, HOUR, Lab, MINUTE, Weather};
+use soakrig::chat::{Action, DropReason, EndReason, FailureKind, Initiator, Origin, Outcome, Socket, UserState};
 
 /// A runtime of this thread alone, whose time passes when nothing else is to be done.
 fn paused() -> tokio::runtime::Runtime {
@@ -364,4 +116,27 @@ async fn a_defect_of_our_own_is_caught_counted_and_survived() {
     let local = ledger.tally().origin(Origin::Local);
     assert!(local.expected > 0 && local.outcome(Outcome::ExcusedNetwork) > 0, "{local:?}");
     assert_eq!(local.expected, local.decided() + ledger.outstanding(), "{local:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_on_which_nothing_comes_is_given_up_and_so_is_one_that_takes_nothing() {
+    for (weather, reason) in [(Weather::Silent, EndReason::Silent), (Weather::Deaf, EndReason::WriteTimeout)] {
+        let lab = Lab::new(20);
+        lab.begin().await;
+        lab.until_all_are_in().await;
+        lab.set(weather.clone());
+        // The limits are 75 s and 60 s, looked at every 12.5 s; and everybody has something to write.
+        tokio::time::sleep(3 * MINUTE).await;
+        let totals = lab.world.metrics.totals(&lab.world.metrics.ledger());
+        let ends = totals.disconnects.iter().find(|(end, _)| *end == (Socket::Plenary, Initiator::Network, reason));
+        assert!(ends.is_some_and(|(_, n)| *n >= 20), "{weather:?}: {:?}", totals.disconnects);
+        if weather == Weather::Silent {
+            assert_eq!(lab.connected(), 0, "who is not greeted is not in");
+            let refused = (Socket::Plenary, FailureKind::NoPresence);
+            assert!(totals.connect_failures.iter().any(|(failure, n)| *failure == refused && *n >= 20));
+        }
+        lab.set(Weather::Fair);
+        let took = lab.until_all_are_in().await;
+        assert!(took < MINUTE, "{took:?}");
+    }
 }

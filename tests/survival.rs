@@ -8,8 +8,10 @@ mod support;
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use ordeal::{Fault, How, at_once, knobs};
 use soakrig::target::proxy::Weather;
+use support::{Rig, Target, balances, eventually, number};
 
 const CLEAR: Weather = Weather { delay: Duration::ZERO, stalled: false, refuses: false, cut_after: None };
 const DELIVERIES: &str = "soakrig_deliveries_total";
@@ -81,6 +83,7 @@ const SILENCES: &[Fault] = &[
     knobs("a flood of member lists", r#"{"presence":{"flood":100}}"#, &[r#"{"do":"flood","times":500}"#, CUT_HALF], &[(RECEIVED, "\"presence\"")], &[]).costly(),
     knobs("the server stops reading", r#"{"socket":{"deaf":1.0}}"#, &[], &[(DELIVERIES, "lost")], &[]).lasting(5),
     knobs("the server stops writing", r#"{"socket":{"mute":1.0}}"#, &[], &[(DELIVERIES, "lost")], &[]).lasting(5),
+    knobs("the server lets nobody in", r#"{"socket":{"mute":1.0}}"#, &[CUT_HALF], &[(FAILURES, "no_presence")], &["no_presence"]),
     knobs("the server stands still", "{}", &[r#"{"do":"stall","ms":5000}"#], &[(DELIVERIES, "lost")], &[]).lasting(5),
 ];
 
@@ -137,4 +140,43 @@ fn pages_that_are_wrong_and_servers_that_stop() {
 #[test]
 fn wires_that_break_and_processes_that_die() {
     at_once(&[(true, &[], WIRE), (false, &[], PROCESSES)]);
+}
+
+#[test]
+fn visits_to_breakouts_end_with_the_server_and_begin_again() {
+    let control = ["--control", "127.0.0.1:0"];
+    let target = Target::start(&control);
+    let cache = tempfile::tempdir().unwrap();
+    let load = ["--user-range-max", "20", "--chat-rate", "5/s", "--disable-event-leaving", "--breakout-rate", "5/s"];
+    let quick = ["--breakout-stay", "1s..3s", "--ramp", "100/s", "--sign-in-rate", "100/s", "--connect-rate", "100/s"];
+    let lenient = ["--max-lost", "1000000000", "--max-error-rate", "100%", "--http-timeout", "2s"];
+    let args = [&load[..], &quick, &lenient].concat();
+    let mut rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &args);
+    rig.wait_until_ready();
+    let count =
+        |rig: &Rig, metric: &str, labels: &[&str]| rig.metric(metric, &[&["socket=\"breakout\""], labels].concat());
+    let visited = |rig: &Rig| count(rig, DISCONNECTS, &["initiator=\"user\"", "reason=\"left\""]);
+    let open = |rig: &Rig| count(rig, "soakrig_connections", &[]);
+    eventually("somebody has visited one", || visited(&rig) > 5.0);
+    target.set_faults(r#"{"socket":{"refuse_upgrade":"100%"}}"#);
+    eventually("others are refused", || count(&rig, FAILURES, &["unavailable"]) > 2.0);
+    eventually("nobody is in one", || open(&rig) == 0.0);
+    target.clear_faults();
+    let before = visited(&rig);
+    eventually("others are not", || visited(&rig) > before + 5.0);
+    eventually("somebody is in one", || open(&rig) > 0.0);
+    let address = target.kill();
+    eventually("their visits are over", || open(&rig) == 0.0);
+    let _target = Target::listen(&address, &control);
+    let before = visited(&rig);
+    eventually("they come again", || visited(&rig) > before + 5.0);
+    assert!(open(&rig) <= 20.0);
+    rig.process.signal(Signal::SIGTERM);
+    let (ended, summary) = rig.end(Duration::from_secs(90));
+    assert!(matches!(ended.code, Some(0 | 106)) && balances(&summary), "{}", ended.stdout);
+    let sockets = &summary["connections"]["breakout"];
+    let total =
+        |counts: &serde_json::Value| counts.as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum::<u64>();
+    let ends = sockets["disconnects"].as_object().unwrap().values().map(total).sum::<u64>();
+    assert_eq!(number(sockets, "/attempts"), total(&sockets["failures"]) + ends, "every visit has an end: {sockets}");
 }

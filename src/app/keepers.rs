@@ -222,7 +222,6 @@ pub(super) async fn watch_saturation<D: Driver>(
     windows.set_missed_tick_behavior(MissedTickBehavior::Delay);
     windows.tick().await;
     let mut before = world.metrics.lag_counts();
-    let mut begin = world.clock.now();
     let mut was = [false; 2];
     loop {
         tokio::select! {
@@ -233,9 +232,7 @@ pub(super) async fn watch_saturation<D: Driver>(
         let lag = lags.since(&before);
         before = lags;
         let delays = [Delays { total: lag.total(), over: lag.over(LIMIT) }, probe.take()];
-        let end = world.clock.now();
-        let now = judge.lock().windows(delays, end.since(begin));
-        begin = end;
+        let now = judge.lock().window(delays);
         for (i, reason) in SaturationReason::ALL.iter().enumerate() {
             world.metrics.saturated(*reason, now[i]);
             if now[i] && !was[i] {
