@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crowd::{CONNECT_RATE, HOUR, Lab, MINUTE, Weather};
-use soakrig::chat::{Action, DropReason, EndReason, FailureKind, Initiator, Origin, Outcome, Socket, UserState};
+use soakrig::chat::{Action, DropReason, EndReason, FailureKind, Initiator, Origin, Outcome, Socket, Stage, UserState};
 
 /// A runtime of this thread alone, whose time passes when nothing else is to be done.
 fn paused() -> tokio::runtime::Runtime {
@@ -139,4 +139,34 @@ async fn a_socket_on_which_nothing_comes_is_given_up_and_so_is_one_that_takes_no
         let took = lab.until_all_are_in().await;
         assert!(took < MINUTE, "{took:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_has_lost_its_accounts_is_not_asked_for_them_until_it_locks_the_names() {
+    let lab = Lab::new(20);
+    lab.begin().await;
+    lab.until_all_are_in().await;
+    lab.set(Weather::Wiped);
+    tokio::time::sleep(10 * MINUTE).await;
+    assert_eq!(lab.world.driver.logins.load(Ordering::Relaxed), 20, "one each; five would lock a name");
+    assert!(lab.errors(Stage::Signup, FailureKind::InternalError) > 200);
+    lab.set(Weather::Fair);
+    let took = lab.until_all_are_in().await;
+    assert!(took < MINUTE, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_knows_nobody_who_has_just_signed_in_is_an_error() {
+    let lab = Lab::new(20);
+    lab.begin().await;
+    lab.until_all_are_in().await;
+    lab.set(Weather::Away);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    lab.set(Weather::Forgetful);
+    tokio::time::sleep(10 * MINUTE).await;
+    let errors = lab.errors(Stage::Event, FailureKind::SignedOut);
+    assert!((20 * 25..20 * 70).contains(&errors), "{errors}");
+    lab.set(Weather::Fair);
+    let took = lab.until_all_are_in().await;
+    assert!(took < MINUTE, "{took:?}");
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use soakrig::chat::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, Socket};
+use soakrig::chat::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, Socket, Stage};
 use soakrig::clock::Clock;
 use soakrig::drivers::{
     BreakoutId, Connection, Driver, Ended, Event, Members, Outgoing, Progress, Received, Room, Session,
@@ -43,6 +43,10 @@ pub enum Weather {
     Silent,
     /// Sockets take nothing.
     Deaf,
+    /// Nobody stays signed in.
+    Forgetful,
+    /// Accounts are gone, sockets are reset, and signing up fails.
+    Wiped,
     /// Upgrades are refused with this wish.
     Busy(Duration),
 }
@@ -53,6 +57,8 @@ pub struct Stub {
     clock: Clock,
     /// Pages asked for.
     pub asked: AtomicU64,
+    /// Log-ins tried.
+    pub logins: AtomicU64,
     /// So many of the next pages, and reads, are defects.
     pub bad_pages: AtomicU32,
     pub bad_reads: watch::Sender<u32>,
@@ -64,6 +70,7 @@ impl Stub {
             weather: watch::Sender::new(Weather::Fair),
             clock,
             asked: AtomicU64::new(0),
+            logins: AtomicU64::new(0),
             bad_pages: AtomicU32::new(0),
             bad_reads: watch::Sender::new(0),
         }
@@ -117,7 +124,7 @@ impl Connection for Line {
         }
         let mut bad = self.bad_reads.subscribe();
         tokio::select! {
-            _ = self.weather.wait_for(|weather| *weather == Weather::Away) => {
+            _ = self.weather.wait_for(|weather| matches!(weather, Weather::Away | Weather::Wiped)) => {
                 Progress::Ended(Ended { initiator: Initiator::Network, reason: EndReason::Reset })
             }
             () = async { drop(bad.wait_for(|left| *left > 0).await) } => {
@@ -134,11 +141,18 @@ impl Driver for Stub {
     type Connection = Line;
 
     async fn sign_up(&self, _: &Account, _: &mut Session) -> Result<(), Failure> {
-        Ok(())
+        match &*self.weather.borrow() {
+            Weather::Wiped => Err(Failure::new(FailureKind::InternalError)),
+            _ => Ok(()),
+        }
     }
 
     async fn log_in(&self, _: &Account, _: &mut Session) -> Result<(), Failure> {
-        Ok(())
+        self.logins.fetch_add(1, Ordering::Relaxed);
+        match &*self.weather.borrow() {
+            Weather::Wiped => Err(Failure::new(FailureKind::WrongPassword)),
+            _ => Ok(()),
+        }
     }
 
     async fn open(&self, _: &mut Session) -> Result<Room, Failure> {
@@ -149,6 +163,7 @@ impl Driver for Stub {
         }
         match &*self.weather.borrow() {
             Weather::Away => Err(Failure::new(FailureKind::ConnectionRefused)),
+            Weather::Forgetful | Weather::Wiped => Err(Failure::new(FailureKind::SignedOut)),
             _ => Ok(Room { user_id: 1, breakouts: Vec::new(), page_bytes: 1 }),
         }
     }
@@ -243,8 +258,12 @@ impl Lab {
     }
 
     pub fn panics(&self) -> u64 {
+        self.errors(Stage::Receive, FailureKind::Panic)
+    }
+
+    pub fn errors(&self, stage: Stage, kind: FailureKind) -> u64 {
         let errors = self.world.metrics.totals(&self.world.metrics.ledger()).errors;
-        errors.iter().filter(|((_, kind), _)| *kind == FailureKind::Panic).map(|(_, n)| n).sum()
+        errors.iter().find(|(what, _)| *what == (stage, kind)).map_or(0, |(_, n)| *n)
     }
 
     pub fn set(&self, weather: Weather) {
