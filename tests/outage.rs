@@ -125,7 +125,13 @@ async fn a_socket_on_which_nothing_comes_is_given_up_and_so_is_one_that_takes_no
         lab.begin().await;
         lab.until_all_are_in().await;
         lab.set(weather.clone());
-        // The limits are 75 s and 60 s, looked at every 12.5 s; and everybody has something to write.
+        if weather == Weather::Silent {
+            tokio::time::sleep(Duration::from_secs(64)).await;
+            assert_eq!(lab.connected(), 20, "somebody heard something ten seconds ago at the most");
+            tokio::time::sleep(Duration::from_secs(12)).await;
+            assert_eq!(lab.connected(), 0, "after 75 s of silence");
+        }
+        // Whom nobody reads is given up 60 s after its next frame.
         tokio::time::sleep(3 * MINUTE).await;
         let totals = lab.world.metrics.totals(&lab.world.metrics.ledger());
         let ends = totals.disconnects.iter().find(|(end, _)| *end == (Socket::Plenary, Initiator::Network, reason));

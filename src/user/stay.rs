@@ -337,9 +337,12 @@ impl<D: Driver> Stay<D> {
     }
 
     fn next_wake(&self) -> Stamp {
+        // Reads and writes move these limits on; that is seen to at the next beat.
+        let written = self.writing_since.map_or(self.next_beat, |since| since.plus(WRITE_TIMEOUT));
+        let next = self.next_beat.min(self.last_read.plus(SILENCE)).min(written);
         match self.phase {
-            Phase::Joining => self.next_beat.min(self.began.plus(PRESENCE_TIMEOUT)),
-            Phase::Connected | Phase::Closing => self.next_beat,
+            Phase::Joining => next.min(self.began.plus(PRESENCE_TIMEOUT)),
+            Phase::Connected | Phase::Closing => next,
         }
     }
 
