@@ -214,7 +214,7 @@ pub(super) async fn report_suppressed(metrics: Arc<Metrics>, logs: Logs, until: 
 /// Judges every window of delays, and says so when the generator is the bottleneck.
 pub(super) async fn watch_saturation<D: Driver>(
     world: Arc<World<D>>,
-    probe: Probe,
+    probe: Arc<Probe>,
     judge: Arc<Mutex<Judge>>,
     until: CancellationToken,
 ) {

@@ -7,6 +7,7 @@ mod check;
 mod cleanup;
 mod course;
 mod demo;
+mod guard;
 mod health;
 mod keepers;
 mod limits;
