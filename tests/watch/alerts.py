@@ -42,7 +42,7 @@ CASES = [
     Case("dropping", {"chat": {"drop": "10%"}}, "SoakrigDeliveriesLost", frozenset(BURNS)),
     Case("refusing", {"http": {"error": "100%"}}, "SoakrigErrorBudgetBurnFast", frozenset(BURNS | OUT), "Stage signup "),
     Case("slow", {"chat": {"delay": "100%", "delay_min": "2700ms", "delay_max": "3s"}}, "SoakrigDeliverySlow"),
-    Case("cutting", {"socket": {"close": "3%"}}, "SoakrigDeliveriesCut", frozenset(BURNS | OUT)),
+    Case("cutting", {"socket": {"close": "10%"}}, "SoakrigDeliveriesCut", frozenset(BURNS | OUT)),
     Case("shut", {"socket": {"refuse_upgrade": "100%"}}, "SoakrigConnectionsUnderTarget", frozenset(BURNS | OUT)),
 ]
 
@@ -104,7 +104,7 @@ def faults_are_reported(watched: Watched) -> None:
             assert not watched.names(run), f"{watched.names(run)}, and run {run} is well"
     for case in CASES:
         watched.targets[case.run].faults(**case.faults)
-    watched.targets["shut"].act("close", code=1012)
+    watched.targets["shut"].act("close", code=1012, share=1)
     for case in CASES:
         watched.wait_heard("firing", case.alert, case.run, words=case.words)
         if case.run != "shut":
