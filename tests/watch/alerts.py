@@ -146,6 +146,9 @@ def ends_of_generators(watched: Watched) -> None:
     stack.watch_also(more)
     for run in ("killed", "stopped"):
         watched.wait_held(run)
+    # Often enough for a generator to know that it is looked at.
+    scraped = 'count_over_time(soakrig_run_info{run="stopped"}[5m]) >= 5'
+    wait_for("some scrapes", lambda: watched.prometheus.query(scraped), HEARD)
     stack.parts.pop("generator-killed").kill()
     code = stack.stop("generator-stopped")
     assert code in (0, 99, 106), f"the generator did not stop well: {code}"

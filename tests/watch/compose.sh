@@ -29,7 +29,7 @@ work=$(mktemp -d /tmp/soakrig-compose-XXXXXX)
 net=soakrig-$$
 export DOCKER_HOST=unix://$work/docker.sock COMPOSE_PROJECT_NAME=soakrig-watch DOCKER_BUILDKIT=0
 # The demo in small and in a hurry.
-export DEMO_USERS=30 WATCH_SCRAPE_INTERVAL=2s WATCH_ALERT_FOR=4s WATCH_GROUP_WAIT=1s WATCH_GROUP_INTERVAL=2s
+export DEMO_USERS=30 SOAKRIG_DELIVERY_DEADLINE=2s SOAKRIG_DELIVERY_HORIZON=5s WATCH_SCRAPE_INTERVAL=2s WATCH_ALERT_FOR=4s WATCH_GROUP_WAIT=1s WATCH_GROUP_INTERVAL=2s
 services=(target demo-1 demo-2 demo-3 prometheus alertmanager webhook)
 
 clean_up() {
@@ -145,6 +145,10 @@ docker kill "$demo3" >/dev/null
 wait_for 60 "a dead generator is reported" heard 'wake firing critical SoakrigGeneratorGone run=demo generator=demo-3:9464'
 docker start "$demo3" >/dev/null
 wait_for 60 "and is back" heard 'wake resolved critical SoakrigGeneratorGone run=demo generator=demo-3:9464'
+
+# The server is started anew with a fault; where its generators wait for the CPU, nobody believes them.
+DEMO_FAULTS="--fault-drop 20%" docker-compose --profile demo up -d --no-build --no-deps target
+wait_for 120 "a server that loses chats is reported" heard 'wake firing critical SoakrigDeliveriesLost run=demo'
 
 demo1=$(docker ps --quiet --filter label=com.docker.compose.service=demo-1)
 docker stop --time 60 "$demo1" >/dev/null
