@@ -77,10 +77,11 @@ def _totals() -> list[dict]:
 def _outcomes() -> dict:
     return lines(
         "Deliveries by outcome",
-        "Verdicts a second, exclusive: they add up to what was expected. The scale is logarithmic from 1 up.",
+        "Verdicts a second, exclusive: they add up to what was expected. The scale is logarithmic.",
         [query(total(rate("soakrig_deliveries_total"), "outcome"), "{{outcome}}")],
         "mps",
-        log="with zero",
+        log=True,
+        min=0.1,
     )
 
 

@@ -53,18 +53,20 @@ def _rows() -> dict:
         unit="s",
         steps=[(None, clear), (lag, ORANGE)],
     )
-    column("CPU", total(cpus, _EACH), unit="percentunit")
+    column("CPU", total(cpus, _EACH), unit="percentunit", decimals=1)
     column("Memory", total(raw("process_resident_memory_bytes"), _EACH), unit="bytes")
     column(
         "Files",
         f"{total(raw('process_open_fds'), _EACH)} / {total(raw('process_max_fds'), _EACH)}",
         unit="percentunit",
+        decimals=1,
         steps=[(None, clear), (0.9, ORANGE)],
     )
     column(
         "Tokio busy",
         f"{total(busy, _EACH)} / {total(raw('tokio_workers'), _EACH)}",
         unit="percentunit",
+        decimals=1,
         steps=[(None, clear), (0.9, ORANGE)],
     )
     column("Tasks", total(raw("tokio_alive_tasks"), _EACH))

@@ -151,11 +151,12 @@ def _errors() -> dict:
 def _outcomes() -> dict:
     return lines(
         "Deliveries by outcome",
-        "Verdicts a second, on a logarithmic scale, so that one in a thousand shows. Only green and light blue should be "
-        "above zero; what is excused is shown, so that cut connections do not look lossless.",
+        "Verdicts a second, on a logarithmic scale, so that one in a thousand shows. Only green and light blue should "
+        "be there; what is excused is shown, so that cut connections do not look lossless.",
         [query(total(rate("soakrig_deliveries_total"), "outcome"), "{{outcome}}")],
         "mps",
-        log="with zero",
+        log=True,
+        min=0.1,
     )
 
 

@@ -38,7 +38,7 @@ def lines(
     unit: str,
     *,
     stacked: bool = False,
-    log: bool | str = False,
+    log: bool = False,
     least: float | None = None,
     bad: bool = False,
     right: dict[str, str] | None = None,
@@ -46,21 +46,19 @@ def lines(
 ) -> dict:
     """Lines over time; thresholds are drawn dashed, everything else in the colour of its meaning.
 
-    `right` gives series an axis on the right, with a unit. `log` is for figures far below a threshold;
-    "with zero" for counts of which few must show beside many. The axis reaches to `least`, so that nothing
-    but zeros is no axis to 100. `bad` is for what should not be there at all: no line of it is green.
+    `right` gives series an axis on the right, with a unit. `log` is for figures far below a threshold, and for
+    few beside many. The axis reaches to `least`, so that nothing but zeros is no axis to 100. `bad` is for
+    what should not be there at all: bars, since there may be one alone, and none of them green.
     """
     legends = [each["legendFormat"] for each in queries]
-    scale = {"type": "log", "log": 10} if log else {"type": "linear"}
-    if log == "with zero":
-        scale = {"type": "symlog", "log": 10, "linearThreshold": 1}
     custom = {
+        "drawStyle": "bars" if bad else "line",
         "lineWidth": 1,
-        "fillOpacity": 40 if stacked else 0,
+        "fillOpacity": 80 if bad else 40 if stacked else 0,
         "showPoints": "auto",
         "spanNulls": False,
         "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
-        "scaleDistribution": scale,
+        "scaleDistribution": {"type": "log", "log": 10} if log else {"type": "linear"},
     }
     if least is not None:
         custom["axisSoftMax"] = least
@@ -70,7 +68,7 @@ def lines(
         description,
         queries,
         unit,
-        defaults={**({"color": {"mode": "shades", "fixedColor": ORANGE}} if bad else {}), "custom": custom, "min": None if log is True else 0, **defaults},
+        defaults={**({"color": {"mode": "shades", "fixedColor": ORANGE}} if bad else {}), "custom": custom, "min": None if log else 0, **defaults},
         overrides=[
             *[_override(name, _fixed(colour)) for name, colour in colours(legends).items()],
             *[_dashed(legend, colour) for legend, colour in _limits(queries)],

@@ -137,7 +137,9 @@ wait_for 60 "three generators are scraped" is 'count(up{job="soakrig"} == 1)' 3
 wait_for 60 "three generators hold one run" is 'sum(soakrig_run_phase{phase="hold"} * on (instance) group_left () soakrig_run_info{run="demo"})' 3
 wait_for 60 "deliveries arrive, those of other generators too" is 'count(sum by (origin) (rate(soakrig_deliveries_total{outcome="on_time"}[30s])) > 0)' 2
 wait_for 30 "rules record" is 'count(run_quantile:soakrig_delivery_duration_seconds:histogram_quantile)' 3
-inside curl -fsS http://127.0.0.1:9090/user/runbook.md | grep -q '^## SoakrigDeliveriesLost' && echo "the runbook is served"
+runbook=$(inside curl -fsS http://127.0.0.1:9090/user/runbook.md)
+grep -q '^## SoakrigDeliveriesLost' <<<"$runbook"
+echo "the runbook is served"
 
 webhook=$(docker ps --quiet --filter label=com.docker.compose.service=webhook)
 demo3=$(docker ps --quiet --filter label=com.docker.compose.service=demo-3)
