@@ -93,7 +93,9 @@ heard() {
 # A network of its own: no rule and no address of this machine is touched.
 ip netns add "$net"
 inside ip link set lo up
-inside dockerd --host "$DOCKER_HOST" --data-root "$work/data" --exec-root "$work/exec" --pidfile "$work/pid" \
+# Not through a function, whose subshell would be what is ended in the end.
+nsenter --net="/var/run/netns/$net" \
+    dockerd --host "$DOCKER_HOST" --data-root "$work/data" --exec-root "$work/exec" --pidfile "$work/pid" \
     --default-ulimit nofile=20000:20000 >"$work/dockerd.log" 2>&1 &
 dockerd=$!
 trap clean_up EXIT
