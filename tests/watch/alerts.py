@@ -40,7 +40,7 @@ class Case:
 
 CASES = [
     Case("dropping", {"chat": {"drop": "10%"}}, "SoakrigDeliveriesLost", frozenset(BURNS)),
-    Case("refusing", {"http": {"error": "100%"}}, "SoakrigErrorBudgetBurnFast", frozenset(BURNS | OUT), "Stage signup "),
+    Case("refusing", {"http": {"error": "100%"}}, "SoakrigErrorBudgetBurnFast", frozenset(BURNS | OUT), "stage=signup "),
     Case("slow", {"chat": {"delay": "100%", "delay_min": "2700ms", "delay_max": "3s"}}, "SoakrigDeliverySlow"),
     Case("cutting", {"socket": {"close": "10%"}}, "SoakrigDeliveriesCut", frozenset(BURNS | OUT)),
     Case("shut", {"socket": {"refuse_upgrade": "100%"}}, "SoakrigConnectionsUnderTarget", frozenset(BURNS | OUT)),
