@@ -101,10 +101,17 @@ def _not_on_time() -> dict:
 def _anomalies() -> dict:
     return lines(
         "Anomalies",
-        "Arrivals a second with something wrong about them, apart from the outcomes. Details are in the anomaly log.",
-        [query(total(rate("soakrig_delivery_anomalies_total"), "kind"), "{{kind}}")],
-        "mps",
-        least=1,
+        "Arrivals with something wrong about them, beside the outcomes, as parts of all verdicts; with the threshold. "
+        "Details are in the anomaly log.",
+        [
+            query(
+                f"{total(rate('soakrig_delivery_anomalies_total'), 'kind')} "
+                f"/ on () group_left () ({total(rate('soakrig_deliveries_total'))} > 0)",
+                "{{kind}}",
+            ),
+            limit(threshold("anomaly_ratio"), "anomalies"),
+        ],
+        "percentunit",
     )
 
 
