@@ -171,4 +171,6 @@ def faults_that_are_gone_resolve(watched: Watched) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: alerts.py SOAKRIG")
     sys.exit(main(sys.argv[1]))

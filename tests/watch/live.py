@@ -86,4 +86,6 @@ def the_run_is_marked(prometheus: Prometheus, seconds: float) -> list[str]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: live.py SOAKRIG")
     sys.exit(main(sys.argv[1]))
