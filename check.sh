@@ -111,6 +111,12 @@ check_stack() (
     python_environment watch tests/watch/requirements.txt && tests/watch/check.sh
 )
 
+# The same at work: every query with data, every alert from its fault to the webhook and back.
+check_stack_at_work() (
+    python_environment watch tests/watch/requirements.txt &&
+        cargo build --locked && tests/watch/live.sh target/debug/soakrig
+)
+
 # ---- Steps ----------------------------------------------------------------------------
 
 results=()
@@ -168,6 +174,7 @@ step documentation env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 step scripts shellcheck .ci/run "${scripts[@]}"
 slow budget benches/budget.sh
 slow stack check_stack
+slow "stack at work" check_stack_at_work
 slow dependencies cargo deny --locked check --hide-inclusion-graph bans licenses sources
 
 summary

@@ -133,6 +133,8 @@ families! {
         "Bytes read from sockets after the handshake.";
     RATE_TARGET = Gauge "soakrig_rate_target" [closed("kind", texts::<Action>)]
         "Intents a second that this generator's schedule issues.";
+    ACTIONS = Counter "soakrig_actions_total" [closed("kind", texts::<Action>)]
+        "Intents that were carried out.";
     SENDS_DROPPED = Counter "soakrig_sends_dropped_total"
         [closed("kind", texts::<Action>), closed("reason", texts::<DropReason>)]
         "Intents that were not carried out.";

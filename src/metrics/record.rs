@@ -80,6 +80,11 @@ impl Metrics {
 
 /// The schedule.
 impl Metrics {
+    /// An intent was carried out.
+    pub fn carried_out(&self, action: Action) {
+        self.actions.add(action, 1);
+    }
+
     /// An intent was not carried out. Counts as an error of [`Stage::Send`]; its intent was
     /// counted as an operation like any other.
     pub fn dropped(&self, action: Action, reason: DropReason) {
