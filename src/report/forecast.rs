@@ -99,6 +99,11 @@ impl Forecast {
         forecast
     }
 
+    /// Local addresses that the sockets are spread over.
+    pub(crate) fn sources(&self) -> u64 {
+        self.load.sources
+    }
+
     fn warn(&self, machine: &Machine) -> Vec<String> {
         let over = |needed: f64, limit: Option<u64>| limit.filter(|limit| needed > *limit as f64);
         let mut warnings = Vec::new();

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -74,6 +75,25 @@ def test_the_number_of_shards_is_the_same_everywhere(overlay, shards):
         assert budget["spec"]["minAvailable"] == shards
     for stateful in of_kind(objects, "StatefulSet"):
         assert stateful["spec"]["replicas"] == shards
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_settings_of_a_run_cannot_be_changed_under_it(overlay):
+    (settings,) = [one for one in of_kind(build(overlay)[1], "ConfigMap") if "SOAKRIG_SHARDS" in one["data"]]
+    assert settings["immutable"] is True and settings["metadata"]["name"] != "soakrig"
+
+
+def test_what_a_job_does_about_each_exit_code(binary):
+    """Every code that the command names has its rule, and none that means success."""
+    told = lab.command(str(binary), "--help")
+    codes = {int(code) for code in re.findall(r"^  (\d+) ", told[told.index("Exit codes:"):], re.M)}
+    (job,) = of_kind(build("example")[1], "Job")
+    rules = {rule["action"]: rule["onExitCodes"] for rule in job["spec"]["podFailurePolicy"]["rules"]}
+    assert {rule["containerName"] for rule in rules.values()} == {"soakrig"}
+    # What comes before any load ends all shards; a verdict is that of one.
+    assert set(rules["FailJob"]["values"]) == {2, 104, 107}
+    assert set(rules["FailIndex"]["values"]) == codes - {0, 2, 104, 107}
+    assert job["spec"]["backoffLimitPerIndex"] == 0
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

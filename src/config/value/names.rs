@@ -24,6 +24,15 @@ impl UsernameTemplate {
         format!("{}{number}{}", self.before, self.after)
     }
 
+    /// The number of the user who has this name, if anybody can have it.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<u32> {
+        let digits = name.strip_prefix(&self.before)?.strip_suffix(&self.after)?;
+        let number = digits.parse().ok()?;
+        // Not with leading zeros or a sign: no user is called so.
+        (self.name(number) == name).then_some(number)
+    }
+
     /// The username of the range that is too long for the server, if there is one.
     #[must_use]
     pub fn too_long_in(&self, range: UserRange) -> Option<String> {
