@@ -74,7 +74,7 @@ install_packages() {
 keep_services_off() {
     [ -d /run/systemd/system ] || return 0
     local unit
-    dpkg -L "${packages[@]}" | sed -n 's|^\(/usr\)\?/lib/systemd/system/\(.*\.\(service\|timer\)\)$|\2|p' |
+    dpkg -L "${packages[@]}" | sed -n 's|^\(/usr\)\?/lib/systemd/system/\(.*\.\(service\|socket\|timer\)\)$|\2|p' |
         while read -r unit; do
             echo "not started, not enabled: $unit"
             as_root systemctl disable --quiet "$unit"
@@ -109,6 +109,14 @@ python_environment() {
 # Prometheus rules, Alertmanager routes, dashboards and compose files, with their own tools.
 check_stack() (
     python_environment watch tests/watch/requirements.txt && tests/watch/check.sh
+)
+
+# The plays, roles, units and manifests of a fleet, on hosts that boot in namespaces of the checks' own.
+check_fleet() (
+    python_environment fleet tests/fleet/requirements.txt || return 1
+    [ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
+        { echo "check.sh: the fleet's hosts need root: run this as root, or install sudo" >&2 && return 1; }
+    as_root tests/fleet/run.sh
 )
 
 # ---- Steps ----------------------------------------------------------------------------
@@ -153,6 +161,10 @@ need shellcheck shellcheck
 if ! $quick; then
     need amtool prometheus-alertmanager
     need docker-compose docker-compose
+    need /usr/sbin/sshd openssh-server openssh-client
+    need ip iproute2
+    need systemd-nspawn systemd-container
+    need podman podman runc catatonit
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 fi
 install_packages
@@ -164,8 +176,9 @@ step format cargo fmt --check
 step lints cargo clippy --all-targets --locked -- -D warnings
 step tests cargo test --locked --no-fail-fast
 step documentation env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
-step scripts shellcheck .ci/run "${scripts[@]}"
+step scripts shellcheck .ci/run ansible/fleet "${scripts[@]}"
 slow stack check_stack
+slow fleet check_fleet
 slow dependencies cargo deny --locked check --hide-inclusion-graph bans licenses sources
 
 summary

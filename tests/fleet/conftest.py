@@ -24,16 +24,24 @@ PASSWORD = "Str$ng %s \"passphrase\" 7"
 
 
 def pytest_addoption(parser):
-    """--quick leaves out what needs booted hosts for minutes."""
+    """--quick leaves out what needs booted hosts for minutes; --lane takes one of two halves."""
     parser.addoption("--quick", action="store_true", help="leave out the tests marked slow")
+    parser.addoption("--lane", choices=["cloud", "rest"], help="one of two parts that take about as long")
+
+
+def in_the_cloud(item):
+    """Whether a test belongs to the lane of the EC2 plays; one of the long ones goes to the other."""
+    return item.path.name == "test_ec2.py" and item.name != "test_a_whole_run"
 
 
 def pytest_collection_modifyitems(config, items):
     """Deselect, not skip: a test that was left out does not count as looked at."""
-    if config.getoption("--quick"):
-        slow = [item for item in items if item.get_closest_marker("slow")]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+    lane = config.getoption("--lane")
+    left = [item for item in items
+            if (config.getoption("--quick") and item.get_closest_marker("slow"))
+            or (lane and in_the_cloud(item) != (lane == "cloud"))]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in left]
 
 
 def pytest_configure(config):
@@ -42,13 +50,16 @@ def pytest_configure(config):
 
 
 @pytest.fixture(scope="session")
-def binary():
-    """The binary that SOAKRIG_BINARY names, else the one that cargo built last."""
+def binary(tmp_path_factory):
+    """The binary that SOAKRIG_BINARY names, else the one that cargo built last; without its
+    debugging symbols, since it is copied to every host."""
     named = os.environ.get("SOAKRIG_BINARY")
     built = [pathlib.Path(named)] if named else [
         path for path in (REPOSITORY / "target/debug/soakrig", REPOSITORY / "target/release/soakrig") if path.exists()]
     assert built, "there is no binary yet: cargo build"
-    return max(built, key=lambda path: path.stat().st_mtime).resolve()
+    stripped = tmp_path_factory.mktemp("binary") / "soakrig"
+    lab.command("strip", "-o", str(stripped), str(max(built, key=lambda path: path.stat().st_mtime)))
+    return stripped
 
 
 @pytest.fixture(scope="session")

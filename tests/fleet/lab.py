@@ -16,6 +16,9 @@ CONTROLLER = "10.77.0.1"
 CGROUPS = [p for p in map(pathlib.Path, ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified")) if p.is_dir()] \
     or [pathlib.Path("/sys/fs/cgroup")]
 
+# Control groups are not in a namespace: their names must not meet those of another run.
+SESSION = os.urandom(4).hex()
+
 TARGET = """[Unit]
 Description=A host of the fleet's tests
 Requires=basic.target
@@ -68,7 +71,7 @@ class Host:
         self.root = self.directory / "root"
         self.key = pathlib.Path(key)
         self.process = None
-        self.groups = [base / f"soakrig-lab-{os.getpid()}-{self.name}" for base in CGROUPS]
+        self.groups = [base / f"soakrig-lab-{SESSION}-{self.name}" for base in CGROUPS]
 
     def start(self):
         """Boot, and return once sshd answers."""
