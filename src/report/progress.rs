@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_bar_goes_through_all_phases() {
-        let mut progress = Progress::on(&Screen::with_bars(ProgressDrawTarget::hidden()));
+        let mut progress = Progress::on(&Screen::with_bars(ProgressDrawTarget::hidden()), None);
         for phase in [Phase::Ramp, Phase::Hold, Phase::Settle] {
             progress.tick(&Status { phase, ..holding() });
         }

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 import boto3
 import pytest
@@ -94,10 +95,16 @@ def target(binary, tmp_path):
     """The embedded target on the lab's network."""
     lab.make_bridge()
     with open(tmp_path / "target.log", "wb") as log:
-        process = subprocess.Popen([binary, "target", "--listen", f"{lab.CONTROLLER}:8000"], stdout=log, stderr=log)
+        process = subprocess.Popen([binary, "target", "--listen", "0.0.0.0:8000"], stdout=log, stderr=log)
         yield process
         process.terminate()
-        process.wait(30)
+        process.wait(60)
+
+
+def target_counts():
+    """What the target itself counted; it tells that to its own machine only."""
+    with urllib.request.urlopen("http://127.0.0.1:8000/_target/counts", timeout=30) as answer:
+        return json.load(answer)
 
 
 class Cloud:
@@ -132,9 +139,9 @@ class Cloud:
         return [one for group in found["Reservations"] for one in group["Instances"]]
 
     def stop(self):
-        """End the server."""
-        self.process.terminate()
-        self.process.wait(20)
+        """End the server, whether or not it comes to hear of it: it keeps nothing."""
+        self.process.kill()
+        self.process.wait(60)
         self.log.close()
 
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import PASSWORD
+from conftest import PASSWORD, target_counts
 
 
 # For fleets whose addresses lead nowhere: fail at once, not after the patience a real night needs.
@@ -109,6 +109,11 @@ def test_a_whole_run(ec2_fleet, cloud, hosts, target):
         assert books[0]["expected"] == sum(one["expected"] for one in books[1:]) > 0
         assert books[0]["on_time"] == sum(one["on_time"] for one in books[1:])
         assert books[0]["lost"] == 0
+    # Both sides of the wire counted the same.
+    counts = target_counts()
+    assert merged["messages"]["sent"]["chat"] == counts["received"]["chats"]
+    assert merged["messages"]["received"]["chat"] == counts["sent"]["chats_written"]
+    assert counts["accounts"]["signed_up"] == merged["users"]["target"] == 100
     assert len(cloud.instances("terminated")) == 3
     assert cloud.instances() == []
 

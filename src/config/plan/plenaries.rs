@@ -10,6 +10,9 @@ use super::super::value::Slug;
 use super::build::{Draft, ERRAND, RUN};
 use super::{Check, Cleanup, Crowd, Run, Task};
 
+/// A plenary, and its table where the file has any.
+type Chosen = (Slug, Option<Table>);
+
 impl Draft<'_> {
     /// `soakrig run`: one plenary, or all that the file has tables for.
     ///
@@ -20,7 +23,8 @@ impl Draft<'_> {
         let mut runs = Vec::new();
         let mut run_id = self.layers.settings.report.run_id.clone();
         self.target()?;
-        let (chosen, several) = self.chosen()?;
+        let chosen = self.chosen()?;
+        let several = chosen.len() > 1;
         for (slug, table) in chosen {
             let mut layers = table.as_ref().map_or_else(|| self.layers.clone(), |table| table.layers.clone());
             // Made once, for all of them.
@@ -49,8 +53,8 @@ impl Draft<'_> {
     /// As [`Draft::run`]; several plenaries, and none of them named.
     pub fn check(&mut self) -> Result<Task, StartError> {
         self.target()?;
-        let (mut chosen, several) = self.chosen()?;
-        if several {
+        let mut chosen = self.chosen()?;
+        if chosen.len() > 1 {
             let known = self.known();
             return Err(Self::missing("plenary").remedy(format!("name the one to check: the file has {known}")));
         }
@@ -83,8 +87,8 @@ impl Draft<'_> {
         Ok(Task::Cleanup(Cleanup { target, crowds, connection: self.connection()?, logging: self.logging() }))
     }
 
-    /// The plenaries with their tables, and whether there are several.
-    fn chosen(&self) -> Result<(Vec<(Slug, Option<Table>)>, bool), StartError> {
+    /// The plenaries that are meant, at least one.
+    fn chosen(&self) -> Result<Vec<Chosen>, StartError> {
         let tables = &self.layers.plenaries;
         for (n, table) in tables.iter().enumerate() {
             if tables.iter().take(n).any(|other| other.slug == table.slug) {
@@ -93,11 +97,10 @@ impl Draft<'_> {
             }
         }
         let named = self.layers.settings.plenary.plenary.clone();
-        let all = || tables.iter().map(|table| (table.slug.clone(), Some(table.clone()))).collect();
         match named {
-            Some(slug) if tables.is_empty() => Ok((vec![(slug, None)], false)),
+            Some(slug) if tables.is_empty() => Ok(vec![(slug, None)]),
             Some(slug) => match tables.iter().find(|table| table.slug == slug) {
-                Some(table) => Ok((vec![(slug, Some(table.clone()))], false)),
+                Some(table) => Ok(vec![(slug, Some(table.clone()))]),
                 None => {
                     let why = format!("{} has no [[plenary]] table; the file has {}", slug.as_str(), self.known());
                     let remedy = "name one of them, or none for all of them at once, or add a table";
@@ -105,7 +108,7 @@ impl Draft<'_> {
                 }
             },
             None if tables.is_empty() => Err(Self::missing("plenary")),
-            None => Ok((all(), tables.len() > 1)),
+            None => Ok(tables.iter().map(|table| (table.slug.clone(), Some(table.clone()))).collect()),
         }
     }
 
