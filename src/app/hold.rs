@@ -83,7 +83,7 @@ impl Hold {
         for line in forecast.to_string().lines() {
             say(line);
         }
-        *machine = machine.without(&forecast);
+        *machine = forecast.leaves(*machine);
     }
 
     pub(super) fn announce(&self) {

@@ -6,8 +6,6 @@ use std::fs;
 
 use nix::sys::resource::{Resource, getrlimit};
 
-use crate::report::forecast::Forecast;
-
 /// Limits that a load may run into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Machine {
@@ -30,20 +28,6 @@ impl Machine {
             ports: fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok().and_then(|text| ports(&text)),
             memory: available_memory(),
             cores: std::thread::available_parallelism().ok().map(|cores| usize::from(cores) as u64),
-        }
-    }
-}
-
-impl Machine {
-    /// What is left for another load to the same server, in the same process.
-    #[must_use]
-    pub fn without(self, taken: &Forecast) -> Self {
-        let less = |limit: Option<u64>, needed: f64| limit.map(|limit| limit.saturating_sub(needed.ceil() as u64));
-        Self {
-            files: less(self.files, taken.sockets),
-            ports: less(self.ports, taken.sockets / taken.sources().max(1) as f64),
-            memory: less(self.memory, taken.memory),
-            cores: self.cores,
         }
     }
 }

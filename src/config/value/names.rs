@@ -195,6 +195,17 @@ mod tests {
     }
 
     #[test]
+    fn a_name_has_the_number_that_it_was_made_from() {
+        let template: UsernameTemplate = "load%stest".parse().unwrap();
+        for number in [0, 7, 10, u32::MAX] {
+            assert_eq!(template.number(&template.name(number)), Some(number));
+        }
+        for name in ["load07test", "load+7test", "loadtest", "load7", "7test", "load99999999999test", ""] {
+            assert_eq!(template.number(name), None, "{name}");
+        }
+    }
+
+    #[test]
     fn the_longest_name_of_the_range_counts() {
         let template: UsernameTemplate = "abcdefghijklmnopqrstuvwxyz%s".parse().unwrap();
         assert_eq!(template.too_long_in(UserRange::new(0, 10_000).unwrap()), None);
