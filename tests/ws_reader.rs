@@ -6,6 +6,7 @@ use std::io::{Cursor, Read, Write};
 use proptest::prelude::*;
 use soakrig::drivers::ws::frame::Violation;
 use soakrig::drivers::ws::reader::{Message, Reader};
+use soakrig::drivers::ws::recent::Recent;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message as Theirs};
@@ -32,13 +33,17 @@ enum End {
 }
 
 fn ours(pieces: &[&[u8]]) -> (Vec<Owned>, End) {
-    let mut reader = Reader::new(LIMIT);
+    read_up_to(LIMIT, pieces, &mut Recent::default())
+}
+
+fn read_up_to(limit: usize, pieces: &[&[u8]], recent: &mut Recent) -> (Vec<Owned>, End) {
+    let mut reader = Reader::new(limit);
     let mut messages = Vec::new();
     let mut end = End::Open;
     for piece in pieces {
-        let outcome = reader.feed(piece, |message| {
+        let outcome = reader.feed(piece, recent, |message| {
             messages.push(match message {
-                Message::Text(text) => Owned::Text(text.to_owned()),
+                Message::Text(text, _) => Owned::Text(text.to_owned()),
                 Message::Binary(bytes) => Owned::Binary(bytes.to_vec()),
                 Message::Ping(bytes) => Owned::Ping(bytes.to_vec()),
                 Message::Pong(bytes) => Owned::Pong(bytes.to_vec()),
@@ -193,15 +198,52 @@ proptest! {
     }
 }
 
+/// A text frame with a header of four bytes.
+fn long_text(payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
+    [&[0x81, 126][..], &length, payload].concat()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// Whatever a thread remembers: what it reads is the same. Small texts, large ones, and ones
+    /// that begin like a known one and then go on otherwise, or end in half a character.
+    #[test]
+    fn remembering_changes_nothing(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), 0..4_usize, any::<bool>()), 1..12),
+        places in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+    ) {
+        let known = "a list of members, \u{e9}. ".repeat(250).into_bytes();
+        let frames = changes.iter().map(|(at, change, small)| {
+            let mut text = known[..if *small { 40 } else { known.len() }].to_vec();
+            let at = at.index(text.len());
+            match change {
+                1 => text[at] = b'x',
+                2 => text.truncate(at),
+                3 => text[at] = 0xFF,
+                _ => {}
+            }
+            long_text(&text)
+        });
+        let stream: Vec<u8> = frames.collect::<Vec<_>>().concat();
+        let whole = read_up_to(1 << 20, &[&stream], &mut Recent::default());
+        let mut recent = Recent::default();
+        for _ in 0..2 {
+            prop_assert_eq!(&read_up_to(1 << 20, &cut(&stream, &places), &mut recent), &whole);
+        }
+    }
+}
+
 fn feed(bytes: &[u8]) -> Result<(), Violation> {
-    Reader::new(LIMIT).feed(bytes, |_| {})
+    Reader::new(LIMIT).feed(bytes, &mut Recent::default(), |_| {})
 }
 
 #[test]
 fn sizes_are_judged_by_the_header_alone() {
     let mut reader = Reader::new(LIMIT);
     let announced = [&[0x82, 127][..], &u64::MAX.to_be_bytes()].concat();
-    assert_eq!(reader.feed(&announced, |_| {}), Err(Violation::TooLarge));
+    assert_eq!(reader.feed(&announced, &mut Recent::default(), |_| {}), Err(Violation::TooLarge));
     assert_eq!(reader.held(), 0);
     assert_eq!(feed(&[0x82, 126, 0x03, 0xE9]), Err(Violation::TooLarge));
     assert_eq!(feed(&[0x82, 126, 0x03, 0xE8]), Ok(()));
@@ -230,8 +272,9 @@ fn memory_of_a_large_frame_is_given_back() {
     let mut reader = Reader::new(1 << 20);
     let stream = [&[0x81, 127][..], &200_000_u64.to_be_bytes(), &[b'x'; 200_000]].concat();
     let mut whole = 0;
+    let mut recent = Recent::default();
     for piece in stream.chunks(65_536) {
-        reader.feed(piece, |message| whole += usize::from(matches!(message, Message::Text(_)))).unwrap();
+        reader.feed(piece, &mut recent, |message| whole += usize::from(matches!(message, Message::Text(..)))).unwrap();
     }
     assert_eq!((whole, reader.held()), (1, 0));
 }

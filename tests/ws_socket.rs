@@ -42,7 +42,7 @@ async fn step(socket: &mut Socket, seen: &mut Vec<String>) -> Progress {
     poll_fn(|cx| {
         socket.poll_drive(cx, |_, message| {
             seen.push(match message {
-                Message::Text(text) => text.to_owned(),
+                Message::Text(text, _) => text.to_owned(),
                 other => format!("{other:?}"),
             });
         })

@@ -12,12 +12,14 @@
 //! | `forms` | sign up, log in, delete |
 //! | `rooms` | breakouts as last heard of |
 //! | `wire`, `quick` | text frames; the plain reader and the quick one |
+//! | `meaning` | what frames meant that were read a moment ago |
 //! | `socket` | an open socket |
 //! | `spans` | requests and handshakes as parts of traces |
 
 mod cookies;
 mod forms;
 mod http;
+mod meaning;
 mod page;
 mod quick;
 mod rooms;

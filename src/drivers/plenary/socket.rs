@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 
+use super::meaning;
 use super::rooms::Rooms;
 use super::wire;
 use crate::chat::FrameKind;
@@ -53,7 +54,9 @@ impl Connection for PlenarySocket {
 /// Gives a message to the user's loop as what it means.
 fn hand_on(at: Stamp, message: Message<'_>, rooms: &Rooms, sink: &mut impl FnMut(Received<'_>)) {
     let kind = match message {
-        Message::Text(text) => return wire::read(text, rooms, |kind, event| sink(Received { at, kind, event })),
+        Message::Text(text, number) => {
+            return meaning::of(text, number, rooms, |kind, event| sink(Received { at, kind, event }));
+        }
         Message::Binary(_) => FrameKind::Binary,
         Message::Ping(_) => FrameKind::Ping,
         Message::Pong(_) => FrameKind::Pong,

@@ -10,6 +10,7 @@
 //! | [`handshake`] | the upgrade, up to the 101 |
 //! | [`frame`] | one frame's header, and frames as we write them |
 //! | [`reader`] | bytes in, whole messages out |
+//! | [`recent`] | texts that were read a moment ago |
 //! | [`writer`] | one frame in writing at a time |
 //! | [`socket`] | reader, writer and stream as one connection |
 
@@ -18,6 +19,7 @@ pub mod faults;
 pub mod frame;
 pub mod handshake;
 pub mod reader;
+pub mod recent;
 pub mod socket;
 pub mod tls;
 pub mod writer;

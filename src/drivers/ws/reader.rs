@@ -2,10 +2,12 @@
 //!
 //! No I/O and no clock. A frame that lies wholly inside the bytes given is handed on as it
 //! lies there, without a copy or an allocation: that is the path of nearly every frame.
-//! Only what is incomplete is kept, and its memory is given back when it is complete, so one
-//! large frame does not pin its size to the socket for good.
+//! Only what is incomplete is kept, and its memory given back when it is complete, so one
+//! large frame does not pin its size to the socket for good. A large text that [`Recent`]
+//! knows is not even kept: it is compared as it arrives.
 
 use super::frame::{HEADER_LIMIT, Header, Opcode, Violation};
+use super::recent::{Large, Recent, TextNumber};
 
 /// How much is reserved at once for a frame that has not come yet; a server can announce
 /// gigabytes in ten bytes.
@@ -14,8 +16,8 @@ const RESERVE_LIMIT: usize = 1 << 20;
 /// A whole message, borrowed from where it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message<'a> {
-    /// Text.
-    Text(&'a str),
+    /// Text, and its number among those that the thread remembers.
+    Text(&'a str, TextNumber),
     /// Bytes.
     Binary(&'a [u8]),
     /// A ping, to be answered with the same payload.
@@ -35,11 +37,23 @@ pub enum Message<'a> {
 #[derive(Debug)]
 pub struct Reader {
     limit: usize,
-    /// The beginning of a frame whose end has not come, header included.
-    partial: Vec<u8>,
+    partial: Partial,
     /// A message in fragments whose last has not come; boxed, as it is rare.
     fragments: Option<Box<Fragments>>,
     finished: bool,
+}
+
+/// The beginning of a frame whose end has not come.
+#[derive(Debug, Default)]
+enum Partial {
+    #[default]
+    Nothing,
+    /// Not even the header is whole.
+    Head { bytes: [u8; HEADER_LIMIT], count: usize },
+    /// The header, and a part of the payload.
+    Body { header: Header, payload: Vec<u8> },
+    /// The header of a text whose first `same` bytes are those of a text that is known.
+    Known { header: Header, known: Large, same: usize },
 }
 
 #[derive(Debug)]
@@ -54,16 +68,21 @@ impl Reader {
     /// A reader that refuses messages of more than `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { limit, partial: Vec::new(), fragments: None, finished: false }
+        Self { limit, partial: Partial::Nothing, fragments: None, finished: false }
     }
 
-    /// Reads on, and gives every message that is whole now to `sink`.
-    /// After a close frame or a violation everything is ignored.
+    /// Reads on, and gives every message that is whole now to `sink`. Texts are looked up in
+    /// `recent`, and remembered there. After a close frame or a violation everything is ignored.
     ///
     /// # Errors
     /// The first breach of the protocol; messages before it have gone to `sink`.
-    pub fn feed(&mut self, input: &[u8], mut sink: impl FnMut(Message<'_>)) -> Result<(), Violation> {
-        let outcome = self.read(input, &mut sink);
+    pub fn feed(
+        &mut self,
+        input: &[u8],
+        recent: &mut Recent,
+        mut sink: impl FnMut(Message<'_>),
+    ) -> Result<(), Violation> {
+        let outcome = self.read(input, recent, &mut sink);
         if outcome.is_err() {
             self.finish();
         }
@@ -73,61 +92,124 @@ impl Reader {
     /// Bytes held for messages that have not come whole.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.partial.capacity() + self.fragments.as_ref().map_or(0, |f| f.bytes.capacity())
+        let partial = if let Partial::Body { payload, .. } = &self.partial { payload.capacity() } else { 0 };
+        partial + self.fragments.as_ref().map_or(0, |f| f.bytes.capacity())
     }
 
-    fn read(&mut self, mut input: &[u8], sink: &mut impl FnMut(Message<'_>)) -> Result<(), Violation> {
-        if self.finished {
-            return Ok(());
-        }
-        if !self.partial.is_empty() {
-            let Some((header, rest)) = self.complete(input)? else { return Ok(()) };
-            let frame = std::mem::take(&mut self.partial);
-            self.accept(header, &frame[header.size..], sink)?;
-            input = rest;
+    fn read(
+        &mut self,
+        mut input: &[u8],
+        recent: &mut Recent,
+        sink: &mut impl FnMut(Message<'_>),
+    ) -> Result<(), Violation> {
+        if !matches!(self.partial, Partial::Nothing) {
+            input = self.complete(input, recent, sink)?;
         }
         while !self.finished && !input.is_empty() {
             let Some(header) = Header::read(input)? else {
-                self.partial = input.to_vec();
+                let mut bytes = [0; HEADER_LIMIT];
+                let count = input.len().min(HEADER_LIMIT);
+                bytes[..count].copy_from_slice(&input[..count]);
+                self.partial = Partial::Head { bytes, count };
                 return Ok(());
             };
-            let total = self.admit(header)?;
-            if input.len() < total {
-                self.partial.reserve_exact(total.min(RESERVE_LIMIT));
-                self.partial.extend_from_slice(input);
-                return Ok(());
-            }
-            let (frame, rest) = input.split_at(total);
-            self.accept(header, &frame[header.size..], sink)?;
-            input = rest;
+            let length = self.admit(header)?;
+            input = self.take_payload(header, length, &input[header.size..], recent, sink)?;
         }
         Ok(())
     }
 
-    /// Adds to the partial frame what belongs to it. Once it is whole: its header, and the
-    /// input behind it.
-    fn complete<'a>(&mut self, mut input: &'a [u8]) -> Result<Option<(Header, &'a [u8])>, Violation> {
+    /// Takes the payload of a frame that was admitted, or the part of it that is there; what
+    /// stands behind it.
+    fn take_payload<'a>(
+        &mut self,
+        header: Header,
+        length: usize,
+        input: &'a [u8],
+        recent: &mut Recent,
+        sink: &mut impl FnMut(Message<'_>),
+    ) -> Result<&'a [u8], Violation> {
+        if let Some((payload, rest)) = input.split_at_checked(length) {
+            self.accept(header, payload, recent, sink)?;
+            return Ok(rest);
+        }
+        self.partial = match recent.begins(input, length).filter(|_| header.fin && header.opcode == Opcode::Text) {
+            Some(known) => Partial::Known { header, known, same: input.len() },
+            None => Partial::Body { header, payload: collected(input, length) },
+        };
+        Ok(&[])
+    }
+
+    /// Adds to the partial frame what belongs to it; what stands behind it.
+    fn complete<'a>(
+        &mut self,
+        input: &'a [u8],
+        recent: &mut Recent,
+        sink: &mut impl FnMut(Message<'_>),
+    ) -> Result<&'a [u8], Violation> {
+        match std::mem::take(&mut self.partial) {
+            Partial::Nothing => Ok(input),
+            Partial::Head { bytes, count } => self.complete_head(bytes, count, input, recent, sink),
+            Partial::Body { header, mut payload } => {
+                let length = self.admit(header)?;
+                let (now, rest) = input.split_at(length.saturating_sub(payload.len()).min(input.len()));
+                if length <= RESERVE_LIMIT {
+                    payload.reserve_exact(length - payload.len());
+                }
+                payload.extend_from_slice(now);
+                if payload.len() < length {
+                    self.partial = Partial::Body { header, payload };
+                } else {
+                    self.accept(header, &payload, recent, sink)?;
+                }
+                Ok(rest)
+            }
+            Partial::Known { header, known, same } => {
+                let expected = &known.text.as_bytes()[same..];
+                let (now, rest) = input.split_at(expected.len().min(input.len()));
+                if !expected.starts_with(now) {
+                    // It was another text after all: from here on it is collected.
+                    let payload = collected(&known.text.as_bytes()[..same], known.text.len());
+                    self.partial = Partial::Body { header, payload };
+                    return self.complete(input, recent, sink);
+                }
+                if now.len() < expected.len() {
+                    let same = same + now.len();
+                    self.partial = Partial::Known { header, known, same };
+                } else {
+                    sink(Message::Text(&known.text, known.number));
+                }
+                Ok(rest)
+            }
+        }
+    }
+
+    fn complete_head<'a>(
+        &mut self,
+        mut bytes: [u8; HEADER_LIMIT],
+        mut count: usize,
+        mut input: &'a [u8],
+        recent: &mut Recent,
+        sink: &mut impl FnMut(Message<'_>),
+    ) -> Result<&'a [u8], Violation> {
         let header = loop {
-            if let Some(header) = Header::read(&self.partial)? {
+            if let Some(header) = Header::read(&bytes[..count])? {
                 break header;
             }
-            debug_assert!(self.partial.len() < HEADER_LIMIT);
-            let Some((next, rest)) = input.split_first() else { return Ok(None) };
-            self.partial.push(*next);
+            let Some((next, rest)) = input.split_first() else {
+                self.partial = Partial::Head { bytes, count };
+                return Ok(&[]);
+            };
+            bytes[count] = *next;
+            count += 1;
             input = rest;
         };
-        let total = self.admit(header)?;
-        let missing = total.saturating_sub(self.partial.len());
-        let (now, rest) = input.split_at(missing.min(input.len()));
-        if total <= RESERVE_LIMIT {
-            self.partial.reserve_exact(missing);
-        }
-        self.partial.extend_from_slice(now);
-        Ok((now.len() == missing).then_some((header, rest)))
+        let length = self.admit(header)?;
+        self.take_payload(header, length, input, recent, sink)
     }
 
     /// Decides by its header whether a frame may come now, before any of it is kept.
-    /// Returns its whole size in bytes.
+    /// Returns the size of its payload in bytes.
     fn admit(&self, header: Header) -> Result<usize, Violation> {
         let length = usize::try_from(header.length).map_err(|_| Violation::TooLarge)?;
         let before = match (header.opcode, &self.fragments) {
@@ -141,13 +223,26 @@ impl Reader {
         if !header.opcode.is_control() && before.saturating_add(length) > self.limit {
             return Err(Violation::TooLarge);
         }
-        length.checked_add(header.size).ok_or(Violation::TooLarge)
+        Ok(length)
     }
 
     /// Takes a whole frame that was admitted.
-    fn accept(&mut self, header: Header, payload: &[u8], sink: &mut impl FnMut(Message<'_>)) -> Result<(), Violation> {
+    fn accept(
+        &mut self,
+        header: Header,
+        payload: &[u8],
+        recent: &mut Recent,
+        sink: &mut impl FnMut(Message<'_>),
+    ) -> Result<(), Violation> {
         match header.opcode {
-            Opcode::Text if header.fin => sink(Message::Text(utf8(payload)?)),
+            Opcode::Text if header.fin => {
+                if let Some((text, number)) = recent.find(payload) {
+                    sink(Message::Text(text, number));
+                } else {
+                    let text = utf8(payload)?;
+                    sink(Message::Text(text, recent.remember(text)));
+                }
+            }
             Opcode::Binary if header.fin => sink(Message::Binary(payload)),
             Opcode::Ping => sink(Message::Ping(payload)),
             Opcode::Pong => sink(Message::Pong(payload)),
@@ -174,7 +269,7 @@ impl Reader {
         if !last {
             self.fragments = Some(fragments);
         } else if fragments.text {
-            sink(Message::Text(utf8(&fragments.bytes)?));
+            sink(Message::Text(utf8(&fragments.bytes)?, TextNumber::NONE));
         } else {
             sink(Message::Binary(&fragments.bytes));
         }
@@ -183,7 +278,7 @@ impl Reader {
 
     fn finish(&mut self) {
         self.finished = true;
-        self.partial = Vec::new();
+        self.partial = Partial::Nothing;
         self.fragments = None;
     }
 }
@@ -201,6 +296,13 @@ impl Fragments {
         }
         Ok(())
     }
+}
+
+/// The beginning of a payload of `length` bytes, with room for the rest of it.
+fn collected(beginning: &[u8], length: usize) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(length.min(RESERVE_LIMIT).max(beginning.len()));
+    payload.extend_from_slice(beginning);
+    payload
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Violation> {

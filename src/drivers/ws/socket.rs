@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::dial::Stream;
 use super::frame::{Masks, Opcode, Violation};
 use super::reader::{Message, Reader};
+use super::recent::Recent;
 use super::writer::Writer;
 use crate::chat::{EndReason, Initiator};
 use crate::clock::{Clock, Stamp};
@@ -23,7 +24,26 @@ pub const SCRATCH_SIZE: usize = 64 * 1024;
 
 thread_local! {
     /// Taken out for the length of one synchronous read, and put back.
-    static SCRATCH: Cell<Box<[u8]>> = Cell::default();
+    static DESK: Cell<Option<Box<Workplace>>> = const { Cell::new(None) };
+}
+
+/// What the sockets of a thread share while they read.
+struct Workplace {
+    scratch: Box<[u8]>,
+    recent: Recent,
+}
+
+impl Workplace {
+    /// The thread's own, made where there is none.
+    fn take() -> Box<Self> {
+        DESK.take().unwrap_or_else(|| {
+            Box::new(Self { scratch: vec![0; SCRATCH_SIZE].into_boxed_slice(), recent: Recent::default() })
+        })
+    }
+
+    fn give_back(self: Box<Self>) {
+        DESK.set(Some(self));
+    }
 }
 
 /// An open websocket.
@@ -114,10 +134,13 @@ impl Socket {
         if !self.writer.is_idle() && self.flush(cx) {
             return Poll::Ready(Progress::Written);
         }
-        if let Some(early) = self.early.take() {
-            return Poll::Ready(self.take_in(cx, early.at, &early.bytes, &mut sink));
-        }
-        self.poll_read(cx, &mut sink)
+        let mut workplace = Workplace::take();
+        let progress = match self.early.take() {
+            Some(early) => Poll::Ready(self.take_in(cx, early.at, &early.bytes, &mut workplace.recent, &mut sink)),
+            None => self.poll_read(cx, &mut workplace, &mut sink),
+        };
+        workplace.give_back();
+        progress
     }
 
     /// Whether a user's frame became wholly written. A stream that refuses bytes is read on:
@@ -135,23 +158,22 @@ impl Socket {
         }
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, sink: &mut impl FnMut(Stamp, Message<'_>)) -> Poll<Progress> {
-        let mut scratch = SCRATCH.take();
-        if scratch.is_empty() {
-            scratch = vec![0; SCRATCH_SIZE].into_boxed_slice();
-        }
-        let mut buffer = ReadBuf::new(&mut scratch);
-        let progress = match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        workplace: &mut Workplace,
+        sink: &mut impl FnMut(Stamp, Message<'_>),
+    ) -> Poll<Progress> {
+        let mut buffer = ReadBuf::new(&mut workplace.scratch);
+        match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Err(e)) => Poll::Ready(self.end(broken(&e))),
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(self.end(END_OF_STREAM)),
             Poll::Ready(Ok(())) => {
                 let at = self.clock.now();
-                Poll::Ready(self.take_in(cx, at, buffer.filled(), sink))
+                Poll::Ready(self.take_in(cx, at, buffer.filled(), &mut workplace.recent, sink))
             }
-        };
-        SCRATCH.set(scratch);
-        progress
+        }
     }
 
     fn take_in(
@@ -159,10 +181,11 @@ impl Socket {
         cx: &mut Context<'_>,
         at: Stamp,
         bytes: &[u8],
+        recent: &mut Recent,
         sink: &mut impl FnMut(Stamp, Message<'_>),
     ) -> Progress {
         let Self { reader, writer, life, news, .. } = self;
-        let outcome = reader.feed(bytes, |message| {
+        let outcome = reader.feed(bytes, recent, |message| {
             match message {
                 Message::Ping(payload) => writer.pong(payload),
                 Message::Close { code, .. } if !matches!(life, Life::Leaving) => {

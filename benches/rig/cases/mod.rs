@@ -1,0 +1,42 @@
+//! The cases, each a question with figures for an answer.
+
+mod cpu;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::Outcome;
+
+/// How much of everything.
+#[derive(Debug, Clone, Copy)]
+pub struct Scale {
+    /// In small, to see whether it works; the figures are worth little.
+    pub quick: bool,
+}
+
+type Case = (&'static str, fn(Scale) -> Outcome<()>);
+
+const CASES: &[Case] = &[("deliveries", cpu::deliveries), ("batches", cpu::batches), ("lists", cpu::lists)];
+
+/// Runs the cases named, or all.
+pub fn run(words: &[&str]) -> Outcome<()> {
+    let scale = Scale { quick: words.contains(&"--quick") };
+    let wanted: Vec<&str> = words.iter().copied().filter(|word| !word.starts_with("--")).collect();
+    if let Some(unknown) = wanted.iter().find(|word| !CASES.iter().any(|(name, _)| name == *word)) {
+        let known: Vec<&str> = CASES.iter().map(|(name, _)| *name).collect();
+        return Err(format!("no case {unknown:?}; there are {}", known.join(", ")).into());
+    }
+    for (name, case) in CASES.iter().filter(|(name, _)| wanted.is_empty() || wanted.contains(name)) {
+        println!("== {name}");
+        case(scale)?;
+    }
+    Ok(())
+}
+
+/// Keeps a case's figures.
+pub fn keep(name: &str, figures: &impl Serialize) -> Outcome<()> {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/bench");
+    std::fs::create_dir_all(&directory)?;
+    Ok(std::fs::write(directory.join(format!("{name}.json")), serde_json::to_vec_pretty(figures)?)?)
+}

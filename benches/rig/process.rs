@@ -1,0 +1,132 @@
+//! Processes under measurement: started, spoken to over pipes, their CPU and memory read from
+//! the kernel, ended by their id.
+
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::Pid;
+
+use super::Outcome;
+
+/// How long a process may take to say what it should.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A process of ours, ended when dropped.
+pub struct Process {
+    child: Child,
+    orders: Option<ChildStdin>,
+    lines: Receiver<String>,
+    clock: ClockId,
+}
+
+impl Process {
+    /// Starts a command; its lines, of output and of log, can be waited for.
+    pub fn start(mut command: Command) -> Outcome<Self> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let (tell, lines) = channel();
+        let streams: [Option<Box<dyn std::io::Read + Send>>; 2] =
+            [child.stdout.take().map(|s| Box::new(s) as _), child.stderr.take().map(|s| Box::new(s) as _)];
+        for stream in streams.into_iter().flatten() {
+            let tell = tell.clone();
+            std::thread::spawn(move || {
+                BufReader::new(stream).lines().map_while(Result::ok).for_each(|line| drop(tell.send(line)));
+            });
+        }
+        let clock = clock_getcpuclockid(Pid::from_raw(child.id().try_into()?))?;
+        let orders = child.stdin.take();
+        Ok(Self { child, orders, lines, clock })
+    }
+
+    /// Waits for a line that holds `text`.
+    pub fn wait_for(&mut self, text: &str) -> Outcome<String> {
+        let until = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
+        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            if line.contains(text) {
+                return Ok(line);
+            }
+            seen.push(line);
+        }
+        Err(format!("no line with {text:?} came; seen:\n{}", seen.join("\n")).into())
+    }
+
+    /// Gives an order.
+    pub fn order(&mut self, line: &str) -> Outcome<()> {
+        let orders = self.orders.as_mut().ok_or("its input is closed")?;
+        writeln!(orders, "{line}")?;
+        Ok(orders.flush()?)
+    }
+
+    /// Asks for its counts.
+    pub fn count(&mut self) -> Outcome<Vec<u64>> {
+        self.order("count")?;
+        let line = self.wait_for("count ")?;
+        Ok(line.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect())
+    }
+
+    /// CPU seconds so far, user and system, of all its threads.
+    pub fn cpu(&self) -> Outcome<f64> {
+        Ok(Duration::from(self.clock.now()?).as_secs_f64())
+    }
+
+    /// Resident memory in bytes, without the pages shared with files.
+    pub fn memory(&self) -> Outcome<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find(|line| line.starts_with("RssAnon")).ok_or("no RssAnon in /proc")?;
+        let kilobytes: u64 = line.split_whitespace().nth(1).ok_or("no number in /proc")?.parse()?;
+        Ok(kilobytes * 1024)
+    }
+
+    /// Asks it to end, as an operator would, and waits.
+    pub fn interrupt(&mut self) -> Outcome<()> {
+        self.orders = None;
+        kill(Pid::from_raw(self.child.id().try_into()?), Signal::SIGINT)?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The body of a page on this machine.
+pub fn get(address: &str, path: &str) -> Outcome<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
+    if head.starts_with("HTTP/1.1 200") { Ok(body.to_owned()) } else { Err(head.to_owned().into()) }
+}
+
+/// Asks until the answer is there.
+pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> Outcome<T> {
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        if let Some(found) = probe() {
+            return Ok(found);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Err(format!("waited in vain for {what}").into())
+}
+
+/// The sum of a metric's series whose line holds all of `labels`.
+pub fn metric(page: &str, name: &str, labels: &[&str]) -> f64 {
+    page.lines()
+        .filter(|line| line.starts_with(name) && line[name.len()..].starts_with(['{', ' ']))
+        .filter(|line| labels.iter().all(|label| line.contains(label)))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum()
+}
