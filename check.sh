@@ -4,7 +4,7 @@
 #   ./check.sh           everything
 #   ./check.sh --quick   without what needs further servers or takes long
 #
-# Runs on a bare Debian 12 with Rust. Idempotent: what is there is not installed again.
+# Runs on a bare Debian 12 with Rust, as root or with sudo. Idempotent: what is there is not installed again.
 # Exit code 0: all passed; 1: a check failed; 2: wrong arguments, or the checks could not begin.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 2
