@@ -121,7 +121,7 @@ class Cloud:
             env={**os.environ, "MOTO_AMIS_PATH": str(REPOSITORY / "tests/fleet/images.json")})
         self.ec2 = boto3.client("ec2", region_name=REGION, endpoint_url=self.url,
                                 aws_access_key_id="test", aws_secret_access_key="test")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             try:
                 self.ec2.create_key_pair(KeyName="loadtest")
@@ -217,7 +217,7 @@ class Fleet:
     def play(self, play, *more, **variables):
         """Run a play to its end."""
         done = subprocess.run(self.words(play, *more, **variables), cwd=ANSIBLE, env=self.environment,
-                              capture_output=True, text=True, check=False, timeout=400, stdin=subprocess.DEVNULL)
+                              capture_output=True, text=True, check=False, timeout=1200, stdin=subprocess.DEVNULL)
         return Outcome(done.returncode, done.stdout + done.stderr)
 
     def begin(self, play, **variables):

@@ -47,7 +47,7 @@ Subsystem sftp /usr/lib/openssh/sftp-server
 
 def command(*words, **options):
     """Run to the end; what it printed, or an error that says so."""
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120, **options)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300, **options)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(map(str, words))}: {done.returncode}: {done.stderr.strip()}")
     return done.stdout
@@ -163,7 +163,7 @@ class Host:
             command("rm", "-rf", str(self.root / left))
 
     def _wait_for_ssh(self):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             if not self.running():
                 break

@@ -194,9 +194,9 @@ def test_the_controller_is_killed_and_the_instances_end_themselves(ec2_fleet, cl
     # The second, absolute end stands too, two minutes behind the first.
     left = int(spare.ssh("echo $(( $(date -d \"$(systemctl show soakrig-expiry.timer -p NextElapseUSecRealtime --value)\" +%s)"
                          " - $(date +%s) ))"))
-    assert 200 <= left <= 241
-    wait_until(lambda: not spare.running(), 180, "the host outlived its time")
-    assert 60 <= time.monotonic() - began <= 160
+    assert 120 <= left <= 241
+    wait_until(lambda: not spare.running(), 300, "the host outlived its time")
+    assert 60 <= time.monotonic() - began <= 280
     # Later a controller with an empty memory finds and ends them by their tags.
     shutil.rmtree(fleet.state)
     fleet.play("terminate.yml").expect()

@@ -153,7 +153,7 @@ class Podman:
 
     def __call__(self, *words, check=True, **options):
         done = subprocess.run([*self.flags, *words], env=self.environment, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, check=False, timeout=180, **options)
+                              stderr=subprocess.STDOUT, text=True, check=False, timeout=600, **options)
         assert not check or done.returncode == 0, f"podman {words}: {done.stdout}"
         return done.stdout
 
@@ -213,7 +213,7 @@ def test_podman_runs_the_pod_of_the_job(podman, binary, tmp_path):
     podman("play", "kube", "--network", "none", "--start=false", str(manifest))
     # In the cluster an init container waits for the target; here the order of the starts does.
     podman("start", "soakrig-target")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while "8000" not in podman("logs", "soakrig-target", check=False):
         assert time.monotonic() < deadline, "the target did not start"
         time.sleep(0.2)
