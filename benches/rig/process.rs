@@ -101,9 +101,14 @@ impl Drop for Process {
 
 /// The body of a page on this machine.
 pub fn get(address: &str, path: &str) -> Outcome<String> {
+    get_with(address, path, "")
+}
+
+/// The body of a page, asked for with more headers, each with its line's end.
+pub fn get_with(address: &str, path: &str, headers: &str) -> Outcome<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;

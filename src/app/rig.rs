@@ -172,7 +172,7 @@ impl<D: Driver> Rig<D> {
             // What has not settled by then is outstanding, and told as that.
             let _ = tokio::time::timeout(self.plan.terms.grace, settled).await;
         }
-        world.closing.cancel();
+        world.close();
         if !self.fleet.ended(CLOSING).await {
             tracing::warn!("some sockets were not closed in time");
         }

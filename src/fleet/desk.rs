@@ -1,7 +1,10 @@
 //! A user's desk: room for one intent, taken until its frame is wholly written.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use crate::schedule::Intent;
 
@@ -9,7 +12,9 @@ use crate::schedule::Intent;
 #[derive(Debug, Default)]
 pub struct Desk {
     top: Mutex<Top>,
-    wake: Notify,
+    /// Something happened here that its user has not looked at.
+    stirred: AtomicBool,
+    user: AtomicWaker,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -31,7 +36,7 @@ impl Desk {
         }
         *top = Top::Waiting(intent);
         drop(top);
-        self.wake.notify_one();
+        self.stir();
         true
     }
 
@@ -51,8 +56,23 @@ impl Desk {
         }
     }
 
-    /// Waits until an intent may have been put down. Cancel-safe.
-    pub async fn knocked(&self) {
-        self.wake.notified().await;
+    /// Makes the user look: an intent was put down, or the run ends.
+    pub fn stir(&self) {
+        self.stirred.store(true, Ordering::Release);
+        self.user.wake();
+    }
+
+    /// Whether something happened here since the last time that this said so; otherwise the
+    /// task is woken when it does.
+    pub fn poll_stirred(&self, cx: &Context<'_>) -> Poll<()> {
+        if !self.stirred.load(Ordering::Acquire) {
+            self.user.register(cx.waker());
+        }
+        // Once more, for what happened in between.
+        if self.stirred.load(Ordering::Acquire) {
+            self.stirred.store(false, Ordering::Relaxed);
+            return Poll::Ready(());
+        }
+        Poll::Pending
     }
 }

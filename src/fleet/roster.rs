@@ -66,6 +66,11 @@ impl Roster {
         self.desks.get(user.get())
     }
 
+    /// Makes every user look up, wherever it is.
+    pub fn stir_all(&self) {
+        self.desks.iter().for_each(Desk::stir);
+    }
+
     /// Moves a user to a state; returns the one it was in.
     pub fn set(&self, user: UserIndex, state: UserState) -> Option<UserState> {
         let mut standing = self.standing.lock();

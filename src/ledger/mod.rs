@@ -86,8 +86,10 @@ pub struct Ledger {
     connected: u32,
     /// Connections opened so far.
     openings: u64,
-    /// Numeric ids of this generator's users.
+    /// Numeric ids of this generator's users, those they had before included.
     ids: HashMap<u64, UserIndex>,
+    /// Each user's present one.
+    present_ids: Box<[u64]>,
     remote: Remote,
     tally: Tally,
 }
@@ -106,6 +108,7 @@ impl Ledger {
             connected: 0,
             openings: 0,
             ids: HashMap::new(),
+            present_ids: vec![0; users].into_boxed_slice(),
             remote: Remote::new(users),
             tally: Tally::new()?,
         })
@@ -114,6 +117,9 @@ impl Ledger {
     /// Notes the server's numeric id of a user, so that its chats are known as ours.
     pub fn introduce(&mut self, user: UserIndex, id: u64) {
         self.ids.insert(id, user);
+        if let Some(present) = self.present_ids.get_mut(user.get()) {
+            *present = id;
+        }
     }
 
     /// A connection's handshake begins.
@@ -272,7 +278,8 @@ impl Ledger {
         let Some(message) = self.book.get_mut(seq) else {
             return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, Some(seq), at);
         };
-        if self.ids.get(&from) != Some(&message.sender) {
+        let is_senders = self.present_ids.get(message.sender.get()) == Some(&from);
+        if !is_senders && self.ids.get(&from) != Some(&message.sender) {
             return self.corrupt(user, from, at);
         }
         message.read_at = message.read_at.min(self.openings);

@@ -203,3 +203,22 @@ async fn pause<D>(world: &World<D>, wait: Duration) -> Result<(), Stopping> {
         () = tokio::time::sleep(wait) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drivers::plenary::Plenary;
+
+    /// A user's task is what it is for as long as the user is in the room; the way in is boxed
+    /// and given back.
+    #[test]
+    fn a_users_task_is_small() {
+        fn size<D: Driver, F>(
+            _: fn(Arc<World<D>>, UserIndex, Option<oneshot::Sender<Result<(), Failure>>>) -> F,
+        ) -> usize {
+            size_of::<F>()
+        }
+        let bytes = size(live::<Plenary>);
+        assert!(bytes <= 2_048, "{bytes} bytes");
+    }
+}

@@ -1,7 +1,9 @@
 //! A stay in the room: one socket, from its 101 to its end.
 
+use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{Sleep, sleep_until};
@@ -61,6 +63,18 @@ enum Turn {
     Leave(EndReason),
     /// The user gives the connection up.
     GiveUp(Ended),
+}
+
+/// What a stay hears of next.
+enum Next {
+    /// The connection did something.
+    Progress(Progress),
+    /// Something happened at the desk.
+    Stirred,
+    /// The timer has gone off.
+    Time,
+    /// Enough was read in a row.
+    Pause,
 }
 
 impl<D: Driver> Stay<D> {
@@ -134,15 +148,17 @@ impl<D: Driver> Stay<D> {
     async fn turn(&mut self, life: &mut Life<D>) -> Turn {
         let world = Arc::clone(&self.world);
         let Some(desk) = world.roster.desk(self.me) else { return Turn::Leave(EndReason::Stopped) };
-        let mut knock = pin!(desk.knocked());
         let mut timer = pin!(sleep_until(world.clock.instant(self.next_wake())));
-        let mut closing = pin!(world.closing.cancelled());
+        let mut timer_is_set = false;
         let mut reads = 0;
         loop {
-            let mut ear = Ear { world: &world, me: self.me, began: self.began, phase: &mut self.phase };
-            tokio::select! {
-                biased;
-                progress = self.connection.drive(|frame| ear.hear(&frame)), if reads < READS_IN_A_ROW => {
+            // Whoever closes the world stirs every desk afterwards.
+            if reads == 0 && world.closing.is_cancelled() {
+                return Turn::Leave(EndReason::Stopped);
+            }
+            let next = poll_fn(|cx| self.poll_next(cx, desk, &mut timer, &mut timer_is_set, reads)).await;
+            match next {
+                Next::Progress(progress) => {
                     reads += 1;
                     if let Some(turn) = self.progressed(progress, life) {
                         return turn;
@@ -151,20 +167,48 @@ impl<D: Driver> Stay<D> {
                         continue;
                     }
                 }
-                () = &mut knock => knock.set(desk.knocked()),
-                () = &mut closing => return Turn::Leave(EndReason::Stopped),
-                () = &mut timer => {
+                Next::Time => {
+                    timer_is_set = false;
                     if let Some(turn) = self.beat(&mut timer) {
                         return turn;
                     }
                 }
-                () = std::future::ready(()), if reads >= READS_IN_A_ROW => {}
+                Next::Stirred | Next::Pause => {}
             }
             reads = 0;
             if let Some(turn) = self.take_up(desk, life) {
                 return turn;
             }
         }
+    }
+
+    /// What happens next. This runs for every read of every user, so it asks no more than it must:
+    /// the desk with two loads, and the timer, once it is set, only whether it has gone off.
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        desk: &Desk,
+        timer: &mut Pin<&mut Sleep>,
+        timer_is_set: &mut bool,
+        reads: u32,
+    ) -> Poll<Next> {
+        if reads < READS_IN_A_ROW {
+            let mut ear = Ear { world: &self.world, me: self.me, began: self.began, phase: &mut self.phase };
+            let drive = pin!(self.connection.drive(|frame| ear.hear(&frame)));
+            if let Poll::Ready(progress) = drive.poll(cx) {
+                return Poll::Ready(Next::Progress(progress));
+            }
+        }
+        if desk.poll_stirred(cx).is_ready() {
+            return Poll::Ready(Next::Stirred);
+        }
+        if !*timer_is_set || timer.is_elapsed() {
+            *timer_is_set = true;
+            if timer.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Next::Time);
+            }
+        }
+        if reads >= READS_IN_A_ROW { Poll::Ready(Next::Pause) } else { Poll::Pending }
     }
 
     fn progressed(&mut self, progress: Progress, life: &mut Life<D>) -> Option<Turn> {
@@ -259,8 +303,10 @@ impl<D: Driver> Stay<D> {
         if now >= self.next_beat {
             self.next_beat = now.plus(BEAT);
             self.beats = self.beats.wrapping_add(1);
-            if !self.connection.is_writing() {
-                let frame = if self.beats.is_multiple_of(2) { Outgoing::Heartbeat } else { Outgoing::Ping };
+            let frame = if self.beats.is_multiple_of(2) { Outgoing::Heartbeat } else { Outgoing::Ping };
+            // Whoever is being read from is alive, and need not be asked.
+            let is_asked = frame != Outgoing::Ping || now.since(self.last_read) >= BEAT;
+            if is_asked && !self.connection.is_writing() {
                 self.send(frame, now);
             }
         }

@@ -111,6 +111,12 @@ impl<D> World<D> {
         }
     }
 
+    /// Has everybody close its sockets.
+    pub fn close(&self) {
+        self.closing.cancel();
+        self.roster.stir_all();
+    }
+
     /// A user goes to a state where it takes no intents; one that it has not begun goes to another.
     pub(super) fn withdraw(&self, user: UserIndex, to: UserState) {
         self.roster.set(user, to);

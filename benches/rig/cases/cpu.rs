@@ -55,7 +55,7 @@ impl Traffic {
 /// One chat a read.
 pub fn deliveries(scale: Scale) -> Outcome<()> {
     let (users, pairs, seconds): (&[usize], _, _) =
-        if scale.quick { (&[1_000], 2, 4) } else { (&[5_000, 10_000], 9, 8) };
+        if scale.quick { (&[2_000], 3, 5) } else { (&[5_000, 10_000], 9, 8) };
     let lines = users.iter().map(|users| {
         let a_second = 50_000.0 / *users as f64;
         compare(*users, pairs, seconds, Traffic::Chats { a_second, at_once: 1 })
@@ -65,15 +65,15 @@ pub fn deliveries(scale: Scale) -> Outcome<()> {
 
 /// Sixteen chats a read.
 pub fn batches(scale: Scale) -> Outcome<()> {
-    let (users, pairs, seconds) = if scale.quick { (500, 2, 4) } else { (2_000, 9, 6) };
+    let (users, pairs, seconds) = if scale.quick { (500, 3, 4) } else { (2_000, 9, 6) };
     let traffic = Traffic::Chats { a_second: 200_000.0 / users as f64, at_once: 16 };
     keep("batches", &[compare(users, pairs, seconds, traffic)?])
 }
 
 /// Member lists of 200 kB.
 pub fn lists(scale: Scale) -> Outcome<()> {
-    let (users, pairs, seconds) = if scale.quick { (200, 2, 4) } else { (500, 9, 6) };
-    keep("lists", &[compare(users, pairs, seconds, Traffic::Lists { a_second: 2.0, bytes: 200_000 })?])
+    let (users, pairs, seconds) = if scale.quick { (400, 2, 4) } else { (500, 9, 6) };
+    keep("lists", &[compare(users, pairs, seconds, Traffic::Lists { a_second: 6.0, bytes: 200_000 })?])
 }
 
 fn compare(users: usize, pairs: usize, seconds: u64, traffic: Traffic) -> Outcome<Line> {

@@ -44,7 +44,7 @@ use self::http::{Ask, Browser, EVENT_LIMIT, Page};
 use self::page::FormPage;
 use self::rooms::Rooms;
 use self::site::{Redirect, Site};
-pub use self::socket::PlenarySocket;
+pub use self::socket::{Inbox, PlenarySocket};
 use self::state::State;
 use super::ws::dial::Dialer;
 use super::ws::handshake::{self, Limits, Upgrade};
