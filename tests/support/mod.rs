@@ -55,6 +55,12 @@ impl Process {
         Self { child, lines, seen: Vec::new(), stdout: Some(stdout) }
     }
 
+    /// A command of the test's own making.
+    pub fn command(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::start(command)
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }
