@@ -35,6 +35,40 @@ pub struct Server {
     kind: Kind,
 }
 
+/// A server at an address, perhaps behind TLS.
+pub struct Elsewhere {
+    address: String,
+    secure: bool,
+    _front: Option<Process>,
+}
+
+/// Where a reader connects.
+pub trait Address {
+    /// Host and port.
+    fn address(&self) -> &str;
+
+    /// What its URLs begin with.
+    fn scheme(&self) -> &str {
+        "http"
+    }
+}
+
+impl Address for Server {
+    fn address(&self) -> &str {
+        &self.address
+    }
+}
+
+impl Address for Elsewhere {
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn scheme(&self) -> &str {
+        if self.secure { "https" } else { "http" }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Bare,
@@ -59,6 +93,19 @@ impl Server {
         let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
         let address = address.to_owned();
         Ok(Self { process, address, kind: Kind::Target })
+    }
+
+    /// A server at an address of this machine.
+    pub fn at(address: &str) -> Elsewhere {
+        Elsewhere { address: address.to_owned(), secure: false, _front: None }
+    }
+
+    /// The same server behind TLS.
+    pub fn behind_tls(&self) -> Outcome<Elsewhere> {
+        let mut front = Process::start(own_part(&["tls", &self.address])?)?;
+        let line = front.wait_for("listening on ")?;
+        let address = line.rsplit(' ').next().unwrap_or_default().to_owned();
+        Ok(Elsewhere { address, secure: true, _front: Some(front) })
     }
 
     /// Waits until the bare broadcaster's last reader has gone.
@@ -89,13 +136,6 @@ enum Reading {
     Rig(String),
 }
 
-/// What a reader has read.
-#[derive(Debug, Clone, Copy)]
-pub struct Read {
-    pub frames: f64,
-    pub bytes: f64,
-}
-
 impl Reader {
     /// The raw reader over `users` sockets.
     pub fn raw(server: &Server, users: usize, path: &str, cookie: &str) -> Outcome<Self> {
@@ -107,10 +147,16 @@ impl Reader {
     }
 
     /// A soakrig run, once everybody is in.
-    pub fn rig(server: &Server, users: usize, chats: f64, cache: &Path, flags: &[&str]) -> Outcome<Self> {
+    pub fn rig(server: &impl Address, users: usize, chats: f64, cache: &Path, flags: &[&str]) -> Outcome<Self> {
+        let range = users.to_string();
+        Self::rig_of(server, users, chats, cache, &[&["--user-range-max", &range], flags].concat())
+    }
+
+    /// A soakrig run of a range given by `flags`, once `users` users are in.
+    pub fn rig_of(server: &impl Address, users: usize, chats: f64, cache: &Path, flags: &[&str]) -> Outcome<Self> {
         let mut command = soakrig();
-        command.args(["run", &format!("http://{}", server.address), "test"]);
-        command.args(["--user-range-max", &users.to_string(), "--chat-rate", &format!("{chats}/s")]);
+        command.args(["run", &format!("{}://{}", server.scheme(), server.address()), "test"]);
+        command.args(["--chat-rate", &format!("{chats}/s")]);
         command.args(["--ramp", "3000/s", "--sign-in-rate", "3000/s", "--connect-rate", "3000/s"]);
         command.args(["--disable-event-leaving", "--disable-breakout-joining", "--metrics-listen", "127.0.0.1:0"]);
         command.args(["--grace", "2s"]).arg("--cache-file").arg(cache).args(flags);
@@ -138,19 +184,11 @@ impl Reader {
         }
     }
 
-    /// What it has read so far.
-    pub fn read(&mut self) -> Outcome<Read> {
+    /// Bytes read so far.
+    pub fn bytes(&mut self) -> Outcome<f64> {
         match self.kind {
-            Reading::Raw => {
-                let bytes = self.process.count()?.first().copied().unwrap_or(0) as f64;
-                Ok(Read { frames: 0.0, bytes })
-            }
-            Reading::Rig(_) => {
-                let page = self.metrics()?;
-                let frames = ["chat", "presence"]
-                    .map(|kind| metric(&page, "soakrig_messages_received_total", &[&format!("kind=\"{kind}\"")]));
-                Ok(Read { frames: frames.iter().sum(), bytes: metric(&page, "soakrig_received_bytes_total", &[]) })
-            }
+            Reading::Raw => Ok(self.process.count()?.first().copied().unwrap_or(0) as f64),
+            Reading::Rig(_) => Ok(metric(&self.metrics()?, "soakrig_received_bytes_total", &[])),
         }
     }
 }
@@ -186,14 +224,14 @@ impl Cost {
 pub fn watch(server: &mut Server, reader: &mut Reader, warm_up: Duration, time: Duration) -> Outcome<Cost> {
     std::thread::sleep(warm_up);
     let begin = Instant::now();
-    let before = (reader.read()?, server.frames()?, reader.process.cpu()?, server.process.cpu()?);
+    let before = (reader.bytes()?, server.frames()?, reader.process.cpu()?, server.process.cpu()?);
     std::thread::sleep(time);
-    let after = (reader.process.cpu()?, server.process.cpu()?, server.frames()?, reader.read()?);
+    let after = (reader.process.cpu()?, server.process.cpu()?, server.frames()?, reader.bytes()?);
     Ok(Cost {
         reader: after.0 - before.2,
         server: after.1 - before.3,
         frames: after.2 - before.1,
-        bytes: after.3.bytes - before.0.bytes,
+        bytes: after.3 - before.0,
         seconds: begin.elapsed().as_secs_f64(),
     })
 }

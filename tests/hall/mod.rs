@@ -22,6 +22,7 @@ use soakrig::fleet::roster::Roster;
 use soakrig::ledger::{Identity, Ledger, Terms};
 use soakrig::marker::{GeneratorTag, Marker, RunTag};
 use soakrig::metrics::Metrics;
+use soakrig::presence::{Register, Witnesses};
 use soakrig::schedule::limit::Limit;
 use soakrig::telemetry::traces::chats::ChatTraces;
 use soakrig::user::{Crowd, Habits, Limits, Sessions, Texts, World};
@@ -299,6 +300,14 @@ impl Driver for Hall {
         Err(Failure::new(FailureKind::NotFound))
     }
 
+    fn members(&self, _: Members<'_>, _: impl FnMut(u64, &str)) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn addresses(&self) -> Result<Vec<std::net::IpAddr>, Failure> {
+        Ok(Vec::new())
+    }
+
     async fn preflight(&self) -> Result<(), Failure> {
         self.request().await
     }
@@ -336,6 +345,8 @@ pub fn world(hall: Hall, users: usize, terms: Terms) -> World<Hall> {
         done: std::array::from_fn(|_| 0.into()),
         chats: ChatTraces::default(),
         debuts: AtomicUsize::new(0),
+        witnesses: Witnesses::default(),
+        register: parking_lot::Mutex::new(Register::new(Duration::from_secs(10), std::iter::empty())),
         anybody_came: AtomicBool::new(false),
     }
 }

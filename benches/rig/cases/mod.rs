@@ -1,6 +1,11 @@
 //! The cases, each a question with figures for an answer.
 
+mod accuracy;
 mod cpu;
+mod memory;
+mod peers;
+mod scale;
+mod tables;
 
 use std::path::PathBuf;
 
@@ -17,7 +22,21 @@ pub struct Scale {
 
 type Case = (&'static str, fn(Scale) -> Outcome<()>);
 
-const CASES: &[Case] = &[("deliveries", cpu::deliveries), ("batches", cpu::batches), ("lists", cpu::lists)];
+const CASES: &[Case] = &[
+    ("deliveries", cpu::deliveries),
+    ("batches", cpu::batches),
+    ("lists", cpu::lists),
+    ("memory", memory::memory),
+    ("growth", scale::growth),
+    ("processes", scale::processes),
+    ("target", scale::target),
+    ("pace", accuracy::pace),
+    ("delivery", accuracy::delivery),
+    ("ramp", accuracy::ramp),
+    ("scrape", accuracy::scrape),
+    ("peers", peers::peers),
+    ("tables", tables::tables),
+];
 
 /// Runs the cases named, or all.
 pub fn run(words: &[&str]) -> Outcome<()> {

@@ -8,8 +8,9 @@ use super::rooms::Rooms;
 use super::wire;
 use crate::chat::FrameKind;
 use crate::clock::Stamp;
-use crate::drivers::ws::frame::Opcode;
-use crate::drivers::ws::reader::Message;
+use crate::drivers::ws::frame::{Opcode, Violation};
+use crate::drivers::ws::reader::{Message, Reader};
+use crate::drivers::ws::recent::Recent;
 use crate::drivers::ws::socket::Socket;
 use crate::drivers::{Connection, Event, Outgoing, Progress, Received};
 
@@ -23,6 +24,37 @@ pub struct PlenarySocket {
 impl PlenarySocket {
     pub(super) fn new(socket: Socket, rooms: Arc<Rooms>) -> Self {
         Self { socket, rooms }
+    }
+}
+
+/// What a socket makes of bytes, without the socket: for measuring and for feeding it bytes of
+/// one's own making.
+#[derive(Debug)]
+pub struct Inbox {
+    reader: Reader,
+    rooms: Rooms,
+}
+
+impl Inbox {
+    /// An inbox that refuses messages of more than `limit` bytes.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self { reader: Reader::new(limit), rooms: Rooms::default() }
+    }
+
+    /// Takes bytes that were read at `at`, and gives every frame that is whole now to `sink`.
+    ///
+    /// # Errors
+    /// The first breach of RFC 6455; what came before it has gone to `sink`.
+    pub fn feed(
+        &mut self,
+        at: Stamp,
+        bytes: &[u8],
+        recent: &mut Recent,
+        mut sink: impl FnMut(Received<'_>),
+    ) -> Result<(), Violation> {
+        let Self { reader, rooms } = self;
+        reader.feed(bytes, recent, |message| hand_on(at, message, rooms, &mut sink))
     }
 }
 

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Holds the instructions of the hot pieces to their budgets (budgets.txt): noise of the machine
+# does not change them. Each piece is done N and 2 N times under callgrind; the difference is
+# what N times cost, without the start of the program.
+#
+# Needs valgrind (Debian's package of that name) and builds the bench `pieces`.
+# Exit code 0: all within; 1: one is not; 2: something is missing.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+command -v valgrind >/dev/null || { echo "benches/budget.sh: valgrind is missing: apt-get install valgrind" >&2; exit 2; }
+
+program=$(cargo bench --locked --bench pieces --no-run 2>&1 | tee /dev/stderr | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
+[ -x "$program" ] || { echo "benches/budget.sh: the bench was not built" >&2; exit 2; }
+
+# instructions PIECE TIMES
+instructions() {
+    valgrind --tool=callgrind --callgrind-out-file=/dev/null "$program" count "$1" "$2" 2>&1 |
+        sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
+}
+
+failed=0
+while read -r piece one each budget; do
+    case $piece in '' | '#'*) continue ;; esac
+    times=$((each > 1000 ? 50 : each > 1 ? 200 : 20000))
+    once=$(instructions "$piece" "$times")
+    twice=$(instructions "$piece" $((2 * times)))
+    cost=$(((twice - once) / (times * each)))
+    if [ "$cost" -le "$budget" ]; then verdict=within; else verdict="OVER" failed=1; fi
+    printf '%-10s %6d instructions for one %s, %s the budget of %d\n' "$piece" "$cost" "$one" "$verdict" "$budget"
+done <benches/budgets.txt
+exit "$failed"

@@ -1,0 +1,147 @@
+//! The pieces whose cost decides, run on bytes and stamps of their own making: no socket, no
+//! clock, so that the same count is the same work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use soakrig::chat::{Action, Origin, Outcome, UserIndex, UserState};
+use soakrig::clock::Stamp;
+use soakrig::drivers::plenary::Inbox;
+use soakrig::drivers::ws::recent::Recent;
+use soakrig::drivers::{Event, Received};
+use soakrig::fleet::roster::Roster;
+use soakrig::ledger::{Identity, Ledger, Terms};
+use soakrig::marker::{GeneratorTag, RunTag};
+use soakrig::metrics::Metrics;
+use soakrig::schedule::Intent;
+use soakrig::schedule::timetable::{Spacing, Timetable};
+
+/// Users of the room.
+pub const USERS: u32 = 100;
+/// Bytes of a read.
+const READ: usize = 64 * 1024;
+
+/// A room of users, their ledger and metrics.
+pub struct Room {
+    ledger: Mutex<Ledger>,
+    metrics: Arc<Metrics>,
+    inboxes: Vec<Inbox>,
+    recent: Recent,
+    now: Stamp,
+}
+
+impl Room {
+    /// A room where everybody is connected.
+    pub fn new() -> Result<Self, Box<dyn std::error::Error>> {
+        let terms = Terms { deadline: Duration::from_secs(10), horizon: Duration::from_secs(60) };
+        let identity = Identity { run: RunTag::of("bench"), generator: GeneratorTag(7), origin_micros: 1 };
+        let mut ledger = Ledger::new(terms, identity, USERS as usize)?;
+        for user in (0..USERS).map(UserIndex) {
+            ledger.introduce(user, u64::from(user.0) + 1);
+            ledger.opening(user);
+            ledger.connected(user);
+        }
+        Ok(Self {
+            ledger: Mutex::new(ledger),
+            metrics: Arc::new(Metrics::new()?),
+            inboxes: (0..USERS).map(|_| Inbox::new(1 << 24)).collect(),
+            recent: Recent::default(),
+            now: Stamp(0),
+        })
+    }
+
+    /// Frames of so many new chats, one behind the other.
+    pub fn chats(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for _ in 0..count {
+            self.now = self.now.plus(Duration::from_millis(10));
+            let handed = self.ledger.lock().hand_over(UserIndex(3), self.now, self.now);
+            let text = handed.marker.stamp(4, &"we talk about this and that ".repeat(3));
+            bytes.extend(frame(&format!(
+                "{{\"payload\": {{\"id\": {}, \"user\": 4, \"created\": \"2026-11-24T12:00:00.000000+00:00\", \
+                 \"message\": \"{text}\", \"highlight\": false, \"archived\": false, \"mentions\": []}}, \"type\": \"chat\"}}",
+                handed.marker.seq
+            )));
+        }
+        bytes
+    }
+
+    /// Gives bytes to every user, as reads of 64 kB, down to the verdicts and the metrics.
+    pub fn deliver(&mut self, bytes: &[u8]) {
+        self.now = self.now.plus(Duration::from_millis(1));
+        let Self { ledger, metrics, inboxes, recent, now } = self;
+        for (inbox, user) in inboxes.iter_mut().zip((0..USERS).map(UserIndex)) {
+            for read in bytes.chunks(READ) {
+                let hear = |frame: Received<'_>| {
+                    metrics.received(frame.kind, 1);
+                    if let Event::Chat { user: from, sighting } = frame.event {
+                        ledger.lock().receive(user, from, sighting, frame.at);
+                    }
+                };
+                // The bytes are our own, and whole.
+                let _ = inbox.feed(*now, read, recent, hear);
+                metrics.received_bytes(read.len() as u64);
+            }
+        }
+    }
+
+    /// Passes verdicts and forgets, as happens four times a second.
+    pub fn sweep(&mut self) {
+        self.ledger.lock().sweep(self.now);
+    }
+
+    /// Deliveries that came on time.
+    pub fn came(&self) -> u64 {
+        self.ledger.lock().tally().origin(Origin::Local).outcome(Outcome::OnTime)
+    }
+}
+
+/// A member list of about 200 kB.
+pub fn list() -> Vec<u8> {
+    let one = "{\"id\": 1, \"username\": \"loadtest0\", \"display_name\": \"loadtest0\", \"image\": null}";
+    let members = vec![one; 200_000 / one.len()].join(", ");
+    frame(&format!("{{\"payload\": {{\"members\": [{members}], \"lurkers\": 0}}, \"type\": \"presence\"}}"))
+}
+
+fn frame(text: &str) -> Vec<u8> {
+    let length = text.len() as u64;
+    let head: Vec<u8> = match text.len() {
+        0..=125 => vec![0x81, length as u8],
+        126..=65_535 => [&[0x81, 126], &length.to_be_bytes()[6..]].concat(),
+        _ => [&[0x81, 127], &length.to_be_bytes()[..]].concat(),
+    };
+    [head, text.as_bytes().to_vec()].concat()
+}
+
+/// A schedule and the users that take its intents.
+pub struct Desks {
+    table: Timetable,
+    roster: Roster,
+    now: Stamp,
+}
+
+impl Desks {
+    /// 1,000 intents a second for a room where everybody is free.
+    pub fn new() -> Self {
+        let mut table = Timetable::new(Spacing::Even, 1);
+        table.set_rate(1_000.0, Stamp(0));
+        let roster = Roster::new(USERS as usize, 1);
+        for user in (0..USERS).map(UserIndex) {
+            roster.set(user, UserState::Connected);
+        }
+        Self { table, roster, now: Stamp(0) }
+    }
+
+    /// One tick of a millisecond: what is due is given to somebody, who takes it up.
+    pub fn tick(&mut self) {
+        self.now = self.now.plus(Duration::from_millis(1));
+        while let Some(intended) = self.table.take_due(self.now) {
+            let taken = self.roster.offer(Intent { action: Action::Chat, intended });
+            if let Some(desk) = taken.ok().and_then(|user| self.roster.desk(user)) {
+                std::hint::black_box(desk.take());
+                desk.done();
+            }
+        }
+    }
+}
