@@ -7,7 +7,7 @@ mod notices;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::chat::{Action, Socket, Stage};
+use crate::chat::{Action, FailureKind, Socket, Stage};
 use crate::metrics::label::Label;
 use crate::report::durations::Durations;
 use crate::report::figures::{bytes, count, latency, percent, rate, share, span};
@@ -28,6 +28,7 @@ pub fn render(summary: &Summary) -> String {
     remote(&mut page, summary);
     page.line("");
     stages(&mut page, summary);
+    defects(&mut page, summary);
     connections(&mut page, summary);
     notices::presence(&mut page, &summary.presence);
     page.line("");
@@ -265,6 +266,17 @@ fn parts(page: &mut Page, parts: &[Part]) {
     }
 }
 
+/// Panics that were caught, if there were any: whoever reads this must hear of them.
+fn defects(page: &mut Page, summary: &Summary) {
+    let panics: u64 = summary.errors.values().filter_map(|kinds| kinds.get(FailureKind::Panic.as_str())).sum();
+    if panics > 0 {
+        page.row(
+            "defects",
+            &format!("{} panics of soakrig itself, caught and survived; the log says where", count(panics)),
+        );
+    }
+}
+
 /// Entries in the order in which the labels are declared, which is that of a user's life.
 fn in_order<L: Label, T>(entries: &BTreeMap<String, T>) -> Vec<(&String, &T)> {
     let place = |name: &str| L::MEMBERS.iter().position(|member| member.text() == name).unwrap_or(usize::MAX);
@@ -329,6 +341,14 @@ mod tests {
         assert!(!render(&summary).contains("DO NOT BALANCE"));
         summary.deliveries.late += 1;
         assert!(render(&summary).contains("DO NOT BALANCE, 240,001 are somewhere"));
+    }
+
+    #[test]
+    fn panics_are_told() {
+        let mut summary = night();
+        assert!(!render(&summary).contains("defects"));
+        summary.errors.entry("receive".into()).or_default().insert("panic".into(), 3);
+        assert!(render(&summary).contains("defects            3 panics of soakrig itself"));
     }
 
     #[test]

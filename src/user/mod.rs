@@ -8,6 +8,7 @@ mod beats;
 mod breakout;
 mod ear;
 mod life;
+mod open;
 mod sessions;
 mod sign_in;
 mod spans;

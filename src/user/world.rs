@@ -123,8 +123,9 @@ impl<D> World<D> {
     }
 
     /// A user goes to a state where it takes no intents; one that it has not begun goes to another.
-    pub(super) fn withdraw(&self, user: UserIndex, to: UserState) {
-        self.roster.set(user, to);
+    /// Tells the state it was in.
+    pub(super) fn withdraw(&self, user: UserIndex, to: UserState) -> Option<UserState> {
+        let was = self.roster.set(user, to);
         self.witnesses.dismiss(user);
         if let Some(desk) = self.roster.desk(user) {
             let left = desk.take();
@@ -133,11 +134,13 @@ impl<D> World<D> {
                 self.dispatch(intent);
             }
         }
+        was
     }
 
     /// An intent was carried out.
     pub(super) fn carried_out(&self, action: Action) {
         self.done[action as usize].fetch_add(1, Ordering::Relaxed);
+        self.metrics.carried_out(action);
     }
 
     /// Passes the verdicts that are due by now.

@@ -55,6 +55,12 @@ impl Process {
         Self { child, lines, seen: Vec::new(), stdout: Some(stdout) }
     }
 
+    /// A command of the test's own making.
+    pub fn command(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::start(command)
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -151,12 +157,25 @@ impl Target {
         self.post("/faults", what);
     }
 
+    /// Takes all its faults off.
+    pub fn clear_faults(&self) {
+        self.request("PUT", "/faults", "{}");
+    }
+
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        self.process.signal(signal);
+    }
+
     fn post(&self, path: &str, body: &str) {
+        self.request("POST", path, body);
+    }
+
+    fn request(&self, method: &str, path: &str, body: &str) {
         use std::io::Write as _;
         let host = self.control.as_ref().unwrap().trim_start_matches("http://");
         let mut stream = std::net::TcpStream::connect(host).unwrap();
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close",
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close",
             body.len()
         );
         write!(stream, "{head}\r\n\r\n{body}").unwrap();
@@ -182,6 +201,14 @@ impl Rig {
     pub fn run(url: &str, slug: &str, cache: &Path, args: &[&str]) -> Self {
         let mut command = soakrig();
         command.args(["run", url, slug, "--cache-file"]).arg(cache).args(args);
+        Self::start(command)
+    }
+
+    /// `soakrig run` as the last arguments of another command, which becomes it.
+    pub fn behind(mut command: Command, url: &str, slug: &str, cache: &Path, args: &[&str]) -> Self {
+        let plain = soakrig();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg(plain.get_program()).args(["run", url, slug, "--cache-file"]).arg(cache).args(args);
         Self::start(command)
     }
 

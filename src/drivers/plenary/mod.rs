@@ -16,9 +16,12 @@
 //! | `meaning` | what frames meant that were read a moment ago |
 //! | `socket` | an open socket |
 //! | `spans` | requests and handshakes as parts of traces |
+//! | `fuzzing` | ways in for fuzz targets |
 
 mod cookies;
 mod forms;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod meaning;
 mod members;
@@ -155,7 +158,7 @@ impl Plenary {
     fn state_of(&self, page: &Page) -> Result<State, Failure> {
         self.check_page(page)?;
         State::find(&page.body).map_err(|failure| match failure.kind {
-            FailureKind::NoState if FormPage::parse(&page.body).is_ok_and(|page| page.is_over_capacity()) => {
+            FailureKind::NoState if is_over_capacity(&page.body) => {
                 Failure::with(FailureKind::OverCapacity, "the event is full")
             }
             _ => failure,
@@ -218,6 +221,13 @@ impl Plenary {
         };
         self.browser.visit(&self.site, &mut nobody, ask, judge).await
     }
+}
+
+/// Whether a page is that of a full event. It is parsed only where it may be: a page that is not
+/// what it should be must not cost more than one that is.
+fn is_over_capacity(body: &[u8]) -> bool {
+    memchr::memmem::find(body, b"over-capacity").is_some()
+        && FormPage::parse(body).is_ok_and(|page| page.is_over_capacity())
 }
 
 /// The failure of a form that came again.
