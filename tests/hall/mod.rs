@@ -163,6 +163,13 @@ impl Hall {
     }
 }
 
+/// A frame on its way to the server.
+struct Writing {
+    arrival: Pin<Box<Sleep>>,
+    /// A chat's text; a ping has none.
+    text: Option<Arc<str>>,
+}
+
 /// A connection to the hall.
 pub struct Line {
     hall: Hall,
@@ -170,8 +177,7 @@ pub struct Line {
     nth: u64,
     from_server: mpsc::UnboundedReceiver<Said>,
     to_server: mpsc::UnboundedSender<Said>,
-    /// In writing: when it arrives, and what.
-    writing: Option<(Pin<Box<Sleep>>, Option<Arc<str>>)>,
+    writing: Option<Writing>,
     leaving: bool,
 }
 
@@ -180,13 +186,13 @@ const BROKEN: Ended = Ended { initiator: Initiator::Server, reason: EndReason::N
 impl Line {
     /// The frame in writing arrives. Its timer outlives a `drive` that is dropped.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
-        let Some((arrival, _)) = &mut self.writing else { return Poll::Pending };
-        if arrival.as_mut().poll(cx).is_pending() {
+        let Some(writing) = &mut self.writing else { return Poll::Pending };
+        if writing.arrival.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
-        match self.writing.take() {
-            Some((_, Some(text))) => self.hall.take_in(self.user, &text),
-            _ => drop(self.to_server.send(Said::Pong)),
+        match self.writing.take().and_then(|writing| writing.text) {
+            Some(text) => self.hall.take_in(self.user, &text),
+            None => drop(self.to_server.send(Said::Pong)),
         }
         Poll::Ready(Progress::Written)
     }
@@ -207,7 +213,7 @@ impl Connection for Line {
             Outgoing::Chat(text) => Some(Arc::from(text)),
             _ => None,
         };
-        self.writing = Some((Box::pin(sleep(WAY)), text));
+        self.writing = Some(Writing { arrival: Box::pin(sleep(WAY)), text });
         true
     }
 

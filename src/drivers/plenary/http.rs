@@ -36,6 +36,11 @@ const LARGE: usize = 1 << 20;
 /// server that sends everybody the largest page at once must not take all memory.
 const LARGE_AT_ONCE: usize = 8;
 
+/// What is set aside for a large body, at once: of this only what is written to takes memory. A
+/// buffer that doubles instead leaves holes of megabytes behind, which the C library's allocator
+/// keeps; one of more than 32 MiB it always gives back to the system.
+const ROOM: usize = 33 << 20;
+
 /// How much is read of a body that nobody looks at, so that its connection can be used again.
 const IGNORED_LIMIT: usize = 64 << 10;
 
@@ -213,22 +218,22 @@ fn refuse_packed(headers: &HeaderMap) -> Result<(), Failure> {
     }
 }
 
+/// Reads a body. One that turns out to be large gets its whole room at once: see [`ROOM`].
 async fn read(mut response: Response, limit: usize, large: &Semaphore) -> Result<Vec<u8>, Failure> {
     let too_large = || Failure::with(FailureKind::BodyTooLarge, format!("over {limit} bytes"));
-    let announced = response.content_length().unwrap_or(0);
-    if announced > limit as u64 {
+    if response.content_length().is_some_and(|announced| announced > limit as u64) {
         return Err(too_large());
     }
-    let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or(0).min(LARGE));
-    let mut turn = None;
-    while let Some(chunk) = response.chunk().await.map_err(|e| broken(&e))? {
-        if body.len() + chunk.len() > limit {
+    let (mut body, mut turn) = (Vec::new(), None);
+    while let Some(piece) = response.chunk().await.map_err(|e| broken(&e))? {
+        if body.len() + piece.len() > limit {
             return Err(too_large());
         }
-        if body.len() + chunk.len() > LARGE && turn.is_none() {
+        if body.len() + piece.len() > LARGE && turn.is_none() {
             turn = large.acquire().await.ok();
+            body.reserve_exact(ROOM.saturating_sub(body.len()));
         }
-        body.extend_from_slice(&chunk);
+        body.extend_from_slice(&piece);
     }
     Ok(body)
 }
