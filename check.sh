@@ -159,6 +159,7 @@ need shellcheck shellcheck
 if ! $quick; then
     need amtool prometheus-alertmanager
     need docker-compose docker-compose
+    need valgrind valgrind
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 fi
 install_packages
@@ -171,6 +172,7 @@ step lints cargo clippy --all-targets --locked -- -D warnings
 step tests cargo test --locked --no-fail-fast
 step documentation env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 step scripts shellcheck .ci/run "${scripts[@]}"
+slow budget benches/budget.sh
 slow stack check_stack
 slow "stack at work" check_stack_at_work
 slow dependencies cargo deny --locked check --hide-inclusion-graph bans licenses sources
