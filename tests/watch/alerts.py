@@ -43,6 +43,7 @@ CASES = [
     Case("refusing", {"http": {"error": "100%"}}, "SoakrigErrorBudgetBurnFast", frozenset(BURNS | OUT), "stage=signup "),
     Case("slow", {"chat": {"delay": "100%", "delay_min": "2700ms", "delay_max": "3s"}}, "SoakrigDeliverySlow", frozenset({"SoakrigDeliveryAnomalies"})),
     Case("doubling", {"chat": {"duplicate": "10%"}}, "SoakrigDeliveryAnomalies", words="kind=duplicate "),
+    Case("haunted", {"presence": {"ghosts": 1}}, "SoakrigMemberListsWrong", words="kind=ghost "),
     Case("cutting", {"socket": {"close": "10%"}}, "SoakrigDeliveriesCut", frozenset(BURNS | OUT)),
     Case("shut", {"socket": {"refuse_upgrade": "100%"}}, "SoakrigConnectionsUnderTarget", frozenset(BURNS | OUT)),
 ]
