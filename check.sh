@@ -4,7 +4,7 @@
 #   ./check.sh           everything
 #   ./check.sh --quick   without what needs further servers or takes long
 #
-# Runs on a bare Debian 12 with Rust. Idempotent: what is there is not installed again.
+# Runs on a bare Debian 12 with Rust, as root or with sudo. Idempotent: what is there is not installed again.
 # Exit code 0: all passed; 1: a check failed; 2: wrong arguments, or the checks could not begin.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 2
@@ -74,7 +74,7 @@ install_packages() {
 keep_services_off() {
     [ -d /run/systemd/system ] || return 0
     local unit
-    dpkg -L "${packages[@]}" | sed -n 's|^\(/usr\)\?/lib/systemd/system/\(.*\.\(service\|timer\)\)$|\2|p' |
+    dpkg -L "${packages[@]}" | sed -n 's|^\(/usr\)\?/lib/systemd/system/\(.*\.\(service\|socket\|timer\)\)$|\2|p' |
         while read -r unit; do
             echo "not started, not enabled: $unit"
             as_root systemctl disable --quiet "$unit"
@@ -115,6 +115,14 @@ check_stack() (
 check_stack_at_work() (
     python_environment watch tests/watch/requirements.txt &&
         cargo build --locked && tests/watch/live.sh target/debug/soakrig
+)
+
+# The plays, roles, units and manifests of a fleet, on hosts that boot in namespaces of the checks' own.
+check_fleet() (
+    python_environment fleet tests/fleet/requirements.txt || return 1
+    [ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
+        { echo "check.sh: the fleet's hosts need root: run this as root, or install sudo" >&2 && return 1; }
+    as_root tests/fleet/run.sh
 )
 
 # ---- Steps ----------------------------------------------------------------------------
@@ -160,6 +168,10 @@ if ! $quick; then
     need amtool prometheus-alertmanager
     need docker-compose docker-compose
     need valgrind valgrind
+    need /usr/sbin/sshd openssh-server openssh-client
+    need ip iproute2
+    need systemd-nspawn systemd-container
+    need podman podman runc catatonit
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 fi
 install_packages
@@ -171,10 +183,11 @@ step format cargo fmt --check
 step lints cargo clippy --all-targets --locked -- -D warnings
 step tests cargo test --locked --no-fail-fast
 step documentation env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
-step scripts shellcheck .ci/run "${scripts[@]}"
+step scripts shellcheck .ci/run ansible/fleet "${scripts[@]}"
 slow budget benches/budget.sh
 slow stack check_stack
 slow "stack at work" check_stack_at_work
+slow fleet check_fleet
 slow dependencies cargo deny --locked check --hide-inclusion-graph bans licenses sources
 
 summary

@@ -39,6 +39,17 @@ lint:
 test *filter:
     cargo test --locked "$@"
 
+# whether the rig itself grows: 20 minutes of 500 users under cycling faults (docs/endurance.md)
+[positional-arguments]
+soak-self *options:
+    cargo build --release --locked --bin soakrig --example soak_self
+    target/release/examples/soak_self "$@"
+
+# a reader under libFuzzer: just fuzz frames 300; frames, texts, pages or cache (fuzz/README.md)
+fuzz target seconds="60":
+    mkdir -p fuzz/found/{{ target }}
+    cargo +nightly fuzz run {{ target }} fuzz/found/{{ target }} fuzz/corpus/{{ target }} -- -max_total_time={{ seconds }} -max_len=16384 -timeout=10 -rss_limit_mb=1024
+
 # who may import whom, as docs/architecture.md says
 layers:
     cargo test --locked --test layers

@@ -2,8 +2,10 @@
 # Builds what a release holds, into dist/: static binaries, completions, man pages, an SBOM,
 # checksums.
 #
-# x86_64 always (on an x86_64 machine); aarch64 where Rust's standard library and a linker for it
-# are installed: rustup target add aarch64-unknown-linux-gnu; apt-get install gcc-aarch64-linux-gnu
+# For each architecture whose Rust standard library can be had (rustup is asked for it) and whose
+# linker is installed; for aarch64 on an x86_64 machine: apt-get install gcc-aarch64-linux-gnu.
+# One that cannot be built is said and left out. qemu-aarch64-static, where it is there, tries the
+# foreign binary.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,28 +16,30 @@ tools=.cache/tools
 
 say() { printf 'dist: %s\n' "$*" >&2; }
 
-# Whether this machine can build for the target: its standard library, and a linker.
+# The linker for another architecture than this machine's; nothing for its own.
+cross_linker() {
+    [ "$(uname -m)" = "${1%%-*}" ] || echo "${1%%-*}-linux-gnu-gcc"
+}
+
+# Whether this machine can build for the target: a linker, and Rust's standard library.
 can_build() {
-    [ -d "$(rustc --print target-libdir --target "$1")" ] || {
-        say "no $1: rustup target add $1"
+    cross=$(cross_linker "$1")
+    [ -z "$cross" ] || command -v "$cross" >/dev/null || {
+        say "no $1: no $cross: apt-get install gcc-$(echo "${1%%-*}" | tr _ -)-linux-gnu"
         return 1
     }
-    case $1 in
-        aarch64-*)
-            [ "$(uname -m)" = aarch64 ] || command -v aarch64-linux-gnu-gcc >/dev/null || {
-                say "no $1: apt-get install gcc-aarch64-linux-gnu"
-                return 1
-            }
-            ;;
-    esac
+    [ -d "$(rustc --print target-libdir --target "$1")" ] || rustup target add "$1" >&2 || {
+        say "no $1: no standard library for it: rustup target add $1"
+        return 1
+    }
 }
 
 # glibc, linked in; names are resolved by soakrig's own resolver, which a static glibc could not.
 build() {
-    if [ "$1" = aarch64-unknown-linux-gnu ] && [ "$(uname -m)" != aarch64 ]; then
-        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-        CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc
-        export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER CC_aarch64_unknown_linux_gnu
+    cross=$(cross_linker "$1")
+    if [ -n "$cross" ]; then
+        snake=$(echo "$1" | tr - _)
+        export "CC_$snake=$cross" "CARGO_TARGET_$(echo "$snake" | tr '[:lower:]' '[:upper:]')_LINKER=$cross"
     fi
     # The paths of this machine stay out of the binary, so that two machines build the same one.
     RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=$PWD=soakrig --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo" \
@@ -45,6 +49,18 @@ build() {
     if readelf --program-headers "$dist/soakrig-$1" | grep -q INTERP; then
         say "soakrig-$1 is not static"
         exit 1
+    fi
+    try "$1"
+}
+
+# Runs what was built, where this machine can.
+try() {
+    if [ -z "$(cross_linker "$1")" ]; then
+        "$dist/soakrig-$1" --version >&2
+    elif command -v "qemu-${1%%-*}-static" >/dev/null; then
+        "qemu-${1%%-*}-static" "$dist/soakrig-$1" --version >&2
+    else
+        say "soakrig-$1 was built, and not run: that takes qemu-${1%%-*}-static or such a machine"
     fi
 }
 
@@ -70,7 +86,6 @@ rm soakrig.cdx.json
 # The binary for this machine writes its own completions and man pages.
 host=$dist/soakrig-$(uname -m)-unknown-linux-gnu
 if [ -x "$host" ]; then
-    "$host" --version
     "$host" completions bash >"$dist/soakrig.bash"
     "$host" completions zsh >"$dist/_soakrig"
     "$host" completions fish >"$dist/soakrig.fish"

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use soakrig::cli::{definition, parse};
 use soakrig::config::Environment;
-use soakrig::config::plan::{CachePlace, Demo, Plan, Run, Task, Volume};
+use soakrig::config::plan::{CachePlace, Demo, Plan, Task, Volume};
 use soakrig::config::value::{LogFormat, Pacing, Presence};
 
 const RUN: [&str; 4] = ["soakrig", "run", "http://127.0.0.1:8000", "test"];
@@ -21,7 +21,7 @@ fn task(args: &[&str]) -> Task {
 
 fn run(more: &[&str]) -> Plan {
     match task(&[&RUN[..], more].concat()) {
-        Task::Run(Run { plan, .. }) => plan,
+        Task::Run(mut runs) => runs.remove(0).plan,
         other => panic!("{other:?}"),
     }
 }

@@ -4,7 +4,7 @@
 
 use soakrig::cli::{Resolved, parse};
 use soakrig::config::Environment;
-use soakrig::config::plan::{Plan, Run, Task, Volume};
+use soakrig::config::plan::{Plan, Task, Volume};
 use soakrig::config::value::Rate;
 
 fn resolve(args: &[&str], variables: &[(&str, &str)]) -> (Plan, Vec<String>) {
@@ -13,7 +13,7 @@ fn resolve(args: &[&str], variables: &[(&str, &str)]) -> (Plan, Vec<String>) {
     let args =
         [&["soakrig", "run", "http://h", "test", "--user-range-max", "100", "--chat-rate", "5/s"], args].concat();
     match parse(args).unwrap().command().unwrap().resolve(&environment).unwrap() {
-        Resolved { task: Task::Run(Run { plan, .. }), warnings } => (plan, warnings),
+        Resolved { task: Task::Run(mut runs), warnings } => (runs.remove(0).plan, warnings),
         other => panic!("{other:?}"),
     }
 }
@@ -93,7 +93,7 @@ fn a_cleanup_takes_the_whole_range() {
     let environment = Environment::of([("HOME", "/h"), ("SOAKRIG_SHARD", "1/3")]);
     let command = parse(["soakrig", "cleanup", "http://h", "--user-range-max", "9"]).unwrap().command().unwrap();
     match command.resolve(&environment).unwrap().task {
-        Task::Cleanup(cleanup) => assert_eq!(cleanup.crowd.range.len(), 9),
+        Task::Cleanup(cleanup) => assert_eq!(cleanup.crowds[0].range.len(), 9),
         other => panic!("{other:?}"),
     }
 }

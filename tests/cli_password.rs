@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use soakrig::cli::{Resolved, parse};
 use soakrig::config::Environment;
-use soakrig::config::plan::{Run, Task};
+use soakrig::config::plan::Task;
 use soakrig::error::StartError;
 
 const RUN: [&str; 4] = ["soakrig", "run", "http://h", "test"];
@@ -17,7 +17,8 @@ fn resolve(more: &[&str], variables: &[(&str, &str)]) -> Result<(Option<String>,
     let command = parse([&RUN[..], more].concat()).unwrap().command().unwrap();
     assert!(!format!("{command:?}").contains("hunter2"));
     match command.resolve(&environment)? {
-        Resolved { task: Task::Run(Run { plan, .. }), warnings } => {
+        Resolved { task: Task::Run(mut runs), warnings } => {
+            let plan = runs.remove(0).plan;
             assert!(!format!("{plan:?}").contains("hunter2"));
             Ok((plan.crowd.password.map(|password| password.reveal().to_owned()), warnings))
         }

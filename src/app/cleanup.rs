@@ -8,7 +8,7 @@ use super::run::Console;
 use super::{assemble, say, tell};
 use crate::chat::{Account, Failure, FailureKind};
 use crate::clock::Clock;
-use crate::config::plan::Cleanup;
+use crate::config::plan::{Cleanup, Crowd};
 use crate::drivers::{Driver, Session, Untraced};
 use crate::error::{ExitCode, StartError};
 use crate::schedule::limit::Limit;
@@ -23,23 +23,47 @@ enum Fate {
 pub(super) async fn cleanup(cleanup: Cleanup) -> Result<ExitCode, StartError> {
     Console::open(&cleanup.logging)?;
     let clock = Clock::start();
-    let mut cache = Cache::open(cleanup.crowd.cache.clone(), cleanup.target.to_string()).await?;
-    let password = cache.password(cleanup.crowd.password.clone()).await?;
     let driver =
         assemble::driver(&cleanup.target, "", &cleanup.connection, clock, Arc::new(Quiet), Arc::new(Untraced))?;
-    let limit = Limit::evenly(cleanup.crowd.sign_in_rate.per_second(), clock);
+    let mut count = Count::default();
+    for crowd in &cleanup.crowds {
+        let cache = Cache::open(crowd.cache.clone(), cleanup.target.to_string()).await?;
+        clear(crowd, cache, &driver, clock, &mut count).await?;
+    }
+    let Count { deleted, absent, left } = count;
+    tell(&format!("{deleted} accounts deleted, {absent} were not there or have another password, {left} failed"));
+    Ok(if left == 0 { ExitCode::Ok } else { ExitCode::Threshold })
+}
+
+/// What became of all accounts.
+#[derive(Debug, Default)]
+struct Count {
+    deleted: u64,
+    absent: u64,
+    left: u64,
+}
+
+/// Deletes the accounts of one crowd.
+async fn clear(
+    crowd: &Crowd,
+    mut cache: Cache,
+    driver: &impl Driver,
+    clock: Clock,
+    count: &mut Count,
+) -> Result<(), StartError> {
+    let password = cache.password(crowd.password.clone()).await?;
+    let limit = Limit::evenly(crowd.sign_in_rate.per_second(), clock);
     let mut sessions = cache.sessions();
-    let (mut deleted, mut absent, mut left) = (0, 0, 0);
     let mut gone = Vec::new();
-    for username in assemble::usernames(&cleanup.crowd) {
+    for username in assemble::usernames(crowd) {
         limit.ready().await;
         let saved = sessions.remove(&username);
         let account = Account { username: username.clone(), password: password.clone() };
-        match delete(&driver, &account, saved).await {
-            Ok(Fate::Deleted) => deleted += 1,
-            Ok(Fate::Absent) => absent += 1,
+        match delete(driver, &account, saved).await {
+            Ok(Fate::Deleted) => count.deleted += 1,
+            Ok(Fate::Absent) => count.absent += 1,
             Err(failure) => {
-                left += 1;
+                count.left += 1;
                 say(&format!("soakrig: cleanup: {username}: {failure}"));
                 continue;
             }
@@ -47,8 +71,7 @@ pub(super) async fn cleanup(cleanup: Cleanup) -> Result<ExitCode, StartError> {
         gone.push((username, None));
     }
     cache.write(gone).await;
-    tell(&format!("{deleted} accounts deleted, {absent} were not there or have another password, {left} failed"));
-    Ok(if left == 0 { ExitCode::Ok } else { ExitCode::Threshold })
+    Ok(())
 }
 
 /// Deletes one account, with its saved session or a new one.

@@ -2,8 +2,8 @@
 
 use super::run::{Console, code_of, hold};
 use super::tell;
-use crate::config::plan::Demo;
-use crate::config::value::TargetUrl;
+use crate::config::plan::{Demo, Run};
+use crate::config::value::{TargetUrl, ValueError};
 use crate::error::{ExitCode, StartError};
 use crate::report::summary::Summary;
 use crate::report::words;
@@ -21,14 +21,20 @@ pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
         target::serve(options).await.map_err(|e| StartError::environment("the embedded target", e.to_string()))?;
     let url: TargetUrl = format!("http://{}", target.addr())
         .parse()
-        .map_err(|e: crate::config::value::ValueError| StartError::environment("the embedded target", e.to_string()))?;
-    let held = hold(demo.plan, &url, SLUG, &console).await;
+        .map_err(|e: ValueError| StartError::environment("the embedded target", e.to_string()))?;
+    let wrong = |e: ValueError| StartError::environment("the embedded target", e.to_string());
+    let run = Run { target: url, plenary: SLUG.parse().map_err(wrong)?, plan: demo.plan };
+    let held = hold(vec![run], &console).await;
     console.close().await;
-    let summary = held?;
+    let summaries = held?;
     let counts = target.stop().await;
-    tell(&words::render(&summary));
-    tell(&compared(&summary, &counts));
-    Ok(code_of(&summary))
+    let mut code = ExitCode::Ok;
+    for summary in &summaries {
+        tell(&words::render(summary));
+        tell(&compared(summary, &counts));
+        code = code_of(summary);
+    }
+    Ok(code)
 }
 
 /// The rig's figures beside the target's own.

@@ -9,6 +9,7 @@ mod course;
 mod demo;
 mod guard;
 mod health;
+mod hold;
 mod keepers;
 mod limits;
 mod merge;
@@ -50,7 +51,7 @@ fn perform(task: Task) -> Result<ExitCode, StartError> {
         .map_err(|e| StartError::environment("the runtime", e.to_string()))?;
     let ended = runtime.block_on(async {
         match task {
-            Task::Run(run) => run::run(run).await,
+            Task::Run(runs) => run::run(runs).await,
             Task::Demo(demo) => demo::demo(demo).await,
             Task::Target(target) => target::target(target).await,
             Task::Check(check) => check::check(check).await,

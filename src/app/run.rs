@@ -1,40 +1,34 @@
-//! `soakrig run`: hold the load on a server until it is stopped.
+//! `soakrig run`: hold the load on a server until it is stopped, on one plenary or on several.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
+use futures_util::future::try_join_all;
 
-use super::books::Books;
-use super::keepers::Cache;
-use super::rig::{Rig, refusal};
+use super::hold::Hold;
 use super::signals::Signals;
 use super::traces::Tracing;
-use super::view::View;
-use super::{assemble, limits, say, tell};
+use super::{limits, tell};
 use crate::clock::Clock;
-use crate::config::plan::{Logging, Plan, Run, Volume};
-use crate::config::value::{self, TargetUrl};
-use crate::drivers::Driver;
+use crate::config::plan::{Logging, Plan, Run};
+use crate::config::value;
 use crate::error::{ExitCode, StartError};
-use crate::exposition::{self, Exposition};
-use crate::fleet::ramp::is_hopeless;
-use crate::metrics::Metrics;
-use crate::report::forecast::{Forecast, Load};
 use crate::report::machine::Machine;
 use crate::report::summary::Summary;
-use crate::report::verdict::End;
 use crate::report::words;
 use crate::telemetry::{self, Extra, LogOptions, Logs, Screen};
 
-/// Runs to the end, prints the summary, and tells the exit code.
-pub(super) async fn run(run: Run) -> Result<ExitCode, StartError> {
-    let console = Console::traced(&run.plan)?;
-    let held = hold(run.plan, &run.target, run.plenary.as_str(), &console).await;
+/// Runs to the end, prints a summary of each plenary, and tells the exit code: the worst.
+pub(super) async fn run(runs: Vec<Run>) -> Result<ExitCode, StartError> {
+    let Some(first) = runs.first() else { return Ok(ExitCode::Ok) };
+    // What concerns the console is the same for all.
+    let console = Console::traced(&first.plan)?;
+    let held = hold(runs, &console).await;
     console.close().await;
-    let summary = held?;
-    tell(&words::render(&summary));
-    Ok(code_of(&summary))
+    let summaries = held?;
+    let pages: Vec<String> = summaries.iter().map(words::render).collect();
+    tell(&pages.join("\n\n"));
+    let codes = summaries.iter().map(code_of);
+    Ok(codes.max_by_key(|code| severity(*code)).unwrap_or(ExitCode::Ok))
 }
 
 /// The exit code of a summary's verdict.
@@ -42,11 +36,23 @@ pub(super) fn code_of(summary: &Summary) -> ExitCode {
     ExitCode::ALL.into_iter().find(|code| code.number() == summary.verdict.code).unwrap_or(ExitCode::Threshold)
 }
 
+/// Which of several verdicts the process ends with: the higher, as a single run ranks them too.
+fn severity(code: ExitCode) -> u8 {
+    match code {
+        ExitCode::Ok => 0,
+        ExitCode::Threshold => 1,
+        ExitCode::Void => 2,
+        ExitCode::Refused => 3,
+        ExitCode::Interrupted => 4,
+        ExitCode::Usage | ExitCode::Environment => 5,
+    }
+}
+
 /// Where people look: the terminal, the log lines on it, and traces.
 pub(super) struct Console {
     pub(super) screen: Screen,
     pub(super) logs: Logs,
-    tracing: Tracing,
+    pub(super) tracing: Tracing,
 }
 
 impl Console {
@@ -79,120 +85,44 @@ impl Console {
     }
 }
 
-/// Holds a load on a target until its end; the summary of it.
-pub(super) async fn hold(plan: Plan, target: &TargetUrl, slug: &str, console: &Console) -> Result<Summary, StartError> {
+/// Holds loads until their ends: a summary of each, in their order.
+///
+/// Nothing is sent before all of them are ready to begin; then each ends by itself, and signals
+/// concern all.
+pub(super) async fn hold(runs: Vec<Run>, console: &Console) -> Result<Vec<Summary>, StartError> {
     // First of all: from here on a signal is a wish, and not the end of the process.
-    let mut signals = Signals::listen()?;
+    let signals = Signals::listen()?;
     limits::raise_open_files();
-    let clock = Clock::start();
-    let metrics = Arc::new(Metrics::new().map_err(|e| StartError::environment("the metrics", e.to_string()))?);
-    metrics.run_info(plan.report.run_id.as_str(), slug, &plan.crowd.shard.to_string());
-    let mut cache = Cache::open(plan.crowd.cache.clone(), target.to_string()).await?;
-    let password = cache.password(plan.crowd.password.clone()).await?;
-    let probe = Arc::clone(&metrics);
-    console.tracing.watched_by(&metrics);
-    let driver = assemble::driver(target, slug, &plan.connection, clock, probe, console.tracing.header())?;
-    if plan.connection.insecure {
-        tracing::warn!("--insecure-skip-verify: whoever stands between here and the server can read the passwords");
+    let (clock, several) = (Clock::start(), runs.len() > 1);
+    let mut holds = Vec::new();
+    for run in runs {
+        holds.push(Hold::prepare(run, clock, console, several).await?);
     }
-    let chats = console.tracing.chats(assemble::shard_seed(&plan));
-    let world = assemble::world(&plan, driver, clock, Arc::clone(&metrics), &mut cache, password, chats)?;
-    let rig = Rig::new(world, plan);
-    metrics.open_books(Arc::new(Books(Arc::clone(&rig.world))));
-    let over = CancellationToken::new();
-    let exposition = serve(&rig, over.clone()).await?;
-    forecast(&rig.plan);
-    announce(&rig.plan, exposition.addr(), target, slug);
-    let view = View::new(
-        Arc::clone(&rig.world),
-        Arc::clone(&rig.plan),
-        Arc::clone(&rig.course),
-        Arc::clone(&rig.judge),
-        slug.into(),
-    );
-    let end = until_the_end(&rig, &mut signals, cache, console, view.clone(), &exposition).await?;
-    let summary = view.summary(end);
-    if let Some(path) = rig.plan.report.summary.clone()
-        && let Err(error) = view.write(path, summary.clone()).await
-    {
-        say(&format!("soakrig: --summary: {error}"));
+    let mut machine = Machine::read();
+    for hold in &holds {
+        hold.forecast(&mut machine);
+        hold.announce();
     }
-    over.cancel();
-    exposition.stopped().await;
-    Ok(summary)
-}
-
-async fn serve<D: Driver>(rig: &Rig<D>, stop: CancellationToken) -> Result<Exposition, StartError> {
-    exposition::serve(rig.plan.report.metrics_listen, Arc::clone(&rig.world.metrics), rig.readiness(), stop)
-        .await
-        .map_err(|e| StartError::environment("--metrics-listen", e.to_string()))
-}
-
-/// Says what the run will cost, and what of it is more than the machine has.
-fn forecast(plan: &Plan) {
-    let (parts, room) = (f64::from(plan.crowd.shard.of()), plan.crowd.fleet_range.len());
-    let whole = |volume: Volume| match volume {
-        Volume::Total(rate) => rate.per_second() * parts,
-        each => each.per_second(room as usize),
-    };
-    let stay = plan.traffic.breakout_stay;
-    let load = Load {
-        users: u64::from(plan.crowd.range.len()),
-        room: u64::from(room),
-        chats: whole(plan.traffic.chat),
-        leaves: whole(plan.traffic.leave),
-        breakouts: whole(plan.traffic.breakout),
-        breakout_stay: (stay.min() + stay.max()).as_secs_f64() / 2.0,
-        horizon: plan.terms.horizon.as_secs_f64(),
-        sources: plan.connection.source_ips.len().max(1) as u64,
-    };
-    let forecast = Forecast::of(&load, &Machine::read());
-    for line in forecast.to_string().lines() {
-        say(line);
+    until_the_end(&mut holds, signals, console).await?;
+    let mut summaries = Vec::new();
+    for hold in holds {
+        summaries.push(hold.close().await);
     }
+    Ok(summaries)
 }
 
-fn announce(plan: &Plan, metrics: SocketAddr, target: &TargetUrl, slug: &str) {
-    let range = plan.crowd.range;
-    tracing::info!(
-        run = plan.report.run_id.as_str(),
-        seed = plan.traffic.seed,
-        "holding {} users ({} to {}) on {target}, event {slug}; metrics on http://{metrics}/metrics",
-        range.len(),
-        plan.crowd.template.name(range.min()),
-        plan.crowd.template.name(range.max() - 1),
-    );
-}
-
-/// The preflight and the run, and what signals make of them.
-async fn until_the_end<D: Driver>(
-    rig: &Rig<D>,
-    signals: &mut Signals,
-    cache: Cache,
-    console: &Console,
-    view: View<D>,
-    exposition: &Exposition,
-) -> Result<End, StartError> {
+/// Waits for the ends of all, and tells them what signals ask for.
+async fn until_the_end(holds: &mut [Hold], mut signals: Signals, console: &Console) -> Result<(), StartError> {
+    let rigs: Vec<_> = holds.iter().map(|hold| Arc::clone(&hold.rig)).collect();
     let second = async {
         signals.next().await;
         tracing::info!("stopping: deliveries settle, then the sockets close; a second signal ends at once");
-        rig.stop();
+        rigs.iter().for_each(|rig| rig.stop());
         signals.next().await;
-    };
-    let running = async {
-        if let Err(failure) = rig.world.driver.preflight().await {
-            if is_hopeless(failure.kind) {
-                return Ok(End::Refused(refusal(&failure)));
-            }
-            tracing::warn!(%failure, "the target is not well; starting all the same");
-        }
-        let end = rig.run(cache, console, view).await;
-        exposition.last_look().await;
-        end
     };
     tokio::select! {
         biased;
-        () = second => Ok(End::Aborted),
-        end = running => end,
+        () = second => Ok(()),
+        ended = try_join_all(holds.iter_mut().map(|hold| hold.run(console))) => ended.map(|_| ()),
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct View<D: Driver> {
     course: Arc<Mutex<Course>>,
     judge: Arc<Mutex<Judge>>,
     slug: Arc<str>,
+    /// Whether the status has to say which plenary it is of.
+    several: bool,
 }
 
 impl<D: Driver> Clone for View<D> {
@@ -47,6 +49,7 @@ impl<D: Driver> Clone for View<D> {
             course: Arc::clone(&self.course),
             judge: Arc::clone(&self.judge),
             slug: Arc::clone(&self.slug),
+            several: self.several,
         }
     }
 }
@@ -58,8 +61,9 @@ impl<D: Driver> View<D> {
         course: Arc<Mutex<Course>>,
         judge: Arc<Mutex<Judge>>,
         slug: Arc<str>,
+        several: bool,
     ) -> Self {
-        Self { world, plan, course, judge, slug }
+        Self { world, plan, course, judge, slug, several }
     }
 
     /// The summary as of now.
@@ -118,7 +122,8 @@ impl<D: Driver> View<D> {
 
     /// Shows the status every second.
     pub(super) async fn show(self, screen: Screen, until: CancellationToken) {
-        let mut progress = Progress::on(&screen);
+        let title = self.several.then(|| self.slug.to_string());
+        let mut progress = Progress::on(&screen, title);
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut pulse = Pulse::default();

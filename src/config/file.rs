@@ -1,7 +1,8 @@
 //! The TOML file as written: keys, values, and the line of each.
 //!
-//! Keys are the names of the flags, in kebab or snake case, at the top level. It gives texts
-//! and leaves their meaning to the values' own types.
+//! Keys are the names of the flags, in kebab or snake case, at the top level, or in a table
+//! `[[plenary]]` for one of several plenaries. It gives texts and leaves their meaning to the
+//! values' own types.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -16,11 +17,39 @@ use super::value::{Given, shown};
 
 /// No configuration is larger.
 const LIMIT: u64 = 1 << 20;
+/// Nobody has more events at once; each costs a port and a ledger.
+const MOST_PLENARIES: usize = 100;
+/// What holds for the whole process or its server, and cannot differ between plenaries.
+const COMMON: [&str; 21] = [
+    "url",
+    "password",
+    "password_file",
+    "cache_file",
+    "read_only_cache",
+    "shard",
+    "shards",
+    "ca_file",
+    "insecure_skip_verify",
+    "source_ip",
+    "max_frame",
+    "http_timeout",
+    "run_id",
+    "otlp_endpoint",
+    "no_traceparent",
+    "log_format",
+    "verbose",
+    "presence",
+    "listen",
+    "control",
+    "prefix",
+];
 
 /// What a file says.
 #[derive(Debug)]
 pub(crate) struct File {
     pub(crate) entries: Vec<Entry>,
+    /// One for each `[[plenary]]`, in the file's order; the slug is its entry `plenary`.
+    pub(crate) tables: Vec<Vec<Entry>>,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -38,13 +67,12 @@ pub(crate) fn read(path: &Path) -> Result<File, StartError> {
         return Err(unreadable("larger than 1 MiB: not a configuration file".to_owned()));
     }
     let text = String::from_utf8(text).map_err(|_| unreadable("not valid UTF-8".to_owned()))?;
-    let mut entries = parse(path, &text)?;
-    entries.sort_by_key(|entry| line_of(&entry.origin));
+    let (entries, tables) = parse(path, &text)?;
     let mut warnings = Vec::new();
     if open_to_others && entries.iter().any(|entry| entry.key == "password") {
         warnings.push(format!("{} holds a password and every user of this machine can read it", path.display()));
     }
-    Ok(File { entries, warnings })
+    Ok(File { entries, tables, warnings })
 }
 
 fn load(path: &Path) -> std::io::Result<(Vec<u8>, bool)> {
@@ -63,34 +91,107 @@ fn line_of(origin: &Origin) -> usize {
     }
 }
 
-fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, StartError> {
-    let line = |at: usize| text.bytes().take(at).filter(|b| *b == b'\n').count() + 1;
-    let at_line = |line: usize, why: String| StartError::environment(format!("{}:{line}", path.display()), why);
+/// Where in a file keys stand, and which are known there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Top,
+    Plenary,
+}
+
+impl Level {
+    /// The option that a key means here.
+    fn known(self, name: &str) -> Result<&'static str, String> {
+        let snake = name.replace('-', "_");
+        match Settings::keys().find(|key| *key == snake) {
+            _ if self == Self::Plenary && snake == "slug" => Ok("plenary"),
+            Some("plenary") if self == Self::Plenary => Err("the plenary of a table is its slug".to_owned()),
+            Some(key) if self == Self::Plenary && COMMON.contains(&key) => {
+                Err(format!("{} holds for all plenaries: it belongs above the first [[plenary]]", in_file(key)))
+            }
+            Some(key) => Ok(key),
+            None => {
+                let hint = nearest(&in_file(&snake), Settings::keys().map(in_file));
+                Err(format!("unknown key {}{hint}", shown(name)))
+            }
+        }
+    }
+}
+
+/// A file's text while it is read.
+struct Source<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+type Parsed = (Vec<Entry>, Vec<Vec<Entry>>);
+
+fn parse(path: &Path, text: &str) -> Result<Parsed, StartError> {
+    let source = Source { path, text };
     // The error's own Display quotes the line, which may hold a password.
     let table = DeTable::parse(text).map_err(|e| {
         let start = e.span().map_or(0, |span| span.start);
-        at_line(line(start), format!("not TOML: {}", e.message()))
+        source.wrong(source.line(start), format!("not TOML: {}", e.message()))
     })?;
-    let mut entries: Vec<Entry> = Vec::new();
-    for (name, value) in table.get_ref() {
-        let line = line(name.span().start);
-        let key = known(name.get_ref()).map_err(|why| at_line(line, why))?;
-        if let Some(other) = entries.iter().find(|entry| entry.key == key) {
-            let why = format!("{} is given twice, on line {} too", in_file(key), line_of(&other.origin));
-            return Err(at_line(line, why));
-        }
-        let given = given(value.get_ref()).map_err(|why| at_line(line, format!("{}: {why}", in_file(key))))?;
-        entries.push(Entry { key, given, origin: Origin::File { path: PathBuf::from(path), line } });
-    }
-    Ok(entries)
+    let mut table = table.into_inner();
+    let several = |value: &DeValue<'_>| match value {
+        DeValue::Array(items) => items.iter().any(|item| matches!(item.get_ref(), DeValue::Table(_))),
+        DeValue::Table(_) => true,
+        _ => false,
+    };
+    let plenaries = match table.get("plenary") {
+        Some(value) if several(value.get_ref()) => table.remove("plenary"),
+        _ => None,
+    };
+    let tables = plenaries.map_or(Ok(Vec::new()), |value| source.tables(value.get_ref(), value.span().start))?;
+    Ok((source.entries(&table, Level::Top)?, tables))
 }
 
-fn known(name: &str) -> Result<&'static str, String> {
-    let snake = name.replace('-', "_");
-    Settings::keys().find(|key| *key == snake).ok_or_else(|| {
-        let hint = nearest(&in_file(&snake), Settings::keys().map(in_file));
-        format!("unknown key {}{hint}", shown(name))
-    })
+impl Source<'_> {
+    fn line(&self, at: usize) -> usize {
+        self.text.bytes().take(at).filter(|b| *b == b'\n').count() + 1
+    }
+
+    fn wrong(&self, line: usize, why: String) -> StartError {
+        StartError::environment(format!("{}:{line}", self.path.display()), why)
+    }
+
+    fn tables(&self, value: &DeValue<'_>, start: usize) -> Result<Vec<Vec<Entry>>, StartError> {
+        let not_tables =
+            |at| self.wrong(self.line(at), "plenaries are tables headed [[plenary]], each with a slug".to_owned());
+        let DeValue::Array(items) = value else { return Err(not_tables(start)) };
+        if items.len() > MOST_PLENARIES {
+            return Err(self.wrong(self.line(start), format!("more than {MOST_PLENARIES} plenaries")));
+        }
+        let mut tables = Vec::new();
+        for item in items.iter() {
+            let at = item.span().start;
+            let DeValue::Table(table) = item.get_ref() else { return Err(not_tables(at)) };
+            let entries = self.entries(table, Level::Plenary)?;
+            if !entries.iter().any(|entry| entry.key == "plenary") {
+                let why = "a [[plenary]] without its slug";
+                return Err(self.wrong(self.line(at), why.to_owned()).remedy("add slug = \"...\" to the table"));
+            }
+            tables.push(entries);
+        }
+        Ok(tables)
+    }
+
+    /// The entries of a table, in the file's order.
+    fn entries(&self, table: &DeTable<'_>, level: Level) -> Result<Vec<Entry>, StartError> {
+        let mut entries: Vec<Entry> = Vec::new();
+        for (name, value) in table {
+            let line = self.line(name.span().start);
+            let key = level.known(name.get_ref()).map_err(|why| self.wrong(line, why))?;
+            if let Some(other) = entries.iter().find(|entry| entry.key == key) {
+                let why = format!("{} is given twice, on line {} too", in_file(key), line_of(&other.origin));
+                return Err(self.wrong(line, why));
+            }
+            let given = given(value.get_ref()).map_err(|why| self.wrong(line, format!("{}: {why}", in_file(key))))?;
+            entries.push(Entry { key, given, origin: Origin::File { path: PathBuf::from(self.path), line } });
+        }
+        entries.sort_by_key(|entry| line_of(&entry.origin));
+        Ok(entries)
+    }
 }
 
 fn given(value: &DeValue<'_>) -> Result<Given, String> {
@@ -125,7 +226,7 @@ mod tests {
 
     fn entries(text: &str) -> Result<Vec<(&'static str, Given)>, String> {
         parse(Path::new("soak.toml"), text)
-            .map(|entries| entries.into_iter().map(|entry| (entry.key, entry.given)).collect())
+            .map(|(entries, _)| entries.into_iter().map(|entry| (entry.key, entry.given)).collect())
             .map_err(|e| e.to_string())
     }
 
@@ -163,6 +264,40 @@ mod tests {
             let error = entries(text).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn each_plenary_has_its_table() {
+        let text = "seed = 1\n[[plenary]]\nslug = \"a\"\nchat-rate = \"5/s\"\n\n[[plenary]]\nslug = \"b\"\n";
+        let (top, tables) = parse(Path::new("soak.toml"), text).unwrap();
+        assert_eq!(top.len(), 1);
+        let said = |n: usize| tables[n].iter().map(|e| (e.key, e.given.clone())).collect::<Vec<_>>();
+        assert_eq!(said(0), [("plenary", one("a")), ("chat_rate", one("5/s"))]);
+        assert_eq!(said(1), [("plenary", one("b"))]);
+        assert_eq!(line_of(&tables[1][0].origin), 7);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_plenarys_table_is_said() {
+        for (text, expected) in [
+            ("[[plenary]]\nchat-rate = \"5/s\"\n", "soak.toml:1: a [[plenary]] without its slug"),
+            ("[[plenary]]\nslug = \"a\"\nurl = \"http://x\"\n", "soak.toml:3: url holds for all plenaries"),
+            ("[[plenary]]\nplenary = \"a\"\n", "soak.toml:2: the plenary of a table is its slug"),
+            ("[[plenary]]\nslugg = \"a\"\n", "soak.toml:2: unknown key slugg"),
+            ("[plenary]\nslug = \"a\"\n", "plenaries are tables headed [[plenary]]"),
+            ("plenary = [\"a\", {slug = \"b\"}]\n", "plenaries are tables headed [[plenary]]"),
+            ("slug = \"a\"\n", "soak.toml:1: unknown key slug"),
+        ] {
+            let error = entries(text).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+        let many = "[[plenary]]\nslug = \"a\"\n".repeat(MOST_PLENARIES + 1);
+        assert!(entries(&many).unwrap_err().contains("more than 100 plenaries"));
+    }
+
+    #[test]
+    fn what_is_common_to_all_plenaries_are_options() {
+        assert!(COMMON.iter().all(|key| Settings::keys().any(|known| known == *key)));
     }
 
     #[test]

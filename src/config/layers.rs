@@ -11,7 +11,7 @@ use crate::error::{ExitCode, StartError};
 use super::environment::{Environment, PREFIX};
 use super::file;
 use super::settings::Settings;
-use super::value::{Given, ValueError, shown};
+use super::value::{Given, Slug, ValueError, shown};
 
 /// Options that say the same thing in different ways: where a higher layer gives one of
 /// them, lower layers do not give another.
@@ -45,13 +45,34 @@ pub(crate) struct Entry {
 }
 
 /// The options of all layers, and where each came from.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Layers {
     /// The options.
     pub settings: Settings,
     /// What should be said, but keeps nothing from starting.
     pub warnings: Vec<String>,
+    /// The `[[plenary]]` tables of the file, in its order.
+    pub plenaries: Vec<Table>,
     origins: BTreeMap<&'static str, Origin>,
+}
+
+/// One of several plenaries in a file: its table lies under flags and variables, and over the
+/// file's top level.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// The plenary.
+    pub slug: Slug,
+    /// All options as they are for it.
+    pub layers: Layers,
+    entries: Vec<Entry>,
+}
+
+impl Table {
+    /// Whether the option's value is one that the table itself gives.
+    #[must_use]
+    pub fn gives(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key && self.layers.origin(key) == Some(&entry.origin))
+    }
 }
 
 impl Layers {
@@ -63,15 +84,32 @@ impl Layers {
     /// the file; a file that cannot be read.
     pub fn stack(flags: Settings, config: Option<PathBuf>, environment: &Environment) -> Result<Self, StartError> {
         let origins = Settings::keys().filter(|key| flags.is_set(key)).map(|key| (key, Origin::Flag)).collect();
-        let mut layers = Self { settings: flags, origins, warnings: Vec::new() };
+        let mut layers = Self { settings: flags, origins, warnings: Vec::new(), plenaries: Vec::new() };
         let variables = layers.variables(environment)?;
         layers.lay_under(&variables)?;
         if let Some(path) = config.or_else(|| environment.get("SOAKRIG_CONFIG").map(PathBuf::from)) {
             let file = file::read(&path)?;
+            let upper = layers.clone();
             layers.warnings.extend(file.warnings);
             layers.lay_under(&file.entries)?;
+            let tables = file.tables.into_iter().map(|entries| upper.table(entries, &file.entries));
+            layers.plenaries = tables.collect::<Result<_, _>>()?;
         }
         Ok(layers)
+    }
+
+    /// Lays a plenary's table under these layers, and the file's top level under that.
+    fn table(&self, entries: Vec<Entry>, top: &[Entry]) -> Result<Table, StartError> {
+        let mut alone = Self::default();
+        alone.lay_under(&entries)?;
+        let slug = alone.settings.plenary.plenary.ok_or_else(|| {
+            // The file's reader has seen to it that each table has one.
+            StartError::environment("[[plenary]]", "a table without its slug")
+        })?;
+        let mut layers = Self { warnings: Vec::new(), ..self.clone() };
+        layers.lay_under(&entries)?;
+        layers.lay_under(top)?;
+        Ok(Table { slug, layers, entries })
     }
 
     /// Where a key's value came from; `None` where it has none.

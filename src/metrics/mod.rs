@@ -39,7 +39,7 @@ pub use self::process::ProcessFigures;
 
 use crate::chat::{
     Action, ClockEvent, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, RunPhase, SaturationReason,
-    SentKind, Socket, SpanFate, Step,
+    SaveOutcome, SentKind, Socket, SpanFate, Step,
 };
 use books::{Books, BooksCollector};
 use families::Family;
@@ -83,6 +83,7 @@ pub struct Metrics {
     /// How much time each kind of event was about, in microseconds; for the summary alone.
     clock_micros: [AtomicU64; ClockEvent::COUNT],
     dns_changes: Tally<()>,
+    session_saves: Tally<SaveOutcome>,
     logs_suppressed: Tally<()>,
     spans: Spans,
 }
@@ -115,6 +116,7 @@ impl Metrics {
             clock_events: Tally::new(&families::CLOCK_EVENTS, |_| true)?,
             clock_micros: std::array::from_fn(|_| AtomicU64::new(0)),
             dns_changes: Tally::new(&families::DNS_CHANGES, |()| true)?,
+            session_saves: Tally::new(&families::SESSION_SAVES, |_| true)?,
             logs_suppressed: Tally::new(&families::LOGS_SUPPRESSED, |()| true)?,
             spans: Spans::default(),
         };
@@ -146,6 +148,7 @@ impl Metrics {
             Box::new(self.saturated.clone()),
             Box::new(self.clock_events.clone()),
             Box::new(self.dns_changes.clone()),
+            Box::new(self.session_saves.clone()),
             Box::new(self.logs_suppressed.clone()),
             Box::new(SpansCollector::new(self.spans.clone())?),
             Box::new(ProcessCollector::new()?),

@@ -67,6 +67,7 @@ fn busy() -> Metrics {
     metrics.logs_suppressed(9);
     metrics.clock_event(ClockEvent::Suspend, Duration::from_secs(600));
     metrics.dns_changed();
+    metrics.sessions_saved(crate::chat::SaveOutcome::Failed);
     assert!(metrics.watch_spans(|fate| if fate == SpanFate::QueueFull { 4 } else { 0 }));
     metrics
 }

@@ -99,6 +99,18 @@ impl Forecast {
         forecast
     }
 
+    /// What of the machine is left for another load on the same server, by the same process.
+    #[must_use]
+    pub fn leaves(&self, machine: Machine) -> Machine {
+        let less = |limit: Option<u64>, needed: f64| limit.map(|limit| limit.saturating_sub(needed.ceil() as u64));
+        Machine {
+            files: less(machine.files, self.sockets),
+            ports: less(machine.ports, self.sockets / self.load.sources.max(1) as f64),
+            memory: less(machine.memory, self.memory),
+            cores: machine.cores,
+        }
+    }
+
     fn warn(&self, machine: &Machine) -> Vec<String> {
         let over = |needed: f64, limit: Option<u64>| limit.filter(|limit| needed > *limit as f64);
         let mut warnings = Vec::new();
@@ -220,6 +232,19 @@ mod tests {
         let nobody = Load { users: 0, room: 0, ..DEMO };
         let forecast = Forecast::of(&nobody, &MACHINE);
         assert!(forecast.warnings.is_empty() && forecast.sockets == 0.0 && forecast.ramp_list_bytes == 0.0);
+    }
+
+    #[test]
+    fn a_second_load_finds_what_the_first_has_left() {
+        let half = Load { users: 8_000, room: 8_000, chats: 0.1, leaves: 0.0, breakouts: 0.0, sources: 2, ..DEMO };
+        let first = Forecast::of(&half, &MACHINE);
+        assert!(first.warnings.is_empty(), "{:?}", first.warnings);
+        let left = first.leaves(MACHINE);
+        assert_eq!((left.files, left.ports, left.cores), (Some(12_000), Some(24_232), Some(2)));
+        assert!(left.memory < MACHINE.memory);
+        let third = Forecast::of(&half, &Forecast::of(&half, &left).leaves(left));
+        assert!(third.warnings.iter().any(|warning| warning.contains("files")), "{:?}", third.warnings);
+        assert_eq!(first.leaves(Machine::default()), Machine::default());
     }
 
     #[test]

@@ -99,6 +99,8 @@ fn course(status: &Status) -> String {
 /// Shows the status, on a terminal or in the log.
 #[derive(Debug)]
 pub struct Progress {
+    /// In front of the status, with a colon; empty where there is only one run.
+    title: String,
     shown: Shown,
 }
 
@@ -109,15 +111,15 @@ enum Shown {
 }
 
 impl Progress {
-    /// A bar where the screen has bars, log lines else.
+    /// A bar where the screen has bars, log lines else; with a title where there are several.
     #[must_use]
-    pub fn on(screen: &Screen) -> Self {
+    pub fn on(screen: &Screen, title: Option<String>) -> Self {
         let shown = if screen.has_bars() {
             Shown::Bar { bar: screen.add(ProgressBar::no_length()), phase: None }
         } else {
             Shown::Lines { last: None }
         };
-        Self { shown }
+        Self { title: title.map_or_else(String::new, |title| format!("{title}: ")), shown }
     }
 
     /// Shows this; to be called each second.
@@ -130,14 +132,14 @@ impl Progress {
                 }
                 bar.set_length(status.target);
                 bar.set_position(status.connected.min(status.target));
-                bar.set_prefix(course(status));
+                bar.set_prefix(format!("{}{}", self.title, course(status)));
                 bar.set_message(line(status));
                 bar.tick();
             }
             Shown::Lines { last } => {
                 if is_due(*last, status) {
                     *last = Some((status.phase, status.elapsed));
-                    log(status);
+                    log(&self.title, status);
                 }
             }
         }
@@ -160,13 +162,13 @@ fn is_due(last: Option<(Phase, Duration)>, status: &Status) -> bool {
     phase != status.phase || status.elapsed.saturating_sub(at) + slack >= interval
 }
 
-fn log(status: &Status) {
+fn log(title: &str, status: &Status) {
     tracing::info!(
         connected = status.connected,
         users = status.target,
         lost = status.lost,
         errors = status.errors,
-        "{}: {}",
+        "{title}{}: {}",
         course(status),
         line(status)
     );
@@ -258,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_bar_goes_through_all_phases() {
-        let mut progress = Progress::on(&Screen::with_bars(ProgressDrawTarget::hidden()));
+        let mut progress = Progress::on(&Screen::with_bars(ProgressDrawTarget::hidden()), None);
         for phase in [Phase::Ramp, Phase::Hold, Phase::Settle] {
             progress.tick(&Status { phase, ..holding() });
         }

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 import boto3
 import pytest
@@ -24,16 +25,24 @@ PASSWORD = "Str$ng %s \"passphrase\" 7"
 
 
 def pytest_addoption(parser):
-    """--quick leaves out what needs booted hosts for minutes."""
+    """--quick leaves out what needs booted hosts for minutes; --lane takes one of two halves."""
     parser.addoption("--quick", action="store_true", help="leave out the tests marked slow")
+    parser.addoption("--lane", choices=["cloud", "rest"], help="one of two parts that take about as long")
+
+
+def in_the_cloud(item):
+    """Whether a test belongs to the lane of the EC2 plays; one of the long ones goes to the other."""
+    return item.path.name == "test_ec2.py" and item.name != "test_a_whole_run"
 
 
 def pytest_collection_modifyitems(config, items):
     """Deselect, not skip: a test that was left out does not count as looked at."""
-    if config.getoption("--quick"):
-        slow = [item for item in items if item.get_closest_marker("slow")]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+    lane = config.getoption("--lane")
+    left = [item for item in items
+            if (config.getoption("--quick") and item.get_closest_marker("slow"))
+            or (lane and in_the_cloud(item) != (lane == "cloud"))]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in left]
 
 
 def pytest_configure(config):
@@ -42,13 +51,16 @@ def pytest_configure(config):
 
 
 @pytest.fixture(scope="session")
-def binary():
-    """The binary that SOAKRIG_BINARY names, else the one that cargo built last."""
+def binary(tmp_path_factory):
+    """The binary that SOAKRIG_BINARY names, else the one that cargo built last; without its
+    debugging symbols, since it is copied to every host."""
     named = os.environ.get("SOAKRIG_BINARY")
     built = [pathlib.Path(named)] if named else [
         path for path in (REPOSITORY / "target/debug/soakrig", REPOSITORY / "target/release/soakrig") if path.exists()]
     assert built, "there is no binary yet: cargo build"
-    return max(built, key=lambda path: path.stat().st_mtime).resolve()
+    stripped = tmp_path_factory.mktemp("binary") / "soakrig"
+    lab.command("strip", "-o", str(stripped), str(max(built, key=lambda path: path.stat().st_mtime)))
+    return stripped
 
 
 @pytest.fixture(scope="session")
@@ -83,10 +95,16 @@ def target(binary, tmp_path):
     """The embedded target on the lab's network."""
     lab.make_bridge()
     with open(tmp_path / "target.log", "wb") as log:
-        process = subprocess.Popen([binary, "target", "--listen", f"{lab.CONTROLLER}:8000"], stdout=log, stderr=log)
+        process = subprocess.Popen([binary, "target", "--listen", "0.0.0.0:8000"], stdout=log, stderr=log)
         yield process
         process.terminate()
-        process.wait(30)
+        process.wait(60)
+
+
+def target_counts():
+    """What the target itself counted; it tells that to its own machine only."""
+    with urllib.request.urlopen("http://127.0.0.1:8000/_target/counts", timeout=30) as answer:
+        return json.load(answer)
 
 
 class Cloud:
@@ -103,7 +121,7 @@ class Cloud:
             env={**os.environ, "MOTO_AMIS_PATH": str(REPOSITORY / "tests/fleet/images.json")})
         self.ec2 = boto3.client("ec2", region_name=REGION, endpoint_url=self.url,
                                 aws_access_key_id="test", aws_secret_access_key="test")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             try:
                 self.ec2.create_key_pair(KeyName="loadtest")
@@ -121,9 +139,9 @@ class Cloud:
         return [one for group in found["Reservations"] for one in group["Instances"]]
 
     def stop(self):
-        """End the server."""
-        self.process.terminate()
-        self.process.wait(20)
+        """End the server, whether or not it comes to hear of it: it keeps nothing."""
+        self.process.kill()
+        self.process.wait(60)
         self.log.close()
 
 
@@ -199,7 +217,7 @@ class Fleet:
     def play(self, play, *more, **variables):
         """Run a play to its end."""
         done = subprocess.run(self.words(play, *more, **variables), cwd=ANSIBLE, env=self.environment,
-                              capture_output=True, text=True, check=False, timeout=400, stdin=subprocess.DEVNULL)
+                              capture_output=True, text=True, check=False, timeout=1200, stdin=subprocess.DEVNULL)
         return Outcome(done.returncode, done.stdout + done.stderr)
 
     def begin(self, play, **variables):

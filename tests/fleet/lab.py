@@ -16,6 +16,9 @@ CONTROLLER = "10.77.0.1"
 CGROUPS = [p for p in map(pathlib.Path, ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified")) if p.is_dir()] \
     or [pathlib.Path("/sys/fs/cgroup")]
 
+# Control groups are not in a namespace: their names must not meet those of another run.
+SESSION = os.urandom(4).hex()
+
 TARGET = """[Unit]
 Description=A host of the fleet's tests
 Requires=basic.target
@@ -44,7 +47,7 @@ Subsystem sftp /usr/lib/openssh/sftp-server
 
 def command(*words, **options):
     """Run to the end; what it printed, or an error that says so."""
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120, **options)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300, **options)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(map(str, words))}: {done.returncode}: {done.stderr.strip()}")
     return done.stdout
@@ -68,7 +71,7 @@ class Host:
         self.root = self.directory / "root"
         self.key = pathlib.Path(key)
         self.process = None
-        self.groups = [base / f"soakrig-lab-{os.getpid()}-{self.name}" for base in CGROUPS]
+        self.groups = [base / f"soakrig-lab-{SESSION}-{self.name}" for base in CGROUPS]
 
     def start(self):
         """Boot, and return once sshd answers."""
@@ -160,7 +163,7 @@ class Host:
             command("rm", "-rf", str(self.root / left))
 
     def _wait_for_ssh(self):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             if not self.running():
                 break

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The fleet's checks. --quick leaves out those that boot hosts; other words go to pytest.
+# The fleet's checks, in two lanes beside each other. --quick leaves out those that boot hosts;
+# with other words there is one lane, and they go to pytest.
 #
 # What is looked at, each with the real tool (versions: requirements.txt):
 #   lint        ansible-lint's production profile; shell scripts parsed; vault and just calls
@@ -31,10 +32,38 @@ if ! cmp -s "$here/requirements.txt" "$stamp"; then
     cp "$here/requirements.txt" "$stamp"
 fi
 
-# Namespaces of its own: no port, address, mount or process of the tests meets the machine's,
-# and all of them end with this command.
+unshare --net --mount --pid --fork true 2>/dev/null || {
+    echo "tests/fleet/run.sh: this root may not make namespaces; in a container that takes CAP_SYS_ADMIN" >&2
+    exit 1
+}
+
+# Namespaces of its own for each lane: no port, address, mount or process of the tests meets the
+# machine's or the other lane's, and all of them end with this command.
+lane() {
+    unshare --net --mount --pid --fork --mount-proc --kill-child \
+        sh -c 'mkdir -p /run/netns && mount -t tmpfs netns /run/netns && ip link set lo up && exec "$@"' sh \
+        "$venv/bin/python" -m pytest -p no:cacheprovider -q "$@"
+}
+
 cd "$here"
 export PYTHONDONTWRITEBYTECODE=1
-exec unshare --net --mount --pid --fork --mount-proc --kill-child \
-    sh -c 'mkdir -p /run/netns && mount -t tmpfs netns /run/netns && ip link set lo up && exec "$@"' sh \
-    "$venv/bin/python" -m pytest -p no:cacheprovider -q "$@"
+case $* in
+    '' | --quick) ;;
+    *)
+        lane "$@"
+        exit
+        ;;
+esac
+
+told=$(mktemp)
+lane --lane=cloud "$@" >"$told" 2>&1 &
+cloud=$!
+trap 'kill "$cloud" 2>/dev/null; rm -f "$told"' EXIT
+trap 'exit 130' INT TERM
+failed=0
+echo "lane: units, manifests, hosts of one's own"
+lane --lane=rest "$@" || failed=1
+wait "$cloud" || failed=1
+echo "lane: EC2"
+cat "$told"
+exit "$failed"

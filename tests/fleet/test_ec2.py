@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import PASSWORD
+from conftest import PASSWORD, target_counts
 
 
 # For fleets whose addresses lead nowhere: fail at once, not after the patience a real night needs.
@@ -109,6 +109,11 @@ def test_a_whole_run(ec2_fleet, cloud, hosts, target):
         assert books[0]["expected"] == sum(one["expected"] for one in books[1:]) > 0
         assert books[0]["on_time"] == sum(one["on_time"] for one in books[1:])
         assert books[0]["lost"] == 0
+    # Both sides of the wire counted the same.
+    counts = target_counts()
+    assert merged["messages"]["sent"]["chat"] == counts["received"]["chats"]
+    assert merged["messages"]["received"]["chat"] == counts["sent"]["chats_written"]
+    assert counts["accounts"]["signed_up"] == merged["users"]["target"] == 100
     assert len(cloud.instances("terminated")) == 3
     assert cloud.instances() == []
 
@@ -189,9 +194,9 @@ def test_the_controller_is_killed_and_the_instances_end_themselves(ec2_fleet, cl
     # The second, absolute end stands too, two minutes behind the first.
     left = int(spare.ssh("echo $(( $(date -d \"$(systemctl show soakrig-expiry.timer -p NextElapseUSecRealtime --value)\" +%s)"
                          " - $(date +%s) ))"))
-    assert 200 <= left <= 241
-    wait_until(lambda: not spare.running(), 180, "the host outlived its time")
-    assert 60 <= time.monotonic() - began <= 160
+    assert 120 <= left <= 241
+    wait_until(lambda: not spare.running(), 300, "the host outlived its time")
+    assert 60 <= time.monotonic() - began <= 280
     # Later a controller with an empty memory finds and ends them by their tags.
     shutil.rmtree(fleet.state)
     fleet.play("terminate.yml").expect()

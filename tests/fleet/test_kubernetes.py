@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -77,6 +78,25 @@ def test_the_number_of_shards_is_the_same_everywhere(overlay, shards):
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
+def test_settings_of_a_run_cannot_be_changed_under_it(overlay):
+    (settings,) = [one for one in of_kind(build(overlay)[1], "ConfigMap") if "SOAKRIG_SHARDS" in one["data"]]
+    assert settings["immutable"] is True and settings["metadata"]["name"] != "soakrig"
+
+
+def test_what_a_job_does_about_each_exit_code(binary):
+    """Every code that the command names has its rule, and none that means success."""
+    told = lab.command(str(binary), "--help")
+    codes = {int(code) for code in re.findall(r"^  (\d+) ", told[told.index("Exit codes:"):], re.M)}
+    (job,) = of_kind(build("example")[1], "Job")
+    rules = {rule["action"]: rule["onExitCodes"] for rule in job["spec"]["podFailurePolicy"]["rules"]}
+    assert {rule["containerName"] for rule in rules.values()} == {"soakrig"}
+    # What comes before any load ends all shards; a verdict is that of one.
+    assert set(rules["FailJob"]["values"]) == {2, 104, 107}
+    assert set(rules["FailIndex"]["values"]) == codes - {0, 2, 104, 107}
+    assert job["spec"]["backoffLimitPerIndex"] == 0
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_a_stop_has_longer_than_the_grace(overlay):
     objects = build(overlay)[1]
     (settings,) = [one for one in of_kind(objects, "ConfigMap") if "SOAKRIG_GRACE" in one["data"]]
@@ -133,7 +153,7 @@ class Podman:
 
     def __call__(self, *words, check=True, **options):
         done = subprocess.run([*self.flags, *words], env=self.environment, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, check=False, timeout=180, **options)
+                              stderr=subprocess.STDOUT, text=True, check=False, timeout=600, **options)
         assert not check or done.returncode == 0, f"podman {words}: {done.stdout}"
         return done.stdout
 
@@ -193,7 +213,7 @@ def test_podman_runs_the_pod_of_the_job(podman, binary, tmp_path):
     podman("play", "kube", "--network", "none", "--start=false", str(manifest))
     # In the cluster an init container waits for the target; here the order of the starts does.
     podman("start", "soakrig-target")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while "8000" not in podman("logs", "soakrig-target", check=False):
         assert time.monotonic() < deadline, "the target did not start"
         time.sleep(0.2)

@@ -76,7 +76,7 @@ def duration(written):
 def test_ansible_lint_finds_nothing():
     fleet_path = f"{BIN}:/usr/bin:/bin"
     done = subprocess.run([BIN / "ansible-lint", "--offline", "--profile", "production", "--nocolor", "."], cwd=ANSIBLE,
-                          capture_output=True, text=True, check=False, timeout=300,
+                          capture_output=True, text=True, check=False, timeout=1200,
                           env={"PATH": fleet_path, "HOME": "/tmp"})
     assert done.returncode == 0, done.stdout + done.stderr
 

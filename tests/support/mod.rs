@@ -55,6 +55,12 @@ impl Process {
         Self { child, lines, seen: Vec::new(), stdout: Some(stdout) }
     }
 
+    /// A command of the test's own making.
+    pub fn command(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::start(command)
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -195,6 +201,14 @@ impl Rig {
     pub fn run(url: &str, slug: &str, cache: &Path, args: &[&str]) -> Self {
         let mut command = soakrig();
         command.args(["run", url, slug, "--cache-file"]).arg(cache).args(args);
+        Self::start(command)
+    }
+
+    /// `soakrig run` as the last arguments of another command, which becomes it.
+    pub fn behind(mut command: Command, url: &str, slug: &str, cache: &Path, args: &[&str]) -> Self {
+        let plain = soakrig();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg(plain.get_program()).args(["run", url, slug, "--cache-file"]).arg(cache).args(args);
         Self::start(command)
     }
 

@@ -10,11 +10,8 @@ use crate::target::Faults;
 
 use super::super::environment::Environment;
 use super::super::layers::{Layers, flag, in_file, variable};
-use super::super::value::{DurationRange, LogFormat, Pacing, Presence, Rate, RunId, Shard, Slug, Switch, TargetUrl};
-use super::{
-    Check, Cleanup, Connection, Demo, Logging, Plan, Report, Run, Target, Task, Terms, Thresholds, Timing, Traffic,
-    Volume,
-};
+use super::super::value::{DurationRange, LogFormat, Pacing, Presence, Rate, RunId, Shard, Switch, TargetUrl};
+use super::{Connection, Demo, Logging, Plan, Report, Target, Task, Terms, Thresholds, Timing, Traffic, Volume};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Where nothing else is said: `/metrics` of a generator.
@@ -43,9 +40,9 @@ pub(super) struct Defaults {
     pub(super) splits: bool,
 }
 
-const RUN: Defaults = Defaults { users: 10, chat: None, duration: None, keeps_sessions: true, splits: true };
+pub(super) const RUN: Defaults = Defaults { users: 10, chat: None, duration: None, keeps_sessions: true, splits: true };
 /// Commands that are no load, and concern the whole range.
-const ERRAND: Defaults = Defaults { splits: false, ..RUN };
+pub(super) const ERRAND: Defaults = Defaults { splits: false, ..RUN };
 const DEMO: Defaults = Defaults {
     users: 50,
     chat: Some(Rate::FIVE_A_SECOND),
@@ -74,39 +71,12 @@ impl<'a> Draft<'a> {
         self.layers.warnings
     }
 
-    /// `soakrig run`.
-    ///
-    /// # Errors
-    /// Options that are missing, do not fit together, or name a file that cannot be read.
-    pub fn run(&mut self) -> Result<Task, StartError> {
-        let (target, plenary) = (self.target()?, self.plenary()?);
-        Ok(Task::Run(Run { target, plenary, plan: self.plan(RUN)? }))
-    }
-
     /// `soakrig demo`.
     ///
     /// # Errors
-    /// As [`Draft::run`].
+    /// Options that do not fit together, or name a file that cannot be read.
     pub fn demo(&mut self) -> Result<Task, StartError> {
         Ok(Task::Demo(Demo { presence: self.presence(), plan: self.plan(DEMO)? }))
-    }
-
-    /// `soakrig check`.
-    ///
-    /// # Errors
-    /// As [`Draft::run`].
-    pub fn check(&mut self) -> Result<Task, StartError> {
-        let (target, plenary, crowd) = (self.target()?, self.plenary()?, self.crowd(ERRAND)?);
-        Ok(Task::Check(Check { target, plenary, crowd, connection: self.connection()?, logging: self.logging() }))
-    }
-
-    /// `soakrig cleanup`.
-    ///
-    /// # Errors
-    /// As [`Draft::run`].
-    pub fn cleanup(&mut self) -> Result<Task, StartError> {
-        let (target, crowd) = (self.target()?, self.crowd(ERRAND)?);
-        Ok(Task::Cleanup(Cleanup { target, crowd, connection: self.connection()?, logging: self.logging() }))
     }
 
     /// `soakrig target`.
@@ -133,7 +103,7 @@ impl<'a> Draft<'a> {
         }))
     }
 
-    fn plan(&mut self, defaults: Defaults) -> Result<Plan, StartError> {
+    pub(super) fn plan(&mut self, defaults: Defaults) -> Result<Plan, StartError> {
         let crowd = self.crowd(defaults)?;
         let shard = crowd.shard;
         Ok(Plan {
@@ -148,7 +118,7 @@ impl<'a> Draft<'a> {
         })
     }
 
-    fn missing(key: &str) -> StartError {
+    pub(super) fn missing(key: &str) -> StartError {
         StartError::usage(flag(key), "not given").remedy(format!(
             "give it on the command line, as {}, or as {} in the file of --config",
             variable(key),
@@ -156,12 +126,8 @@ impl<'a> Draft<'a> {
         ))
     }
 
-    fn target(&self) -> Result<TargetUrl, StartError> {
+    pub(super) fn target(&self) -> Result<TargetUrl, StartError> {
         self.layers.settings.url.url.clone().ok_or_else(|| Self::missing("url"))
-    }
-
-    fn plenary(&self) -> Result<Slug, StartError> {
-        self.layers.settings.plenary.plenary.clone().ok_or_else(|| Self::missing("plenary"))
     }
 
     fn presence(&self) -> Presence {
@@ -240,7 +206,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn connection(&mut self) -> Result<Connection, StartError> {
+    pub(super) fn connection(&mut self) -> Result<Connection, StartError> {
         let typed = self.layers.settings.connection.clone();
         let insecure = typed.insecure_skip_verify.is_some_and(|switch| switch.0);
         if insecure {
@@ -293,7 +259,7 @@ impl<'a> Draft<'a> {
         Err(self.layers.conflict(&[key], why).remedy("give the path of a file in a directory that exists"))
     }
 
-    fn logging(&self) -> Logging {
+    pub(super) fn logging(&self) -> Logging {
         let typed = &self.layers.settings.log;
         Logging {
             format: typed.log_format.unwrap_or(LogFormat::Human),

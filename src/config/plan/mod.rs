@@ -6,6 +6,7 @@
 mod build;
 mod crowd;
 mod password;
+mod plenaries;
 mod task;
 
 use std::net::{IpAddr, SocketAddr};

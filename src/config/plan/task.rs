@@ -12,8 +12,8 @@ use super::{Connection, Crowd, Logging, Plan};
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::large_enum_variant)]
 pub enum Task {
-    /// `soakrig run`.
-    Run(Run),
+    /// `soakrig run`: at least one load; several are held at once.
+    Run(Vec<Run>),
     /// `soakrig demo`.
     Demo(Demo),
     /// `soakrig target`.
@@ -88,7 +88,7 @@ pub struct Cleanup {
     /// The server.
     pub target: TargetUrl,
     /// Whose accounts.
-    pub crowd: Crowd,
+    pub crowds: Vec<Crowd>,
     /// The way to the server.
     pub connection: Connection,
     /// How log lines look.

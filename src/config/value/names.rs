@@ -24,6 +24,15 @@ impl UsernameTemplate {
         format!("{}{number}{}", self.before, self.after)
     }
 
+    /// The number of the user who has this name, if anybody can have it.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<u32> {
+        let digits = name.strip_prefix(&self.before)?.strip_suffix(&self.after)?;
+        let number = digits.parse().ok()?;
+        // Not with leading zeros or a sign: no user is called so.
+        (self.name(number) == name).then_some(number)
+    }
+
     /// The username of the range that is too long for the server, if there is one.
     #[must_use]
     pub fn too_long_in(&self, range: UserRange) -> Option<String> {
@@ -182,6 +191,17 @@ mod tests {
         assert_eq!("%s".parse::<UsernameTemplate>().unwrap().name(3), "3");
         for text in ["", "loadtest", "%s%s", "a%s%d", "100%%s", "load test%s", "%S", "x%s\n"] {
             assert!(text.parse::<UsernameTemplate>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_has_the_number_that_it_was_made_from() {
+        let template: UsernameTemplate = "load%stest".parse().unwrap();
+        for number in [0, 7, 10, u32::MAX] {
+            assert_eq!(template.number(&template.name(number)), Some(number));
+        }
+        for name in ["load07test", "load+7test", "loadtest", "load7", "7test", "load99999999999test", ""] {
+            assert_eq!(template.number(name), None, "{name}");
         }
     }
 

@@ -1,0 +1,172 @@
+//! The load on one plenary from its preparation to its summary, and who looks at it.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::books::Books;
+use super::keepers::Cache;
+use super::rig::{Rig, refusal};
+use super::run::Console;
+use super::view::View;
+use super::{assemble, say};
+use crate::clock::Clock;
+use crate::config::plan::{Plan, Run, Volume};
+use crate::config::value::TargetUrl;
+use crate::drivers::Driver as _;
+use crate::drivers::plenary::Plenary;
+use crate::error::StartError;
+use crate::exposition::{self, Exposition};
+use crate::fleet::ramp::is_hopeless;
+use crate::metrics::Metrics;
+use crate::report::forecast::{Forecast, Load};
+use crate::report::machine::Machine;
+use crate::report::summary::Summary;
+use crate::report::verdict::End;
+
+/// A load that is ready to begin, or goes on, or has ended.
+pub(super) struct Hold {
+    pub(super) rig: Arc<Rig<Plenary>>,
+    target: TargetUrl,
+    slug: Arc<str>,
+    /// Until the run takes it.
+    cache: Option<Cache>,
+    view: View<Plenary>,
+    /// Until the end.
+    exposition: Option<Exposition>,
+    over: CancellationToken,
+    /// How it ended, once it has.
+    end: Option<End>,
+    /// What came of it, once that is written.
+    summary: Option<Summary>,
+}
+
+impl Hold {
+    /// Everything up to the first connection. `several`: whether others go on beside it.
+    pub(super) async fn prepare(run: Run, clock: Clock, console: &Console, several: bool) -> Result<Self, StartError> {
+        let Run { target, plenary, plan } = run;
+        let slug: Arc<str> = plenary.as_str().into();
+        let metrics = Arc::new(Metrics::new().map_err(|e| StartError::environment("the metrics", e.to_string()))?);
+        metrics.run_info(plan.report.run_id.as_str(), &slug, &plan.crowd.shard.to_string());
+        let mut cache = Cache::open(plan.crowd.cache.clone(), target.to_string()).await?;
+        let password = cache.password(plan.crowd.password.clone()).await?;
+        let probe = Arc::clone(&metrics);
+        console.tracing.watched_by(&metrics);
+        let driver = assemble::driver(&target, &slug, &plan.connection, clock, probe, console.tracing.header())?;
+        let chats = console.tracing.chats(assemble::shard_seed(&plan));
+        let world = assemble::world(&plan, driver, clock, Arc::clone(&metrics), &mut cache, password, chats)?;
+        let rig = Arc::new(Rig::new(world, plan));
+        metrics.open_books(Arc::new(Books(Arc::clone(&rig.world))));
+        let over = CancellationToken::new();
+        let exposition = exposition::serve(rig.plan.report.metrics_listen, metrics, rig.readiness(), over.clone())
+            .await
+            .map_err(|e| StartError::environment("--metrics-listen", e.to_string()))?;
+        let (world, plan) = (Arc::clone(&rig.world), Arc::clone(&rig.plan));
+        let view = View::new(world, plan, Arc::clone(&rig.course), Arc::clone(&rig.judge), Arc::clone(&slug), several);
+        Ok(Self {
+            rig,
+            target,
+            slug,
+            cache: Some(cache),
+            view,
+            exposition: Some(exposition),
+            over,
+            end: None,
+            summary: None,
+        })
+    }
+
+    /// Says what the run will cost, and what of it is more than the machine has; the machine is
+    /// left with what then remains for others.
+    pub(super) fn forecast(&self, machine: &mut Machine) {
+        let forecast = Forecast::of(&load(&self.rig.plan), machine);
+        for line in forecast.to_string().lines() {
+            say(line);
+        }
+        *machine = forecast.leaves(*machine);
+    }
+
+    pub(super) fn announce(&self) {
+        let plan = &self.rig.plan;
+        if plan.connection.insecure {
+            tracing::warn!("--insecure-skip-verify: whoever stands between here and the server can read the passwords");
+        }
+        let (range, metrics) = (plan.crowd.range, self.exposition.as_ref().map(Exposition::addr));
+        tracing::info!(
+            run = plan.report.run_id.as_str(),
+            seed = plan.traffic.seed,
+            "holding {} users ({} to {}) on {}, event {}; metrics on http://{}/metrics",
+            range.len(),
+            plan.crowd.template.name(range.min()),
+            plan.crowd.template.name(range.max() - 1),
+            self.target,
+            self.slug,
+            metrics.unwrap_or(plan.report.metrics_listen),
+        );
+    }
+
+    /// The preflight and the run; at its end the summary is written and the metrics are closed,
+    /// whether others go on or not.
+    pub(super) async fn run(&mut self, console: &Console) -> Result<(), StartError> {
+        let Some(cache) = self.cache.take() else { return Ok(()) };
+        if let Err(failure) = self.rig.world.driver.preflight().await {
+            if is_hopeless(failure.kind) {
+                tracing::error!(plenary = &*self.slug, %failure, "the target refused");
+                self.end = Some(End::Refused(refusal(&failure)));
+                self.conclude().await;
+                return Ok(());
+            }
+            tracing::warn!(%failure, "the target is not well; starting all the same");
+        }
+        self.end = Some(self.rig.run(cache, console, self.view.clone()).await?);
+        if let Some(exposition) = &self.exposition {
+            exposition.last_look().await;
+        }
+        self.conclude().await;
+        Ok(())
+    }
+
+    /// The summary, also where a second signal did not let the run come to it.
+    pub(super) async fn close(mut self) -> Summary {
+        if self.summary.is_none() {
+            self.conclude().await;
+        }
+        self.summary.unwrap_or_else(|| self.view.summary(End::Aborted))
+    }
+
+    /// Makes the summary and writes it where that is wanted; whoever looks at the metrics is
+    /// shown out.
+    async fn conclude(&mut self) {
+        let summary = self.view.summary(self.end.clone().unwrap_or(End::Aborted));
+        if let Some(path) = self.rig.plan.report.summary.clone()
+            && let Err(error) = self.view.write(path, summary.clone()).await
+        {
+            say(&format!("soakrig: --summary: {error}"));
+        }
+        self.summary = Some(summary);
+        self.over.cancel();
+        if let Some(exposition) = self.exposition.take() {
+            exposition.stopped().await;
+        }
+    }
+}
+
+/// What a plan asks of the machine.
+fn load(plan: &Plan) -> Load {
+    let (parts, room) = (f64::from(plan.crowd.shard.of()), plan.crowd.fleet_range.len());
+    let whole = |volume: Volume| match volume {
+        Volume::Total(rate) => rate.per_second() * parts,
+        each => each.per_second(room as usize),
+    };
+    let stay = plan.traffic.breakout_stay;
+    Load {
+        users: u64::from(plan.crowd.range.len()),
+        room: u64::from(room),
+        chats: whole(plan.traffic.chat),
+        leaves: whole(plan.traffic.leave),
+        breakouts: whole(plan.traffic.breakout),
+        breakout_stay: (stay.min() + stay.max()).as_secs_f64() / 2.0,
+        horizon: plan.terms.horizon.as_secs_f64(),
+        sources: plan.connection.source_ips.len().max(1) as u64,
+    }
+}

@@ -1,0 +1,213 @@
+//! Which plenaries are meant: the one that was named, or those of the file's `[[plenary]]` tables.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::error::StartError;
+
+use super::super::layers::{Layers, Table};
+use super::super::value::Slug;
+use super::build::{Draft, ERRAND, RUN};
+use super::{Check, Cleanup, Crowd, Run, Task};
+
+/// A plenary, and its table where the file has any.
+type Chosen = (Slug, Option<Table>);
+
+impl Draft<'_> {
+    /// `soakrig run`: one plenary, or all that the file has tables for.
+    ///
+    /// # Errors
+    /// Options that are missing, do not fit together, or name a file that cannot be read; a
+    /// plenary that the file does not know; the same username in two plenaries at once.
+    pub fn run(&mut self) -> Result<Task, StartError> {
+        let mut runs = Vec::new();
+        let mut run_id = self.layers.settings.report.run_id.clone();
+        self.target()?;
+        let chosen = self.chosen()?;
+        let several = chosen.len() > 1;
+        for (slug, table) in chosen {
+            let mut layers = table.as_ref().map_or_else(|| self.layers.clone(), |table| table.layers.clone());
+            // Made once, for all of them.
+            layers.settings.report.run_id.clone_from(&run_id);
+            let mut draft = Draft::new(layers, self.environment);
+            let (target, mut plan) = (draft.target()?, draft.plan(RUN)?);
+            run_id = Some(plan.report.run_id.clone());
+            if let (Some(table), true) = (&table, several) {
+                let report = &mut plan.report;
+                report.metrics_listen = listen(report.metrics_listen, table, runs.len(), &draft.layers)?;
+                for (key, path) in [("summary", &mut report.summary), ("anomaly_log", &mut report.anomaly_log)] {
+                    *path = path.take().map(|path| if table.gives(key) { path } else { of_plenary(&path, &slug) });
+                }
+            }
+            self.adopt(draft);
+            runs.push(Run { target, plenary: slug, plan });
+        }
+        self.disjoint(&runs)?;
+        self.own_files(&runs)?;
+        Ok(Task::Run(runs))
+    }
+
+    /// `soakrig check`: one plenary.
+    ///
+    /// # Errors
+    /// As [`Draft::run`]; several plenaries, and none of them named.
+    pub fn check(&mut self) -> Result<Task, StartError> {
+        self.target()?;
+        let mut chosen = self.chosen()?;
+        if chosen.len() > 1 {
+            let known = self.known();
+            return Err(Self::missing("plenary").remedy(format!("name the one to check: the file has {known}")));
+        }
+        let Some((plenary, table)) = chosen.pop() else { return Err(Self::missing("plenary")) };
+        let layers = table.map_or_else(|| self.layers.clone(), |table| table.layers);
+        let mut draft = Draft::new(layers, self.environment);
+        let (target, crowd, connection) = (draft.target()?, draft.crowd(ERRAND)?, draft.connection()?);
+        let logging = draft.logging();
+        self.adopt(draft);
+        Ok(Task::Check(Check { target, plenary, crowd, connection, logging }))
+    }
+
+    /// `soakrig cleanup`: the users of every plenary.
+    ///
+    /// # Errors
+    /// As [`Draft::run`].
+    pub fn cleanup(&mut self) -> Result<Task, StartError> {
+        let target = self.target()?;
+        let tables: Vec<Layers> = self.layers.plenaries.iter().map(|table| table.layers.clone()).collect();
+        let all = if tables.is_empty() { vec![self.layers.clone()] } else { tables };
+        let mut crowds: Vec<Crowd> = Vec::new();
+        for layers in all {
+            let mut draft = Draft::new(layers, self.environment);
+            let crowd = draft.crowd(ERRAND)?;
+            self.adopt(draft);
+            if !crowds.contains(&crowd) {
+                crowds.push(crowd);
+            }
+        }
+        Ok(Task::Cleanup(Cleanup { target, crowds, connection: self.connection()?, logging: self.logging() }))
+    }
+
+    /// The plenaries that are meant, at least one.
+    fn chosen(&self) -> Result<Vec<Chosen>, StartError> {
+        let tables = &self.layers.plenaries;
+        for (n, table) in tables.iter().enumerate() {
+            if tables.iter().take(n).any(|other| other.slug == table.slug) {
+                let why = format!("{} has two tables", table.slug.as_str());
+                return Err(table.layers.conflict(&["plenary"], why).remedy("give each plenary one [[plenary]] table"));
+            }
+        }
+        let named = self.layers.settings.plenary.plenary.clone();
+        match named {
+            Some(slug) if tables.is_empty() => Ok(vec![(slug, None)]),
+            Some(slug) => match tables.iter().find(|table| table.slug == slug) {
+                Some(table) => Ok(vec![(slug, Some(table.clone()))]),
+                None => {
+                    let why = format!("{} has no [[plenary]] table; the file has {}", slug.as_str(), self.known());
+                    let remedy = "name one of them, or none for all of them at once, or add a table";
+                    Err(self.layers.conflict(&["plenary"], why).remedy(remedy))
+                }
+            },
+            None if tables.is_empty() => Err(Self::missing("plenary")),
+            None => Ok(tables.iter().map(|table| (table.slug.clone(), Some(table.clone()))).collect()),
+        }
+    }
+
+    fn known(&self) -> String {
+        let slugs: Vec<&str> = self.layers.plenaries.iter().map(|table| table.slug.as_str()).collect();
+        slugs.join(", ")
+    }
+
+    /// Keeps what another draft had to say, once.
+    fn adopt(&mut self, draft: Draft<'_>) {
+        for warning in draft.into_warnings() {
+            if !self.layers.warnings.contains(&warning) {
+                self.layers.warnings.push(warning);
+            }
+        }
+    }
+
+    /// One account in two plenaries at once would be one session in both: each sign-in and each
+    /// sign-out of one would show in the other's figures.
+    fn disjoint(&self, runs: &[Run]) -> Result<(), StartError> {
+        for (n, run) in runs.iter().enumerate() {
+            for other in runs.iter().take(n) {
+                let Some(name) = common(&other.plan.crowd, &run.plan.crowd) else { continue };
+                let (first, second) = (other.plenary.as_str(), run.plenary.as_str());
+                let why = format!("{name} would be in {first} and in {second} at once");
+                return Err(self
+                    .layers_of(run)
+                    .conflict(&["user_range_min", "user_range_max"], why)
+                    .remedy("give the plenaries ranges that share no user, or a username-template each"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Each plenary writes files of its own.
+    fn own_files(&self, runs: &[Run]) -> Result<(), StartError> {
+        for (n, run) in runs.iter().enumerate() {
+            for other in runs.iter().take(n) {
+                let (mine, others) = (&run.plan.report, &other.plan.report);
+                let summary = ("summary", &mine.summary, &others.summary);
+                let log = ("anomaly_log", &mine.anomaly_log, &others.anomaly_log);
+                for (key, mine, others) in [summary, log] {
+                    if let (Some(path), true) = (mine, mine == others) {
+                        let (first, second) = (other.plenary.as_str(), run.plenary.as_str());
+                        let why = format!("{} would be written by {first} and by {second}", path.display());
+                        let error = self.layers_of(run).conflict(&[key], why);
+                        return Err(error.remedy("give each table a file of its own, or none: then the slug is added"));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The options of one of several plenaries.
+    fn layers_of(&self, run: &Run) -> &Layers {
+        let table = self.layers.plenaries.iter().find(|table| table.slug == run.plenary);
+        table.map_or(&self.layers, |table| &table.layers)
+    }
+}
+
+/// A username that both have.
+fn common(one: &Crowd, other: &Crowd) -> Option<String> {
+    if one.template == other.template {
+        let (a, b) = (one.fleet_range, other.fleet_range);
+        let first = a.min().max(b.min());
+        return (first < a.max().min(b.max())).then(|| one.template.name(first));
+    }
+    let shared = |a: &Crowd, b: &Crowd| {
+        (a.range.min()..a.range.max()).map(|number| a.template.name(number)).find(|name| {
+            b.template.number(name).is_some_and(|n| (b.fleet_range.min()..b.fleet_range.max()).contains(&n))
+        })
+    };
+    shared(one, other).or_else(|| shared(other, one))
+}
+
+/// Where the figures of the `n`-th plenary are served: at an address of its own, since to whoever
+/// watches it is a generator like any other.
+fn listen(set: SocketAddr, table: &Table, n: usize, layers: &Layers) -> Result<SocketAddr, StartError> {
+    if set.port() == 0 || table.gives("metrics_listen") {
+        return Ok(set);
+    }
+    let port = u16::try_from(n).ok().and_then(|n| set.port().checked_add(n)).ok_or_else(|| {
+        let why = format!("there is no port {n} after {}, for {}", set.port(), table.slug.as_str());
+        layers
+            .conflict(&["metrics_listen"], why)
+            .remedy("give a lower port, or port 0, or metrics-listen in each table")
+    })?;
+    Ok(SocketAddr::new(set.ip(), port))
+}
+
+/// `night.json` of the plenary `friday`: `night-friday.json`.
+fn of_plenary(path: &Path, slug: &Slug) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_os_string();
+    name.push("-");
+    name.push(slug.as_str());
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
