@@ -86,7 +86,7 @@ _BY_LABEL = {
     "fate": {"judged": GREEN, "short": GREY, "unreadable": RED},
     "socket": {"plenary": BLUE, "breakout": PURPLE},
     # Why an intent was dropped, a connect failed, a connection ended.
-    "reason": {**_FAILURES, "not_connected": ORANGE, "backpressure": RED, "stopping": GREY},
+    "reason": {**_FAILURES, "not_connected": ORANGE, "backpressure": RED, "stopping": GREY, "overdue": PURPLE},
 }
 
 # Legends that are not a label's value.
