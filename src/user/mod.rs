@@ -6,6 +6,7 @@
 mod backoff;
 mod breakout;
 mod ear;
+mod ending;
 mod life;
 mod open;
 mod sessions;
