@@ -7,6 +7,7 @@ mod backoff;
 mod beats;
 mod breakout;
 mod ear;
+mod ending;
 mod life;
 mod open;
 mod sessions;

@@ -13,15 +13,16 @@ use tracing::Span;
 use super::beats::{BEAT, next_beat};
 use super::breakout;
 use super::ear::{Ear, Phase};
+use super::ending;
 use super::life::{Life, Visit};
 use super::open::Open;
 use super::spans;
 use super::world::World;
-use crate::chat::{Action, EndReason, Failure, FailureKind, Initiator, Socket, UserIndex, UserState};
+use crate::chat::{Action, EndReason, Failure, Initiator, Socket, UserIndex, UserState};
 use crate::clock::Stamp;
 use crate::drivers::{Connection, Driver, Ended, Outgoing, Progress};
 use crate::fleet::desk::Desk;
-use crate::ledger::{Excuse, HandedOver};
+use crate::ledger::HandedOver;
 use crate::schedule::Intent;
 use crate::telemetry::traces::chats::Chat;
 
@@ -123,7 +124,7 @@ impl<D: Driver> Stay<D> {
         let left = matches!(turn, Turn::Leave(EndReason::Left));
         let stopped = matches!(turn, Turn::Leave(EndReason::Stopped));
         let ended = self.wind_up(turn, if left { UserState::Away } else { UserState::BackingOff }).await;
-        self.world.ledger.lock().ended(self.me, excuse(ended.initiator), self.world.clock.now());
+        self.world.ledger.lock().ended(self.me, ending::excuse(ended.initiator), self.world.clock.now());
         self.world.withdraw(self.me, if left { UserState::Away } else { UserState::BackingOff });
         if joined {
             self.world.metrics.disconnect(Socket::Plenary, ended.initiator, ended.reason);
@@ -137,15 +138,7 @@ impl<D: Driver> Stay<D> {
     }
 
     fn never_joined(&mut self, ended: Ended, life: &Life<'_, D>) -> Visit {
-        let kind = match ended.reason {
-            EndReason::NoPresence => FailureKind::NoPresence,
-            EndReason::Reset => FailureKind::ConnectionReset,
-            EndReason::FrameTooLarge => FailureKind::FrameTooLarge,
-            EndReason::InvalidUtf8 => FailureKind::InvalidUtf8,
-            EndReason::ProtocolViolation => FailureKind::Protocol,
-            EndReason::Io => FailureKind::Io,
-            _ => FailureKind::ConnectionClosed,
-        };
+        let kind = ending::failure(ended.reason);
         self.world.metrics.connect_failure(Socket::Plenary, kind);
         let span = self.coming_in.take().unwrap_or_else(Span::none);
         let failure =
@@ -377,14 +370,5 @@ impl<D: Driver> Stay<D> {
                 Progress::Written | Progress::Closing(_) => {}
             }
         }
-    }
-}
-
-/// What a connection's end means for what had not come.
-fn excuse(initiator: Initiator) -> Excuse {
-    match initiator {
-        Initiator::User => Excuse::Left,
-        Initiator::Server => Excuse::Server,
-        Initiator::Network => Excuse::Network,
     }
 }
