@@ -165,6 +165,7 @@ if ! $quick; then
     need ip iproute2
     need systemd-nspawn systemd-container
     need podman podman runc catatonit
+    need valgrind valgrind
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 fi
 install_packages
@@ -177,6 +178,7 @@ step lints cargo clippy --all-targets --locked -- -D warnings
 step tests cargo test --locked --no-fail-fast
 step documentation env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 step scripts shellcheck .ci/run ansible/fleet "${scripts[@]}"
+slow budget benches/budget.sh
 slow stack check_stack
 slow fleet check_fleet
 slow dependencies cargo deny --locked check --hide-inclusion-graph bans licenses sources

@@ -51,6 +51,19 @@ deny:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --open
 
+# what a user and a delivery cost beside a raw reader: just bench deliveries memory; --quick for a look
+[positional-arguments]
+bench *cases:
+    cargo bench --bench rig -- "$@"
+
+# times of the pieces, without sockets
+bench-pieces:
+    cargo bench --bench pieces
+
+# instructions of the hot pieces, held to benches/budgets.txt
+budget:
+    benches/budget.sh
+
 # docs/metrics.md anew from the families in the code
 metrics-page:
     SOAKRIG_BLESS=1 cargo test --locked --lib metrics::page

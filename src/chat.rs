@@ -281,7 +281,8 @@ labels! {
     DropReason { /// Nobody was connected.
         NotConnected, /// Every outbox was taken.
         Backpressure, /// The run was stopping.
-        Stopping }
+        Stopping, /// This process stood still at its time, and noticed too late.
+        Overdue }
 }
 
 labels! {
@@ -319,6 +320,29 @@ labels! {
     Basis { /// From the intended time of the schedule.
         Intended, /// From when the frame was handed to the sender's socket.
         Sent }
+}
+
+labels! {
+    /// What a member list has wrong about one of this generator's users.
+    PresenceMismatch { /// Listed, though it is gone.
+        Ghost, /// Connected, and not listed.
+        Missing }
+}
+
+labels! {
+    /// What came of a member list that was looked at.
+    ListFate { /// It was compared with who is connected.
+        Judged, /// It names nobody but its receiver, and so says nothing of the others.
+        Short, /// It could not be read.
+        Unreadable }
+}
+
+labels! {
+    /// What happened to time itself, as this process sees it.
+    ClockEvent { /// The wall clock was set.
+        WallJump, /// The machine slept.
+        Suspend, /// This process stood still while time went on.
+        Stall }
 }
 
 labels! {

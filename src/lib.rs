@@ -9,6 +9,8 @@
 //! | [`user`] | one person's life: session, socket, reconnect |
 //! | [`drivers`] | the protocols: steps in, events and failures out |
 //! | [`ledger`] | who should have received what, by when; pure |
+//! | [`presence`] | member lists against who is connected |
+//! | [`saturation`], [`lapses`] | whether this generator keeps up, and whether time itself does |
 //! | [`metrics`], [`exposition`], [`telemetry`], [`report`] | what people and Prometheus see |
 //! | [`target`] | the embedded plenary server |
 //! | [`app`] | the only place that wires the parts |
@@ -27,9 +29,11 @@ pub mod drivers;
 pub mod error;
 pub mod exposition;
 pub mod fleet;
+pub mod lapses;
 pub mod ledger;
 pub mod marker;
 pub mod metrics;
+pub mod presence;
 pub mod report;
 pub mod saturation;
 pub mod schedule;

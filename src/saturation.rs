@@ -2,8 +2,9 @@
 //! readable sockets wait to be read.
 //!
 //! The verdict is pure ([`Judge`]); the read delay is measured by a [`Probe`]: a thread writes
-//! the time into a socket pair, and a task of the runtime, which waits for its turn like every
-//! user's task, reads it.
+//! into a socket pair fifty times a second, and a task of the runtime, which waits for its turn
+//! like every user's task, reads it. What is written is the time at which it was due, so that a
+//! process that is kept from running altogether shows as well.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub const WINDOW: Duration = Duration::from_secs(10);
 pub const WINDOWS_IN_A_ROW: u32 = 3;
 /// Between two samples of the read delay.
 const SAMPLE: Duration = Duration::from_millis(20);
+/// Samples that were missed are made up for as far back as this.
+const MISSED: Duration = WINDOW;
 
 /// How many delays a window had, and how many of them were over [`LIMIT`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,6 +72,12 @@ impl Judge {
         };
         self.any_in_a_row = longest;
         std::array::from_fn(|i| self.in_a_row[i] >= WINDOWS_IN_A_ROW)
+    }
+
+    /// The whole process stood still for this long: every intent of that time was issued late.
+    pub fn stood_still(&mut self, time: Duration) {
+        self.saturated_by[SaturationReason::ScheduleLag as usize] += time;
+        self.saturated += time;
     }
 
     /// Whether any reason holds now.
@@ -131,10 +140,15 @@ impl Probe {
         let mut far = tokio::net::UnixStream::from_std(far)?;
         let theirs = Arc::clone(&counts);
         std::thread::Builder::new().name("read-delay".to_owned()).spawn(move || {
+            let mut due = clock.now();
             while !theirs.stop.load(Ordering::Relaxed) {
-                // A full pipe means that nothing is read: what waits in it tells so later.
-                let _ = near.write(&clock.now().0.to_le_bytes());
-                std::thread::sleep(SAMPLE);
+                let now = clock.now();
+                due = due.max(Stamp(now.0.saturating_sub(Stamp::default().plus(MISSED).0)));
+                // A full pipe means that nothing is read: what waits in it, and here, tells so later.
+                while due <= now && near.write(&due.0.to_le_bytes()).is_ok() {
+                    due = due.plus(SAMPLE);
+                }
+                std::thread::sleep(due.since(clock.now()).clamp(Duration::from_millis(1), SAMPLE));
             }
         })?;
         let ours = Arc::clone(&counts);
@@ -201,20 +215,53 @@ mod tests {
     }
 
     #[test]
+    fn standing_still_is_saturation_for_as_long() {
+        let mut judge = Judge::default();
+        judge.stood_still(Duration::from_secs(4));
+        assert_eq!((judge.saturated(), judge.saturated_by()[0]), (Duration::from_secs(4), Duration::from_secs(4)));
+        assert!(!judge.is_saturated(), "it goes on");
+    }
+
+    #[test]
     fn an_empty_window_is_not_bad() {
         assert!(!Delays::default().bad());
     }
 
     #[tokio::test]
-    async fn an_idle_runtime_reads_at_once() {
+    async fn a_runtime_that_is_kept_busy_reads_late() {
         let probe = Probe::start(Clock::start()).unwrap();
-        let mut seen = Delays::default();
+        let seen = samples_around(&probe, || {
+            let until = std::time::Instant::now() + LIMIT * 5;
+            while std::time::Instant::now() < until {
+                std::hint::spin_loop();
+            }
+        });
+        let seen = seen.await;
+        // Those of the first four fifths of that time waited longer than the limit.
+        assert!(seen.over >= 10, "{seen:?}");
+    }
+
+    /// The samples of some time, in which the runtime's only thread does `work`.
+    async fn samples_around(probe: &Probe, work: impl FnOnce()) -> Delays {
         let until = std::time::Instant::now() + Duration::from_secs(10);
-        while seen.total < 5 && std::time::Instant::now() < until {
-            tokio::task::yield_now().await;
+        let mut seen = Delays::default();
+        let mut work = Some(work);
+        while seen.total < 25 && std::time::Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            if let Some(work) = work.take() {
+                work();
+            }
             let more = probe.take();
             seen = Delays { total: seen.total + more.total, over: seen.over + more.over };
         }
-        assert!(seen.total >= 5 && seen.over <= 1, "{seen:?}");
+        seen
+    }
+
+    #[tokio::test]
+    async fn an_idle_runtime_reads_at_once() {
+        let probe = Probe::start(Clock::start()).unwrap();
+        let seen = samples_around(&probe, || {}).await;
+        // On a machine that is busy with other things, not all.
+        assert!(seen.total >= 25 && seen.over <= 10, "{seen:?}");
     }
 }

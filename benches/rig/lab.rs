@@ -35,15 +35,22 @@ pub struct Server {
     kind: Kind,
 }
 
-/// A server that is somebody else's to run.
+/// A server at an address, perhaps behind TLS.
 pub struct Elsewhere {
     address: String,
+    secure: bool,
+    _front: Option<Process>,
 }
 
 /// Where a reader connects.
 pub trait Address {
     /// Host and port.
     fn address(&self) -> &str;
+
+    /// What its URLs begin with.
+    fn scheme(&self) -> &str {
+        "http"
+    }
 }
 
 impl Address for Server {
@@ -55,6 +62,10 @@ impl Address for Server {
 impl Address for Elsewhere {
     fn address(&self) -> &str {
         &self.address
+    }
+
+    fn scheme(&self) -> &str {
+        if self.secure { "https" } else { "http" }
     }
 }
 
@@ -86,7 +97,15 @@ impl Server {
 
     /// A server at an address of this machine.
     pub fn at(address: &str) -> Elsewhere {
-        Elsewhere { address: address.to_owned() }
+        Elsewhere { address: address.to_owned(), secure: false, _front: None }
+    }
+
+    /// The same server behind TLS.
+    pub fn behind_tls(&self) -> Outcome<Elsewhere> {
+        let mut front = Process::start(own_part(&["tls", &self.address])?)?;
+        let line = front.wait_for("listening on ")?;
+        let address = line.rsplit(' ').next().unwrap_or_default().to_owned();
+        Ok(Elsewhere { address, secure: true, _front: Some(front) })
     }
 
     /// Waits until the bare broadcaster's last reader has gone.
@@ -136,7 +155,7 @@ impl Reader {
     /// A soakrig run of a range given by `flags`, once `users` users are in.
     pub fn rig_of(server: &impl Address, users: usize, chats: f64, cache: &Path, flags: &[&str]) -> Outcome<Self> {
         let mut command = soakrig();
-        command.args(["run", &format!("http://{}", server.address()), "test"]);
+        command.args(["run", &format!("{}://{}", server.scheme(), server.address()), "test"]);
         command.args(["--chat-rate", &format!("{chats}/s")]);
         command.args(["--ramp", "3000/s", "--sign-in-rate", "3000/s", "--connect-rate", "3000/s"]);
         command.args(["--disable-event-leaving", "--disable-breakout-joining", "--metrics-listen", "127.0.0.1:0"]);

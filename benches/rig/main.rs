@@ -20,6 +20,7 @@ mod lab;
 mod process;
 mod reader;
 mod stats;
+mod tls;
 mod wire;
 
 /// The outcome of anything here: a measurement that failed is told, and ends the bench.
@@ -31,6 +32,7 @@ fn main() -> Outcome<()> {
     raise_open_files()?;
     match words.as_slice() {
         ["broadcast"] => runtime()?.block_on(broadcaster::serve())?,
+        ["tls", behind] => runtime()?.block_on(tls::serve(behind.parse()?))?,
         ["read", server, path, cookie, count, sources] => {
             let sources = sources.split(',').filter(|s| !s.is_empty()).map(str::parse).collect::<Result<_, _>>()?;
             runtime()?.block_on(reader::read(

@@ -76,10 +76,12 @@ impl Process {
 
     /// Resident memory in bytes, without the pages shared with files.
     pub fn memory(&self) -> Outcome<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find(|line| line.starts_with("RssAnon")).ok_or("no RssAnon in /proc")?;
-        let kilobytes: u64 = line.split_whitespace().nth(1).ok_or("no number in /proc")?.parse()?;
-        Ok(kilobytes * 1024)
+        tree_memory(self.child.id())
+    }
+
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Asks it to end, as an operator would, and waits.
@@ -134,4 +136,47 @@ pub fn metric(page: &str, name: &str, labels: &[&str]) -> f64 {
         .filter(|line| labels.iter().all(|label| line.contains(label)))
         .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
         .sum()
+}
+
+/// A process and all that descend from it.
+fn tree(root: u32) -> Outcome<Vec<u32>> {
+    let mut parents = Vec::new();
+    for entry in std::fs::read_dir("/proc")?.flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        if let Some(parent) = stat(id).and_then(|fields| fields.get(1)?.parse::<u32>().ok()) {
+            parents.push((id, parent));
+        }
+    }
+    let mut found = vec![root];
+    let mut at = 0;
+    while let Some(parent) = found.get(at).copied() {
+        found.extend(parents.iter().filter(|(_, its)| *its == parent).map(|(id, _)| *id));
+        at += 1;
+    }
+    Ok(found)
+}
+
+/// The fields of `/proc/ID/stat` behind the command's name: state, parent, and so on.
+fn stat(id: u32) -> Option<Vec<String>> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    Some(text.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
+}
+
+/// CPU seconds of a process and its descendants, to a hundredth (proc(5): utime and stime).
+pub fn tree_cpu(root: u32) -> Outcome<f64> {
+    let ticks = |id| {
+        let fields = stat(id)?;
+        Some(fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?)
+    };
+    Ok(tree(root)?.into_iter().filter_map(ticks).sum::<f64>() / 100.0)
+}
+
+/// Resident memory of a process and its descendants in bytes, without pages shared with files.
+pub fn tree_memory(root: u32) -> Outcome<u64> {
+    let own = |id: u32| {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let line = status.lines().find(|line| line.starts_with("RssAnon"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
+    };
+    Ok(tree(root)?.into_iter().filter_map(own).sum::<u64>() * 1024)
 }

@@ -17,9 +17,11 @@ use crate::drivers::{Driver, Probe, Trace};
 use crate::error::StartError;
 use crate::fleet::dispatch::{Pace, Traffic};
 use crate::fleet::roster::Roster;
+use crate::lapses::SHORTEST_STALL;
 use crate::ledger::{Identity, Ledger, Terms};
 use crate::marker::{GeneratorTag, RunTag};
 use crate::metrics::Metrics;
+use crate::presence::{Register, Witnesses};
 use crate::schedule::limit::Limit;
 use crate::telemetry::traces::chats::ChatTraces;
 use crate::user::{Crowd, Habits, Limits, Sessions, Texts, World};
@@ -66,14 +68,18 @@ pub(super) fn world<D: Driver>(
         origin_micros: clock.unix_micros(Stamp::default()),
     };
     let terms = Terms { deadline: plan.terms.deadline, horizon: plan.terms.horizon };
-    let ledger = Ledger::new(terms, identity, usernames.len())
+    let mut ledger = Ledger::new(terms, identity, usernames.len())
         .map_err(|e| StartError::environment("the ledger", e.to_string()))?;
+    ledger.look_for_pauses(SHORTEST_STALL);
+    let register = Register::new(plan.terms.deadline, usernames.iter().map(|name| &**name));
     let (away, stay) = (plan.traffic.away, plan.traffic.breakout_stay);
     Ok(World {
         driver,
         clock,
         ledger: Mutex::new(ledger),
         roster: Roster::new(usernames.len(), seed),
+        witnesses: Witnesses::default(),
+        register: Mutex::new(register),
         metrics,
         limits: Limits {
             sign_in: Limit::evenly(plan.crowd.sign_in_rate.per_second(), clock),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::chat::Origin;
 use crate::drivers::Driver;
 use crate::ledger::{Ledger, OriginTally};
-use crate::metrics::snapshot::{DeliveryCounts, LedgerSnapshot, Source, UsersSnapshot};
+use crate::metrics::snapshot::{DeliveryCounts, LedgerSnapshot, PresenceSnapshot, Source, UsersSnapshot};
+use crate::presence::Findings;
 use crate::user::World;
 
 /// A world as the metrics see it.
@@ -19,6 +20,11 @@ impl<D: Driver> Source for Books<D> {
 
     fn users(&self) -> UsersSnapshot {
         UsersSnapshot { target: self.0.roster.len() as u64, states: self.0.roster.counts() }
+    }
+
+    fn presence(&self) -> PresenceSnapshot {
+        let Findings { now, most, episodes, lists } = self.0.register.lock().findings();
+        PresenceSnapshot { now, most, episodes, lists }
     }
 }
 

@@ -124,7 +124,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Waits for one interval; false once `until` is cancelled.
-async fn ticks(every: Duration, until: &CancellationToken) -> bool {
+pub(super) async fn ticks(every: Duration, until: &CancellationToken) -> bool {
     tokio::select! {
         biased;
         () = until.cancelled() => false,
@@ -214,7 +214,7 @@ pub(super) async fn report_suppressed(metrics: Arc<Metrics>, logs: Logs, until: 
 /// Judges every window of delays, and says so when the generator is the bottleneck.
 pub(super) async fn watch_saturation<D: Driver>(
     world: Arc<World<D>>,
-    probe: Probe,
+    probe: Arc<Probe>,
     judge: Arc<Mutex<Judge>>,
     until: CancellationToken,
 ) {

@@ -1,11 +1,13 @@
 //! The only place that wires the parts, and the order in which they stop.
 
 mod assemble;
+mod attendance;
 mod books;
 mod check;
 mod cleanup;
 mod course;
 mod demo;
+mod guard;
 mod health;
 mod hold;
 mod keepers;
@@ -15,6 +17,7 @@ mod rig;
 mod run;
 mod signals;
 mod target;
+mod timekeeping;
 mod traces;
 mod view;
 

@@ -3,6 +3,7 @@
 //! The order of the stop: no more intents and nobody starts; what is outstanding settles, at
 //! most for the grace; sockets close; the cache is written; the books are closed.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
@@ -12,9 +13,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::assemble;
+use super::attendance;
 use super::course::Course;
+use super::guard;
 use super::keepers::{self, AnomalyLog, Cache};
 use super::run::Console;
+use super::timekeeping;
 use super::view::View;
 use crate::chat::Failure;
 use crate::config::plan::Plan;
@@ -73,7 +77,10 @@ impl<D: Driver> Rig<D> {
     /// Runs to the end: how it ended.
     pub(super) async fn run(&self, cache: Cache, console: &Console, view: View<D>) -> Result<End, StartError> {
         let keepers = self.keepers(console, view)?;
-        let cache = tokio::spawn(cache.keep(Arc::clone(&self.world), self.over.clone()));
+        let (world, over) = (Arc::clone(&self.world), self.over.clone());
+        let cache = tokio::spawn(async move {
+            guard::caught(&world.metrics, "sessions", cache.keep(Arc::clone(&world), over)).await
+        });
         self.wait_for_start().await;
         *self.course.lock() = Course::begin(&self.world);
         let refused = self.fleet.first().await.err();
@@ -83,10 +90,10 @@ impl<D: Driver> Rig<D> {
         self.wind_up(refused.is_some()).await;
         self.over.cancel();
         for keeper in keepers {
-            // A keeper that panicked was reported by the panic hook; the books are closed all the same.
+            // Panics were caught and counted; the books are closed all the same.
             let _ = keeper.await;
         }
-        if let Ok(mut cache) = cache.await {
+        if let Ok(Some(mut cache)) = cache.await {
             cache.save(&self.world).await;
         }
         Ok(refused.map_or(End::Settled, |failure| End::Refused(refusal(&failure))))
@@ -96,26 +103,49 @@ impl<D: Driver> Rig<D> {
         let world = || Arc::clone(&self.world);
         let probe = Probe::start(self.world.clock)
             .map_err(|e| StartError::environment("the read-delay probe", e.to_string()))?;
-        let judging = keepers::watch_saturation(world(), probe, Arc::clone(&self.judge), self.over.clone());
-        let mut tasks = vec![
-            tokio::spawn(keepers::sweep(world(), self.over.clone())),
-            tokio::spawn(judging),
-            tokio::spawn(keepers::report_suppressed(
-                Arc::clone(&self.world.metrics),
-                console.logs.clone(),
-                self.over.clone(),
-            )),
-            tokio::spawn(view.clone().show(console.screen.clone(), self.over.clone())),
-        ];
-        if let Some(path) = &self.plan.report.summary {
-            tasks.push(tokio::spawn(view.checkpoint(path.clone(), self.over.clone())));
+        let (probe, judge, over) = (Arc::new(probe), Arc::clone(&self.judge), self.over.clone());
+        let (metrics, logs) = (Arc::clone(&self.world.metrics), console.logs.clone());
+        let (w, o) = (world(), over.clone());
+        let mut tasks = vec![self.keeper("verdicts", move || keepers::sweep(Arc::clone(&w), o.clone()))];
+        let (w, o) = (world(), over.clone());
+        tasks.push(self.keeper("saturation", move || {
+            keepers::watch_saturation(Arc::clone(&w), Arc::clone(&probe), Arc::clone(&judge), o.clone())
+        }));
+        let w = world();
+        tasks.push(self.keeper("presence", move || attendance::watch(Arc::clone(&w))));
+        let (w, o, judge) = (world(), over.clone(), Arc::clone(&self.judge));
+        tasks.push(
+            self.keeper("clocks", move || timekeeping::watch_clocks(Arc::clone(&w), Arc::clone(&judge), o.clone())),
+        );
+        let (w, o) = (world(), over.clone());
+        tasks.push(self.keeper("name", move || timekeeping::watch_name(Arc::clone(&w), o.clone())));
+        let o = over.clone();
+        tasks.push(
+            self.keeper("log", move || keepers::report_suppressed(Arc::clone(&metrics), logs.clone(), o.clone())),
+        );
+        let (shown, screen, o) = (view.clone(), console.screen.clone(), over.clone());
+        tasks.push(self.keeper("status", move || shown.clone().show(screen.clone(), o.clone())));
+        if let Some(path) = self.plan.report.summary.clone() {
+            let o = over.clone();
+            tasks.push(self.keeper("checkpoints", move || view.clone().checkpoint(path.clone(), o.clone())));
         }
         if let Some(path) = &self.plan.report.anomaly_log {
             let log = AnomalyLog::open(path)?;
             self.world.ledger.lock().keep_notes();
-            tasks.push(tokio::spawn(log.keep(world(), self.over.clone())));
+            let world = world();
+            tasks.push(tokio::spawn(async move {
+                guard::caught(&world.metrics, "anomaly log", log.keep(Arc::clone(&world), over)).await;
+            }));
         }
         Ok(tasks)
+    }
+
+    /// A task beside the load that begins anew after a defect.
+    fn keeper<F>(&self, name: &'static str, begin: impl FnMut() -> F + Send + 'static) -> JoinHandle<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        guard::spawn(&self.world.metrics, name, self.over.clone(), begin)
     }
 
     async fn wait_for_start(&self) {
@@ -135,10 +165,12 @@ impl<D: Driver> Rig<D> {
             Pacing::Even => Spacing::Even,
             Pacing::Poisson => Spacing::Poisson,
         };
-        let traffic = assemble::traffic(&self.plan.traffic);
-        let dispatcher = Dispatcher::new(Arc::clone(world), traffic, self.fleet.ramped());
-        let pacer = Pacer::new(world.clock, spacing, assemble::shard_seed(&self.plan), dispatcher);
-        let pacer = tokio::spawn(pacer.run(world.stopping.clone()));
+        let (traffic, seed) = (assemble::traffic(&self.plan.traffic), assemble::shard_seed(&self.plan));
+        let (sent_by, ramped) = (Arc::clone(world), self.fleet.ramped());
+        let pacer = guard::spawn(&world.metrics, "schedule", world.stopping.clone(), move || {
+            let dispatcher = Dispatcher::new(Arc::clone(&sent_by), traffic, Arc::clone(&ramped));
+            Pacer::new(sent_by.clock, spacing, seed, dispatcher).run(sent_by.stopping.clone())
+        });
         let end = self.plan.timing.duration.map(|d| world.clock.instant(self.course.lock().started().plus(d)));
         let holding = async {
             self.fleet.others(self.plan.timing.ramp.per_second()).await;
@@ -150,7 +182,7 @@ impl<D: Driver> Rig<D> {
             None => holding.await,
         }
         self.stop();
-        // The pacer ends at the token; a panic in it was reported by the hook.
+        // The pacer ends at the token.
         let _ = pacer.await;
     }
 

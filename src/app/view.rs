@@ -71,7 +71,8 @@ impl<D: Driver> View<D> {
         let ledger = self.world.metrics.ledger();
         let totals = self.world.metrics.totals(&ledger);
         let users = self.course.lock().users(self.world.metrics.users());
-        let figures = Figures { ledger, users, totals, process: ProcessFigures::read() };
+        let presence = self.world.metrics.presence();
+        let figures = Figures { ledger, users, presence, totals, process: ProcessFigures::read() };
         summarise(&self.facts(end), &figures)
     }
 

@@ -109,6 +109,8 @@ labels! {
         Backpressure,
         /// An intent during the stop.
         Stopping,
+        /// An intent whose time had passed while this process stood still.
+        Overdue,
         /// A delivery that did not come by the horizon.
         Lost,
         /// A delivery whose marker does not fit.

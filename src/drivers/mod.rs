@@ -8,6 +8,7 @@ pub mod plenary;
 pub mod ws;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -220,6 +221,16 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Asks the target, without an account, whether the room is there and open.
     fn preflight(&self) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Reads a member list: `each` gets every member's numeric id and username. `Malformed` where it
+    /// is none; `each` may then have been called for some.
+    ///
+    /// # Errors
+    /// The failure of a text that is no list.
+    fn members(&self, list: Members<'_>, each: impl FnMut(u64, &str)) -> Result<(), Failure>;
+
+    /// The addresses that the server's name stands for now, in no order.
+    fn addresses(&self) -> impl Future<Output = Result<Vec<IpAddr>, Failure>> + Send;
 
     /// Which sockets this protocol has.
     fn sockets(&self) -> &'static [Socket];

@@ -13,6 +13,10 @@ use crate::schedule::limit::Limit;
 use crate::schedule::pacer::Dispatch;
 use crate::user::World;
 
+/// An intent that is this late is not carried out any more: this process stood still, and what was
+/// due meanwhile must not come upon the server at once.
+const OVERDUE: Duration = Duration::from_secs(1);
+
 /// How often an action is due, per second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pace {
@@ -77,7 +81,9 @@ impl<D: Send + Sync + 'static> Dispatch for Dispatcher<D> {
     fn issue(&mut self, intent: Intent, late: Duration) {
         self.world.metrics.operation(Stage::Send);
         self.world.metrics.schedule_lag(late);
-        if self.ceiling.allows() {
+        if late > OVERDUE {
+            self.world.metrics.dropped(intent.action, DropReason::Overdue);
+        } else if self.ceiling.allows() {
             self.world.dispatch(intent);
         } else {
             self.world.metrics.dropped(intent.action, DropReason::Backpressure);

@@ -21,6 +21,8 @@ pub struct Roster {
 #[derive(Debug)]
 struct Standing {
     states: Box<[UserState]>,
+    /// How often each user has changed its state.
+    moves: Box<[u32]>,
     counts: [u64; UserState::COUNT],
     /// Connected users in arbitrary order, and where each stands there.
     present: Vec<u32>,
@@ -39,6 +41,7 @@ impl Roster {
         Self {
             standing: Mutex::new(Standing {
                 states: vec![UserState::Waiting; users].into_boxed_slice(),
+                moves: vec![0; users].into_boxed_slice(),
                 counts,
                 present: Vec::with_capacity(users),
                 place: vec![NOWHERE; users].into_boxed_slice(),
@@ -76,6 +79,11 @@ impl Roster {
         let mut standing = self.standing.lock();
         let standing = &mut *standing;
         let was = std::mem::replace(standing.states.get_mut(user.get())?, state);
+        if was != state
+            && let Some(moves) = standing.moves.get_mut(user.get())
+        {
+            *moves = moves.wrapping_add(1);
+        }
         standing.counts[was as usize] -= 1;
         standing.counts[state as usize] += 1;
         match (was == UserState::Connected, state == UserState::Connected) {
@@ -90,6 +98,14 @@ impl Roster {
     #[must_use]
     pub fn counts(&self) -> [u64; UserState::COUNT] {
         self.standing.lock().counts
+    }
+
+    /// Every user's state, and how often it has changed so far: who looks now and then sees by
+    /// that whether a user has been elsewhere in between.
+    #[must_use]
+    pub fn states(&self) -> Vec<(UserState, u32)> {
+        let standing = self.standing.lock();
+        standing.states.iter().copied().zip(standing.moves.iter().copied()).collect()
     }
 
     /// How many users are connected.
@@ -176,6 +192,18 @@ mod tests {
             chosen[user.get()] += 1;
         }
         assert!(chosen.iter().all(|n| (800..1200).contains(n)), "{chosen:?}");
+    }
+
+    #[test]
+    fn a_short_absence_shows_in_the_moves() {
+        let (roster, me) = (Roster::new(1, 1), UserIndex(0));
+        roster.set(me, UserState::Connected);
+        assert_eq!(roster.states(), [(UserState::Connected, 1)]);
+        roster.set(me, UserState::Connected);
+        assert_eq!(roster.states(), [(UserState::Connected, 1)]);
+        roster.set(me, UserState::Away);
+        roster.set(me, UserState::Connected);
+        assert_eq!(roster.states(), [(UserState::Connected, 3)]);
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::pauses::Pause;
 use crate::chat::UserIndex;
 use crate::clock::Stamp;
 
@@ -216,6 +217,14 @@ impl Book {
         self.outstanding -= u64::from(left);
         self.unjudged += 1;
         Some((seq, left, sender_cut))
+    }
+
+    /// Moves the times of what has no verdict on, so that no age contains the pause.
+    pub(super) fn skip(&mut self, pause: Pause) {
+        for message in self.messages.iter_mut().rev().take_while(|message| !message.judged) {
+            message.intended = pause.skip(message.intended);
+            message.sent = pause.skip(message.sent);
+        }
     }
 
     /// Forgets judged messages older than `age`.

@@ -10,6 +10,7 @@
 //! close began. No list of recipients is kept for a message, only who has received it.
 
 mod book;
+mod pauses;
 mod remote;
 mod seat;
 mod tally;
@@ -26,6 +27,7 @@ pub use seat::Excuse;
 pub use tally::{Note, NoteKind, OriginTally, Tally, empty_histogram};
 
 use book::{Book, Message};
+use pauses::Pauses;
 use remote::Remote;
 use seat::Seat;
 
@@ -91,6 +93,7 @@ pub struct Ledger {
     /// Each user's present one.
     present_ids: Box<[u64]>,
     remote: Remote,
+    pauses: Pauses,
     tally: Tally,
 }
 
@@ -110,8 +113,15 @@ impl Ledger {
             ids: HashMap::new(),
             present_ids: vec![0; users].into_boxed_slice(),
             remote: Remote::new(users),
+            pauses: Pauses::default(),
             tally: Tally::new()?,
         })
+    }
+
+    /// From now on, a time of more than `limit` without a single call is one in which this process
+    /// stood still: it is in no age and in no time to delivery.
+    pub fn look_for_pauses(&mut self, limit: Duration) {
+        self.pauses.look_for(limit);
     }
 
     /// Notes the server's numeric id of a user, so that its chats are known as ours.
@@ -140,6 +150,7 @@ impl Ledger {
     /// A close began on either side: later messages are not expected on this connection,
     /// earlier ones may still arrive until [`ended`](Self::ended).
     pub fn closing(&mut self, user: UserIndex, at: Stamp) {
+        self.called(at);
         let next = self.book.next();
         if let Some(Seat::Connected { nth, opened, connected }) = self.seats.get(user.get()).copied() {
             self.set_seat(user, Seat::Closing { nth, opened, connected, closing: next, since: at });
@@ -149,6 +160,7 @@ impl Ledger {
     /// The stream is at its end, every byte of it was reported. What has not come is excused, but
     /// for what was past its horizon before the connection was left: that is lost.
     pub fn ended(&mut self, user: UserIndex, why: Excuse, at: Stamp) {
+        self.called(at);
         let next = self.book.next();
         let Some(seat) = self.seats.get(user.get()).copied() else { return };
         self.set_seat(user, Seat::Vacant);
@@ -168,6 +180,7 @@ impl Ledger {
     /// A chat is being handed to the sender's socket at `now`: fixes its number and who is
     /// expected to receive it. Call it before the first byte is written.
     pub fn hand_over(&mut self, sender: UserIndex, intended: Stamp, now: Stamp) -> HandedOver {
+        self.called(now);
         let seq = self.book.push(Message::new(sender, intended, now, self.connected));
         self.tally.local_mut().expect(u64::from(self.connected));
         let marker = Marker {
@@ -181,6 +194,7 @@ impl Ledger {
 
     /// A chat of the numeric id `from` was read on `user`'s connection at `at`.
     pub fn receive(&mut self, user: UserIndex, from: u64, sighting: Sighting, at: Stamp) {
+        self.called(at);
         match sighting {
             Sighting::None if self.ids.contains_key(&from) => self.corrupt(user, from, at),
             Sighting::None => {}
@@ -188,6 +202,7 @@ impl Ledger {
             Sighting::Intact(marker) if self.is_own(&marker) => self.receive_own(user, from, marker.seq, at),
             Sighting::Intact(marker) => {
                 let since_intended = self.since_by_wall(at, marker.intended_micros);
+                let since_intended = since_intended - self.pauses.latest.part_of(since_intended, at);
                 let seated = self.seats.get(user.get()).is_some_and(|s| !matches!(s, Seat::Vacant));
                 if seated {
                     self.remote.receive(user, from, &marker, at, since_intended, &self.terms, &mut self.tally);
@@ -205,6 +220,7 @@ impl Ledger {
 
     /// Passes the verdicts that are due at `now` and forgets what is too old to matter.
     pub fn sweep(&mut self, now: Stamp) {
+        self.called(now);
         let verdict_age = self.terms.horizon + SETTLE;
         while let Some((seq, lost, sender_cut)) = self.book.judge_next(now, verdict_age) {
             if lost == 0 {
@@ -219,6 +235,14 @@ impl Ledger {
         self.book.forget(now, verdict_age + self.terms.horizon);
         self.remote.sweep(now, &self.terms, &mut self.tally);
         self.tally.roll(now);
+    }
+
+    /// The machine slept for `time`: stamps stood still, and wall clocks did not. What others are
+    /// told of intended times is right from now on.
+    pub fn slept(&mut self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.identity.origin_micros = self.identity.origin_micros.saturating_add(micros);
+        self.remote.forget_offsets();
     }
 
     /// The figures so far.
@@ -318,6 +342,14 @@ impl Ledger {
         self.tally.duration(Origin::Local, Basis::Sent, at.since(sent));
         if overtaken {
             self.tally.anomaly(Origin::Local, Anomaly::Reordered, user, Some(seq), at);
+        }
+    }
+
+    /// Takes a pause that ends with this call out of every age.
+    fn called(&mut self, at: Stamp) {
+        if let Some(pause) = self.pauses.called(at) {
+            self.book.skip(pause);
+            self.remote.skip(pause);
         }
     }
 

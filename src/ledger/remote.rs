@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use super::book::UserSet;
+use super::pauses::Pause;
 use super::tally::{Fastest, Tally};
 use super::{SETTLE, Terms};
 use crate::chat::{Anomaly, Basis, Origin, Outcome, UserIndex};
@@ -115,6 +116,19 @@ impl Remote {
         }
         let silence = terms.horizon * FORGET_HORIZONS;
         self.peers.retain(|p| now.since(p.last_heard) < silence);
+    }
+
+    /// Moves the times of what has no verdict on, so that no age contains the pause.
+    pub(super) fn skip(&mut self, pause: Pause) {
+        for peer in &mut self.peers {
+            peer.last_heard = pause.skip(peer.last_heard);
+            peer.messages.iter_mut().for_each(|message| message.noticed = pause.skip(message.noticed));
+        }
+    }
+
+    /// This machine's wall clock is not what it was: the estimates begin anew.
+    pub(super) fn forget_offsets(&mut self) {
+        self.peers.iter_mut().for_each(|peer| peer.fastest = Fastest::default());
     }
 
     /// Estimated lead of our wall clock over the peers', the mean over them, in seconds.

@@ -70,6 +70,23 @@ fn the_deadline_and_the_horizon_belong_to_their_side() {
 }
 
 #[test]
+fn a_time_in_which_this_process_stood_still_is_in_no_age() {
+    let mut l = room(3);
+    l.look_for_pauses(Duration::from_secs(2));
+    let tick = |l: &mut Ledger, from: u32, to: u32| (from..to).for_each(|s| l.sweep(at(f64::from(s))));
+    tick(&mut l, 0, 10);
+    let m = send(&mut l, A, 10.0);
+    arrive(&mut l, A, A, m, 10.5);
+    // Ten minutes of nothing; then what had come meanwhile is read, and the rest waits on.
+    arrive(&mut l, B, A, m, 610.5);
+    assert_eq!((outcomes(&l), local(&l).durations[0].max() < 1_100_000), (vec![(Outcome::OnTime, 2)], true));
+    tick(&mut l, 611, 671);
+    assert_eq!(l.outstanding(), 1, "its horizon has not passed");
+    tick(&mut l, 671, 673);
+    assert_eq!(outcomes(&l), [(Outcome::OnTime, 2), (Outcome::Lost, 1)]);
+}
+
+#[test]
 fn a_message_stands_where_its_deliveries_do() {
     let mut l = room(3);
     let m = send(&mut l, A, 0.0);
@@ -310,6 +327,32 @@ mod remote {
         hear(&mut l, A, 2, 1.0);
         l.sweep(at(100.0));
         assert_eq!(figures(&l).2, 0);
+    }
+
+    #[test]
+    fn a_machine_that_slept_begins_its_estimate_anew() {
+        let mut l = room(1);
+        let m = send(&mut l, A, 1.0);
+        arrive(&mut l, A, A, m, 1.02);
+        let origin = m.intended_micros;
+        l.receive(A, 900, Sighting::Intact(theirs(0, 2.0)), at(2.02));
+        l.slept(Duration::from_secs(600));
+        assert_eq!(send(&mut l, A, 1.0).intended_micros, origin + 600_000_000, "ten minutes later by the wall");
+        l.receive(A, 900, Sighting::Intact(theirs(1, 603.0)), at(3.02));
+        assert!(l.clock_offset().unwrap().abs() < 1e-6);
+        let longest = l.tally().origin(Origin::Remote).durations[0].max();
+        assert!(longest < 30_000 && l.tally().negative_durations == 0, "{longest}");
+    }
+
+    #[test]
+    fn standing_still_is_no_time_of_others_either() {
+        let mut l = room(1);
+        l.look_for_pauses(Duration::from_secs(2));
+        l.sweep(at(1.0));
+        l.receive(A, 900, Sighting::Intact(theirs(0, 0.99)), at(1.0));
+        l.receive(A, 900, Sighting::Intact(theirs(1, 31.0)), at(91.5));
+        assert_eq!(figures(&l), (2, 2, 0));
+        assert_eq!(l.tally().origin(Origin::Remote).outcome(Outcome::OnTime), 2);
     }
 
     #[test]

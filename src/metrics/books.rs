@@ -8,14 +8,14 @@ use hdrhistogram::Histogram;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Metric, MetricFamily};
 
-use crate::chat::{Anomaly, Basis, Origin, Outcome, UserState};
+use crate::chat::{Anomaly, Basis, ListFate, Origin, Outcome, PresenceMismatch, UserState};
 use crate::metrics::families::{
     ANOMALIES, CLOCK_OFFSET, DELIVERIES, DELIVERIES_EXPECTED, DELIVERY_DURATION, ERRORS, Family, LEDGER_MESSAGES,
-    OPERATIONS, USERS, USERS_TARGET,
+    OPERATIONS, PRESENCE_EPISODES, PRESENCE_LISTS, PRESENCE_MISMATCHES, USERS, USERS_TARGET,
 };
 use crate::metrics::label::LabelSet;
 use crate::metrics::sample;
-use crate::metrics::snapshot::{LedgerSnapshot, Source, UsersSnapshot};
+use crate::metrics::snapshot::{LedgerSnapshot, PresenceSnapshot, Source, UsersSnapshot};
 use crate::metrics::stages::Stages;
 
 /// Upper bounds of the time to delivery's buckets, in microseconds.
@@ -40,6 +40,10 @@ impl Books {
     pub(crate) fn users(&self) -> UsersSnapshot {
         self.0.get().map_or_else(UsersSnapshot::default, |source| source.users())
     }
+
+    pub(crate) fn presence(&self) -> PresenceSnapshot {
+        self.0.get().map_or_else(PresenceSnapshot::default, |source| source.presence())
+    }
 }
 
 /// Turns a snapshot into families.
@@ -51,13 +55,16 @@ pub(crate) struct BooksCollector {
 
 impl BooksCollector {
     pub(crate) fn new(books: Books, stages: Stages) -> prometheus::Result<Self> {
-        let families: [&Family; 10] = [
+        let families: [&Family; 13] = [
             &USERS_TARGET,
             &USERS,
             &DELIVERIES_EXPECTED,
             &DELIVERIES,
             &ANOMALIES,
             &DELIVERY_DURATION,
+            &PRESENCE_MISMATCHES,
+            &PRESENCE_EPISODES,
+            &PRESENCE_LISTS,
             &CLOCK_OFFSET,
             &LEDGER_MESSAGES,
             &OPERATIONS,
@@ -78,6 +85,7 @@ impl Collector for BooksCollector {
         let ledger = self.books.ledger();
         let mut families = users(&self.books.users());
         families.extend(deliveries(&ledger));
+        families.extend(presence(&self.books.presence()));
         families.extend(stages(&self.stages, &ledger));
         families
     }
@@ -112,6 +120,18 @@ fn deliveries(ledger: &LedgerSnapshot) -> Vec<MetricFamily> {
     ];
     families.extend(ledger.clock_offset.map(|seconds| sample::single(&CLOCK_OFFSET, seconds)));
     families
+}
+
+fn presence(presence: &PresenceSnapshot) -> Vec<MetricFamily> {
+    fn by<L: LabelSet>(family: &'static Family, counts: &[u64]) -> MetricFamily {
+        let numbers = L::every().zip(counts).map(|(label, n)| sample::number(family, &label.texts(), *n as f64));
+        sample::of(family, numbers.collect())
+    }
+    vec![
+        by::<PresenceMismatch>(&PRESENCE_MISMATCHES, &presence.now),
+        by::<PresenceMismatch>(&PRESENCE_EPISODES, &presence.episodes),
+        by::<ListFate>(&PRESENCE_LISTS, &presence.lists),
+    ]
 }
 
 fn stages(stages: &Stages, ledger: &LedgerSnapshot) -> Vec<MetricFamily> {

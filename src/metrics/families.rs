@@ -3,8 +3,9 @@
 //! A family is a contract with dashboards and alerts. Knows no values.
 
 use crate::chat::{
-    Action, Anomaly, Basis, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Origin, Outcome,
-    RunPhase, SaturationReason, SentKind, Socket, SpanFate, Stage, Step, UserState,
+    Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator,
+    ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SentKind, Socket, SpanFate, Stage, Step,
+    UserState,
 };
 use crate::metrics::label::texts;
 
@@ -146,6 +147,12 @@ families! {
     DELIVERY_DURATION = Histogram "soakrig_delivery_duration_seconds"
         [closed("basis", texts::<Basis>), closed("origin", texts::<Origin>)]
         "Time to delivery of on-time and late deliveries, until the bytes were read.";
+    PRESENCE_MISMATCHES = Gauge "soakrig_presence_mismatches" [closed("kind", texts::<PresenceMismatch>)]
+        "Users of this generator whom the newest member lists have wrong, beyond the settling time.";
+    PRESENCE_EPISODES = Counter "soakrig_presence_mismatch_episodes_total" [closed("kind", texts::<PresenceMismatch>)]
+        "Mismatches between member lists and connections that began.";
+    PRESENCE_LISTS = Counter "soakrig_presence_lists_total" [closed("fate", texts::<ListFate>)]
+        "Member lists that were looked at; where none was judged, no mismatch could be seen.";
     CLOCK_OFFSET = Gauge "soakrig_clock_offset_seconds" []
         "Estimate of how far other generators' clocks are ahead of this one; absent while there is none.";
     OPERATIONS = Counter "soakrig_operations_total" [closed("stage", texts::<Stage>)]
@@ -156,6 +163,10 @@ families! {
         "How much later than intended the schedule issued its intents.";
     SATURATED = Gauge "soakrig_saturated" [closed("reason", texts::<SaturationReason>)]
         "1 while this generator cannot keep up, so that its numbers are about itself.";
+    CLOCK_EVENTS = Counter "soakrig_clock_events_total" [closed("kind", texts::<ClockEvent>)]
+        "Things that happened to time as this process sees it.";
+    DNS_CHANGES = Counter "soakrig_dns_changes_total" []
+        "Look-ups of the server's name that gave other addresses than the one before.";
     LEDGER_MESSAGES = Gauge "soakrig_ledger_messages" []
         "Messages whose horizon has not passed, and which the ledger therefore still holds.";
     LOGS_SUPPRESSED = Counter "soakrig_logs_suppressed_total" []

@@ -3,8 +3,9 @@
 //! Knows the enums of [`chat`](crate::chat); must not know any metric.
 
 use crate::chat::{
-    Action, Anomaly, Basis, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Origin, Outcome,
-    RunPhase, SaturationReason, SentKind, Socket, SpanFate, Stage, Step, UserState,
+    Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator,
+    ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SentKind, Socket, SpanFate, Stage, Step,
+    UserState,
 };
 
 /// An enum whose members are the values of one label.
@@ -31,14 +32,17 @@ label!(
     Action,
     Anomaly,
     Basis,
+    ClockEvent,
     DropReason,
     EndReason,
     FailureKind,
     FrameKind,
     HttpOutcome,
     Initiator,
+    ListFate,
     Origin,
     Outcome,
+    PresenceMismatch,
     RunPhase,
     SaturationReason,
     SentKind,

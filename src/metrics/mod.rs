@@ -28,16 +28,18 @@ mod tally;
 pub mod totals;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use prometheus::core::Collector;
 use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use strum::EnumCount;
 
 pub use self::hot::LagCounts;
 pub use self::process::ProcessFigures;
 
 use crate::chat::{
-    Action, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, RunPhase, SaturationReason, SentKind, Socket,
-    SpanFate, Step,
+    Action, ClockEvent, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, RunPhase, SaturationReason,
+    SentKind, Socket, SpanFate, Step,
 };
 use books::{Books, BooksCollector};
 use families::Family;
@@ -45,7 +47,7 @@ use hot::Hot;
 use label::LabelSet;
 use process::ProcessCollector;
 use runtime::RuntimeCollector;
-use snapshot::{LedgerSnapshot, Source, UsersSnapshot};
+use snapshot::{LedgerSnapshot, PresenceSnapshot, Source, UsersSnapshot};
 use spans::{Spans, SpansCollector};
 use stages::Stages;
 use tally::Tally;
@@ -76,6 +78,10 @@ pub struct Metrics {
     rate_target: GaugeVec,
     dropped: Tally<(Action, DropReason)>,
     saturated: IntGaugeVec,
+    clock_events: Tally<ClockEvent>,
+    /// How much time each kind of event was about, in microseconds; for the summary alone.
+    clock_micros: [AtomicU64; ClockEvent::COUNT],
+    dns_changes: Tally<()>,
     logs_suppressed: Tally<()>,
     spans: Spans,
 }
@@ -102,8 +108,11 @@ impl Metrics {
             http_duration: histogram(&families::HTTP_DURATION)?,
             sent: Tally::new(&families::MESSAGES_SENT, |_| true)?,
             rate_target: GaugeVec::new(opts(&families::RATE_TARGET), &families::RATE_TARGET.label_names())?,
-            dropped: Tally::new(&families::SENDS_DROPPED, |_| true)?,
+            dropped: Tally::new(&families::SENDS_DROPPED, |(_, reason)| reason != DropReason::Overdue)?,
             saturated: IntGaugeVec::new(opts(&families::SATURATED), &families::SATURATED.label_names())?,
+            clock_events: Tally::new(&families::CLOCK_EVENTS, |_| true)?,
+            clock_micros: std::array::from_fn(|_| AtomicU64::new(0)),
+            dns_changes: Tally::new(&families::DNS_CHANGES, |()| true)?,
             logs_suppressed: Tally::new(&families::LOGS_SUPPRESSED, |()| true)?,
             spans: Spans::default(),
         };
@@ -132,6 +141,8 @@ impl Metrics {
             Box::new(self.dropped.clone()),
             Box::new(BooksCollector::new(self.books.clone(), self.stages.clone())?),
             Box::new(self.saturated.clone()),
+            Box::new(self.clock_events.clone()),
+            Box::new(self.dns_changes.clone()),
             Box::new(self.logs_suppressed.clone()),
             Box::new(SpansCollector::new(self.spans.clone())?),
             Box::new(ProcessCollector::new()?),
@@ -183,6 +194,12 @@ impl Metrics {
     #[must_use]
     pub fn users(&self) -> UsersSnapshot {
         self.books.users()
+    }
+
+    /// What member lists had wrong so far.
+    #[must_use]
+    pub fn presence(&self) -> PresenceSnapshot {
+        self.books.presence()
     }
 
     /// All families in Prometheus' text format 0.0.4. Takes some milliseconds of CPU: not for a

@@ -4,11 +4,12 @@
 //! also an error of `send`, `connect_attempt` and `connect_failure` are also the operations and
 //! errors of `connect`.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::chat::{
-    Action, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, RunPhase, SaturationReason,
-    SentKind, Socket, Stage, Step,
+    Action, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, RunPhase,
+    SaturationReason, SentKind, Socket, Stage, Step,
 };
 use crate::drivers::Probe;
 use crate::metrics::label::LabelSet;
@@ -87,6 +88,7 @@ impl Metrics {
             DropReason::NotConnected => FailureKind::NotConnected,
             DropReason::Backpressure => FailureKind::Backpressure,
             DropReason::Stopping => FailureKind::Stopping,
+            DropReason::Overdue => FailureKind::Overdue,
         };
         self.stages.error(Stage::Send, kind);
     }
@@ -150,6 +152,18 @@ impl Metrics {
     pub fn run_info(&self, run: &str, plenary: &str, shard: &str) {
         self.run_info.reset();
         self.run_info.with_label_values(&[run, plenary, shard]).set(1);
+    }
+
+    /// Something happened to time, for `length` or by it.
+    pub fn clock_event(&self, event: ClockEvent, length: Duration) {
+        self.clock_events.add(event, 1);
+        let micros = u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
+        self.clock_micros[event as usize].fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// The server's name stands for other addresses than before.
+    pub fn dns_changed(&self) {
+        self.dns_changes.add((), 1);
     }
 
     /// `n` log lines were left out.

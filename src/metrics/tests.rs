@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::families::{ALL, Kind, Values};
-use super::snapshot::{LedgerSnapshot, Source, UsersSnapshot};
+use super::snapshot::{LedgerSnapshot, PresenceSnapshot, Source, UsersSnapshot};
 use super::*;
 use crate::chat::{Basis, FrameKind, Origin, Outcome, Stage, UserState};
 use crate::drivers::Probe;
@@ -32,6 +32,10 @@ impl Source for Night {
 
     fn users(&self) -> UsersSnapshot {
         UsersSnapshot { target: 10, states: [1, 0, 2, 5, 1, 1, 0] }
+    }
+
+    fn presence(&self) -> PresenceSnapshot {
+        PresenceSnapshot { now: [2, 0], most: [3, 1], episodes: [4, 1], lists: [60, 5, 1] }
     }
 }
 
@@ -60,6 +64,8 @@ fn busy() -> Metrics {
     metrics.rate_target(Action::Chat, 0.5);
     metrics.saturated(SaturationReason::ScheduleLag, true);
     metrics.logs_suppressed(9);
+    metrics.clock_event(ClockEvent::Suspend, Duration::from_secs(600));
+    metrics.dns_changed();
     assert!(metrics.watch_spans(|fate| if fate == SpanFate::QueueFull { 4 } else { 0 }));
     metrics
 }

@@ -1,9 +1,12 @@
 //! The counts read back, for the status line and the summary.
 
+use std::sync::atomic::Ordering;
+
 use strum::EnumCount;
 
 use crate::chat::{
-    Action, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, SentKind, Socket, Stage, Step,
+    Action, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, SentKind, Socket, Stage,
+    Step,
 };
 use crate::metrics::Metrics;
 use crate::metrics::label::LabelSet;
@@ -32,6 +35,12 @@ pub struct Totals {
     pub dropped: Vec<((Action, DropReason), u64)>,
     /// HTTP requests.
     pub http: Vec<((Step, HttpOutcome), u64)>,
+    /// Things that happened to time.
+    pub clock_events: [u64; ClockEvent::COUNT],
+    /// How much time they were about, in microseconds.
+    pub clock_micros: [u64; ClockEvent::COUNT],
+    /// Changes of the addresses of the server's name.
+    pub dns_changes: u64,
 }
 
 impl Totals {
@@ -57,6 +66,9 @@ impl Metrics {
             disconnects: self.disconnects.counted().collect(),
             dropped: self.dropped.counted().collect(),
             http: self.http_requests.counted().collect(),
+            clock_events: each(|event| self.clock_events.get(event)),
+            clock_micros: std::array::from_fn(|event| self.clock_micros[event].load(Ordering::Relaxed)),
+            dns_changes: self.dns_changes.get(()),
         }
     }
 }

@@ -9,16 +9,17 @@ use std::time::{Duration, SystemTime};
 use strum::EnumCount;
 
 use crate::chat::{
-    Action, Anomaly, Basis, FrameKind, Origin, Outcome, SaturationReason, SentKind, Socket, Stage, UserState,
+    Action, Anomaly, Basis, ClockEvent, FrameKind, ListFate, Origin, Outcome, PresenceMismatch, SaturationReason,
+    SentKind, Socket, Stage, UserState,
 };
 use crate::metrics::ProcessFigures;
 use crate::metrics::label::Label;
-use crate::metrics::snapshot::{DeliveryCounts, LedgerSnapshot, UsersSnapshot};
+use crate::metrics::snapshot::{DeliveryCounts, LedgerSnapshot, PresenceSnapshot, UsersSnapshot};
 use crate::metrics::totals::Totals;
 use crate::report::durations::Durations;
 use crate::report::summary::{
-    Anomalies, Connections, Counts, Deliveries, Excused, Generator, Messages, Rate, Remote, Run, SCHEMA_VERSION,
-    ShardOf, Summary, Thresholds, Users, Verdict,
+    Anomalies, ClockEvents, Connections, Counts, Deliveries, Excused, Generator, Messages, Mismatches, Presence, Rate,
+    Remote, Run, SCHEMA_VERSION, ShardOf, Summary, Thresholds, Users, Verdict,
 };
 use crate::report::verdict::{End, judge};
 
@@ -62,6 +63,8 @@ pub struct Figures {
     pub ledger: LedgerSnapshot,
     /// The roster; at the end, as it was at the stop.
     pub users: UsersSnapshot,
+    /// The member lists.
+    pub presence: PresenceSnapshot,
     /// The counters.
     pub totals: Totals,
     /// The kernel's.
@@ -71,7 +74,7 @@ pub struct Figures {
 /// The summary, judged.
 #[must_use]
 pub fn summarise(facts: &RunFacts, figures: &Figures) -> Summary {
-    let Figures { ledger, users, totals, process } = figures;
+    let Figures { ledger, users, presence, totals, process } = figures;
     let (local, remote) = (ledger.counts(Origin::Local), ledger.counts(Origin::Remote));
     let mut summary = Summary {
         schema_version: SCHEMA_VERSION,
@@ -100,6 +103,8 @@ pub fn summarise(facts: &RunFacts, figures: &Figures) -> Summary {
             received_bytes: totals.received_bytes,
         },
         connections: connections(totals),
+        presence: members(presence),
+        clock: clock(totals),
         generator: generator(facts, process),
         thresholds: facts.thresholds,
         verdict: Verdict { code: 0, reason: String::new() },
@@ -185,6 +190,28 @@ fn connections(totals: &Totals) -> BTreeMap<String, Connections> {
     Socket::ALL.iter().map(|socket| (socket.text().to_owned(), of(*socket))).collect()
 }
 
+fn members(found: &PresenceSnapshot) -> Presence {
+    let of = |kind: PresenceMismatch| Mismatches {
+        at_end: found.now[kind.index()],
+        most: found.most[kind.index()],
+        episodes: found.episodes[kind.index()],
+    };
+    Presence {
+        ghost: of(PresenceMismatch::Ghost),
+        missing: of(PresenceMismatch::Missing),
+        lists: counts::<ListFate>(&found.lists),
+    }
+}
+
+fn clock(totals: &Totals) -> ClockEvents {
+    let seconds = ClockEvent::ALL.iter().zip(totals.clock_micros).filter(|(_, micros)| *micros > 0);
+    ClockEvents {
+        events: counts::<ClockEvent>(&totals.clock_events),
+        seconds: seconds.map(|(event, micros)| (event.text().to_owned(), micros as f64 / 1e6)).collect(),
+        dns_changes: totals.dns_changes,
+    }
+}
+
 fn generator(facts: &RunFacts, process: &ProcessFigures) -> Generator {
     let by = SaturationReason::ALL.iter().map(|reason| {
         let seconds = facts.saturated_by[reason.index()].as_secs_f64();
@@ -262,6 +289,7 @@ pub(crate) mod tests {
             disconnects: vec![((Socket::Plenary, Initiator::User, EndReason::Left), 60)],
             dropped: vec![((Action::Breakout, DropReason::Backpressure), 1)],
             http: Vec::new(),
+            ..Totals::default()
         };
         let process = ProcessFigures {
             cpu_user: 8.25,
@@ -270,7 +298,9 @@ pub(crate) mod tests {
             threads: 5,
             ..ProcessFigures::default()
         };
-        Figures { ledger, users: UsersSnapshot { target: 200, states: [0, 0, 0, 198, 2, 0, 0] }, totals, process }
+        let users = UsersSnapshot { target: 200, states: [0, 0, 0, 198, 2, 0, 0] };
+        let presence = PresenceSnapshot { lists: [60, 0, 0], ..PresenceSnapshot::default() };
+        Figures { ledger, users, presence, totals, process }
     }
 
     /// The summary of that minute.
@@ -292,7 +322,8 @@ pub(crate) mod tests {
         let serde_json::Value::Object(entries) = value else { return };
         for (key, inner) in entries {
             found.insert(key.clone());
-            let labels = ["states", "dropped", "operations", "errors", "sent", "received", "failures", "disconnects"];
+            let labels =
+                ["states", "dropped", "operations", "errors", "sent", "received", "failures", "disconnects", "lists"];
             if !labels.contains(&key.as_str()) {
                 keys(inner, found);
             }

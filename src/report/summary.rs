@@ -42,6 +42,12 @@ pub struct Summary {
     pub messages: Messages,
     /// Sockets, by kind: `plenary`, `breakout`.
     pub connections: BTreeMap<String, Connections>,
+    /// Member lists against who was connected.
+    #[serde(default)]
+    pub presence: Presence,
+    /// What happened to time itself.
+    #[serde(default)]
+    pub clock: ClockEvents,
     /// The generator itself.
     pub generator: Generator,
     /// The thresholds that were set.
@@ -216,6 +222,40 @@ pub struct Connections {
     pub failures: Counts,
     /// Ended, by initiator and reason.
     pub disconnects: BTreeMap<String, Counts>,
+}
+
+/// Users whom member lists had wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Presence {
+    /// Listed, though gone.
+    pub ghost: Mismatches,
+    /// Connected, and not listed.
+    pub missing: Mismatches,
+    /// Lists that were looked at, by what came of it.
+    pub lists: Counts,
+}
+
+/// Mismatches of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Mismatches {
+    /// When they were last looked at: at the stop.
+    pub at_end: u64,
+    /// At a time, the most.
+    pub most: u64,
+    /// That began: a user again where it was right in between.
+    pub episodes: u64,
+}
+
+/// What happened to time as the generator saw it, and to the server's name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct ClockEvents {
+    /// How often, by kind: `wall_jump`, `suspend`, `stall`.
+    pub events: Counts,
+    /// How far the clock was set, how long the machine slept, how long the process stood still, in
+    /// all, in seconds.
+    pub seconds: BTreeMap<String, f64>,
+    /// How often the server's name stood for other addresses than before.
+    pub dns_changes: u64,
 }
 
 /// The generator's own account of itself.

@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::chat::{Action, Socket, Stage};
+use crate::chat::{Action, ClockEvent, FailureKind, ListFate, Socket, Stage};
 use crate::metrics::label::Label;
 use crate::report::durations::Durations;
 use crate::report::figures::{bytes, count, latency, percent, rate, share, span};
 use crate::report::parts::listed;
-use crate::report::summary::{Anomalies, Counts, Deliveries, Part, Summary};
+use crate::report::summary::{Anomalies, ClockEvents, Counts, Deliveries, Mismatches, Part, Presence, Summary};
 use crate::report::verdict::meaning;
 
 /// The whole summary as lines of text, ending in a line break.
@@ -26,7 +26,9 @@ pub fn render(summary: &Summary) -> String {
     remote(&mut page, summary);
     page.line("");
     stages(&mut page, summary);
+    defects(&mut page, summary);
     connections(&mut page, summary);
+    presence(&mut page, &summary.presence);
     page.line("");
     generator(&mut page, summary);
     parts(&mut page, &summary.parts);
@@ -204,6 +206,56 @@ fn connections(page: &mut Page, summary: &Summary) {
     }
 }
 
+/// What member lists had wrong; nothing where there were none.
+fn presence(page: &mut Page, presence: &Presence) {
+    let lists = |fate: ListFate| presence.lists.get(fate.text()).copied().unwrap_or(0);
+    let (judged, short, unreadable) = (lists(ListFate::Judged), lists(ListFate::Short), lists(ListFate::Unreadable));
+    if judged + short + unreadable == 0 {
+        return;
+    }
+    let Presence { ghost, missing, .. } = presence;
+    let clean = ghost.episodes + missing.episodes == 0;
+    let mut said = match judged {
+        0 => "not judged: none named anybody but its receiver".to_owned(),
+        n => format!("{} looked at{}", count(n), if clean { ", nobody was listed wrongly" } else { "" }),
+    };
+    if unreadable > 0 {
+        said.push_str(&format!(", {} more could not be read", count(unreadable)));
+    }
+    page.row("member lists", &said);
+    if clean {
+        return;
+    }
+    for (name, found, meaning) in
+        [("ghosts", ghost, "listed, though gone"), ("missing", missing, "connected, and not listed")]
+    {
+        let Mismatches { at_end, most, episodes } = found;
+        let remark = format!("{meaning}; {} at most at a time, {} at the end", count(*most), count(*at_end));
+        page.number(name, *episodes, &remark);
+    }
+}
+
+/// What happened to time; nothing where all was as it should be.
+fn clock(page: &mut Page, clock: &ClockEvents) {
+    for (kind, n) in in_order::<ClockEvent, _>(&clock.events) {
+        let what = match kind.as_str() {
+            "wall_jump" => "the wall clock was set",
+            "suspend" => "the machine slept",
+            "stall" => "the process stood still",
+            other => other,
+        };
+        let seconds = clock.seconds.get(kind).copied().unwrap_or(0.0);
+        page.row("noticed", &format!("{what} {}, {} in all", times_over(*n), span(seconds)));
+    }
+    if clock.dns_changes > 0 {
+        page.row("noticed", &format!("the server's name changed its addresses {}", times_over(clock.dns_changes)));
+    }
+}
+
+fn times_over(n: u64) -> String {
+    if n == 1 { "once".to_owned() } else { format!("{} times", count(n)) }
+}
+
 fn generator(page: &mut Page, summary: &Summary) {
     let generator = &summary.generator;
     let cpu = generator.cpu_seconds_user + generator.cpu_seconds_system;
@@ -228,6 +280,7 @@ fn generator(page: &mut Page, summary: &Summary) {
         "never: the numbers are about the server".to_owned()
     };
     page.row("saturated", &saturated);
+    clock(page, &summary.clock);
     let messages = &summary.messages;
     let total = |counts: &Counts| count(counts.values().sum());
     page.row(
@@ -261,6 +314,17 @@ fn parts(page: &mut Page, parts: &[Part]) {
     }
 }
 
+/// Panics that were caught, if there were any: whoever reads this must hear of them.
+fn defects(page: &mut Page, summary: &Summary) {
+    let panics: u64 = summary.errors.values().filter_map(|kinds| kinds.get(FailureKind::Panic.as_str())).sum();
+    if panics > 0 {
+        page.row(
+            "defects",
+            &format!("{} panics of soakrig itself, caught and survived; the log says where", count(panics)),
+        );
+    }
+}
+
 /// Entries in the order in which the labels are declared, which is that of a user's life.
 fn in_order<L: Label, T>(entries: &BTreeMap<String, T>) -> Vec<(&String, &T)> {
     let place = |name: &str| L::MEMBERS.iter().position(|member| member.text() == name).unwrap_or(usize::MAX);
@@ -285,6 +349,7 @@ fn some_share(part: u64, whole: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::snapshot::PresenceSnapshot;
     use crate::report::facts::tests::{facts, figures, night};
     use crate::report::facts::{RunFacts, summarise};
     use crate::report::verdict::End;
@@ -308,6 +373,10 @@ mod tests {
         remote.outstanding = 1;
         figures.ledger.durations[1][0].saturating_record(55_000);
         figures.ledger.clock_offset = Some(-0.0021);
+        figures.presence = PresenceSnapshot { now: [1, 0], most: [7, 3], episodes: [1_204, 3], lists: [9_000, 3, 1] };
+        figures.totals.clock_events = [1, 2, 1];
+        figures.totals.clock_micros = [3_600_000_000, 1_200_000_000, 4_500_000];
+        figures.totals.dns_changes = 2;
         let mut facts = facts();
         facts.saturated = Duration::from_secs(20);
         facts.saturated_by[0] = Duration::from_secs(20);
@@ -323,6 +392,14 @@ mod tests {
     }
 
     #[test]
+    fn panics_are_told() {
+        let mut summary = night();
+        assert!(!render(&summary).contains("defects"));
+        summary.errors.entry("receive".into()).or_default().insert("panic".into(), 3);
+        assert!(render(&summary).contains("defects            3 panics of soakrig itself"));
+    }
+
+    #[test]
     fn nothing_happened() {
         let facts = RunFacts {
             end: End::Refused("there is no plenary nope".into()),
@@ -333,6 +410,7 @@ mod tests {
         let figures = crate::report::facts::Figures {
             ledger: crate::metrics::snapshot::LedgerSnapshot::empty(),
             users: Default::default(),
+            presence: Default::default(),
             totals: Default::default(),
             process: Default::default(),
         };

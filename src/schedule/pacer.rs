@@ -15,6 +15,10 @@ use crate::clock::{Clock, Stamp};
 /// How often rates are asked for anew: they may follow the number of connected users.
 const RATE_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Intents of an action issued in one turn. Where more are due, as after the process stood still,
+/// others get theirs in between, and a stop is heard.
+const TURN: usize = 1_000;
+
 /// Takes intents and says how many there should be.
 pub trait Dispatch: Send {
     /// The rate of an action now, per second; 0 for none.
@@ -43,8 +47,12 @@ impl<D: Dispatch> Pacer<D> {
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
             let now = self.clock.now();
-            self.issue_due(now);
+            let more = self.issue_due(now);
             self.take_rates(now);
+            if more && !stop.is_cancelled() {
+                tokio::task::yield_now().await;
+                continue;
+            }
             let wake = self.next_wake(now);
             tokio::select! {
                 biased;
@@ -54,13 +62,18 @@ impl<D: Dispatch> Pacer<D> {
         }
     }
 
-    /// Issues everything that is due at `now`, each action's intents in order.
-    fn issue_due(&mut self, now: Stamp) {
+    /// Issues what is due at `now`, each action's intents in order; true if there is more, for the
+    /// next turn, which must know how late it has become.
+    fn issue_due(&mut self, now: Stamp) -> bool {
+        let mut more = false;
         for (action, table) in Action::ALL.iter().zip(&mut self.tables) {
-            while let Some(intended) = table.take_due(now) {
+            let due = std::iter::from_fn(|| table.take_due(now)).take(TURN);
+            for intended in due {
                 self.dispatch.issue(Intent { action: *action, intended }, now.since(intended));
             }
+            more |= table.next().is_some_and(|next| next <= now);
         }
+        more
     }
 
     fn take_rates(&mut self, now: Stamp) {
@@ -113,6 +126,21 @@ mod tests {
             // A millisecond of timer resolution at each end.
             assert!(off <= 1.0 + rate / 500.0, "{rate}/s gave {issued}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_much_is_due_a_stop_is_heard() {
+        let (tx, rx) = mpsc::channel();
+        let (clock, stop) = (Clock::start(), CancellationToken::new());
+        let pacer = Pacer::new(clock, Spacing::Even, 1, Count(tx, 1_000_000.0));
+        let task = tokio::spawn(pacer.run(stop.clone()));
+        tokio::task::yield_now().await;
+        tokio::time::advance(Duration::from_secs(600)).await;
+        tokio::task::yield_now().await;
+        stop.cancel();
+        task.await.unwrap();
+        let issued = rx.into_iter().count();
+        assert!((1..=10 * TURN).contains(&issued), "{issued} of 600 million");
     }
 
     #[tokio::test(start_paused = true)]

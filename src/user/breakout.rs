@@ -11,6 +11,7 @@ use futures_util::FutureExt as _;
 use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 
+use super::open::Open;
 use super::world::World;
 use crate::chat::{EndReason, Failure, FailureKind, FrameKind, Initiator, SentKind, Socket, Stage, UserIndex};
 use crate::clock::Stamp;
@@ -52,7 +53,7 @@ async fn join_and_stay<D: Driver>(
     };
     let Some((connection, began)) = opened else { return Ok(()) };
     // The socket is open: from here on its end is counted, whatever ends it.
-    world.metrics.connection_opened(Socket::Breakout);
+    let _open = Open::new(&world.metrics, Socket::Breakout);
     Room { connection, world: Arc::clone(world), began, joined: None }.stay(me, over).await
 }
 
@@ -102,7 +103,6 @@ impl<D: Driver> Room<D> {
                 Err(kind)
             }
         };
-        self.world.metrics.connection_closed(Socket::Breakout);
         let ended = ended.map_err(Failure::new)?;
         self.world.metrics.disconnect(Socket::Breakout, ended.initiator, ended.reason);
         Ok(())

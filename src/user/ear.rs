@@ -8,7 +8,7 @@ use super::spans;
 use super::world::World;
 use crate::chat::{FrameKind, SentKind, Socket, Stage, UserIndex, UserState};
 use crate::clock::Stamp;
-use crate::drivers::{Event, Received};
+use crate::drivers::{Event, Members, Received};
 use crate::marker::Sighting;
 
 /// How far a connection has come.
@@ -36,11 +36,11 @@ impl<D> Ear<'_, D> {
         world.metrics.received(frame.kind, 1);
         match frame.event {
             Event::Chat { user, sighting } => self.chat(user, sighting, frame.at),
-            Event::Presence(_) if *self.phase == Phase::Joining => self.come_in(frame.at),
+            Event::Presence(members) => self.presence(members, frame.at),
             Event::Breakouts(breakouts) => world.note_breakouts(breakouts),
             Event::Refused(kind) => world.metrics.error(Stage::Receive, kind),
             Event::Malformed { marked } => self.malformed(marked, frame.at),
-            Event::Presence(_) | Event::Other => {}
+            Event::Other => {}
         }
         if frame.kind == FrameKind::Ping {
             // The socket has answered it by itself.
@@ -57,6 +57,15 @@ impl<D> Ear<'_, D> {
             && ledger.is_own(&marker)
         {
             world.chats.arrived(marker.seq, world.clock.wall(at), || spans::progress(&ledger, marker.seq));
+        }
+    }
+
+    fn presence(&mut self, members: Members<'_>, at: Stamp) {
+        if *self.phase == Phase::Joining {
+            self.come_in(at);
+        }
+        if *self.phase == Phase::Connected {
+            self.world.witnesses.hear(self.me, members.text, at);
         }
     }
 

@@ -11,40 +11,55 @@ use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
 use super::backoff::{Backoff, GOOD};
+use super::open::Open;
 use super::spans;
 use super::stay::Stay;
 use super::world::World;
-use crate::chat::{Failure, FailureKind, Socket, Stage, UserIndex, UserState};
+use crate::chat::{EndReason, Failure, FailureKind, Initiator, Socket, Stage, UserIndex, UserState};
 use crate::drivers::Driver;
 use crate::ledger::Excuse;
 
 /// Wait after a refusal because of too many failed log-ins: the server wants about five minutes.
 const LOCKED: Duration = Duration::from_secs(330);
-/// Longest wait that a server can ask for with `Retry-After`.
-const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(120);
 /// Wait after a defect of our own.
 const AFTER_PANIC: Duration = Duration::from_secs(30);
 
 /// Lives as `me` until the world stops or the server refuses the account for good. `first`
 /// hears how the first attempt went.
 pub async fn live<D: Driver>(world: Arc<World<D>>, me: UserIndex, first: Option<oneshot::Sender<Result<(), Failure>>>) {
-    let mut first = Some(Debut { tell: first });
+    let mut debut = Some(Debut { tell: first });
     loop {
         let rng = world.rng(me);
-        let life = Life { world: Arc::clone(&world), me, backoff: Backoff::default(), rng, debut: first.take() };
-        match AssertUnwindSafe(life.run()).catch_unwind().await {
-            Ok(()) => return,
-            Err(_) => {
-                // The panic hook has logged it; the user's books must not stay open.
-                world.metrics.error(Stage::Receive, FailureKind::Panic);
-                world.ledger.lock().ended(me, Excuse::Network, world.clock.now());
-                world.withdraw(me, UserState::BackingOff);
-            }
+        let life = Life { world: Arc::clone(&world), me, backoff: Backoff::default(), rng, debut: &mut debut };
+        if AssertUnwindSafe(life.run()).catch_unwind().await.is_ok() {
+            return;
         }
+        // The panic hook has logged it.
+        close_books(&world, me);
+        conclude(&world, &mut debut, Err(Failure::new(FailureKind::Panic)));
         if pause(&world, AFTER_PANIC).await.is_err() {
             world.roster.set(me, UserState::Waiting);
             return;
         }
+    }
+}
+
+/// Counts a panic, and closes what the user it struck had open in the books.
+fn close_books<D>(world: &World<D>, me: UserIndex) {
+    world.metrics.error(Stage::Receive, FailureKind::Panic);
+    world.ledger.lock().ended(me, Excuse::Network, world.clock.now());
+    if world.withdraw(me, UserState::BackingOff) == Some(UserState::Connected) {
+        world.metrics.disconnect(Socket::Plenary, Initiator::Network, EndReason::Panic);
+    }
+}
+
+/// The first attempt has come to an end; says so once.
+fn conclude<D>(world: &World<D>, debut: &mut Option<Debut>, how: Result<(), Failure>) {
+    let Some(debut) = debut.take() else { return };
+    world.debut();
+    if let Some(tell) = debut.tell {
+        // Nobody listens any more where the run stops already.
+        let _ = tell.send(how);
     }
 }
 
@@ -54,12 +69,13 @@ pub(super) struct Debut {
     tell: Option<oneshot::Sender<Result<(), Failure>>>,
 }
 
-pub(super) struct Life<D> {
+pub(super) struct Life<'a, D> {
     pub(super) world: Arc<World<D>>,
     pub(super) me: UserIndex,
     pub(super) rng: SmallRng,
     backoff: Backoff,
-    debut: Option<Debut>,
+    /// Kept by whoever lives this life, so that a panic does not leave the ramp waiting for it.
+    debut: &'a mut Option<Debut>,
 }
 
 /// How a visit to the room ended.
@@ -78,7 +94,7 @@ pub(super) enum Visit {
 /// The run is stopping.
 struct Stopping;
 
-impl<D: Driver> Life<D> {
+impl<D: Driver> Life<'_, D> {
     async fn run(mut self) {
         loop {
             let visit = self.visit().await;
@@ -138,6 +154,7 @@ impl<D: Driver> Life<D> {
         let world = &self.world;
         let Some(session) = world.sessions.get(self.me) else { return Err(Failure::new(FailureKind::SignedOut)) };
         let began = world.clock.now();
+        world.register.lock().introduce(self.me, room.user_id);
         {
             let mut ledger = world.ledger.lock();
             ledger.introduce(self.me, room.user_id);
@@ -146,8 +163,8 @@ impl<D: Driver> Life<D> {
         world.metrics.connect_attempt(Socket::Plenary);
         match world.driver.connect(&session).instrument(span.clone()).await {
             Ok(connection) => {
-                world.metrics.connection_opened(Socket::Plenary);
-                Ok(Stay::new(connection, Arc::clone(world), self.me, room.user_id, began, span))
+                let open = Open::new(&world.metrics, Socket::Plenary);
+                Ok(Stay::new(connection, open, Arc::clone(world), self.me, room.user_id, began, span))
             }
             Err(failure) => {
                 world.ledger.lock().ended(self.me, Excuse::Network, world.clock.now());
@@ -163,13 +180,7 @@ impl<D: Driver> Life<D> {
 
     /// The first attempt has come to an end.
     pub(super) fn concluded(&mut self, how: Result<(), Failure>) {
-        if let Some(debut) = self.debut.take() {
-            self.world.debut();
-            if let Some(tell) = debut.tell {
-                // Nobody listens any more where the run stops already.
-                let _ = tell.send(how);
-            }
-        }
+        conclude(&self.world, self.debut, how);
     }
 
     pub(super) fn username(&self) -> &str {
@@ -181,12 +192,11 @@ impl<D: Driver> Life<D> {
     }
 
     fn wait_after(&mut self, failure: &Failure) -> Duration {
-        let wait = self.backoff.next(&mut self.rng);
-        let asked = match failure.kind {
-            FailureKind::Locked => LOCKED,
-            _ => failure.retry_after.unwrap_or_default().min(RETRY_AFTER_LIMIT),
-        };
-        wait.max(asked)
+        match (failure.kind, failure.retry_after) {
+            (FailureKind::Locked, _) => LOCKED,
+            (_, Some(asked)) => self.backoff.next_asked(asked, &mut self.rng),
+            (_, None) => self.backoff.next(&mut self.rng),
+        }
     }
 }
 
@@ -213,9 +223,7 @@ mod tests {
     /// and given back.
     #[test]
     fn a_users_task_is_small() {
-        fn size<D: Driver, F>(
-            _: fn(Arc<World<D>>, UserIndex, Option<oneshot::Sender<Result<(), Failure>>>) -> F,
-        ) -> usize {
+        fn size<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
             size_of::<F>()
         }
         let bytes = size(live::<Plenary>);

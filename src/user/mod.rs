@@ -7,6 +7,7 @@ mod backoff;
 mod breakout;
 mod ear;
 mod life;
+mod open;
 mod sessions;
 mod sign_in;
 mod spans;

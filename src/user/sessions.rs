@@ -54,6 +54,13 @@ impl Sessions {
         }
     }
 
+    /// Takes a user's account for gone, until a session of it is seen again.
+    pub fn doubt(&self, user: UserIndex) {
+        if let Some(place) = self.places.get(user.get()) {
+            place.lock().known = false;
+        }
+    }
+
     /// Forgets a session that the server does not know.
     pub fn forget(&self, user: UserIndex) {
         if let Some(place) = self.places.get(user.get()) {

@@ -7,7 +7,7 @@ use super::spans;
 use crate::chat::{Failure, FailureKind, Stage, UserState};
 use crate::drivers::{Driver, Room, Session};
 
-impl<D: Driver> Life<D> {
+impl<D: Driver> Life<'_, D> {
     /// Opens the event page, signing in first where there is no session the server knows. The
     /// span is that of the way in, which has just begun.
     pub(super) async fn enter(&mut self) -> Result<(Room, Span), Failure> {
@@ -22,7 +22,14 @@ impl<D: Driver> Life<D> {
                 self.world.sessions.forget(self.me);
                 session = self.sign_in().await?;
                 self.world.roster.set(self.me, UserState::Connecting);
-                self.open(&mut session).await
+                let opened = self.open(&mut session).await;
+                if let Err(failure) = &opened
+                    && failure.kind == FailureKind::SignedOut
+                {
+                    // Signed in a moment ago, and unknown already: that is no way to the sign-in.
+                    self.count(Stage::Event, Err(failure));
+                }
+                opened
             }
             opened => opened,
         }
@@ -64,8 +71,12 @@ impl<D: Driver> Life<D> {
         let mut session = Session::default();
         if self.world.sessions.is_known(self.me) {
             match driver.log_in(&account, &mut session).await {
-                // A server that has forgotten its accounts says the same as to a wrong password.
-                Err(failure) if failure.kind == FailureKind::WrongPassword => session = Session::default(),
+                // A server that has forgotten its accounts says the same as to a wrong password. Asked
+                // often enough it locks the name, so from now on signing up comes first.
+                Err(failure) if failure.kind == FailureKind::WrongPassword => {
+                    self.world.sessions.doubt(self.me);
+                    session = Session::default();
+                }
                 outcome => return self.signed_in(Stage::Login, outcome, session),
             }
         }

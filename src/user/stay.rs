@@ -13,6 +13,7 @@ use tracing::Span;
 use super::breakout;
 use super::ear::{Ear, Phase};
 use super::life::{Life, Visit};
+use super::open::Open;
 use super::spans;
 use super::world::World;
 use crate::chat::{Action, EndReason, Failure, FailureKind, Initiator, Socket, UserIndex, UserState};
@@ -38,6 +39,7 @@ const READS_IN_A_ROW: u32 = 16;
 
 pub(super) struct Stay<D: Driver> {
     connection: D::Connection,
+    _open: Open,
     world: Arc<World<D>>,
     me: UserIndex,
     user_id: u64,
@@ -47,10 +49,19 @@ pub(super) struct Stay<D: Driver> {
     writing_since: Option<Stamp>,
     next_beat: Stamp,
     beats: u32,
-    /// Ends the breakout visit of this stay; present while there is one.
-    breakout: Option<CancellationToken>,
+    /// The breakout visit of this stay; present while there may be one.
+    breakout: Option<Breakout>,
     /// The span of the way in, until the user is in.
     coming_in: Option<Span>,
+}
+
+/// A visit to a breakout, which ends with this.
+struct Breakout(CancellationToken);
+
+impl Drop for Breakout {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
 }
 
 /// Why the loop of a stay ends.
@@ -80,6 +91,7 @@ enum Next {
 impl<D: Driver> Stay<D> {
     pub(super) fn new(
         connection: D::Connection,
+        open: Open,
         world: Arc<World<D>>,
         me: UserIndex,
         user_id: u64,
@@ -90,6 +102,7 @@ impl<D: Driver> Stay<D> {
         let next_beat = now.plus(BEAT);
         Self {
             connection,
+            _open: open,
             world,
             me,
             user_id,
@@ -105,7 +118,7 @@ impl<D: Driver> Stay<D> {
     }
 
     /// Holds the socket until it ends, whoever ends it.
-    pub(super) async fn hold(mut self, life: &mut Life<D>) -> Visit {
+    pub(super) async fn hold(mut self, life: &mut Life<'_, D>) -> Visit {
         let turn = self.turn(life).await;
         let joined = self.phase != Phase::Joining;
         let left = matches!(turn, Turn::Leave(EndReason::Left));
@@ -113,7 +126,6 @@ impl<D: Driver> Stay<D> {
         let ended = self.wind_up(turn, if left { UserState::Away } else { UserState::BackingOff }).await;
         self.world.ledger.lock().ended(self.me, excuse(ended.initiator), self.world.clock.now());
         self.world.withdraw(self.me, if left { UserState::Away } else { UserState::BackingOff });
-        self.world.metrics.connection_closed(Socket::Plenary);
         if joined {
             self.world.metrics.disconnect(Socket::Plenary, ended.initiator, ended.reason);
         }
@@ -125,7 +137,7 @@ impl<D: Driver> Stay<D> {
         }
     }
 
-    fn never_joined(&mut self, ended: Ended, life: &Life<D>) -> Visit {
+    fn never_joined(&mut self, ended: Ended, life: &Life<'_, D>) -> Visit {
         let kind = match ended.reason {
             EndReason::NoPresence => FailureKind::NoPresence,
             EndReason::Reset => FailureKind::ConnectionReset,
@@ -145,7 +157,7 @@ impl<D: Driver> Stay<D> {
     }
 
     /// Until something ends the stay.
-    async fn turn(&mut self, life: &mut Life<D>) -> Turn {
+    async fn turn(&mut self, life: &mut Life<'_, D>) -> Turn {
         let world = Arc::clone(&self.world);
         let Some(desk) = world.roster.desk(self.me) else { return Turn::Leave(EndReason::Stopped) };
         let mut timer = pin!(sleep_until(world.clock.instant(self.next_wake())));
@@ -211,7 +223,7 @@ impl<D: Driver> Stay<D> {
         if reads >= READS_IN_A_ROW { Poll::Ready(Next::Pause) } else { Poll::Pending }
     }
 
-    fn progressed(&mut self, progress: Progress, life: &mut Life<D>) -> Option<Turn> {
+    fn progressed(&mut self, progress: Progress, life: &mut Life<'_, D>) -> Option<Turn> {
         match progress {
             Progress::Read { at, bytes } => {
                 self.last_read = at;
@@ -235,7 +247,7 @@ impl<D: Driver> Stay<D> {
 
     /// Carries out the intent on the desk, if there is one and the socket is free for it. The
     /// desk is free again once the frame before is wholly written.
-    fn take_up(&mut self, desk: &Desk, life: &mut Life<D>) -> Option<Turn> {
+    fn take_up(&mut self, desk: &Desk, life: &mut Life<'_, D>) -> Option<Turn> {
         if self.phase != Phase::Connected || self.connection.is_writing() {
             return None;
         }
@@ -284,13 +296,13 @@ impl<D: Driver> Stay<D> {
         }
     }
 
-    fn join_breakout(&mut self, life: &mut Life<D>) {
-        if self.breakout.as_ref().is_some_and(|visit| !visit.is_cancelled()) {
+    fn join_breakout(&mut self, life: &mut Life<'_, D>) {
+        if self.breakout.as_ref().is_some_and(|Breakout(visit)| !visit.is_cancelled()) {
             return;
         }
         let Some(id) = self.world.some_breakout(&mut life.rng) else { return };
         let over = CancellationToken::new();
-        self.breakout = Some(over.clone());
+        self.breakout = Some(Breakout(over.clone()));
         self.world.visits.spawn(breakout::visit(Arc::clone(&self.world), self.me, id, over));
     }
 
@@ -301,7 +313,7 @@ impl<D: Driver> Stay<D> {
             return Some(Turn::GiveUp(Ended { initiator: Initiator::Network, reason }));
         }
         if now >= self.next_beat {
-            self.next_beat = now.plus(BEAT);
+            self.next_beat = next_beat(self.next_beat, now);
             self.beats = self.beats.wrapping_add(1);
             let frame = if self.beats.is_multiple_of(2) { Outgoing::Heartbeat } else { Outgoing::Ping };
             // Whoever is being read from is alive, and need not be asked.
@@ -325,17 +337,18 @@ impl<D: Driver> Stay<D> {
     }
 
     fn next_wake(&self) -> Stamp {
+        // Reads and writes move these limits on; that is seen to at the next beat.
+        let written = self.writing_since.map_or(self.next_beat, |since| since.plus(WRITE_TIMEOUT));
+        let next = self.next_beat.min(self.last_read.plus(SILENCE)).min(written);
         match self.phase {
-            Phase::Joining => self.next_beat.min(self.began.plus(PRESENCE_TIMEOUT)),
-            Phase::Connected | Phase::Closing => self.next_beat,
+            Phase::Joining => next.min(self.began.plus(PRESENCE_TIMEOUT)),
+            Phase::Connected | Phase::Closing => next,
         }
     }
 
     /// Brings the connection to its end; what still arrives on the way counts.
     async fn wind_up(&mut self, turn: Turn, state: UserState) -> Ended {
-        if let Some(breakout) = self.breakout.take() {
-            breakout.cancel();
-        }
+        self.breakout = None;
         if self.phase == Phase::Connected {
             self.phase = Phase::Closing;
             self.world.ledger.lock().closing(self.me, self.world.clock.now());
@@ -368,11 +381,32 @@ impl<D: Driver> Stay<D> {
     }
 }
 
+/// The first beat after `now`, in step with the `last`: users of a process that stood still must not
+/// all beat at the same moment from then on.
+fn next_beat(last: Stamp, now: Stamp) -> Stamp {
+    let beat = BEAT.as_nanos().max(1);
+    let past = now.since(last).as_nanos() % beat;
+    now.plus(Duration::from_nanos(u64::try_from(beat - past).unwrap_or_default()))
+}
+
 /// What a connection's end means for what had not come.
 fn excuse(initiator: Initiator) -> Excuse {
     match initiator {
         Initiator::User => Excuse::Left,
         Initiator::Server => Excuse::Server,
         Initiator::Network => Excuse::Network,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beats_keep_step_however_late_they_are() {
+        let first = Stamp(7);
+        assert_eq!(next_beat(first, first), first.plus(BEAT));
+        assert_eq!(next_beat(first, first.plus(Duration::from_millis(3))), first.plus(BEAT));
+        assert_eq!(next_beat(first, first.plus(BEAT * 3 + Duration::from_secs(1))), first.plus(BEAT * 4));
     }
 }

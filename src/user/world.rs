@@ -20,6 +20,7 @@ use crate::drivers::BreakoutId;
 use crate::fleet::roster::Roster;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::presence::{Register, Witnesses};
 use crate::schedule::Intent;
 use crate::schedule::limit::Limit;
 use crate::telemetry::traces::chats::ChatTraces;
@@ -72,6 +73,10 @@ pub struct World<D> {
     pub ledger: Mutex<Ledger>,
     /// Who is where.
     pub roster: Roster,
+    /// The connections whose member lists are looked at.
+    pub witnesses: Witnesses,
+    /// Member lists against who is connected.
+    pub register: Mutex<Register>,
     /// The counts.
     pub metrics: Arc<Metrics>,
     /// What the server is spared.
@@ -118,8 +123,10 @@ impl<D> World<D> {
     }
 
     /// A user goes to a state where it takes no intents; one that it has not begun goes to another.
-    pub(super) fn withdraw(&self, user: UserIndex, to: UserState) {
-        self.roster.set(user, to);
+    /// Tells the state it was in.
+    pub(super) fn withdraw(&self, user: UserIndex, to: UserState) -> Option<UserState> {
+        let was = self.roster.set(user, to);
+        self.witnesses.dismiss(user);
         if let Some(desk) = self.roster.desk(user) {
             let left = desk.take();
             desk.done();
@@ -127,6 +134,7 @@ impl<D> World<D> {
                 self.dispatch(intent);
             }
         }
+        was
     }
 
     /// An intent was carried out.

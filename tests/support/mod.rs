@@ -157,12 +157,25 @@ impl Target {
         self.post("/faults", what);
     }
 
+    /// Takes all its faults off.
+    pub fn clear_faults(&self) {
+        self.request("PUT", "/faults", "{}");
+    }
+
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        self.process.signal(signal);
+    }
+
     fn post(&self, path: &str, body: &str) {
+        self.request("POST", path, body);
+    }
+
+    fn request(&self, method: &str, path: &str, body: &str) {
         use std::io::Write as _;
         let host = self.control.as_ref().unwrap().trim_start_matches("http://");
         let mut stream = std::net::TcpStream::connect(host).unwrap();
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close",
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close",
             body.len()
         );
         write!(stream, "{head}\r\n\r\n{body}").unwrap();

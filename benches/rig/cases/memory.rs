@@ -31,10 +31,7 @@ pub fn memory(scale: Scale) -> Outcome<()> {
     server.wait_until_empty()?;
     let mut lines = Vec::new();
     let mut note = |what: &str, reader: &Reader| -> Outcome<()> {
-        let total = reader.process.memory()? as f64 / 1024.0;
-        let each = (total - base as f64 / 1024.0) / users as f64;
-        println!("{users} users, {what}: {total:.0} kB in all, {each:.2} kB a user");
-        lines.push(Line { what: what.to_owned(), users, total, each });
+        lines.push(line(what, users, base, reader)?);
         Ok(())
     };
     let cache = cache_file(&directory, "many");
@@ -52,5 +49,19 @@ pub fn memory(scale: Scale) -> Outcome<()> {
     server.process.order("rest")?;
     std::thread::sleep(Duration::from_secs(5));
     note("and after lists of 200 kB to all", &reader)?;
+    drop(reader);
+    server.wait_until_empty()?;
+    let (users, front) = (users / 5, server.behind_tls()?);
+    let cache = cache_file(&directory, "tls");
+    let reader = Reader::rig(&front, users, 20_000.0 / users as f64, &cache, &["--insecure-skip-verify"])?;
+    std::thread::sleep(Duration::from_secs(20));
+    lines.push(line("over TLS, with traffic", users, base, &reader)?);
     keep("memory", &lines)
+}
+
+fn line(what: &str, users: usize, base: u64, reader: &Reader) -> Outcome<Line> {
+    let total = reader.process.memory()? as f64 / 1024.0;
+    let each = (total - base as f64 / 1024.0) / users as f64;
+    println!("{users} users, {what}: {total:.0} kB in all, {each:.2} kB a user");
+    Ok(Line { what: what.to_owned(), users, total, each })
 }

@@ -3,7 +3,9 @@
 mod accuracy;
 mod cpu;
 mod memory;
+mod peers;
 mod scale;
+mod tables;
 
 use std::path::PathBuf;
 
@@ -32,6 +34,8 @@ const CASES: &[Case] = &[
     ("delivery", accuracy::delivery),
     ("ramp", accuracy::ramp),
     ("scrape", accuracy::scrape),
+    ("peers", peers::peers),
+    ("tables", tables::tables),
 ];
 
 /// Runs the cases named, or all.

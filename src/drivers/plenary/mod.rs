@@ -11,6 +11,7 @@
 //! | `page`, `state` | what pages say: HTML and `__INITIAL_STATE__` |
 //! | `forms` | sign up, log in, delete |
 //! | `rooms` | breakouts as last heard of |
+//! | `members` | member lists, read in full |
 //! | `wire`, `quick` | text frames; the plain reader and the quick one |
 //! | `meaning` | what frames meant that were read a moment ago |
 //! | `socket` | an open socket |
@@ -20,6 +21,7 @@ mod cookies;
 mod forms;
 mod http;
 mod meaning;
+mod members;
 mod page;
 mod quick;
 mod rooms;
@@ -30,7 +32,7 @@ mod state;
 mod wire;
 
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,10 +48,10 @@ use self::rooms::Rooms;
 use self::site::{Redirect, Site};
 pub use self::socket::{Inbox, PlenarySocket};
 use self::state::State;
-use super::ws::dial::Dialer;
+use super::ws::dial::{self, Dialer};
 use super::ws::handshake::{self, Limits, Upgrade};
 use super::ws::tls::{self, TlsError};
-use super::{BreakoutId, Driver, Probe, Room, Session, Trace};
+use super::{BreakoutId, Driver, Members, Probe, Room, Session, Trace};
 use crate::chat::{Account, Failure, FailureKind, Socket, Step};
 use crate::clock::Clock;
 
@@ -153,7 +155,7 @@ impl Plenary {
     fn state_of(&self, page: &Page) -> Result<State, Failure> {
         self.check_page(page)?;
         State::find(&page.body).map_err(|failure| match failure.kind {
-            FailureKind::NoState if FormPage::parse(&page.body).is_ok_and(|page| page.is_over_capacity()) => {
+            FailureKind::NoState if is_over_capacity(&page.body) => {
                 Failure::with(FailureKind::OverCapacity, "the event is full")
             }
             _ => failure,
@@ -218,6 +220,13 @@ impl Plenary {
     }
 }
 
+/// Whether a page is that of a full event. It is parsed only where it may be: a page that is not
+/// what it should be must not cost more than one that is.
+fn is_over_capacity(body: &[u8]) -> bool {
+    memchr::memmem::find(body, b"over-capacity").is_some()
+        && FormPage::parse(body).is_ok_and(|page| page.is_over_capacity())
+}
+
 /// The failure of a form that came again.
 fn refused_form(kind: FailureKind, reasons: &str) -> Failure {
     let reasons = if reasons.is_empty() { "the form came again without a reason" } else { reasons };
@@ -271,6 +280,19 @@ impl Driver for Plenary {
 
     fn preflight(&self) -> impl Future<Output = Result<(), Failure>> + Send {
         Box::pin(self.ask_without_account())
+    }
+
+    fn members(&self, list: Members<'_>, each: impl FnMut(u64, &str)) -> Result<(), Failure> {
+        members::read(list.text, each)
+    }
+
+    fn addresses(&self) -> impl Future<Output = Result<Vec<IpAddr>, Failure>> + Send {
+        let endpoint = &self.site.endpoint;
+        async move {
+            let resolved = dial::resolve(&endpoint.host, endpoint.port).await;
+            let addresses = resolved.map_err(|e| dial::dns_failure(&endpoint.host, &e))?;
+            Ok(addresses.iter().map(SocketAddr::ip).collect())
+        }
     }
 
     fn sockets(&self) -> &'static [Socket] {

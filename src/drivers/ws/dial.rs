@@ -23,6 +23,11 @@ use crate::chat::{Failure, FailureKind};
 /// How many addresses of a name are tried.
 const ADDRESS_LIMIT: usize = 8;
 
+/// What the system may hold back of what a server does not read, in bytes (it takes twice that).
+/// Left to itself it takes megabytes: a queue of thousands of chats behind the one frame that a
+/// user may have in writing, in which a server that reads no more would go unnoticed.
+const SEND_BUFFER: u32 = 32 * 1024;
+
 /// A server's host, port, and whether it speaks TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -92,6 +97,7 @@ impl Dialer {
     async fn connect_to(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_nodelay(true)?;
+        socket.set_send_buffer_size(SEND_BUFFER)?;
         if let Some(source) = self.sources.next_for(address) {
             // Without this the kernel reserves a port for the source alone at bind, and so
             // allows as many connections as there are ports; with it the pair counts.

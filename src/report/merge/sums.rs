@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::MergeError;
 use crate::metrics::snapshot;
 use crate::report::durations::Durations;
-use crate::report::summary::{Anomalies, Counts, Deliveries, Rate, Summary};
+use crate::report::summary::{Anomalies, Counts, Deliveries, Presence, Rate, Summary};
 
 /// Adds all counts of `other`.
 pub(super) fn add(whole: &mut Summary, other: &Summary) {
@@ -20,6 +20,12 @@ pub(super) fn add(whole: &mut Summary, other: &Summary) {
     add_counts(&mut whole.messages.sent, &other.messages.sent);
     add_counts(&mut whole.messages.received, &other.messages.received);
     add_to(&mut whole.messages.received_bytes, other.messages.received_bytes);
+    add_presence(&mut whole.presence, &other.presence);
+    add_counts(&mut whole.clock.events, &other.clock.events);
+    for (kind, seconds) in &other.clock.seconds {
+        *whole.clock.seconds.entry(kind.clone()).or_default() += seconds;
+    }
+    add_to(&mut whole.clock.dns_changes, other.clock.dns_changes);
     for (socket, other) in &other.connections {
         let sockets = whole.connections.entry(socket.clone()).or_default();
         add_to(&mut sockets.attempts, other.attempts);
@@ -63,6 +69,16 @@ fn add_anomalies(sum: &mut Anomalies, other: &Anomalies) {
     add_to(&mut sum.reordered, other.reordered);
     add_to(&mut sum.unexpected, other.unexpected);
     add_to(&mut sum.corrupt, other.corrupt);
+}
+
+/// Each generator judges its own users, so all of it adds up; the most at a time is then an upper bound.
+fn add_presence(sum: &mut Presence, other: &Presence) {
+    for (sum, other) in [(&mut sum.ghost, &other.ghost), (&mut sum.missing, &other.missing)] {
+        add_to(&mut sum.at_end, other.at_end);
+        add_to(&mut sum.most, other.most);
+        add_to(&mut sum.episodes, other.episodes);
+    }
+    add_counts(&mut sum.lists, &other.lists);
 }
 
 /// A rate of nothing.

@@ -9,7 +9,7 @@ use crate::chat::{Action, Basis, EndReason, FailureKind, Initiator, Origin, Outc
 use crate::report::facts::tests::{facts, figures};
 use crate::report::facts::{Figures, RunFacts, summarise};
 use crate::report::parts::{listed, missing};
-use crate::report::summary::ShardOf;
+use crate::report::summary::{Mismatches, ShardOf};
 use crate::report::verdict::{ABORTED, End, OK, REFUSED, THRESHOLD, VOID};
 
 /// What one generator saw.
@@ -159,6 +159,22 @@ fn merged(change: impl FnOnce(&mut Vec<Source>)) -> Summary {
     let mut sources = three();
     change(&mut sources);
     merge(&sources).unwrap()
+}
+
+#[test]
+fn mismatches_of_lists_and_what_happened_to_time_add_up() {
+    let whole = merged(|sources| {
+        for (source, episodes) in sources.iter_mut().zip([5, 0, 4]) {
+            source.summary.presence.ghost = Mismatches { at_end: 1, most: 2, episodes };
+            source.summary.clock.events.insert("stall".into(), 2);
+            source.summary.clock.seconds.insert("stall".into(), 2.5);
+            source.summary.clock.dns_changes = 1;
+        }
+    });
+    assert_eq!(whole.presence.ghost, Mismatches { at_end: 3, most: 6, episodes: 9 });
+    assert_eq!((whole.presence.missing, whole.presence.lists["judged"]), (Mismatches::default(), 180));
+    let clock = whole.clock;
+    assert_eq!((clock.events["stall"], clock.seconds["stall"], clock.dns_changes), (6, 7.5, 3));
 }
 
 #[test]

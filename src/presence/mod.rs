@@ -1,0 +1,195 @@
+//! Member lists against who is really connected: users who are listed though they are gone
+//! (ghosts), and users who are connected and not listed (missing).
+//!
+//! The [`Register`] is pure bookkeeping: it knows no clock, no I/O and no protocol; every call
+//! brings its time. What it is told comes once a second: where each user is, and the newest list
+//! of each [witness](Witnesses). The definitions are in `docs/presence.md`.
+
+mod places;
+mod roll;
+#[cfg(test)]
+mod tests;
+mod witnesses;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use strum::EnumCount;
+
+pub use places::Place;
+pub use roll::Roll;
+pub use witnesses::{Heard, WITNESSES, Witnesses};
+
+use places::User;
+
+use crate::chat::{ListFate, PresenceMismatch, UserIndex};
+use crate::clock::Stamp;
+
+/// The shortest settling time: lists may be sent in batches of seconds, and a close takes up to five.
+pub const SHORTEST_SETTLING: Duration = Duration::from_secs(5);
+
+/// Mismatches that began, named by one call of [`Register::judge`]; further ones are only counted.
+const NAMED: usize = 5;
+
+/// What was found so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Findings {
+    /// Users who are listed wrongly now, by [`PresenceMismatch`].
+    pub now: [u64; PresenceMismatch::COUNT],
+    /// The most there were at a time.
+    pub most: [u64; PresenceMismatch::COUNT],
+    /// Mismatches that began: a user again where it was right in between.
+    pub episodes: [u64; PresenceMismatch::COUNT],
+    /// Lists that were looked at, by [`ListFate`].
+    pub lists: [u64; ListFate::COUNT],
+}
+
+/// The newest list of a witness.
+#[derive(Debug)]
+struct Shown {
+    to: UserIndex,
+    at: Stamp,
+    roll: Arc<Roll>,
+}
+
+/// Who is where, who is listed, and where the two disagree.
+#[derive(Debug)]
+pub struct Register {
+    settling: Duration,
+    names: HashMap<Box<str>, UserIndex>,
+    /// The server's numeric ids, as far as users have signed in.
+    ids: HashMap<u64, UserIndex>,
+    users: Vec<User>,
+    shown: [Option<Shown>; WITNESSES],
+    findings: Findings,
+}
+
+impl Register {
+    /// A register of users who have not come yet, by their usernames. Both sides of a change
+    /// count as right for `settling`, [`SHORTEST_SETTLING`] at least.
+    pub fn new<'a>(settling: Duration, usernames: impl IntoIterator<Item = &'a str>) -> Self {
+        let usernames: Vec<&str> = usernames.into_iter().collect();
+        let users = vec![User::default(); usernames.len()];
+        Self {
+            settling: settling.max(SHORTEST_SETTLING),
+            users,
+            names: usernames.into_iter().map(Box::from).zip((0..).map(UserIndex)).collect(),
+            ids: HashMap::new(),
+            shown: std::array::from_fn(|_| None),
+            findings: Findings::default(),
+        }
+    }
+
+    /// Notes the server's numeric id of a user.
+    pub fn introduce(&mut self, user: UserIndex, id: u64) {
+        self.ids.insert(id, user);
+    }
+
+    /// Where every user is, in order, as looked up at `now`, each with a number that differs from
+    /// the last time's if the user has been elsewhere in between.
+    pub fn look(&mut self, now: Stamp, places: impl IntoIterator<Item = (Place, u32)>) {
+        for (user, (place, moves)) in self.users.iter_mut().zip(places) {
+            user.seen(place, moves, now);
+        }
+    }
+
+    /// This generator gave no sign of life for so long that the server may have taken its users
+    /// off the list, as it should: those who are connected now are not missing until they come anew.
+    pub fn was_silent(&mut self) {
+        self.users.iter_mut().for_each(User::excuse);
+    }
+
+    /// Whom a list names, out of the ids and names of its members.
+    #[must_use]
+    pub fn roll(&self) -> Roll {
+        Roll::empty(self.users.len())
+    }
+
+    /// Notes a member on a roll; people who are not this generator's only count.
+    pub fn enrol(&self, roll: &mut Roll, id: u64, name: &str) {
+        roll.enter(self.ids.get(&id).or_else(|| self.names.get(name)).copied());
+    }
+
+    /// A witness was shown a list at `at`. A list that names nobody but whom it was sent to says
+    /// nothing of the others: it may be a short one.
+    pub fn show(&mut self, witness: usize, to: UserIndex, at: Stamp, roll: Arc<Roll>) {
+        self.list(if roll.is_only(to) { ListFate::Short } else { ListFate::Judged });
+        if let Some(place) = self.shown.get_mut(witness) {
+            *place = Some(Shown { to, at, roll });
+        }
+    }
+
+    /// A witness was shown something that is no list.
+    pub fn unreadable(&mut self) {
+        self.list(ListFate::Unreadable);
+    }
+
+    /// The witness's connection is no more, or another user's.
+    pub fn forget(&mut self, witness: usize, unless: Option<UserIndex>) {
+        if let Some(place) = self.shown.get_mut(witness)
+            && place.as_ref().is_some_and(|shown| Some(shown.to) != unless)
+        {
+            *place = None;
+        }
+    }
+
+    /// Witnesses that were passed over: others have been shown lists for longer than the settling
+    /// time since they were. Their lists do not count, and somebody else should witness.
+    pub fn passed_over(&self) -> impl Iterator<Item = (usize, UserIndex)> + '_ {
+        let newest = self.newest();
+        let shown = self.shown.iter().enumerate().filter_map(|(i, shown)| Some((i, shown.as_ref()?)));
+        shown.filter(move |(_, shown)| !self.counts(shown, newest)).map(|(i, shown)| (i, shown.to))
+    }
+
+    /// Compares the newest lists with where the users are at `now`; the mismatches that began.
+    pub fn judge(&mut self, now: Stamp) -> Vec<(UserIndex, PresenceMismatch)> {
+        let newest = self.newest();
+        let voters: Vec<Arc<Roll>> = self
+            .shown
+            .iter()
+            .flatten()
+            .filter(|shown| self.counts(shown, newest) && !shown.roll.is_only(shown.to))
+            .map(|shown| Arc::clone(&shown.roll))
+            .collect();
+        let mut began = Vec::new();
+        self.findings.now = [0; PresenceMismatch::COUNT];
+        for (index, user) in (0..).map(UserIndex).zip(&mut self.users) {
+            let listed = voters.iter().filter(|roll| roll.names(index)).count();
+            // Where nobody votes, what was found stands until the user moves.
+            if !voters.is_empty()
+                && let Some(found) = user.judge(listed, voters.len(), now, self.settling)
+            {
+                self.findings.episodes[found as usize] += 1;
+                if began.len() < NAMED {
+                    began.push((index, found));
+                }
+            }
+            if let Some(wrong) = user.wrong {
+                self.findings.now[wrong as usize] += 1;
+            }
+        }
+        for (most, now) in self.findings.most.iter_mut().zip(self.findings.now) {
+            *most = now.max(*most);
+        }
+        began
+    }
+
+    /// What was found so far.
+    #[must_use]
+    pub fn findings(&self) -> Findings {
+        self.findings
+    }
+
+    fn newest(&self) -> Option<Stamp> {
+        self.shown.iter().flatten().map(|shown| shown.at).max()
+    }
+
+    fn counts(&self, shown: &Shown, newest: Option<Stamp>) -> bool {
+        newest.is_none_or(|newest| newest.since(shown.at) <= self.settling)
+    }
+
+    fn list(&mut self, fate: ListFate) {
+        self.findings.lists[fate as usize] += 1;
+    }
+}

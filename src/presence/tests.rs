@@ -1,0 +1,297 @@
+//! The register against single cases, and against a model that looks everything up in a full history.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const USERS: usize = 6;
+const SETTLING: Duration = Duration::from_secs(5);
+
+fn at(seconds: f64) -> Stamp {
+    Stamp::default().plus(Duration::from_secs_f64(seconds))
+}
+
+/// A register of users `u0` to `u5`, whose ids are not known.
+fn register() -> Register {
+    let names: Vec<String> = (0..USERS).map(|i| format!("u{i}")).collect();
+    Register::new(SETTLING, names.iter().map(String::as_str))
+}
+
+fn roll(register: &Register, named: &[u32], others: usize) -> Arc<Roll> {
+    let mut roll = register.roll();
+    named.iter().for_each(|user| register.enrol(&mut roll, u64::MAX, &format!("u{user}")));
+    (0..others).for_each(|_| register.enrol(&mut roll, u64::MAX, "somebody"));
+    Arc::new(roll)
+}
+
+/// Where everybody is: connected, but for those who are out.
+fn all_in_but(out: &[usize]) -> Vec<(Place, u32)> {
+    (0..USERS).map(|i| if out.contains(&i) { (Place::Out, 1) } else { (Place::In, 1) }).collect()
+}
+
+fn now(register: &Register) -> [u64; 2] {
+    register.findings().now
+}
+
+#[test]
+fn who_left_may_be_listed_until_that_has_settled() {
+    let mut register = register();
+    register.look(at(0.0), all_in_but(&[]));
+    register.look(at(20.0), all_in_but(&[3]));
+    let list = roll(&register, &[0, 1, 2, 3, 4, 5], 0);
+    register.show(0, UserIndex(0), at(20.0), list);
+    register.judge(at(25.0));
+    assert_eq!(now(&register), [0, 0]);
+    assert_eq!(register.judge(at(25.1)), [(UserIndex(3), PresenceMismatch::Ghost)]);
+    assert_eq!(register.judge(at(26.1)), [], "it began once");
+    let list = roll(&register, &[0, 1, 2, 4, 5], 0);
+    register.show(0, UserIndex(0), at(27.0), list);
+    register.judge(at(27.0));
+    assert_eq!((now(&register), register.findings().most, register.findings().episodes), ([0, 0], [1, 0], [1, 0]));
+}
+
+#[test]
+fn who_came_must_be_listed_once_that_has_settled() {
+    let mut register = register();
+    register.look(at(0.0), all_in_but(&[]));
+    let list = roll(&register, &[0, 1, 2, 4], 3);
+    register.show(2, UserIndex(1), at(1.0), list);
+    register.judge(at(4.0));
+    assert_eq!(now(&register), [0, 0]);
+    register.judge(at(6.0));
+    assert_eq!(now(&register), [0, 2]);
+    // One comes anew: it is to be listed anew.
+    let mut places = all_in_but(&[]);
+    places[3].1 = 3;
+    register.look(at(7.0), places);
+    register.judge(at(7.0));
+    assert_eq!(now(&register), [0, 1]);
+    register.judge(at(13.0));
+    assert_eq!((now(&register), register.findings().episodes), ([0, 2], [0, 3]));
+}
+
+#[test]
+fn who_is_coming_in_may_be_listed_or_not() {
+    let mut register = register();
+    register.look(at(0.0), vec![(Place::Between, 1); USERS]);
+    let list = roll(&register, &[0, 1], 1);
+    register.show(0, UserIndex(0), at(1.0), list);
+    register.judge(at(100.0));
+    assert_eq!(now(&register), [0, 0]);
+}
+
+#[test]
+fn a_list_of_its_receiver_alone_accuses_nobody() {
+    let mut register = register();
+    register.look(at(0.0), all_in_but(&[]));
+    for user in 0..5 {
+        let list = roll(&register, &[user], 0);
+        register.show(user as usize, UserIndex(user), at(1.0), list);
+    }
+    register.judge(at(100.0));
+    assert_eq!((now(&register), register.findings().lists), ([0, 0], [0, 5, 0]));
+    // A list of nobody at all, or of one stranger, is no such list.
+    let list = roll(&register, &[], 0);
+    register.show(0, UserIndex(0), at(1.0), list);
+    register.judge(at(100.0));
+    assert_eq!(now(&register), [0, 6]);
+}
+
+#[test]
+fn most_of_the_lists_decide_and_a_silent_witness_has_no_say() {
+    let mut register = register();
+    register.look(at(0.0), all_in_but(&[]));
+    let (full, short) = (roll(&register, &[0, 1, 2, 3, 4, 5], 0), roll(&register, &[0, 1, 2, 3, 4], 0));
+    register.show(0, UserIndex(0), at(1.0), Arc::clone(&full));
+    register.show(1, UserIndex(1), at(1.0), Arc::clone(&short));
+    register.judge(at(7.0));
+    assert_eq!(now(&register), [0, 0], "one of two is not most");
+    register.show(2, UserIndex(2), at(7.0), Arc::clone(&full));
+    register.show(3, UserIndex(3), at(7.0), Arc::clone(&short));
+    register.judge(at(8.0));
+    assert_eq!(now(&register), [0, 0], "nor is one of two who were shown something lately");
+    let passed_over: Vec<_> = register.passed_over().collect();
+    assert_eq!(passed_over, [(0, UserIndex(0)), (1, UserIndex(1))]);
+    register.show(4, UserIndex(4), at(8.0), short);
+    register.judge(at(9.0));
+    assert_eq!(now(&register), [0, 1]);
+}
+
+#[test]
+fn what_was_found_stands_until_there_is_a_list_again() {
+    let mut register = register();
+    register.look(at(0.0), all_in_but(&[]));
+    let list = roll(&register, &[0, 1, 2, 3, 4], 0);
+    register.show(0, UserIndex(0), at(1.0), Arc::clone(&list));
+    register.judge(at(7.0));
+    register.forget(0, Some(UserIndex(0)));
+    register.judge(at(8.0));
+    register.forget(0, None);
+    register.judge(at(9.0));
+    assert_eq!((now(&register), register.findings().episodes), ([0, 1], [0, 1]));
+    register.show(1, UserIndex(1), at(9.0), list);
+    register.judge(at(10.0));
+    assert_eq!((now(&register), register.findings().episodes), ([0, 1], [0, 1]), "the same one");
+}
+
+#[test]
+fn after_a_silence_of_ours_nobody_is_missing_until_it_comes_anew() {
+    let mut register = register();
+    register.look(at(0.0), all_in_but(&[5]));
+    let list = roll(&register, &[0, 5], 1);
+    register.show(0, UserIndex(0), at(1.0), list);
+    register.was_silent();
+    register.judge(at(100.0));
+    assert_eq!(now(&register), [1, 0], "who is gone was not silent");
+}
+
+#[test]
+fn a_member_is_known_by_id_or_by_name() {
+    let mut register = register();
+    register.introduce(UserIndex(2), 77);
+    let mut roll = register.roll();
+    register.enrol(&mut roll, 77, "renamed");
+    register.enrol(&mut roll, 78, "u4");
+    register.enrol(&mut roll, 79, "u4x");
+    assert!(roll.names(UserIndex(2)) && roll.names(UserIndex(4)));
+    assert_eq!((0..6).filter(|i| roll.names(UserIndex(*i))).count(), 2);
+}
+
+/// One step of a history.
+#[derive(Debug, Clone)]
+enum Step {
+    Wait(u64),
+    Move(usize, Place),
+    Show { witness: usize, to: u32, named: Vec<u32>, others: usize },
+    Forget(usize, Option<u32>),
+    Silence,
+    Judge,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let place = prop_oneof![Just(Place::In), Just(Place::Out), Just(Place::Between)];
+    let show = (0..WITNESSES, 0..6_u32, prop::collection::vec(0..6_u32, 0..8), 0..2_usize)
+        .prop_map(|(witness, to, named, others)| Step::Show { witness, to, named, others });
+    prop_oneof![
+        4 => (0..4_000_u64).prop_map(Step::Wait),
+        3 => (0..USERS, place).prop_map(|(user, place)| Step::Move(user, place)),
+        4 => show,
+        1 => (0..WITNESSES, prop::option::of(0..6_u32)).prop_map(|(witness, unless)| Step::Forget(witness, unless)),
+        1 => Just(Step::Silence),
+        6 => Just(Step::Judge),
+    ]
+}
+
+/// A list as the model keeps it.
+#[derive(Debug, Clone)]
+struct Listed {
+    to: u32,
+    at: Stamp,
+    named: Vec<u32>,
+    members: usize,
+}
+
+/// The whole history, and every answer looked up in it.
+#[derive(Debug, Default)]
+struct Model {
+    looks: Vec<(Stamp, Vec<(Place, u32)>)>,
+    /// How many looks there had been at each silence.
+    silences: Vec<usize>,
+    lists: [Option<Listed>; WITNESSES],
+    wrong: [Option<PresenceMismatch>; USERS],
+    episodes: [u64; 2],
+    most: [u64; 2],
+}
+
+impl Model {
+    /// The first look of those in a row that found the user as the last one did.
+    fn settled(&self, user: usize) -> usize {
+        let last = self.looks.last().unwrap().1[user];
+        let differs = self.looks.iter().rposition(|(_, places)| places[user] != last);
+        differs.map_or(0, |before| before + 1)
+    }
+
+    fn votes(&self) -> Vec<&Listed> {
+        let there = || self.lists.iter().flatten();
+        let newest = there().map(|list| list.at).max();
+        let lately = |list: &&Listed| newest.is_some_and(|newest| newest.since(list.at) <= SETTLING);
+        let full = |list: &&Listed| list.members != 1 || !list.named.contains(&list.to);
+        there().filter(lately).filter(full).collect()
+    }
+
+    fn judge(&mut self, now: Stamp) {
+        let places = self.looks.last().unwrap().1.clone();
+        for (user, (place, _)) in places.into_iter().enumerate() {
+            let from = self.settled(user);
+            let age = now.since(self.looks[from].0);
+            let was = self.wrong[user];
+            let votes = self.votes();
+            let listed = votes.iter().filter(|list| list.named.contains(&(user as u32))).count();
+            let silent = self.silences.iter().any(|looks| *looks > from);
+            let wrong = match place {
+                _ if votes.is_empty() => was,
+                Place::Out if age > SETTLING && listed * 2 > votes.len() => Some(PresenceMismatch::Ghost),
+                Place::In if age > SETTLING && !silent && listed * 2 < votes.len() => Some(PresenceMismatch::Missing),
+                _ => None,
+            };
+            if let (None, Some(began)) = (was, wrong) {
+                self.episodes[began as usize] += 1;
+            }
+            self.wrong[user] = wrong;
+        }
+        for kind in PresenceMismatch::ALL {
+            let most = &mut self.most[*kind as usize];
+            *most = (*most).max(self.wrong.iter().filter(|wrong| **wrong == Some(*kind)).count() as u64);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn it_finds_what_the_model_finds(steps in prop::collection::vec(step(), 1..120)) {
+        let (mut register, mut model, mut time) = (register(), Model::default(), Stamp(0));
+        let mut places = vec![(Place::Out, 0); USERS];
+        register.look(time, places.clone());
+        model.looks.push((time, places.clone()));
+        for step in steps {
+            match step {
+                Step::Wait(millis) => time = time.plus(Duration::from_millis(millis)),
+                Step::Move(user, place) => {
+                    if places[user].0 != place {
+                        places[user] = (place, places[user].1 + 1);
+                        model.wrong[user] = None;
+                    }
+                    register.look(time, places.clone());
+                    model.looks.push((time, places.clone()));
+                }
+                Step::Show { witness, to, named, others } => {
+                    let list = roll(&register, &named, others);
+                    register.show(witness, UserIndex(to), time, list);
+                    let members = named.len() + others;
+                    model.lists[witness] = Some(Listed { to, at: time, named, members });
+                }
+                Step::Forget(witness, unless) => {
+                    register.forget(witness, unless.map(UserIndex));
+                    model.lists[witness] = model.lists[witness].take().filter(|list| Some(list.to) == unless);
+                }
+                Step::Silence => {
+                    register.was_silent();
+                    model.silences.push(model.looks.len());
+                    for (user, (place, _)) in places.iter().enumerate() {
+                        if *place == Place::In {
+                            model.wrong[user] = None;
+                        }
+                    }
+                }
+                Step::Judge => {
+                    register.judge(time);
+                    model.judge(time);
+                    let findings = register.findings();
+                    let count = |kind| model.wrong.iter().filter(|wrong| **wrong == Some(kind)).count() as u64;
+                    prop_assert_eq!(findings.now, [count(PresenceMismatch::Ghost), count(PresenceMismatch::Missing)]);
+                    prop_assert_eq!((findings.episodes, findings.most), (model.episodes, model.most));
+                }
+            }
+        }
+    }
+}
