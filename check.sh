@@ -111,6 +111,12 @@ check_stack() (
     python_environment watch tests/watch/requirements.txt && tests/watch/check.sh
 )
 
+# The same at work: every query with data, every alert from its fault to the webhook and back.
+check_stack_at_work() (
+    python_environment watch tests/watch/requirements.txt &&
+        cargo build --locked && tests/watch/live.sh target/debug/soakrig
+)
+
 # The plays, roles, units and manifests of a fleet, on hosts that boot in namespaces of the checks' own.
 check_fleet() (
     python_environment fleet tests/fleet/requirements.txt || return 1
@@ -161,11 +167,11 @@ need shellcheck shellcheck
 if ! $quick; then
     need amtool prometheus-alertmanager
     need docker-compose docker-compose
+    need valgrind valgrind
     need /usr/sbin/sshd openssh-server openssh-client
     need ip iproute2
     need systemd-nspawn systemd-container
     need podman podman runc catatonit
-    need valgrind valgrind
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 fi
 install_packages
@@ -180,6 +186,7 @@ step documentation env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 step scripts shellcheck .ci/run ansible/fleet "${scripts[@]}"
 slow budget benches/budget.sh
 slow stack check_stack
+slow "stack at work" check_stack_at_work
 slow fleet check_fleet
 slow dependencies cargo deny --locked check --hide-inclusion-graph bans licenses sources
 

@@ -39,6 +39,17 @@ lint:
 test *filter:
     cargo test --locked "$@"
 
+# whether the rig itself grows: 20 minutes of 500 users under cycling faults (docs/endurance.md)
+[positional-arguments]
+soak-self *options:
+    cargo build --release --locked --bin soakrig --example soak_self
+    target/release/examples/soak_self "$@"
+
+# a reader under libFuzzer: just fuzz frames 300; frames, texts, pages or cache (fuzz/README.md)
+fuzz target seconds="60":
+    mkdir -p fuzz/found/{{ target }}
+    cargo +nightly fuzz run {{ target }} fuzz/found/{{ target }} fuzz/corpus/{{ target }} -- -max_total_time={{ seconds }} -max_len=16384 -timeout=10 -rss_limit_mb=1024
+
 # who may import whom, as docs/architecture.md says
 layers:
     cargo test --locked --test layers
@@ -71,6 +82,26 @@ metrics-page:
 # accept changed snapshots (help texts, reports) after looking at `git diff`
 snapshots:
     INSTA_UPDATE=always cargo test --locked
+
+_watch-python:
+    python3 -m venv .cache/watch
+    .cache/watch/bin/pip install --quiet --disable-pip-version-check --requirement tests/watch/requirements.txt
+
+# Prometheus and Alertmanager at work: every query with data, every alert there and back; seven minutes
+watch-live: _watch-python
+    cargo build --locked
+    PATH="$PWD/.cache/watch/bin:$PATH" tests/watch/live.sh target/debug/soakrig
+
+# pictures of the dashboards with data of three generators; needs chromium, Node and prometheus
+dashboards-shot directory="target/dashboards": _watch-python
+    cargo build --release --locked
+    cd tests/watch/shot && npm ci --no-audit --no-fund && npm run build
+    .cache/watch/bin/python tests/watch/shot.py target/release/soakrig "{{directory}}"
+
+# the compose file's demo under a Docker engine of its own; as root, see docs/observability.md
+compose-e2e:
+    RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bin soakrig --target x86_64-unknown-linux-gnu
+    tests/watch/compose.sh target/x86_64-unknown-linux-gnu/release/soakrig
 
 # what a release holds, in dist/: static binaries, completions, man pages, checksums
 dist:

@@ -3,8 +3,8 @@
 
     webhook.py [HOST:PORT]      default 0.0.0.0:9095; port 0 picks one and says which
 
-One line an alert: when, route, firing or resolved, severity, name, run and generator, what
-it says, and where to read on. GET answers 200, for health checks.
+One line an alert: when, route, firing or resolved, severity, name, run and generator, stage or
+kind or reason, what it says, and where to read on. GET answers 200, for health checks.
 """
 
 import json
@@ -26,6 +26,7 @@ def line(route: str, alert: dict) -> str:
         labels.get("alertname", "?"),
         f"run={labels.get('run', '-')}",
         f"generator={labels.get('instance', '-')}",
+        *[f"{key}={labels[key]}" for key in ("stage", "kind", "reason") if key in labels],
         notes.get("summary", ""),
         notes.get("runbook_url", ""),
     ]

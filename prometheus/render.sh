@@ -8,7 +8,8 @@
 #   WATCH_ALERTMANAGER       host:port
 #   WATCH_PROMETHEUS         host:port at which this Prometheus scrapes itself
 #   WATCH_SCRAPE_INTERVAL    of scrapes and of rules
-#   WATCH_ALERT_FOR          one `for` for every alert that waits, e.g. 10s, to try them out
+#   WATCH_ALERT_FOR          one `for` for every alert that waits, and one `keep_firing_for` for
+#                              every one that lingers, e.g. 10s, to try them out
 #   WATCH_RUNBOOK_URL        where runbook.md is read, without the #section;
 #                              by default this Prometheus' own copy
 #
@@ -49,6 +50,7 @@ list() {
 [ -z "${WATCH_SCRAPE_INTERVAL:-}" ] || setting WATCH_SCRAPE_INTERVAL "$WATCH_SCRAPE_INTERVAL"
 
 alerts=$to/rules/alerts.yml
-[ -z "${WATCH_ALERT_FOR:-}" ] || edit "s|^\( *for:\) [1-9].*|\1 $(quoted "$WATCH_ALERT_FOR")|" "$alerts"
+[ -z "${WATCH_ALERT_FOR:-}" ] || edit "s|^\( *for:\) [1-9].*|\1 $(quoted "$WATCH_ALERT_FOR")|
+s|^\( *keep_firing_for:\) .*|\1 $(quoted "$WATCH_ALERT_FOR")|" "$alerts"
 [ -z "${WATCH_RUNBOOK_URL:-}" ] ||
     edit "s|{{ \$externalURL }}/user/runbook.md|$(quoted "$WATCH_RUNBOOK_URL")|" "$alerts"

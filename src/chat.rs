@@ -76,7 +76,7 @@ macro_rules! labels {
 
 mod failure;
 
-pub use failure::{Failure, FailureKind};
+pub use failure::{Failure, FailureKind, turns_direction};
 
 labels! {
     /// What the schedule asks a connected user to do.
@@ -350,6 +350,13 @@ labels! {
     SaturationReason { /// Intents were issued late.
         ScheduleLag, /// Readable sockets waited to be read.
         ReadDelay }
+}
+
+labels! {
+    /// What became of an attempt to write changed sessions to the cache file.
+    SaveOutcome { /// They are on the disk.
+        Saved, /// They are not; it is tried again.
+        Failed }
 }
 
 labels! {

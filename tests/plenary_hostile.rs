@@ -125,6 +125,81 @@ async fn redirects_are_not_followed_round_and_round() {
 }
 
 #[tokio::test]
+async fn large_pages_come_a_few_at_a_time() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    // More than the buffers of both ends hold; then the server waits.
+    const SENT: usize = 24 << 20;
+    let far = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&far);
+    let stage = Stage::open(move |_, mut stream: TcpStream| {
+        let count = Arc::clone(&count);
+        async move {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n").await;
+            for _ in 0..SENT >> 16 {
+                if stream.write_all(&[b' '; 1 << 16]).await.is_err() {
+                    return;
+                }
+            }
+            count.fetch_add(1, Ordering::SeqCst);
+            let _ = stream.read(&mut [0; 1]).await;
+        }
+    })
+    .await;
+    let mut patient = settings(&stage.url());
+    patient.http_timeout = Duration::from_secs(300);
+    let patient = Arc::new(Plenary::new(patient).unwrap());
+    let asking: Vec<_> = (0..11)
+        .map(|_| {
+            let driver = Arc::clone(&patient);
+            tokio::spawn(async move { driver.open(&mut Session::default()).await.map(drop) })
+        })
+        .collect();
+    let reached = || far.load(Ordering::SeqCst);
+    let until = std::time::Instant::now() + Duration::from_secs(120);
+    while reached() < 8 && std::time::Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // A ninth would be about as far.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!((stage.lines().len(), reached()), (11, 8), "all ask, and eight are read at a time");
+    asking.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn nested_json_in_frames_is_bounded() {
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let frames: Vec<String> = [
+        "{\"type\": \"chat\", \"payload\": {\"user\": 6, \"message\": X}}",
+        "{\"type\": \"presence\", \"payload\": {\"members\": X}}",
+        "{\"payload\": {\"members\": X}, \"type\": \"presence\"}",
+        "{\"type\": \"presence\", \"payload\": {\"error_code\": X}}",
+        "{\"type\": \"breakout_receive\", \"payload\": X}",
+        "{\"type\": \"plenary\", \"payload\": {\"plenary\": X}}",
+        "{\"type\": \"error\", \"error\": X}",
+        "{\"type\": \"nonsense\", \"x\": X}",
+        "X",
+    ]
+    .iter()
+    .flat_map(|form| [form.replace('X', &nested(250_000)), form.replace('X', &"[".repeat(500_000))])
+    .collect();
+    let wire: Vec<u8> = frames.iter().flat_map(|frame| stage::text(frame)).chain(stage::close(1000)).collect();
+    let stage = Stage::open(move |heard: Heard, mut stream: TcpStream| {
+        let wire = wire.clone();
+        async move {
+            let _ = stream.write_all(switching(&heard).as_bytes()).await;
+            let _ = stream.write_all(&wire).await;
+            let _ = stream.read(&mut [0; 16]).await;
+        }
+    })
+    .await;
+    let mut socket = driver(&stage.url()).connect(&Session::default()).await.unwrap();
+    let mut read = 0;
+    while !matches!(socket.drive(|_| read += 1).await, Progress::Ended(_)) {}
+    assert_eq!(read, frames.len() + 1, "each is read as one frame, and the close");
+}
+
+#[tokio::test]
 async fn packed_bodies_are_not_unpacked() {
     let bomb = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x0b\x08";
     assert_eq!(page(&says(bomb.to_owned()).await).await.kind, FailureKind::BadHttp);

@@ -1,8 +1,8 @@
 """Connections: who gets in, who is put out, and how long it takes."""
 
 from board import board
-from palette import BLUE, GREEN, ORANGE, RED
-from panels import heatmap, limit, lines, query, stat
+from palette import BLUE, GREEN, GREY, ORANGE, RED
+from panels import heatmap, limit, lines, nothing, query, stat
 from queries import error_ratio, quantile, rate, raw, threshold, total, value_of
 
 
@@ -17,6 +17,7 @@ def dashboard() -> dict:
             ("Users", 8, [_users(), _sockets(), _held()]),
             ("Getting in", 8, [_attempts(), _failures(), _errors()]),
             ("Getting out", 8, [_initiators(), _reasons(), _drops()]),
+            ("Member lists", 8, [_mismatches(), _lists()]),
             ("Connect time and traffic", 8, [_durations(), _heatmap(), _frames()]),
         ],
     )
@@ -44,7 +45,7 @@ def _first_glance() -> list[dict]:
             "Connects a second",
             "Sockets that were begun to be opened.",
             total(attempts),
-            "ops",
+            "eps",
             [(None, BLUE)],
             decimals=2,
         ),
@@ -56,12 +57,13 @@ def _first_glance() -> list[dict]:
             [(None, GREEN), (value_of("error_ratio"), ORANGE), (value_of("error_ratio_fast_burn"), RED)],
             decimals=1,
             noValue="no connects",
+            mappings=nothing("no connects", GREY),
         ),
         stat(
             "Put out a second",
             "Connections that the server or the network ended.",
             total(ended),
-            "ops",
+            "eps",
             [(None, GREEN), (0.01, ORANGE)],
             decimals=2,
         ),
@@ -97,7 +99,7 @@ def _held() -> dict:
         "Users connected or away on purpose, of those that this generator is to hold, with the threshold.",
         [
             query(f"{held} / {total(raw('soakrig_users_target'), 'instance')}", "{{instance}}"),
-            limit(threshold("held_ratio"), "held"),
+            limit(threshold("held_ratio"), "held", RED),
         ],
         "percentunit",
         max=1.05,
@@ -112,7 +114,7 @@ def _attempts() -> dict:
             query(total(rate("soakrig_connect_attempts_total"), "socket"), "{{socket}}"),
             query(total(rate("soakrig_connect_failures_total")), "failed"),
         ],
-        "ops",
+        "eps",
     )
 
 
@@ -121,8 +123,9 @@ def _failures() -> dict:
         "Failures by reason",
         "Why connects failed. Empty is good.",
         [query(f"{total(rate('soakrig_connect_failures_total'), 'reason')} > 0", "{{reason}}")],
-        "ops",
+        "eps",
         stacked=True,
+        bad=True,
     )
 
 
@@ -133,7 +136,7 @@ def _errors() -> dict:
         [
             query(error_ratio("5m", stage="connect"), "5 minutes"),
             query(error_ratio("1h", stage="connect"), "1 hour"),
-            limit(threshold("error_ratio_fast_burn"), "fast burn"),
+            limit(threshold("error_ratio_fast_burn"), "fast burn", RED),
         ],
         "percentunit",
     )
@@ -144,7 +147,7 @@ def _initiators() -> dict:
         "Disconnects by initiator",
         "Who ended connections: users are meant to, the server and the network are not.",
         [query(total(rate("soakrig_disconnects_total"), "initiator"), "{{initiator}}")],
-        "ops",
+        "eps",
         stacked=True,
     )
 
@@ -155,8 +158,9 @@ def _reasons() -> dict:
         "Put out, by reason",
         "How the server or the network ended connections. Empty is good.",
         [query(f"{ended} > 0", "{{initiator}}: {{reason}}")],
-        "ops",
+        "eps",
         stacked=True,
+        bad=True,
     )
 
 
@@ -165,8 +169,32 @@ def _drops() -> dict:
         "Dropped intents by reason",
         "Intents that were not carried out: nobody was connected, or every outbox was taken by a slow server.",
         [query(total(rate("soakrig_sends_dropped_total"), "reason"), "{{reason}}")],
-        "ops",
+        "eps",
         stacked=True,
+        least=1,
+    )
+
+
+def _mismatches() -> dict:
+    wrong = total(raw("soakrig_presence_mismatches"), "kind")
+    return lines(
+        "Member lists that are wrong",
+        "Users listed though gone (ghost), or connected and not listed (missing), beyond the settling time, of all users; "
+        "with the threshold.",
+        [
+            query(f"{wrong} / on () group_left () {total(raw('soakrig_users_target'))}", "{{kind}}"),
+            limit(threshold("presence_ratio"), "member lists"),
+        ],
+        "percentunit",
+    )
+
+
+def _lists() -> dict:
+    return lines(
+        "Member lists looked at",
+        "By what could be done with them. Where none is judged, no mismatch can be seen.",
+        [query(total(rate("soakrig_presence_lists_total"), "fate"), "{{fate}}")],
+        "mps",
     )
 
 
@@ -197,6 +225,6 @@ def _frames() -> dict:
             query(total(rate("soakrig_messages_sent_total")), "frames sent"),
             query(total(rate("soakrig_received_bytes_total")), "bytes read"),
         ],
-        "ops",
+        "mps",
         right={"bytes read": "Bps"},
     )

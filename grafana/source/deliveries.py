@@ -35,14 +35,15 @@ def _totals() -> list[dict]:
             "Expected",
             "Deliveries that should have happened: one for each message on each connection that should get it.",
             counted("soakrig_deliveries_expected_total"),
-            "short",
+            "locale",
             [(None, BLUE)],
+            decimals=0,
         ),
         stat(
             "Lost",
             "No arrival by the horizon, on a connection that stayed.",
             verdicts("lost"),
-            "short",
+            "locale",
             [(None, GREEN), (value_of("lost_deliveries") + 0.5, RED)],
             decimals=0,
         ),
@@ -66,7 +67,7 @@ def _totals() -> list[dict]:
             "Anomalies",
             "Arrivals that were duplicates, out of order, not expected or corrupt.",
             counted("soakrig_delivery_anomalies_total"),
-            "short",
+            "locale",
             [(None, GREEN), (0.5, ORANGE)],
             decimals=0,
         ),
@@ -76,10 +77,11 @@ def _totals() -> list[dict]:
 def _outcomes() -> dict:
     return lines(
         "Deliveries by outcome",
-        "Verdicts a second, exclusive: they add up to what was expected.",
+        "Verdicts a second, exclusive: they add up to what was expected. The scale is logarithmic.",
         [query(total(rate("soakrig_deliveries_total"), "outcome"), "{{outcome}}")],
-        "ops",
-        stacked=True,
+        "mps",
+        log=True,
+        min=0.1,
     )
 
 
@@ -99,9 +101,17 @@ def _not_on_time() -> dict:
 def _anomalies() -> dict:
     return lines(
         "Anomalies",
-        "Arrivals a second with something wrong about them, apart from the outcomes. Details are in the anomaly log.",
-        [query(total(rate("soakrig_delivery_anomalies_total"), "kind"), "{{kind}}")],
-        "ops",
+        "Arrivals with something wrong about them, beside the outcomes, as parts of all verdicts; with the threshold. "
+        "Details are in the anomaly log.",
+        [
+            query(
+                f"{total(rate('soakrig_delivery_anomalies_total'), 'kind')} "
+                f"/ on () group_left () ({total(rate('soakrig_deliveries_total'))} > 0)",
+                "{{kind}}",
+            ),
+            limit(threshold("anomaly_ratio"), "anomalies"),
+        ],
+        "percentunit",
     )
 
 
@@ -195,10 +205,10 @@ def _by_generator() -> dict:
         ],
         {
             "instance": {"title": "Generator"},
-            "Value #A": {"title": "On time", "unit": "short"},
-            "Value #B": {"title": "Late", "unit": "short"},
-            "Value #C": {"title": "Lost", "unit": "short", "steps": bad},
-            "Value #D": {"title": "Cut", "unit": "short"},
+            "Value #A": {"title": "On time", "unit": "locale", "decimals": 0},
+            "Value #B": {"title": "Late", "unit": "locale", "decimals": 0},
+            "Value #C": {"title": "Lost", "unit": "locale", "decimals": 0, "steps": bad},
+            "Value #D": {"title": "Cut", "unit": "locale", "decimals": 0},
             "Value #E": {
                 "title": "p99",
                 "unit": "s",

@@ -16,11 +16,12 @@ def dashboard() -> dict:
         "Generators",
         "Can the measuring instrument be trusted? Lag, saturation, memory, CPU and runtime of each generator.",
         [
-            ("", 10, [_rows()]),
+            ("", 8, [_rows()]),
             ("Keeping up", 8, [_lag(), _saturation(), _drops()]),
             ("Resources", 8, [_cpu(), _memory(), _files()]),
             ("Runtime", 8, [_busy(), _queue(), _tasks()]),
             ("Scraping and logging", 7, [_answers(), _scrapes(), _logs()]),
+            ("Time and names", 7, [_clock(), _names()]),
         ],
     )
 
@@ -53,25 +54,27 @@ def _rows() -> dict:
         unit="s",
         steps=[(None, clear), (lag, ORANGE)],
     )
-    column("CPU", total(cpus, _EACH), unit="percentunit")
+    column("CPU", total(cpus, _EACH), unit="percentunit", decimals=1)
     column("Memory", total(raw("process_resident_memory_bytes"), _EACH), unit="bytes")
     column(
         "Files",
         f"{total(raw('process_open_fds'), _EACH)} / {total(raw('process_max_fds'), _EACH)}",
         unit="percentunit",
+        decimals=1,
         steps=[(None, clear), (0.9, ORANGE)],
     )
     column(
         "Tokio busy",
         f"{total(busy, _EACH)} / {total(raw('tokio_workers'), _EACH)}",
         unit="percentunit",
+        decimals=1,
         steps=[(None, clear), (0.9, ORANGE)],
     )
     column("Tasks", total(raw("tokio_alive_tasks"), _EACH))
     column(
         "Send drops",
         total(rate("soakrig_sends_dropped_total"), _EACH),
-        unit="ops",
+        unit="eps",
         steps=[(None, clear), (0.001, ORANGE)],
     )
     return table(
@@ -89,7 +92,7 @@ def _lag() -> dict:
         "How much later than intended the schedule issues intents, with the limit for saturation.",
         [
             query(quantile(0.99, "soakrig_schedule_lag_seconds", by="instance"), "{{instance}}"),
-            limit(threshold("lag_p99_seconds"), "saturated"),
+            limit(threshold("lag_p99_seconds"), "saturated", RED),
         ],
         "s",
         log=True,
@@ -110,7 +113,8 @@ def _drops() -> dict:
         "Dropped intents",
         "Intents a second that were not carried out, by generator.",
         [query(total(rate("soakrig_sends_dropped_total"), "instance"), "{{instance}}")],
-        "ops",
+        "eps",
+        least=1,
     )
 
 
@@ -162,6 +166,7 @@ def _queue() -> dict:
         "Tasks that wait in the shared queue. Rises before the lag does.",
         [query(total(raw("tokio_global_queue_depth"), "instance"), "{{instance}}")],
         "short",
+        least=10,
     )
 
 
@@ -197,5 +202,26 @@ def _logs() -> dict:
         "Log lines left out",
         "Log lines a second that the rate limit kept from the disk: a sign of trouble elsewhere.",
         [query(total(rate("soakrig_logs_suppressed_total"), "instance"), "{{instance}}")],
-        "ops",
+        "eps",
+        least=1,
+    )
+
+
+def _clock() -> dict:
+    return lines(
+        "Clock events",
+        "Times that the wall clock was set, the machine slept, or the process stood still, within five minutes.",
+        [query(total(f"increase({raw('soakrig_clock_events_total')}[5m])", "instance, kind"), "{{instance}} {{kind}}")],
+        "short",
+        least=1,
+    )
+
+
+def _names() -> dict:
+    return lines(
+        "Changes of the server's addresses",
+        "Look-ups of the server's name that gave other addresses than the one before, within five minutes.",
+        [query(total(f"increase({raw('soakrig_dns_changes_total')}[5m])", "instance"), "{{instance}}")],
+        "short",
+        least=1,
     )

@@ -51,7 +51,7 @@ def _first_glance() -> list[dict]:
         }),
     )
     return [
-        {**verdict, "width": 4},
+        {**verdict, "width": 3},
         stat(
             "Users held",
             "Users connected, or away on purpose, of all that are to be held.",
@@ -63,7 +63,7 @@ def _first_glance() -> list[dict]:
         stat(
             "Chat rate held",
             "Chats carried out in the last minute, of those that were set. Low during the ramp.",
-            f"{total(rate('soakrig_messages_sent_total', window='1m', kind='chat'))} "
+            f"{total(rate('soakrig_actions_total', window='1m', kind='chat'))} "
             f"/ {total(raw('soakrig_rate_target', kind='chat'))}",
             "percentunit",
             [(None, ORANGE), (rate_held, GREEN)],
@@ -81,7 +81,7 @@ def _first_glance() -> list[dict]:
             "Lost in 5 min",
             "Deliveries that did not come by the horizon, on connections that stayed.",
             f"sum({recorded('instance:soakrig_deliveries_lost:increase5m')})",
-            "short",
+            "locale",
             [(None, GREEN), (value_of("lost_deliveries") + 0.5, RED)],
             decimals=0,
         ),
@@ -125,12 +125,13 @@ def _users() -> dict:
 def _rates() -> dict:
     return lines(
         "Rate against target",
-        "Chats sent a second against the rate that is set. A gap means that the server gets less load than it should.",
+        "Chats, leaves and breakout visits a second against the rates that are set. A gap means that the server gets "
+        "less load than it should.",
         [
-            query(total(rate("soakrig_messages_sent_total", kind="chat")), "chat"),
-            query(total(raw("soakrig_rate_target", kind="chat")), "chat target"),
+            query(total(rate("soakrig_actions_total"), "kind"), "{{kind}}"),
+            query(total(raw("soakrig_rate_target"), "kind"), "{{kind}} target"),
         ],
-        "ops",
+        "eps",
     )
 
 
@@ -140,7 +141,7 @@ def _errors() -> dict:
         "Errors of 5 minutes over operations of 5 minutes, each stage by itself, with the burn thresholds.",
         [
             query(error_ratio("5m"), "{{stage}}"),
-            limit(threshold("error_ratio_fast_burn"), "fast burn"),
+            limit(threshold("error_ratio_fast_burn"), "fast burn", RED),
             limit(threshold("error_ratio_slow_burn"), "slow burn"),
         ],
         "percentunit",
@@ -150,10 +151,12 @@ def _errors() -> dict:
 def _outcomes() -> dict:
     return lines(
         "Deliveries by outcome",
-        "Verdicts a second. Green is on time; what is excused is shown, so that cut connections do not look lossless.",
+        "Verdicts a second, on a logarithmic scale, so that one in a thousand shows. Only green and light blue should "
+        "be there; what is excused is shown, so that cut connections do not look lossless.",
         [query(total(rate("soakrig_deliveries_total"), "outcome"), "{{outcome}}")],
-        "ops",
-        stacked=True,
+        "mps",
+        log=True,
+        min=0.1,
     )
 
 

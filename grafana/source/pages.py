@@ -1,8 +1,8 @@
 """Sign-in and pages: the HTTP steps on the way to a socket."""
 
 from board import board
-from palette import GREEN, ORANGE, RED
-from panels import heatmap, limit, lines, query, stat
+from palette import GREEN, GREY, ORANGE, RED
+from panels import heatmap, limit, lines, nothing, query, stat
 from queries import error_ratio, quantile, rate, threshold, total, value_of
 
 _REQUESTS, _DURATION = "soakrig_http_requests_total", "soakrig_http_request_duration_seconds"
@@ -33,6 +33,7 @@ def _stage(stage: str, title: str) -> dict:
         [(None, GREEN), (value_of("error_ratio"), ORANGE), (value_of("error_ratio_fast_burn"), RED)],
         decimals=1,
         noValue="none tried",
+        mappings=nothing("none tried", GREY),
     )
 
 
@@ -62,6 +63,7 @@ def _refusals() -> dict:
         [query(f"{total(rate(_REQUESTS, outcome='!ok'), 'step, outcome')} > 0", "{{step}}: {{outcome}}")],
         "reqps",
         stacked=True,
+        bad=True,
     )
 
 
@@ -71,7 +73,7 @@ def _ratio(window: str, pace: str) -> dict:
         f"Short window of the {pace} burn alert, with its threshold.",
         [
             query(error_ratio(window, stage=_STAGES), "{{stage}}"),
-            limit(threshold(f"error_ratio_{pace}_burn"), f"{pace} burn"),
+            limit(threshold(f"error_ratio_{pace}_burn"), f"{pace} burn", RED if pace == "fast" else ORANGE),
         ],
         "percentunit",
     )
@@ -82,15 +84,16 @@ def _kinds() -> dict:
         "Errors by stage and kind",
         "What went wrong, a second. Empty is good.",
         [query(f"{total(rate('soakrig_errors_total', stage=_STAGES), 'stage, kind')} > 0", "{{stage}}: {{kind}}")],
-        "ops",
+        "eps",
         stacked=True,
+        bad=True,
     )
 
 
 def _durations(q: float) -> dict:
     return lines(
         f"Duration by step, p{q * 100:.0f}",
-        "From the begin of a request to the last byte of its answer, whatever the answer.",
+        "From the begin of a request to the last byte of its answer, whatever the answer. Below 5 ms it is a guess: that is the lowest bound.",
         [query(quantile(q, _DURATION, by="step"), "{{step}}")],
         "s",
     )

@@ -1,6 +1,6 @@
 """Panels as JSON: each with a unit, a description, queries and the palette. Knows no PromQL."""
 
-from palette import GREY, RED, colours
+from palette import GREY, ORANGE, colours
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 THRESHOLD_LINE = "threshold: "
@@ -39,33 +39,40 @@ def lines(
     *,
     stacked: bool = False,
     log: bool = False,
+    least: float | None = None,
+    bad: bool = False,
     right: dict[str, str] | None = None,
     **defaults: object,
 ) -> dict:
     """Lines over time; thresholds are drawn dashed, everything else in the colour of its meaning.
 
-    `right` gives series an axis on the right, with a unit; `log` is for figures far below a threshold.
+    `right` gives series an axis on the right, with a unit. `log` is for figures far below a threshold, and for
+    few beside many. The axis reaches to `least`, so that nothing but zeros is no axis to 100. `bad` is for
+    what should not be there at all: bars, since there may be one alone, and none of them green.
     """
     legends = [each["legendFormat"] for each in queries]
     custom = {
+        "drawStyle": "bars" if bad else "line",
         "lineWidth": 1,
-        "fillOpacity": 40 if stacked else 0,
+        "fillOpacity": 80 if bad else 40 if stacked else 0,
         "showPoints": "auto",
         "spanNulls": False,
         "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
         "scaleDistribution": {"type": "log", "log": 10} if log else {"type": "linear"},
     }
+    if least is not None:
+        custom["axisSoftMax"] = least
     return panel(
         "timeseries",
         title,
         description,
         queries,
         unit,
-        defaults={"custom": custom, "min": None if log else 0, **defaults},
+        defaults={**({"color": {"mode": "shades", "fixedColor": ORANGE}} if bad else {}), "custom": custom, "min": None if log else 0, **defaults},
         overrides=[
             *[_override(name, _fixed(colour)) for name, colour in colours(legends).items()],
-            *[_dashed(legend, RED) for legend in legends if legend.startswith(THRESHOLD_LINE)],
-            *[_dashed(legend, GREY) for legend in legends if legend.endswith("target")],
+            *[_dashed(legend, colour) for legend, colour in _limits(queries)],
+            *[_dashed("/(^| )target$/", GREY) for legend in legends if legend.endswith("target")],
             *[_override(name, *_right_axis(its_unit)) for name, its_unit in (right or {}).items()],
         ],
         options={
@@ -75,9 +82,13 @@ def lines(
     )
 
 
-def limit(expression: str, name: str) -> dict:
-    """A query that `lines` draws as a threshold."""
-    return query(expression, f"{THRESHOLD_LINE}{name}")
+def limit(expression: str, name: str, colour: str = ORANGE) -> dict:
+    """A query that `lines` draws as a threshold, in the colour of its alert's severity."""
+    return query(expression, f"{THRESHOLD_LINE}{name}", colour=colour)
+
+
+def _limits(queries: list[dict]) -> list[tuple[str, str]]:
+    return [(each["legendFormat"], each.pop("colour")) for each in queries if "colour" in each]
 
 
 def stat(title: str, description: str, expression: str, unit: str, steps: list[tuple], **defaults: object) -> dict:
@@ -163,8 +174,15 @@ def texts(mappings: dict[str, tuple[str, str]]) -> list[dict]:
     return [{"type": "value", "options": options}]
 
 
+def nothing(text: str, colour: str) -> list[dict]:
+    """A word and a colour for a number that is not there."""
+    return [{"type": "special", "options": {"match": "null+nan", "result": {"text": text, "color": colour, "index": 0}}}]
+
+
 def _override(name: str, *properties: dict) -> dict:
-    return {"matcher": {"id": "byName", "options": name}, "properties": list(properties)}
+    """For the series of a name, or of a pattern between slashes."""
+    matcher = "byRegexp" if name.startswith("/") else "byName"
+    return {"matcher": {"id": matcher, "options": name}, "properties": list(properties)}
 
 
 def _fixed(colour: str) -> dict:
@@ -189,6 +207,8 @@ def _column(name: str, column: dict) -> dict:
     properties = [{"id": "displayName", "value": column["title"]}]
     if "unit" in column:
         properties.append({"id": "unit", "value": column["unit"]})
+    if "decimals" in column:
+        properties.append({"id": "decimals", "value": column["decimals"]})
     if "steps" in column:
         steps = [{"value": at, "color": colour} for at, colour in column["steps"]]
         properties += [

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::json;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::chat::{SaturationReason, Secret};
+use crate::chat::{SaturationReason, SaveOutcome, Secret};
 use crate::config::plan::{self, CachePlace};
 use crate::drivers::{Driver, Session};
 use crate::error::StartError;
@@ -25,8 +25,12 @@ use crate::user::World;
 
 /// Between two sweeps of the ledger.
 const SWEEP: Duration = Duration::from_millis(250);
-/// Between two savings of changed sessions.
+/// Between two looks at whether somebody has signed up or logged in, which is saved at once.
+const GLANCE: Duration = Duration::from_millis(250);
+/// Between two savings of sessions that were only refreshed; and the longest between any two.
 const SAVE: Duration = Duration::from_secs(5);
+/// Saving at once rests for this many times as long as the last saving took.
+const REST: u32 = 20;
 /// Between two reports of log lines that were left out.
 const SUPPRESSED: Duration = Duration::from_secs(10);
 /// Lines of the anomaly log at most; further events are only counted.
@@ -78,11 +82,20 @@ impl Cache {
     /// Writes what has changed; a failure is told and tried again the next time.
     pub(super) async fn save<D: Driver>(&mut self, world: &World<D>) {
         let changes = world.sessions.take_changes();
+        if changes.is_empty() || !self.is_kept() {
+            return;
+        }
         let named =
             changes.iter().map(|(user, session)| (world.crowd.account(*user).username, session.clone())).collect();
-        if !self.write(named).await {
+        let saved = self.write(named).await;
+        world.metrics.sessions_saved(if saved { SaveOutcome::Saved } else { SaveOutcome::Failed });
+        if !saved {
             world.sessions.mark_changed(changes.iter().map(|(user, _)| *user));
         }
+    }
+
+    fn is_kept(&self) -> bool {
+        self.store.is_some() && !self.read_only
     }
 
     /// Writes these sessions, or that there are none; false where that failed.
@@ -104,10 +117,19 @@ impl Cache {
         saved.is_ok()
     }
 
-    /// Saves changed sessions now and then, and gives the cache back at the end.
+    /// Saves new sessions soon and refreshed ones now and then; gives the cache back at the end.
     pub(super) async fn keep<D: Driver>(mut self, world: Arc<World<D>>, until: CancellationToken) -> Self {
-        while ticks(SAVE, &until).await {
+        let (mut saved, mut rest) = (Instant::now(), GLANCE);
+        while ticks(GLANCE, &until).await {
+            let wait = if world.sessions.is_somebody_new() { rest } else { SAVE };
+            if saved.elapsed() < wait {
+                continue;
+            }
+            let begun = Instant::now();
             self.save(&world).await;
+            saved = Instant::now();
+            // A large file on a slow disk is not written all the time.
+            rest = (saved.duration_since(begun) * REST).clamp(GLANCE, SAVE);
         }
         self
     }
@@ -145,6 +167,8 @@ pub(super) struct AnomalyLog {
     path: PathBuf,
     file: std::fs::File,
     lines: u64,
+    /// Lines that could not be written since the last that could.
+    missed: u64,
 }
 
 impl AnomalyLog {
@@ -155,7 +179,7 @@ impl AnomalyLog {
             .append(true)
             .open(path)
             .map_err(|e| StartError::environment(format!("--anomaly-log {}", path.display()), e.to_string()))?;
-        Ok(Self { path: path.to_owned(), file, lines: 0 })
+        Ok(Self { path: path.to_owned(), file, lines: 0, missed: 0 })
     }
 
     /// Writes what is noted every second.
@@ -164,8 +188,7 @@ impl AnomalyLog {
             let goes_on = ticks(Duration::from_secs(1), &until).await;
             let notes = world.ledger.lock().take_notes();
             if let Err(error) = self.write(&world, &notes) {
-                tracing::error!(%error, path = %self.path.display(), "anomaly log not written; it ends here");
-                return;
+                tracing::error!(%error, path = %self.path.display(), "anomaly log not written; it is tried again");
             }
             if !goes_on {
                 return;
@@ -174,7 +197,14 @@ impl AnomalyLog {
     }
 
     fn write<D>(&mut self, world: &World<D>, notes: &[Note]) -> std::io::Result<()> {
-        let mut text = String::new();
+        if notes.is_empty() {
+            return Ok(());
+        }
+        let (mut text, before) = (String::new(), self.lines);
+        if self.missed > 0 {
+            // The line that was in writing when it failed may be half there.
+            text.push_str(&format!("\n{{\"kind\":\"lines_missed\",\"lines\":{}}}\n", self.missed));
+        }
         for note in notes {
             if self.lines >= ANOMALY_LINES {
                 break;
@@ -185,7 +215,9 @@ impl AnomalyLog {
                 text.push_str("{\"kind\":\"log_full\"}\n");
             }
         }
-        self.file.write_all(text.as_bytes())
+        let written = self.file.write_all(text.as_bytes());
+        self.missed = if written.is_ok() { 0 } else { self.missed + self.lines - before };
+        written
     }
 }
 

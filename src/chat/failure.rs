@@ -142,13 +142,21 @@ impl Failure {
         Self { kind, detail: Cow::Borrowed(""), retry_after: None }
     }
 
-    /// A failure with a text, which is shortened and stripped of control characters.
+    /// A failure with a text, which is shortened and stripped of what could steer a terminal or
+    /// disguise the text on it.
     #[must_use]
     pub fn with(kind: FailureKind, detail: impl AsRef<str>) -> Self {
+        let harmless = |c: char| if c.is_control() { ' ' } else { c };
         let detail: String =
-            detail.as_ref().chars().map(|c| if c.is_control() { ' ' } else { c }).take(Self::DETAIL_LIMIT).collect();
+            detail.as_ref().chars().filter(|c| !turns_direction(*c)).map(harmless).take(Self::DETAIL_LIMIT).collect();
         Self { kind, detail: Cow::Owned(detail), retry_after: None }
     }
+}
+
+/// Characters that turn the direction of text, and so can disguise it.
+#[must_use]
+pub fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 impl std::fmt::Display for Failure {

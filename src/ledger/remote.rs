@@ -21,6 +21,10 @@ pub const PEER_LIMIT: usize = 64;
 /// this starts the peer's book anew, so that a forged number cannot take all memory.
 const WINDOW_LIMIT: usize = 1 << 16;
 
+/// Numbers of all peers remembered at the same time. A jump for which there is no room any more
+/// starts its peer's book anew, too: sixty-four forged generators take no more than one.
+const NUMBER_LIMIT: usize = 1 << 19;
+
 /// A peer that has said nothing for this many horizons is forgotten.
 const FORGET_HORIZONS: u32 = 10;
 
@@ -49,7 +53,18 @@ struct RemoteMessage {
     /// The server's id of the sender, once the message was read anywhere.
     sender: Option<u64>,
     judged: bool,
+    /// Made for as many users as there are with the first arrival: most forged numbers have none.
     arrived: UserSet,
+}
+
+impl RemoteMessage {
+    /// Notes that `user`, of `users`, has it or needs it no more; true if that is news.
+    fn insert(&mut self, user: UserIndex, users: usize) -> bool {
+        if users > 64 && matches!(self.arrived, UserSet::Small(_)) {
+            self.arrived = UserSet::empty(users);
+        }
+        self.arrived.insert(user)
+    }
 }
 
 impl Remote {
@@ -72,11 +87,13 @@ impl Remote {
     ) {
         let users = self.users;
         let local = tally.fastest_local();
+        let known: usize = self.peers.iter().map(|peer| peer.messages.len()).sum();
+        let room = NUMBER_LIMIT.saturating_sub(known).min(WINDOW_LIMIT);
         let Some(peer) = self.peer(marker, at) else { return };
         peer.last_heard = at;
         peer.fastest.offer(since);
         let since = since.saturating_sub(peer.offset(local).unwrap_or(0));
-        match peer.arrive(user, from, marker.seq, at, users) {
+        match peer.arrive(user, from, marker.seq, at, users, room) {
             Arrival::Forgotten => tally.anomaly(Origin::Remote, Anomaly::Unexpected, user, Some(marker.seq), at),
             Arrival::Again => tally.anomaly(Origin::Remote, Anomaly::Duplicate, user, Some(marker.seq), at),
             Arrival::OtherSender => tally.anomaly(Origin::Remote, Anomaly::Corrupt, user, Some(marker.seq), at),
@@ -97,12 +114,12 @@ impl Remote {
 
     /// The connection of `user` ended: what it still missed is excused. Returns how many.
     pub(super) fn ended(&mut self, user: UserIndex) -> u64 {
-        let mut excused = 0;
+        let (mut excused, users) = (0, self.users);
         for peer in &mut self.peers {
             let Some((low, high)) = peer.read.get_mut(user.get()).and_then(Option::take) else { continue };
             for seq in low.max(peer.base)..high {
                 let Some(message) = peer.get_mut(seq) else { continue };
-                excused += u64::from(!message.judged && message.arrived.insert(user));
+                excused += u64::from(!message.judged && message.insert(user, users));
             }
         }
         excused
@@ -170,14 +187,14 @@ enum Arrival {
 }
 
 impl Peer {
-    fn arrive(&mut self, user: UserIndex, from: u64, seq: u64, at: Stamp, users: usize) -> Arrival {
-        self.reach(seq, at, users);
+    fn arrive(&mut self, user: UserIndex, from: u64, seq: u64, at: Stamp, users: usize, room: usize) -> Arrival {
+        self.reach(seq, at, room);
         let read = self.read.get(user.get()).copied().flatten();
         let Some(message) = self.get_mut(seq) else { return Arrival::Forgotten };
         if *message.sender.get_or_insert(from) != from {
             return Arrival::OtherSender;
         }
-        if !message.arrived.insert(user) {
+        if !message.insert(user, users) {
             return Arrival::Again;
         }
         let judged = message.judged;
@@ -193,11 +210,11 @@ impl Peer {
         Arrival::First { reordered }
     }
 
-    /// Makes room for `seq` and everything between what is known and it.
-    fn reach(&mut self, seq: u64, at: Stamp, users: usize) {
+    /// Makes room for `seq` and everything between what is known and it, `room` numbers at most.
+    fn reach(&mut self, seq: u64, at: Stamp, room: usize) {
         let end = self.base + self.messages.len() as u64;
-        if seq >= end.saturating_add(WINDOW_LIMIT as u64) {
-            self.messages.clear();
+        if seq >= end.saturating_add(room.max(1) as u64) {
+            self.messages = VecDeque::new();
             self.base = seq;
             self.read.fill(None);
         }
@@ -206,7 +223,7 @@ impl Peer {
                 noticed: at,
                 sender: None,
                 judged: false,
-                arrived: UserSet::empty(users),
+                arrived: UserSet::Small(0),
             });
         }
         while self.messages.len() > WINDOW_LIMIT {

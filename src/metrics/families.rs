@@ -4,8 +4,8 @@
 
 use crate::chat::{
     Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator,
-    ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SentKind, Socket, SpanFate, Stage, Step,
-    UserState,
+    ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome, SentKind, Socket, SpanFate,
+    Stage, Step, UserState,
 };
 use crate::metrics::label::texts;
 
@@ -133,6 +133,8 @@ families! {
         "Bytes read from sockets after the handshake.";
     RATE_TARGET = Gauge "soakrig_rate_target" [closed("kind", texts::<Action>)]
         "Intents a second that this generator's schedule issues.";
+    ACTIONS = Counter "soakrig_actions_total" [closed("kind", texts::<Action>)]
+        "Intents that were carried out.";
     SENDS_DROPPED = Counter "soakrig_sends_dropped_total"
         [closed("kind", texts::<Action>), closed("reason", texts::<DropReason>)]
         "Intents that were not carried out.";
@@ -169,6 +171,8 @@ families! {
         "Look-ups of the server's name that gave other addresses than the one before.";
     LEDGER_MESSAGES = Gauge "soakrig_ledger_messages" []
         "Messages whose horizon has not passed, and which the ledger therefore still holds.";
+    SESSION_SAVES = Counter "soakrig_session_saves_total" [closed("outcome", texts::<SaveOutcome>)]
+        "Times that changed sessions were to be written to the cache file.";
     LOGS_SUPPRESSED = Counter "soakrig_logs_suppressed_total" []
         "Log lines left out because the same place had said too much.";
     TRACE_SPANS = Counter "soakrig_trace_spans_total" [closed("fate", texts::<SpanFate>)]

@@ -4,8 +4,8 @@
 
 use crate::chat::{
     Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator,
-    ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SentKind, Socket, SpanFate, Stage, Step,
-    UserState,
+    ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome, SentKind, Socket, SpanFate,
+    Stage, Step, UserState,
 };
 
 /// An enum whose members are the values of one label.
@@ -45,6 +45,7 @@ label!(
     PresenceMismatch,
     RunPhase,
     SaturationReason,
+    SaveOutcome,
     SentKind,
     Socket,
     SpanFate,

@@ -39,7 +39,7 @@ pub use self::process::ProcessFigures;
 
 use crate::chat::{
     Action, ClockEvent, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, RunPhase, SaturationReason,
-    SentKind, Socket, SpanFate, Step,
+    SaveOutcome, SentKind, Socket, SpanFate, Step,
 };
 use books::{Books, BooksCollector};
 use families::Family;
@@ -76,12 +76,14 @@ pub struct Metrics {
     http_duration: HistogramVec,
     sent: Tally<SentKind>,
     rate_target: GaugeVec,
+    actions: Tally<Action>,
     dropped: Tally<(Action, DropReason)>,
     saturated: IntGaugeVec,
     clock_events: Tally<ClockEvent>,
     /// How much time each kind of event was about, in microseconds; for the summary alone.
     clock_micros: [AtomicU64; ClockEvent::COUNT],
     dns_changes: Tally<()>,
+    session_saves: Tally<SaveOutcome>,
     logs_suppressed: Tally<()>,
     spans: Spans,
 }
@@ -108,11 +110,13 @@ impl Metrics {
             http_duration: histogram(&families::HTTP_DURATION)?,
             sent: Tally::new(&families::MESSAGES_SENT, |_| true)?,
             rate_target: GaugeVec::new(opts(&families::RATE_TARGET), &families::RATE_TARGET.label_names())?,
+            actions: Tally::new(&families::ACTIONS, |_| true)?,
             dropped: Tally::new(&families::SENDS_DROPPED, |(_, reason)| reason != DropReason::Overdue)?,
             saturated: IntGaugeVec::new(opts(&families::SATURATED), &families::SATURATED.label_names())?,
             clock_events: Tally::new(&families::CLOCK_EVENTS, |_| true)?,
             clock_micros: std::array::from_fn(|_| AtomicU64::new(0)),
             dns_changes: Tally::new(&families::DNS_CHANGES, |()| true)?,
+            session_saves: Tally::new(&families::SESSION_SAVES, |_| true)?,
             logs_suppressed: Tally::new(&families::LOGS_SUPPRESSED, |()| true)?,
             spans: Spans::default(),
         };
@@ -138,11 +142,13 @@ impl Metrics {
             Box::new(self.sent.clone()),
             Box::new(self.hot.clone()),
             Box::new(self.rate_target.clone()),
+            Box::new(self.actions.clone()),
             Box::new(self.dropped.clone()),
             Box::new(BooksCollector::new(self.books.clone(), self.stages.clone())?),
             Box::new(self.saturated.clone()),
             Box::new(self.clock_events.clone()),
             Box::new(self.dns_changes.clone()),
+            Box::new(self.session_saves.clone()),
             Box::new(self.logs_suppressed.clone()),
             Box::new(SpansCollector::new(self.spans.clone())?),
             Box::new(ProcessCollector::new()?),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::chat::{
     Action, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, RunPhase,
-    SaturationReason, SentKind, Socket, Stage, Step,
+    SaturationReason, SaveOutcome, SentKind, Socket, Stage, Step,
 };
 use crate::drivers::Probe;
 use crate::metrics::label::LabelSet;
@@ -80,6 +80,11 @@ impl Metrics {
 
 /// The schedule.
 impl Metrics {
+    /// An intent was carried out.
+    pub fn carried_out(&self, action: Action) {
+        self.actions.add(action, 1);
+    }
+
     /// An intent was not carried out. Counts as an error of [`Stage::Send`]; its intent was
     /// counted as an operation like any other.
     pub fn dropped(&self, action: Action, reason: DropReason) {
@@ -164,6 +169,11 @@ impl Metrics {
     /// The server's name stands for other addresses than before.
     pub fn dns_changed(&self) {
         self.dns_changes.add((), 1);
+    }
+
+    /// Changed sessions were to be written to the cache file.
+    pub fn sessions_saved(&self, outcome: SaveOutcome) {
+        self.session_saves.add(outcome, 1);
     }
 
     /// `n` log lines were left out.

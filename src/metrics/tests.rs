@@ -56,6 +56,7 @@ fn busy() -> Metrics {
     metrics.sent(SentKind::Chat);
     metrics.received(FrameKind::Chat, 3);
     metrics.received_bytes(900);
+    metrics.carried_out(Action::Leave);
     metrics.dropped(Action::Chat, DropReason::Backpressure);
     metrics.operation(Stage::Send);
     metrics.operations(Stage::Login, 2);
@@ -66,6 +67,7 @@ fn busy() -> Metrics {
     metrics.logs_suppressed(9);
     metrics.clock_event(ClockEvent::Suspend, Duration::from_secs(600));
     metrics.dns_changed();
+    metrics.sessions_saved(crate::chat::SaveOutcome::Failed);
     assert!(metrics.watch_spans(|fate| if fate == SpanFate::QueueFull { 4 } else { 0 }));
     metrics
 }
@@ -133,6 +135,8 @@ async fn one_event_counts_wherever_it_belongs() {
         ("soakrig_connect_failures_total{socket=\"breakout\",reason=\"over_capacity\"}", 1.0),
         ("soakrig_operations_total{stage=\"send\"}", 1.0),
         ("soakrig_errors_total{stage=\"send\",kind=\"backpressure\"}", 1.0),
+        ("soakrig_actions_total{kind=\"leave\"}", 1.0),
+        ("soakrig_actions_total{kind=\"chat\"}", 0.0),
         ("soakrig_sends_dropped_total{kind=\"chat\",reason=\"backpressure\"}", 1.0),
         ("soakrig_operations_total{stage=\"receive\"}", 3.0),
         ("soakrig_operations_total{stage=\"login\"}", 2.0),

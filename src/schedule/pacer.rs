@@ -12,7 +12,8 @@ use super::timetable::{Spacing, Timetable};
 use crate::chat::Action;
 use crate::clock::{Clock, Stamp};
 
-/// How often rates are asked for anew: they may follow the number of connected users.
+/// How often rates are asked for anew, unless something else is said: they may follow the number of
+/// connected users.
 const RATE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Intents of an action issued in one turn. Where more are due, as after the process stood still,
@@ -34,13 +35,20 @@ pub struct Pacer<D> {
     clock: Clock,
     tables: [Timetable; Action::COUNT],
     dispatch: D,
+    rate_interval: Duration,
 }
 
 impl<D: Dispatch> Pacer<D> {
     /// A pacer whose schedule follows from `seed` alone.
     pub fn new(clock: Clock, spacing: Spacing, seed: u64, dispatch: D) -> Self {
         let tables = std::array::from_fn(|i| Timetable::new(spacing, seed.wrapping_add(i as u64)));
-        Self { clock, tables, dispatch }
+        Self { clock, tables, dispatch, rate_interval: RATE_INTERVAL }
+    }
+
+    /// Asks for rates this often. Intents come at their own times whatever it is.
+    #[must_use]
+    pub fn asking_every(self, rate_interval: Duration) -> Self {
+        Self { rate_interval, ..self }
     }
 
     /// Issues intents until `stop`.
@@ -84,7 +92,7 @@ impl<D: Dispatch> Pacer<D> {
 
     fn next_wake(&self, now: Stamp) -> Stamp {
         let next = self.tables.iter().filter_map(Timetable::next).min();
-        let latest = now.plus(RATE_INTERVAL);
+        let latest = now.plus(self.rate_interval);
         next.map_or(latest, |n| n.min(latest))
     }
 }

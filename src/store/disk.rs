@@ -13,6 +13,8 @@ use super::error::StoreError;
 
 /// No file of sessions is larger; 20,000 users come to about 5 MB.
 const LIMIT_MIB: u64 = 256;
+/// What is written on trial: a block of most file systems.
+const TRIAL_BYTES: usize = 4096;
 /// How often a lock is tried.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -148,6 +150,17 @@ impl Disk {
         file.persist(&self.path).map_err(|e| io(e.error))?;
         // Without this the rename itself may be forgotten by a crash of the machine.
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(io)
+    }
+
+    /// Writes something beside the file, so that a full disk or one that takes no writes shows before
+    /// the run and not in it.
+    pub(super) fn try_out(&self, _lock: &Lock) -> Result<(), StoreError> {
+        let try_out = || {
+            let mut file = tempfile::tempfile_in(directory_of(&self.path))?;
+            file.write_all(&[b' '; TRIAL_BYTES])?;
+            file.sync_all()
+        };
+        try_out().map_err(|e| self.io("write beside it", e))
     }
 
     /// Moves the file out of the way, and says where to.

@@ -148,7 +148,8 @@ pub fn read(bytes: &[u8]) -> Result<Contents, Damage> {
 }
 
 /// The password at the head of a damaged file: without it the target's accounts would be lost.
-pub(super) fn salvage_password(bytes: &[u8], target: &str) -> Option<Secret> {
+#[must_use]
+pub fn salvage_password(bytes: &[u8], target: &str) -> Option<Secret> {
     let target = serde_json::to_string(target).ok()?;
     let head = format!("{{\"version\":{VERSION},\"target\":{target},\"password\":\"");
     let rest = bytes.strip_prefix(head.as_bytes())?;

@@ -17,10 +17,11 @@ use crate::chat::Secret;
 use crate::drivers::Session;
 
 use disk::{Disk, Found, Lock};
-use format::Damage;
 
 pub use error::StoreError;
-pub use format::{Contents, SavedSession, read as read_contents};
+#[doc(hidden)]
+pub use format::salvage_password;
+pub use format::{Contents, Damage, SavedSession, read as read_contents};
 
 /// How long to wait for another generator that writes the same file.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -88,6 +89,7 @@ impl Store {
             Mode::ReadWrite => {
                 let lock = store.disk.lock()?;
                 store.disk.sweep(&lock);
+                store.disk.try_out(&lock)?;
                 store.load(Some(&lock))?
             }
         };

@@ -4,6 +4,7 @@
 //! and the metrics of the [`World`] it lives in.
 
 mod backoff;
+mod beats;
 mod breakout;
 mod ear;
 mod life;

@@ -1,6 +1,7 @@
 //! The sessions of all users, and which of them the cache file does not know yet.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
@@ -11,6 +12,8 @@ use crate::drivers::Session;
 #[derive(Debug)]
 pub struct Sessions {
     places: Box<[Mutex<Place>]>,
+    /// Somebody has signed up or logged in since the changes were last taken.
+    somebody_new: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +32,7 @@ impl Sessions {
             let session = cached.remove(&name);
             Mutex::new(Place { known: session.is_some(), session, changed: false })
         };
-        Self { places: usernames.map(place).collect() }
+        Self { places: usernames.map(place).collect(), somebody_new: AtomicBool::new(false) }
     }
 
     /// A user's session, if it has one.
@@ -49,6 +52,9 @@ impl Sessions {
         if let Some(place) = self.places.get(user.get()) {
             let mut place = place.lock();
             place.changed |= place.session.as_ref() != Some(&session);
+            if place.session.is_none() {
+                self.somebody_new.store(true, Ordering::Relaxed);
+            }
             place.session = Some(session);
             place.known = true;
         }
@@ -69,9 +75,17 @@ impl Sessions {
         }
     }
 
+    /// Whether somebody has signed up or logged in since the changes were last taken: a session that
+    /// a kill would lose, where other changes only refresh one.
+    #[must_use]
+    pub fn is_somebody_new(&self) -> bool {
+        self.somebody_new.load(Ordering::Relaxed)
+    }
+
     /// What has changed since the last call, for the cache file.
     #[must_use]
     pub fn take_changes(&self) -> Vec<(UserIndex, Option<Session>)> {
+        self.somebody_new.store(false, Ordering::Relaxed);
         let changed = |(i, place): (usize, &Mutex<Place>)| {
             let mut place = place.lock();
             let user = UserIndex(u32::try_from(i).ok()?);

@@ -10,6 +10,7 @@ use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
+use super::beats::{BEAT, next_beat};
 use super::breakout;
 use super::ear::{Ear, Phase};
 use super::life::{Life, Visit};
@@ -24,8 +25,6 @@ use crate::ledger::{Excuse, HandedOver};
 use crate::schedule::Intent;
 use crate::telemetry::traces::chats::Chat;
 
-/// Between two signs of life; every second one is the heartbeat, so it goes out every 25 s.
-const BEAT: Duration = Duration::from_millis(12_500);
 /// From the 101 to the first presence frame, at most.
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A socket on which nothing was read for this long, pongs included, is dead.
@@ -381,32 +380,11 @@ impl<D: Driver> Stay<D> {
     }
 }
 
-/// The first beat after `now`, in step with the `last`: users of a process that stood still must not
-/// all beat at the same moment from then on.
-fn next_beat(last: Stamp, now: Stamp) -> Stamp {
-    let beat = BEAT.as_nanos().max(1);
-    let past = now.since(last).as_nanos() % beat;
-    now.plus(Duration::from_nanos(u64::try_from(beat - past).unwrap_or_default()))
-}
-
 /// What a connection's end means for what had not come.
 fn excuse(initiator: Initiator) -> Excuse {
     match initiator {
         Initiator::User => Excuse::Left,
         Initiator::Server => Excuse::Server,
         Initiator::Network => Excuse::Network,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn beats_keep_step_however_late_they_are() {
-        let first = Stamp(7);
-        assert_eq!(next_beat(first, first), first.plus(BEAT));
-        assert_eq!(next_beat(first, first.plus(Duration::from_millis(3))), first.plus(BEAT));
-        assert_eq!(next_beat(first, first.plus(BEAT * 3 + Duration::from_secs(1))), first.plus(BEAT * 4));
     }
 }

@@ -140,6 +140,7 @@ impl<D> World<D> {
     /// An intent was carried out.
     pub(super) fn carried_out(&self, action: Action) {
         self.done[action as usize].fetch_add(1, Ordering::Relaxed);
+        self.metrics.carried_out(action);
     }
 
     /// Passes the verdicts that are due by now.

@@ -204,6 +204,14 @@ impl Rig {
         Self::start(command)
     }
 
+    /// `soakrig run` as the last arguments of another command, which becomes it.
+    pub fn behind(mut command: Command, url: &str, slug: &str, cache: &Path, args: &[&str]) -> Self {
+        let plain = soakrig();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg(plain.get_program()).args(["run", url, slug, "--cache-file"]).arg(cache).args(args);
+        Self::start(command)
+    }
+
     pub fn demo(args: &[&str]) -> Self {
         let mut command = soakrig();
         command.arg("demo").args(args);

@@ -3,112 +3,180 @@
 
     alerts.py SOAKRIG
 
-Two targets, one run against each, at the same time: one drops 10 % of its chats, the other answers
-500 to whoever signs up. Each must be reported as what it is, for the right run, through Prometheus
-and Alertmanager to the webhook, must not be reported of the other, and must resolve when the fault
-is gone. Last, a generator is killed.
+Every case is a target with a fault of its own and a run against it, all at the same time. Each must
+be reported as what it is, for its own run and no other, through Prometheus and Alertmanager to the
+webhook, and must resolve when the fault is gone. One generator is made to stutter: it is named, and
+what it says of its server is silenced. At last generators die, stop, and all are gone.
 """
 
-import json
+import re
+import signal
 import sys
+import threading
 import time
-import urllib.request
+from dataclasses import dataclass
 
 from faults import Target
-from stack import PATIENCE, Stack, get, wait_for
+from stack import Prometheus, Stack, wait_for
 
-# Windows of the rules are five minutes; one interval of Alertmanager comes on top.
-RESOLVED = 420.0
+# Longest waits: for a message, for a run of some users to be held, and for the rules' windows of
+# five minutes to forget.
+HEARD, HELD, RESOLVED = 120.0, 90.0, 420.0
+BURNS = {"SoakrigErrorBudgetBurnFast", "SoakrigErrorBudgetBurnSlow"}
+OUT = {"SoakrigConnectionsUnderTarget", "SoakrigRateNotHeld"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault, the alert that says so, and what else may follow from it."""
+
+    run: str
+    faults: dict[str, dict]
+    alert: str
+    follows: frozenset[str] = frozenset()
+    # What stands in the message.
+    words: str = ""
+
+
+CASES = [
+    Case("dropping", {"chat": {"drop": "10%"}}, "SoakrigDeliveriesLost", frozenset(BURNS)),
+    Case("refusing", {"http": {"error": "100%"}}, "SoakrigErrorBudgetBurnFast", frozenset(BURNS | OUT), "stage=signup "),
+    Case("slow", {"chat": {"delay": "100%", "delay_min": "2700ms", "delay_max": "3s"}}, "SoakrigDeliverySlow", frozenset({"SoakrigDeliveryAnomalies"})),
+    Case("doubling", {"chat": {"duplicate": "10%"}}, "SoakrigDeliveryAnomalies", words="kind=duplicate "),
+    Case("haunted", {"presence": {"ghosts": 1}}, "SoakrigMemberListsWrong", words="kind=ghost "),
+    Case("cutting", {"socket": {"close": "10%"}}, "SoakrigDeliveriesCut", frozenset(BURNS | OUT)),
+    Case("shut", {"socket": {"refuse_upgrade": "100%"}}, "SoakrigConnectionsUnderTarget", frozenset(BURNS | OUT)),
+]
+# Whoever is back at once is no ghost.
+HABITS = {"haunted": {"away": "20s..30s", "leave_rate": "0.3/s"}}
+
+
+class Watched:
+    """The stack with all targets and runs, and what the webhook has heard."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        alertmanager = stack.alertmanager(stack.webhook(), WATCH_GROUP_WAIT="1s", WATCH_GROUP_INTERVAL="2s")
+        self.targets = {run: Target(stack, f"target-{run}") for run in [*(case.run for case in CASES), "stuttering"]}
+        # Nobody gets in there at all; the others begin well.
+        self.targets["refusing"].faults(**next(case.faults for case in CASES if case.run == "refusing"))
+        generators = [
+            target.generator(f"generator-{run}", 20, run, chat_rate="5/s", **HABITS.get(run, {}))
+            for run, target in self.targets.items()
+        ]
+        self.prometheus: Prometheus = stack.prometheus(generators, WATCH_ALERTMANAGER=alertmanager, WATCH_ALERT_FOR="5s")
+
+    def heard(self, status: str, alert: str, run: str, words: str = "") -> bool:
+        """Whether the webhook was told."""
+        return self.stack.said("webhook", rf" {status} \w+ {alert} run={run} .*{words}") is not None
+
+    def names(self, run: str) -> set[str]:
+        """Every alert that the webhook was told of a run."""
+        return set(re.findall(rf" firing \w+ (\w+) run={run} ", (self.stack.work / "webhook.log").read_text()))
+
+    def wait_heard(self, status: str, alert: str, run: str, seconds: float = HEARD, words: str = "") -> None:
+        """Waits for a message; where a generator was saturated, silence is no fault of the stack's."""
+        try:
+            wait_for(f"{alert} of run {run}, {status}, at the webhook", lambda: self.heard(status, alert, run, words), seconds)
+        except TimeoutError as error:
+            saturated = [each["run"] for each in self.prometheus.firing("SoakrigGeneratorSaturated")]
+            raise TimeoutError(f"{error}; saturated, and so believed nothing: {saturated}") from None
+
+    def wait_held(self, run: str) -> None:
+        """Waits until a run has all its users."""
+        held = f'instance:soakrig_users_held_per_target:ratio{{run="{run}"}} == 1 and on (instance) soakrig_run_phase{{phase="hold"}} == 1'
+        wait_for(f"run {run} to be held", lambda: self.prometheus.query(held), HELD)
 
 
 def main(soakrig: str) -> int:
     """Fails with what was waited for."""
     with Stack(soakrig) as stack:
-        webhook = stack.webhook()
-        alertmanager = stack.alertmanager(webhook, WATCH_GROUP_WAIT="1s", WATCH_GROUP_INTERVAL="2s")
-        a_saturated_generator_is_believed_nothing(alertmanager)
-        dropping, refusing = Target(stack, "dropping"), Target(stack, "refusing")
-        refusing.faults(http={"error": "100%"})
-        generators = [
-            dropping.generator("generator-d", users=30, run="dropping"),
-            refusing.generator("generator-r", users=30, run="refusing"),
-        ]
-        prometheus = stack.prometheus(generators, WATCH_ALERTMANAGER=alertmanager, WATCH_ALERT_FOR="5s")
-
-        def heard(status: str, alert: str, run: str) -> bool:
-            return stack.said("webhook", rf" {status} \w+ {alert} run={run} ") is not None
-
-        wait_for("the run to be held", lambda: prometheus.query('soakrig_run_phase{phase="hold"} == 1'), PATIENCE)
-        wait_for("failed sign-ups at the webhook", lambda: heard("firing", "SoakrigErrorBudgetBurnFast", "refusing"), 90)
-        # Sound so far, although the other run is not.
-        assert not prometheus.firing("SoakrigDeliveriesLost"), "losses without a fault"
-        assert not heard("firing", r"Soakrig\w+", "dropping"), "an alert for a run that is well"
-
-        dropping.faults(chat={"drop": "10%"})
-        wait_for("losses at the webhook", lambda: heard("firing", "SoakrigDeliveriesLost", "dropping"), 90)
-        wait_for(
-            "the burn of deliveries",
-            lambda: any(alert["stage"] == "delivery" for alert in prometheus.firing("SoakrigErrorBudgetBurnSlow")),
-            90,
-        )
-        burning = prometheus.firing("SoakrigErrorBudgetBurnFast") + prometheus.firing("SoakrigErrorBudgetBurnSlow")
-        stages = {(alert["run"], alert["stage"]) for alert in burning}
-        # Where nobody can sign up, nobody is there to send either.
-        assert stages <= {("refusing", "signup"), ("refusing", "send"), ("dropping", "delivery")}, stages
-        assert not heard("firing", "SoakrigDeliveriesLost", "refusing"), "losses reported of the wrong run"
-        link = wait_for("a link", lambda: stack.said("webhook", r"(http://\S+/user/runbook\.md)#soakrigdeliverieslost"))
-        assert link, "no link to the runbook"
-
-        dropping.faults()
-        refusing.faults()
-        began = time.monotonic()
-        for alert, run in (("SoakrigDeliveriesLost", "dropping"), ("SoakrigErrorBudgetBurnFast", "refusing")):
-            wait_for(f"{alert} to resolve", lambda a=alert, r=run: heard("resolved", a, r), RESOLVED, 1.0)
-        print(f"resolved {time.monotonic() - began:.0f} s after the faults were gone")
-        wait_for("all users of the run that was refused", lambda: held(prometheus, "refusing"), 60)
-        wait_for("no alert about a server", lambda: not prometheus.query('ALERTS{subject="server"}'), RESOLVED)
-
-        # One generator dies, the other stops as it is told to.
-        stack.parts.pop("generator-d").kill()
-        wait_for("the dead generator at the webhook", lambda: heard("firing", "SoakrigGeneratorGone", "dropping"), 60)
-        code = stack.stop("generator-r")
-        assert code in (0, 99, 106), f"the generator did not stop well: {code}"
-        wait_for("nothing scraped", lambda: heard("firing", "SoakrigNothingScraped", "-"), 60)
-        # It waited for the scrape that saw it settle; where this machine stood still, all bets are off.
-        if code != 106:
-            assert not heard("firing", "SoakrigGeneratorGone", "refusing"), "a generator that was told to stop is missed"
-    print("from fault to message and back")
+        watched = Watched(stack)
+        faults_are_reported(watched)
+        a_stuttering_generator_is_believed_nothing(watched)
+        ends_of_generators(watched)
+        faults_that_are_gone_resolve(watched)
+        for run in watched.targets:
+            stack.stop(f"generator-{run}")
+        watched.wait_heard("firing", "SoakrigNothingScraped", "-")
+    print("every alert: from fault to message and back")
     return 0
 
 
-def a_saturated_generator_is_believed_nothing(alertmanager: str) -> None:
-    """Its accusations are silenced, those of another generator of the run are not."""
-
-    def alert(name: str, subject: str, instance: str) -> dict:
-        labels = {"alertname": name, "subject": subject, "severity": "warning"}
-        return {"labels": {**labels, "job": "soakrig", "instance": instance, "run": "made-up", "plenary": "test"}}
-
-    alerts = [
-        alert("SoakrigGeneratorSaturated", "generator", "a"),
-        alert("SoakrigDeliverySlow", "server", "a"),
-        alert("SoakrigDeliverySlow", "server", "b"),
-        alert("SoakrigGeneratorGone", "generator", "a"),
-    ]
-    request = urllib.request.Request(f"http://{alertmanager}/api/v2/alerts", json.dumps(alerts).encode())
-    request.add_header("Content-Type", "application/json")
-    urllib.request.urlopen(request, timeout=10).close()
-
-    def silenced() -> list[tuple[str, str]]:
-        shown = json.loads(get(f"http://{alertmanager}/api/v2/alerts?active=false&inhibited=true&silenced=false"))
-        return [(each["labels"]["alertname"], each["labels"]["instance"]) for each in shown]
-
-    wait_for("what a saturated generator says to be silenced", lambda: silenced() == [("SoakrigDeliverySlow", "a")])
+def faults_are_reported(watched: Watched) -> None:
+    """Each as what it is. A fault ends as soon as it was heard of, but for what needs longer."""
+    for run in watched.targets:
+        if run != "refusing":
+            watched.wait_held(run)
+            assert not watched.names(run), f"{watched.names(run)}, and run {run} is well"
+    for case in CASES:
+        watched.targets[case.run].faults(**case.faults)
+    watched.targets["shut"].act("close", code=1012, share=1)
+    for case in CASES:
+        watched.wait_heard("firing", case.alert, case.run, words=case.words)
+        if case.run != "shut":
+            watched.targets[case.run].faults()
+        print(f"{case.run}: {case.alert}")
+    slow = 'ALERTS{alertname="SoakrigErrorBudgetBurnSlow", alertstate="firing", run="dropping", stage="delivery"}'
+    wait_for("the slow burn of deliveries", lambda: watched.prometheus.query(slow), HEARD)
+    link = watched.stack.said("webhook", r"(http://\S+/user/runbook\.md)#soakrigdeliverieslost")
+    assert link, "no link to the runbook"
 
 
-def held(prometheus: object, run: str) -> bool:
-    """Whether a run has all its users."""
-    return prometheus.value(f'instance:soakrig_users_held_per_target:ratio{{run="{run}"}}') == 1
+def a_stuttering_generator_is_believed_nothing(watched: Watched) -> None:
+    """One that cannot keep up is named; what it says of a server that loses chats is silenced."""
+    part, still = watched.stack.parts["generator-stuttering"], threading.Event()
+
+    def stutter() -> None:
+        while not still.wait(0.25):
+            part.send_signal(signal.SIGSTOP)
+            time.sleep(0.35)
+            part.send_signal(signal.SIGCONT)
+
+    thread = threading.Thread(target=stutter)
+    thread.start()
+    try:
+        watched.wait_heard("firing", "SoakrigGeneratorSaturated", "stuttering")
+    finally:
+        still.set()
+        thread.join()
+    watched.targets["stuttering"].faults(chat={"drop": "50%"})
+    accused = lambda: "stuttering" in {each["run"] for each in watched.prometheus.firing("SoakrigDeliveriesLost")}  # noqa: E731
+    wait_for("losses that a saturated generator reports", accused, HEARD)
+    print("stuttering: SoakrigGeneratorSaturated")
+
+
+def ends_of_generators(watched: Watched) -> None:
+    """One dies and is missed, another stops as it is told to and is not."""
+    target, stack = watched.targets["slow"], watched.stack
+    more = [target.generator(f"generator-{run}", 3, run, user_range_min=0, username_template=f"{run}%s") for run in ("killed", "stopped")]
+    stack.watch_also(more)
+    for run in ("killed", "stopped"):
+        watched.wait_held(run)
+    # Often enough for a generator to know that it is looked at.
+    scraped = 'count_over_time(soakrig_run_info{run="stopped"}[5m]) >= 5'
+    wait_for("some scrapes", lambda: watched.prometheus.query(scraped), HEARD)
+    stack.parts.pop("generator-killed").kill()
+    code = stack.stop("generator-stopped")
+    assert code in (0, 99, 106), f"the generator did not stop well: {code}"
+    watched.wait_heard("firing", "SoakrigGeneratorGone", "killed")
+    print("killed: SoakrigGeneratorGone")
+
+
+def faults_that_are_gone_resolve(watched: Watched) -> None:
+    """Each message is taken back; nobody was accused of what another did."""
+    watched.wait_heard("firing", "SoakrigRateNotHeld", "shut", RESOLVED)
+    watched.targets["shut"].faults()
+    for case in CASES:
+        watched.wait_heard("resolved", case.alert, case.run, RESOLVED, case.words)
+        more = watched.names(case.run) - {case.alert} - case.follows
+        assert not more, f"{more} of run {case.run}, which has another fault"
+    assert watched.names("stuttering") == {"SoakrigGeneratorSaturated"}, watched.names("stuttering")
+    assert not watched.names("stopped"), "a generator that was told to stop is missed"
+    watched.wait_held("refusing")
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: alerts.py SOAKRIG")
     sys.exit(main(sys.argv[1]))

@@ -12,6 +12,7 @@ need() {
 need promtool "apt-get install prometheus"
 need amtool "apt-get install prometheus-alertmanager"
 need docker-compose "apt-get install docker-compose"
+need cargo "https://rustup.rs"
 need check-jsonschema "pip install -r tests/watch/requirements.txt"
 
 export PYTHONDONTWRITEBYTECODE=1
@@ -49,6 +50,11 @@ echo 'https://hooks.example/secret&more' >"$work/url"
 WATCH_WEBHOOK_FILE="$work/url" WATCH_GROUP_WAIT=1s WATCH_GROUP_INTERVAL=2s alertmanager/render.sh "$work/alertmanager"
 amtool check-config "$work/alertmanager/alertmanager.yml" >/dev/null
 grep -qF 'url: https://hooks.example/secret&more/wake ' "$work/alertmanager/alertmanager.yml"
+
+# What the Dockerfile copies is all that cargo asks for.
+mkdir "$work/context"
+sed -n 's/^COPY \(Cargo.*\|src\) [a-z.\/]*$/\1/p' Dockerfile | xargs -n 1 | xargs -I{} cp -r {} "$work/context/"
+(cd "$work/context" && cargo metadata --locked --offline --no-deps --format-version 1 >/dev/null)
 
 python3 tests/watch/check_files.py
 python3 tests/watch/check_compose.py

@@ -9,6 +9,18 @@ import files
 import yaml
 
 COMPOSE = files.ROOT / "docker-compose.yml"
+# Options that the compose file leaves alone, and why.
+NOT_IN_COMPOSE = {
+    "SOAKRIG_CONFIG": "here it is .env",
+    "SOAKRIG_PASSWORD": "a secret, as a file",
+    "SOAKRIG_READ_ONLY_CACHE": "a volume of its own has no other owner",
+    "SOAKRIG_SHARDS": "for Kubernetes",
+    "SOAKRIG_SOURCE_IP": "a container has one address",
+    "SOAKRIG_PRESENCE": "of the target, which has flags",
+    "SOAKRIG_LISTEN": "the same",
+    "SOAKRIG_CONTROL": "the same",
+    "SOAKRIG_PREFIX": "the same",
+}
 
 
 def knobs_are_listed() -> list[str]:
@@ -19,6 +31,13 @@ def knobs_are_listed() -> list[str]:
     return [f".env.example lacks {name}" for name in sorted(used - listed)] + [
         f".env.example has {name}, which nothing reads" for name in sorted(listed - used)
     ]
+
+
+def options_are_handed_on() -> list[str]:
+    """Every option of a run can be set, or is set to what fits a container."""
+    documented = set(re.findall(r"`(SOAKRIG_\w+)`", (files.ROOT / "docs" / "configuration.md").read_text()))
+    given = set(re.findall(r"SOAKRIG_\w+", COMPOSE.read_text() + (files.ROOT / "Dockerfile").read_text()))
+    return [f"docker-compose.yml hands {name} on to nobody" for name in sorted(documented - given - set(NOT_IN_COMPOSE))]
 
 
 def defaults_agree() -> list[str]:
@@ -54,7 +73,7 @@ def services_are_locked() -> list[str]:
 
 def main() -> int:
     """Exit code 1 if anything is wrong."""
-    faults = [fault for check in (knobs_are_listed, defaults_agree, services_are_locked) for fault in check()]
+    faults = [fault for check in (knobs_are_listed, options_are_handed_on, defaults_agree, services_are_locked) for fault in check()]
     schema = ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE]
     if subprocess.run(schema, capture_output=True).returncode:
         faults.append("docker-compose.yml is not what the compose specification allows")

@@ -58,6 +58,9 @@ def alerts_are_complete() -> list[str]:
     for rule in alerts:
         name, notes = rule["alert"], rule["annotations"]
         faults += [f"{name}: no {key}" for key in ("summary", "description", "runbook_url") if not notes.get(key)]
+        # Alertmanager shows what all alerts of a group have in common.
+        if "{{" in notes["summary"]:
+            faults.append(f"{name}: the summary is another one for each alert")
         faults += [f"{name}: no label {key}" for key in ("severity", "subject") if key not in rule["labels"]]
         if notes["runbook_url"].rpartition("#")[2] != name.lower() or name.lower() not in headings:
             faults.append(f"{name}: the runbook has no section of this name, or the link is wrong")

@@ -29,7 +29,7 @@ work=$(mktemp -d /tmp/soakrig-compose-XXXXXX)
 net=soakrig-$$
 export DOCKER_HOST=unix://$work/docker.sock COMPOSE_PROJECT_NAME=soakrig-watch DOCKER_BUILDKIT=0
 # The demo in small and in a hurry.
-export DEMO_USERS=30 WATCH_SCRAPE_INTERVAL=2s WATCH_ALERT_FOR=4s WATCH_GROUP_WAIT=1s WATCH_GROUP_INTERVAL=2s
+export DEMO_USERS=30 SOAKRIG_DELIVERY_DEADLINE=2s SOAKRIG_DELIVERY_HORIZON=5s WATCH_SCRAPE_INTERVAL=2s WATCH_ALERT_FOR=4s WATCH_GROUP_WAIT=1s WATCH_GROUP_INTERVAL=2s
 services=(target demo-1 demo-2 demo-3 prometheus alertmanager webhook)
 
 clean_up() {
@@ -93,7 +93,9 @@ heard() {
 # A network of its own: no rule and no address of this machine is touched.
 ip netns add "$net"
 inside ip link set lo up
-inside dockerd --host "$DOCKER_HOST" --data-root "$work/data" --exec-root "$work/exec" --pidfile "$work/pid" \
+# Not through a function, whose subshell would be what is ended in the end.
+nsenter --net="/var/run/netns/$net" \
+    dockerd --host "$DOCKER_HOST" --data-root "$work/data" --exec-root "$work/exec" --pidfile "$work/pid" \
     --default-ulimit nofile=20000:20000 >"$work/dockerd.log" 2>&1 &
 dockerd=$!
 trap clean_up EXIT
@@ -137,7 +139,9 @@ wait_for 60 "three generators are scraped" is 'count(up{job="soakrig"} == 1)' 3
 wait_for 60 "three generators hold one run" is 'sum(soakrig_run_phase{phase="hold"} * on (instance) group_left () soakrig_run_info{run="demo"})' 3
 wait_for 60 "deliveries arrive, those of other generators too" is 'count(sum by (origin) (rate(soakrig_deliveries_total{outcome="on_time"}[30s])) > 0)' 2
 wait_for 30 "rules record" is 'count(run_quantile:soakrig_delivery_duration_seconds:histogram_quantile)' 3
-inside curl -fsS http://127.0.0.1:9090/user/runbook.md | grep -q '^## SoakrigDeliveriesLost' && echo "the runbook is served"
+runbook=$(inside curl -fsS http://127.0.0.1:9090/user/runbook.md)
+grep -q '^## SoakrigDeliveriesLost' <<<"$runbook"
+echo "the runbook is served"
 
 webhook=$(docker ps --quiet --filter label=com.docker.compose.service=webhook)
 demo3=$(docker ps --quiet --filter label=com.docker.compose.service=demo-3)
@@ -145,6 +149,10 @@ docker kill "$demo3" >/dev/null
 wait_for 60 "a dead generator is reported" heard 'wake firing critical SoakrigGeneratorGone run=demo generator=demo-3:9464'
 docker start "$demo3" >/dev/null
 wait_for 60 "and is back" heard 'wake resolved critical SoakrigGeneratorGone run=demo generator=demo-3:9464'
+
+# The server is started anew with a fault; where its generators wait for the CPU, nobody believes them.
+DEMO_FAULTS="--fault-drop 20%" docker-compose --profile demo up -d --no-build --no-deps target
+wait_for 120 "a server that loses chats is reported" heard 'wake firing critical SoakrigDeliveriesLost run=demo'
 
 demo1=$(docker ps --quiet --filter label=com.docker.compose.service=demo-1)
 docker stop --time 60 "$demo1" >/dev/null

@@ -30,7 +30,7 @@ class Target:
         """Does something once."""
         self._send("POST", "/act", {"do": what, **how})
 
-    def generator(self, name: str, users: int, run: str = "watched", shard: str = "0/1", **flags: str) -> str:
+    def generator(self, name: str, users: int, run: str = "watched", shard: str = "0/1", **flags: object) -> str:
         """A generator with short deadlines, so that verdicts come within seconds; its host:port."""
         address = f"127.0.0.1:{free_port()}"
         options = {

@@ -4,16 +4,20 @@
     live.py SOAKRIG
 
 A target and three generators of one run, one Prometheus. The target misbehaves in many ways, so
-that the panels about faults have something to show.
+that the panels about faults have something to show. In the end the run stops, and metrics,
+annotations and summaries must say the same run id.
 """
 
+import json
 import sys
 import time
 
+import files
 import queries
 from faults import Target
-from stack import Stack
+from stack import Prometheus, Stack, wait_for
 
+RUN = "watched"
 SECONDS = 75
 
 # Something of everything, so that every panel has something to show.
@@ -32,7 +36,11 @@ def main(soakrig: str) -> int:
         # First, so that it sees the sign-ups, which are slow here.
         prometheus = stack.prometheus([], WATCH_ALERT_FOR="1s")
         started = time.monotonic()
-        generators = [target.generator(f"generator-{i}", 60, shard=f"{i}/3", ramp="4/s") for i in range(3)]
+        names = [f"generator-{i}" for i in range(3)]
+        summaries = {name: stack.work / f"{name}.json" for name in names}
+        generators = [
+            target.generator(name, 60, RUN, f"{i}/3", ramp="4/s", summary=summaries[name]) for i, name in enumerate(names)
+        ]
         stack.watch_also(generators)
         time.sleep(30)
         # Whoever comes back must log in.
@@ -42,9 +50,42 @@ def main(soakrig: str) -> int:
         faults = queries.rules_without_data(prometheus)
         faults += queries.panels_without_data(prometheus, interval=1, seconds=SECONDS)
         faults += queries.others_that_fail(prometheus, interval=1, seconds=SECONDS)
-    print("\n".join(faults) or "every query and rule has data")
+        for name in names:
+            stack.parts[name].terminate()
+        for name in names:
+            stack.stop(name)
+        faults += the_run_is_marked(prometheus, time.monotonic() - started)
+        for path in summaries.values():
+            if json.loads(path.read_text())["run"]["id"] != RUN:
+                faults.append(f"{path.name}: another run id than that of the metrics")
+    print("\n".join(faults) or "every query and rule has data, and the run its marks")
     return 1 if faults else 0
 
 
+def the_run_is_marked(prometheus: Prometheus, seconds: float) -> list[str]:
+    """Annotations for its start, the end of its ramp and its stop, with the id that the metrics carry."""
+    faults = []
+    for name, dashboard in files.dashboards().items():
+        for mark in dashboard["annotations"]["list"]:
+            if mark["name"] == "Alerts":
+                continue
+
+            def runs(expression: str = mark["expr"]) -> set[str]:
+                end = time.time()
+                found = prometheus.over(queries.as_grafana(expression, 1, seconds), end - seconds, end, 1)
+                return {each["metric"].get("run") for each in found}
+
+            try:
+                wait_for("the mark", runs)
+            except TimeoutError:
+                faults.append(f"{name}: no annotation {mark['name']}")
+            else:
+                if runs() != {RUN}:
+                    faults.append(f"{name}: annotation {mark['name']} is of {runs()}")
+    return faults
+
+
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: live.py SOAKRIG")
     sys.exit(main(sys.argv[1]))

@@ -12,6 +12,7 @@ publishes no component for them.
 import functools
 import http.server
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -29,6 +30,10 @@ WIDTH = 1600
 
 def main(soakrig: str, directory: str, seconds: float = 240) -> int:
     """Writes the pictures."""
+    if shutil.which("chromium") is None:
+        raise SystemExit("chromium is missing: apt-get install chromium")
+    if not (PAGE / "index.html").exists():
+        raise SystemExit("the page is missing: cd tests/watch/shot && npm ci && npm run build")
     out = Path(directory)
     out.mkdir(parents=True, exist_ok=True)
     with Stack(soakrig) as stack:
@@ -141,4 +146,6 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        raise SystemExit("usage: shot.py SOAKRIG DIRECTORY [SECONDS]")
     sys.exit(main(sys.argv[1], sys.argv[2], *map(float, sys.argv[3:4])))

@@ -12,6 +12,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Response};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 use url::{Url, form_urlencoded};
@@ -27,6 +28,18 @@ pub(super) const FORM_LIMIT: usize = 4 << 20;
 
 /// The largest event page: it holds all users and a hundred chats.
 pub(super) const EVENT_LIMIT: usize = 32 << 20;
+
+/// A body is large from this size on.
+const LARGE: usize = 1 << 20;
+
+/// How many large bodies are read at the same time; others wait, within their request's time. A
+/// server that sends everybody the largest page at once must not take all memory.
+const LARGE_AT_ONCE: usize = 8;
+
+/// What is set aside for a large body, at once: of this only what is written to takes memory. A
+/// buffer that doubles instead leaves holes of megabytes behind, which the C library's allocator
+/// keeps; one of more than 32 MiB it always gives back to the system.
+const ROOM: usize = 33 << 20;
 
 /// How much is read of a body that nobody looks at, so that its connection can be used again.
 const IGNORED_LIMIT: usize = 64 << 10;
@@ -79,6 +92,7 @@ pub(super) struct Browser {
     clients: Vec<Client>,
     next: AtomicUsize,
     timeout: Duration,
+    large: Semaphore,
     probe: Arc<dyn Probe>,
     trace: Arc<dyn Trace>,
 }
@@ -94,7 +108,8 @@ impl Browser {
         let sources = if sources.is_empty() { vec![None] } else { sources.iter().copied().map(Some).collect() };
         let clients: Result<Vec<_>, _> = sources.into_iter().map(|source| client(tls, source)).collect();
         let clients = clients.map_err(|e| SetupError::Client(e.to_string()))?;
-        Ok(Self { clients, next: AtomicUsize::new(0), timeout, probe, trace })
+        let large = Semaphore::new(LARGE_AT_ONCE);
+        Ok(Self { clients, next: AtomicUsize::new(0), timeout, large, probe, trace })
     }
 
     /// Sends one request with the user's cookies, takes the answer's over, and lets `judge`
@@ -145,10 +160,10 @@ impl Browser {
         spans::answered(status);
         let body = if status == StatusCode::OK {
             refuse_packed(&headers)?;
-            read(response, ask.limit).await?
+            read(response, ask.limit, &self.large).await?
         } else {
             // What it says is of no use; that it came is.
-            let _ = read(response, IGNORED_LIMIT).await;
+            let _ = read(response, IGNORED_LIMIT, &self.large).await;
             Vec::new()
         };
         Ok(Page { status, headers, body, asked: ask.url })
@@ -203,18 +218,22 @@ fn refuse_packed(headers: &HeaderMap) -> Result<(), Failure> {
     }
 }
 
-async fn read(mut response: Response, limit: usize) -> Result<Vec<u8>, Failure> {
+/// Reads a body. One that turns out to be large gets its whole room at once: see [`ROOM`].
+async fn read(mut response: Response, limit: usize, large: &Semaphore) -> Result<Vec<u8>, Failure> {
     let too_large = || Failure::with(FailureKind::BodyTooLarge, format!("over {limit} bytes"));
-    let announced = response.content_length().unwrap_or(0);
-    if announced > limit as u64 {
+    if response.content_length().is_some_and(|announced| announced > limit as u64) {
         return Err(too_large());
     }
-    let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or(0));
-    while let Some(chunk) = response.chunk().await.map_err(|e| broken(&e))? {
-        if body.len() + chunk.len() > limit {
+    let (mut body, mut turn) = (Vec::new(), None);
+    while let Some(piece) = response.chunk().await.map_err(|e| broken(&e))? {
+        if body.len() + piece.len() > limit {
             return Err(too_large());
         }
-        body.extend_from_slice(&chunk);
+        if body.len() + piece.len() > LARGE && turn.is_none() {
+            turn = large.acquire().await.ok();
+            body.reserve_exact(ROOM.saturating_sub(body.len()));
+        }
+        body.extend_from_slice(&piece);
     }
     Ok(body)
 }

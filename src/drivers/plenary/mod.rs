@@ -16,9 +16,12 @@
 //! | `meaning` | what frames meant that were read a moment ago |
 //! | `socket` | an open socket |
 //! | `spans` | requests and handshakes as parts of traces |
+//! | `fuzzing` | ways in for fuzz targets |
 
 mod cookies;
 mod forms;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod meaning;
 mod members;

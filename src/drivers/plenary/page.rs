@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use scraper::{Html, Selector};
 
-use crate::chat::{Failure, FailureKind};
+use crate::chat::{Failure, FailureKind, turns_direction};
 
 /// The largest page that is parsed, in bytes; the real forms are under 20 kB.
 const PARSE_LIMIT: usize = 1 << 20;
@@ -21,6 +21,9 @@ const ATTRIBUTE_LIMIT: usize = 1_000;
 
 /// The longest tag, in bytes.
 const TAG_LENGTH_LIMIT: usize = 64 << 10;
+
+/// The most reasons of a refusal; each is as long as a failure's detail at most.
+const REASON_LIMIT: usize = 8;
 
 static CSRF: LazyLock<Option<Selector>> = LazyLock::new(|| Selector::parse("input[name=csrfmiddlewaretoken]").ok());
 static REASONS: LazyLock<Option<Selector>> =
@@ -54,7 +57,7 @@ impl FormPage {
             if !text.is_empty() && !reasons.contains(&text) {
                 reasons.push(text);
             }
-            if reasons.len() == 8 {
+            if reasons.len() == REASON_LIMIT {
                 break;
             }
         }
@@ -122,7 +125,7 @@ fn plain<'a>(parts: impl Iterator<Item = &'a str>) -> String {
             if !out.is_empty() && !out.ends_with(' ') {
                 out.push(' ');
             }
-        } else if !c.is_control() && !is_direction(c) {
+        } else if !c.is_control() && !turns_direction(c) {
             out.push(c);
         } else {
             continue;
@@ -131,11 +134,6 @@ fn plain<'a>(parts: impl Iterator<Item = &'a str>) -> String {
     }
     out.truncate(out.trim_end().len());
     out
-}
-
-/// Characters that turn the direction of text, and so can disguise it.
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

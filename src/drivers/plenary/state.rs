@@ -12,6 +12,9 @@ use crate::drivers::BreakoutId;
 /// What the script line begins with.
 const NAME: &[u8] = b"window.__INITIAL_STATE__";
 
+/// The most breakouts that are remembered: every user keeps to this list.
+const BREAKOUT_LIMIT: usize = 10_000;
+
 /// How many places that look like the beginning are tried.
 const TRY_LIMIT: usize = 8;
 
@@ -118,9 +121,10 @@ impl State {
     }
 }
 
-/// Neither proposals nor random ones.
+/// Neither proposals nor random ones; of a list beyond all measure, the first.
 pub(super) fn joinable(list: &[Breakout]) -> Vec<BreakoutId> {
-    list.iter().filter(|b| !b.is_proposal && !b.is_random).map(|b| BreakoutId(b.id)).collect()
+    let open = list.iter().filter(|b| !b.is_proposal && !b.is_random);
+    open.map(|b| BreakoutId(b.id)).take(BREAKOUT_LIMIT).collect()
 }
 
 fn after_equals(rest: &[u8]) -> Option<&[u8]> {

@@ -1,5 +1,5 @@
 // Turns what Prometheus answered into Grafana's data frames, with the panel's field options applied.
-import { FieldType, createTheme, getDisplayProcessor, outerJoinDataFrames, toDataFrame } from '@grafana/data';
+import { FieldType, createTheme, formattedValueToString, getDisplayProcessor, getValueFormat, outerJoinDataFrames, toDataFrame } from '@grafana/data';
 
 export const theme = createTheme({ colors: { mode: 'dark' } });
 
@@ -8,7 +8,8 @@ function configFor(panel, name, index) {
   config.displayName = name;
   config.color = { mode: 'palette-classic', ...config.color };
   for (const { matcher, properties } of panel.fieldConfig.overrides) {
-    if (matcher.options !== name) continue;
+    const pattern = matcher.id === 'byRegexp' && new RegExp(matcher.options.slice(1, -1));
+    if (pattern ? !pattern.test(name) : matcher.options !== name) continue;
     for (const { id, value } of properties) {
       const path = id.split('.');
       const last = path.pop();
@@ -54,6 +55,9 @@ export function asTable(panel, columns, rows) {
   });
   return { fields, length: rows.length, refId: 'A' };
 }
+
+// Bounds of buckets as the axis of a heatmap shows them.
+export const bound = (panel) => (le) => formattedValueToString(getValueFormat(panel.fieldConfig.defaults.unit)(Number(le)));
 
 export function oneNumber(panel, value) {
   const { config } = configFor(panel, panel.title, 0);

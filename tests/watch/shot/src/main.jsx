@@ -1,4 +1,6 @@
 // One dashboard, named in the address, with the data that shot.py wrote beside it.
+import '@fontsource/inter/400.css';
+import '@fontsource/inter/500.css';
 import { ThemeContext } from '@grafana/data';
 import { GlobalStyles, PanelChrome } from '@grafana/ui';
 import { createRoot } from 'react-dom/client';
@@ -35,6 +37,9 @@ function Board({ name, dashboard, panels, range, about }) {
     </>
   );
 }
+
+// The components measure their texts as they draw them.
+await Promise.all(['400 14px Inter', '500 14px Inter'].map((font) => document.fonts.load(font)));
 
 const name = new URLSearchParams(window.location.search).get('dashboard');
 const shown = await (await fetch(`/data/${name}.json`)).json();

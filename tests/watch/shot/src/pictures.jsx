@@ -2,7 +2,7 @@
 import { BigValue, BigValueColorMode, BigValueGraphMode, BigValueJustifyMode, BigValueTextMode, Table, TimeSeries } from '@grafana/ui';
 import { dateTime } from '@grafana/data';
 import { useEffect, useRef } from 'react';
-import { asTable, oneNumber, overTime, theme } from './frames';
+import { asTable, bound, oneNumber, overTime, theme } from './frames';
 
 const Empty = () => <div className="empty">No data</div>;
 
@@ -51,7 +51,7 @@ function Rows({ panel, shown, width, height }) {
 }
 
 // Grafana's heatmap is not in its packages: the same picture, by hand.
-function Heat({ shown, width, height }) {
+function Heat({ panel, shown, width, height }) {
   const canvas = useRef(null);
   useEffect(() => {
     if (!canvas.current || !shown.buckets.length) return;
@@ -70,7 +70,7 @@ function Heat({ shown, width, height }) {
         context.fillRect(left + column * w, y, Math.ceil(w), Math.ceil(h) - 1);
       });
       context.fillStyle = '#8e8e9e';
-      if (row % 2 === 0) context.fillText(bucket.le, 2, y + 4);
+      if (row % 2 === 0 && bucket.le !== '+Inf') context.fillText(bound(panel)(bucket.le), 2, y + 4);
     });
   }, [shown, width, height]);
   return shown.buckets.length ? <canvas ref={canvas} width={width} height={height} /> : <Empty />;

@@ -1,0 +1,145 @@
+//! What the looks come to: a table for people, JSON for whoever compares runs, the exit code.
+
+use std::fmt;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::look::{Look, UNITS, WATCHED, by_cycle};
+use super::pair::Ended;
+use super::slope::Slope;
+use super::{Options, Trouble};
+
+/// Growth of open files and of tasks that is let pass, an hour.
+const FLOOR_OF_COUNTS: f64 = 30.0;
+/// Index in [`WATCHED`] from which on the target is looked at, which is not under test.
+const FIRST_OF_TARGET: usize = 3;
+
+pub struct Verdict {
+    options: Options,
+    cycles: Vec<(f64, [f64; 4])>,
+    /// Growth an hour, by [`WATCHED`].
+    slopes: [Option<Slope>; 4],
+    looks: usize,
+    missed: u32,
+    ended: Ended,
+}
+
+impl Verdict {
+    pub fn of(options: &Options, looks: &[Look], missed: u32, ended: Ended) -> Self {
+        #[allow(clippy::cast_precision_loss, reason = "at most 600")]
+        let cycles = by_cycle(looks, options.cycle as f64, options.warm_up * 60.0);
+        let slopes = std::array::from_fn(|i| {
+            let points: Vec<(f64, f64)> = cycles.iter().map(|(at, means)| (at / 3600.0, means[i])).collect();
+            Slope::of(&points)
+        });
+        Self { options: options.clone(), cycles, slopes, looks: looks.len(), missed, ended }
+    }
+
+    /// Whether anything of the rig's grows, beyond its floor and surely.
+    pub fn grows(&self) -> bool {
+        (0..FIRST_OF_TARGET).any(|i| self.is_growing(i))
+    }
+
+    fn floor(&self, i: usize) -> f64 {
+        if i == 0 { self.options.floor } else { FLOOR_OF_COUNTS }
+    }
+
+    /// Without an interval nothing is proved: that counts as growth, too.
+    fn is_growing(&self, i: usize) -> bool {
+        self.slopes[i].is_none_or(|slope| slope.low > 0.0 && slope.value > self.floor(i))
+    }
+
+    pub fn write(&self, path: &Path) -> Result<(), Trouble> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(path, serde_json::to_vec_pretty(&self.json())?)?;
+        Ok(())
+    }
+
+    fn json(&self) -> Value {
+        let slopes: serde_json::Map<String, Value> = WATCHED
+            .iter()
+            .zip(UNITS)
+            .zip(&self.slopes)
+            .map(|((name, unit), slope)| {
+                ((*name).to_owned(), slope.map_or(Value::Null, |slope| of_slope(&slope, unit)))
+            })
+            .collect();
+        let cycles: Vec<Value> = self.cycles.iter().map(|(at, means)| json!({"seconds": at, "means": means})).collect();
+        json!({
+            "command": self.ended.command,
+            "minutes": self.options.minutes,
+            "warm_up_minutes": self.options.warm_up,
+            "cycle_seconds": self.options.cycle,
+            "looks": self.looks,
+            "looks_missed": self.missed,
+            "watched": WATCHED,
+            "cycles": cycles,
+            "growth": slopes,
+            "grows": self.grows(),
+            "rig": {
+                "exit_code": self.ended.exit_code,
+                "verdict": self.ended.summary["verdict"],
+                "deliveries": self.ended.summary["deliveries"],
+                "users": self.ended.summary["users"],
+                "errors": self.ended.summary["errors"],
+                "generator": self.ended.summary["generator"],
+            },
+            "target": self.ended.target["injected"],
+        })
+    }
+}
+
+fn of_slope(slope: &Slope, unit: &str) -> Value {
+    json!({
+        "unit": format!("{unit} an hour"),
+        "slope": slope.value,
+        "low": finite(slope.low),
+        "high": finite(slope.high),
+        "mean": slope.mean,
+        "autocorrelation": slope.autocorrelation,
+        "effective_points": slope.effective,
+    })
+}
+
+fn finite(number: f64) -> Option<f64> {
+    number.is_finite().then_some(number)
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (cycles, warm_up) = (self.cycles.len(), self.options.warm_up);
+        writeln!(
+            f,
+            "\n{} looks ({} missed), {cycles} cycles of {} s after {warm_up} min of warm-up; 95 % intervals\n",
+            self.looks, self.missed, self.options.cycle
+        )?;
+        writeln!(f, "{:<16} {:>10} {:>14} {:>24}  ", "", "mean", "growth an hour", "between")?;
+        for i in 0..WATCHED.len() {
+            let verdict = match (i < FIRST_OF_TARGET, self.is_growing(i)) {
+                (false, _) => "not under test",
+                (true, true) => "GROWS",
+                (true, false) => "does not grow",
+            };
+            match self.slopes[i] {
+                Some(Slope { value, low, high, mean, .. }) => writeln!(
+                    f,
+                    "{:<16} {mean:>10.1} {value:>+8.2} {:<5} {low:>+11.2} and {high:>+8.2}  {verdict}",
+                    WATCHED[i], UNITS[i]
+                )?,
+                None => writeln!(f, "{:<16} too few cycles", WATCHED[i])?,
+            }
+        }
+        writeln!(f)?;
+        writeln!(f, "the rig ended with {}: {}", code(self.ended.exit_code), self.ended.summary["verdict"]["reason"])?;
+        writeln!(f, "deliveries: {}", self.ended.summary["deliveries"])?;
+        writeln!(f, "injected: {}", self.ended.target["injected"])?;
+        write!(f, "{}", if self.grows() { "GROWS, or cannot be judged" } else { "does not grow" })
+    }
+}
+
+fn code(code: Option<i32>) -> String {
+    code.map_or("a signal".to_owned(), |code| format!("exit code {code}"))
+}

@@ -1,0 +1,8 @@
+//! The websocket frame reader against tungstenite's verdict.
+#![no_main]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../../tests/readers/frames.rs"]
+mod frames;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| frames::hold(data));

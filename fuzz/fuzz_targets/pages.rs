@@ -1,0 +1,8 @@
+//! The readers of forms and event pages.
+#![no_main]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../../tests/readers/pages.rs"]
+mod pages;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pages::hold(data));

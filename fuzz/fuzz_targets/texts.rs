@@ -1,0 +1,8 @@
+//! The quick reader of text frames against the plain one.
+#![no_main]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../../tests/readers/texts.rs"]
+mod texts;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| texts::hold_bytes(data));
