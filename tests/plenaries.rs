@@ -60,13 +60,15 @@ fn each_has_its_users_its_figures_and_its_summary() {
     eventually("both ready", || {
         pages.iter().all(|page| get(&format!("{page}/ready")).is_some_and(|(status, _)| status == 200))
     });
-    let scraped = pages.map(|page| get(&format!("{page}/metrics")).unwrap().1);
-    for (scrape, slug, users, rate) in [(&scraped[0], "test", 6.0, 9.0), (&scraped[1], "nobreak", 4.0, 5.0)] {
+    for (page, slug, users, rate) in [(&pages[0], "test", 6.0, 9.0), (&pages[1], "nobreak", 4.0, 5.0)] {
+        let scrape = || get(&format!("{page}/metrics")).unwrap().1;
+        // The schedule tells its rate when it first looks at who is there.
+        eventually("its rate", || sum(&scrape(), "soakrig_rate_target", &["kind=\"chat\""]) == rate);
         // To whoever watches, each is a generator like any other.
-        assert_eq!(sum(scrape, "soakrig_run_info", &[]), 1.0);
-        assert_eq!(sum(scrape, "soakrig_run_info", &[&format!("plenary=\"{slug}\"")]), 1.0);
-        assert_eq!(sum(scrape, "soakrig_users_target", &[]), users);
-        assert_eq!(sum(scrape, "soakrig_rate_target", &["kind=\"chat\""]), rate);
+        let scrape = scrape();
+        assert_eq!(sum(&scrape, "soakrig_run_info", &[]), 1.0);
+        assert_eq!(sum(&scrape, "soakrig_run_info", &[&format!("plenary=\"{slug}\"")]), 1.0);
+        assert_eq!(sum(&scrape, "soakrig_users_target", &[]), users);
     }
     eventually("chats", || number(&target.counts(), "/received/chats") > 30);
     process.signal(Signal::SIGTERM);

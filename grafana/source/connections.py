@@ -17,6 +17,7 @@ def dashboard() -> dict:
             ("Users", 8, [_users(), _sockets(), _held()]),
             ("Getting in", 8, [_attempts(), _failures(), _errors()]),
             ("Getting out", 8, [_initiators(), _reasons(), _drops()]),
+            ("Member lists", 8, [_mismatches(), _lists()]),
             ("Connect time and traffic", 8, [_durations(), _heatmap(), _frames()]),
         ],
     )
@@ -171,6 +172,29 @@ def _drops() -> dict:
         "eps",
         stacked=True,
         least=1,
+    )
+
+
+def _mismatches() -> dict:
+    wrong = total(raw("soakrig_presence_mismatches"), "kind")
+    return lines(
+        "Member lists that are wrong",
+        "Users listed though gone (ghost), or connected and not listed (missing), beyond the settling time, of all users; "
+        "with the threshold.",
+        [
+            query(f"{wrong} / on () group_left () {total(raw('soakrig_users_target'))}", "{{kind}}"),
+            limit(threshold("presence_ratio"), "member lists"),
+        ],
+        "percentunit",
+    )
+
+
+def _lists() -> dict:
+    return lines(
+        "Member lists looked at",
+        "By what could be done with them. Where none is judged, no mismatch can be seen.",
+        [query(total(rate("soakrig_presence_lists_total"), "fate"), "{{fate}}")],
+        "mps",
     )
 
 

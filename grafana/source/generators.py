@@ -21,6 +21,7 @@ def dashboard() -> dict:
             ("Resources", 8, [_cpu(), _memory(), _files()]),
             ("Runtime", 8, [_busy(), _queue(), _tasks()]),
             ("Scraping and logging", 7, [_answers(), _scrapes(), _logs()]),
+            ("Time and names", 7, [_clock(), _names()]),
         ],
     )
 
@@ -202,5 +203,25 @@ def _logs() -> dict:
         "Log lines a second that the rate limit kept from the disk: a sign of trouble elsewhere.",
         [query(total(rate("soakrig_logs_suppressed_total"), "instance"), "{{instance}}")],
         "eps",
+        least=1,
+    )
+
+
+def _clock() -> dict:
+    return lines(
+        "Clock events",
+        "Times that the wall clock was set, the machine slept, or the process stood still, within five minutes.",
+        [query(total(f"increase({raw('soakrig_clock_events_total')}[5m])", "instance, kind"), "{{instance}} {{kind}}")],
+        "short",
+        least=1,
+    )
+
+
+def _names() -> dict:
+    return lines(
+        "Changes of the server's addresses",
+        "Look-ups of the server's name that gave other addresses than the one before, within five minutes.",
+        [query(total(f"increase({raw('soakrig_dns_changes_total')}[5m])", "instance"), "{{instance}}")],
+        "short",
         least=1,
     )

@@ -80,10 +80,13 @@ _BY_LABEL = {
         "reordered": PURPLE,
         "unexpected": ORANGE,
         "corrupt": RED,
+        "ghost": PURPLE,
+        "missing": RED,
     },
+    "fate": {"judged": GREEN, "short": GREY, "unreadable": RED},
     "socket": {"plenary": BLUE, "breakout": PURPLE},
     # Why an intent was dropped, a connect failed, a connection ended.
-    "reason": {**_FAILURES, "not_connected": ORANGE, "backpressure": RED, "stopping": GREY},
+    "reason": {**_FAILURES, "not_connected": ORANGE, "backpressure": RED, "stopping": GREY, "overdue": PURPLE},
 }
 
 # Legends that are not a label's value.

@@ -22,11 +22,12 @@ const PAGE_USER: f64 = 190.0;
 const PAGE_CHATS: f64 = 100.0 * 220.0;
 /// Files beside the users' sockets: HTTP connections of the ramp, metrics, logs.
 const OTHER_FILES: f64 = 200.0;
-/// Memory of the process without users, of a user, and of a delivery within the horizon, in bytes.
+/// Memory of the process without users, of a user, and of a delivery within the horizon, in bytes;
+/// a user without TLS was measured at half of this (docs/performance.md).
 const PROCESS_MEMORY: f64 = 24e6;
-const USER_MEMORY: f64 = 12e3;
+const USER_MEMORY: f64 = 8e3;
 const DELIVERY_MEMORY: f64 = 16.0;
-/// CPU of a delivery, all in, on an average core, in seconds.
+/// CPU of a delivery that comes in a read of its own, all in, in seconds (docs/performance.md).
 const DELIVERY_CPU: f64 = 7e-6;
 /// A list traffic from which on a gigabit line is full, in bytes a second.
 const FULL_LINE: f64 = 110e6;

@@ -2,15 +2,17 @@
 //!
 //! Prints a [`Summary`] and nothing else, so that a merged one is printed alike.
 
+mod notices;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::chat::{Action, ClockEvent, FailureKind, ListFate, Socket, Stage};
+use crate::chat::{Action, FailureKind, Socket, Stage};
 use crate::metrics::label::Label;
 use crate::report::durations::Durations;
 use crate::report::figures::{bytes, count, latency, percent, rate, share, span};
 use crate::report::parts::listed;
-use crate::report::summary::{Anomalies, ClockEvents, Counts, Deliveries, Mismatches, Part, Presence, Summary};
+use crate::report::summary::{Anomalies, Counts, Deliveries, Part, Summary};
 use crate::report::verdict::meaning;
 
 /// The whole summary as lines of text, ending in a line break.
@@ -28,7 +30,7 @@ pub fn render(summary: &Summary) -> String {
     stages(&mut page, summary);
     defects(&mut page, summary);
     connections(&mut page, summary);
-    presence(&mut page, &summary.presence);
+    notices::presence(&mut page, &summary.presence);
     page.line("");
     generator(&mut page, summary);
     parts(&mut page, &summary.parts);
@@ -206,56 +208,6 @@ fn connections(page: &mut Page, summary: &Summary) {
     }
 }
 
-/// What member lists had wrong; nothing where there were none.
-fn presence(page: &mut Page, presence: &Presence) {
-    let lists = |fate: ListFate| presence.lists.get(fate.text()).copied().unwrap_or(0);
-    let (judged, short, unreadable) = (lists(ListFate::Judged), lists(ListFate::Short), lists(ListFate::Unreadable));
-    if judged + short + unreadable == 0 {
-        return;
-    }
-    let Presence { ghost, missing, .. } = presence;
-    let clean = ghost.episodes + missing.episodes == 0;
-    let mut said = match judged {
-        0 => "not judged: none named anybody but its receiver".to_owned(),
-        n => format!("{} looked at{}", count(n), if clean { ", nobody was listed wrongly" } else { "" }),
-    };
-    if unreadable > 0 {
-        said.push_str(&format!(", {} more could not be read", count(unreadable)));
-    }
-    page.row("member lists", &said);
-    if clean {
-        return;
-    }
-    for (name, found, meaning) in
-        [("ghosts", ghost, "listed, though gone"), ("missing", missing, "connected, and not listed")]
-    {
-        let Mismatches { at_end, most, episodes } = found;
-        let remark = format!("{meaning}; {} at most at a time, {} at the end", count(*most), count(*at_end));
-        page.number(name, *episodes, &remark);
-    }
-}
-
-/// What happened to time; nothing where all was as it should be.
-fn clock(page: &mut Page, clock: &ClockEvents) {
-    for (kind, n) in in_order::<ClockEvent, _>(&clock.events) {
-        let what = match kind.as_str() {
-            "wall_jump" => "the wall clock was set",
-            "suspend" => "the machine slept",
-            "stall" => "the process stood still",
-            other => other,
-        };
-        let seconds = clock.seconds.get(kind).copied().unwrap_or(0.0);
-        page.row("noticed", &format!("{what} {}, {} in all", times_over(*n), span(seconds)));
-    }
-    if clock.dns_changes > 0 {
-        page.row("noticed", &format!("the server's name changed its addresses {}", times_over(clock.dns_changes)));
-    }
-}
-
-fn times_over(n: u64) -> String {
-    if n == 1 { "once".to_owned() } else { format!("{} times", count(n)) }
-}
-
 fn generator(page: &mut Page, summary: &Summary) {
     let generator = &summary.generator;
     let cpu = generator.cpu_seconds_user + generator.cpu_seconds_system;
@@ -280,7 +232,7 @@ fn generator(page: &mut Page, summary: &Summary) {
         "never: the numbers are about the server".to_owned()
     };
     page.row("saturated", &saturated);
-    clock(page, &summary.clock);
+    notices::clock(page, &summary.clock);
     let messages = &summary.messages;
     let total = |counts: &Counts| count(counts.values().sum());
     page.row(

@@ -4,8 +4,10 @@
 //! and the metrics of the [`World`] it lives in.
 
 mod backoff;
+mod beats;
 mod breakout;
 mod ear;
+mod ending;
 mod life;
 mod open;
 mod sessions;

@@ -10,22 +10,22 @@ use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
+use super::beats::{BEAT, next_beat};
 use super::breakout;
 use super::ear::{Ear, Phase};
+use super::ending;
 use super::life::{Life, Visit};
 use super::open::Open;
 use super::spans;
 use super::world::World;
-use crate::chat::{Action, EndReason, Failure, FailureKind, Initiator, Socket, UserIndex, UserState};
+use crate::chat::{Action, EndReason, Failure, Initiator, Socket, UserIndex, UserState};
 use crate::clock::Stamp;
 use crate::drivers::{Connection, Driver, Ended, Outgoing, Progress};
 use crate::fleet::desk::Desk;
-use crate::ledger::{Excuse, HandedOver};
+use crate::ledger::HandedOver;
 use crate::schedule::Intent;
 use crate::telemetry::traces::chats::Chat;
 
-/// Between two signs of life; every second one is the heartbeat, so it goes out every 25 s.
-const BEAT: Duration = Duration::from_millis(12_500);
 /// From the 101 to the first presence frame, at most.
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A socket on which nothing was read for this long, pongs included, is dead.
@@ -124,7 +124,7 @@ impl<D: Driver> Stay<D> {
         let left = matches!(turn, Turn::Leave(EndReason::Left));
         let stopped = matches!(turn, Turn::Leave(EndReason::Stopped));
         let ended = self.wind_up(turn, if left { UserState::Away } else { UserState::BackingOff }).await;
-        self.world.ledger.lock().ended(self.me, excuse(ended.initiator), self.world.clock.now());
+        self.world.ledger.lock().ended(self.me, ending::excuse(ended.initiator), self.world.clock.now());
         self.world.withdraw(self.me, if left { UserState::Away } else { UserState::BackingOff });
         if joined {
             self.world.metrics.disconnect(Socket::Plenary, ended.initiator, ended.reason);
@@ -138,15 +138,7 @@ impl<D: Driver> Stay<D> {
     }
 
     fn never_joined(&mut self, ended: Ended, life: &Life<'_, D>) -> Visit {
-        let kind = match ended.reason {
-            EndReason::NoPresence => FailureKind::NoPresence,
-            EndReason::Reset => FailureKind::ConnectionReset,
-            EndReason::FrameTooLarge => FailureKind::FrameTooLarge,
-            EndReason::InvalidUtf8 => FailureKind::InvalidUtf8,
-            EndReason::ProtocolViolation => FailureKind::Protocol,
-            EndReason::Io => FailureKind::Io,
-            _ => FailureKind::ConnectionClosed,
-        };
+        let kind = ending::failure(ended.reason);
         self.world.metrics.connect_failure(Socket::Plenary, kind);
         let span = self.coming_in.take().unwrap_or_else(Span::none);
         let failure =
@@ -378,35 +370,5 @@ impl<D: Driver> Stay<D> {
                 Progress::Written | Progress::Closing(_) => {}
             }
         }
-    }
-}
-
-/// The first beat after `now`, in step with the `last`: users of a process that stood still must not
-/// all beat at the same moment from then on.
-fn next_beat(last: Stamp, now: Stamp) -> Stamp {
-    let beat = BEAT.as_nanos().max(1);
-    let past = now.since(last).as_nanos() % beat;
-    now.plus(Duration::from_nanos(u64::try_from(beat - past).unwrap_or_default()))
-}
-
-/// What a connection's end means for what had not come.
-fn excuse(initiator: Initiator) -> Excuse {
-    match initiator {
-        Initiator::User => Excuse::Left,
-        Initiator::Server => Excuse::Server,
-        Initiator::Network => Excuse::Network,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn beats_keep_step_however_late_they_are() {
-        let first = Stamp(7);
-        assert_eq!(next_beat(first, first), first.plus(BEAT));
-        assert_eq!(next_beat(first, first.plus(Duration::from_millis(3))), first.plus(BEAT));
-        assert_eq!(next_beat(first, first.plus(BEAT * 3 + Duration::from_secs(1))), first.plus(BEAT * 4));
     }
 }

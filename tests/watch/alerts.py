@@ -43,9 +43,12 @@ CASES = [
     Case("refusing", {"http": {"error": "100%"}}, "SoakrigErrorBudgetBurnFast", frozenset(BURNS | OUT), "stage=signup "),
     Case("slow", {"chat": {"delay": "100%", "delay_min": "2700ms", "delay_max": "3s"}}, "SoakrigDeliverySlow", frozenset({"SoakrigDeliveryAnomalies"})),
     Case("doubling", {"chat": {"duplicate": "10%"}}, "SoakrigDeliveryAnomalies", words="kind=duplicate "),
+    Case("haunted", {"presence": {"ghosts": 1}}, "SoakrigMemberListsWrong", words="kind=ghost "),
     Case("cutting", {"socket": {"close": "10%"}}, "SoakrigDeliveriesCut", frozenset(BURNS | OUT)),
     Case("shut", {"socket": {"refuse_upgrade": "100%"}}, "SoakrigConnectionsUnderTarget", frozenset(BURNS | OUT)),
 ]
+# Whoever is back at once is no ghost.
+HABITS = {"haunted": {"away": "20s..30s", "leave_rate": "0.3/s"}}
 
 
 class Watched:
@@ -57,7 +60,10 @@ class Watched:
         self.targets = {run: Target(stack, f"target-{run}") for run in [*(case.run for case in CASES), "stuttering"]}
         # Nobody gets in there at all; the others begin well.
         self.targets["refusing"].faults(**next(case.faults for case in CASES if case.run == "refusing"))
-        generators = [target.generator(f"generator-{run}", 20, run, chat_rate="5/s") for run, target in self.targets.items()]
+        generators = [
+            target.generator(f"generator-{run}", 20, run, chat_rate="5/s", **HABITS.get(run, {}))
+            for run, target in self.targets.items()
+        ]
         self.prometheus: Prometheus = stack.prometheus(generators, WATCH_ALERTMANAGER=alertmanager, WATCH_ALERT_FOR="5s")
 
     def heard(self, status: str, alert: str, run: str, words: str = "") -> bool:
