@@ -44,6 +44,8 @@ pub(super) struct Stay<D: Driver> {
     me: UserIndex,
     user_id: u64,
     phase: Phase,
+    /// Whether it was told that the way in has come to its end.
+    is_in: bool,
     began: Stamp,
     last_read: Stamp,
     writing_since: Option<Stamp>,
@@ -107,6 +109,7 @@ impl<D: Driver> Stay<D> {
             me,
             user_id,
             phase: Phase::Joining,
+            is_in: false,
             began,
             last_read: now,
             writing_since: None,
@@ -220,7 +223,8 @@ impl<D: Driver> Stay<D> {
             Progress::Read { at, bytes } => {
                 self.last_read = at;
                 self.world.metrics.received_bytes(bytes as u64);
-                if self.phase == Phase::Connected {
+                if self.phase == Phase::Connected && !self.is_in {
+                    self.is_in = true;
                     if let Some(span) = self.coming_in.take() {
                         spans::end(&span, Ok(()));
                     }
