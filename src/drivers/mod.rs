@@ -183,7 +183,8 @@ pub trait Connection: Send + 'static {
     fn close(&mut self);
 
     /// Writes what is due, reads once, and gives every whole frame to `sink` before it returns.
-    /// Cancel-safe: dropping the future loses nothing.
+    /// Cancel-safe: dropping the future loses nothing. The caller drops it after every poll that is
+    /// pending, so what wakes the task (a timer, say) is kept in the connection, not in the future.
     fn drive<F>(&mut self, sink: F) -> impl Future<Output = Progress> + Send
     where
         F: FnMut(Received<'_>) + Send;
