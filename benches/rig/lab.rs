@@ -156,7 +156,7 @@ impl Reader {
     pub fn rig_of(server: &impl Address, users: usize, chats: f64, cache: &Path, flags: &[&str]) -> Outcome<Self> {
         let mut command = soakrig();
         command.args(["run", &format!("{}://{}", server.scheme(), server.address()), "test"]);
-        command.args(["--chat-rate", &format!("{chats}/s")]);
+        command.args(["--chat-rate", &format!("{chats:.4}/s")]);
         command.args(["--ramp", "3000/s", "--sign-in-rate", "3000/s", "--connect-rate", "3000/s"]);
         command.args(["--disable-event-leaving", "--disable-breakout-joining", "--metrics-listen", "127.0.0.1:0"]);
         command.args(["--grace", "2s"]).arg("--cache-file").arg(cache).args(flags);
