@@ -67,7 +67,7 @@ pub fn growth(scale: Scale) -> Outcome<()> {
     };
     let by_users = crowds.iter().map(|users| point(*users, 20_000.0, seconds)).collect::<Outcome<Vec<_>>>()?;
     keep("growth-users", &by_users)?;
-    let by_rate = rates.iter().map(|rate| point(1_000, *rate, seconds)).collect::<Outcome<Vec<_>>>()?;
+    let by_rate = rates.iter().map(|rate| point(20, *rate, seconds)).collect::<Outcome<Vec<_>>>()?;
     keep("growth-rate", &by_rate)
 }
 

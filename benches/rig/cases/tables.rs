@@ -172,7 +172,7 @@ fn plot(by_users: &[Value], by_rate: &[Value]) -> Outcome<()> {
     let curves = [
         ("kB a user, by users", points(by_users, "/users", "/memory_each")),
         ("CPU s / M deliveries, by users", points(by_users, "/users", "/cpu_per_million")),
-        ("cores, by deliveries/s (1,000 users)", points(by_rate, "/deliveries_a_second", "/cores")),
+        ("cores, by deliveries/s (20 users)", points(by_rate, "/deliveries_a_second", "/cores")),
     ];
     for (panel, (title, curve)) in panels.iter().zip(curves) {
         let curve: Vec<(f64, f64)> = curve.into_iter().filter(|(x, _)| *x > 0.5).collect();
