@@ -26,7 +26,7 @@ layered! {
     pub struct PlenarySettings {
         /// The plenary, as in its address /event/<PLENARY_SLUG>/
         ///
-        /// Where the file of --config has [[plenary]] tables: which of them; without one, `run`
+        /// Where the file of --config has tables of plenaries: which one; without one, `run`
         /// holds all of them at once.
         #[arg(value_name = "PLENARY_SLUG")]
         pub plenary: Slug,
