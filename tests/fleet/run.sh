@@ -58,7 +58,7 @@ esac
 told=$(mktemp)
 lane --lane=cloud "$@" >"$told" 2>&1 &
 cloud=$!
-trap 'kill "$cloud" 2>/dev/null; rm -f "$told"' EXIT
+trap 'kill "$cloud" 2>/dev/null || true; rm -f "$told"' EXIT
 trap 'exit 130' INT TERM
 failed=0
 echo "lane: units, manifests, hosts of one's own"

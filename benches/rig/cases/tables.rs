@@ -23,7 +23,7 @@ const TABLES: &[(&str, &[Column])] = &[
     ("lists", PAIRS),
     ("memory", &[("", "/what", 0), ("users", "/users", 0), ("in all, kB", "/total", 0), ("kB a user", "/each", 2)]),
     ("growth-users", CURVE),
-    ("growth-rate", CURVE),
+    ("growth-rate", RATES),
     ("processes", CURVE),
     (
         "target",
@@ -88,6 +88,13 @@ const PAIRS: &[Column] = &[
     ("lowest", "/ratio/lowest", 3),
     ("highest", "/ratio/highest", 3),
     ("above raw, µs a frame", "/above/median", 3),
+];
+
+const RATES: &[Column] = &[
+    ("users", "/users", 0),
+    ("deliveries/s", "/deliveries_a_second", 0),
+    ("CPU s / M deliveries", "/cpu_per_million", 2),
+    ("cores", "/cores", 3),
 ];
 
 const CURVE: &[Column] = &[
