@@ -24,6 +24,8 @@ from stack import Prometheus, Stack, wait_for
 HEARD, HELD, RESOLVED = 120.0, 90.0, 420.0
 BURNS = {"SoakrigErrorBudgetBurnFast", "SoakrigErrorBudgetBurnSlow"}
 OUT = {"SoakrigConnectionsUnderTarget", "SoakrigRateNotHeld"}
+# Everybody is thrown out at once, with chats under way.
+CUT = {"SoakrigDeliveriesCut"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ CASES = [
     Case("doubling", {"chat": {"duplicate": "10%"}}, "SoakrigDeliveryAnomalies", words="kind=duplicate "),
     Case("haunted", {"presence": {"ghosts": 1}}, "SoakrigMemberListsWrong", words="kind=ghost "),
     Case("cutting", {"socket": {"close": "10%"}}, "SoakrigDeliveriesCut", frozenset(BURNS | OUT)),
-    Case("shut", {"socket": {"refuse_upgrade": "100%"}}, "SoakrigConnectionsUnderTarget", frozenset(BURNS | OUT)),
+    Case("shut", {"socket": {"refuse_upgrade": "100%"}}, "SoakrigConnectionsUnderTarget", frozenset(BURNS | OUT | CUT)),
 ]
 # Whoever is back at once is no ghost.
 HABITS = {"haunted": {"away": "20s..30s", "leave_rate": "0.3/s"}}

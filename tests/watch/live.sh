@@ -7,8 +7,8 @@
 # Both tests at once: most of their time they wait for windows of five minutes to forget. Needs
 # Debian's prometheus and prometheus-alertmanager, and the Python packages of requirements.txt.
 set -euo pipefail
-cd "$(dirname "$0")"
 soakrig=$(realpath "${1:?usage: live.sh SOAKRIG}")
+cd "$(dirname "$0")"
 python3 -c 'import yaml' 2>/dev/null || { echo "PyYAML is missing: pip install -r tests/watch/requirements.txt" >&2; exit 1; }
 
 export PYTHONDONTWRITEBYTECODE=1
