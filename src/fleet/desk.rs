@@ -1,7 +1,6 @@
 //! A user's desk: room for one intent, taken until its frame is wholly written.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
@@ -12,8 +11,6 @@ use crate::schedule::Intent;
 #[derive(Debug, Default)]
 pub struct Desk {
     top: Mutex<Top>,
-    /// Something happened here that its user has not looked at.
-    stirred: AtomicBool,
     user: AtomicWaker,
 }
 
@@ -29,14 +26,12 @@ enum Top {
 
 impl Desk {
     /// Puts an intent down if the desk is free; false if it is not.
-    pub fn put(&self, intent: Intent) -> bool {
+    pub(super) fn put(&self, intent: Intent) -> bool {
         let mut top = self.top.lock();
         if !matches!(*top, Top::Free) {
             return false;
         }
         *top = Top::Waiting(intent);
-        drop(top);
-        self.stir();
         true
     }
 
@@ -56,23 +51,13 @@ impl Desk {
         }
     }
 
-    /// Makes the user look: an intent was put down, or the run ends.
-    pub fn stir(&self) {
-        self.stirred.store(true, Ordering::Release);
+    /// Wakes whoever listens here.
+    pub(super) fn wake(&self) {
         self.user.wake();
     }
 
-    /// Whether something happened here since the last time that this said so; otherwise the
-    /// task is woken when it does.
-    pub fn poll_stirred(&self, cx: &Context<'_>) -> Poll<()> {
-        if !self.stirred.load(Ordering::Acquire) {
-            self.user.register(cx.waker());
-        }
-        // Once more, for what happened in between.
-        if self.stirred.load(Ordering::Acquire) {
-            self.stirred.store(false, Ordering::Relaxed);
-            return Poll::Ready(());
-        }
-        Poll::Pending
+    /// Has `listener` woken the next time.
+    pub(super) fn listen(&self, listener: &Waker) {
+        self.user.register(listener);
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! States change under one lock, so that at any moment their counts sum up to the target.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
+
 use parking_lot::Mutex;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -16,6 +19,9 @@ use crate::schedule::Intent;
 pub struct Roster {
     standing: Mutex<Standing>,
     desks: Box<[Desk]>,
+    /// A bit for each user at whose desk something happened that it has not looked at. Together,
+    /// so that all of them stay in a cache: every user looks at its own after every read.
+    stirred: Box<[AtomicU64]>,
 }
 
 #[derive(Debug)]
@@ -48,6 +54,7 @@ impl Roster {
                 rng: SmallRng::seed_from_u64(seed),
             }),
             desks: (0..users).map(|_| Desk::default()).collect(),
+            stirred: (0..users.div_ceil(BITS)).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
@@ -69,9 +76,38 @@ impl Roster {
         self.desks.get(user.get())
     }
 
-    /// Makes every user look up, wherever it is.
+    /// Makes a user look: an intent was put down, or the run ends.
+    pub fn stir(&self, user: UserIndex) {
+        if let Some(word) = self.stirred.get(user.get() / BITS) {
+            word.fetch_or(bit(user), Ordering::Release);
+        }
+        if let Some(desk) = self.desk(user) {
+            desk.wake();
+        }
+    }
+
+    /// Makes every user look, wherever it is.
     pub fn stir_all(&self) {
-        self.desks.iter().for_each(Desk::stir);
+        self.stirred.iter().for_each(|word| word.store(u64::MAX, Ordering::Release));
+        self.desks.iter().for_each(Desk::wake);
+    }
+
+    /// Has `listener` woken by the next stir. Whoever listens looks afterwards whether it
+    /// [was stirred](Self::was_stirred) before.
+    pub fn listen(&self, user: UserIndex, listener: &Waker) {
+        if let Some(desk) = self.desk(user) {
+            desk.listen(listener);
+        }
+    }
+
+    /// Whether a user was stirred since the last time that this said so.
+    pub fn was_stirred(&self, user: UserIndex) -> bool {
+        let Some(word) = self.stirred.get(user.get() / BITS) else { return false };
+        let was_stirred = word.load(Ordering::Acquire) & bit(user) != 0;
+        if was_stirred {
+            word.fetch_and(!bit(user), Ordering::Relaxed);
+        }
+        was_stirred
     }
 
     /// Moves a user to a state; returns the one it was in.
@@ -127,12 +163,23 @@ impl Roster {
         }
         let start = standing.rng.random_range(0..present);
         let (before, from) = standing.present.split_at(start);
-        from.iter()
+        let taker = from
+            .iter()
             .chain(before)
             .map(|u| UserIndex(*u))
             .find(|u| self.desk(*u).is_some_and(|desk| desk.put(intent)))
-            .ok_or(DropReason::Backpressure)
+            .ok_or(DropReason::Backpressure)?;
+        self.stir(taker);
+        Ok(taker)
     }
+}
+
+/// Users in a word of [`Roster::stirred`].
+const BITS: usize = u64::BITS as usize;
+
+/// Where a user stands in its word.
+fn bit(user: UserIndex) -> u64 {
+    1 << (user.get() % BITS)
 }
 
 impl Standing {

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use rand::RngExt as _;
 use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
 use super::backoff::{Backoff, GOOD};
-use super::open::Open;
 use super::spans;
 use super::stay::Stay;
 use super::world::World;
@@ -144,7 +143,23 @@ impl<D: Driver> Life<'_, D> {
                 Visit::Stopped
             }
             Some(Err(failure)) => Visit::Failed(failure),
-            Some(Ok(stay)) => stay.hold(self).await,
+            Some(Ok(stay)) => self.hold(stay).await,
+        }
+    }
+
+    /// A stay is a task of its own: every read polls it, and there is nothing then but the stay
+    /// to go through. What strikes it strikes this life.
+    async fn hold(&mut self, mut stay: Stay<D>) -> Visit {
+        let (tell, is_in) = oneshot::channel();
+        let stay = tokio::spawn(async move { stay.hold(tell).await });
+        if is_in.await.is_ok() {
+            self.concluded(Ok(()));
+        }
+        match stay.await {
+            Ok(visit) => visit,
+            Err(e) if e.is_panic() => std::panic::resume_unwind(e.into_panic()),
+            // Only the end of the runtime takes a stay away.
+            Err(_) => Visit::Stopped,
         }
     }
 
@@ -163,8 +178,8 @@ impl<D: Driver> Life<'_, D> {
         world.metrics.connect_attempt(Socket::Plenary);
         match world.driver.connect(&session).instrument(span.clone()).await {
             Ok(connection) => {
-                let open = Open::new(&world.metrics, Socket::Plenary);
-                Ok(Stay::new(connection, open, Arc::clone(world), self.me, room.user_id, began, span))
+                let rng = SmallRng::from_rng(&mut self.rng);
+                Ok(Stay::new(connection, Arc::clone(world), self.me, room.user_id, began, span, rng))
             }
             Err(failure) => {
                 world.ledger.lock().ended(self.me, Excuse::Network, world.clock.now());
@@ -184,7 +199,7 @@ impl<D: Driver> Life<'_, D> {
     }
 
     pub(super) fn username(&self) -> &str {
-        self.world.crowd.usernames.get(self.me.get()).map_or("", |name| name)
+        self.world.username(self.me)
     }
 
     fn between(&mut self, (shortest, longest): (Duration, Duration)) -> Duration {

@@ -6,6 +6,7 @@
 mod backoff;
 mod beats;
 mod breakout;
+mod calls;
 mod ear;
 mod ending;
 mod life;

@@ -1,20 +1,22 @@
 //! A stay in the room: one socket, from its 101 to its end.
 
 use std::future::{Future as _, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Sleep, sleep_until};
+use rand::rngs::SmallRng;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use super::beats::{BEAT, next_beat};
 use super::breakout;
+use super::calls::{Call, Calls};
 use super::ear::{Ear, Phase};
 use super::ending;
-use super::life::{Life, Visit};
+use super::life::Visit;
 use super::open::Open;
 use super::spans;
 use super::world::World;
@@ -37,24 +39,34 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Reads in a row before anything else is looked at.
 const READS_IN_A_ROW: u32 = 16;
 
+/// Small, and what is rarely looked at is elsewhere: a read of any of ten thousand stays finds
+/// nothing of it in a cache.
 pub(super) struct Stay<D: Driver> {
     connection: D::Connection,
-    _open: Open,
     world: Arc<World<D>>,
-    me: UserIndex,
-    user_id: u64,
-    phase: Phase,
-    /// Whether it was told that the way in has come to its end.
-    is_in: bool,
     began: Stamp,
     last_read: Stamp,
-    writing_since: Option<Stamp>,
     next_beat: Stamp,
+    rest: Box<Rest>,
+    me: UserIndex,
+    phase: Phase,
+    /// Whether it was told that the user is in.
+    is_in: bool,
+}
+
+/// What a read does not touch.
+struct Rest {
+    _open: Open,
+    user_id: u64,
+    writing_since: Option<Stamp>,
     beats: u32,
     /// The breakout visit of this stay; present while there may be one.
     breakout: Option<Breakout>,
     /// The span of the way in, until the user is in.
     coming_in: Option<Span>,
+    rng: SmallRng,
+    /// Who waits for the user to be in.
+    tell: Option<oneshot::Sender<()>>,
 }
 
 /// A visit to a breakout, which ends with this.
@@ -82,10 +94,8 @@ enum Turn {
 enum Next {
     /// The connection did something.
     Progress(Progress),
-    /// Something happened at the desk.
-    Stirred,
-    /// The timer has gone off.
-    Time,
+    /// Desk or alarm called.
+    Call(Call),
     /// Enough was read in a row.
     Pause,
 }
@@ -93,36 +103,41 @@ enum Next {
 impl<D: Driver> Stay<D> {
     pub(super) fn new(
         connection: D::Connection,
-        open: Open,
         world: Arc<World<D>>,
         me: UserIndex,
         user_id: u64,
         began: Stamp,
         coming_in: Span,
+        rng: SmallRng,
     ) -> Self {
         let now = world.clock.now();
-        let next_beat = now.plus(BEAT);
-        Self {
-            connection,
-            _open: open,
-            world,
-            me,
+        let rest = Rest {
+            _open: Open::new(&world.metrics, Socket::Plenary),
             user_id,
-            phase: Phase::Joining,
-            is_in: false,
-            began,
-            last_read: now,
             writing_since: None,
-            next_beat,
             beats: 0,
             breakout: None,
             coming_in: Some(coming_in),
+            rng,
+            tell: None,
+        };
+        Self {
+            connection,
+            world,
+            began,
+            last_read: now,
+            next_beat: now.plus(BEAT),
+            rest: Box::new(rest),
+            me,
+            phase: Phase::Joining,
+            is_in: false,
         }
     }
 
-    /// Holds the socket until it ends, whoever ends it.
-    pub(super) async fn hold(mut self, life: &mut Life<'_, D>) -> Visit {
-        let turn = self.turn(life).await;
+    /// Holds the socket until it ends, whoever ends it, and tells once the user is in.
+    pub(super) async fn hold(&mut self, tell: oneshot::Sender<()>) -> Visit {
+        self.rest.tell = Some(tell);
+        let turn = self.turn().await;
         let joined = self.phase != Phase::Joining;
         let left = matches!(turn, Turn::Leave(EndReason::Left));
         let stopped = matches!(turn, Turn::Leave(EndReason::Stopped));
@@ -136,104 +151,96 @@ impl<D: Driver> Stay<D> {
             (_, _, true) => Visit::Stopped,
             (_, true, _) => Visit::Left,
             (true, ..) => Visit::Cut(self.world.clock.now().since(self.began)),
-            (false, ..) => self.never_joined(ended, life),
+            (false, ..) => self.never_joined(ended),
         }
     }
 
-    fn never_joined(&mut self, ended: Ended, life: &Life<'_, D>) -> Visit {
+    fn never_joined(&mut self, ended: Ended) -> Visit {
         let kind = ending::failure(ended.reason);
         self.world.metrics.connect_failure(Socket::Plenary, kind);
-        let span = self.coming_in.take().unwrap_or_else(Span::none);
+        let span = self.rest.coming_in.take().unwrap_or_else(Span::none);
         let failure =
             Failure::with(kind, format!("the socket ended before the first presence frame: {}", ended.reason.as_str()));
         spans::end(&span, Err(&failure));
-        span.in_scope(|| tracing::warn!(user = %life.username(), stage = "connect", %failure, "step failed"));
+        span.in_scope(
+            || tracing::warn!(user = self.world.username(self.me), stage = "connect", %failure, "step failed"),
+        );
         Visit::Failed(failure)
     }
 
     /// Until something ends the stay.
-    async fn turn(&mut self, life: &mut Life<'_, D>) -> Turn {
+    async fn turn(&mut self) -> Turn {
         let world = Arc::clone(&self.world);
         let Some(desk) = world.roster.desk(self.me) else { return Turn::Leave(EndReason::Stopped) };
-        let mut timer = pin!(sleep_until(world.clock.instant(self.next_wake())));
-        let mut timer_is_set = false;
-        let mut reads = 0;
+        let due = self.next_wake();
+        let mut calls = Calls::new(&world.roster, self.me, due, &world.clock);
+        let (mut reads, mut just_read) = (0, None);
         loop {
             // Whoever closes the world stirs every desk afterwards.
             if reads == 0 && world.closing.is_cancelled() {
                 return Turn::Leave(EndReason::Stopped);
             }
-            let next = poll_fn(|cx| self.poll_next(cx, desk, &mut timer, &mut timer_is_set, reads)).await;
+            let next = poll_fn(|cx| self.poll_next(cx, &mut calls, reads, just_read.take())).await;
             match next {
                 Next::Progress(progress) => {
                     reads += 1;
-                    if let Some(turn) = self.progressed(progress, life) {
+                    if let Some(turn) = self.progressed(progress) {
                         return turn;
                     }
-                    if !matches!(progress, Progress::Written) {
+                    if let Progress::Read { at, .. } = progress {
+                        just_read = Some(at);
                         continue;
                     }
                 }
-                Next::Time => {
-                    timer_is_set = false;
-                    if let Some(turn) = self.beat(&mut timer) {
+                Next::Call(Call::Time) => {
+                    if let Some(turn) = self.beat() {
                         return turn;
                     }
+                    calls.set(self.next_wake(), &world.clock);
                 }
-                Next::Stirred | Next::Pause => {}
+                Next::Call(Call::Stirred) | Next::Pause => {}
             }
             reads = 0;
-            if let Some(turn) = self.take_up(desk, life) {
+            if let Some(turn) = self.take_up(desk) {
                 return turn;
             }
         }
     }
 
-    /// What happens next. This runs for every read of every user, so it asks no more than it must:
-    /// the desk with two loads, and the timer, once it is set, only whether it has gone off.
+    /// What happens next. This runs for every read of every user.
     fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
-        desk: &Desk,
-        timer: &mut Pin<&mut Sleep>,
-        timer_is_set: &mut bool,
+        calls: &mut Calls<'_>,
         reads: u32,
+        just_read: Option<Stamp>,
     ) -> Poll<Next> {
-        if reads < READS_IN_A_ROW {
-            let mut ear = Ear { world: &self.world, me: self.me, began: self.began, phase: &mut self.phase };
-            let drive = pin!(self.connection.drive(|frame| ear.hear(&frame)));
-            if let Poll::Ready(progress) = drive.poll(cx) {
-                return Poll::Ready(Next::Progress(progress));
-            }
+        if reads >= READS_IN_A_ROW {
+            return match calls.poll(cx, just_read) {
+                Poll::Ready(call) => Poll::Ready(Next::Call(call)),
+                Poll::Pending => Poll::Ready(Next::Pause),
+            };
         }
-        if desk.poll_stirred(cx).is_ready() {
-            return Poll::Ready(Next::Stirred);
+        let mut ear = Ear { world: &self.world, me: self.me, began: self.began, phase: &mut self.phase };
+        let drive = pin!(self.connection.drive(|frame| ear.hear(&frame)));
+        if let Poll::Ready(progress) = drive.poll(cx) {
+            return Poll::Ready(Next::Progress(progress));
         }
-        if !*timer_is_set || timer.is_elapsed() {
-            *timer_is_set = true;
-            if timer.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Next::Time);
-            }
-        }
-        if reads >= READS_IN_A_ROW { Poll::Ready(Next::Pause) } else { Poll::Pending }
+        calls.poll(cx, just_read).map(Next::Call)
     }
 
-    fn progressed(&mut self, progress: Progress, life: &mut Life<'_, D>) -> Option<Turn> {
+    fn progressed(&mut self, progress: Progress) -> Option<Turn> {
         match progress {
             Progress::Read { at, bytes } => {
                 self.last_read = at;
                 self.world.metrics.received_bytes(bytes as u64);
                 if self.phase == Phase::Connected && !self.is_in {
-                    self.is_in = true;
-                    if let Some(span) = self.coming_in.take() {
-                        spans::end(&span, Ok(()));
-                    }
-                    life.concluded(Ok(()));
+                    self.come_in();
                 }
                 None
             }
             Progress::Written => {
-                self.writing_since = None;
+                self.rest.writing_since = None;
                 None
             }
             Progress::Closing(_) => Some(Turn::ServerCloses),
@@ -241,9 +248,20 @@ impl<D: Driver> Stay<D> {
         }
     }
 
+    fn come_in(&mut self) {
+        self.is_in = true;
+        if let Some(span) = self.rest.coming_in.take() {
+            spans::end(&span, Ok(()));
+        }
+        if let Some(tell) = self.rest.tell.take() {
+            // The life that began this stay waits for it, or is gone with the runtime.
+            let _ = tell.send(());
+        }
+    }
+
     /// Carries out the intent on the desk, if there is one and the socket is free for it. The
     /// desk is free again once the frame before is wholly written.
-    fn take_up(&mut self, desk: &Desk, life: &mut Life<'_, D>) -> Option<Turn> {
+    fn take_up(&mut self, desk: &Desk) -> Option<Turn> {
         if self.phase != Phase::Connected || self.connection.is_writing() {
             return None;
         }
@@ -255,7 +273,7 @@ impl<D: Driver> Stay<D> {
         match intent.action {
             Action::Chat => self.chat(intent),
             Action::Leave => return Some(Turn::Leave(EndReason::Left)),
-            Action::Breakout => self.join_breakout(life),
+            Action::Breakout => self.join_breakout(),
         }
         if !self.connection.is_writing() {
             desk.done();
@@ -270,7 +288,7 @@ impl<D: Driver> Stay<D> {
         if world.chats.samples(handed.marker.seq) {
             self.trace(&handed, intent.intended, now);
         }
-        let text = handed.marker.stamp(self.user_id, &world.texts.next());
+        let text = handed.marker.stamp(self.rest.user_id, &world.texts.next());
         self.send(Outgoing::Chat(&text), now);
     }
 
@@ -278,7 +296,7 @@ impl<D: Driver> Stay<D> {
         let world = &self.world;
         world.chats.begin(Chat {
             seq: handed.marker.seq,
-            sender: world.crowd.usernames.get(self.me.get()).map_or("", |name| name),
+            sender: world.username(self.me),
             expected: handed.expected,
             intended: world.clock.wall(intended),
             handed: world.clock.wall(now),
@@ -288,37 +306,36 @@ impl<D: Driver> Stay<D> {
     fn send(&mut self, frame: Outgoing<'_>, now: Stamp) {
         self.world.metrics.sent(frame.kind());
         if self.connection.begin(frame) {
-            self.writing_since = Some(now);
+            self.rest.writing_since = Some(now);
         }
     }
 
-    fn join_breakout(&mut self, life: &mut Life<'_, D>) {
-        if self.breakout.as_ref().is_some_and(|Breakout(visit)| !visit.is_cancelled()) {
+    fn join_breakout(&mut self) {
+        if self.rest.breakout.as_ref().is_some_and(|Breakout(visit)| !visit.is_cancelled()) {
             return;
         }
-        let Some(id) = self.world.some_breakout(&mut life.rng) else { return };
+        let Some(id) = self.world.some_breakout(&mut self.rest.rng) else { return };
         let over = CancellationToken::new();
-        self.breakout = Some(Breakout(over.clone()));
+        self.rest.breakout = Some(Breakout(over.clone()));
         self.world.visits.spawn(breakout::visit(Arc::clone(&self.world), self.me, id, over));
     }
 
     /// A sign of life is due, or a timeout has passed.
-    fn beat(&mut self, timer: &mut Pin<&mut Sleep>) -> Option<Turn> {
+    fn beat(&mut self) -> Option<Turn> {
         let now = self.world.clock.now();
         if let Some(reason) = self.overdue(now) {
             return Some(Turn::GiveUp(Ended { initiator: Initiator::Network, reason }));
         }
         if now >= self.next_beat {
             self.next_beat = next_beat(self.next_beat, now);
-            self.beats = self.beats.wrapping_add(1);
-            let frame = if self.beats.is_multiple_of(2) { Outgoing::Heartbeat } else { Outgoing::Ping };
+            self.rest.beats = self.rest.beats.wrapping_add(1);
+            let frame = if self.rest.beats.is_multiple_of(2) { Outgoing::Heartbeat } else { Outgoing::Ping };
             // Whoever is being read from is alive, and need not be asked.
             let is_asked = frame != Outgoing::Ping || now.since(self.last_read) >= BEAT;
             if is_asked && !self.connection.is_writing() {
                 self.send(frame, now);
             }
         }
-        timer.as_mut().reset(self.world.clock.instant(self.next_wake()));
         None
     }
 
@@ -326,7 +343,7 @@ impl<D: Driver> Stay<D> {
         if self.phase == Phase::Joining && now >= self.began.plus(PRESENCE_TIMEOUT) {
             return Some(EndReason::NoPresence);
         }
-        if self.writing_since.is_some_and(|since| now.since(since) >= WRITE_TIMEOUT) {
+        if self.rest.writing_since.is_some_and(|since| now.since(since) >= WRITE_TIMEOUT) {
             return Some(EndReason::WriteTimeout);
         }
         (now.since(self.last_read) >= SILENCE).then_some(EndReason::Silent)
@@ -334,7 +351,7 @@ impl<D: Driver> Stay<D> {
 
     fn next_wake(&self) -> Stamp {
         // Reads and writes move these limits on; that is seen to at the next beat.
-        let written = self.writing_since.map_or(self.next_beat, |since| since.plus(WRITE_TIMEOUT));
+        let written = self.rest.writing_since.map_or(self.next_beat, |since| since.plus(WRITE_TIMEOUT));
         let next = self.next_beat.min(self.last_read.plus(SILENCE)).min(written);
         match self.phase {
             Phase::Joining => next.min(self.began.plus(PRESENCE_TIMEOUT)),
@@ -344,7 +361,7 @@ impl<D: Driver> Stay<D> {
 
     /// Brings the connection to its end; what still arrives on the way counts.
     async fn wind_up(&mut self, turn: Turn, state: UserState) -> Ended {
-        self.breakout = None;
+        self.rest.breakout = None;
         if self.phase == Phase::Connected {
             self.phase = Phase::Closing;
             self.world.ledger.lock().closing(self.me, self.world.clock.now());

@@ -156,6 +156,11 @@ impl<D> World<D> {
         self.debuts.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A user's name.
+    pub(super) fn username(&self, user: UserIndex) -> &str {
+        self.crowd.usernames.get(user.get()).map_or("", |name| name)
+    }
+
     /// A user's own randomness.
     pub(super) fn rng(&self, user: UserIndex) -> SmallRng {
         SmallRng::seed_from_u64(self.habits.seed ^ (u64::from(user.0) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))

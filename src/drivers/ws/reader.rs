@@ -37,17 +37,16 @@ pub enum Message<'a> {
 #[derive(Debug)]
 pub struct Reader {
     limit: usize,
-    partial: Partial,
+    /// Boxed as well: with thousands of sockets, what is looked at for every read has to be small.
+    partial: Option<Box<Partial>>,
     /// A message in fragments whose last has not come; boxed, as it is rare.
     fragments: Option<Box<Fragments>>,
     finished: bool,
 }
 
 /// The beginning of a frame whose end has not come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum Partial {
-    #[default]
-    Nothing,
     /// Not even the header is whole.
     Head { bytes: [u8; HEADER_LIMIT], count: usize },
     /// The header, and a part of the payload.
@@ -68,7 +67,7 @@ impl Reader {
     /// A reader that refuses messages of more than `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { limit, partial: Partial::Nothing, fragments: None, finished: false }
+        Self { limit, partial: None, fragments: None, finished: false }
     }
 
     /// Reads on, and gives every message that is whole now to `sink`. Texts are looked up in
@@ -92,7 +91,8 @@ impl Reader {
     /// Bytes held for messages that have not come whole.
     #[must_use]
     pub fn held(&self) -> usize {
-        let partial = if let Partial::Body { payload, .. } = &self.partial { payload.capacity() } else { 0 };
+        let partial =
+            if let Some(Partial::Body { payload, .. }) = self.partial.as_deref() { payload.capacity() } else { 0 };
         partial + self.fragments.as_ref().map_or(0, |f| f.bytes.capacity())
     }
 
@@ -102,15 +102,15 @@ impl Reader {
         recent: &mut Recent,
         sink: &mut impl FnMut(Message<'_>),
     ) -> Result<(), Violation> {
-        if !matches!(self.partial, Partial::Nothing) {
-            input = self.complete(input, recent, sink)?;
+        if let Some(partial) = self.partial.take() {
+            input = self.complete(*partial, input, recent, sink)?;
         }
         while !self.finished && !input.is_empty() {
             let Some(header) = Header::read(input)? else {
                 let mut bytes = [0; HEADER_LIMIT];
                 let count = input.len().min(HEADER_LIMIT);
                 bytes[..count].copy_from_slice(&input[..count]);
-                self.partial = Partial::Head { bytes, count };
+                self.keep(Partial::Head { bytes, count });
                 return Ok(());
             };
             let length = self.admit(header)?;
@@ -133,22 +133,26 @@ impl Reader {
             self.accept(header, payload, recent, sink)?;
             return Ok(rest);
         }
-        self.partial = match recent.begins(input, length).filter(|_| header.fin && header.opcode == Opcode::Text) {
+        self.keep(match recent.begins(input, length).filter(|_| header.fin && header.opcode == Opcode::Text) {
             Some(known) => Partial::Known { header, known, same: input.len() },
             None => Partial::Body { header, payload: collected(input, length) },
-        };
+        });
         Ok(&[])
+    }
+
+    fn keep(&mut self, partial: Partial) {
+        self.partial = Some(Box::new(partial));
     }
 
     /// Adds to the partial frame what belongs to it; what stands behind it.
     fn complete<'a>(
         &mut self,
+        partial: Partial,
         input: &'a [u8],
         recent: &mut Recent,
         sink: &mut impl FnMut(Message<'_>),
     ) -> Result<&'a [u8], Violation> {
-        match std::mem::take(&mut self.partial) {
-            Partial::Nothing => Ok(input),
+        match partial {
             Partial::Head { bytes, count } => self.complete_head(bytes, count, input, recent, sink),
             Partial::Body { header, mut payload } => {
                 let length = self.admit(header)?;
@@ -158,7 +162,7 @@ impl Reader {
                 }
                 payload.extend_from_slice(now);
                 if payload.len() < length {
-                    self.partial = Partial::Body { header, payload };
+                    self.keep(Partial::Body { header, payload });
                 } else {
                     self.accept(header, &payload, recent, sink)?;
                 }
@@ -170,12 +174,11 @@ impl Reader {
                 if !expected.starts_with(now) {
                     // It was another text after all: from here on it is collected.
                     let payload = collected(&known.text.as_bytes()[..same], known.text.len());
-                    self.partial = Partial::Body { header, payload };
-                    return self.complete(input, recent, sink);
+                    return self.complete(Partial::Body { header, payload }, input, recent, sink);
                 }
                 if now.len() < expected.len() {
                     let same = same + now.len();
-                    self.partial = Partial::Known { header, known, same };
+                    self.keep(Partial::Known { header, known, same });
                 } else {
                     sink(Message::Text(&known.text, known.number));
                 }
@@ -197,7 +200,7 @@ impl Reader {
                 break header;
             }
             let Some((next, rest)) = input.split_first() else {
-                self.partial = Partial::Head { bytes, count };
+                self.keep(Partial::Head { bytes, count });
                 return Ok(&[]);
             };
             bytes[count] = *next;
@@ -278,7 +281,7 @@ impl Reader {
 
     fn finish(&mut self) {
         self.finished = true;
-        self.partial = Partial::Nothing;
+        self.partial = None;
         self.fragments = None;
     }
 }

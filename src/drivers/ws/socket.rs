@@ -55,7 +55,7 @@ pub struct Socket {
     clock: Clock,
     life: Life,
     /// What to tell at the next call, before reading on.
-    news: Option<Progress>,
+    news: Option<News>,
     /// Bytes that came together with the 101.
     early: Option<Box<Early>>,
 }
@@ -67,6 +67,22 @@ pub struct Early {
     pub at: Stamp,
     /// Which.
     pub bytes: Box<[u8]>,
+}
+
+/// What is told apart from reads and writes; a socket is small, as there are thousands.
+#[derive(Debug, Clone, Copy)]
+enum News {
+    Closing(Ended),
+    Ended(Ended),
+}
+
+impl From<News> for Progress {
+    fn from(news: News) -> Self {
+        match news {
+            News::Closing(ended) => Self::Closing(ended),
+            News::Ended(ended) => Self::Ended(ended),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -126,7 +142,7 @@ impl Socket {
     /// Writes what is due, reads once, and gives every whole message to `sink`.
     pub fn poll_drive(&mut self, cx: &mut Context<'_>, mut sink: impl FnMut(Stamp, Message<'_>)) -> Poll<Progress> {
         if let Some(news) = self.news.take() {
-            return Poll::Ready(news);
+            return Poll::Ready(news.into());
         }
         if let Life::Over(ended) = self.life {
             return Poll::Ready(Progress::Ended(ended));
@@ -167,8 +183,8 @@ impl Socket {
         let mut buffer = ReadBuf::new(&mut workplace.scratch);
         match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Err(e)) => Poll::Ready(self.end(broken(&e))),
-            Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(self.end(END_OF_STREAM)),
+            Poll::Ready(Err(e)) => Poll::Ready(Progress::Ended(self.end(broken(&e)))),
+            Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(Progress::Ended(self.end(END_OF_STREAM))),
             Poll::Ready(Ok(())) => {
                 let at = self.clock.now();
                 Poll::Ready(self.take_in(cx, at, buffer.filled(), &mut workplace.recent, sink))
@@ -191,7 +207,7 @@ impl Socket {
                 Message::Close { code, .. } if !matches!(life, Life::Leaving) => {
                     let reason = reason_of(code);
                     *life = Life::PeerClosing(reason);
-                    *news = Some(Progress::Closing(Ended { initiator: Initiator::Server, reason }));
+                    *news = Some(News::Closing(Ended { initiator: Initiator::Server, reason }));
                     writer.close_at_once(code);
                 }
                 _ => {}
@@ -217,11 +233,11 @@ impl Socket {
         };
         // A closing socket stays what it is: the violation only shortens it.
         let ended = self.end(Ended { initiator: Initiator::Server, reason });
-        self.news = Some(ended);
+        self.news = Some(News::Ended(ended));
     }
 
     /// Ends the socket: by the reason of a close that had begun, else as `seen`.
-    fn end(&mut self, seen: Ended) -> Progress {
+    fn end(&mut self, seen: Ended) -> Ended {
         let ended = match self.life {
             Life::Open => seen,
             // The write saw a reset; the read behind it may see a plain end of stream.
@@ -232,7 +248,7 @@ impl Socket {
             Life::Over(ended) => ended,
         };
         self.life = Life::Over(ended);
-        Progress::Ended(ended)
+        ended
     }
 }
 

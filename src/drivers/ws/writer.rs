@@ -12,8 +12,9 @@ use tokio::io::AsyncWrite;
 use super::frame::{Masks, Opcode, encode};
 
 /// Which frame is in writing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum InWriting {
+    #[default]
     Nothing,
     User,
     Pong,
@@ -23,17 +24,19 @@ enum InWriting {
 /// The writing side of one socket.
 #[derive(Debug)]
 pub struct Writer {
-    frame: Vec<u8>,
-    at: usize,
-    kind: InWriting,
+    /// What is unwritten; boxed, as there is seldom anything.
+    unwritten: Option<Box<Unwritten>>,
     masks: Masks,
-    waiting: Option<Box<Waiting>>,
     closing: bool,
 }
 
-/// Frames behind the one in writing; boxed, as there are seldom any.
+/// The frame in writing, and those behind it.
 #[derive(Debug, Default)]
-struct Waiting {
+struct Unwritten {
+    frame: Vec<u8>,
+    /// How much of it is written.
+    at: usize,
+    kind: InWriting,
     user: Option<Vec<u8>>,
     pong: Option<Vec<u8>>,
     close: Option<Vec<u8>>,
@@ -43,7 +46,7 @@ impl Writer {
     /// A writer with nothing to write.
     #[must_use]
     pub fn new(masks: Masks) -> Self {
-        Self { frame: Vec::new(), at: 0, kind: InWriting::Nothing, masks, waiting: None, closing: false }
+        Self { unwritten: None, masks, closing: false }
     }
 
     /// Takes a user's frame. False, and nothing taken, while the one before is unwritten or
@@ -53,27 +56,27 @@ impl Writer {
             return false;
         }
         let frame = encode(opcode, payload, self.masks.draw());
-        self.waiting().user = Some(frame);
+        self.unwritten().user = Some(frame);
         true
     }
 
     /// Whether a user's frame is not wholly written.
     #[must_use]
     pub fn has_user_frame(&self) -> bool {
-        self.kind == InWriting::User || self.waiting.as_ref().is_some_and(|w| w.user.is_some())
+        self.unwritten.as_ref().is_some_and(|u| u.kind == InWriting::User || u.user.is_some())
     }
 
     /// Whether there is nothing to write at all.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.kind == InWriting::Nothing && self.waiting.is_none()
+        self.unwritten.is_none()
     }
 
     /// Answers a ping; nothing once the close has begun.
     pub fn pong(&mut self, payload: &[u8]) {
         if !self.closing {
             let frame = encode(Opcode::Pong, payload, self.masks.draw());
-            self.waiting().pong = Some(frame);
+            self.unwritten().pong = Some(frame);
         }
     }
 
@@ -84,15 +87,15 @@ impl Writer {
             let payload = code.map(u16::to_be_bytes);
             let payload = payload.as_ref().map_or(&[][..], |bytes| &bytes[..]);
             let frame = encode(Opcode::Close, payload, self.masks.draw());
-            self.waiting().close = Some(frame);
+            self.unwritten().close = Some(frame);
         }
     }
 
     /// As [`close`](Self::close), but a user's frame of which nothing is written is dropped:
     /// the peer would not read it.
     pub fn close_at_once(&mut self, code: Option<u16>) {
-        if let Some(waiting) = &mut self.waiting {
-            waiting.user = None;
+        if let Some(unwritten) = &mut self.unwritten {
+            unwritten.user = None;
         }
         self.close(code);
     }
@@ -100,8 +103,7 @@ impl Writer {
     /// Drops everything: the stream takes no more bytes.
     pub fn give_up(&mut self) {
         self.closing = true;
-        self.rest();
-        self.waiting = None;
+        self.unwritten = None;
     }
 
     /// Writes until the stream takes no more, a user's frame is wholly written (true), or all is written.
@@ -109,42 +111,54 @@ impl Writer {
     /// # Errors
     /// Those of the stream.
     pub fn flush(&mut self, mut stream: Pin<&mut impl AsyncWrite>, cx: &mut Context<'_>) -> io::Result<bool> {
-        loop {
-            if self.kind == InWriting::Nothing && !self.next() {
-                return Ok(false);
+        while let Some(unwritten) = &mut self.unwritten {
+            if unwritten.kind == InWriting::Nothing && !unwritten.next() {
+                self.unwritten = None;
+                break;
             }
-            while let Some(rest) = self.frame.get(self.at..).filter(|rest| !rest.is_empty()) {
+            while let Some(rest) = unwritten.frame.get(unwritten.at..).filter(|rest| !rest.is_empty()) {
                 match stream.as_mut().poll_write(cx, rest) {
                     Poll::Pending => return Ok(false),
                     Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                    Poll::Ready(Ok(written)) => self.at += written,
+                    Poll::Ready(Ok(written)) => unwritten.at += written,
                     Poll::Ready(Err(e)) => return Err(e),
                 }
             }
             if stream.as_mut().poll_flush(cx)?.is_pending() {
                 return Ok(false);
             }
-            if self.rest() == InWriting::User {
+            if unwritten.rest() == InWriting::User {
+                if unwritten.is_empty() {
+                    self.unwritten = None;
+                }
                 return Ok(true);
             }
         }
+        Ok(false)
+    }
+
+    fn unwritten(&mut self) -> &mut Unwritten {
+        self.unwritten.get_or_insert_default()
+    }
+}
+
+impl Unwritten {
+    /// Whether no frame waits behind the one in writing.
+    fn is_empty(&self) -> bool {
+        self.user.is_none() && self.pong.is_none() && self.close.is_none()
     }
 
     /// Ends the frame in writing and gives its memory back.
     fn rest(&mut self) -> InWriting {
         self.frame = Vec::new();
         self.at = 0;
-        std::mem::replace(&mut self.kind, InWriting::Nothing)
+        std::mem::take(&mut self.kind)
     }
 
     /// Moves the next waiting frame into writing: pong, then user, then close.
     fn next(&mut self) -> bool {
-        let Some(waiting) = &mut self.waiting else { return false };
-        let order = [
-            (&mut waiting.pong, InWriting::Pong),
-            (&mut waiting.user, InWriting::User),
-            (&mut waiting.close, InWriting::Close),
-        ];
+        let order =
+            [(&mut self.pong, InWriting::Pong), (&mut self.user, InWriting::User), (&mut self.close, InWriting::Close)];
         for (frame, kind) in order {
             if let Some(frame) = frame.take() {
                 self.frame = frame;
@@ -152,11 +166,6 @@ impl Writer {
                 return true;
             }
         }
-        self.waiting = None;
         false
-    }
-
-    fn waiting(&mut self) -> &mut Waiting {
-        self.waiting.get_or_insert_default()
     }
 }
