@@ -2,17 +2,19 @@
 //! readable sockets wait to be read.
 //!
 //! The verdict is pure ([`Judge`]); the read delay is measured by a [`Probe`]: a thread writes
-//! into a socket pair fifty times a second, and a task of the runtime, which waits for its turn
-//! like every user's task, reads it. What is written is the time at which it was due, so that a
+//! into a socket pair fifty times a second, and a task beside the users, which waits for its turn
+//! like every user's task, reads it; one pair for each runtime that users live on. What is written is the time at which it was due, so that a
 //! process that is kept from running altogether shows as well.
 
 use std::io::Write as _;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use strum::EnumCount;
 use tokio::io::AsyncReadExt as _;
+use tokio::runtime::Handle;
 
 use crate::chat::SaturationReason;
 use crate::clock::{Clock, Stamp};
@@ -117,7 +119,7 @@ fn run_of_bad(in_a_row: &mut u32, bad: bool) -> Duration {
 #[derive(Debug)]
 pub struct Probe {
     counts: Arc<Counts>,
-    reader: tokio::task::JoinHandle<()>,
+    readers: Vec<tokio::task::JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -127,40 +129,52 @@ struct Counts {
     stop: AtomicBool,
 }
 
+/// The writing end of one socket pair, and when it is to be written to next.
+struct Pulse {
+    near: UnixStream,
+    due: Stamp,
+}
+
+impl Pulse {
+    /// Writes what is due by `now`. A full pipe means that nothing is read: what waits in it, and
+    /// here, tells so later.
+    fn beat(&mut self, now: Stamp) {
+        self.due = self.due.max(Stamp(now.0.saturating_sub(Stamp::default().plus(MISSED).0)));
+        while self.due <= now && self.near.write(&self.due.0.to_le_bytes()).is_ok() {
+            self.due = self.due.plus(SAMPLE);
+        }
+    }
+}
+
 impl Probe {
-    /// Starts measuring, on the current runtime.
+    /// Starts measuring on each of `runtimes`, or on the current one where there are none.
     ///
     /// # Errors
     /// Where the system gives no socket pair or thread.
-    pub fn start(clock: Clock) -> std::io::Result<Self> {
+    pub fn start(clock: Clock, runtimes: &[Handle]) -> std::io::Result<Self> {
         let counts = Arc::new(Counts::default());
-        let (mut near, far) = std::os::unix::net::UnixStream::pair()?;
-        near.set_nonblocking(true)?;
-        far.set_nonblocking(true)?;
-        let mut far = tokio::net::UnixStream::from_std(far)?;
+        let current = Handle::current();
+        let runtimes = if runtimes.is_empty() { std::slice::from_ref(&current) } else { runtimes };
+        let (mut pulses, mut readers) = (Vec::new(), Vec::new());
+        for runtime in runtimes {
+            let (near, far) = UnixStream::pair()?;
+            near.set_nonblocking(true)?;
+            far.set_nonblocking(true)?;
+            pulses.push(Pulse { near, due: clock.now() });
+            let _there = runtime.enter();
+            let far = tokio::net::UnixStream::from_std(far)?;
+            readers.push(runtime.spawn(read(far, clock, Arc::clone(&counts))));
+        }
         let theirs = Arc::clone(&counts);
         std::thread::Builder::new().name("read-delay".to_owned()).spawn(move || {
-            let mut due = clock.now();
             while !theirs.stop.load(Ordering::Relaxed) {
                 let now = clock.now();
-                due = due.max(Stamp(now.0.saturating_sub(Stamp::default().plus(MISSED).0)));
-                // A full pipe means that nothing is read: what waits in it, and here, tells so later.
-                while due <= now && near.write(&due.0.to_le_bytes()).is_ok() {
-                    due = due.plus(SAMPLE);
-                }
-                std::thread::sleep(due.since(clock.now()).clamp(Duration::from_millis(1), SAMPLE));
+                pulses.iter_mut().for_each(|pulse| pulse.beat(now));
+                let next = pulses.iter().map(|pulse| pulse.due).min().unwrap_or(now);
+                std::thread::sleep(next.since(clock.now()).clamp(Duration::from_millis(1), SAMPLE));
             }
         })?;
-        let ours = Arc::clone(&counts);
-        let reader = tokio::spawn(async move {
-            let mut bytes = [0; 8];
-            while far.read_exact(&mut bytes).await.is_ok() {
-                let waited = clock.now().since(Stamp(u64::from_le_bytes(bytes)));
-                ours.total.fetch_add(1, Ordering::Relaxed);
-                ours.over.fetch_add(u64::from(waited > LIMIT), Ordering::Relaxed);
-            }
-        });
-        Ok(Self { counts, reader })
+        Ok(Self { counts, readers })
     }
 
     /// The delays since the last call.
@@ -176,7 +190,17 @@ impl Probe {
 impl Drop for Probe {
     fn drop(&mut self) {
         self.counts.stop.store(true, Ordering::Relaxed);
-        self.reader.abort();
+        self.readers.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+/// Waits for its turn like every user's task, and counts how long that took.
+async fn read(mut far: tokio::net::UnixStream, clock: Clock, counts: Arc<Counts>) {
+    let mut bytes = [0; 8];
+    while far.read_exact(&mut bytes).await.is_ok() {
+        let waited = clock.now().since(Stamp(u64::from_le_bytes(bytes)));
+        counts.total.fetch_add(1, Ordering::Relaxed);
+        counts.over.fetch_add(u64::from(waited > LIMIT), Ordering::Relaxed);
     }
 }
 
@@ -229,7 +253,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_runtime_that_is_kept_busy_reads_late() {
-        let probe = Probe::start(Clock::start()).unwrap();
+        let probe = Probe::start(Clock::start(), &[]).unwrap();
         let seen = samples_around(&probe, || {
             let until = std::time::Instant::now() + LIMIT * 5;
             while std::time::Instant::now() < until {
@@ -259,7 +283,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_idle_runtime_reads_at_once() {
-        let probe = Probe::start(Clock::start()).unwrap();
+        let probe = Probe::start(Clock::start(), &[]).unwrap();
         let seen = samples_around(&probe, || {}).await;
         // On a machine that is busy with other things, not all.
         assert!(seen.total >= 25 && seen.over <= 10, "{seen:?}");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::books::Books;
@@ -17,6 +18,7 @@ use crate::drivers::Driver as _;
 use crate::drivers::plenary::Plenary;
 use crate::error::StartError;
 use crate::exposition::{self, Exposition};
+use crate::fleet::lanes::Lanes;
 use crate::fleet::ramp::is_hopeless;
 use crate::metrics::Metrics;
 use crate::report::forecast::{Forecast, Load};
@@ -43,10 +45,18 @@ pub(super) struct Hold {
 
 impl Hold {
     /// Everything up to the first connection. `several`: whether others go on beside it.
-    pub(super) async fn prepare(run: Run, clock: Clock, console: &Console, several: bool) -> Result<Self, StartError> {
+    pub(super) async fn prepare(
+        run: Run,
+        clock: Clock,
+        lanes: Lanes,
+        console: &Console,
+        several: bool,
+    ) -> Result<Self, StartError> {
         let Run { target, plenary, plan } = run;
         let slug: Arc<str> = plenary.as_str().into();
-        let metrics = Arc::new(Metrics::new().map_err(|e| StartError::environment("the metrics", e.to_string()))?);
+        let metrics = Arc::new(
+            Metrics::of(&runtimes(&lanes)).map_err(|e| StartError::environment("the metrics", e.to_string()))?,
+        );
         metrics.run_info(plan.report.run_id.as_str(), &slug, &plan.crowd.shard.to_string());
         let mut cache = Cache::open(plan.crowd.cache.clone(), target.to_string()).await?;
         let password = cache.password(plan.crowd.password.clone()).await?;
@@ -55,7 +65,7 @@ impl Hold {
         let driver = assemble::driver(&target, &slug, &plan.connection, clock, probe, console.tracing.header())?;
         let chats = console.tracing.chats(assemble::shard_seed(&plan));
         let world = assemble::world(&plan, driver, clock, Arc::clone(&metrics), &mut cache, password, chats)?;
-        let rig = Arc::new(Rig::new(world, plan));
+        let rig = Arc::new(Rig::new(world, plan, lanes));
         metrics.open_books(Arc::new(Books(Arc::clone(&rig.world))));
         let over = CancellationToken::new();
         let exposition = exposition::serve(rig.plan.report.metrics_listen, metrics, rig.readiness(), over.clone())
@@ -149,6 +159,11 @@ impl Hold {
             exposition.stopped().await;
         }
     }
+}
+
+/// The runtime of whoever asks, and those of the users.
+fn runtimes(lanes: &Lanes) -> Vec<Handle> {
+    Handle::try_current().into_iter().chain(lanes.handles().iter().cloned()).collect()
 }
 
 /// What a plan asks of the machine.

@@ -27,6 +27,7 @@ use crate::drivers::Driver;
 use crate::error::StartError;
 use crate::exposition::Readiness;
 use crate::fleet::dispatch::Dispatcher;
+use crate::fleet::lanes::Lanes;
 use crate::fleet::ramp::Fleet;
 use crate::report::verdict::End;
 use crate::saturation::{Judge, Probe};
@@ -46,16 +47,18 @@ pub(super) struct Rig<D: Driver> {
     pub(super) course: Arc<Mutex<Course>>,
     pub(super) judge: Arc<Mutex<Judge>>,
     fleet: Fleet<D>,
+    lanes: Lanes,
     /// Ends the keepers, after the users.
     over: CancellationToken,
 }
 
 impl<D: Driver> Rig<D> {
-    pub(super) fn new(world: World<D>, plan: Plan) -> Self {
+    pub(super) fn new(world: World<D>, plan: Plan, lanes: Lanes) -> Self {
         let world = Arc::new(world);
         Self {
             course: Arc::new(Mutex::new(Course::begin(&world))),
-            fleet: Fleet::new(Arc::clone(&world)),
+            fleet: Fleet::new(Arc::clone(&world)).on(lanes.clone()),
+            lanes,
             world,
             plan: Arc::new(plan),
             judge: Arc::default(),
@@ -101,7 +104,7 @@ impl<D: Driver> Rig<D> {
 
     fn keepers(&self, console: &Console, view: View<D>) -> Result<Vec<JoinHandle<()>>, StartError> {
         let world = || Arc::clone(&self.world);
-        let probe = Probe::start(self.world.clock)
+        let probe = Probe::start(self.world.clock, self.lanes.handles())
             .map_err(|e| StartError::environment("the read-delay probe", e.to_string()))?;
         let (probe, judge, over) = (Arc::new(probe), Arc::clone(&self.judge), self.over.clone());
         let (metrics, logs) = (Arc::clone(&self.world.metrics), console.logs.clone());

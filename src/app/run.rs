@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::plan::{Logging, Plan, Run};
 use crate::config::value;
 use crate::error::{ExitCode, StartError};
+use crate::fleet::lanes::Running;
 use crate::report::machine::Machine;
 use crate::report::summary::Summary;
 use crate::report::words;
@@ -93,10 +94,11 @@ pub(super) async fn hold(runs: Vec<Run>, console: &Console) -> Result<Vec<Summar
     // First of all: from here on a signal is a wish, and not the end of the process.
     let signals = Signals::listen()?;
     limits::raise_open_files();
+    let running = Running::start().map_err(|e| StartError::environment("the threads of the users", e.to_string()))?;
     let (clock, several) = (Clock::start(), runs.len() > 1);
     let mut holds = Vec::new();
     for run in runs {
-        holds.push(Hold::prepare(run, clock, console, several).await?);
+        holds.push(Hold::prepare(run, clock, running.lanes(), console, several).await?);
     }
     let mut machine = Machine::read();
     for hold in &holds {

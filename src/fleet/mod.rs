@@ -3,5 +3,6 @@
 
 pub mod desk;
 pub mod dispatch;
+pub mod lanes;
 pub mod ramp;
 pub mod roster;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
+use super::lanes::Lanes;
 use crate::chat::{Failure, FailureKind, UserIndex};
 use crate::drivers::Driver;
 use crate::user::{World, live};
@@ -21,14 +22,21 @@ const LOOK: Duration = Duration::from_millis(50);
 pub struct Fleet<D> {
     world: Arc<World<D>>,
     lives: TaskTracker,
+    lanes: Lanes,
     ramped: Arc<AtomicBool>,
 }
 
 impl<D: Driver> Fleet<D> {
-    /// A fleet of which nobody has started.
+    /// A fleet of which nobody has started; its users live on the runtime that starts them.
     #[must_use]
     pub fn new(world: Arc<World<D>>) -> Self {
-        Self { world, lives: TaskTracker::new(), ramped: Arc::default() }
+        Self { world, lives: TaskTracker::new(), lanes: Lanes::default(), ramped: Arc::default() }
+    }
+
+    /// The same fleet, whose users live on `lanes`.
+    #[must_use]
+    pub fn on(self, lanes: Lanes) -> Self {
+        Self { lanes, ..self }
     }
 
     /// Set once every user was started and its first attempt is over, well or badly.
@@ -46,7 +54,7 @@ impl<D: Driver> Fleet<D> {
             return Ok(());
         }
         let (tell, heard) = oneshot::channel();
-        self.lives.spawn(live(Arc::clone(&self.world), UserIndex(0), Some(tell)));
+        self.start(UserIndex(0), Some(tell));
         match tokio::time::timeout(FIRST_USER_TIMEOUT, heard).await {
             Ok(Ok(Err(failure))) if is_hopeless(failure.kind) => Err(failure),
             // Connected, or a trouble that may pass, or a stop.
@@ -66,7 +74,7 @@ impl<D: Driver> Fleet<D> {
                 () = self.world.stopping.cancelled() => return,
                 () = tokio::time::sleep_until(at) => {}
             }
-            self.lives.spawn(live(Arc::clone(&self.world), UserIndex(user), None));
+            self.start(UserIndex(user), None);
         }
         while self.world.debuts.load(Ordering::Relaxed) < users as usize {
             tokio::select! {
@@ -76,6 +84,10 @@ impl<D: Driver> Fleet<D> {
             }
         }
         self.ramped.store(true, Ordering::Relaxed);
+    }
+
+    fn start(&self, user: UserIndex, tell: Option<oneshot::Sender<Result<(), Failure>>>) {
+        self.lanes.spawn(&self.lives, user, live(Arc::clone(&self.world), user, tell));
     }
 
     /// Waits until every user's task and breakout has ended, at most `patience`. True if all did.

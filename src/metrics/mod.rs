@@ -51,6 +51,7 @@ use snapshot::{LedgerSnapshot, PresenceSnapshot, Source, UsersSnapshot};
 use spans::{Spans, SpansCollector};
 use stages::Stages;
 use tally::Tally;
+use tokio::runtime::Handle;
 
 /// The families could not be registered or encoded: a defect of soakrig, shown at the start.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +95,14 @@ impl Metrics {
     /// # Errors
     /// Where two families clash: a defect, which a test excludes.
     pub fn new() -> Result<Self, MetricsError> {
+        Self::of(&Handle::try_current().into_iter().collect::<Vec<_>>())
+    }
+
+    /// Registers every family, with the figures of these runtimes.
+    ///
+    /// # Errors
+    /// Where two families clash: a defect, which a test excludes.
+    pub fn of(runtimes: &[Handle]) -> Result<Self, MetricsError> {
         let hot = Hot::new()?;
         let metrics = Self {
             registry: Registry::new(),
@@ -120,12 +129,12 @@ impl Metrics {
             logs_suppressed: Tally::new(&families::LOGS_SUPPRESSED, |()| true)?,
             spans: Spans::default(),
         };
-        metrics.register()?;
+        metrics.register(runtimes)?;
         metrics.begin_at_zero();
         Ok(metrics)
     }
 
-    fn register(&self) -> Result<(), MetricsError> {
+    fn register(&self, runtimes: &[Handle]) -> Result<(), MetricsError> {
         let build_info = IntGaugeVec::new(opts(&families::BUILD_INFO), &families::BUILD_INFO.label_names())?;
         build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let mut collectors: Vec<Box<dyn Collector>> = vec![
@@ -153,8 +162,8 @@ impl Metrics {
             Box::new(SpansCollector::new(self.spans.clone())?),
             Box::new(ProcessCollector::new()?),
         ];
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            collectors.push(Box::new(RuntimeCollector::new(runtime)?));
+        if !runtimes.is_empty() {
+            collectors.push(Box::new(RuntimeCollector::new(runtimes.to_vec())?));
         }
         for collector in collectors {
             self.registry.register(collector)?;

@@ -1,0 +1,139 @@
+//! The threads that users live on: one for each processor, each with a runtime of its own.
+//!
+//! On a runtime whose threads share their work, every few reads one thread wakes another, which
+//! takes half of what is to be done and goes to sleep again: a third of what a delivery costs
+//! (`docs/decisions/0007-broadcasts-and-wakers.md`). Users are many and alike, and so are spread
+//! evenly once and for all. Everything that is not a user's (schedule, verdicts, metrics) stays
+//! where it was started, and is not kept waiting by reads.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+use crate::chat::UserIndex;
+
+/// How long a lane waits at its end for blocking calls (name lookups).
+const SHUTDOWN: Duration = Duration::from_secs(2);
+
+/// Where users live: on lanes, or on the runtime of whoever starts them.
+#[derive(Debug, Clone, Default)]
+pub struct Lanes(Arc<[Handle]>);
+
+impl Lanes {
+    /// The runtimes.
+    #[must_use]
+    pub fn handles(&self) -> &[Handle] {
+        &self.0
+    }
+
+    /// Starts a user's life on the user's lane.
+    pub fn spawn<F>(&self, lives: &TaskTracker, user: UserIndex, life: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        match self.0.get(user.get() % self.0.len().max(1)) {
+            Some(lane) => lives.spawn_on(life, lane),
+            None => lives.spawn(life),
+        };
+    }
+}
+
+/// Running lanes. Dropping it ends their threads, and whatever still lives there.
+#[derive(Debug)]
+pub struct Running {
+    lanes: Lanes,
+    threads: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Running {
+    /// Starts as many lanes as this process may use processors.
+    ///
+    /// # Errors
+    /// Where the system gives no thread or no descriptors for one.
+    pub fn start() -> io::Result<Self> {
+        let count = std::thread::available_parallelism()?.get();
+        let mut handles = Vec::with_capacity(count);
+        let mut threads = Vec::with_capacity(count);
+        for _ in 0..count {
+            let runtime = Builder::new_current_thread().enable_all().thread_name("soakrig-user").build()?;
+            handles.push(runtime.handle().clone());
+            let (end, ended) = oneshot::channel::<()>();
+            let thread = std::thread::Builder::new().name("soakrig-users".to_owned()).spawn(move || {
+                // An error is an end as well: whoever could say so is gone.
+                let _ = runtime.block_on(ended);
+                runtime.shutdown_timeout(SHUTDOWN);
+            })?;
+            threads.push((end, thread));
+        }
+        Ok(Self { lanes: Lanes(handles.into()), threads })
+    }
+
+    /// The lanes.
+    #[must_use]
+    pub fn lanes(&self) -> Lanes {
+        self.lanes.clone()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let threads: Vec<_> = self.threads.drain(..).map(|(_end, thread)| thread).collect();
+        for thread in threads {
+            // A lane's panic was told where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn users_are_spread_evenly_and_stay_where_they_are() {
+        let running = Running::start().unwrap();
+        let lanes = running.lanes();
+        let lives = TaskTracker::new();
+        let seen = Arc::new(Mutex::new(HashSet::new()));
+        for user in 0..64 {
+            let seen = Arc::clone(&seen);
+            lanes.spawn(&lives, UserIndex(user), async move {
+                let begun = std::thread::current().id();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                assert_eq!(std::thread::current().id(), begun);
+                seen.lock().unwrap().insert(begun);
+            });
+        }
+        lives.close();
+        lives.wait().await;
+        assert_eq!(seen.lock().unwrap().len(), lanes.handles().len());
+        assert!(!seen.lock().unwrap().contains(&std::thread::current().id()));
+    }
+
+    #[tokio::test]
+    async fn who_still_lives_on_a_lane_ends_with_it() {
+        let running = Running::start().unwrap();
+        let lives = TaskTracker::new();
+        running.lanes().spawn(&lives, UserIndex(0), std::future::pending());
+        assert_eq!(lives.len(), 1);
+        drop(running);
+        assert!(lives.is_empty());
+    }
+
+    #[tokio::test]
+    async fn without_lanes_a_user_lives_here() {
+        let (lives, here) = (TaskTracker::new(), std::thread::current().id());
+        Lanes::default().spawn(&lives, UserIndex(3), async move { assert_eq!(std::thread::current().id(), here) });
+        lives.close();
+        lives.wait().await;
+    }
+}
