@@ -1,8 +1,8 @@
 //! The threads that users live on: one for each processor, each with a runtime of its own.
 //!
 //! On a runtime whose threads share their work, every few reads one thread wakes another, which
-//! takes half of what is to be done and goes to sleep again: a third of what a delivery costs
-//! (`docs/decisions/0007-broadcasts-and-wakers.md`). Users are many and alike, and so are spread
+//! takes half of what is to be done and goes to sleep again: much of what a delivery costs
+//! (`docs/decisions/0008-users-live-on-lanes.md`). Users are many and alike, and so are spread
 //! evenly once and for all. Everything that is not a user's (schedule, verdicts, metrics) stays
 //! where it was started, and is not kept waiting by reads.
 

@@ -192,11 +192,11 @@ families! {
     PROCESS_THREADS = Gauge "process_threads" []
         "Number of OS threads in the process.";
     TOKIO_WORKERS = Gauge "tokio_workers" []
-        "Worker threads of the async runtime.";
+        "Worker threads of the async runtimes, and threads that users live on.";
     TOKIO_ALIVE_TASKS = Gauge "tokio_alive_tasks" []
-        "Tasks of the async runtime that have not ended.";
+        "Tasks of the async runtimes that have not ended.";
     TOKIO_GLOBAL_QUEUE_DEPTH = Gauge "tokio_global_queue_depth" []
-        "Tasks that wait in the async runtime's shared queue.";
+        "Tasks that wait in the shared queues of the async runtimes.";
     TOKIO_WORKER_BUSY = Counter "tokio_worker_busy_seconds_total" [described("worker", "the worker's number, from 0")]
         "Time that a worker thread spent on tasks rather than waiting.";
 }
