@@ -177,6 +177,28 @@ async fn delays_come_late_and_say_whether_they_were_overtaken() {
     }
 }
 
+/// Where most chats are dropped, one that waited in vain to be overtaken is often itself what
+/// overtakes another.
+#[tokio::test]
+async fn whoever_waited_in_vain_to_be_overtaken_overtakes_others() {
+    let ms = std::time::Duration::from_millis;
+    let chat = ChatKnobs {
+        drop: dose("60%"),
+        reorder: dose("50%"),
+        reorder_wait: ms(10),
+        delay: dose("60%"),
+        delay_min: ms(5),
+        delay_max: ms(400),
+        ..ChatKnobs::default()
+    };
+    let (seen, counts, injections) = run(chat).await;
+    let count = |fault: &str| counts.injected[fault];
+    assert!(count("reorder_missed") > 40);
+    let reordered = count("reorder") + count("overtaken");
+    assert_eq!(seen, Seen { intact: EXPECTED - count("drop"), reordered, ..Seen::default() });
+    assert_eq!(injections.iter().filter(|it| it.overtaken).count() as u64, reordered);
+}
+
 #[tokio::test]
 async fn damage_is_seen_as_damage() {
     let chat = ChatKnobs {

@@ -111,12 +111,11 @@ impl Deliveries {
             self.write(&held);
             if held.strike.fault == Fault::Reorder {
                 self.desk.injected.one(Fault::ReorderMissed);
-            } else {
-                if held.strike.overtaken.load(Ordering::Acquire) && held.peer.ended().is_none() {
-                    self.desk.injected.one(Fault::Overtaken);
-                }
-                self.went(&held.peer, held.sender, held.chat);
+            } else if held.strike.overtaken.load(Ordering::Acquire) && held.peer.ended().is_none() {
+                self.desk.injected.one(Fault::Overtaken);
             }
+            // It goes before whatever of its sender waits longer.
+            self.went(&held.peer, held.sender, held.chat);
         }
     }
 
