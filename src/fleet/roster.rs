@@ -105,7 +105,8 @@ impl Roster {
         let Some(word) = self.stirred.get(user.get() / BITS) else { return false };
         let was_stirred = word.load(Ordering::Acquire) & bit(user) != 0;
         if was_stirred {
-            word.fetch_and(!bit(user), Ordering::Relaxed);
+            // Whatever a stir announced that came since that look is seen as well.
+            word.fetch_and(!bit(user), Ordering::Acquire);
         }
         was_stirred
     }
