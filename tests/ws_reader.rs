@@ -6,6 +6,7 @@ mod readers;
 use proptest::prelude::*;
 use readers::frames::{End, LIMIT, Owned, agree, ours, read_up_to};
 use soakrig::drivers::ws::frame::Violation;
+use soakrig::drivers::ws::kept::Room;
 use soakrig::drivers::ws::reader::{Message, Reader};
 use soakrig::drivers::ws::recent::Recent;
 
@@ -155,6 +156,32 @@ fn memory_of_a_large_frame_is_given_back() {
         reader.feed(piece, &mut recent, |message| whole += usize::from(matches!(message, Message::Text(..)))).unwrap();
     }
     assert_eq!((whole, reader.held()), (1, 0));
+}
+
+#[test]
+fn what_is_unfinished_on_all_sockets_together_is_bounded() {
+    static ROOM: Room = Room::new(1_000_000);
+    let beginning = [&[0x82, 127][..], &300_000_u64.to_be_bytes(), &[7; 1_000]].concat();
+    let fragment = [&[0x02, 126][..], &1_000_u16.to_be_bytes(), &[7; 1_000]].concat();
+    let mut recent = Recent::default();
+    let mut readers: Vec<Reader> = (0..5).map(|_| Reader::within(1 << 20, &ROOM)).collect();
+    let mut begin = |readers: &mut [Reader], nth: usize, bytes: &[u8]| readers[nth].feed(bytes, &mut recent, |_| {});
+    for nth in 0..3 {
+        assert_eq!(begin(&mut readers, nth, &beginning), Ok(()));
+    }
+    assert_eq!(ROOM.left(), 100_000);
+    assert_eq!(begin(&mut readers, 3, &beginning), Err(Violation::TooLarge));
+    assert_eq!((readers[3].held(), ROOM.left()), (0, 100_000), "whoever is refused holds nothing");
+    // A message of many fragments needs room as it grows, and there is an end to that, too.
+    let more = [&[0x00, 126][..], &1_000_u16.to_be_bytes(), &[7; 1_000]].concat();
+    assert_eq!(begin(&mut readers, 4, &fragment), Ok(()));
+    let taken = (0..200).take_while(|_| begin(&mut readers, 4, &more).is_ok()).count();
+    assert!((50..100).contains(&taken), "{taken} fragments");
+    // A whole frame needs no room, and the end of a long one gives its room back.
+    assert_eq!(begin(&mut readers, 0, &[7; 299_000]), Ok(()));
+    assert_eq!(ROOM.left(), 400_000);
+    drop(readers);
+    assert_eq!(ROOM.left(), 1_000_000);
 }
 
 #[test]

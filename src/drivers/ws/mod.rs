@@ -9,6 +9,7 @@
 //! | [`faults`] | errors of the system and of libraries as failure kinds |
 //! | [`handshake`] | the upgrade, up to the 101 |
 //! | [`frame`] | one frame's header, and frames as we write them |
+//! | [`kept`] | messages that have not come whole, and the room they share |
 //! | [`reader`] | bytes in, whole messages out |
 //! | [`recent`] | texts that were read a moment ago |
 //! | [`writer`] | one frame in writing at a time |
@@ -18,6 +19,7 @@ pub mod dial;
 pub mod faults;
 pub mod frame;
 pub mod handshake;
+pub mod kept;
 pub mod reader;
 pub mod recent;
 pub mod socket;

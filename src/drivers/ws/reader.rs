@@ -7,11 +7,8 @@
 //! knows is not even kept: it is compared as it arrives.
 
 use super::frame::{HEADER_LIMIT, Header, Opcode, Violation};
+use super::kept::{Kept, PROCESS, Room};
 use super::recent::{Large, Recent, TextNumber};
-
-/// How much is reserved at once for a frame that has not come yet; a server can announce
-/// gigabytes in ten bytes.
-const RESERVE_LIMIT: usize = 1 << 20;
 
 /// A whole message, borrowed from where it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +34,7 @@ pub enum Message<'a> {
 #[derive(Debug)]
 pub struct Reader {
     limit: usize,
+    room: &'static Room,
     /// Boxed as well: with thousands of sockets, what is looked at for every read has to be small.
     partial: Option<Box<Partial>>,
     /// A message in fragments whose last has not come; boxed, as it is rare.
@@ -50,7 +48,7 @@ enum Partial {
     /// Not even the header is whole.
     Head { bytes: [u8; HEADER_LIMIT], count: usize },
     /// The header, and a part of the payload.
-    Body { header: Header, payload: Vec<u8> },
+    Body { header: Header, payload: Kept },
     /// The header of a text whose first `same` bytes are those of a text that is known.
     Known { header: Header, known: Large, same: usize },
 }
@@ -58,16 +56,23 @@ enum Partial {
 #[derive(Debug)]
 struct Fragments {
     text: bool,
-    bytes: Vec<u8>,
-    /// How many of `bytes` are known to be UTF-8.
+    kept: Kept,
+    /// How many of its bytes are known to be UTF-8.
     valid: usize,
 }
 
 impl Reader {
-    /// A reader that refuses messages of more than `limit` bytes.
+    /// A reader that refuses messages of more than `limit` bytes, and whatever is beyond the room
+    /// that all readers of the process share.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { limit, partial: None, fragments: None, finished: false }
+        Self::within(limit, &PROCESS)
+    }
+
+    /// A reader that refuses messages of more than `limit` bytes, and whatever is beyond `room`.
+    #[must_use]
+    pub fn within(limit: usize, room: &'static Room) -> Self {
+        Self { limit, room, partial: None, fragments: None, finished: false }
     }
 
     /// Reads on, and gives every message that is whole now to `sink`. Texts are looked up in
@@ -93,7 +98,7 @@ impl Reader {
     pub fn held(&self) -> usize {
         let partial =
             if let Some(Partial::Body { payload, .. }) = self.partial.as_deref() { payload.capacity() } else { 0 };
-        partial + self.fragments.as_ref().map_or(0, |f| f.bytes.capacity())
+        partial + self.fragments.as_ref().map_or(0, |f| f.kept.capacity())
     }
 
     fn read(
@@ -135,9 +140,16 @@ impl Reader {
         }
         self.keep(match recent.begins(input, length).filter(|_| header.fin && header.opcode == Opcode::Text) {
             Some(known) => Partial::Known { header, known, same: input.len() },
-            None => Partial::Body { header, payload: collected(input, length) },
+            None => Partial::Body { header, payload: self.collect(input, length)? },
         });
         Ok(&[])
+    }
+
+    /// The beginning of a payload of `length` bytes, with room for the rest of it.
+    fn collect(&self, beginning: &[u8], length: usize) -> Result<Kept, Violation> {
+        let mut payload = Kept::new(self.room);
+        payload.add(beginning, length)?;
+        Ok(payload)
     }
 
     fn keep(&mut self, partial: Partial) {
@@ -156,15 +168,12 @@ impl Reader {
             Partial::Head { bytes, count } => self.complete_head(bytes, count, input, recent, sink),
             Partial::Body { header, mut payload } => {
                 let length = self.admit(header)?;
-                let (now, rest) = input.split_at(length.saturating_sub(payload.len()).min(input.len()));
-                if length <= RESERVE_LIMIT {
-                    payload.reserve_exact(length - payload.len());
-                }
-                payload.extend_from_slice(now);
-                if payload.len() < length {
+                let (now, rest) = input.split_at(length.saturating_sub(payload.bytes().len()).min(input.len()));
+                payload.add(now, length)?;
+                if payload.bytes().len() < length {
                     self.keep(Partial::Body { header, payload });
                 } else {
-                    self.accept(header, &payload, recent, sink)?;
+                    self.accept(header, payload.bytes(), recent, sink)?;
                 }
                 Ok(rest)
             }
@@ -173,7 +182,7 @@ impl Reader {
                 let (now, rest) = input.split_at(expected.len().min(input.len()));
                 if !expected.starts_with(now) {
                     // It was another text after all: from here on it is collected.
-                    let payload = collected(&known.text.as_bytes()[..same], known.text.len());
+                    let payload = self.collect(&known.text.as_bytes()[..same], known.text.len())?;
                     return self.complete(Partial::Body { header, payload }, input, recent, sink);
                 }
                 if now.len() < expected.len() {
@@ -220,7 +229,7 @@ impl Reader {
             (Opcode::Text | Opcode::Binary, Some(_)) => {
                 return Err(Violation::Protocol("new message inside a fragmented one"));
             }
-            (Opcode::Continuation, Some(fragments)) => fragments.bytes.len(),
+            (Opcode::Continuation, Some(fragments)) => fragments.kept.bytes().len(),
             _ => 0,
         };
         if !header.opcode.is_control() && before.saturating_add(length) > self.limit {
@@ -255,8 +264,9 @@ impl Reader {
                 sink(Message::Close { code, reason });
             }
             first @ (Opcode::Text | Opcode::Binary) => {
-                let mut fragments =
-                    Box::new(Fragments { text: first == Opcode::Text, bytes: payload.to_vec(), valid: 0 });
+                let mut kept = Kept::new(self.room);
+                kept.add(payload, 0)?;
+                let mut fragments = Box::new(Fragments { text: first == Opcode::Text, kept, valid: 0 });
                 fragments.check(false)?;
                 self.fragments = Some(fragments);
             }
@@ -267,14 +277,14 @@ impl Reader {
 
     fn go_on(&mut self, last: bool, payload: &[u8], sink: &mut impl FnMut(Message<'_>)) -> Result<(), Violation> {
         let Some(mut fragments) = self.fragments.take() else { return Ok(()) };
-        fragments.bytes.extend_from_slice(payload);
+        fragments.kept.add(payload, 0)?;
         fragments.check(last)?;
         if !last {
             self.fragments = Some(fragments);
         } else if fragments.text {
-            sink(Message::Text(utf8(&fragments.bytes)?, TextNumber::NONE));
+            sink(Message::Text(utf8(fragments.kept.bytes())?, TextNumber::NONE));
         } else {
-            sink(Message::Binary(&fragments.bytes));
+            sink(Message::Binary(fragments.kept.bytes()));
         }
         Ok(())
     }
@@ -292,20 +302,13 @@ impl Fragments {
         if !self.text {
             return Ok(());
         }
-        match std::str::from_utf8(&self.bytes[self.valid..]) {
-            Ok(_) => self.valid = self.bytes.len(),
+        match std::str::from_utf8(&self.kept.bytes()[self.valid..]) {
+            Ok(_) => self.valid = self.kept.bytes().len(),
             Err(e) if last || e.error_len().is_some() => return Err(Violation::Utf8),
             Err(e) => self.valid += e.valid_up_to(),
         }
         Ok(())
     }
-}
-
-/// The beginning of a payload of `length` bytes, with room for the rest of it.
-fn collected(beginning: &[u8], length: usize) -> Vec<u8> {
-    let mut payload = Vec::with_capacity(length.min(RESERVE_LIMIT).max(beginning.len()));
-    payload.extend_from_slice(beginning);
-    payload
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Violation> {
