@@ -5,9 +5,14 @@
 //! (`docs/decisions/0008-users-live-on-lanes.md`). Users are many and alike, and so are spread
 //! evenly once and for all. Everything that is not a user's (schedule, verdicts, metrics) stays
 //! where it was started, and is not kept waiting by reads.
+//!
+//! A lane that is kept busy looks for more to read only every quarter of a millisecond, so that it
+//! finds several sockets at once instead of waking for each
+//! (`docs/decisions/0009-a-busy-lane-rests.md`).
 
 use std::future::Future;
 use std::io;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -17,9 +22,17 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use crate::chat::UserIndex;
+use crate::clock::Clock;
+use crate::schedule::limit::Limit;
 
 /// How long a lane waits at its end for blocking calls (name lookups).
 const SHUTDOWN: Duration = Duration::from_secs(2);
+
+/// How often a lane that is kept busy wakes, a second: what comes in between waits, at most for
+/// a 4,000th of a second and what the system's timer adds (some 50 µs on Linux).
+const WAKES: f64 = 4_000.0;
+/// How often it may wake beyond that in a row, so that a lane with little to do is never late.
+const WAKES_AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(15);
 
 /// Where users live: on lanes, or on the runtime of whoever starts them.
 #[derive(Debug, Clone, Default)]
@@ -57,11 +70,17 @@ impl Running {
     /// # Errors
     /// Where the system gives no thread or no descriptors for one.
     pub fn start() -> io::Result<Self> {
+        let clock = Clock::start();
         let count = std::thread::available_parallelism()?.get();
         let mut handles = Vec::with_capacity(count);
         let mut threads = Vec::with_capacity(count);
         for _ in 0..count {
-            let runtime = Builder::new_current_thread().enable_all().thread_name("soakrig-user").build()?;
+            let wakes = Limit::with_burst(WAKES, WAKES_AT_ONCE, clock);
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .thread_name("soakrig-user")
+                .on_thread_park(move || wakes.wait())
+                .build()?;
             handles.push(runtime.handle().clone());
             let (end, ended) = oneshot::channel::<()>();
             let thread = std::thread::Builder::new().name("soakrig-users".to_owned()).spawn(move || {
@@ -127,6 +146,21 @@ mod tests {
         assert_eq!(lives.len(), 1);
         drop(running);
         assert!(lives.is_empty());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_busy_lane_wakes_only_so_often() {
+        let begin = std::time::Instant::now();
+        let running = Running::start().unwrap();
+        let lane = running.lanes().handles()[0].clone();
+        let mut calls = 0_u64;
+        while calls < 2_000 {
+            lane.spawn(std::future::ready(())).await.unwrap();
+            calls += 1;
+        }
+        let woken = lane.metrics().worker_park_count(0);
+        let granted = begin.elapsed().as_secs_f64() * WAKES + f64::from(WAKES_AT_ONCE.get());
+        assert!(woken as f64 <= granted + 1.0, "{woken} times for {calls} calls, {granted} are granted");
     }
 
     #[tokio::test]

@@ -56,6 +56,13 @@ impl Limit {
         }
     }
 
+    /// Keeps the calling thread until one more may start. Not for threads that others wait for.
+    pub fn wait(&self) {
+        while let Err(not_until) = self.bucket.check() {
+            std::thread::sleep(not_until.wait_time_from(GovernorClock::now(&self.clock)));
+        }
+    }
+
     /// Whether one more may start now.
     #[must_use]
     pub fn allows(&self) -> bool {
