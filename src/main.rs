@@ -5,6 +5,11 @@ use std::process::ExitCode;
 use soakrig::cli::{Wanted, parse};
 use soakrig::error;
 
+/// Gives memory back that is free in between: under faults for days, the C library's allocator
+/// keeps what it once had (`docs/decisions/0010-an-allocator-that-gives-back.md`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match parse(std::env::args_os()) {
         Ok(Wanted::Command(command)) => soakrig::app::main(command).into(),
