@@ -31,6 +31,7 @@ use crate::fleet::lanes::Lanes;
 use crate::fleet::ramp::Fleet;
 use crate::report::verdict::End;
 use crate::saturation::{Judge, Probe};
+use crate::schedule::alarm::Alarm;
 use crate::schedule::pacer::Pacer;
 use crate::schedule::timetable::Spacing;
 use crate::user::World;
@@ -172,7 +173,9 @@ impl<D: Driver> Rig<D> {
         let (sent_by, ramped) = (Arc::clone(world), self.fleet.ramped());
         let pacer = guard::spawn(&world.metrics, "schedule", world.stopping.clone(), move || {
             let dispatcher = Dispatcher::new(Arc::clone(&sent_by), traffic, Arc::clone(&ramped));
-            Pacer::new(sent_by.clock, spacing, seed, dispatcher).run(sent_by.stopping.clone())
+            // Where the system has no timer to give, the runtime's is a millisecond or two less exact.
+            let alarm = Alarm::exact().unwrap_or_default();
+            Pacer::new(sent_by.clock, spacing, seed, dispatcher).waking_by(alarm).run(sent_by.stopping.clone())
         });
         let end = self.plan.timing.duration.map(|d| world.clock.instant(self.course.lock().started().plus(d)));
         let holding = async {

@@ -4,6 +4,7 @@
 //! next intent comes when it was always going to come. Limits (sign-ins, connects, and a
 //! ceiling over everything that is sent) are governor's.
 
+pub mod alarm;
 pub mod limit;
 pub mod pacer;
 pub mod timetable;

@@ -8,6 +8,7 @@ use strum::EnumCount;
 use tokio_util::sync::CancellationToken;
 
 use super::Intent;
+use super::alarm::Alarm;
 use super::timetable::{Spacing, Timetable};
 use crate::chat::Action;
 use crate::clock::{Clock, Stamp};
@@ -36,19 +37,26 @@ pub struct Pacer<D> {
     tables: [Timetable; Action::COUNT],
     dispatch: D,
     rate_interval: Duration,
+    alarm: Alarm,
 }
 
 impl<D: Dispatch> Pacer<D> {
     /// A pacer whose schedule follows from `seed` alone.
     pub fn new(clock: Clock, spacing: Spacing, seed: u64, dispatch: D) -> Self {
         let tables = std::array::from_fn(|i| Timetable::new(spacing, seed.wrapping_add(i as u64)));
-        Self { clock, tables, dispatch, rate_interval: RATE_INTERVAL }
+        Self { clock, tables, dispatch, rate_interval: RATE_INTERVAL, alarm: Alarm::default() }
     }
 
     /// Asks for rates this often. Intents come at their own times whatever it is.
     #[must_use]
     pub fn asking_every(self, rate_interval: Duration) -> Self {
         Self { rate_interval, ..self }
+    }
+
+    /// Wakes by this alarm instead of the runtime's timer.
+    #[must_use]
+    pub fn waking_by(self, alarm: Alarm) -> Self {
+        Self { alarm, ..self }
     }
 
     /// Issues intents until `stop`.
@@ -65,7 +73,7 @@ impl<D: Dispatch> Pacer<D> {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep_until(self.clock.instant(wake)) => {}
+                () = self.alarm.wait(&self.clock, wake) => {}
             }
         }
     }

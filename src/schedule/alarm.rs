@@ -1,0 +1,111 @@
+//! What wakes the schedule: the runtime's timer, or one of the system's own.
+//!
+//! The runtime counts time in milliseconds and rounds up, twice: an intent would be issued one
+//! or two of them late. A timer of the system's is exact to some microseconds, but knows nothing
+//! of a paused clock.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use tokio::net::unix::pipe::Receiver;
+
+use crate::clock::{Clock, Stamp};
+
+/// The shortest wait. At more than 2,000 intents a second, several are issued at a time.
+const SHORTEST: Duration = Duration::from_micros(500);
+
+/// Wakes whoever waits for a moment.
+#[derive(Debug, Default)]
+pub enum Alarm {
+    /// By the runtime's timer, which a paused clock carries along.
+    #[default]
+    Runtime,
+    /// By a timer of the system's.
+    System(Timer),
+}
+
+/// A timer of the system's (`timerfd_create(2)`).
+#[derive(Debug)]
+pub struct Timer {
+    timer: TimerFd,
+    /// The same timer to be read from. It reads as a pipe does: eight bytes each time it has gone off.
+    told: Receiver,
+}
+
+impl Alarm {
+    /// A timer of the system's. Call it on a runtime.
+    ///
+    /// # Errors
+    /// Where the system gives none, for want of descriptors.
+    pub fn exact() -> io::Result<Self> {
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+        let told = Receiver::from_owned_fd_unchecked(timer.as_fd().try_clone_to_owned()?)?;
+        Ok(Self::System(Timer { timer, told }))
+    }
+
+    /// Waits until `at`, or somewhat longer; with the system's timer 0.5 ms at least. A wait that
+    /// is given up leaves nothing behind.
+    pub async fn wait(&self, clock: &Clock, at: Stamp) {
+        if let Self::System(timer) = self {
+            let left = at.since(clock.now()).max(SHORTEST);
+            if timer.wait(left).await.is_ok() {
+                return;
+            }
+        }
+        tokio::time::sleep_until(clock.instant(at)).await;
+    }
+}
+
+impl Timer {
+    async fn wait(&self, time: Duration) -> io::Result<()> {
+        // Setting it anew takes back what it had to tell of the wait before.
+        self.timer.set(Expiration::OneShot(TimeSpec::from_duration(time)), TimerSetTimeFlags::empty())?;
+        loop {
+            self.told.readable().await?;
+            match self.told.try_read(&mut [0; 8]) {
+                Ok(_) => return Ok(()),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_is_never_early_and_can_be_set_anew() {
+        let (clock, alarm) = (Clock::start(), Alarm::exact().unwrap());
+        assert!(matches!(alarm, Alarm::System(_)));
+        for millis in [0, 1, 20, 3] {
+            let at = clock.now().plus(Duration::from_millis(millis));
+            alarm.wait(&clock, at).await;
+            assert!(clock.now() >= at);
+        }
+        // A wait that was given up, before or after its end, does not shorten the next one.
+        for wait in [Duration::from_secs(3_600), Duration::from_micros(600)] {
+            let given_up = clock.now().plus(wait);
+            tokio::select! {
+                biased;
+                () = alarm.wait(&clock, given_up) => {}
+                () = tokio::time::sleep(Duration::from_millis(2)) => {}
+            }
+            let at = clock.now().plus(Duration::from_millis(10));
+            alarm.wait(&clock, at).await;
+            assert!(clock.now() >= at);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_clock_carries_the_runtimes_timer() {
+        let clock = Clock::start();
+        let at = clock.now().plus(Duration::from_secs(3_600));
+        Alarm::default().wait(&clock, at).await;
+        assert!(clock.now() >= at);
+    }
+}
