@@ -4,6 +4,7 @@
 //! reported to the probe. It knows no forms and no pages.
 
 use std::error::Error;
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 use url::{Url, form_urlencoded};
 
+use super::body::Body;
 use super::site::{Redirect, Site};
 use super::{SetupError, cookies, spans};
 use crate::chat::{Failure, FailureKind, HttpOutcome, Step};
@@ -35,11 +37,6 @@ const LARGE: usize = 1 << 20;
 /// How many large bodies are read at the same time; others wait, within their request's time. A
 /// server that sends everybody the largest page at once must not take all memory.
 const LARGE_AT_ONCE: usize = 8;
-
-/// What is set aside for a large body, at once: of this only what is written to takes memory. A
-/// buffer that doubles instead leaves holes of megabytes behind, which the C library's allocator
-/// keeps; one of more than 32 MiB it always gives back to the system.
-const ROOM: usize = 33 << 20;
 
 /// How much is read of a body that nobody looks at, so that its connection can be used again.
 const IGNORED_LIMIT: usize = 64 << 10;
@@ -68,7 +65,7 @@ pub(super) struct Page {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     /// Only the body of a 200 is kept.
-    pub(super) body: Vec<u8>,
+    pub(super) body: Body,
     asked: Url,
 }
 
@@ -164,7 +161,7 @@ impl Browser {
         } else {
             // What it says is of no use; that it came is.
             let _ = read(response, IGNORED_LIMIT, &self.large).await;
-            Vec::new()
+            Body::new()
         };
         Ok(Page { status, headers, body, asked: ask.url })
     }
@@ -218,23 +215,25 @@ fn refuse_packed(headers: &HeaderMap) -> Result<(), Failure> {
     }
 }
 
-/// Reads a body. One that turns out to be large gets its whole room at once: see [`ROOM`].
-async fn read(mut response: Response, limit: usize, large: &Semaphore) -> Result<Vec<u8>, Failure> {
+/// Reads a body.
+async fn read(mut response: Response, limit: usize, large: &Semaphore) -> Result<Body, Failure> {
     let too_large = || Failure::with(FailureKind::BodyTooLarge, format!("over {limit} bytes"));
+    let no_room = |e: io::Error| Failure::with(FailureKind::Io, format!("no memory for a body of {limit} bytes: {e}"));
     if response.content_length().is_some_and(|announced| announced > limit as u64) {
         return Err(too_large());
     }
-    let (mut body, mut turn) = (Vec::new(), None);
+    let (mut body, mut turn) = (Body::new(), None);
     while let Some(piece) = response.chunk().await.map_err(|e| broken(&e))? {
         if body.len() + piece.len() > limit {
             return Err(too_large());
         }
-        if body.len() + piece.len() > LARGE && turn.is_none() {
+        if body.len() + piece.len() > LARGE && !body.is_large() {
             turn = large.acquire().await.ok();
-            body.reserve_exact(ROOM.saturating_sub(body.len()));
+            body.grow(limit).map_err(no_room)?;
         }
-        body.extend_from_slice(&piece);
+        body.push(&piece).map_err(no_room)?;
     }
+    drop(turn);
     Ok(body)
 }
 

@@ -18,6 +18,7 @@
 //! | `spans` | requests and handshakes as parts of traces |
 //! | `fuzzing` | ways in for fuzz targets |
 
+mod body;
 mod cookies;
 mod forms;
 #[doc(hidden)]
