@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 command -v valgrind >/dev/null || { echo "benches/budget.sh: valgrind is missing: apt-get install valgrind" >&2; exit 2; }
 
-program=$(cargo bench --locked --profile budget --bench pieces --no-run 2>&1 | tee -a /dev/stderr | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
+program=$(cargo bench --locked --profile budget --bench pieces --no-run 2>&1 | tee >(cat >&2) | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
 [ -x "$program" ] || { echo "benches/budget.sh: the bench was not built" >&2; exit 2; }
 
 # instructions PIECE TIMES

@@ -107,6 +107,27 @@ fn dropped_deliveries_are_lost_and_nothing_else_is() {
 }
 
 #[test]
+fn what_a_short_run_did_not_wait_for_is_outstanding_and_not_excused() {
+    let target = Target::start(&["--control", "127.0.0.1:0", "--fault-drop", "every:20"]);
+    let cache = tempfile::tempdir().unwrap();
+    let flags = [["--user-range-max", "20"], ["--chat-rate", "20/s"], ["--duration", "4s"], ["--grace", "2s"]];
+    let rig = Rig::run(
+        &target.url,
+        "test",
+        &cache.path().join("s.json"),
+        &[flags.as_flattened(), &["--disable-event-leaving"]].concat(),
+    );
+    let (ended, summary) = rig.end(Duration::from_secs(60));
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+    assert!(balances(&summary), "{}", ended.stdout);
+    let dropped = target.injections().len() as u64;
+    assert!(dropped > 20, "{dropped}");
+    assert_eq!(number(&summary, "/deliveries/outstanding"), dropped, "{}", ended.stdout);
+    assert_eq!(number(&summary, "/deliveries/lost") + number(&summary, "/deliveries/excused/total"), 0);
+    assert!(ended.stdout.contains(&format!("{dropped} had not come")), "{}", ended.stdout);
+}
+
+#[test]
 fn duplicates_are_counted_one_by_one() {
     let trial = trial(&["--fault-duplicate", "every:40"], &[]);
     assert_eq!(trial.count("/anomalies/duplicate"), trial.of(&["duplicate"]).count() as u64, "{}", trial.said);

@@ -31,7 +31,7 @@ impl<D: Driver> Source for Books<D> {
 fn snapshot(ledger: &Ledger) -> LedgerSnapshot {
     let (local, remote) = (ledger.tally().origin(Origin::Local), ledger.tally().origin(Origin::Remote));
     LedgerSnapshot {
-        by_origin: [counts(local, ledger.outstanding()), counts(remote, 0)],
+        by_origin: [counts(local, ledger.outstanding()), counts(remote, ledger.remote_outstanding())],
         durations: [local.durations.clone(), remote.durations.clone()],
         clock_offset: ledger.clock_offset(),
         messages_in_horizon: ledger.remembered() as u64,

@@ -84,6 +84,15 @@ impl Message {
     }
 }
 
+/// That a connection is no more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gone {
+    /// When it was left.
+    pub(super) at: Stamp,
+    /// Whether that excuses what was open then, or leaves it as it is.
+    pub(super) excuses: bool,
+}
+
 /// What became of the deliveries that a connection left open.
 #[derive(Debug, Default)]
 pub(super) struct Parting {
@@ -162,13 +171,16 @@ impl Book {
         }
     }
 
-    /// Settles what `user`, whose connection was left at `gone`, has not received of the numbers
-    /// `from..to`, and marks the user's own messages that nobody has received.
-    pub(super) fn part(&mut self, user: UserIndex, from: u64, to: u64, gone: Stamp, horizon: Duration) -> Parting {
+    /// Settles what `user`, whose connection is gone, has not received of the numbers `from..to`,
+    /// and marks the user's own messages that nobody has received.
+    pub(super) fn part(&mut self, user: UserIndex, from: u64, to: u64, gone: Gone, horizon: Duration) -> Parting {
         let mut parting = Parting::default();
         for seq in from.max(self.unjudged)..to {
             let Some(message) = self.get_mut(seq) else { continue };
-            let over = gone > message.intended.plus(horizon);
+            let over = gone.at > message.intended.plus(horizon);
+            if !over && !gone.excuses {
+                continue;
+            }
             if message.sender == user && message.read_at == UNREAD && !over {
                 message.sender_cut = true;
             }

@@ -26,7 +26,7 @@ pub use remote::PEER_LIMIT;
 pub use seat::Excuse;
 pub use tally::{Note, NoteKind, OriginTally, Tally, empty_histogram};
 
-use book::{Book, Message};
+use book::{Book, Gone, Message};
 use pauses::Pauses;
 use remote::Remote;
 use seat::Seat;
@@ -95,6 +95,10 @@ pub struct Ledger {
     remote: Remote,
     pauses: Pauses,
     tally: Tally,
+    /// When nobody waited any longer: see [`Ledger::close`].
+    closed: Option<Stamp>,
+    /// Deliveries of others' messages that were open when nobody waited for them any longer.
+    remote_outstanding: u64,
 }
 
 impl Ledger {
@@ -115,6 +119,8 @@ impl Ledger {
             remote: Remote::new(users),
             pauses: Pauses::default(),
             tally: Tally::new()?,
+            closed: None,
+            remote_outstanding: 0,
         })
     }
 
@@ -164,8 +170,10 @@ impl Ledger {
         let next = self.book.next();
         let Some(seat) = self.seats.get(user.get()).copied() else { return };
         self.set_seat(user, Seat::Vacant);
+        let gone = seat.gone_since(at);
+        let excuses = self.closed.is_none_or(|closed| gone < closed);
         if let Some((from, to)) = seat.expects(next) {
-            let settled = self.book.part(user, from, to, seat.gone_since(at), self.terms.horizon);
+            let settled = self.book.part(user, from, to, Gone { at: gone, excuses }, self.terms.horizon);
             self.tally.local_mut().add(why.outcome(), settled.excused);
             self.tally.local_mut().add(Outcome::ExcusedSenderCut, settled.sender_cut);
             self.tally.local_mut().add(Outcome::Lost, settled.lost.len() as u64);
@@ -173,8 +181,20 @@ impl Ledger {
                 self.tally.note(NoteKind::Lost, user, Some(seq), at);
             }
         }
-        let excused = self.remote.ended(user);
-        self.tally.remote_mut().expect_and_add(why.outcome(), excused);
+        let open = self.remote.ended(user);
+        if excuses {
+            self.tally.remote_mut().expect_and_add(why.outcome(), open);
+        } else {
+            self.tally.remote_mut().expect(open);
+            self.remote_outstanding += open;
+        }
+    }
+
+    /// Nobody waits any longer: what has no verdict at `now` stays outstanding when its connection
+    /// is closed now, which is no user's wish to leave. What still arrives counts.
+    pub fn close(&mut self, now: Stamp) {
+        self.sweep(now);
+        self.closed.get_or_insert(now);
     }
 
     /// A chat is being handed to the sender's socket at `now`: fixes its number and who is
@@ -222,7 +242,8 @@ impl Ledger {
     pub fn sweep(&mut self, now: Stamp) {
         self.called(now);
         let verdict_age = self.terms.horizon + SETTLE;
-        while let Some((seq, lost, sender_cut)) = self.book.judge_next(now, verdict_age) {
+        let judged_at = self.closed.map_or(now, |closed| closed.min(now));
+        while let Some((seq, lost, sender_cut)) = self.book.judge_next(judged_at, verdict_age) {
             if lost == 0 {
                 continue;
             }
@@ -233,7 +254,7 @@ impl Ledger {
             }
         }
         self.book.forget(now, verdict_age + self.terms.horizon);
-        self.remote.sweep(now, &self.terms, &mut self.tally);
+        self.remote.sweep(judged_at, &self.terms, &mut self.tally);
         self.tally.roll(now);
     }
 
@@ -261,10 +282,17 @@ impl Ledger {
         self.tally.keep_notes();
     }
 
-    /// Expected deliveries that have no verdict yet.
+    /// Expected deliveries of our messages that have no verdict yet.
     #[must_use]
     pub fn outstanding(&self) -> u64 {
         self.book.outstanding()
+    }
+
+    /// Deliveries of others' messages that got no verdict, because nobody waited any longer. They
+    /// are expected from then on.
+    #[must_use]
+    pub fn remote_outstanding(&self) -> u64 {
+        self.remote_outstanding
     }
 
     /// How far our message `seq` has come; `None` where it is not remembered.

@@ -237,6 +237,31 @@ fn coming_again_is_a_duplicate_and_overtaking_is_per_sender() {
 }
 
 #[test]
+fn what_nobody_waits_for_any_longer_stays_outstanding() {
+    let c = UserIndex(2);
+    let mut l = room(3);
+    let (old, young, last) = (send(&mut l, A, 0.0), send(&mut l, A, 50.0), send(&mut l, B, 50.1));
+    for user in [A, B, c] {
+        arrive(&mut l, user, B, last, 50.2);
+    }
+    arrive(&mut l, c, A, old, 0.1);
+    arrive(&mut l, c, A, young, 50.2);
+    // Who had begun to leave before is excused, however long its close takes.
+    l.closing(A, at(50.3));
+    l.close(at(60.5));
+    l.ended(A, Excuse::Left, at(60.6));
+    assert_eq!(outcomes(&l), [(Outcome::OnTime, 5), (Outcome::ExcusedLeft, 2)]);
+    // What was past its horizon already is lost; what still comes counts; the rest stays open.
+    l.closing(B, at(60.7));
+    l.ended(B, Excuse::Left, at(60.8));
+    l.sweep(at(500.0));
+    assert_eq!(outcomes(&l), [(Outcome::OnTime, 5), (Outcome::Lost, 1), (Outcome::ExcusedLeft, 2)]);
+    assert_eq!(l.outstanding(), 1, "the young one at B");
+    let local = local(&l);
+    assert_eq!(local.expected, local.decided() + l.outstanding());
+}
+
+#[test]
 fn a_damaged_marker_loses_its_delivery() {
     let mut l = room(1);
     send(&mut l, A, 0.0);
@@ -317,6 +342,17 @@ mod remote {
         l.ended(A, Excuse::Server, at(0.0));
         l.sweep(at(100.0));
         assert_eq!(figures(&l), (3, 2, 0));
+    }
+
+    #[test]
+    fn a_gap_that_nobody_waits_for_any_longer_stays_outstanding() {
+        let mut l = room(1);
+        hear(&mut l, A, 1, 1.0);
+        hear(&mut l, A, 3, 1.0);
+        l.close(at(2.0));
+        l.ended(A, Excuse::Left, at(2.1));
+        l.sweep(at(100.0));
+        assert_eq!((figures(&l), l.remote_outstanding()), ((3, 2, 0), 1));
     }
 
     #[test]

@@ -80,11 +80,15 @@ fn passed(summary: &Summary) -> String {
     };
     let errors = percent(summary.thresholds.max_error_rate);
     let excused = cut_off(summary);
-    let besides = match excused {
+    let excused = match excused {
         0 => String::new(),
         n => format!(" {} of the deliveries do not count, because connections were cut off.", count(n)),
     };
-    format!("Passed: {deliveries}, and no stage failed more often than {errors}.{besides}")
+    let outstanding = match summary.deliveries.outstanding + summary.remote.deliveries.outstanding {
+        0 => String::new(),
+        n => format!(" {} had not come when the grace was over: neither delivered nor lost.", count(n)),
+    };
+    format!("Passed: {deliveries}, and no stage failed more often than {errors}.{excused}{outstanding}")
 }
 
 /// Deliveries excused for something that no user wanted: a server that disconnects everybody must
@@ -186,6 +190,13 @@ mod tests {
         let reason = settled(|s| s.deliveries.excused.server = 8_000).reason;
         assert!(reason.contains("8,000 of the deliveries do not count"), "{reason}");
         assert!(!settled(|s| s.deliveries.excused.server = 0).reason.contains("do not count"));
+    }
+
+    #[test]
+    fn a_run_too_short_to_see_losses_says_so() {
+        let reason = settled(|s| s.deliveries.outstanding = 1_586).reason;
+        assert!(reason.contains("1,586 had not come when the grace was over"), "{reason}");
+        assert!(!settled(|s| s.deliveries.outstanding = 0).reason.contains("had not come"));
     }
 
     #[test]

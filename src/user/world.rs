@@ -116,8 +116,9 @@ impl<D> World<D> {
         }
     }
 
-    /// Has everybody close its sockets.
+    /// Has everybody close its sockets. What is outstanding now stays so.
     pub fn close(&self) {
+        self.ledger.lock().close(self.clock.now());
         self.closing.cancel();
         self.roster.stir_all();
     }

@@ -20,6 +20,8 @@ enum Op {
     Arrive(u32, usize),
     Pass(u64),
     Sweep,
+    /// Nobody waits any longer.
+    Stop,
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -35,6 +37,11 @@ fn op() -> impl Strategy<Value = Op> {
         4 => prop_oneof![0..100_u64, 5_000..20_000_u64, 50_000..130_000_u64].prop_map(Op::Pass),
         1 => Just(Op::Sweep),
     ]
+}
+
+/// What can still happen once nobody waits any longer.
+fn last_op() -> impl Strategy<Value = Op> {
+    op().prop_filter("nobody sends or comes any more", |op| !matches!(op, Op::Open(_) | Op::Connect(_) | Op::Send(..)))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,6 +77,8 @@ struct Letter {
 #[derive(Debug, Default)]
 struct Model {
     now: u64,
+    /// When nobody waited any longer.
+    stopped: Option<u64>,
     next_connection: u32,
     seats: BTreeMap<u32, (u32, State)>,
     letters: Vec<Letter>,
@@ -85,6 +94,11 @@ impl Model {
         self.seats.get(&user).copied().unwrap_or((u32::MAX, State::Vacant))
     }
 
+    /// The time up to which verdicts fall.
+    fn judged_at(&self) -> u64 {
+        self.stopped.map_or(self.now, |stopped| stopped.min(self.now))
+    }
+
     fn odd(&mut self, what: Anomaly) {
         *self.anomalies.entry(what.as_str()).or_default() += 1;
     }
@@ -92,9 +106,13 @@ impl Model {
     fn end(&mut self, user: u32, why: Excuse) {
         let (connection, _) = self.seat(user);
         let gone = self.gone.remove(&user).unwrap_or(self.now);
+        let (judged_at, excuses) = (self.judged_at(), self.stopped.is_none_or(|stopped| gone < stopped));
         for letter in &mut self.letters {
-            let verdict_due = self.now >= letter.due;
+            let verdict_due = judged_at >= letter.due;
             let over = gone > letter.intended + 60_000;
+            if !over && !excuses {
+                continue;
+            }
             if letter.sender == connection && letter.receipts == 0 && !verdict_due && !over {
                 letter.cut = true;
             }
@@ -130,13 +148,13 @@ impl Model {
 
     fn arrive(&mut self, user: u32, index: usize) {
         let (connection, _) = self.seat(user);
-        let now = self.now;
+        let (now, judged_at) = (self.now, self.judged_at());
         let letter = &mut self.letters[index];
         // What comes after the verdict does not change it.
-        letter.receipts += u32::from(now < letter.due);
+        letter.receipts += u32::from(judged_at < letter.due);
         letter.any_receipt = Some(());
         let expected = letter.expected.contains_key(&connection);
-        let in_flight = letter.in_flight.contains(&connection) && now < letter.due;
+        let in_flight = letter.in_flight.contains(&connection) && judged_at < letter.due;
         if !expected && !in_flight && !letter.raced.contains(&connection) {
             return self.odd(Anomaly::Unexpected);
         }
@@ -154,7 +172,7 @@ impl Model {
         }
         let age = now - intended;
         if age > 60_000 {
-            if now < self.letters[index].due {
+            if judged_at < self.letters[index].due {
                 self.letters[index].expected.insert(connection, Some(Outcome::Lost));
             }
             return self.odd(Anomaly::Unexpected);
@@ -170,7 +188,7 @@ impl Model {
     fn outcomes(&self) -> [u64; 7] {
         let mut counts = [0; 7];
         for letter in &self.letters {
-            let due = self.now >= letter.due;
+            let due = self.judged_at() >= letter.due;
             let missing = if letter.cut && letter.receipts == 0 { Outcome::ExcusedSenderCut } else { Outcome::Lost };
             for verdict in letter.expected.values() {
                 if let Some(outcome) = verdict.or(due.then_some(missing)) {
@@ -229,6 +247,10 @@ fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, M
         }
         Op::Pass(ms) => model.now += ms,
         Op::Sweep => ledger.sweep(stamp),
+        Op::Stop => {
+            model.stopped = Some(model.now);
+            ledger.close(stamp);
+        }
         _ => {}
     }
 }
@@ -242,9 +264,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_books_balance_and_agree_with_the_model(ops in prop::collection::vec(op(), 0..300)) {
+    fn the_books_balance_and_agree_with_the_model(
+        ops in prop::collection::vec(op(), 0..300),
+        end in prop_oneof![Just(Vec::new()), prop::collection::vec(last_op(), 0..40)],
+    ) {
         let (mut model, mut ledger, mut sent) = (Model::default(), super::ledger(USERS), Vec::new());
-        for op in &ops {
+        let stop = (!end.is_empty()).then_some(Op::Stop);
+        for op in ops.iter().chain(&stop).chain(&end) {
             apply(op, &mut model, &mut ledger, &mut sent);
             prop_assert!(balances(&ledger), "after {op:?}");
         }
