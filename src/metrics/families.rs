@@ -134,7 +134,7 @@ families! {
     RATE_TARGET = Gauge "soakrig_rate_target" [closed("kind", texts::<Action>)]
         "Intents a second that this generator's schedule issues.";
     ACTIONS = Counter "soakrig_actions_total" [closed("kind", texts::<Action>)]
-        "Intents that were carried out.";
+        "Intents that were carried out; to join a breakout also where the user is in one already or there is none.";
     SENDS_DROPPED = Counter "soakrig_sends_dropped_total"
         [closed("kind", texts::<Action>), closed("reason", texts::<DropReason>)]
         "Intents that were not carried out.";

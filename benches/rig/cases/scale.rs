@@ -71,11 +71,27 @@ pub fn growth(scale: Scale) -> Outcome<()> {
     keep("growth-rate", &by_rate)
 }
 
-/// One process of 18,000 users beside two of 9,000, on the same target.
+/// One process of 18,000 users beside two of 9,000, in turn; of each the run with the median CPU.
 pub fn processes(scale: Scale) -> Outcome<()> {
-    let (users, seconds) = if scale.quick { (2_000, 4) } else { (18_000, 15) };
-    let chats = 36_000.0 / users as f64;
-    let one = point(users, 36_000.0, seconds)?;
+    let (users, turns, seconds) = if scale.quick { (2_000, 1, 4) } else { (18_000, 5, 15) };
+    let (mut one, mut two) = (Vec::new(), Vec::new());
+    for _ in 0..turns {
+        one.push(point(users, 36_000.0, seconds)?);
+        two.push(halves(users, 36_000.0, seconds)?);
+    }
+    keep("processes", &[median(one)?, median(two)?])
+}
+
+/// The point with the median CPU.
+fn median(mut points: Vec<Point>) -> Outcome<Point> {
+    points.sort_by(|a, b| a.cpu_per_million.total_cmp(&b.cpu_per_million));
+    let middle = points.len() / 2;
+    points.into_iter().nth(middle).ok_or_else(|| "nothing was measured".into())
+}
+
+/// The same crowd, half of it in each of two processes.
+fn halves(users: usize, deliveries: f64, seconds: u64) -> Outcome<Point> {
+    let chats = deliveries / users as f64;
     let directory = tempfile::tempdir()?;
     let mut server = Server::target(TARGET)?;
     let secret = directory.path().join("password");
@@ -101,11 +117,10 @@ pub fn processes(scale: Scale) -> Outcome<()> {
         seconds: begin.elapsed().as_secs_f64(),
     };
     let memory = halves[0].process.memory()? + halves[1].process.memory()?;
-    let two = Point::of(users, 2, &[cost], memory);
     for half in &mut halves {
         half.process.interrupt()?;
     }
-    keep("processes", &[one, two])
+    Ok(Point::of(users, 2, &[cost], memory))
 }
 
 /// CPU of a server for a million frames written.
