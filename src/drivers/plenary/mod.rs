@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `site` | URLs of one site, and what a redirect means |
 //! | `cookies` | a user's jar |
-//! | `http` | requests, bounded and reported |
+//! | `http`, `body` | requests, bounded and reported; where what they bring is kept |
 //! | `page`, `state` | what pages say: HTML and `__INITIAL_STATE__` |
 //! | `forms` | sign up, log in, delete |
 //! | `rooms` | breakouts as last heard of |
