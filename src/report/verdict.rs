@@ -2,6 +2,7 @@
 //!
 //! Judges a summary and nothing else, so that one generator's run and a merged one are judged alike.
 
+use crate::chat::FailureKind;
 use crate::report::figures::{count, percent, share, span};
 use crate::report::parts;
 use crate::report::summary::{Generator, Summary, Verdict};
@@ -116,7 +117,9 @@ fn failed_thresholds(summary: &Summary) -> Vec<String> {
         ));
     }
     for (stage, kinds) in &summary.errors {
-        let errors: u64 = kinds.values().sum();
+        // What the stop itself dropped is no fault of anybody's.
+        let errors: u64 =
+            kinds.iter().filter(|(kind, _)| *kind != FailureKind::Stopping.as_str()).map(|(_, n)| n).sum();
         let operations = summary.operations.get(stage).copied().unwrap_or(0);
         if errors > 0 && errors as f64 > summary.thresholds.max_error_rate * operations as f64 {
             failed.push(format!(
@@ -222,6 +225,18 @@ mod tests {
         let verdict = failing(3);
         assert_eq!(verdict.code, THRESHOLD);
         assert!(verdict.reason.contains("1.5 % of stage signup failed (3 of 200), at most 1 % may"));
+    }
+
+    #[test]
+    fn what_the_stop_dropped_fails_no_run() {
+        let failing = |kind: &str| {
+            settled(|s| {
+                s.operations.insert("send".into(), 9);
+                s.errors.insert("send".into(), Counts::from([(kind.into(), 1)]));
+            })
+        };
+        assert_eq!(failing("stopping").code, OK);
+        assert_eq!(failing("backpressure").code, THRESHOLD);
     }
 
     #[test]

@@ -60,6 +60,59 @@ pub fn pace(scale: Scale) -> Outcome<()> {
     keep("pace", &lines)
 }
 
+/// Times between chats as they came to the target, in milliseconds.
+#[derive(Debug, Serialize)]
+struct Gaps {
+    rate: f64,
+    chats: usize,
+    even_ms: f64,
+    one_percent_ms: f64,
+    median_ms: f64,
+    ninety_nine_percent_ms: f64,
+    longest_ms: f64,
+}
+
+/// How evenly chats leave: the times between them by the target's record of when it had written
+/// the first copy of each.
+pub fn gaps(scale: Scale) -> Outcome<()> {
+    let (rates, seconds): (&[f64], _) = if scale.quick { (&[100.0], 4) } else { (&[10.0, 100.0, 1_000.0], 30) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut lines = Vec::new();
+    for rate in rates {
+        let options = Options { presence: PresenceMode::Off, record: 4_000_000, ..Options::default() };
+        let server = runtime.block_on(target::serve(options))?;
+        let directory = tempfile::tempdir()?;
+        let outside = Server::at(&server.addr().to_string());
+        let mut reader = Reader::rig(&outside, 20, *rate, &cache_file(&directory, "sessions"), &[])?;
+        std::thread::sleep(Duration::from_secs(seconds + 3));
+        reader.process.interrupt()?;
+        let mut first: HashMap<u64, u64> = HashMap::new();
+        for written in server.written() {
+            first.entry(written.chat).and_modify(|at| *at = written.at.min(*at)).or_insert(written.at);
+        }
+        let mut times: Vec<u64> = first.into_values().collect();
+        times.sort_unstable();
+        // Without the first seconds, while everybody was coming in.
+        let begin = times.last().ok_or("the target recorded nothing")?.saturating_sub(seconds * 1_000_000);
+        times.retain(|at| *at >= begin);
+        let mut gaps: Vec<f64> = times.windows(2).map(|pair| (pair[1] - pair[0]) as f64 / 1e3).collect();
+        gaps.sort_by(f64::total_cmp);
+        let at = |share: f64| gaps.get((share * (gaps.len() - 1) as f64) as usize).copied().unwrap_or(f64::NAN);
+        let line = Gaps {
+            rate: *rate,
+            chats: times.len(),
+            even_ms: 1e3 / rate,
+            one_percent_ms: at(0.01),
+            median_ms: at(0.5),
+            ninety_nine_percent_ms: at(0.99),
+            longest_ms: at(1.0),
+        };
+        println!("{line:?}");
+        lines.push(line);
+    }
+    keep("gaps", &lines)
+}
+
 /// Both sides' medians, in milliseconds.
 #[derive(Debug, Serialize)]
 struct Delivery {

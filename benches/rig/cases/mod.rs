@@ -31,6 +31,7 @@ const CASES: &[Case] = &[
     ("processes", scale::processes),
     ("target", scale::target),
     ("pace", accuracy::pace),
+    ("gaps", accuracy::gaps),
     ("delivery", accuracy::delivery),
     ("ramp", accuracy::ramp),
     ("scrape", accuracy::scrape),

@@ -48,6 +48,18 @@ const TABLES: &[(&str, &[Column])] = &[
         ],
     ),
     (
+        "gaps",
+        &[
+            ("set, per second", "/rate", 0),
+            ("chats", "/chats", 0),
+            ("even, ms", "/even_ms", 3),
+            ("1 % at most", "/one_percent_ms", 3),
+            ("median", "/median_ms", 3),
+            ("99 % at most", "/ninety_nine_percent_ms", 3),
+            ("longest", "/longest_ms", 3),
+        ],
+    ),
+    (
         "delivery",
         &[
             ("users", "/users", 0),
