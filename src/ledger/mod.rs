@@ -14,6 +14,7 @@ mod pauses;
 mod remote;
 mod seat;
 mod tally;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use hdrhistogram::CreationError;
 pub use remote::PEER_LIMIT;
 pub use seat::Excuse;
 pub use tally::{Note, NoteKind, OriginTally, Tally, empty_histogram};
+pub use terms::{HandedOver, Identity, SETTLE, Standing, Terms};
 
 use book::{Book, Gone, Message};
 use pauses::Pauses;
@@ -33,49 +35,7 @@ use seat::Seat;
 
 use crate::chat::{Anomaly, Basis, Origin, Outcome, UserIndex};
 use crate::clock::Stamp;
-use crate::marker::{GeneratorTag, Marker, RunTag, Sighting};
-
-/// How long after a horizon its verdict falls. Bytes stamped before the horizon may still
-/// be on their way from the socket to the ledger; they count by their stamp.
-pub const SETTLE: Duration = Duration::from_secs(1);
-
-/// The limits that decide between on time, late and lost. Both run from the intended time.
-#[derive(Debug, Clone, Copy)]
-pub struct Terms {
-    /// Up to this age a first arrival is on time.
-    pub deadline: Duration,
-    /// Up to this age a first arrival is late; after it the delivery is lost.
-    pub horizon: Duration,
-}
-
-/// Who this generator is in markers, and how its stamps relate to the wall clock.
-#[derive(Debug, Clone, Copy)]
-pub struct Identity {
-    /// The run's tag.
-    pub run: RunTag,
-    /// This process's tag.
-    pub generator: GeneratorTag,
-    /// The wall clock at stamp 0, in microseconds since the Unix epoch.
-    pub origin_micros: u64,
-}
-
-/// A message that was handed over: everything its marker needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HandedOver {
-    /// What to stamp the chat with.
-    pub marker: Marker,
-    /// How many connections are expected to receive it, the sender's own included.
-    pub expected: u32,
-}
-
-/// How far one message of ours has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// Expected deliveries without a verdict.
-    pub outstanding: u32,
-    /// Deliveries that were lost.
-    pub lost: u32,
-}
+use crate::marker::{Marker, Sighting};
 
 /// The books of one generator.
 #[derive(Debug)]
