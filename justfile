@@ -52,7 +52,7 @@ fuzz target seconds="60":
 
 # who may import whom, as docs/architecture.md says
 layers:
-    cargo test --locked --test layers
+    cargo test --locked --test cli architecture
 
 # licences, bans and sources of everything that is linked in
 deny:

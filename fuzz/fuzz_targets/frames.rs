@@ -2,7 +2,7 @@
 #![no_main]
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../../tests/readers/frames.rs"]
+#[path = "../../tests/drivers/readers/frames.rs"]
 mod frames;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| frames::hold(data));

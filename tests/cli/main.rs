@@ -1,0 +1,15 @@
+//! What is typed and what is read: flags, variables, files, errors, help, `merge`; and the pages
+//! that the code is held to.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
+
+mod architecture;
+mod defaults;
+mod errors;
+mod fleet;
+mod help;
+mod layers;
+mod merge;
+mod password;
+mod plenaries;
+mod reliability_page;

@@ -1,0 +1,165 @@
+//! The driver's forms against a scripted server: what is asked, and what each answer means.
+
+use std::sync::Arc;
+
+use crate::stage::{Heard, Reports, Stage, answer, driver, settings};
+use soakrig::chat::{Account, Failure, FailureKind, HttpOutcome, Secret, Step};
+use soakrig::drivers::plenary::Plenary;
+use soakrig::drivers::{Driver, Session};
+use tokio::net::TcpStream;
+
+const TOKEN: &str = "tok0123456789012345678901234567890123456789012345678901234567890";
+const SET_CSRF: &str = "Set-Cookie: csrftoken=c1; expires=Fri, 31 Dec 2100 00:00:00 GMT; Max-Age=31449600; Path=/";
+const SET_SESSION: &str = "Set-Cookie: sessionid=s1; HttpOnly; Max-Age=1209600; Path=/; SameSite=Lax";
+const SET_NOTICE: &str =
+    r#"Set-Cookie: messages="[[\"__json_message\"\0540\05425\054\"Signed in as a.\"]]$ab"; HttpOnly; Path=/"#;
+
+fn form() -> String {
+    format!("<form method=post><input value='{TOKEN}' type='hidden' name='csrfmiddlewaretoken'></form>")
+}
+
+fn who() -> Account {
+    Account { username: "loadtest7".to_owned(), password: Secret::new("p&ss=ö w") }
+}
+
+/// A server whose forms come up, and whose posts are answered by `status`, `headers`, `body`.
+async fn posting(status: &'static str, headers: &'static [&'static str], body: &'static str) -> Stage {
+    Stage::open(move |heard: Heard, stream: TcpStream| async move {
+        match heard.method.as_str() {
+            "GET" => answer(stream, "200 OK", &[SET_CSRF], &form()).await,
+            _ => answer(stream, status, headers, body).await,
+        }
+    })
+    .await
+}
+
+async fn sign_up(stage: &Stage) -> (Result<(), Failure>, Session) {
+    let mut session = Session::default();
+    let outcome = driver(&stage.url()).sign_up(&who(), &mut session).await;
+    (outcome, session)
+}
+
+#[tokio::test]
+async fn signing_up_posts_the_form_as_a_browser_would() {
+    let taken = ["Location: /events/", SET_SESSION, SET_NOTICE, "Set-Cookie: csrftoken=c2; Path=/"];
+    let stage = posting("302 Found", Box::leak(Box::new(taken)), "").await;
+    let reports = Arc::new(Reports::default());
+    let mut with_reports = settings(&stage.url());
+    with_reports.probe = Arc::clone(&reports) as _;
+    let mut session = Session::default();
+    Plenary::new(with_reports).unwrap().sign_up(&who(), &mut session).await.unwrap();
+
+    assert_eq!(stage.lines(), ["GET /accounts/signup/", "POST /accounts/signup/"]);
+    let post = stage.heard().remove(1);
+    assert_eq!(post.header("cookie"), Some("csrftoken=c1"));
+    assert_eq!(post.header("referer"), Some(format!("{}accounts/signup/", stage.url()).as_str()));
+    assert_eq!(post.header("origin"), Some(stage.url().trim_end_matches('/')));
+    for (name, value) in [
+        ("csrfmiddlewaretoken", TOKEN),
+        ("username", "loadtest7"),
+        ("email", ""),
+        ("password1", "p&ss=ö w"),
+        ("password2", "p&ss=ö w"),
+    ] {
+        assert_eq!(post.field(name).as_deref(), Some(value), "{name}");
+    }
+    let cookies: Vec<_> = session.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
+    assert_eq!(cookies, ["csrftoken=c2", "sessionid=s1"]);
+    assert_eq!(reports.all(), [(Step::Signup, HttpOutcome::Ok); 2]);
+}
+
+#[tokio::test]
+async fn a_form_that_comes_again_is_a_refusal_in_its_own_words() {
+    let page =
+        r#"<div class="alert alert-danger">Hm.</div><span class="help-block">This password is too common.</span>"#;
+    let (outcome, _) = sign_up(&posting("200 OK", &[], page).await).await;
+    let failure = outcome.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::SignupRefused);
+    assert_eq!(failure.detail, "Hm. This password is too common.");
+}
+
+#[tokio::test]
+async fn a_taken_name_is_told_apart_in_either_wording() {
+    for page in [
+        r#"<span class="help-block">An account with that username already exists.</span>"#,
+        r#"<ul class="errorlist"><li>A user with that username already exists.</li></ul>"#,
+    ] {
+        let (outcome, _) = sign_up(&posting("200 OK", &[], page).await).await;
+        assert_eq!(outcome.unwrap_err().kind, FailureKind::NameTaken);
+    }
+}
+
+#[tokio::test]
+async fn a_csrf_refusal_and_a_missing_field_are_told_apart() {
+    let (outcome, _) = sign_up(&posting("403 Forbidden", &[], "CSRF verification failed").await).await;
+    let failure = outcome.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Forbidden);
+    assert!(failure.detail.contains("CSRF"), "{failure}");
+    let bare = Stage::open(|_, stream| async { answer(stream, "200 OK", &[], "<form></form>").await }).await;
+    assert_eq!(sign_up(&bare).await.0.unwrap_err().kind, FailureKind::NoCsrf);
+}
+
+#[tokio::test]
+async fn who_is_signed_in_already_is_not_asked_again() {
+    let stage = Stage::open(|_, stream| async { answer(stream, "302 Found", &["Location: /events/"], "").await }).await;
+    sign_up(&stage).await.0.unwrap();
+    assert_eq!(stage.lines(), ["GET /accounts/signup/"]);
+}
+
+#[tokio::test]
+async fn log_in_tells_a_wrong_password_from_a_lock() {
+    for (page, kind) in [
+        (
+            "<div class='alert-danger'>The username and/or password you specified are not correct.</div>",
+            FailureKind::WrongPassword,
+        ),
+        ("<div class='alert-danger'>Too many failed login attempts. Try again later.</div>", FailureKind::Locked),
+    ] {
+        let stage = posting("200 OK", &[], page).await;
+        let failure = driver(&stage.url()).log_in(&who(), &mut Session::default()).await.unwrap_err();
+        assert_eq!(failure.kind, kind);
+        assert!(!failure.to_string().contains("p&ss"), "{failure}");
+        let post = stage.heard().remove(1);
+        assert_eq!(post.line(), "POST /accounts/login/");
+        assert_eq!(post.field("login").as_deref(), Some("loadtest7"));
+        assert_eq!(post.field("password").as_deref(), Some("p&ss=ö w"));
+    }
+}
+
+#[tokio::test]
+async fn deletion_leaves_no_cookie() {
+    let stage = posting("302 Found", &["Location: /"], "").await;
+    let mut session = Session { cookies: vec![("sessionid".into(), "s1".into())] };
+    driver(&stage.url()).delete(&mut session).await.unwrap();
+    assert_eq!(stage.lines(), ["GET /accounts/delete/", "POST /accounts/delete/"]);
+    assert!(stage.heard()[1].header("cookie").unwrap().contains("sessionid=s1"));
+    assert!(session.cookies.is_empty());
+}
+
+#[tokio::test]
+async fn deletion_without_a_session_is_signed_out() {
+    let to_login = "Location: /accounts/login/?next=/accounts/delete/";
+    let stage = Stage::open(move |_, stream| async move { answer(stream, "302 Found", &[to_login], "").await }).await;
+    let failure = driver(&stage.url()).delete(&mut Session::default()).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::SignedOut);
+}
+
+#[tokio::test]
+async fn a_path_in_the_url_prefixes_every_request() {
+    let stage = posting("302 Found", &["Location: /rooms/events/"], "").await;
+    let driver = driver(&format!("{}rooms", stage.url()));
+    driver.sign_up(&who(), &mut Session::default()).await.unwrap();
+    assert_eq!(stage.lines(), ["GET /rooms/accounts/signup/", "POST /rooms/accounts/signup/"]);
+}
+
+#[tokio::test]
+async fn neither_cookies_nor_passwords_follow_to_another_origin() {
+    let elsewhere = Stage::open(|_, stream| async { answer(stream, "200 OK", &[], &form()).await }).await;
+    let location: &'static str = format!("Location: {}accounts/signup/", elsewhere.url()).leak();
+    for status in ["302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
+        let stage = posting(status, Box::leak(Box::new([location])), "").await;
+        let (outcome, _) = sign_up(&stage).await;
+        assert_eq!(outcome.unwrap_err().kind, FailureKind::BadRedirect);
+    }
+    assert!(elsewhere.heard().is_empty());
+}

@@ -1,0 +1,261 @@
+//! The driver's pages and sockets against a scripted server: what each answer means.
+
+use std::time::Duration;
+
+use crate::stage::{Heard, Reports, Stage, answer, close, driver, settings, switching, text};
+use soakrig::chat::{EndReason, Failure, FailureKind, FrameKind, HttpOutcome, Initiator, Step};
+use soakrig::drivers::plenary::{Plenary, PlenarySocket};
+use soakrig::drivers::{BreakoutId, Connection, Driver, Ended, Event, Outgoing, Progress, Session};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const PRESENCE: &str = r#"{"payload": {"channel_name": "plenary-1", "members": [], "lurkers": 0}, "type": "presence"}"#;
+
+fn session() -> Session {
+    Session { cookies: vec![("csrftoken".into(), "c1".into()), ("sessionid".into(), "s1".into())] }
+}
+
+fn page(state: &str) -> String {
+    format!("<html><script>window.__INITIAL_STATE__ = {state};</script></html>")
+}
+
+fn open_page() -> String {
+    page(
+        r#"{"plenary": {"open": true, "breakouts_open": true}, "breakouts": [{"id": 3}, {"id": 4, "is_proposal": true}],
+            "auth": {"is_authenticated": true, "id": 42}}"#,
+    )
+}
+
+/// A server with one answer for everything.
+async fn always(status: &'static str, headers: &'static [&'static str], body: String) -> Stage {
+    Stage::open(move |_, stream| {
+        let body = body.clone();
+        async move { answer(stream, status, headers, &body).await }
+    })
+    .await
+}
+
+async fn open_kind(stage: &Stage) -> FailureKind {
+    driver(&stage.url()).open(&mut session()).await.unwrap_err().kind
+}
+
+async fn preflight(stage: &Stage) -> Result<(), Failure> {
+    driver(&stage.url()).preflight().await
+}
+
+#[tokio::test]
+async fn the_event_page_tells_id_and_breakouts() {
+    let stage = always("200 OK", &["Set-Cookie: csrftoken=c2; Path=/"], open_page()).await;
+    let mut session = session();
+    let room = driver(&stage.url()).open(&mut session).await.unwrap();
+    assert_eq!((room.user_id, room.breakouts, room.page_bytes), (42, vec![BreakoutId(3)], open_page().len()));
+    assert_eq!(stage.lines(), ["GET /event/test/"]);
+    assert_eq!(stage.heard()[0].header("cookie"), Some("csrftoken=c1; sessionid=s1"));
+    assert_eq!(&*session.cookies[0].1, "c2");
+}
+
+#[tokio::test]
+async fn what_may_be_wrong_with_an_event_is_told_apart() {
+    let full = "<div class=\"over-capacity\">Over Capacity</div>".to_owned();
+    let closed = page(r#"{"plenary": {"open": false}, "auth": {"is_authenticated": true, "id": 1}}"#);
+    let cancelled = page(r#"{"plenary": {"open": false, "canceled": true}}"#);
+    let nobody = page(r#"{"plenary": {"open": true}, "auth": {"is_authenticated": false}}"#);
+    for (body, kind) in [
+        (full, FailureKind::OverCapacity),
+        (closed, FailureKind::EventClosed),
+        (cancelled, FailureKind::EventCancelled),
+        (nobody, FailureKind::SignedOut),
+        ("<html></html>".to_owned(), FailureKind::NoState),
+        (page("{"), FailureKind::BadState),
+    ] {
+        assert_eq!(open_kind(&always("200 OK", &[], body).await).await, kind);
+    }
+    for (status, kind) in [
+        ("404 Not Found", FailureKind::NotFound),
+        ("400 Bad Request", FailureKind::BadRequest),
+        ("500 Oops", FailureKind::InternalError),
+        ("502 Bad Gateway", FailureKind::ServerError),
+        ("418 Teapot", FailureKind::ClientError),
+        ("204 No Content", FailureKind::UnexpectedStatus),
+    ] {
+        assert_eq!(open_kind(&always(status, &[], String::new()).await).await, kind, "{status}");
+    }
+    let to_login = &["Location: /accounts/login/?next=/event/test/"];
+    assert_eq!(open_kind(&always("302 Found", to_login, String::new()).await).await, FailureKind::SignedOut);
+    let to_slug = &["Location: /event/other/"];
+    assert_eq!(open_kind(&always("302 Found", to_slug, String::new()).await).await, FailureKind::BadRedirect);
+}
+
+#[tokio::test]
+async fn a_server_that_asks_to_wait_is_heard() {
+    let stage = always("429 Too Many Requests", &["Retry-After: 17"], String::new()).await;
+    let failure = driver(&stage.url()).open(&mut session()).await.unwrap_err();
+    assert_eq!((failure.kind, failure.retry_after), (FailureKind::TooManyRequests, Some(Duration::from_secs(17))));
+}
+
+#[tokio::test]
+async fn the_preflight_needs_no_account() {
+    let to_login = &["Location: /accounts/login/?next=/event/test/"];
+    let stage = always("302 Found", to_login, String::new()).await;
+    preflight(&stage).await.unwrap();
+    assert_eq!(stage.heard()[0].header("cookie"), None);
+    let kind = |outcome: Result<(), Failure>| outcome.unwrap_err().kind;
+    assert_eq!(kind(preflight(&always("404 Not Found", &[], String::new()).await).await), FailureKind::NotFound);
+    let closed = page(r#"{"plenary": {"open": false}, "auth": {"is_authenticated": false}}"#);
+    assert_eq!(kind(preflight(&always("200 OK", &[], closed).await).await), FailureKind::EventClosed);
+    let failure = preflight(&always("400 Bad Request", &[], String::new()).await).await.unwrap_err();
+    assert!(failure.detail.contains("wrong Host"), "{failure}");
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    assert_eq!(kind(driver(&format!("http://{unused}")).preflight().await), FailureKind::ConnectionRefused);
+    assert_eq!(kind(driver("http://nowhere.invalid").preflight().await), FailureKind::Dns);
+}
+
+#[tokio::test]
+async fn each_request_is_reported_once_with_its_outcome() {
+    let reports = std::sync::Arc::new(Reports::default());
+    for (status, body) in [("200 OK", open_page()), ("404 Not Found", String::new()), ("503 Busy", String::new())] {
+        let mut with_reports = settings(&always(status, &[], body).await.url());
+        with_reports.probe = std::sync::Arc::clone(&reports) as _;
+        let _ = Plenary::new(with_reports).unwrap().open(&mut session()).await;
+    }
+    let outcomes = [HttpOutcome::Ok, HttpOutcome::ClientError, HttpOutcome::ServerError];
+    assert_eq!(reports.all(), outcomes.map(|outcome| (Step::Event, outcome)));
+}
+
+/// A server that upgrades, sends `early` together with the 101, and echoes frames' bytes.
+async fn upgrading(early: Vec<u8>) -> Stage {
+    Stage::open(move |heard: Heard, mut stream: TcpStream| {
+        let mut bytes = switching(&heard).into_bytes();
+        bytes.extend_from_slice(&early);
+        async move {
+            stream.write_all(&bytes).await.unwrap();
+            let mut sink = [0; 1024];
+            while stream.read(&mut sink).await.is_ok_and(|n| n > 0) {}
+        }
+    })
+    .await
+}
+
+/// Drives until `done` says so; kinds of the frames, and the last progress.
+async fn drive(socket: &mut PlenarySocket, done: impl Fn(&Progress) -> bool) -> (Vec<FrameKind>, Progress) {
+    let mut kinds = Vec::new();
+    loop {
+        let progress = socket.drive(|received| kinds.push(received.kind)).await;
+        if done(&progress) {
+            return (kinds, progress);
+        }
+    }
+}
+
+#[tokio::test]
+async fn frames_that_come_with_the_101_are_not_lost() {
+    let presence = text(PRESENCE);
+    let (first, rest) = presence.split_at(40);
+    // A whole frame, and the beginning of another one.
+    let early = [&presence[..], first].concat();
+    let rest = rest.to_vec();
+    let stage = Stage::open(move |heard: Heard, mut stream: TcpStream| {
+        let (together, rest) = ([switching(&heard).as_bytes(), &early].concat(), rest.clone());
+        async move {
+            stream.write_all(&together).await.unwrap();
+            // The rest goes out once the client has spoken, so it cannot come together.
+            let mut byte = [0; 1];
+            stream.read_exact(&mut byte).await.unwrap();
+            stream.write_all(&[&rest[..], &close(1000)].concat()).await.unwrap();
+        }
+    })
+    .await;
+    let mut socket = driver(&stage.url()).connect(&session()).await.unwrap();
+    let mut seen = 0;
+    let progress = socket.drive(|received| seen += usize::from(matches!(received.event, Event::Presence(_)))).await;
+    assert!(matches!(progress, Progress::Read { .. }), "{progress:?}");
+    assert_eq!(seen, 1);
+    assert!(socket.begin(Outgoing::Heartbeat));
+    let (kinds, _) = drive(&mut socket, |p| matches!(p, Progress::Closing(_))).await;
+    assert_eq!(kinds, [FrameKind::Presence, FrameKind::Close]);
+}
+
+#[tokio::test]
+async fn the_upgrade_asks_as_a_browser_would_and_offers_no_extension() {
+    let stage = upgrading(text(PRESENCE)).await;
+    let driver = driver(&format!("{}rooms/", stage.url()));
+    let _socket = driver.connect(&session()).await.unwrap();
+    let asked = stage.heard().remove(0);
+    assert_eq!(asked.line(), "GET /rooms/event/test/");
+    assert_eq!(asked.header("host"), Some(format!("127.0.0.1:{}", stage.port).as_str()));
+    assert_eq!(asked.header("origin"), Some(format!("http://127.0.0.1:{}", stage.port).as_str()));
+    assert_eq!(asked.header("cookie"), Some("csrftoken=c1; sessionid=s1"));
+    assert_eq!(asked.header("sec-websocket-version"), Some("13"));
+    assert_eq!(asked.header("sec-websocket-extensions"), None);
+}
+
+#[tokio::test]
+async fn a_refused_upgrade_is_told_apart() {
+    for (status, kind) in [
+        ("403 Forbidden", FailureKind::OverCapacity),
+        ("500 Internal Server Error", FailureKind::InternalError),
+        ("503 Busy", FailureKind::Unavailable),
+        ("429 Slow", FailureKind::TooManyRequests),
+        ("404 No", FailureKind::NotFound),
+        ("200 OK", FailureKind::UnexpectedStatus),
+        ("302 Found", FailureKind::UnexpectedStatus),
+    ] {
+        let stage = always(status, &["Retry-After: 3"], "x".repeat(100_000)).await;
+        let failure = driver(&stage.url()).connect(&session()).await.unwrap_err();
+        assert_eq!((failure.kind, failure.retry_after), (kind, Some(Duration::from_secs(3))), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_101_is_a_bad_handshake() {
+    for (find, put) in [
+        ("Upgrade: WebSocket", "Upgrade: h2c"),
+        ("Connection: keep-alive, upgrade", "Connection: keep-alive"),
+        ("Sec-WebSocket-Accept: ", "Sec-WebSocket-Accept: A"),
+        ("Sec-WebSocket-Accept: ", "X-Accept: "),
+        ("Upgrade: WebSocket", "Upgrade: WebSocket\r\nSec-WebSocket-Extensions: permessage-deflate"),
+        ("Upgrade: WebSocket", "Upgrade: WebSocket\r\nSec-WebSocket-Protocol: chat"),
+    ] {
+        let stage = Stage::open(move |heard: Heard, mut stream: TcpStream| async move {
+            stream.write_all(switching(&heard).replace(find, put).as_bytes()).await.unwrap();
+        })
+        .await;
+        let failure = driver(&stage.url()).connect(&session()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::BadHandshake, "{put}: {failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_breakout_is_a_page_and_then_a_socket() {
+    let stage = Stage::open(move |heard: Heard, mut stream: TcpStream| async move {
+        if heard.header("upgrade").is_none() {
+            return answer(stream, "200 OK", &[], "<html>").await;
+        }
+        stream.write_all(switching(&heard).as_bytes()).await.unwrap();
+        let full = r#"{"type": "presence", "payload": {"members": [], "error": "x", "error_code": "over-capacity"}}"#;
+        stream.write_all(&[text(full), close(4001)].concat()).await.unwrap();
+        let _ = stream.read(&mut [0; 100]).await;
+    })
+    .await;
+    let mut socket = driver(&stage.url()).connect_breakout(&mut session(), BreakoutId(3)).await.unwrap();
+    assert_eq!(stage.lines(), ["GET /breakout/3/", "GET /breakout/3/"]);
+    let mut refusal = None;
+    socket
+        .drive(|received| {
+            if let Event::Refused(kind) = received.event {
+                refusal = Some(kind);
+            }
+        })
+        .await;
+    assert_eq!(refusal, Some(FailureKind::OverCapacity));
+    let (_, end) = drive(&mut socket, |p| matches!(p, Progress::Ended(_))).await;
+    assert_eq!(end, Progress::Ended(Ended { initiator: Initiator::Server, reason: EndReason::Application }));
+}
+
+#[tokio::test]
+async fn a_breakout_that_is_gone_is_not_found() {
+    let stage = always("404 Not Found", &[], String::new()).await;
+    let outcome = driver(&stage.url()).connect_breakout(&mut session(), BreakoutId(3)).await;
+    assert_eq!(outcome.unwrap_err().kind, FailureKind::NotFound);
+    assert_eq!(stage.lines().len(), 1);
+}

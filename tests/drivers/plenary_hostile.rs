@@ -1,0 +1,290 @@
+//! The driver against servers that mean harm: every answer is a failure with a kind, in
+//! bounded time and memory.
+
+use std::time::Duration;
+
+use crate::stage::{Heard, Stage, answer, driver, settings, switching};
+use soakrig::chat::{Account, EndReason, Failure, FailureKind, Initiator, Secret};
+use soakrig::drivers::plenary::Plenary;
+use soakrig::drivers::{Connection, Driver, Ended, Progress, Session};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+fn who() -> Account {
+    Account { username: "loadtest7".to_owned(), password: Secret::new("correct horse") }
+}
+
+/// A server that begins each answer with `head` and goes on with `more` for ever.
+async fn endless(head: &'static str, more: &'static [u8]) -> Stage {
+    Stage::open(move |_, mut stream: TcpStream| async move {
+        let mut bytes = head.as_bytes();
+        while stream.write_all(bytes).await.is_ok() {
+            bytes = more;
+        }
+    })
+    .await
+}
+
+/// A server that sends `bytes` and waits for the client to go.
+async fn says(bytes: String) -> Stage {
+    Stage::open(move |_, mut stream: TcpStream| {
+        let bytes = bytes.clone();
+        async move {
+            let _ = stream.write_all(bytes.as_bytes()).await;
+            let _ = stream.read(&mut [0; 1]).await;
+        }
+    })
+    .await
+}
+
+async fn page(stage: &Stage) -> Failure {
+    driver(&stage.url()).open(&mut Session::default()).await.unwrap_err()
+}
+
+async fn form(stage: &Stage) -> Failure {
+    driver(&stage.url()).sign_up(&who(), &mut Session::default()).await.unwrap_err()
+}
+
+async fn socket(stage: &Stage) -> Failure {
+    driver(&stage.url()).connect(&Session::default()).await.unwrap_err()
+}
+
+const CHUNK: &[u8] = b"10000\r\n";
+
+#[tokio::test]
+async fn endless_bodies_are_cut() {
+    let mut chunk = CHUNK.to_vec();
+    chunk.resize(CHUNK.len() + 0x10000, b' ');
+    chunk.extend_from_slice(b"\r\n");
+    let chunked = endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", chunk.leak()).await;
+    assert_eq!(page(&chunked).await.kind, FailureKind::BodyTooLarge);
+    assert_eq!(form(&chunked).await.kind, FailureKind::BodyTooLarge);
+    let unframed = endless("HTTP/1.1 200 OK\r\n\r\n", &[b' '; 65_536]).await;
+    assert_eq!(page(&unframed).await.kind, FailureKind::BodyTooLarge);
+    let announced = says("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n".to_owned()).await;
+    assert_eq!(page(&announced).await.kind, FailureKind::BodyTooLarge);
+    // The body of a refusal is not waited for beyond its limit either.
+    let refusal = endless("HTTP/1.1 500 Oops\r\n\r\n", &[b' '; 65_536]).await;
+    assert_eq!(page(&refusal).await.kind, FailureKind::InternalError);
+    assert_eq!(socket(&refusal).await.kind, FailureKind::InternalError);
+}
+
+#[tokio::test]
+async fn endless_heads_are_cut() {
+    for (head, more) in [
+        ("HTTP/1.1 200 OK\r\n", &b"X-Header: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n"[..]),
+        ("HTTP/1.1 200 OK\r\nX-Header: ", &[b'x'; 4096]),
+        ("HTTP/1.1 200 ", &[b'x'; 4096]),
+    ] {
+        let stage = endless(head, more).await;
+        assert_eq!(page(&stage).await.kind, FailureKind::BadHttp);
+        assert_eq!(socket(&stage).await.kind, FailureKind::BadHttp);
+    }
+    // Interim answers without an end are bounded by the time-out alone.
+    let stage = endless("", b"HTTP/1.1 103 Early Hints\r\n\r\n").await;
+    let mut patient = settings(&stage.url());
+    patient.http_timeout = Duration::from_millis(200);
+    let patient = Plenary::new(patient).unwrap();
+    assert_eq!(patient.open(&mut Session::default()).await.unwrap_err().kind, FailureKind::Timeout);
+    assert_eq!(patient.connect(&Session::default()).await.unwrap_err().kind, FailureKind::Timeout);
+}
+
+#[tokio::test]
+async fn ten_thousand_cookies_do_not_pile_up() {
+    let many = |count: usize| {
+        let cookies: String = (0..count).map(|n| format!("Set-Cookie: c{n}={}; Path=/\r\n", "x".repeat(20))).collect();
+        format!("HTTP/1.1 404 No\r\n{cookies}Content-Length: 0\r\n\r\n")
+    };
+    assert_eq!(page(&says(many(10_000)).await).await.kind, FailureKind::BadHttp);
+    let mut session = Session::default();
+    let stage = says(many(90)).await;
+    let failure = driver(&stage.url()).open(&mut session).await.unwrap_err();
+    assert_eq!((failure.kind, session.cookies.len()), (FailureKind::NotFound, 20));
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed_round_and_round() {
+    for location in
+        ["/event/test/", "/event/test", "//127.0.0.1:1/", "http://user:pw@127.0.0.1/", "", "http://[", "\u{1}"]
+    {
+        let stage = says(format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")).await;
+        let kind = page(&stage).await.kind;
+        assert!(matches!(kind, FailureKind::BadRedirect | FailureKind::BadHttp), "{location}: {kind:?}");
+        assert_eq!(stage.lines().len(), 1);
+    }
+    let stage = Stage::open(|heard: Heard, stream| async move {
+        let location = format!("Location: {}x/", heard.path);
+        answer(stream, "302 Found", &[&location], "").await;
+    })
+    .await;
+    assert_eq!(page(&stage).await.kind, FailureKind::BadRedirect);
+    assert_eq!(stage.lines().len(), 1);
+}
+
+#[tokio::test]
+async fn large_pages_come_a_few_at_a_time() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    // More than the buffers of both ends hold; then the server waits.
+    const SENT: usize = 24 << 20;
+    let far = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&far);
+    let stage = Stage::open(move |_, mut stream: TcpStream| {
+        let count = Arc::clone(&count);
+        async move {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n").await;
+            for _ in 0..SENT >> 16 {
+                if stream.write_all(&[b' '; 1 << 16]).await.is_err() {
+                    return;
+                }
+            }
+            count.fetch_add(1, Ordering::SeqCst);
+            let _ = stream.read(&mut [0; 1]).await;
+        }
+    })
+    .await;
+    let mut patient = settings(&stage.url());
+    patient.http_timeout = Duration::from_secs(300);
+    let patient = Arc::new(Plenary::new(patient).unwrap());
+    let asking: Vec<_> = (0..11)
+        .map(|_| {
+            let driver = Arc::clone(&patient);
+            tokio::spawn(async move { driver.open(&mut Session::default()).await.map(drop) })
+        })
+        .collect();
+    let reached = || far.load(Ordering::SeqCst);
+    let until = std::time::Instant::now() + Duration::from_secs(120);
+    while reached() < 8 && std::time::Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // A ninth would be about as far.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!((stage.lines().len(), reached()), (11, 8), "all ask, and eight are read at a time");
+    asking.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn nested_json_in_frames_is_bounded() {
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let frames: Vec<String> = [
+        "{\"type\": \"chat\", \"payload\": {\"user\": 6, \"message\": X}}",
+        "{\"type\": \"presence\", \"payload\": {\"members\": X}}",
+        "{\"payload\": {\"members\": X}, \"type\": \"presence\"}",
+        "{\"type\": \"presence\", \"payload\": {\"error_code\": X}}",
+        "{\"type\": \"breakout_receive\", \"payload\": X}",
+        "{\"type\": \"plenary\", \"payload\": {\"plenary\": X}}",
+        "{\"type\": \"error\", \"error\": X}",
+        "{\"type\": \"nonsense\", \"x\": X}",
+        "X",
+    ]
+    .iter()
+    .flat_map(|form| [form.replace('X', &nested(250_000)), form.replace('X', &"[".repeat(500_000))])
+    .collect();
+    let wire: Vec<u8> =
+        frames.iter().flat_map(|frame| crate::stage::text(frame)).chain(crate::stage::close(1000)).collect();
+    let stage = Stage::open(move |heard: Heard, mut stream: TcpStream| {
+        let wire = wire.clone();
+        async move {
+            let _ = stream.write_all(switching(&heard).as_bytes()).await;
+            let _ = stream.write_all(&wire).await;
+            let _ = stream.read(&mut [0; 16]).await;
+        }
+    })
+    .await;
+    let mut socket = driver(&stage.url()).connect(&Session::default()).await.unwrap();
+    let mut read = 0;
+    while !matches!(socket.drive(|_| read += 1).await, Progress::Ended(_)) {}
+    assert_eq!(read, frames.len() + 1, "each is read as one frame, and the close");
+}
+
+#[tokio::test]
+async fn packed_bodies_are_not_unpacked() {
+    let bomb = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x0b\x08";
+    assert_eq!(page(&says(bomb.to_owned()).await).await.kind, FailureKind::BadHttp);
+}
+
+#[tokio::test]
+async fn nested_json_and_nested_pages_are_bounded() {
+    for inside in ["{\"plenary\": ", "{\"plenary\": {\"x\": ", "{\"breakouts\": "] {
+        let body = format!("window.__INITIAL_STATE__ = {inside}{}", "[".repeat(5_000_000));
+        let stage = says(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+        assert_eq!(page(&stage).await.kind, FailureKind::BadState);
+    }
+    for body in ["<div>".repeat(700_000), "<b><p>".repeat(600_000), format!("<a {}", " x".repeat(2_000_000))] {
+        let stage = says(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+        assert_eq!(form(&stage).await.kind, FailureKind::NoCsrf);
+        assert_eq!(page(&stage).await.kind, FailureKind::NoState);
+    }
+}
+
+#[tokio::test]
+async fn answers_that_break_off_or_never_come_have_their_kinds() {
+    let cut = Stage::open(|_, mut stream: TcpStream| async move {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf").await;
+    })
+    .await;
+    assert_eq!(page(&cut).await.kind, FailureKind::ConnectionClosed);
+    let gone = Stage::open(|_, _| async {}).await;
+    assert_eq!(page(&gone).await.kind, FailureKind::ConnectionClosed);
+    assert_eq!(socket(&gone).await.kind, FailureKind::ConnectionClosed);
+    let reset = Stage::open(|_, stream: TcpStream| async move { stream.set_zero_linger().unwrap() }).await;
+    assert_eq!(page(&reset).await.kind, FailureKind::ConnectionReset);
+    assert_eq!(socket(&reset).await.kind, FailureKind::ConnectionReset);
+    let nonsense = says("SSH-2.0-OpenSSH_9.2\r\n\r\n".to_owned()).await;
+    assert_eq!(page(&nonsense).await.kind, FailureKind::BadHttp);
+    assert_eq!(socket(&nonsense).await.kind, FailureKind::BadHttp);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_a_timeout_at_every_stage() {
+    for said in ["", "HTTP/1.1 200 OK\r\nContent-Le", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"] {
+        let stage = says(said.to_owned()).await;
+        let mut impatient = settings(&stage.url());
+        impatient.http_timeout = Duration::from_millis(100);
+        let failure = Plenary::new(impatient).unwrap().open(&mut Session::default()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Timeout, "{said}");
+    }
+    let stage = says(String::new()).await;
+    let mut impatient = settings(&stage.url());
+    impatient.http_timeout = Duration::from_millis(100);
+    let failure = Plenary::new(impatient).unwrap().connect(&Session::default()).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Timeout);
+}
+
+#[tokio::test]
+async fn error_texts_cannot_write_to_the_terminal_or_show_the_password() {
+    let shows = async |text: String| {
+        let stage = Stage::open(move |_, stream| {
+            let page = format!("<input name=csrfmiddlewaretoken value=t><span class=help-block>{text}");
+            async move { answer(stream, "200 OK", &[], &page).await }
+        });
+        form(&stage.await).await
+    };
+    let failure = shows("\x1b]0;owned\x07\x1b[2J\u{9b}31mhello\u{202e}".to_owned()).await;
+    assert_eq!(failure.kind, FailureKind::SignupRefused);
+    assert!(!failure.to_string().contains(|c: char| c.is_control() || c == '\u{202e}'), "{failure:?}");
+    let failure = shows("you said correct horse".to_owned()).await;
+    assert_eq!(failure.detail, "you said …");
+    let failure = shows("é".repeat(100_000)).await;
+    assert_eq!(failure.detail.chars().count(), Failure::DETAIL_LIMIT);
+}
+
+#[tokio::test]
+async fn a_flood_of_frames_without_end_is_cut() {
+    let stage = Stage::open(|heard: Heard, mut stream: TcpStream| async move {
+        stream.write_all(switching(&heard).as_bytes()).await.unwrap();
+        // One text message in fragments that never ends.
+        let mut bytes = [&[0x01, 126, 0xFF, 0xFF][..], &[b'x'; 0xFFFF]].concat();
+        while stream.write_all(&bytes).await.is_ok() {
+            bytes[0] = 0x00;
+        }
+    })
+    .await;
+    let mut socket = driver(&stage.url()).connect(&Session::default()).await.unwrap();
+    loop {
+        if let Progress::Ended(end) = socket.drive(|_| {}).await {
+            assert_eq!(end, Ended { initiator: Initiator::Server, reason: EndReason::FrameTooLarge });
+            break;
+        }
+    }
+}

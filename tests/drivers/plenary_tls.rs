@@ -1,0 +1,136 @@
+//! The driver over TLS: a private authority, an unknown one, and none at all.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::stage::{Stage, answer, settings, switching, text};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use soakrig::chat::{EndReason, FailureKind, FrameKind, Initiator};
+use soakrig::drivers::plenary::Plenary;
+use soakrig::drivers::{Connection, Driver, Ended, Outgoing, Progress, Session};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+/// A TLS proxy before a scripted server, and the file of the authority it is certified by.
+struct Secured {
+    url: String,
+    ca_file: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+async fn secure(stage: &Stage) -> Secured {
+    let mut authority = CertificateParams::new(Vec::<String>::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = folder.path().join("ca.pem");
+    std::fs::write(&ca_file, pem(authority.der())).unwrap();
+
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+    let behind = stage.port;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut front) = acceptor.accept(stream).await else { return };
+                let mut back = TcpStream::connect(("127.0.0.1", behind)).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut front, &mut back).await;
+            });
+        }
+    });
+    Secured { url, ca_file, _folder: folder }
+}
+
+fn pem(der: &[u8]) -> String {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+}
+
+async fn stage() -> Stage {
+    Stage::open(|heard, mut stream: TcpStream| async move {
+        if heard.header("upgrade").is_none() {
+            let page = r#"window.__INITIAL_STATE__ = {"plenary": {"open": true}, "auth": {"is_authenticated": true, "id": 1}};"#;
+            return answer(stream, "200 OK", &[], page).await;
+        }
+        let large = format!(r#"{{"payload": {{"members": ["{}"]}}, "type": "presence"}}"#, "x".repeat(200_000));
+        stream.write_all(&[switching(&heard).as_bytes(), &text(&large)].concat()).await.unwrap();
+        // One masked heartbeat: two bytes of header, four of mask, eleven of text.
+        stream.read_exact(&mut [0; 17]).await.unwrap();
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_where_it_is_named() {
+    let secured = secure(&stage().await).await;
+    let mut trusting = settings(&secured.url);
+    trusting.insecure_skip_verify = false;
+    trusting.ca_file = Some(secured.ca_file.clone());
+    works(Plenary::new(trusting).unwrap()).await;
+}
+
+#[tokio::test]
+async fn an_unknown_authority_is_a_tls_failure_unless_all_are_accepted() {
+    let secured = secure(&stage().await).await;
+    let mut strict = settings(&secured.url);
+    strict.insecure_skip_verify = false;
+    let strict = Plenary::new(strict).unwrap();
+    let failure = strict.open(&mut Session::default()).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Tls);
+    assert!(failure.detail.contains("UnknownIssuer"), "{failure}");
+    assert_eq!(strict.connect(&Session::default()).await.unwrap_err().kind, FailureKind::Tls);
+    works(Plenary::new(settings(&secured.url)).unwrap()).await;
+}
+
+#[tokio::test]
+async fn plain_http_behind_an_https_url_is_a_tls_failure() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut stream = listener.accept().await.unwrap().0;
+        let _ = stream.read(&mut [0; 1024]).await;
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    });
+    let driver = Plenary::new(settings(&url)).unwrap();
+    assert_eq!(driver.connect(&Session::default()).await.unwrap_err().kind, FailureKind::Tls);
+}
+
+/// The page and a whole conversation.
+async fn works(driver: Plenary) {
+    driver.open(&mut Session::default()).await.unwrap();
+    let mut socket = driver.connect(&Session::default()).await.unwrap();
+    let mut kinds = Vec::new();
+    while kinds.is_empty() {
+        socket.drive(|received| kinds.push(received.kind)).await;
+    }
+    assert_eq!(kinds, [FrameKind::Presence]);
+    assert!(socket.begin(Outgoing::Heartbeat));
+    let mut written = false;
+    loop {
+        match socket.drive(|_| {}).await {
+            Progress::Written => written = true,
+            Progress::Ended(end) => {
+                assert_eq!(end, Ended { initiator: Initiator::Server, reason: EndReason::NoCloseFrame });
+                break;
+            }
+            _ => {}
+        }
+    }
+    assert!(written);
+}

@@ -1,0 +1,278 @@
+//! The file of saved sessions under the real binary: killed with -9 at random moments, damaged,
+//! foreign, open to others, on a disk that is full or takes no writes.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{Ended, PATIENCE, Rig, Target, eventually, number};
+use nix::sys::signal::Signal;
+use rand::RngExt;
+use soakrig::store::{Mode, Store};
+
+const USERS: u64 = 40;
+
+struct Place {
+    folder: tempfile::TempDir,
+    cache: PathBuf,
+}
+
+fn place() -> Place {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("sessions.json");
+    Place { folder, cache }
+}
+
+fn target() -> Target {
+    Target::start(&["--presence", "batched:1s", "--control", "127.0.0.1:0"])
+}
+
+fn rig(target: &Target, cache: &Path, args: &[&str]) -> Rig {
+    let load = ["--user-range-max", "40", "--ramp", "60/s", "--connect-rate", "60/s", "--chat-rate", "5/s"];
+    let leaving = ["--leave-rate", "4/s", "--away", "1s..2s"];
+    Rig::run(&target.url, "test", cache, &[&load[..], &leaving, args].concat())
+}
+
+/// Runs until everybody has been in, and stops: that must go well.
+fn until_ready(mut rig: Rig) -> Ended {
+    rig.wait_until_ready();
+    rig.process.signal(Signal::SIGTERM);
+    let (ended, summary) = rig.end(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+    assert_eq!(number(&summary, "/deliveries/lost"), 0);
+    ended
+}
+
+/// The names of saved sessions, and the password kept with them.
+fn saved(target: &Target, cache: &Path) -> (BTreeSet<String>, String) {
+    let mut store = Store::open(cache, &target.url, Mode::ReadOnly).unwrap();
+    assert_eq!(store.take_notices(), Vec::<String>::new());
+    let password = store.password().unwrap().reveal().to_owned();
+    (store.sessions().into_keys().collect(), password)
+}
+
+fn posts(target: &Target) -> u64 {
+    number(&target.counts(), "/http/signup_posts")
+}
+
+#[test]
+fn killed_at_any_moment_it_goes_on_with_the_same_users() {
+    let (target, place) = (target(), place());
+    let (mut known, mut password, mut before) = (BTreeSet::new(), None, 0);
+    for turn in 0..7 {
+        let mut rig = rig(&target, &place.cache, &[]);
+        let somewhere = rand::rng().random_range(0..8);
+        if turn < 5 {
+            let sign_ups = turn * 8 + somewhere;
+            eventually("some have signed up", || number(&target.counts(), "/accounts/signed_up") >= sign_ups);
+        } else {
+            rig.wait_until_ready();
+            let chats = || rig.metric("soakrig_messages_sent_total", &["kind=\"chat\""]);
+            eventually("some have chatted", || chats() >= somewhere as f64);
+        }
+        if turn == 0 {
+            // The process may not have come as far as its file.
+            eventually("a password is kept", || place.cache.exists());
+        }
+        rig.process.signal(Signal::SIGKILL);
+        assert_eq!(rig.end_early().code, None, "it ended before it was killed");
+
+        let (now, kept) = saved(&target, &place.cache);
+        assert!(now.is_superset(&known), "turn {turn}: {known:?} were saved, then {now:?}");
+        assert_eq!(*password.get_or_insert_with(|| kept.clone()), kept, "turn {turn}: another password");
+        // Whoever was saved when this turn began has not signed up again.
+        let posted = posts(&target) - before;
+        assert!(posted <= USERS - known.len() as u64, "turn {turn}: {posted} sign-ups, {} were saved", known.len());
+        (known, before) = (now, posts(&target));
+    }
+    assert!(known.len() as u64 > USERS / 2, "{} were saved after two holds", known.len());
+
+    until_ready(rig(&target, &place.cache, &[]));
+    assert_eq!(number(&target.counts(), "/accounts/signed_up"), USERS);
+    assert!(posts(&target) - before <= USERS - known.len() as u64, "somebody who was saved signed up again");
+    assert_eq!(saved(&target, &place.cache).0.len() as u64, USERS);
+}
+
+#[test]
+fn a_sign_up_is_on_the_disk_soon() {
+    let (target, place) = (target(), place());
+    let mut rig = rig(&target, &place.cache, &["--sign-in-rate", "60/s"]);
+    rig.wait_until_ready();
+    let saves = || rig.metric("soakrig_session_saves_total", &["outcome=\"saved\""]);
+    // Once a quarter of a second, not once a user, and not only every five seconds.
+    eventually("all are saved", || saved(&target, &place.cache).0.len() as u64 == USERS);
+    assert!((1.0..40.0).contains(&saves()), "{} saves", saves());
+    assert_eq!(rig.metric("soakrig_session_saves_total", &["outcome=\"failed\""]), 0.0);
+}
+
+#[test]
+fn users_whose_session_was_lost_log_in_with_the_kept_password() {
+    let (target, place) = (target(), place());
+    until_ready(rig(&target, &place.cache, &[]));
+    let text = std::fs::read_to_string(&place.cache).unwrap();
+    let mut file: serde_json::Value = serde_json::from_str(&text).unwrap();
+    file["sessions"] = serde_json::json!({});
+    std::fs::write(&place.cache, serde_json::to_vec(&file).unwrap()).unwrap();
+
+    until_ready(rig(&target, &place.cache, &[]));
+    assert_eq!(number(&target.counts(), "/accounts/signed_up"), USERS);
+    assert_eq!(number(&target.counts(), "/accounts/logged_in"), USERS);
+}
+
+/// Starts with this file; where it is taken, until everybody is in.
+fn with_file(target: &Target, text: &[u8], mode: u32, args: &[&str], taken: bool) -> (Ended, Place) {
+    let place = place();
+    std::fs::write(&place.cache, text).unwrap();
+    std::fs::set_permissions(&place.cache, std::fs::Permissions::from_mode(mode)).unwrap();
+    let few = ["--user-range-max", "3", "--chat-rate", "5/s"];
+    let rig = Rig::run(&target.url, "test", &place.cache, &[&few[..], args].concat());
+    (if taken { until_ready(rig) } else { rig.end_early() }, place)
+}
+
+fn says(ended: &Ended, code: i32, words: &[&str]) {
+    let said = format!("{}\n{}", ended.stdout, ended.stderr);
+    assert_eq!(ended.code, Some(code), "{said}");
+    for word in words {
+        assert!(said.contains(word), "{word:?} is not in:\n{said}");
+    }
+    assert!(!said.contains("abcDEF123"), "the password is shown:\n{said}");
+}
+
+fn file(target: &str, version: u32) -> String {
+    format!("{{\"version\":{version},\"target\":\"{target}\",\"password\":\"abcDEF123\",\"sessions\":{{}}}}\n")
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_refused_and_kept() {
+    let target = target();
+    let foreign = file("https://example.org", 1);
+    let (ended, place) = with_file(&target, foreign.as_bytes(), 0o600, &[], false);
+    says(&ended, 104, &["holds the sessions of https://example.org", "leave --cache-file out"]);
+    assert_eq!(std::fs::read_to_string(&place.cache).unwrap(), foreign);
+
+    let (ended, _) = with_file(&target, file(&target.url, 2).as_bytes(), 0o600, &[], false);
+    says(&ended, 104, &["has the version 2", "remedy"]);
+    let (ended, _) = with_file(&target, file(&target.url, 1).as_bytes(), 0o666, &[], false);
+    says(&ended, 104, &["others can write it (mode 0666)", "chmod 600"]);
+    let (ended, _) = with_file(&target, b"{\"version\":1,", 0o600, &["--read-only-cache"], false);
+    says(&ended, 104, &["damaged", "leave --read-only-cache out once"]);
+    assert_eq!(number(&target.counts(), "/http/signup_posts"), 0, "nobody signed up on the way");
+}
+
+#[test]
+fn a_file_that_can_be_repaired_is_and_that_is_said() {
+    let target = target();
+    let whole = file(&target.url, 1);
+    let (ended, place) = with_file(&target, whole.as_bytes(), 0o644, &[], true);
+    says(&ended, 0, &["others could read the sessions", "it is 0600 now"]);
+    assert_eq!(std::fs::metadata(&place.cache).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let half = &whole.as_bytes()[..whole.len() - 8];
+    let (ended, place) = with_file(&target, half, 0o600, &[], true);
+    // The same accounts: the password was recovered from the half that is there.
+    says(&ended, 0, &["was damaged", "its password was recovered"]);
+    assert_eq!(saved(&target, &place.cache).1, "abcDEF123");
+    assert_eq!(number(&target.counts(), "/accounts/signed_up"), 3);
+
+    let (ended, place) = with_file(&target, b"\x00\xff nonsense", 0o600, &["--username-template", "other%s"], true);
+    says(&ended, 0, &["was damaged", "starting anew"]);
+    assert_eq!(saved(&target, &place.cache).0.len(), 3);
+    let aside = std::fs::read_dir(&place.folder).unwrap().flatten();
+    assert_eq!(aside.filter(|e| e.file_name().to_string_lossy().contains(".damaged-")).count(), 1);
+}
+
+/// A command in a mount namespace of its own, in which `setup` is done first. Needs root, or a
+/// kernel that gives everybody user namespaces.
+fn in_namespace(setup: &str) -> Command {
+    let mut command = Command::new("unshare");
+    if !nix::unistd::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.args(["--mount", "sh", "-c", &format!("{setup} && exec \"$@\""), "sh"]);
+    command
+}
+
+/// A rig whose cache is on a file system of its own.
+fn on_disk(target: &Target, place: &Place, options: &str, then: &str, args: &[&str]) -> Rig {
+    let disk = place.folder.path().display();
+    let command = in_namespace(&format!("mount -t tmpfs -o {options} tmpfs '{disk}' && {then}"));
+    let few = ["--user-range-max", "10", "--chat-rate", "5/s", "--leave-rate", "3/s", "--away", "1s..1s"];
+    Rig::behind(command, &target.url, "test", &place.cache, &[&few[..], args].concat())
+}
+
+#[test]
+fn a_disk_that_takes_no_writes_is_told_at_the_start() {
+    let (target, place) = (target(), place());
+    let disk = place.folder.path().display();
+    let fill = format!("{{ head -c 1m /dev/zero > '{disk}/full' 2>&-; test -s '{disk}/full'; }}");
+    let ended = on_disk(&target, &place, "size=64k", &fill, &[]).end_early();
+    says(&ended, 104, &["No space left on device", "make room on the disk", "--cache-file"]);
+    // A password of one's own needs no room; that there is none for sessions is told all the same.
+    let set = ["--password-file", "/proc/self/comm"];
+    says(&on_disk(&target, &place, "size=64k", &fill, &set).end_early(), 104, &["No space left on device"]);
+
+    let ended = on_disk(&target, &place, "ro", "true", &[]).end_early();
+    says(&ended, 104, &["Read-only file system", "give another place with --cache-file", "--read-only-cache"]);
+
+    let below_a_file = place.cache.join("sessions.json");
+    std::fs::write(&place.cache, "").unwrap();
+    let ended = Rig::run(&target.url, "test", &below_a_file, &[]).end_early();
+    says(&ended, 104, &["cannot make the directory", "sessions.json", "--cache-file"]);
+    assert_eq!(number(&target.counts(), "/http/signup_posts"), 0, "nobody signed up on the way");
+}
+
+#[test]
+fn a_disk_that_fills_up_under_a_run_costs_no_session() {
+    let (target, place) = (target(), place());
+    let mut rig = on_disk(&target, &place, "size=128k", "true", &[]);
+    rig.wait_until_ready();
+    let inside =
+        |path: &Path| PathBuf::from(format!("/proc/{}/root", rig.process.id())).join(path.strip_prefix("/").unwrap());
+    let (cache, filler) = (inside(&place.cache), inside(&place.folder.path().join("filler")));
+    let metrics = rig.metrics.clone();
+    let saves = |outcome: &str| {
+        let page = crate::support::get(&format!("{metrics}/metrics")).unwrap().1;
+        crate::support::sum(&page, "soakrig_session_saves_total", &[&format!("outcome=\"{outcome}\"")])
+    };
+    eventually("all are saved", || saved(&target, &cache).0.len() == 10);
+    // Filled to the last byte; what cannot be written then is the point.
+    let _ = std::fs::write(&filler, vec![b'x'; 1 << 20]);
+    let before = std::fs::read(&cache).unwrap();
+    target.act(r#"{"do": "forget_sessions"}"#);
+    let said = rig.process.wait_for_line("sessions not saved");
+    assert!(said.contains("make room on the disk"), "{said}");
+    assert_eq!(std::fs::read(&cache).unwrap(), before, "the earlier file is as it was");
+    eventually("failures are counted", || saves("failed") >= 2.0);
+    let (failed, chats) = (saves("failed"), || rig.metric("soakrig_messages_sent_total", &["kind=\"chat\""]));
+    let (so_far, sent) = (saves("saved"), chats());
+    eventually("the rig goes on", || chats() > sent + 5.0);
+
+    std::fs::remove_file(&filler).unwrap();
+    eventually("it is saved again", || saves("saved") > so_far);
+    assert_ne!(std::fs::read(&cache).unwrap(), before);
+    assert_eq!(saved(&target, &cache).0.len(), 10);
+    assert!(failed >= 2.0);
+    rig.process.signal(Signal::SIGTERM);
+    let (ended, summary) = rig.end(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+    assert!(crate::support::balances(&summary));
+}
+
+#[test]
+fn a_full_anomaly_log_does_not_end_the_run() {
+    let target = Target::start(&["--fault-duplicate", "20%"]);
+    let place = place();
+    let few = ["--user-range-max", "5", "--chat-rate", "10/s", "--anomaly-log", "/dev/full"];
+    let mut rig = Rig::run(&target.url, "test", &place.cache, &few);
+    rig.wait_until_ready();
+    let said = rig.process.wait_for_line("anomaly log not written");
+    assert!(said.contains("No space left on device") && said.contains("/dev/full"), "{said}");
+    let duplicates = || rig.metric("soakrig_delivery_anomalies_total", &["kind=\"duplicate\""]);
+    let so_far = duplicates();
+    eventually("the rig goes on", || duplicates() > so_far + 5.0);
+    rig.process.signal(Signal::SIGTERM);
+    let (ended, summary) = rig.end(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+    assert!(number(&summary, "/anomalies/duplicate") > 5, "{summary}");
+}

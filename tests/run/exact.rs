@@ -1,0 +1,190 @@
+//! The instrument against known truth: the target injects a counted number of faults, and the
+//! ledger must report exactly that number, with users leaving and coming back all the while.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::support::{Rig, Target, balances, number};
+use serde_json::Value;
+
+/// Microseconds from a chat's intended time to its horizon, as set below.
+const HORIZON: u64 = 6_000_000;
+/// A connection that was left this close to a horizon may be judged either way: the two
+/// processes see its end at slightly different times.
+const RACE: u64 = 100_000;
+
+/// What a run under faults came to, and what the target says that it did.
+struct Trial {
+    summary: Value,
+    injections: Vec<Value>,
+    said: String,
+}
+
+fn trial(faults: &[&str], rig: &[&str]) -> Trial {
+    let target =
+        Target::start(&[&["--control", "127.0.0.1:0", "--fault-min-age", "1s", "--fault-seed", "7"], faults].concat());
+    let cache = tempfile::tempdir().unwrap();
+    let quick = ["--user-range-max", "30", "--ramp", "100/s", "--sign-in-rate", "100/s", "--connect-rate", "100/s"];
+    let load = ["--chat-rate", "40/s", "--leave-rate", "2/s", "--away", "1s..2s", "--duration", "16s"];
+    let terms = [
+        "--delivery-deadline",
+        "2s",
+        "--delivery-horizon",
+        "6s",
+        "--grace",
+        "15s",
+        "--max-lost",
+        "1000000",
+        "--max-error-rate",
+        "100%",
+    ];
+    let rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &[&quick[..], &load, &terms, rig].concat());
+    let (ended, summary) = rig.end(Duration::from_secs(90));
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+    assert!(balances(&summary), "{}", ended.stdout);
+    assert_eq!(number(&summary, "/deliveries/outstanding"), 0, "{}", ended.stdout);
+    assert!(number(&summary, "/deliveries/expected") > 10_000, "{}", ended.stdout);
+    let injections = target.injections();
+    assert!(injections.len() > 50, "{injections:?}");
+    Trial { summary, injections, said: ended.stdout }
+}
+
+impl Trial {
+    fn of(&self, faults: &[&str]) -> impl Iterator<Item = &Value> {
+        self.injections.iter().filter(move |i| faults.contains(&i["fault"].as_str().unwrap()))
+    }
+
+    /// Deliveries withheld for good: those that must be lost, and those that may be, because the
+    /// connection was left around the horizon.
+    fn withheld(&self, faults: &[&str]) -> (u64, u64) {
+        let (mut sure, mut open) = (0, 0);
+        for injection in self.of(faults) {
+            let horizon = intended(injection) + HORIZON;
+            match injection["ended"].as_u64() {
+                Some(ended) if ended < horizon - RACE => {}
+                Some(ended) if ended < horizon + RACE => open += 1,
+                _ => sure += 1,
+            }
+        }
+        (sure, open)
+    }
+
+    fn count(&self, path: &str) -> u64 {
+        number(&self.summary, path)
+    }
+
+    fn lost_exactly(&self, faults: &[&str]) {
+        let (sure, open) = self.withheld(faults);
+        let lost = self.count("/deliveries/lost");
+        assert!((sure..=sure + open).contains(&lost), "{lost} lost, {sure} withheld, {open} open\n{}", self.said);
+        assert!(sure > 20 && open * 5 <= sure, "{sure} {open}");
+    }
+}
+
+/// The intended time in a chat's marker, in microseconds since the Unix epoch.
+fn intended(injection: &Value) -> u64 {
+    let text = injection["text"].as_str().unwrap();
+    u64::from_str_radix(text.split('-').nth(4).unwrap(), 36).unwrap()
+}
+
+#[test]
+fn dropped_deliveries_are_lost_and_nothing_else_is() {
+    let trial = trial(&["--fault-drop", "2%"], &[]);
+    trial.lost_exactly(&["drop"]);
+    for zero in [
+        "/deliveries/late",
+        "/anomalies/duplicate",
+        "/anomalies/reordered",
+        "/anomalies/unexpected",
+        "/anomalies/corrupt",
+    ] {
+        assert_eq!(trial.count(zero), 0, "{zero}\n{}", trial.said);
+    }
+}
+
+#[test]
+fn what_a_short_run_did_not_wait_for_is_outstanding_and_not_excused() {
+    let target = Target::start(&["--control", "127.0.0.1:0", "--fault-drop", "every:20"]);
+    let cache = tempfile::tempdir().unwrap();
+    let flags = [["--user-range-max", "20"], ["--chat-rate", "20/s"], ["--duration", "4s"], ["--grace", "2s"]];
+    let rig = Rig::run(
+        &target.url,
+        "test",
+        &cache.path().join("s.json"),
+        &[flags.as_flattened(), &["--disable-event-leaving"]].concat(),
+    );
+    let (ended, summary) = rig.end(Duration::from_secs(60));
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+    assert!(balances(&summary), "{}", ended.stdout);
+    let dropped = target.injections().len() as u64;
+    assert!(dropped > 20, "{dropped}");
+    assert_eq!(number(&summary, "/deliveries/outstanding"), dropped, "{}", ended.stdout);
+    assert_eq!(number(&summary, "/deliveries/lost") + number(&summary, "/deliveries/excused/total"), 0);
+    assert!(ended.stdout.contains(&format!("{dropped} had not come")), "{}", ended.stdout);
+}
+
+#[test]
+fn duplicates_are_counted_one_by_one() {
+    let trial = trial(&["--fault-duplicate", "every:40"], &[]);
+    assert_eq!(trial.count("/anomalies/duplicate"), trial.of(&["duplicate"]).count() as u64, "{}", trial.said);
+    assert_eq!(trial.count("/deliveries/lost") + trial.count("/anomalies/unexpected"), 0, "{}", trial.said);
+}
+
+#[test]
+fn delayed_deliveries_are_late_and_overtaken_ones_reordered() {
+    let delay = ["--fault-delay", "2%", "--fault-delay-min", "3s", "--fault-delay-max", "4s"];
+    let trial = trial(&delay, &[]);
+    let written = || trial.of(&["delay"]).filter(|i| i["written"].is_u64());
+    assert!(written().count() > 50);
+    assert_eq!(trial.count("/deliveries/late"), written().count() as u64, "{}", trial.said);
+    let overtaken = written().filter(|i| i["overtaken"] == true).count() as u64;
+    assert_eq!(trial.count("/anomalies/reordered"), overtaken, "{}", trial.said);
+    assert_eq!(trial.count("/deliveries/lost"), 0, "{}", trial.said);
+}
+
+#[test]
+fn corrupt_deliveries_are_noticed_and_lost() {
+    let faults = ["--fault-corrupt-bytes", "1%", "--fault-corrupt-json", "1%", "--fault-corrupt-marker", "1%"];
+    let kinds = ["corrupt_bytes", "corrupt_json", "corrupt_marker"];
+    let trial = trial(&faults, &["--disable-event-leaving"]);
+    let corrupt = trial.count("/anomalies/corrupt") + trial.count("/remote/anomalies/corrupt");
+    assert_eq!(corrupt, trial.of(&kinds).count() as u64, "{}", trial.said);
+    trial.lost_exactly(&kinds);
+}
+
+#[test]
+fn a_mixture_is_taken_apart_again() {
+    let faults = [
+        "--fault-drop",
+        "1%",
+        "--fault-duplicate",
+        "1%",
+        "--fault-reorder",
+        "1%",
+        "--fault-delay",
+        "1%",
+        "--fault-delay-min",
+        "3s",
+        "--fault-delay-max",
+        "4s",
+        "--fault-reorder-wait",
+        "1s",
+    ];
+    let trial = trial(&faults, &[]);
+    trial.lost_exactly(&["drop"]);
+    assert_eq!(trial.count("/anomalies/duplicate"), trial.of(&["duplicate"]).count() as u64, "{}", trial.said);
+    let written = |fault: &'static [&'static str]| trial.of(fault).filter(|i| i["written"].is_u64());
+    assert_eq!(trial.count("/deliveries/late"), written(&["delay"]).count() as u64, "{}", trial.said);
+    let overtaken = written(&["delay", "reorder"]).filter(|i| i["overtaken"] == true).count() as u64;
+    assert_eq!(trial.count("/anomalies/reordered"), overtaken, "{}", trial.said);
+}
+
+#[test]
+fn the_anomaly_log_names_each() {
+    let directory = tempfile::tempdir().unwrap();
+    let log: &Path = &directory.path().join("anomalies.jsonl");
+    let trial = trial(&["--fault-drop", "1%"], &["--anomaly-log", log.to_str().unwrap()]);
+    let lines = std::fs::read_to_string(log).unwrap();
+    let lost = lines.lines().filter(|l| serde_json::from_str::<Value>(l).unwrap()["kind"] == "lost").count() as u64;
+    assert_eq!(lost, trial.count("/deliveries/lost"), "{lines}");
+}

@@ -1,0 +1,261 @@
+//! What the rig says of itself, and of servers that are slow: nothing is bent to look well.
+
+use std::time::Duration;
+
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use crate::support::{Rig, Target, balances, eventually, number, sum};
+use nix::sys::signal::Signal;
+
+const QUICK: [&str; 6] = ["--ramp", "100/s", "--sign-in-rate", "100/s", "--connect-rate", "100/s"];
+
+/// Sums the numbers of an object.
+fn total(value: &serde_json::Value) -> u64 {
+    value.as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum()
+}
+
+#[test]
+fn a_stalled_server_does_not_bend_the_schedule() {
+    let target = Target::start(&["--control", "127.0.0.1:0"]);
+    let cache = tempfile::tempdir().unwrap();
+    let load = [
+        "--user-range-max",
+        "20",
+        "--chat-rate",
+        "50/s",
+        "--disable-event-leaving",
+        "--disable-breakout-joining",
+        "--duration",
+        "22s",
+        "--max-error-rate",
+        "100%",
+    ];
+    let mut rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &[&QUICK[..], &load].concat());
+    rig.wait_until_ready();
+    target.act(r#"{"do":"stall","ms":10000}"#);
+    let stalled = Instant::now();
+    let mut looks = 0;
+    while stalled.elapsed() < Duration::from_secs(9) {
+        let under_way = under_way(&rig.scrape());
+        // The figures of one look are not of quite the same moment.
+        assert!(under_way <= 20.0 + 5.0, "{under_way} intents are neither sent nor dropped, of 20 users");
+        looks += 1;
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(looks > 10, "{looks} looks");
+    let (ended, summary) = rig.end(Duration::from_secs(90));
+    assert!(balances(&summary), "{}", ended.stdout);
+    let sent = number(&summary, "/messages/sent/chat");
+    let dropped = total(&summary["rates"]["chat"]["dropped"]);
+    assert_eq!(number(&summary, "/operations/send"), sent + dropped, "every intent is accounted for\n{}", ended.stdout);
+    // 50 a second for nearly 22 s, less the ramp: the server's ten seconds are not missing.
+    assert!((1_000..=1_100).contains(&(sent + dropped)), "{}", ended.stdout);
+    let max = summary["delivery_seconds"]["intended"]["max"].as_f64().unwrap();
+    assert!(max > 9.0, "time to delivery shows the stall: {max}\n{}", ended.stdout);
+    assert_eq!(summary["generator"]["saturated_seconds"].as_f64(), Some(0.0), "a slow server is not a slow rig");
+    assert_eq!(number(&summary, "/deliveries/lost"), 0, "{}", ended.stdout);
+}
+
+/// Intents that were issued and are neither sent nor dropped.
+fn under_way(scrape: &str) -> f64 {
+    let issued = sum(scrape, "soakrig_operations_total", &["stage=\"send\""]);
+    let sent = sum(scrape, "soakrig_messages_sent_total", &["kind=\"chat\""]);
+    issued - sent - sum(scrape, "soakrig_sends_dropped_total", &[])
+}
+
+#[test]
+fn a_server_that_stops_reading_holds_one_frame_a_user_and_no_more() {
+    let target = Target::start(&["--control", "127.0.0.1:0"]);
+    let cache = tempfile::tempdir().unwrap();
+    let load =
+        ["--user-range-max", "2", "--chat-rate", "1000/s", "--disable-event-leaving", "--max-lost", "1000000000"];
+    let lenient = ["--disable-breakout-joining", "--max-error-rate", "100%", "--grace", "1s"];
+    let mut rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &[&QUICK[..], &load, &lenient].concat());
+    rig.wait_until_ready();
+    target.set_faults(r#"{"socket":{"deaf":1.0}}"#);
+    let dropped = |rig: &Rig| rig.metric("soakrig_sends_dropped_total", &["reason=\"backpressure\""]);
+    let sent = |rig: &Rig| rig.metric("soakrig_messages_sent_total", &["kind=\"chat\""]);
+    let mut sent_before = 0.0;
+    eventually("the buffers between the two are full", || {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = sent(&rig);
+        std::mem::replace(&mut sent_before, now) == now
+    });
+    let dropped_before = dropped(&rig);
+    eventually("intents go on at the set rate", || dropped(&rig) > dropped_before + 1_000.0);
+    let more = sent(&rig) - sent_before;
+    // The kernel may have found some room yet; a queue would have taken a thousand.
+    assert!(more < 200.0, "{more} chats were taken by sockets that take nothing");
+    target.clear_faults();
+    eventually("chats are sent again", || sent(&rig) > sent_before + 1_000.0);
+    rig.process.signal(Signal::SIGTERM);
+    let (ended, summary) = rig.end(Duration::from_secs(90));
+    assert!(balances(&summary), "{}", ended.stdout);
+    let dropped = total(&summary["rates"]["chat"]["dropped"]);
+    assert_eq!(number(&summary, "/operations/send"), number(&summary, "/messages/sent/chat") + dropped);
+}
+
+#[test]
+fn a_slow_server_is_not_a_slow_rig() {
+    let target = Target::start(&["--fault-delay", "100%", "--fault-delay-min", "2s", "--fault-delay-max", "3s"]);
+    let cache = tempfile::tempdir().unwrap();
+    // Long enough for three windows in a row, which would make it void.
+    let load = ["--user-range-max", "20", "--chat-rate", "10/s", "--duration", "45s", "--delivery-deadline", "1s"];
+    let rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &[&QUICK[..], &load].concat());
+    let (ended, summary) = rig.end(Duration::from_secs(120));
+    assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    assert!(number(&summary, "/deliveries/late") > 5_000, "{}", ended.stdout);
+    assert_eq!(summary["generator"]["saturated_seconds"].as_f64(), Some(0.0), "{}", ended.stdout);
+}
+
+/// Something that takes all of a processor that it gets; ended when dropped.
+struct BusyLoop(Child);
+
+impl BusyLoop {
+    fn on(processor: &str) -> Self {
+        let mut command = Command::new("taskset");
+        command.args(["-c", processor, "sh", "-c", "while :; do :; done"]).stdin(Stdio::null());
+        Self(command.spawn().expect("taskset, of the package util-linux"))
+    }
+}
+
+impl Drop for BusyLoop {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Puts every thread of a process on one processor, behind everything else that runs there.
+fn starve(process: u32, processor: &str) {
+    for thread in std::fs::read_dir(format!("/proc/{process}/task")).unwrap() {
+        let thread = thread.unwrap().file_name().into_string().unwrap();
+        for (tool, args) in [("taskset", ["-cp", processor, &thread]), ("renice", ["19", "-p", &thread])] {
+            let done = Command::new(tool).args(args).output().expect("taskset and renice, of the package util-linux");
+            assert!(done.status.success(), "{tool}: {done:?}");
+        }
+    }
+}
+
+/// A processor that this process may use.
+fn some_processor() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+    allowed.trim().split([',', '-']).next().unwrap().to_owned()
+}
+
+#[test]
+fn a_rig_that_is_kept_from_running_says_so() {
+    let target = Target::start(&[]);
+    let cache = tempfile::tempdir().unwrap();
+    let load = ["--user-range-max", "100", "--chat-rate", "20/s", "--disable-event-leaving"];
+    let lenient = ["--max-lost", "1000000000", "--max-error-rate", "100%", "--grace", "1s"];
+    let mut rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &[&QUICK[..], &load, &lenient].concat());
+    rig.wait_until_ready();
+    let processor = some_processor();
+    starve(rig.process.id(), &processor);
+    let loops = [BusyLoop::on(&processor), BusyLoop::on(&processor)];
+    rig.process.wait_for_line("the generator itself is the bottleneck");
+    drop(loops);
+    assert!(rig.metric("soakrig_saturated", &[]) >= 1.0, "it stays so until a good window has passed");
+    rig.process.signal(Signal::SIGTERM);
+    let (ended, summary) = rig.end(Duration::from_secs(120));
+    assert_eq!(ended.code, Some(106), "{}", ended.stdout);
+    let first = ended.stdout.lines().next().unwrap();
+    assert!(first.starts_with("Void: the generator itself could not keep up"), "{first}");
+    assert!(first.contains("readable sockets waited to be read"), "{first}");
+    let because = &summary["generator"]["saturated_by"];
+    assert!(because["read_delay"].as_f64().unwrap_or(0.0) >= 30.0, "{because}");
+}
+
+#[test]
+fn a_rig_that_cannot_keep_up_says_so() {
+    let target = Target::start(&[]);
+    let cache = tempfile::tempdir().unwrap();
+    let load = [
+        "--user-range-max",
+        "3",
+        "--chat-rate",
+        "1000000/s",
+        "--breakout-rate",
+        "1000000/s",
+        "--leave-rate",
+        "1000000/s",
+        "--duration",
+        "45s",
+        "--max-error-rate",
+        "100%",
+        "--grace",
+        "1s",
+        "--max-lost",
+        "1000000000",
+    ];
+    let mut rig = Rig::run(&target.url, "nobreak", &cache.path().join("s.json"), &[&QUICK[..], &load].concat());
+    rig.wait_for_metrics();
+    eventually("saturated", || rig.metric("soakrig_saturated", &["reason=\"schedule_lag\""]) == 1.0);
+    let (ended, summary) = rig.end(Duration::from_secs(120));
+    assert_eq!(ended.code, Some(106), "{}", ended.stdout);
+    assert!(ended.stdout.lines().next().unwrap().contains("oid"), "{}", ended.stdout);
+    assert!(summary["generator"]["saturated_seconds"].as_f64().unwrap() >= 30.0);
+}
+
+#[test]
+fn two_generators_see_each_others_losses() {
+    let target = Target::start(&[
+        "--control",
+        "127.0.0.1:0",
+        "--fault-drop",
+        "2%",
+        "--fault-min-age",
+        "1s",
+        "--fault-seed",
+        "3",
+    ]);
+    let cache = tempfile::tempdir().unwrap();
+    let cache = cache.path().join("s.json");
+    let load = [
+        "--chat-rate",
+        "25/s",
+        "--disable-event-leaving",
+        "--disable-breakout-joining",
+        "--duration",
+        "24s",
+        "--delivery-deadline",
+        "2s",
+        "--delivery-horizon",
+        "5s",
+        "--grace",
+        "15s",
+        "--max-lost",
+        "1000000",
+        "--max-error-rate",
+        "100%",
+        "--run-id",
+        "pair",
+    ];
+    let rigs = [("0", "15"), ("15", "30")].map(|(min, max)| {
+        let range = ["--user-range-min", min, "--user-range-max", max];
+        Rig::run(&target.url, "test", &cache, &[&range[..], &QUICK, &load].concat())
+    });
+    eventually("enough is dropped", || target.injections().len() > 150);
+    target.set_faults(r#"{"chat":{"drop":"never"}}"#);
+    for (part, rig) in rigs.into_iter().enumerate() {
+        let (ended, summary) = rig.end(Duration::from_secs(90));
+        assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+        let injections = target.injections();
+        let of_part = |name: &serde_json::Value| usize::from(number_of(name.as_str().unwrap()) >= 15) == part;
+        let here = || injections.iter().filter(|i| of_part(&i["username"]));
+        let local = here().filter(|i| of_part(&i["sender"])).count() as u64;
+        let remote = here().count() as u64 - local;
+        assert_eq!(number(&summary, "/deliveries/lost"), local, "{}", ended.stdout);
+        let seen = number(&summary, "/remote/deliveries/lost");
+        // A drop before the first number that a connection reads of the other generator is not seen.
+        assert!(seen <= remote && seen + 2 >= remote, "{seen} of {remote}\n{}", ended.stdout);
+        assert!(remote > 20 && local > 20);
+    }
+}
+
+fn number_of(username: &str) -> u32 {
+    username.trim_start_matches("loadtest").parse().unwrap()
+}

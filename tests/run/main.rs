@@ -1,0 +1,28 @@
+//! Whole runs: the binary against the embedded server, and users on a paused clock.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
+
+mod cache;
+mod collector;
+mod crowd;
+mod demo;
+mod exact;
+mod fleet;
+mod forged_markers;
+mod hall;
+mod honesty;
+mod hostile_run;
+mod operation;
+mod ordeal;
+mod outage;
+mod plenaries;
+mod presence;
+mod soak_self;
+#[path = "../drivers/stage/mod.rs"]
+mod stage;
+mod store_processes;
+mod support;
+mod survival;
+mod three_days;
+mod timekeeping;
+mod traces;

@@ -1,0 +1,80 @@
+//! A generator that is stopped and goes on: it notices, says so, and does not make up for it at the
+//! server's expense.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{Rig, Target, balances, eventually, number};
+use nix::sys::signal::Signal;
+
+/// Chats a second.
+const RATE: u64 = 50;
+/// How long the process is stopped.
+const STOPPED: Duration = Duration::from_secs(6);
+/// Intents that are up to a second late are carried out.
+const CAUGHT_UP: Duration = Duration::from_secs(1);
+
+fn chats_taken_in(target: &Target) -> u64 {
+    number(&target.counts(), "/received/chats")
+}
+
+/// Intents of so long a time, as whole numbers go.
+fn intents(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap() * RATE / 1_000
+}
+
+#[test]
+fn a_stopped_process_notices_and_does_not_catch_up() {
+    let target = Target::start(&[]);
+    let cache = tempfile::tempdir().unwrap();
+    let load = [
+        "--user-range-max",
+        "20",
+        "--chat-rate",
+        "50/s",
+        "--disable-event-leaving",
+        "--disable-breakout-joining",
+        "--ramp",
+        "100/s",
+        "--sign-in-rate",
+        "100/s",
+        "--connect-rate",
+        "100/s",
+    ];
+    let mut rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &load);
+    rig.wait_until_ready();
+    eventually("chats go", || chats_taken_in(&target) > 2 * RATE);
+    rig.process.signal(Signal::SIGSTOP);
+    let mut before = chats_taken_in(&target);
+    eventually("what was written is taken in", || {
+        let now = chats_taken_in(&target);
+        std::mem::replace(&mut before, now) == now
+    });
+    std::thread::sleep(STOPPED);
+    let went_on = Instant::now();
+    rig.process.signal(Signal::SIGCONT);
+    eventually("the stop is noticed", || rig.metric("soakrig_clock_events_total", &["kind=\"stall\""]) >= 1.0);
+    let taken_in = chats_taken_in(&target) - before;
+    let most = intents(CAUGHT_UP + went_on.elapsed()) + 10;
+    assert!(taken_in <= most, "{taken_in} chats came upon the server, {most} at most were due");
+    eventually("chats go again", || chats_taken_in(&target) > before + 3 * RATE);
+    rig.process.signal(Signal::SIGTERM);
+    let (ended, summary) = rig.end(Duration::from_secs(90));
+
+    let stalls = number(&summary, "/clock/events/stall");
+    assert!(stalls >= 1 && summary["clock"]["events"].as_object().unwrap().len() == 1, "{}", ended.stdout);
+    let said = ended.stderr.matches("this process stood still").count();
+    assert_eq!(said as u64, stalls, "once each\n{}", ended.stderr);
+    let seconds = summary["clock"]["seconds"]["stall"].as_f64().unwrap();
+    assert!(seconds > STOPPED.as_secs_f64() - 1.0, "{seconds}");
+    assert!(balances(&summary), "{}", ended.stdout);
+    assert_eq!(number(&summary, "/deliveries/lost") + number(&summary, "/deliveries/late"), 0, "{}", ended.stdout);
+    let slowest = summary["delivery_seconds"]["intended"]["max"].as_f64().unwrap();
+    assert!(slowest < STOPPED.as_secs_f64() / 2.0, "the stop is in no time to delivery: {slowest}\n{}", ended.stdout);
+    let dropped = &summary["rates"]["chat"]["dropped"];
+    let in_all: u64 = dropped.as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    let sent = number(&summary, "/messages/sent/chat");
+    assert_eq!(number(&summary, "/operations/send"), sent + in_all, "every intent is accounted for\n{}", ended.stdout);
+    let overdue = dropped["overdue"].as_u64().unwrap();
+    assert!(overdue >= intents(STOPPED - CAUGHT_UP) - 10, "{overdue}\n{}", ended.stdout);
+    assert_eq!(ended.code, Some(106), "a generator that stood still says that its numbers are void\n{}", ended.stdout);
+}

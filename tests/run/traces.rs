@@ -1,0 +1,201 @@
+//! Traces of a real run against a real target, as an OTLP receiver and the server get to see them.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::collector::{Collector, Proxy, Seen};
+use crate::support::{PATIENCE, Rig, Target, eventually};
+use nix::sys::signal::Signal;
+
+const PASSWORD: &str = "a-password-that-is-nowhere-else";
+
+/// Four users chat for some seconds, a hundred times a second in all.
+fn run(url: &str, args: &[&str]) -> Rig {
+    let cache = tempfile::tempdir().unwrap();
+    let file = cache.path().join("sessions.json");
+    let load = ["--user-range-max", "4", "--chat-rate", "100/s", "--disable-event-leaving", "--seed", "7"];
+    // Four users may not get rid of every chat on a busy machine; that is not the question here.
+    let lenient = ["--max-error-rate", "100%"];
+    let quick = ["--ramp", "50/s", "--sign-in-rate", "50/s", "--connect-rate", "50/s", "--run-id", "traced"];
+    Rig::run(url, "test", &file, &[&load[..], &quick[..], &lenient[..], &["--password", PASSWORD], args].concat())
+}
+
+fn named<'a>(spans: &'a [Seen], name: &str) -> Vec<&'a Seen> {
+    spans.iter().filter(|span| span.name == name).collect()
+}
+
+fn children<'a>(spans: &'a [Seen], parent: &Seen) -> Vec<&'a Seen> {
+    spans.iter().filter(|span| span.parent == parent.id && span.trace == parent.trace).collect()
+}
+
+fn names(spans: &[&Seen]) -> BTreeSet<String> {
+    spans.iter().map(|span| span.name.clone()).collect()
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn a_run_is_traced_over_http_and_the_server_joins_in() {
+    let target = Target::start(&[]);
+    let proxy = Proxy::before(target.address());
+    let collector = Collector::http();
+    let rig = run(&proxy.url, &["--duration", "4s", "--otlp-endpoint", &collector.url]);
+    let (ended, _) = rig.end(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+
+    let resource = collector.resource();
+    let version = env!("CARGO_PKG_VERSION");
+    for (key, value) in [
+        ("service.name", "soakrig"),
+        ("service.version", version),
+        ("soakrig.run_id", "traced"),
+        ("soakrig.shard", "0/1"),
+    ] {
+        assert_eq!(resource.get(key).map(String::as_str), Some(value), "{resource:?}");
+    }
+    let spans = collector.spans();
+    ways_in(&spans);
+    chats(&spans);
+    let known = [
+        "sign_in",
+        "connect",
+        "chat",
+        "handshake",
+        "http signup.form",
+        "http signup.post",
+        "http event",
+        "http breakout",
+    ];
+    let all: Vec<&Seen> = spans.iter().collect();
+    assert!(names(&all).is_subset(&set(&known)), "{:?}", names(&all));
+    joined(&spans, &proxy);
+    let bytes = collector.bytes();
+    for secret in [PASSWORD, "sessionid", "csrftoken", "csrfmiddlewaretoken"] {
+        assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()), "{secret} is in a span");
+    }
+}
+
+/// Every user's sign-in and connect, with their steps under them.
+fn ways_in(spans: &[Seen]) {
+    let sign_ins = named(spans, "sign_in");
+    let users: BTreeSet<_> = sign_ins.iter().map(|span| span.attributes["soakrig.user"].clone()).collect();
+    assert_eq!(users, set(&["loadtest0", "loadtest1", "loadtest2", "loadtest3"]));
+    for span in &sign_ins {
+        assert_eq!((span.parent.as_str(), span.attributes["outcome"].as_str(), span.failed), ("", "ok", false));
+        let steps = children(spans, span);
+        assert_eq!(names(&steps), set(&["http signup.form", "http signup.post"]));
+        assert!(steps.iter().all(|step| step.attributes["outcome"] == "ok" && step.nanos <= span.nanos), "{steps:?}");
+        let posted = steps.iter().find(|step| step.name == "http signup.post").unwrap();
+        assert_eq!(posted.attributes["http.response.status_code"], "302");
+        assert_eq!(posted.attributes["http.request.method"], "POST");
+    }
+    let connects = named(spans, "connect");
+    assert_eq!(connects.len(), 4, "{connects:?}");
+    for span in connects {
+        assert_eq!((span.parent.as_str(), span.attributes["outcome"].as_str()), ("", "ok"));
+        let steps = children(spans, span);
+        assert_eq!(names(&steps), set(&["http event", "handshake"]), "{steps:?}");
+    }
+}
+
+/// One chat in a hundred, from the intent to the last of its deliveries.
+fn chats(spans: &[Seen]) {
+    let chats = named(spans, "chat");
+    assert!((1..=6).contains(&chats.len()), "{} chats are traced", chats.len());
+    for chat in chats {
+        let seq: u64 = chat.attributes["soakrig.seq"].parse().unwrap();
+        assert_eq!((seq % 100, chat.parent.as_str()), (7, ""));
+        assert_eq!(chat.attributes["outcome"], "settled", "{chat:?}");
+        assert_eq!(chat.attributes["soakrig.arrivals"], chat.attributes["soakrig.expected"]);
+        assert_eq!(chat.events, ["first arrival"]);
+        assert!(chat.nanos > 0 && chat.nanos < 10_000_000_000, "{chat:?}");
+    }
+}
+
+/// What the server is told is the span of that very request.
+fn joined(spans: &[Seen], proxy: &Proxy) {
+    let parents = proxy.parents();
+    let told: Vec<_> = parents.iter().filter_map(|(path, parent)| Some((path, parent.as_ref()?))).collect();
+    // The look at the event before anybody comes; sign-up form and post, page and handshake of each user.
+    assert!(told.len() >= 17 && told.len() == parents.len(), "{parents:?}");
+    for (path, (trace, id)) in told {
+        let span = spans.iter().find(|span| (&span.trace, &span.id) == (trace, id));
+        let span = span.unwrap_or_else(|| panic!("no span {id} of trace {trace} for {path}"));
+        assert!(span.name.starts_with("http ") || span.name == "handshake", "{span:?}");
+        assert_eq!(&span.attributes["url.path"], path);
+    }
+}
+
+#[test]
+fn a_run_is_traced_over_grpc_and_the_server_need_not_know() {
+    let target = Target::start(&[]);
+    let proxy = Proxy::before(target.address());
+    let collector = Collector::grpc();
+    let rig = run(&proxy.url, &["--duration", "2s", "--otlp-endpoint", &collector.url, "--no-traceparent"]);
+    let (ended, _) = rig.end(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+    ways_in(&collector.spans());
+    assert_eq!(collector.resource()["soakrig.run_id"], "traced");
+    let parents = proxy.parents();
+    assert!(parents.len() > 8 && parents.iter().all(|(_, parent)| parent.is_none()), "{parents:?}");
+}
+
+#[test]
+fn a_failed_sign_in_is_seen_in_its_trace_and_its_log_line_names_it() {
+    let target = Target::start(&[]);
+    let collector = Collector::http();
+    let first = run(&target.url, &["--duration", "1s"]);
+    assert_eq!(first.end(PATIENCE).0.code, Some(0));
+    let other = ["--password", "not-the-one", "--log-format", "json", "--otlp-endpoint", &collector.url];
+    let cache = tempfile::tempdir().unwrap();
+    let file = cache.path().join("sessions.json");
+    let (ended, _) =
+        Rig::run(&target.url, "test", &file, &[&["--user-range-max", "1"], &other[..]].concat()).end(PATIENCE);
+    assert_eq!(ended.code, Some(107), "{}", ended.stderr);
+    let spans = collector.spans();
+    let [sign_in] = named(&spans, "sign_in")[..] else { panic!("{spans:?}") };
+    assert!(sign_in.failed && sign_in.attributes["outcome"] == "wrong_password", "{sign_in:?}");
+    let last = spans.iter().find(|span| span.name == "http login.post").unwrap();
+    assert!(last.failed && last.parent == sign_in.id, "{last:?}");
+    let line = ended.stderr.lines().find(|line| line.contains("step failed")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!((line["trace_id"].as_str(), line["span_id"].as_str()), (Some(&*sign_in.trace), Some(&*sign_in.id)));
+    let other = ended.stderr.lines().find(|line| line.contains("metrics on")).unwrap();
+    assert!(!other.contains("trace_id"), "{other}");
+}
+
+#[test]
+fn a_dead_endpoint_costs_a_counter_and_a_line() {
+    let target = Target::start(&[]);
+    // Bound and never accepted from: connections hang, which is worse than a refusal.
+    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let refused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for endpoint in
+        [format!("http://{refused}"), format!("grpc://{refused}"), format!("http://{}", deaf.local_addr().unwrap())]
+    {
+        let mut rig = run(&target.url, &["--otlp-endpoint", &endpoint]);
+        rig.wait_until_ready();
+        eventually("spans fail", || rig.metric("soakrig_trace_spans_total", &["export_failed"]) > 0.0);
+        assert_eq!(rig.metric("soakrig_trace_spans_total", &["exported"]), 0.0);
+        let stopping = Instant::now();
+        rig.process.signal(Signal::SIGTERM);
+        let (ended, summary) = rig.end(PATIENCE);
+        assert_eq!(ended.code, Some(0), "{endpoint}: {}\n{}", ended.stdout, ended.stderr);
+        assert!(stopping.elapsed() < Duration::from_secs(12), "{endpoint}: {:?}", stopping.elapsed());
+        assert_eq!(crate::support::number(&summary, "/deliveries/lost"), 0);
+        let said = ended.stderr.lines().filter(|line| line.contains("traces are not taken")).count();
+        assert_eq!(said, 1, "{endpoint}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn without_an_endpoint_there_is_nothing() {
+    let target = Target::start(&[]);
+    let proxy = Proxy::before(target.address());
+    let (ended, _) = run(&proxy.url, &["--duration", "1s"]).end(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(proxy.parents().iter().all(|(_, parent)| parent.is_none()));
+    assert!(!ended.stderr.contains("traces"), "{}", ended.stderr);
+}

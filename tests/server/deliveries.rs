@@ -1,0 +1,269 @@
+//! The embedded target's faults of deliveries: what listeners saw must be exactly what was injected.
+
+use std::collections::BTreeMap;
+
+use crate::target_client::{Person, until};
+use serde_json::Value;
+use soakrig::target::{ChatKnobs, Counts, Dose, Faults, Injection, Options, PresenceMode, Scope, Target, serve};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::Message;
+
+const LISTENERS: usize = 9;
+const SENDERS: usize = 3;
+const CHATS: usize = 300;
+
+/// What one listener saw of one sender, number by number.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Seen {
+    intact: u64,
+    duplicate: u64,
+    reordered: u64,
+    corrupt: u64,
+    malformed: u64,
+}
+
+/// Reads to the end and keeps every text.
+fn listen(mut line: crate::target_client::Line) -> JoinHandle<Vec<String>> {
+    tokio::spawn(async move {
+        let mut texts = Vec::new();
+        while let Some(Ok(message)) = line.next().await {
+            if let Message::Text(text) = message {
+                texts.push(text.to_string());
+            }
+        }
+        texts
+    })
+}
+
+fn text(sender: usize, number: usize) -> String {
+    format!("sr1-a-{sender}-{number}-x|the quick brown fox {number} of {sender}")
+}
+
+/// Sender and number of an intact chat.
+fn intact(message: &str) -> Option<(usize, usize)> {
+    let mut fields = message.strip_prefix("sr1-a-")?.split('-');
+    let (sender, number) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    (message == text(sender, number)).then_some((sender, number))
+}
+
+fn judge(texts: &[String], seen: &mut Seen) {
+    let mut counts: BTreeMap<(usize, usize), u64> = BTreeMap::new();
+    let mut highest: BTreeMap<usize, usize> = BTreeMap::new();
+    for text in texts {
+        let Ok(frame) = serde_json::from_str::<Value>(text) else {
+            assert!(text.contains("sr1-"), "{text}");
+            seen.malformed += 1;
+            continue;
+        };
+        if frame["type"] != "chat" {
+            continue;
+        }
+        let message = frame["payload"]["message"].as_str().unwrap();
+        let Some((sender, number)) = intact(message) else {
+            assert!(message.starts_with("sr1-"), "{message}");
+            seen.corrupt += 1;
+            continue;
+        };
+        let times = counts.entry((sender, number)).or_default();
+        *times += 1;
+        if *times > 1 {
+            seen.duplicate += 1;
+            continue;
+        }
+        seen.intact += 1;
+        let highest = highest.entry(sender).or_default();
+        if number < *highest {
+            seen.reordered += 1;
+        }
+        *highest = number.max(*highest);
+    }
+}
+
+/// Runs chats through a target with these faults.
+async fn run(chat: ChatKnobs) -> (Seen, Counts, Vec<Injection>) {
+    let faults = Faults { seed: 11, chat, ..Faults::default() };
+    let target = serve(Options { presence: PresenceMode::Off, faults, ..Options::default() }).await.unwrap();
+    let mut listeners = Vec::new();
+    for n in 0..LISTENERS {
+        let person = Person::signed_up(target.addr(), &format!("listener{n}")).await;
+        listeners.push(listen(person.enter("/event/test/").await.0));
+    }
+    // The senders are in the room too, and read what came when all is said.
+    let mut lines = Vec::new();
+    for n in 0..SENDERS {
+        let person = Person::signed_up(target.addr(), &format!("sender{n}")).await;
+        lines.push(person.enter("/event/test/").await.0);
+    }
+    for number in 1..=CHATS {
+        for (sender, line) in lines.iter_mut().enumerate() {
+            line.chat(&text(sender, number)).await;
+        }
+    }
+    listeners.extend(lines.into_iter().map(listen));
+    until("all chats are taken in", || target.counts().received.chats == (CHATS * SENDERS) as u64).await;
+    // The page is asked for behind all chats, so when it comes they are on their way.
+    Person::signed_up(target.addr(), "visitor").await.get("/event/test/").await;
+    until("nothing is held back", || nothing_is_held(&target)).await;
+    let injections = target.injections(0);
+    let counts = target.stop().await;
+    let mut seen = Seen::default();
+    for listener in listeners {
+        judge(&listener.await.unwrap(), &mut seen);
+    }
+    (seen, counts, injections)
+}
+
+fn nothing_is_held(target: &Target) -> bool {
+    let held = ["delay", "reorder"];
+    target.injections(0).iter().filter(|it| held.contains(&it.fault.as_str())).all(|it| it.written.is_some())
+}
+
+fn dose(text: &str) -> Dose {
+    text.parse().unwrap()
+}
+
+const EXPECTED: u64 = (CHATS * SENDERS * (LISTENERS + SENDERS)) as u64;
+
+#[tokio::test]
+async fn without_faults_everything_arrives_once_and_in_order() {
+    let (seen, counts, injections) = run(ChatKnobs::default()).await;
+    assert_eq!(seen, Seen { intact: EXPECTED, ..Seen::default() });
+    assert_eq!((counts.sent.chats_due, counts.sent.chats_written), (EXPECTED, EXPECTED));
+    assert!(injections.is_empty() && counts.injected.values().all(|count| *count == 0));
+}
+
+#[tokio::test]
+async fn drops_are_exactly_what_is_missing() {
+    let (seen, counts, injections) = run(ChatKnobs { drop: dose("1%"), ..ChatKnobs::default() }).await;
+    let dropped = counts.injected["drop"];
+    assert!(dropped > 40, "{dropped}");
+    assert_eq!(seen, Seen { intact: EXPECTED - dropped, ..Seen::default() });
+    assert_eq!(injections.len() as u64, dropped);
+    assert_eq!(counts.sent.chats_written, EXPECTED - dropped);
+}
+
+#[tokio::test]
+async fn every_nth_is_every_nth() {
+    let (seen, counts, _) = run(ChatKnobs { duplicate: dose("every:100"), ..ChatKnobs::default() }).await;
+    assert_eq!(counts.injected["duplicate"], EXPECTED / 100);
+    assert_eq!(seen, Seen { intact: EXPECTED, duplicate: EXPECTED / 100, ..Seen::default() });
+}
+
+#[tokio::test]
+async fn reorders_are_true_ones() {
+    let reorder_wait = std::time::Duration::from_millis(300);
+    let (seen, counts, injections) = run(ChatKnobs { reorder: dose("2%"), reorder_wait, ..ChatKnobs::default() }).await;
+    let reordered = counts.injected["reorder"];
+    assert!(reordered > 40, "{reordered}");
+    assert_eq!(seen, Seen { intact: EXPECTED, reordered, ..Seen::default() });
+    assert_eq!(injections.iter().filter(|it| it.overtaken).count() as u64, reordered);
+    assert_eq!(injections.len() as u64, reordered + counts.injected["reorder_missed"]);
+}
+
+#[tokio::test]
+async fn delays_come_late_and_say_whether_they_were_overtaken() {
+    let (delay_min, delay_max) = (std::time::Duration::from_millis(5), std::time::Duration::from_millis(400));
+    let chat = ChatKnobs { delay: dose("1%"), delay_min, delay_max, ..ChatKnobs::default() };
+    let (seen, counts, injections) = run(chat).await;
+    assert!(counts.injected["delay"] > 40);
+    assert_eq!(seen, Seen { intact: EXPECTED, reordered: counts.injected["overtaken"], ..Seen::default() });
+    for it in injections {
+        let late = it.written.unwrap() - it.at;
+        assert!(late >= it.delay_ms * 1000 && (5..=400).contains(&it.delay_ms), "{it:?}");
+    }
+}
+
+/// Where most chats are dropped, one that waited in vain to be overtaken is often itself what
+/// overtakes another.
+#[tokio::test]
+async fn whoever_waited_in_vain_to_be_overtaken_overtakes_others() {
+    let ms = std::time::Duration::from_millis;
+    let chat = ChatKnobs {
+        drop: dose("60%"),
+        reorder: dose("50%"),
+        reorder_wait: ms(10),
+        delay: dose("60%"),
+        delay_min: ms(5),
+        delay_max: ms(400),
+        ..ChatKnobs::default()
+    };
+    let (seen, counts, injections) = run(chat).await;
+    let count = |fault: &str| counts.injected[fault];
+    assert!(count("reorder_missed") > 40);
+    let reordered = count("reorder") + count("overtaken");
+    assert_eq!(seen, Seen { intact: EXPECTED - count("drop"), reordered, ..Seen::default() });
+    assert_eq!(injections.iter().filter(|it| it.overtaken).count() as u64, reordered);
+}
+
+#[tokio::test]
+async fn damage_is_seen_as_damage() {
+    let chat = ChatKnobs {
+        corrupt_bytes: dose("1%"),
+        corrupt_json: dose("1%"),
+        corrupt_marker: dose("1%"),
+        ..ChatKnobs::default()
+    };
+    let (seen, counts, _) = run(chat).await;
+    let (corrupt, malformed) =
+        (counts.injected["corrupt_bytes"] + counts.injected["corrupt_marker"], counts.injected["corrupt_json"]);
+    assert!(corrupt > 80 && malformed > 40);
+    assert_eq!(seen, Seen { intact: EXPECTED - corrupt - malformed, corrupt, malformed, ..Seen::default() });
+}
+
+#[tokio::test]
+async fn a_mixture_is_as_exact() {
+    let ms = std::time::Duration::from_millis;
+    let chat = ChatKnobs {
+        drop: dose("1%"),
+        corrupt_bytes: dose("every:97"),
+        corrupt_json: dose("0.5%"),
+        reorder: dose("1%"),
+        delay: dose("2%"),
+        duplicate: dose("every:53"),
+        fragment: dose("5%"),
+        delay_min: ms(1),
+        delay_max: ms(300),
+        reorder_wait: ms(500),
+        ..ChatKnobs::default()
+    };
+    let (seen, counts, _) = run(chat).await;
+    let count = |fault: &str| counts.injected[fault];
+    let damaged = count("corrupt_bytes") + count("corrupt_json");
+    assert!(count("fragment") > 40);
+    assert_eq!(
+        seen,
+        Seen {
+            intact: EXPECTED - count("drop") - damaged,
+            duplicate: count("duplicate"),
+            reordered: count("reorder") + count("overtaken"),
+            corrupt: count("corrupt_bytes"),
+            malformed: count("corrupt_json"),
+        }
+    );
+}
+
+#[tokio::test]
+async fn a_message_can_be_struck_as_a_whole() {
+    let chat = ChatKnobs { drop: dose("every:10"), scope: Scope::Message, ..ChatKnobs::default() };
+    let (seen, counts, injections) = run(chat).await;
+    assert_eq!((counts.injected["drop"], seen.intact), (EXPECTED / 10, EXPECTED * 9 / 10));
+    let chats: std::collections::BTreeSet<u64> = injections.iter().map(|it| it.chat).collect();
+    assert_eq!(chats.len(), CHATS * SENDERS / 10);
+}
+
+#[tokio::test]
+async fn the_same_seed_strikes_the_same_deliveries() {
+    let knobs = || ChatKnobs { drop: dose("every:7"), ..ChatKnobs::default() };
+    let strikes = |injections: Vec<Injection>| -> Vec<(u64, u64)> {
+        injections.iter().map(|it| (it.chat, it.connection)).collect()
+    };
+    let (one, two) = (strikes(run(knobs()).await.2), strikes(run(knobs()).await.2));
+    assert_eq!(one, two);
+}
+
+#[tokio::test]
+async fn young_connections_are_spared() {
+    let min_age = std::time::Duration::from_secs(3600);
+    let (seen, counts, _) = run(ChatKnobs { drop: dose("1"), min_age, ..ChatKnobs::default() }).await;
+    assert_eq!((seen.intact, counts.injected["drop"]), (EXPECTED, 0));
+}
