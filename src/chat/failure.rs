@@ -120,6 +120,19 @@ labels! {
     }
 }
 
+impl FailureKind {
+    /// Failures that this generator's machine caused, and no server: an intent that it issued too
+    /// late, or no file descriptor or local port left for a connection.
+    pub const OWN_FAULTS: [Self; 3] = [Self::NoFiles, Self::NoPorts, Self::Overdue];
+
+    /// Whether this is one of [`Self::OWN_FAULTS`]. The metrics count them like any other failure;
+    /// no error rate that a verdict reads does.
+    #[must_use]
+    pub fn is_own_fault(self) -> bool {
+        Self::OWN_FAULTS.contains(&self)
+    }
+}
+
 /// A step that failed, as data: the run goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
