@@ -39,7 +39,7 @@ struct Writer {
 impl Writer {
     fn start(path: &Path, name: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "writer", "--nocapture"])
+            .args(["--exact", "store_processes::writer", "--nocapture"])
             .env(FILE, path)
             .env(WRITER, name)
             .stdin(Stdio::piped())
