@@ -17,6 +17,7 @@ mod ordeal;
 mod outage;
 mod plenaries;
 mod presence;
+mod signals;
 mod soak_self;
 #[path = "../drivers/stage/mod.rs"]
 mod stage;

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-fn soakrig() -> Command {
+pub fn soakrig() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_soakrig"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SOAKRIG_")) {
         command.env_remove(name);

@@ -1,0 +1,49 @@
+//! Signals of a real process: what stops a run, and what does not.
+
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+
+use crate::support::{PATIENCE, Process, Rig, Target, number, soakrig};
+
+const QUICK: [&str; 6] = ["--user-range-max", "4", "--ramp", "50/s", "--chat-rate", "5/s"];
+
+#[test]
+fn a_hangup_stops_a_run_in_good_order() {
+    let target = Target::start(&[]);
+    let cache = tempfile::tempdir().unwrap();
+    let mut rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &QUICK);
+    rig.wait_until_ready();
+    rig.process.signal(Signal::SIGHUP);
+    let (ended, summary) = rig.end(PATIENCE);
+    assert_eq!(summary["run"]["complete"], true, "{}", ended.stderr);
+    assert_eq!(number(&summary, "/verdict/code"), u64::try_from(ended.code.unwrap()).unwrap());
+    assert!(ended.stdout.contains("deliveries"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_run_under_nohup_ignores_hangups() {
+    let target = Target::start(&[]);
+    let cache = tempfile::tempdir().unwrap();
+    let nohup = Command::new("nohup");
+    let mut rig = Rig::behind(nohup, &target.url, "test", &cache.path().join("s.json"), &QUICK);
+    rig.wait_until_ready();
+    rig.process.signal(Signal::SIGHUP);
+    // Had the first one counted, this would be the second, which ends a run at once with 105.
+    rig.process.signal(Signal::SIGTERM);
+    let (ended, summary) = rig.end(PATIENCE);
+    assert_ne!(ended.code, Some(105), "{}", ended.stderr);
+    assert_eq!(summary["run"]["complete"], true, "{}", ended.stderr);
+}
+
+#[test]
+fn a_hangup_stops_the_target_which_tells_its_counts() {
+    let mut command = soakrig();
+    command.args(["target", "--listen", "127.0.0.1:0"]);
+    let mut target = Process::command(command);
+    target.wait_for_line("target: http://");
+    target.signal(Signal::SIGHUP);
+    let ended = target.end(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stdout.contains("\"accounts\""), "{}", ended.stdout);
+}
