@@ -353,6 +353,17 @@ labels! {
 }
 
 labels! {
+    /// Why time was spoilt by this generator or its machine, so that no figure of it is held against
+    /// the server.
+    SpoiltBy { /// The whole process stood still.
+        Stall, /// Readable sockets waited to be read.
+        ReadDelay, /// Intents were issued late.
+        ScheduleLag, /// Users waited because this machine had no file descriptor left.
+        NoFiles, /// Users waited because this machine had no local port left.
+        NoPorts }
+}
+
+labels! {
     /// What became of an attempt to write changed sessions to the cache file.
     SaveOutcome { /// They are on the disk.
         Saved, /// They are not; it is tried again.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::chat::Origin;
+use crate::chat::{Basis, Origin};
 use crate::drivers::Driver;
 use crate::ledger::{Ledger, OriginTally};
 use crate::metrics::snapshot::{DeliveryCounts, LedgerSnapshot, PresenceSnapshot, Source, UsersSnapshot};
@@ -30,8 +30,11 @@ impl<D: Driver> Source for Books<D> {
 
 fn snapshot(ledger: &Ledger) -> LedgerSnapshot {
     let (local, remote) = (ledger.tally().origin(Origin::Local), ledger.tally().origin(Origin::Remote));
+    let by_origin = [counts(local, ledger.outstanding()), counts(remote, ledger.remote_outstanding())];
     LedgerSnapshot {
-        by_origin: [counts(local, ledger.outstanding()), counts(remote, ledger.remote_outstanding())],
+        by_origin,
+        judged: by_origin,
+        judged_durations: [local, remote].map(|tally| tally.durations[Basis::Intended as usize].clone()),
         durations: [local.durations.clone(), remote.durations.clone()],
         clock_offset: ledger.clock_offset(),
         messages_in_horizon: ledger.remembered() as u64,

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::assemble;
 use super::course::Course;
-use crate::chat::Action;
+use crate::chat::{Action, SpoiltBy};
 use crate::config::plan::Plan;
 use crate::drivers::Driver;
 use crate::fleet::dispatch::full_rate;
@@ -93,6 +93,8 @@ impl<D: Driver> View<D> {
             carried_out,
             saturated: judge.saturated(),
             saturated_by: judge.saturated_by(),
+            spoilt: Duration::ZERO,
+            spoilt_by: [Duration::ZERO; SpoiltBy::COUNT],
             thresholds: Thresholds {
                 max_lost: plan.thresholds.max_lost,
                 max_error_rate: plan.thresholds.max_error_rate,

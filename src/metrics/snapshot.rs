@@ -62,6 +62,11 @@ pub struct LedgerSnapshot {
     pub by_origin: [DeliveryCounts; Origin::COUNT],
     /// Times to delivery in microseconds, by [`Origin`] and [`Basis`]; made by [`durations`].
     pub durations: [[Histogram<u64>; Basis::COUNT]; Origin::COUNT],
+    /// The same counts, by [`Origin`], without what time spoilt by this generator explains: what a
+    /// verdict reads.
+    pub judged: [DeliveryCounts; Origin::COUNT],
+    /// Times to delivery from the intended time, in microseconds, without spoilt ones, by [`Origin`].
+    pub judged_durations: [Histogram<u64>; Origin::COUNT],
     /// Estimate of how far other generators' clocks are ahead of this one, in seconds.
     pub clock_offset: Option<f64>,
     /// Messages that the ledger still holds, because their horizon has not passed.
@@ -75,6 +80,8 @@ impl LedgerSnapshot {
         Self {
             by_origin: [DeliveryCounts::default(); Origin::COUNT],
             durations: std::array::from_fn(|_| std::array::from_fn(|_| durations())),
+            judged: [DeliveryCounts::default(); Origin::COUNT],
+            judged_durations: std::array::from_fn(|_| durations()),
             clock_offset: None,
             messages_in_horizon: 0,
         }

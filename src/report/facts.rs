@@ -10,7 +10,7 @@ use strum::EnumCount;
 
 use crate::chat::{
     Action, Anomaly, Basis, ClockEvent, FrameKind, ListFate, Origin, Outcome, PresenceMismatch, SaturationReason,
-    SentKind, Socket, Stage, UserState,
+    SentKind, Socket, SpoiltBy, Stage, UserState,
 };
 use crate::metrics::ProcessFigures;
 use crate::metrics::label::Label;
@@ -50,6 +50,10 @@ pub struct RunFacts {
     pub saturated: Duration,
     /// How long for each [`SaturationReason`].
     pub saturated_by: [Duration; SaturationReason::COUNT],
+    /// How much of the hold was spoilt by the generator or its machine.
+    pub spoilt: Duration,
+    /// How much by each [`SpoiltBy`]; they may overlap.
+    pub spoilt_by: [Duration; SpoiltBy::COUNT],
     /// What the run is held to.
     pub thresholds: Thresholds,
     /// How it ended.
@@ -217,6 +221,9 @@ fn generator(facts: &RunFacts, process: &ProcessFigures) -> Generator {
         let seconds = facts.saturated_by[reason.index()].as_secs_f64();
         (reason.text().to_owned(), seconds)
     });
+    let spoilt_by = SpoiltBy::ALL
+        .iter()
+        .map(|reason| (reason.as_str().to_owned(), facts.spoilt_by[*reason as usize].as_secs_f64()));
     Generator {
         cpu_seconds_user: process.cpu_user,
         cpu_seconds_system: process.cpu_system,
@@ -224,6 +231,8 @@ fn generator(facts: &RunFacts, process: &ProcessFigures) -> Generator {
         threads: process.threads,
         saturated_seconds: facts.saturated.as_secs_f64(),
         saturated_by: by.filter(|(_, seconds)| *seconds > 0.0).collect(),
+        spoilt_seconds: facts.spoilt.as_secs_f64(),
+        spoilt_by: spoilt_by.filter(|(_, seconds)| *seconds > 0.0).collect(),
     }
 }
 
@@ -263,6 +272,8 @@ pub(crate) mod tests {
             carried_out: [1_200, 60, 119],
             saturated: Duration::ZERO,
             saturated_by: [Duration::ZERO; SaturationReason::COUNT],
+            spoilt: Duration::ZERO,
+            spoilt_by: [Duration::ZERO; SpoiltBy::COUNT],
             thresholds: Thresholds { max_lost: 0, max_error_rate: 0.01 },
             end: End::Settled,
         }

@@ -273,6 +273,12 @@ pub struct Generator {
     pub saturated_seconds: f64,
     /// How long for each reason, in seconds; they may overlap.
     pub saturated_by: BTreeMap<String, f64>,
+    /// How much of the hold the generator or its machine spoilt, in seconds: overlaps count once.
+    #[serde(default)]
+    pub spoilt_seconds: f64,
+    /// How much for each reason, in seconds; they may overlap.
+    #[serde(default)]
+    pub spoilt_by: BTreeMap<String, f64>,
 }
 
 /// What the run was held to.

@@ -144,6 +144,11 @@ fn generator(parts: &[Named<'_>]) -> Generator {
             let most = whole.saturated_by.entry(reason.clone()).or_default();
             *most = most.max(*seconds);
         }
+        whole.spoilt_seconds = whole.spoilt_seconds.max(generator.spoilt_seconds);
+        for (reason, seconds) in &generator.spoilt_by {
+            let most = whole.spoilt_by.entry(reason.clone()).or_default();
+            *most = most.max(*seconds);
+        }
     }
     whole
 }
