@@ -3,20 +3,23 @@
 //! Everything that happens in a plenary comes to its [keeper](super::keeper) as a [`Note`], so all
 //! of it has one order.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
 use super::accounts::User;
 use super::counts::Tally;
+use super::faults::deliveries::Chat;
 use super::faults::desk::Desk;
 use super::options::{PresenceMode, Timing};
 use super::peer::{End, Peer};
 use super::plenary::Plenary;
 use super::wire::Frame;
 
+/// Chats of a plenary that are remembered, for its event page and for newcomers.
+pub(super) const HISTORY: usize = 100;
 /// Notes that may wait; senders wait beyond it, so their sockets are not read meanwhile.
 const MAILBOX: usize = 1024;
 
@@ -46,6 +49,8 @@ pub(super) enum Note {
     Flood(u32),
     /// A fault: sends every socket this frame.
     Shout(Frame),
+    /// A fault: sends every socket this chat of another plenary.
+    Leak(Chat),
 }
 
 /// What the event page shows of a plenary.
@@ -69,6 +74,8 @@ pub(super) struct Setting {
     pub image: Arc<str>,
     /// The last chat's id, over all plenaries.
     pub chat_ids: Arc<AtomicU64>,
+    /// All halls of the target, once they are there.
+    pub halls: Arc<OnceLock<Vec<Hall>>>,
 }
 
 /// The way into a hall.
@@ -90,6 +97,11 @@ impl Hall {
     /// Hands a note over, waiting where too many wait; at the stop it is dropped.
     pub(super) async fn note(&self, note: Note) {
         let _ = self.notes.send(note).await;
+    }
+
+    /// Hands a note over unless too many wait: a keeper that waited for another could wait for ever.
+    pub(super) fn offer(&self, note: Note) {
+        let _ = self.notes.try_send(note);
     }
 
     /// What the event page shows; none at the stop.

@@ -19,7 +19,7 @@ use super::crowd::{Crowd, Left, Round};
 use super::faults::deliveries::{Chat, Deliveries};
 use super::faults::lies::Lies;
 use super::faults::{Fault, Faults, PresenceKnobs};
-use super::hall::{Hall, Note, Setting, View};
+use super::hall::{HISTORY, Hall, Note, Setting, View};
 use super::options::PresenceMode;
 use super::peer::{End, Peer};
 use super::plenary::Plenary;
@@ -28,15 +28,14 @@ use super::wire::{self, ChatPayload, Frame};
 
 /// Notes taken at once: chats among them that stand together go out in one write a socket.
 const HANDFUL: usize = 32;
-/// Chats that the event page shows.
-const HISTORY: usize = 100;
 
 /// The hall's own task.
 pub(super) struct Keeper {
     setting: Setting,
     crowd: Crowd,
     breakouts: Breakouts,
-    chats: VecDeque<Arc<RawValue>>,
+    /// The last chats, oldest first, and their payloads.
+    chats: VecDeque<(Chat, Arc<RawValue>)>,
     /// Chats taken in and not yet sent.
     unsent: Vec<Chat>,
     deliveries: Deliveries,
@@ -61,7 +60,7 @@ impl Keeper {
             breakouts: Breakouts::new(&plenary.breakouts, setting.clone()),
             chats: VecDeque::new(),
             unsent: Vec::new(),
-            deliveries: Deliveries::new(Arc::clone(&setting.desk), plenary.id),
+            deliveries: Deliveries::new(setting.clone(), plenary.id),
             lies: Lies::new(Arc::clone(&setting.desk)),
             presence_knobs: setting.desk.faults().presence.clone(),
             stale: false,
@@ -164,6 +163,7 @@ impl Keeper {
             Note::Disconnect(end, share) => self.disconnect(end, share),
             Note::Flood(times) => self.flood(times).await,
             Note::Shout(frame) => self.crowd.broadcast(&[frame]).await,
+            Note::Leak(chat) => self.deliveries.leaked(&self.crowd, &chat).await,
         }
     }
 
@@ -184,6 +184,7 @@ impl Keeper {
                 peer.send(&[wire::presence(&list)]);
             }
         }
+        self.deliveries.replay(peer, self.chats.iter().map(|(chat, _)| chat));
     }
 
     async fn left(&mut self, left: Left) {
@@ -269,11 +270,12 @@ impl Keeper {
             mentions: [],
         });
         let frame = wire::chat(id, &payload);
-        self.unsent.push(Chat { id, sender, message, frame });
+        let chat = Chat { id, sender, message: message.into(), frame };
+        self.unsent.push(chat.clone());
         if self.chats.len() == HISTORY {
             self.chats.pop_front();
         }
-        self.chats.push_back(Arc::from(payload));
+        self.chats.push_back((chat, Arc::from(payload)));
         self.setting.tally.received.chats.one();
     }
 
@@ -293,6 +295,10 @@ impl Keeper {
             PresenceMode::Off => Vec::new(),
             _ => self.crowd.roster.users().cloned().collect(),
         };
-        View { users, chats: self.chats.iter().cloned().collect(), breakouts: self.breakouts.listed() }
+        View {
+            users,
+            chats: self.chats.iter().map(|(_, payload)| Arc::clone(payload)).collect(),
+            breakouts: self.breakouts.listed(),
+        }
     }
 }

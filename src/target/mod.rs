@@ -44,8 +44,8 @@ mod world;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
@@ -151,6 +151,7 @@ fn world(
         timing: options.timing,
         image: format!("http://{addr}{}/media/assets/default_avatar.jpg", options.prefix).into(),
         chat_ids: Arc::new(AtomicU64::new(0)),
+        halls: Arc::new(OnceLock::new()),
     };
     let mut halls = Vec::new();
     for plenary in plenary::all(SystemTime::now()) {
@@ -158,6 +159,8 @@ fn world(
         halls.push(hall);
         tasks.spawn(keeper.run(stop.clone()));
     }
+    // It is set nowhere else, so it is empty.
+    let _ = setting.halls.set(halls.clone());
     Ok(World::new(options, setting, halls, stop.clone()))
 }
 

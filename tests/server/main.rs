@@ -4,6 +4,7 @@
 
 mod deliveries;
 mod faults;
+mod misplaced;
 mod pages;
 mod sockets;
 mod target_client;

@@ -1,13 +1,13 @@
 //! How a chat's frame is damaged so that exactly one thing about it is wrong.
 //!
-//! Text in, text out; knows of a marker only that it begins with [`PREFIX`] and ends with `|`.
+//! Text in, text out; knows of a marker only that it begins with one of [`PREFIXES`] and ends with `|`.
 
 use std::ops::Range;
 
 use rand::{RngExt, rngs::StdRng};
 
-/// What every marker begins with. It stays, so that the damage can be told from somebody else's chat.
-const PREFIX: &str = "sr1-";
+/// What markers begin with. It stays, so that the damage can be told from somebody else's chat.
+const PREFIXES: [&str; 2] = ["sr2-", "sr1-"];
 
 /// Changes one letter or digit of the text behind the marker, or of the whole text without one.
 /// None where there is nothing to change.
@@ -20,7 +20,7 @@ pub(super) fn text(json: &str, random: &mut StdRng) -> Option<String> {
 /// Changes one letter or digit of the marker behind its prefix; none without a marker.
 pub(super) fn marker_text(json: &str, random: &mut StdRng) -> Option<String> {
     let marker = marker(json, &message(json)?)?;
-    change(json, marker.start + PREFIX.len()..marker.end, random)
+    change(json, marker.start + PREFIXES[0].len()..marker.end, random)
 }
 
 /// Takes away what makes it JSON: the last brace, or the quote that ends the message.
@@ -47,7 +47,7 @@ fn message(json: &str) -> Option<Range<usize>> {
 /// Where the marker stands, its bar included.
 fn marker(json: &str, message: &Range<usize>) -> Option<Range<usize>> {
     let text = json.get(message.clone())?;
-    let start = text.find(PREFIX)?;
+    let start = PREFIXES.iter().find_map(|prefix| text.find(prefix))?;
     let length = text.get(start..)?.find('|')? + 1;
     Some(message.start + start..message.start + start + length)
 }
@@ -99,15 +99,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_damage_hits_its_own_part(seed: u64, tail in "[a-z]{1,9}(\\PC{0,40}|[\"\\\\]{0,3})") {
+        fn each_damage_hits_its_own_part(seed: u64, prefix in prop::sample::select(&PREFIXES), tail in "[a-z]{1,9}(\\PC{0,40}|[\"\\\\]{0,3})") {
             let random = &mut StdRng::seed_from_u64(seed);
-            let (head, whole) = ("sr1-1a-2b-3c-4d-5e|", format!("sr1-1a-2b-3c-4d-5e|{tail}"));
+            let head = format!("{prefix}1a-2b-3c-4d-5e|");
+            let whole = format!("{head}{tail}");
             let damaged = message_of(&text(&frame(&whole), random).unwrap()).unwrap();
-            prop_assert!(damaged.starts_with(head) && damaged != whole);
+            prop_assert!(damaged.starts_with(&head) && damaged != whole);
             let damaged = message_of(&marker_text(&frame(&whole), random).unwrap()).unwrap();
-            prop_assert!(damaged.starts_with(PREFIX) && damaged.ends_with(&tail) && damaged != whole);
+            prop_assert!(damaged.starts_with(prefix) && damaged.ends_with(&tail) && damaged != whole);
             let damaged = json(&frame(&whole), random).unwrap();
-            prop_assert!(damaged.contains(PREFIX) && message_of(&damaged).is_none());
+            prop_assert!(damaged.contains(prefix) && message_of(&damaged).is_none());
         }
     }
 

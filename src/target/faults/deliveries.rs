@@ -3,8 +3,8 @@
 //! Without a fault set it is a plain broadcast. With one, each delivery is judged for itself, in
 //! the order of the hall, so that a seed strikes the same ones.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -21,6 +21,7 @@ use super::knobs::{Faults, Scope};
 use super::record::{Strike, beginning};
 use crate::target::accounts::User;
 use crate::target::crowd::Crowd;
+use crate::target::hall::{Hall, Note, Setting};
 use crate::target::peer::{End, Peer};
 use crate::target::wire::{self, Frame};
 
@@ -28,12 +29,12 @@ use crate::target::wire::{self, Frame};
 const STRETCH: usize = 64;
 
 /// A chat on its way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::target) struct Chat {
     pub id: u64,
     pub sender: Arc<User>,
     /// As it goes out.
-    pub message: String,
+    pub message: Arc<str>,
     pub frame: Frame,
 }
 
@@ -41,6 +42,7 @@ pub(in crate::target) struct Chat {
 #[derive(Debug)]
 pub(in crate::target) struct Deliveries {
     desk: Arc<Desk>,
+    halls: Arc<OnceLock<Vec<Hall>>>,
     news: watch::Receiver<Arc<Faults>>,
     knobs: Arc<Faults>,
     /// Faults that may strike, in the order in which they are tried.
@@ -50,24 +52,26 @@ pub(in crate::target) struct Deliveries {
     shelf: Shelf,
     /// The chat that was judged last, and the judgement, for [`Scope::Message`].
     judged: Option<(u64, Option<Fault>)>,
-    /// Tells halls apart, so that they do not draw the same chances.
-    salt: u64,
+    /// The plenary's id; tells halls apart, so that they do not draw the same chances.
+    plenary: u64,
 }
 
 impl Deliveries {
-    pub(in crate::target) fn new(desk: Arc<Desk>, salt: u64) -> Self {
+    pub(in crate::target) fn new(setting: Setting, plenary: u64) -> Self {
+        let Setting { desk, halls, .. } = setting;
         let mut news = desk.watch();
         news.mark_changed();
         Self {
             knobs: desk.faults(),
             news,
             desk,
+            halls,
             doses: Vec::new(),
             meters: [Meter::default(); Fault::COUNT],
-            random: StdRng::seed_from_u64(salt),
+            random: StdRng::seed_from_u64(plenary),
             shelf: Shelf::default(),
             judged: None,
-            salt,
+            plenary,
         }
     }
 
@@ -79,13 +83,14 @@ impl Deliveries {
         self.knobs = Arc::clone(&self.news.borrow_and_update());
         self.doses = doses(&self.knobs);
         self.meters = [Meter::default(); Fault::COUNT];
-        self.random = StdRng::seed_from_u64(self.knobs.seed ^ self.salt);
+        self.random = StdRng::seed_from_u64(self.knobs.seed ^ self.plenary);
         self.judged = None;
     }
 
     /// Sends chats to everybody in a crowd.
     pub(in crate::target) async fn broadcast(&mut self, crowd: &Crowd, chats: &[Chat]) {
         self.follow();
+        self.leak(chats);
         if self.doses.is_empty() && self.shelf.is_empty() && self.knobs.socket.mute == 0.0 {
             let frames: Vec<Frame> = chats.iter().map(|chat| chat.frame.clone()).collect();
             return crowd.broadcast(&frames).await;
@@ -97,6 +102,48 @@ impl Deliveries {
                 }
                 tokio::task::yield_now().await;
             }
+        }
+    }
+
+    /// Sends chats on to the other plenaries, as that fault has it.
+    fn leak(&mut self, chats: &[Chat]) {
+        let Some(meter) = self.meters.get_mut(Fault::Leak as usize) else { return };
+        for chat in chats {
+            if meter.strikes(self.knobs.chat.leak, &mut self.random) {
+                let halls = self.halls.get().into_iter().flatten();
+                halls
+                    .filter(|hall| hall.plenary.id != self.plenary)
+                    .for_each(|hall| hall.offer(Note::Leak(chat.clone())));
+            }
+        }
+    }
+
+    /// Sends a chat of another plenary to everybody in a crowd.
+    pub(in crate::target) async fn leaked(&mut self, crowd: &Crowd, chat: &Chat) {
+        self.follow();
+        for stretch in crowd.sockets().chunks(STRETCH) {
+            for peer in stretch.iter().filter(|peer| !self.is_spared(peer)) {
+                self.add(Fault::Leak, peer, chat);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Sends a newcomer the last of a plenary's chats, as that fault has it; the newest comes last.
+    pub(in crate::target) fn replay<'a>(&mut self, peer: &Peer, chats: impl ExactSizeIterator<Item = &'a Chat>) {
+        self.follow();
+        let skipped = chats.len().saturating_sub(self.knobs.chat.replay);
+        for chat in chats.skip(skipped) {
+            self.add(Fault::Replay, peer, chat);
+        }
+    }
+
+    /// Writes a delivery that nobody should get.
+    fn add(&self, fault: Fault, peer: &Peer, chat: &Chat) {
+        if peer.ended().is_none() && !peer.is_mute() {
+            peer.send(std::slice::from_ref(&chat.frame));
+            self.desk.injected.one(fault);
+            self.note(fault, peer, chat, Duration::ZERO);
         }
     }
 

@@ -14,6 +14,7 @@ use super::dose::{Dose, Meter};
 use super::kinds::{Fault, InjectedTally};
 use super::knobs::Faults;
 use super::record::{Epoch, Record};
+use crate::target::hall::HISTORY;
 
 /// The largest payload of an oversize frame, in bytes.
 const OVERSIZE_LIMIT: usize = 1024 * 1024 * 1024;
@@ -47,6 +48,7 @@ fn check(faults: &Faults) -> Result<(), BadKnob> {
         ((400..600).contains(&socket.refuse_status), "socket.refuse_status", "is an HTTP status from 400 to 599"),
         ((1000..5000).contains(&socket.close_code), "socket.close_code", "is a close code from 1000 to 4999"),
         (chat.delay_min <= chat.delay_max, "chat.delay_min", "is chat.delay_max at most"),
+        (chat.replay <= HISTORY, "chat.replay", "is 100 at most"),
         (chat.oversize_bytes <= OVERSIZE_LIMIT, "chat.oversize_bytes", "is a gibibyte at most"),
     ];
     match rules.into_iter().find(|(holds, ..)| !holds) {

@@ -40,6 +40,10 @@ pub enum Fault {
     Oversize,
     /// Half of a delivery's frame, then the end of the stream.
     Truncate,
+    /// A chat of another plenary, written to a socket of this one.
+    Leak,
+    /// An old chat of the plenary, written to a newcomer.
+    Replay,
     /// A connection closed with `close_code` instead of a delivery.
     Close,
     /// A connection ended without a close frame instead of a delivery.
@@ -85,8 +89,14 @@ impl Fault {
 }
 
 /// How often each fault was injected.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::target) struct InjectedTally([Counter; Fault::COUNT]);
+
+impl Default for InjectedTally {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counter::default()))
+    }
+}
 
 impl InjectedTally {
     pub(in crate::target) fn add(&self, fault: Fault, count: u64) {

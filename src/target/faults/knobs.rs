@@ -83,6 +83,13 @@ pub struct ChatKnobs {
     /// Write half of it and end the stream.
     #[arg(id = "fault-truncate", long = "fault-truncate", value_name = "DOSE", default_value_t)]
     pub truncate: Dose,
+    /// Write it to the sockets of all other plenaries as well; counted by chats, and whatever
+    /// else strikes it.
+    #[arg(id = "fault-leak", long = "fault-leak", value_name = "DOSE", default_value_t)]
+    pub leak: Dose,
+    /// Write the plenary's last N chats, 100 at most, to each newcomer.
+    #[arg(id = "fault-replay", long = "fault-replay", value_name = "N", default_value_t = 0)]
+    pub replay: usize,
     /// How late: at least this.
     #[arg(id = "fault-delay-min", long = "fault-delay-min", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "2s")]
     #[serde(with = "spelled")]
@@ -123,6 +130,8 @@ impl Default for ChatKnobs {
             compressed: never,
             oversize: never,
             truncate: never,
+            leak: never,
+            replay: 0,
             delay_min: Duration::from_secs(2),
             delay_max: Duration::from_secs(5),
             reorder_wait: Duration::from_secs(5),
