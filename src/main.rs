@@ -10,11 +10,15 @@ use soakrig::error;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+// Pages and help are all that their commands do: these may wait for their reader.
+#[allow(clippy::disallowed_methods)]
 fn main() -> ExitCode {
     match parse(std::env::args_os()) {
         Ok(Wanted::Command(command)) => soakrig::app::main(command).into(),
         Ok(Wanted::Paper(paper)) => match paper.write(&mut std::io::stdout()) {
             Ok(()) => error::ExitCode::Ok.into(),
+            // The reader has seen enough.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => error::ExitCode::Ok.into(),
             Err(_) => error::ExitCode::Environment.into(),
         },
         Err(error) => {

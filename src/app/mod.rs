@@ -21,26 +21,35 @@ mod timekeeping;
 mod traces;
 mod view;
 
+use std::time::Duration;
+
 use crate::cli::Command;
 use crate::config::Environment;
 use crate::config::plan::Task;
 use crate::error::{ExitCode, StartError};
+use crate::telemetry::stdio;
+use crate::telemetry::stdio::{say, tell};
 
 /// How long a runtime that is done waits for its last blocking calls.
-const SHUTDOWN: std::time::Duration = std::time::Duration::from_secs(2);
+const SHUTDOWN: Duration = Duration::from_secs(2);
+/// How long the end waits for whoever reads the output.
+const READING: Duration = Duration::from_secs(5);
 
-/// Does what a command says, and tells how it ended.
+/// Does what a command says, and tells how it ended. Output that cannot be written changes no exit code.
 #[must_use]
 pub fn main(command: Command) -> ExitCode {
-    match command.resolve(&Environment::of_process()) {
-        Ok(resolved) => {
-            for warning in &resolved.warnings {
-                say(&format!("soakrig: warning: {warning}"));
-            }
-            finish(perform(resolved.task))
+    let ended = command.resolve(&Environment::of_process()).and_then(|resolved| {
+        for warning in &resolved.warnings {
+            say(&format!("soakrig: warning: {warning}"));
         }
-        Err(error) => finish(Err(error)),
-    }
+        perform(resolved.task)
+    });
+    let code = ended.unwrap_or_else(|error| {
+        say(&error.to_string());
+        error.code()
+    });
+    stdio::finish(READING);
+    code
 }
 
 fn perform(task: Task) -> Result<ExitCode, StartError> {
@@ -62,23 +71,4 @@ fn perform(task: Task) -> Result<ExitCode, StartError> {
     });
     runtime.shutdown_timeout(SHUTDOWN);
     ended
-}
-
-fn finish(ended: Result<ExitCode, StartError>) -> ExitCode {
-    ended.unwrap_or_else(|error| {
-        say(&error.to_string());
-        error.code()
-    })
-}
-
-/// A line for the person who started the process.
-#[allow(clippy::print_stderr)]
-fn say(text: &str) {
-    eprintln!("{text}");
-}
-
-/// A result, on standard output.
-#[allow(clippy::print_stdout)]
-fn tell(text: &str) {
-    println!("{text}");
 }

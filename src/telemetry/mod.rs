@@ -6,9 +6,8 @@
 pub mod limit;
 mod lines;
 pub mod screen;
+pub mod stdio;
 pub mod traces;
-
-use std::io;
 
 use tracing::Subscriber;
 use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, Targets};
@@ -76,7 +75,11 @@ impl Logs {
         for place in &suppressed {
             tracing::warn!(lines = place.lines, level = %place.level, at = %place.place, "similar lines were left out");
         }
-        suppressed.iter().map(|place| place.lines).sum()
+        let unread = stdio::stderr().take_left_out();
+        if unread > 0 {
+            tracing::warn!(lines = unread, "log lines were left out: standard error was not read for too long");
+        }
+        suppressed.iter().map(|place| place.lines).sum::<u64>() + unread
     }
 }
 
@@ -88,14 +91,19 @@ pub fn init(options: &LogOptions, screen: &Screen, extra: Vec<Extra>) -> Result<
     let logs = Logs::default();
     // One list: an empty one of its own would turn every line off, its level being "none".
     let mut layers = extra;
-    layers.push(lines(options, &logs, screen.clone())?);
+    layers.push(lines(options, &logs, screen.clone(), screen.has_colours())?);
     tracing::subscriber::set_global_default(Registry::default().with(layers))
         .map_err(|_| TelemetryError::SetUpBefore)?;
     Ok(logs)
 }
 
 /// The layer that writes lines: filtered, limited, in the form asked for.
-fn lines<S, W>(options: &LogOptions, logs: &Logs, writer: W) -> Result<Box<dyn Layer<S> + Send + Sync>, TelemetryError>
+fn lines<S, W>(
+    options: &LogOptions,
+    logs: &Logs,
+    writer: W,
+    colours: bool,
+) -> Result<Box<dyn Layer<S> + Send + Sync>, TelemetryError>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -103,15 +111,13 @@ where
     // The spans of traces are no lines, nor do they stand in front of any.
     let no_spans = Targets::new().with_default(LevelFilter::TRACE).with_target(SPANS, LevelFilter::OFF);
     let filter = filter(options)?.and(no_spans).and(logs.limiter.clone());
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    // A line that cannot be written is no reason to write another.
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);
     Ok(match options.format {
         LogFormat::Json => {
             layer.json().flatten_event(true).map_event_format(lines::WithIds).with_filter(filter).boxed()
         }
-        LogFormat::Human => {
-            let colours = io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none();
-            layer.with_target(false).with_ansi(colours).compact().with_filter(filter).boxed()
-        }
+        LogFormat::Human => layer.with_target(false).with_ansi(colours).compact().with_filter(filter).boxed(),
     })
 }
 

@@ -1,34 +1,50 @@
 //! The terminal as both log lines and progress bars need it: a line takes the bars off, is written,
 //! and puts them back.
 
-use std::io::{self, IsTerminal, Write};
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
 
+use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use tracing_subscriber::fmt::MakeWriter;
+
+use super::stdio;
+
+/// Drawings a second at most.
+const REFRESHES: u8 = 20;
 
 /// Stderr, with or without bars; clones are the same screen.
 #[derive(Debug, Clone)]
 pub struct Screen {
     bars: Option<MultiProgress>,
+    terminal: Option<Term>,
+    colours: bool,
 }
 
 impl Screen {
-    /// Stderr as it is: bars where it is a terminal.
+    /// Stderr as it is: bars where it is a terminal that can move its cursor, colours where
+    /// `NO_COLOR` does not forbid them.
     #[must_use]
     pub fn stderr() -> Self {
-        if io::stderr().is_terminal() { Self::with_bars(ProgressDrawTarget::stderr()) } else { Self::plain() }
+        let terminal = Term::read_write_pair(io::stdin(), stdio::stderr());
+        let looks = Looks::of(terminal.is_term(), std::env::var_os("TERM"), std::env::var_os("NO_COLOR"));
+        if !looks.bars {
+            return Self::plain();
+        }
+        let target = ProgressDrawTarget::term(terminal.clone(), REFRESHES);
+        Self { terminal: Some(terminal), colours: looks.colours, ..Self::with_bars(target) }
     }
 
-    /// Without bars, even on a terminal: for JSON logs.
+    /// Without bars and colours, even on a terminal: for JSON logs.
     #[must_use]
     pub fn plain() -> Self {
-        Self { bars: None }
+        Self { bars: None, terminal: None, colours: false }
     }
 
     /// With bars on a target of one's own.
     #[must_use]
     pub fn with_bars(target: ProgressDrawTarget) -> Self {
-        Self { bars: Some(MultiProgress::with_draw_target(target)) }
+        Self { bars: Some(MultiProgress::with_draw_target(target)), terminal: None, colours: false }
     }
 
     /// Shows a bar, where there are any; gives it back either way.
@@ -46,12 +62,41 @@ impl Screen {
         self.bars.is_some()
     }
 
+    /// Whether text may be coloured.
+    #[must_use]
+    pub fn has_colours(&self) -> bool {
+        self.colours
+    }
+
+    /// Columns of the terminal as it is now, if it is one and tells.
+    #[must_use]
+    pub fn width(&self) -> Option<usize> {
+        self.terminal.as_ref()?.size_checked().map(|(_, columns)| usize::from(columns)).filter(|columns| *columns > 0)
+    }
+
     /// Does something to the terminal while the bars are off it.
     pub fn suspend<R>(&self, write: impl FnOnce() -> R) -> R {
         match &self.bars {
             Some(bars) => bars.suspend(write),
             None => write(),
         }
+    }
+}
+
+/// What a terminal is able and allowed to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Looks {
+    bars: bool,
+    colours: bool,
+}
+
+impl Looks {
+    /// By whether it is a terminal at all, and by `TERM` and `NO_COLOR`
+    /// (<https://no-color.org>: set and not empty).
+    fn of(terminal: bool, term: Option<OsString>, no_color: Option<OsString>) -> Self {
+        let is_able = term.is_some_and(|term| !term.is_empty() && term != OsStr::new("dumb"));
+        let bars = terminal && is_able;
+        Self { bars, colours: bars && no_color.is_none_or(|value| value.is_empty()) }
     }
 }
 
@@ -62,12 +107,12 @@ pub struct ScreenWriter<'a>(&'a Screen);
 impl Write for ScreenWriter<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         // Whole lines: tracing's formatter writes each event at once.
-        self.0.suspend(|| io::stderr().write_all(line))?;
+        self.0.suspend(|| stdio::stderr().put(line));
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }
 
@@ -76,5 +121,30 @@ impl<'a> MakeWriter<'a> for Screen {
 
     fn make_writer(&'a self) -> ScreenWriter<'a> {
         ScreenWriter(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(terminal: bool, term: Option<&str>, no_color: Option<&str>) -> (bool, bool) {
+        let looks = Looks::of(terminal, term.map(Into::into), no_color.map(Into::into));
+        (looks.bars, looks.colours)
+    }
+
+    #[test]
+    fn a_dumb_terminal_gets_lines_without_colours() {
+        for term in [Some("dumb"), Some(""), None] {
+            assert_eq!(looks(true, term, None), (false, false), "{term:?}");
+        }
+        assert_eq!(looks(true, Some("xterm"), None), (true, true));
+        assert_eq!(looks(false, Some("xterm"), None), (false, false));
+    }
+
+    #[test]
+    fn no_color_counts_where_it_is_not_empty() {
+        assert_eq!(looks(true, Some("xterm"), Some("")), (true, true));
+        assert_eq!(looks(true, Some("xterm"), Some("1")), (true, false));
     }
 }

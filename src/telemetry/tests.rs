@@ -1,6 +1,6 @@
 //! The layer of lines, written to memory.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -30,7 +30,7 @@ impl MakeWriter<'_> for Memory {
 /// What is written while `say` runs.
 fn written(options: &LogOptions, say: impl FnOnce(&Logs)) -> Vec<String> {
     let (memory, logs) = (Memory::default(), Logs::default());
-    let subscriber = Registry::default().with(lines(options, &logs, memory.clone()).unwrap());
+    let subscriber = Registry::default().with(lines(options, &logs, memory.clone(), false).unwrap());
     tracing::subscriber::with_default(subscriber, || say(&logs));
     let text = String::from_utf8(memory.0.lock().clone()).unwrap();
     text.lines().map(str::to_owned).collect()

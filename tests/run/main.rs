@@ -15,6 +15,7 @@ mod hostile_run;
 mod operation;
 mod ordeal;
 mod outage;
+mod output;
 mod plenaries;
 mod presence;
 mod signals;

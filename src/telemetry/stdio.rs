@@ -1,0 +1,270 @@
+//! Standard output and standard error, each written by a thread of its own: a caller never waits
+//! for a reader and never fails, so that a closed pipe, a full disk or a stopped terminal neither
+//! ends a run nor holds one up.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+/// Bytes that may wait for a slow reader; what comes beyond them is left out and counted.
+const MOST_WAITING: usize = 4 << 20;
+/// Between two attempts where the descriptor is non-blocking and the reader slow.
+const RETRY: Duration = Duration::from_millis(20);
+/// How long one stream waits for the other, to keep the order of lines on a shared terminal.
+const ORDER: Duration = Duration::from_millis(500);
+
+#[allow(clippy::disallowed_methods)]
+static STDOUT: LazyLock<Stream> = LazyLock::new(|| Stream::of(&io::stdout()));
+#[allow(clippy::disallowed_methods)]
+static STDERR: LazyLock<Stream> = LazyLock::new(|| Stream::of(&io::stderr()));
+
+/// Standard error.
+#[must_use]
+pub fn stderr() -> Stream {
+    STDERR.clone()
+}
+
+/// Writes a line to standard error, after what standard output still has to write.
+pub fn say(text: &str) {
+    STDOUT.settle(ORDER);
+    STDERR.line(text);
+}
+
+/// Writes a line to standard output, after what standard error still has to write.
+pub fn tell(text: &str) {
+    STDERR.settle(ORDER);
+    STDOUT.line(text);
+}
+
+/// Waits until both streams are written, at most for `patience`. For the end of the process.
+pub fn finish(patience: Duration) {
+    let until = Instant::now() + patience;
+    STDERR.written_by(until);
+    STDOUT.written_by(until);
+}
+
+/// A stream that takes everything at once; clones are the same stream.
+#[derive(Clone)]
+pub struct Stream {
+    shared: Arc<Shared>,
+    fd: RawFd,
+}
+
+struct Shared {
+    sink: Mutex<Box<dyn Write + Send>>,
+    state: Mutex<State>,
+    /// There is something to write, or all is written.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<u8>,
+    /// Bytes are on their way to the reader.
+    writing: bool,
+    /// A wait for the reader was in vain: no further one until it reads again.
+    stuck: bool,
+    /// Writes that found no room since the last look.
+    left_out: u64,
+    /// No thread could be started: the caller writes.
+    threadless: bool,
+}
+
+impl State {
+    fn is_written(&self) -> bool {
+        self.waiting.is_empty() && !self.writing
+    }
+}
+
+impl Stream {
+    fn of(descriptor: &(impl AsFd + AsRawFd)) -> Self {
+        let own = descriptor.as_fd().try_clone_to_owned();
+        let sink: Box<dyn Write + Send> = match own {
+            Ok(own) => Box::new(File::from(own)),
+            Err(_) => Box::new(io::sink()),
+        };
+        Self::over(sink, descriptor.as_raw_fd())
+    }
+
+    fn over(sink: Box<dyn Write + Send>, fd: RawFd) -> Self {
+        let shared = Arc::new(Shared { sink: Mutex::new(sink), state: Mutex::default(), changed: Condvar::new() });
+        let own = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("output".to_owned()).spawn(move || own.write_on());
+        shared.state.lock().threadless = thread.is_err();
+        Self { shared, fd }
+    }
+
+    /// Takes bytes to be written; a burst for which there is no room is left out whole.
+    pub fn put(&self, bytes: &[u8]) {
+        let mut state = self.shared.state.lock();
+        if state.threadless {
+            drop(state);
+            return write_all(&mut *self.shared.sink.lock(), bytes);
+        }
+        if state.waiting.len() + bytes.len() > MOST_WAITING {
+            state.left_out += 1;
+            return;
+        }
+        state.waiting.extend_from_slice(bytes);
+        self.shared.changed.notify_all();
+    }
+
+    fn line(&self, text: &str) {
+        self.put(format!("{text}\n").as_bytes());
+    }
+
+    /// How many writes were left out since the last call, because the reader was too slow.
+    #[must_use]
+    pub fn take_left_out(&self) -> u64 {
+        std::mem::take(&mut self.shared.state.lock().left_out)
+    }
+
+    /// Waits a moment for the reader, unless it has been waited for in vain before.
+    fn settle(&self, patience: Duration) {
+        if !self.shared.state.lock().stuck && !self.written_by(Instant::now() + patience) {
+            self.shared.state.lock().stuck = true;
+        }
+    }
+
+    /// Waits until all is written; false where it is not by then.
+    fn written_by(&self, until: Instant) -> bool {
+        let mut state = self.shared.state.lock();
+        self.shared.changed.wait_while_until(&mut state, |state| !state.is_written(), until);
+        state.is_written()
+    }
+}
+
+impl Shared {
+    /// Writes whatever waits, for as long as the process lives.
+    fn write_on(&self) {
+        let mut bytes = Vec::new();
+        loop {
+            {
+                let mut state = self.state.lock();
+                (state.writing, state.stuck) = (false, false);
+                self.changed.notify_all();
+                self.changed.wait_while(&mut state, |state| state.waiting.is_empty());
+                std::mem::swap(&mut state.waiting, &mut bytes);
+                state.writing = true;
+            }
+            write_all(&mut *self.sink.lock(), &bytes);
+            bytes.clear();
+        }
+    }
+}
+
+/// Writes what can be written: nobody is left to be told of a failure.
+fn write_all(sink: &mut dyn Write, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match sink.write(bytes) {
+            Ok(0) => return,
+            Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(RETRY),
+            Err(_) => return,
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.put(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The descriptor that the stream writes to: what a terminal is asked by.
+impl AsRawFd for Stream {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").field("fd", &self.fd).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    /// Generous: nothing in these tests takes long.
+    const SOON: Duration = Duration::from_secs(60);
+
+    /// Reads one write each time it is told to; gone once nothing tells it any more.
+    struct Slow {
+        go: Receiver<()>,
+        heard: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.go.recv().map_err(|_| ErrorKind::BrokenPipe)?;
+            self.heard.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn slow() -> (Stream, Sender<()>, Arc<Mutex<Vec<u8>>>) {
+        let ((tell, go), heard) = (channel(), Arc::default());
+        (Stream::over(Box::new(Slow { go, heard: Arc::clone(&heard) }), 2), tell, heard)
+    }
+
+    #[test]
+    fn a_reader_that_is_stuck_holds_no_writer_up() {
+        let (stream, go, heard) = slow();
+        let line = vec![b'x'; 1 << 20];
+        for _ in 0..10 {
+            stream.put(&line);
+        }
+        // One at most is with the reader, and four wait.
+        assert!((5..=6).contains(&stream.take_left_out()));
+        assert_eq!(stream.take_left_out(), 0);
+        assert!(!stream.written_by(Instant::now()));
+        for _ in 0..10 {
+            let _ = go.send(());
+        }
+        assert!(stream.written_by(Instant::now() + SOON));
+        assert!((4..=5).contains(&(heard.lock().len() >> 20)));
+    }
+
+    #[test]
+    fn a_stuck_reader_is_waited_for_once() {
+        let (stream, go, heard) = slow();
+        stream.line("one");
+        stream.settle(Duration::ZERO);
+        assert!(stream.shared.state.lock().stuck);
+        // Were it waited for again, this would last longer than any test run.
+        stream.settle(SOON * 1_000);
+        let _ = go.send(());
+        assert!(stream.written_by(Instant::now() + SOON));
+        assert!(!stream.shared.state.lock().stuck);
+        assert_eq!(*heard.lock(), b"one\n");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_dropped() {
+        let (stream, go, heard) = slow();
+        drop(go);
+        stream.line("nobody reads this");
+        assert!(stream.written_by(Instant::now() + SOON));
+        stream.line("nor this");
+        assert!(stream.written_by(Instant::now() + SOON));
+        assert!(heard.lock().is_empty());
+    }
+}
