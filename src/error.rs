@@ -17,8 +17,8 @@ pub enum ExitCode {
     Environment = 104,
     /// Stopped by a second signal.
     Interrupted = 105,
-    /// Void: the generator itself could not keep up. Outranks [`ExitCode::Threshold`].
-    Void = 106,
+    /// Invalid: the generator itself could not keep up, and no threshold failed.
+    Invalid = 106,
     /// The target refused: no such plenary, closed, wrong password, not reachable at the start.
     Refused = 107,
 }
@@ -26,7 +26,7 @@ pub enum ExitCode {
 impl ExitCode {
     /// Every code, in ascending order.
     pub const ALL: [Self; 7] =
-        [Self::Ok, Self::Usage, Self::Threshold, Self::Environment, Self::Interrupted, Self::Void, Self::Refused];
+        [Self::Ok, Self::Usage, Self::Threshold, Self::Environment, Self::Interrupted, Self::Invalid, Self::Refused];
 
     /// The number that the shell sees.
     #[must_use]
@@ -43,7 +43,7 @@ impl ExitCode {
             Self::Threshold => "a threshold failed",
             Self::Environment => "wrong file, environment or surroundings",
             Self::Interrupted => "stopped by a second signal",
-            Self::Void => "void: the generator itself could not keep up",
+            Self::Invalid => "invalid: the generator itself could not keep up",
             Self::Refused => "the target refused",
         }
     }

@@ -37,12 +37,13 @@ pub(super) fn code_of(summary: &Summary) -> ExitCode {
     ExitCode::ALL.into_iter().find(|code| code.number() == summary.verdict.code).unwrap_or(ExitCode::Threshold)
 }
 
-/// Which of several verdicts the process ends with: the higher, as a single run ranks them too.
+/// Which of several verdicts the process ends with: the higher. What a server did wrong outranks what
+/// a generator could not show.
 fn severity(code: ExitCode) -> u8 {
     match code {
         ExitCode::Ok => 0,
-        ExitCode::Threshold => 1,
-        ExitCode::Void => 2,
+        ExitCode::Invalid => 1,
+        ExitCode::Threshold => 2,
         ExitCode::Refused => 3,
         ExitCode::Interrupted => 4,
         ExitCode::Usage | ExitCode::Environment => 5,

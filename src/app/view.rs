@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::assemble;
 use super::course::Course;
 use crate::chat::{Action, SpoiltBy};
-use crate::config::plan::Plan;
+use crate::config::plan::{self, Plan};
+use crate::config::value::Amount;
 use crate::drivers::Driver;
 use crate::fleet::dispatch::full_rate;
 use crate::metrics::ProcessFigures;
@@ -95,10 +96,7 @@ impl<D: Driver> View<D> {
             saturated_by: judge.saturated_by(),
             spoilt: Duration::ZERO,
             spoilt_by: [Duration::ZERO; SpoiltBy::COUNT],
-            thresholds: Thresholds {
-                max_lost: plan.thresholds.max_lost,
-                max_error_rate: plan.thresholds.max_error_rate,
-            },
+            thresholds: thresholds(&plan.thresholds),
             end,
         }
     }
@@ -151,6 +149,25 @@ impl<D: Driver> View<D> {
             saturated: self.judge.lock().is_saturated(),
         };
         pulse.status(moment, &ledger, &world.metrics.users(), &totals)
+    }
+}
+
+/// The limits as the summary keeps them.
+fn thresholds(plan: &plan::Thresholds) -> Thresholds {
+    let (max_lost, max_lost_share) = match plan.max_lost {
+        Some(Amount::Count(most)) => (Some(most), None),
+        Some(Amount::Share(most)) => (None, Some(most)),
+        None => (None, None),
+    };
+    Thresholds {
+        max_lost,
+        max_lost_share,
+        max_error_rate: plan.max_error_rate,
+        max_late: plan.max_late,
+        max_anomalies: plan.max_anomalies,
+        max_cut: plan.max_cut,
+        max_p99_seconds: plan.max_p99.map(|most| most.as_secs_f64()),
+        max_saturated: plan.max_saturated,
     }
 }
 

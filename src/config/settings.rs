@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use super::layered::{Layered, layered};
 use super::value::{
-    ByteSize, Chattiness, Count, DurationRange, Given, Listen, LogFormat, OtlpEndpoint, Pacing, Password, PathPrefix,
-    Percent, Presence, Rate, RunId, Shard, ShardCount, Slug, SourceIp, Span, StartAt, Switch, TargetUrl, UserNumber,
-    UsernameTemplate, ValueError, Wait,
+    Amount, ByteSize, Chattiness, Count, DurationRange, Given, Listen, LogFormat, OrOff, OtlpEndpoint, Pacing,
+    Password, PathPrefix, Percent, Presence, Rate, RunId, Shard, ShardCount, Slug, SourceIp, Span, StartAt, Switch,
+    TargetUrl, UserNumber, UsernameTemplate, ValueError, Wait,
 };
 
 layered! {
@@ -163,12 +163,33 @@ layered! {
     /// When a run has failed.
     #[command(next_help_heading = "Verdict")]
     pub struct ThresholdSettings {
-        /// More lost deliveries than this end the run with exit code 99 [default: 0]
-        #[arg(long, value_name = "N")]
-        pub max_lost: Count,
-        /// A higher error rate of any stage ends the run with exit code 99 [default: 1%]
+        /// More lost deliveries than this fail the run (99), a count or a share [default: 0]
+        ///
+        /// Each of these limits can be off.
+        #[arg(long, value_name = "LIMIT")]
+        pub max_lost: OrOff<Amount>,
+        /// More late deliveries than this share of those expected fail it [default: 1%]
         #[arg(long, value_name = "PERCENT")]
-        pub max_error_rate: Percent,
+        pub max_late: OrOff<Percent>,
+        /// More arrivals of one kind of anomaly (duplicate, reordered, unexpected, corrupt) than
+        /// this share of the expected deliveries fail it [default: 0.1%]
+        #[arg(long, value_name = "PERCENT")]
+        pub max_anomalies: OrOff<Percent>,
+        /// More connections ended by the server or the network than this share of those that
+        /// joined fail it [default: 5%]
+        #[arg(long, value_name = "PERCENT")]
+        pub max_cut: OrOff<Percent>,
+        /// A longer time to delivery at the 99th percentile, from the intended time, fails it
+        /// [default: off]
+        #[arg(long, value_name = "DURATION")]
+        pub max_p99: OrOff<Span>,
+        /// A higher error rate of any stage fails it [default: 1%]
+        #[arg(long, value_name = "PERCENT")]
+        pub max_error_rate: OrOff<Percent>,
+        /// More of the hold than this spoilt by the generator itself makes the run invalid (106)
+        /// [default: 1%]
+        #[arg(long, value_name = "PERCENT")]
+        pub max_saturated: OrOff<Percent>,
     }
 }
 

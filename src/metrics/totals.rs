@@ -27,6 +27,8 @@ pub struct Totals {
     pub received_bytes: u64,
     /// Connects tried, by socket.
     pub connect_attempts: [u64; Socket::COUNT],
+    /// Connects after which the user was let in, by socket.
+    pub joined: [u64; Socket::COUNT],
     /// Connects that failed.
     pub connect_failures: Vec<((Socket, FailureKind), u64)>,
     /// Connections that ended.
@@ -62,6 +64,7 @@ impl Metrics {
             received: self.hot.frames(),
             received_bytes: self.hot.bytes(),
             connect_attempts: each(|socket| self.stages.connect_attempts.get(socket)),
+            joined: each(|socket: Socket| self.connect_duration.with_label_values(&socket.texts()).get_sample_count()),
             connect_failures: self.connect_failures.counted().collect(),
             disconnects: self.disconnects.counted().collect(),
             dropped: self.dropped.counted().collect(),

@@ -6,6 +6,7 @@
 //! | [`progress`], [`pulse`] | the bar and the status line, and where its figures come from |
 //! | [`summary`] | the summary's data, as JSON keeps it |
 //! | [`facts`] | from what the app knows and the metrics counted to a summary |
+//! | [`thresholds`] | the table of thresholds: limit, value, pass or fail |
 //! | [`verdict`] | the exit code and its reason |
 //! | [`words`] | the summary as a person reads it |
 //! | [`figures`] | numbers as people read them |
@@ -27,5 +28,6 @@ pub mod parts;
 pub mod progress;
 pub mod pulse;
 pub mod summary;
+pub mod thresholds;
 pub mod verdict;
 pub mod words;

@@ -4,7 +4,7 @@
 //! Looks at [`Summary::parts`] only; the summary of one generator has none and nothing to say here.
 
 use crate::report::summary::{Part, Summary};
-use crate::report::verdict::{ABORTED, End, REFUSED, is_void, saturated};
+use crate::report::verdict::{ABORTED, End, REFUSED, is_invalid, spoilt};
 
 /// What a refusal's reason begins with in the verdict of one generator.
 const REFUSAL: &str = "The target refused: ";
@@ -60,20 +60,15 @@ pub(super) fn failed(summary: &Summary) -> Vec<String> {
     failed
 }
 
-/// Which generators could not keep up, if any: one is enough to make the run's numbers void.
-pub(super) fn void(summary: &Summary) -> Option<String> {
-    let void: Vec<String> = summary
+/// Which generators could not keep up, if any: one is enough to make the run's numbers invalid.
+pub(super) fn invalid(summary: &Summary, limit: Option<f64>) -> Option<String> {
+    let invalid: Vec<String> = summary
         .parts
         .iter()
-        .filter(|part| is_void(&part.generator, part.run.hold_seconds))
-        .map(|part| format!("shard {} for {}", part.run.shard, saturated(&part.generator, part.run.hold_seconds)))
+        .filter(|part| is_invalid(&part.generator, part.run.hold_seconds, limit))
+        .map(|part| format!("shard {} for {}", part.run.shard, spoilt(&part.generator, part.run.hold_seconds)))
         .collect();
-    (!void.is_empty()).then(|| {
-        format!(
-            "Void: generators themselves could not keep up, {}. The numbers are about them, not about the server.",
-            void.join("; ")
-        )
-    })
+    (!invalid.is_empty()).then(|| format!("generators themselves could not keep up, {}.", invalid.join("; ")))
 }
 
 /// Numbers in order, runs of them shortened: `0, 3 to 7, 9`.

@@ -28,10 +28,16 @@ pub struct Summary {
     pub rates: BTreeMap<String, Rate>,
     /// Deliveries of this generator's own messages.
     pub deliveries: Deliveries,
+    /// The same without what the generator itself spoilt: what thresholds read. Absent in files of 0.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Deliveries>,
     /// Anomalies of its own messages.
     pub anomalies: Anomalies,
     /// Times to delivery of its own messages, by basis: `intended`, `sent`.
     pub delivery_seconds: BTreeMap<String, Durations>,
+    /// Those from the `intended` time that the generator itself did not spoil.
+    #[serde(default)]
+    pub judged_seconds: BTreeMap<String, Durations>,
     /// The same of other generators' messages, as they came here.
     pub remote: Remote,
     /// Things tried, by stage.
@@ -194,6 +200,9 @@ pub struct Anomalies {
 pub struct Remote {
     /// Deliveries.
     pub deliveries: Deliveries,
+    /// The same without what the generator itself spoilt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Deliveries>,
     /// Anomalies.
     pub anomalies: Anomalies,
     /// Times to delivery; across machines they hold the difference of the clocks.
@@ -218,6 +227,9 @@ pub struct Messages {
 pub struct Connections {
     /// Tried to open.
     pub attempts: u64,
+    /// Opened, and the user was let in.
+    #[serde(default)]
+    pub joined: u64,
     /// Did not open, by reason.
     pub failures: Counts,
     /// Ended, by initiator and reason.
@@ -281,20 +293,93 @@ pub struct Generator {
     pub spoilt_by: BTreeMap<String, f64>,
 }
 
-/// What the run was held to.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// What the run was held to; what is off is null.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 pub struct Thresholds {
-    /// Most lost deliveries, of any origin.
-    pub max_lost: u64,
+    /// Most lost deliveries, of any origin; null where a share was set.
+    pub max_lost: Option<u64>,
+    /// The same as a part of 1 of the expected deliveries; null where a count was set.
+    #[serde(default)]
+    pub max_lost_share: Option<f64>,
     /// Highest error rate of any stage, as a part of 1.
-    pub max_error_rate: f64,
+    pub max_error_rate: Option<f64>,
+    /// Most late deliveries, as a part of 1 of those expected.
+    #[serde(default)]
+    pub max_late: Option<f64>,
+    /// Most anomalies of one kind, as a part of 1 of the expected deliveries.
+    #[serde(default)]
+    pub max_anomalies: Option<f64>,
+    /// Most connections that the server or the network ended, as a part of 1 of those that joined.
+    #[serde(default)]
+    pub max_cut: Option<f64>,
+    /// Highest 99th percentile of the time to delivery, in seconds.
+    #[serde(default)]
+    pub max_p99_seconds: Option<f64>,
+    /// Most of the hold that the generator itself may spoil, as a part of 1.
+    #[serde(default = "a_hundredth")]
+    pub max_saturated: Option<f64>,
+}
+
+/// What 0.1 held every run to, without saying so in its file.
+#[allow(clippy::unnecessary_wraps)]
+fn a_hundredth() -> Option<f64> {
+    Some(0.01)
+}
+
+/// One line of the table of thresholds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Threshold {
+    /// `lost`, `late`, `anomalies`, `cut`, `p99`, `error_rate(STAGE)`, `outstanding`, `nothing_measured`.
+    pub name: String,
+    /// What `limit` and `value` are.
+    pub unit: Unit,
+    /// The most that may be; null where the threshold is off.
+    pub limit: Option<f64>,
+    /// What was found; null where there was nothing to look at.
+    pub value: Option<f64>,
+    /// Of how many: deliveries, connections or operations.
+    pub n: u64,
+    /// What came of it.
+    pub result: Judgement,
+    /// Which kind of anomaly was the most frequent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+}
+
+/// What a threshold's numbers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// A whole number.
+    Count,
+    /// A part of 1.
+    Share,
+    /// A length of time.
+    Seconds,
+}
+
+/// What came of a threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Judgement {
+    /// Within the limit.
+    Passed,
+    /// Within the limit, but nothing was seen in too few to exclude it.
+    TooFew,
+    /// Over the limit.
+    Failed,
+    /// Not judged.
+    Off,
 }
 
 /// What the run came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The exit code.
     pub code: u8,
     /// The reason in words, one sentence or several.
     pub reason: String,
+    /// The table of thresholds; empty where the target refused, and in files of 0.1.
+    #[serde(default)]
+    pub thresholds: Vec<Threshold>,
 }

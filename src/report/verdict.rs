@@ -2,10 +2,10 @@
 //!
 //! Judges a summary and nothing else, so that one generator's run and a merged one are judged alike.
 
-use crate::chat::FailureKind;
-use crate::report::figures::{count, percent, share, span};
+use crate::report::figures::{count, latency, percent, share, span};
 use crate::report::parts;
-use crate::report::summary::{Generator, Summary, Verdict};
+use crate::report::summary::{Generator, Judgement, Summary, Threshold, Verdict};
+use crate::report::thresholds::{self, Found};
 
 /// The run did what it should.
 pub const OK: u8 = 0;
@@ -14,12 +14,12 @@ pub const THRESHOLD: u8 = 99;
 /// Stopped by a second signal.
 pub const ABORTED: u8 = 105;
 /// The generator could not keep up: its numbers are about itself.
-pub const VOID: u8 = 106;
+pub const INVALID: u8 = 106;
 /// The target refused.
 pub const REFUSED: u8 = 107;
 
-/// A run is void from this part of its hold on that the generator was saturated.
-const MOST_SATURATED: f64 = 0.01;
+/// Of a shorter hold, in seconds, a single stall would be too large a part.
+const SHORTEST_JUDGED_HOLD: f64 = 30.0;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,26 +34,30 @@ pub enum End {
     Refused(String),
 }
 
-/// The exit code and the reason, from everything but the summary's own `verdict`.
+/// The exit code, the reason and the table of thresholds, from everything but the summary's own
+/// `verdict`.
 #[must_use]
 pub fn judge(summary: &Summary, end: &End) -> Verdict {
-    let failed = failed_thresholds(summary);
-    let void = void(summary);
+    let thresholds = thresholds::table(summary, end);
+    let mut failed = parts::failed(summary);
+    failed.extend(thresholds.iter().filter(|row| row.result == Judgement::Failed).map(|row| clause(summary, row)));
     let (code, reason) = match end {
         End::Refused(said) => (REFUSED, format!("The target refused: {}.", said.trim_end_matches('.'))),
         End::Aborted => (ABORTED, "Stopped by a second signal, before what was outstanding could settle.".to_owned()),
-        End::Running | End::Settled => match (void, failed.is_empty()) {
-            (Some(void), true) => (VOID, void),
-            (Some(void), false) => (VOID, format!("{void} Besides, {}.", failed.join("; "))),
-            (None, false) => (THRESHOLD, format!("Failed: {}.", failed.join("; "))),
+        End::Running | End::Settled => match (invalid(summary), failed.is_empty()) {
             (None, true) => (OK, passed(summary)),
+            (Some(invalid), true) => {
+                (INVALID, format!("Invalid: {invalid} The numbers are about soakrig, not about the server."))
+            }
+            (None, false) => (THRESHOLD, format!("Failed: {}.", failed.join("; "))),
+            (Some(invalid), false) => (THRESHOLD, format!("Failed: {}. Besides, {invalid}", failed.join("; "))),
         },
     };
     let reason = match end {
         End::Running => format!("Not final, the run still went on. {reason}"),
         _ => reason,
     };
-    Verdict { code, reason }
+    Verdict { code, reason, thresholds }
 }
 
 /// What an exit code means, in a few words.
@@ -63,33 +67,55 @@ pub fn meaning(code: u8) -> &'static str {
         OK => "the run did what it should",
         THRESHOLD => "a threshold failed",
         ABORTED => "stopped by a second signal",
-        VOID => "void, the generator itself could not keep up",
+        INVALID => "invalid, the generator itself could not keep up",
         REFUSED => "the target refused",
         _ => "see the documentation of exit codes",
     }
 }
 
 fn passed(summary: &Summary) -> String {
-    let expected = summary.deliveries.expected + summary.remote.deliveries.expected;
-    let deliveries = match (expected, lost(summary)) {
-        (0, _) => "no delivery was expected".to_owned(),
-        (n, 0) => format!("none of {} deliveries was lost", count(n)),
-        (n, lost) => {
-            let allowed = count(summary.thresholds.max_lost);
-            format!("{} of {} deliveries lost, at most {allowed} may be", count(lost), count(n))
-        }
+    let mut said = vec![deliveries(summary)];
+    match thresholds::cut(summary) {
+        (_, 0) => {}
+        (0, joined) => said.push(format!("none of {} connections was cut", count(joined))),
+        (cut, joined) => said.push(format!("{} of {} connections were cut", count(cut), count(joined))),
+    }
+    if let Some(limit) = summary.thresholds.max_error_rate {
+        said.push(format!("no stage failed more often than {}", percent(limit)));
+    }
+    let said = match said.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{}, and {last}", first.join(", ")),
+        all => all.join(", "),
     };
-    let errors = percent(summary.thresholds.max_error_rate);
-    let excused = cut_off(summary);
-    let excused = match excused {
+    let excused = match cut_off(summary) {
         0 => String::new(),
         n => format!(" {} of the deliveries do not count, because connections were cut off.", count(n)),
     };
-    let outstanding = match summary.deliveries.outstanding + summary.remote.deliveries.outstanding {
-        0 => String::new(),
-        n => format!(" {} had not come when the grace was over: neither delivered nor lost.", count(n)),
+    format!("Passed: {said}.{excused}")
+}
+
+/// Deliveries of a run that passed, in one clause: lost, late, anomalies.
+fn deliveries(summary: &Summary) -> String {
+    let found = Found::of(summary);
+    if found.expected == 0 {
+        return "no delivery was expected".to_owned();
+    }
+    let of = count(found.expected);
+    let mut said = match (found.lost, found.late) {
+        (0, 0) => format!("none of {of} deliveries was lost or late"),
+        (0, _) => format!("none of {of} deliveries was lost"),
+        (lost, _) => format!("{} of {of} deliveries lost, {}", count(lost), most_lost(summary)),
     };
-    format!("Passed: {deliveries}, and no stage failed more often than {errors}.{excused}{outstanding}")
+    if found.late > 0 {
+        said.push_str(&format!(", {} late", count(found.late)));
+    }
+    if let (kind, n @ 1..) = thresholds::worst_anomaly(summary) {
+        said.push_str(&format!(", {} {kind}", count(n)));
+    }
+    if found.outstanding > 0 {
+        said.push_str(&format!(", {} outstanding", count(found.outstanding)));
+    }
+    said
 }
 
 /// Deliveries excused for something that no user wanted: a server that disconnects everybody must
@@ -99,171 +125,109 @@ fn cut_off(summary: &Summary) -> u64 {
     excused.iter().map(|excused| excused.server + excused.network + excused.sender_cut).sum()
 }
 
-/// Losses of local and of remote messages: a dropped frame is the receiving generator's loss.
-fn lost(summary: &Summary) -> u64 {
-    summary.deliveries.lost + summary.remote.deliveries.lost
+fn most_lost(summary: &Summary) -> String {
+    let limits = &summary.thresholds;
+    match (limits.max_lost, limits.max_lost_share) {
+        (Some(most), _) => format!("at most {} may be", count(most)),
+        (None, Some(most)) => format!("at most {} may be", percent(most)),
+        (None, None) => "as many as may be".to_owned(),
+    }
 }
 
-fn failed_thresholds(summary: &Summary) -> Vec<String> {
-    let mut failed = parts::failed(summary);
-    let lost = lost(summary);
-    if lost > summary.thresholds.max_lost {
-        let expected = summary.deliveries.expected + summary.remote.deliveries.expected;
-        failed.push(format!(
-            "{} of {} deliveries were lost, at most {} may be",
-            count(lost),
-            count(expected),
-            count(summary.thresholds.max_lost)
-        ));
-    }
-    for (stage, kinds) in &summary.errors {
-        // What the stop itself dropped is no fault of anybody's.
-        let errors: u64 =
-            kinds.iter().filter(|(kind, _)| *kind != FailureKind::Stopping.as_str()).map(|(_, n)| n).sum();
-        let operations = summary.operations.get(stage).copied().unwrap_or(0);
-        if errors > 0 && errors as f64 > summary.thresholds.max_error_rate * operations as f64 {
-            failed.push(format!(
-                "{} of stage {stage} failed ({} of {}), at most {} may",
-                share(errors, operations.max(errors)),
-                count(errors),
-                count(operations),
-                percent(summary.thresholds.max_error_rate)
-            ));
+/// A failed threshold as a clause.
+fn clause(summary: &Summary, row: &Threshold) -> String {
+    let found = Found::of(summary);
+    let limit = percent(row.limit.unwrap_or_default());
+    let of_expected = |n: u64| (share(n, found.expected.max(n)), count(n), count(found.expected));
+    match row.name.as_str() {
+        "nothing_measured" => nothing_measured(summary),
+        "lost" => {
+            format!("{} of {} deliveries were lost, {}", count(found.lost), count(found.expected), most_lost(summary))
+        }
+        "late" => {
+            let (part, n, of) = of_expected(found.late);
+            format!("{part} of the deliveries came late ({n} of {of}), at most {limit} may")
+        }
+        "anomalies" => {
+            let (kind, n) = thresholds::worst_anomaly(summary);
+            let (part, n, of) = of_expected(n);
+            format!("{n} arrivals were {kind}, {part} of {of} deliveries, at most {limit} may be")
+        }
+        "cut" => {
+            let (cut, joined) = thresholds::cut(summary);
+            let part = share(cut, joined);
+            let (cut, joined) = (count(cut), count(joined));
+            format!(
+                "the server or the network cut {part} of the connections ({cut} of {joined}), at most {limit} may be"
+            )
+        }
+        "p99" => {
+            let seconds = |n: Option<f64>| latency(n.unwrap_or_default());
+            format!("p99 of the time to delivery was {}, at most {} may be", seconds(row.value), seconds(row.limit))
+        }
+        "outstanding" => format!(
+            "{} of {} deliveries had no verdict when the grace was over (a longer --grace than the horizon gives each one)",
+            count(found.outstanding),
+            count(found.expected)
+        ),
+        stage => {
+            let stage = stage.trim_start_matches("error_rate(").trim_end_matches(')');
+            let (operations, errors) = thresholds::errors(summary, stage);
+            let part = share(errors, operations.max(errors));
+            let (errors, operations) = (count(errors), count(operations));
+            format!("{part} of stage {stage} failed ({errors} of {operations}), at most {limit} may")
         }
     }
-    failed
 }
 
-fn void(summary: &Summary) -> Option<String> {
+fn nothing_measured(summary: &Summary) -> String {
+    if !thresholds::anybody_joined(summary) {
+        return "no user ever joined".to_owned();
+    }
+    "chats were to be sent, and no delivery was expected".to_owned()
+}
+
+/// What makes the numbers those of the generator, if anything does.
+fn invalid(summary: &Summary) -> Option<String> {
+    let limit = summary.thresholds.max_saturated;
     if !summary.parts.is_empty() {
-        return parts::void(summary);
+        return parts::invalid(summary, limit);
     }
     let hold = summary.run.hold_seconds;
-    is_void(&summary.generator, hold).then(|| {
-        format!(
-            "Void: the generator itself could not keep up for {}. Its numbers are about itself, not about the server.",
-            saturated(&summary.generator, hold)
-        )
-    })
+    is_invalid(&summary.generator, hold, limit)
+        .then(|| format!("the generator itself could not keep up for {}.", spoilt(&summary.generator, hold)))
 }
 
-/// Whether a generator was saturated for too much of its hold, given in seconds.
-pub(super) fn is_void(generator: &Generator, hold: f64) -> bool {
-    generator.saturated_seconds > 0.0 && generator.saturated_seconds > hold * MOST_SATURATED
+/// Whether a generator spoilt too much of its hold, given in seconds.
+pub(super) fn is_invalid(generator: &Generator, hold: f64, limit: Option<f64>) -> bool {
+    let spoilt = generator.spoilt_seconds;
+    hold >= SHORTEST_JUDGED_HOLD && limit.is_some_and(|limit| spoilt > 0.0 && spoilt > hold * limit)
 }
 
-/// For how long of its hold a generator was saturated, and why, in words.
-pub(super) fn saturated(generator: &Generator, hold: f64) -> String {
+/// Whether a hold, in seconds, says nothing about a generator that spoilt some of it.
+pub(super) fn is_too_short(generator: &Generator, hold: f64) -> bool {
+    hold < SHORTEST_JUDGED_HOLD && generator.spoilt_seconds > 0.0
+}
+
+/// How much of its hold a generator spoilt, and by what, in words.
+pub(super) fn spoilt(generator: &Generator, hold: f64) -> String {
     let reasons: Vec<&str> =
-        generator.saturated_by.iter().filter(|(_, s)| **s > 0.0).map(|(reason, _)| said(reason)).collect();
+        generator.spoilt_by.iter().filter(|(_, s)| **s > 0.0).map(|(reason, _)| said(reason)).collect();
     let why = if reasons.is_empty() { "for no known reason".to_owned() } else { reasons.join(", ") };
-    format!("{} of the hold of {}: {why}", span(generator.saturated_seconds), span(hold))
+    format!("{} of the hold of {}: {why}", span(generator.spoilt_seconds), span(hold))
 }
 
-/// A saturation reason's label, in words.
+/// What spoils time, in words.
 fn said(reason: &str) -> &str {
     match reason {
         "schedule_lag" => "intents were issued late",
         "read_delay" => "readable sockets waited to be read",
+        "stall" => "the process stood still",
+        "no_files" => "there was no file descriptor left",
+        "no_ports" => "there was no local port left",
         other => other,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::facts::tests::night;
-    use crate::report::summary::Counts;
-
-    fn settled(change: impl FnOnce(&mut Summary)) -> Verdict {
-        let mut summary = night();
-        change(&mut summary);
-        judge(&summary, &End::Settled)
-    }
-
-    #[test]
-    fn a_clean_run_passes() {
-        let verdict = settled(|_| {});
-        assert_eq!(verdict.code, OK, "{}", verdict.reason);
-        assert!(verdict.reason.contains("none of 240,000 deliveries was lost"), "{}", verdict.reason);
-    }
-
-    #[test]
-    fn a_server_that_cuts_users_off_does_not_look_lossless() {
-        let reason = settled(|s| s.deliveries.excused.server = 8_000).reason;
-        assert!(reason.contains("8,000 of the deliveries do not count"), "{reason}");
-        assert!(!settled(|s| s.deliveries.excused.server = 0).reason.contains("do not count"));
-    }
-
-    #[test]
-    fn a_run_too_short_to_see_losses_says_so() {
-        let reason = settled(|s| s.deliveries.outstanding = 1_586).reason;
-        assert!(reason.contains("1,586 had not come when the grace was over"), "{reason}");
-        assert!(!settled(|s| s.deliveries.outstanding = 0).reason.contains("had not come"));
-    }
-
-    #[test]
-    fn one_loss_more_than_allowed_fails_wherever_it_came_from() {
-        let verdict = settled(|s| s.deliveries.lost = 1);
-        assert_eq!(verdict.code, THRESHOLD);
-        assert!(verdict.reason.contains("1 of 240,000 deliveries were lost, at most 0 may be"), "{}", verdict.reason);
-        assert_eq!(settled(|s| s.remote.deliveries.lost = 1).code, THRESHOLD);
-        let allowed = settled(|s| (s.deliveries.lost, s.thresholds.max_lost) = (2, 2));
-        assert_eq!(allowed.code, OK);
-        assert!(allowed.reason.contains("2 of 240,000 deliveries lost"), "{}", allowed.reason);
-    }
-
-    #[test]
-    fn an_error_rate_is_of_its_own_stage() {
-        let failing = |errors: u64| {
-            settled(|s| {
-                s.operations.insert("signup".into(), 200);
-                s.errors.insert("signup".into(), Counts::from([("internal_error".into(), errors)]));
-            })
-        };
-        assert_eq!(failing(2).code, OK, "1 % is not more than 1 %");
-        let verdict = failing(3);
-        assert_eq!(verdict.code, THRESHOLD);
-        assert!(verdict.reason.contains("1.5 % of stage signup failed (3 of 200), at most 1 % may"));
-    }
-
-    #[test]
-    fn what_the_stop_dropped_fails_no_run() {
-        let failing = |kind: &str| {
-            settled(|s| {
-                s.operations.insert("send".into(), 9);
-                s.errors.insert("send".into(), Counts::from([(kind.into(), 1)]));
-            })
-        };
-        assert_eq!(failing("stopping").code, OK);
-        assert_eq!(failing("backpressure").code, THRESHOLD);
-    }
-
-    #[test]
-    fn void_outranks_a_threshold_and_names_both() {
-        let verdict = settled(|s| {
-            s.deliveries.lost = 7;
-            s.generator.saturated_seconds = 30.0;
-            s.generator.saturated_by.insert("schedule_lag".into(), 30.0);
-        });
-        assert_eq!(verdict.code, VOID);
-        assert!(verdict.reason.contains("intents were issued late"), "{}", verdict.reason);
-        assert!(verdict.reason.contains("7 of 240,000 deliveries were lost"), "{}", verdict.reason);
-    }
-
-    #[test]
-    fn a_hundredth_of_the_hold_is_not_yet_void() {
-        let saturated = |seconds| settled(|s| s.generator.saturated_seconds = seconds).code;
-        assert_eq!((saturated(0.6), saturated(0.61)), (OK, VOID));
-    }
-
-    #[test]
-    fn ends_before_the_end_have_codes_of_their_own() {
-        let summary = night();
-        let refused = judge(&summary, &End::Refused("the plenary test does not exist".into()));
-        assert_eq!(refused.code, REFUSED);
-        assert_eq!(refused.reason, "The target refused: the plenary test does not exist.");
-        assert_eq!(judge(&summary, &End::Aborted).code, ABORTED);
-        assert!(judge(&summary, &End::Running).reason.starts_with("Not final"));
-    }
-}
+mod tests;

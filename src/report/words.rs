@@ -2,6 +2,7 @@
 //!
 //! Prints a [`Summary`] and nothing else, so that a merged one is printed alike.
 
+mod limits;
 mod notices;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,10 @@ pub fn render(summary: &Summary) -> String {
     page.line("");
     head(&mut page, summary);
     page.line("");
+    if !summary.verdict.thresholds.is_empty() {
+        limits::thresholds(&mut page, &summary.verdict.thresholds);
+        page.line("");
+    }
     books(&mut page, "deliveries", &summary.deliveries, &summary.anomalies);
     times(&mut page, "time to delivery", summary.delivery_seconds.iter());
     remote(&mut page, summary);
@@ -232,6 +237,7 @@ fn generator(page: &mut Page, summary: &Summary) {
         "never: the numbers are about the server".to_owned()
     };
     page.row("saturated", &saturated);
+    limits::spoilt(page, summary);
     notices::clock(page, &summary.clock);
     let messages = &summary.messages;
     let total = |counts: &Counts| count(counts.values().sum());
@@ -323,6 +329,7 @@ mod tests {
         remote.expected = 11;
         remote.outcomes[0] = 10;
         remote.outstanding = 1;
+        figures.ledger.judged = figures.ledger.by_origin;
         figures.ledger.durations[1][0].saturating_record(55_000);
         figures.ledger.clock_offset = Some(-0.0021);
         figures.presence = PresenceSnapshot { now: [1, 0], most: [7, 3], episodes: [1_204, 3], lists: [9_000, 3, 1] };
@@ -332,6 +339,8 @@ mod tests {
         let mut facts = facts();
         facts.saturated = Duration::from_secs(20);
         facts.saturated_by[0] = Duration::from_secs(20);
+        facts.spoilt = Duration::from_secs(18);
+        facts.spoilt_by[0] = Duration::from_secs(18);
         insta::assert_snapshot!(render(&summarise(&facts, &figures)));
     }
 

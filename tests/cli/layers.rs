@@ -39,7 +39,12 @@ const SAMPLES: &[(&str, &str, [&str; 3])] = &[
     ("grace", "run", ["0s", "1s", "2s"]),
     ("delivery_deadline", "run", ["1s", "2s", "3s"]),
     ("delivery_horizon", "run", ["1s", "2s", "3s"]),
-    ("max_lost", "run", ["0", "1", "2"]),
+    ("max_lost", "run", ["0", "1%", "off"]),
+    ("max_late", "run", ["2%", "3%", "off"]),
+    ("max_anomalies", "run", ["2%", "3%", "off"]),
+    ("max_cut", "run", ["2%", "3%", "off"]),
+    ("max_p99", "run", ["1s", "2s", "off"]),
+    ("max_saturated", "run", ["2%", "3%", "off"]),
     ("max_error_rate", "run", ["1%", "0.5", "3%"]),
     ("ca_file", "run", ["/a", "/b", "/c"]),
     ("insecure_skip_verify", "run", ["true", "false", "true"]),
@@ -123,7 +128,7 @@ fn numbers_and_switches_need_no_quotes_in_the_file() {
     let (_directory, path) = written("user-range-max = 100\nmax_error_rate = 0.02\ndisable-chat = true\n");
     let layers = Layers::stack(Settings::default(), Some(path), &Environment::default()).unwrap();
     assert_eq!(layers.settings.users.user_range_max.unwrap().0, 100);
-    assert!((layers.settings.thresholds.max_error_rate.unwrap().share() - 0.02).abs() < 1e-12);
+    assert!((layers.settings.thresholds.max_error_rate.unwrap().get().unwrap().share() - 0.02).abs() < 1e-12);
     assert!(layers.settings.traffic.disable_chat.unwrap().0);
 }
 

@@ -10,7 +10,9 @@ use crate::target::Faults;
 
 use super::super::environment::Environment;
 use super::super::layers::{Layers, flag, in_file, variable};
-use super::super::value::{DurationRange, LogFormat, Pacing, Presence, Rate, RunId, Shard, Switch, TargetUrl};
+use super::super::value::{
+    Amount, DurationRange, LogFormat, OrOff, Pacing, Percent, Presence, Rate, RunId, Shard, Span, Switch, TargetUrl,
+};
 use super::{Connection, Demo, Logging, Plan, Report, Target, Task, Terms, Thresholds, Timing, Traffic, Volume};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -200,9 +202,18 @@ impl<'a> Draft<'a> {
 
     fn thresholds(&self) -> Thresholds {
         let typed = &self.layers.settings.thresholds;
+        let share = |typed: Option<OrOff<Percent>>, default| match typed {
+            Some(limit) => limit.get().map(Percent::share),
+            None => default,
+        };
         Thresholds {
-            max_lost: typed.max_lost.map_or(0, |count| count.0),
-            max_error_rate: typed.max_error_rate.map_or(0.01, |share| share.share()),
+            max_lost: typed.max_lost.map_or(Some(Amount::Count(0)), OrOff::get),
+            max_late: share(typed.max_late, Some(0.01)),
+            max_anomalies: share(typed.max_anomalies, Some(0.001)),
+            max_cut: share(typed.max_cut, Some(0.05)),
+            max_p99: typed.max_p99.and_then(OrOff::get).map(Span::get),
+            max_error_rate: share(typed.max_error_rate, Some(0.01)),
+            max_saturated: share(typed.max_saturated, Some(0.01)),
         }
     }
 

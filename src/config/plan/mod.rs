@@ -15,7 +15,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::chat::Secret;
 
-use super::value::{DurationRange, LogFormat, OtlpEndpoint, Pacing, Rate, RunId, Shard, UserRange, UsernameTemplate};
+use super::value::{
+    Amount, DurationRange, LogFormat, OtlpEndpoint, Pacing, Rate, RunId, Shard, UserRange, UsernameTemplate,
+};
 
 pub use build::Draft;
 pub use task::{Check, Cleanup, Demo, Health, Merge, Run, Target, Task};
@@ -147,13 +149,23 @@ pub struct Terms {
     pub grace: Duration,
 }
 
-/// When a run has failed.
+/// When a run has failed; shares are from 0 to 1, `None` is off.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Thresholds {
     /// More lost deliveries fail it.
-    pub max_lost: u64,
-    /// A higher error rate of any stage fails it; a share from 0 to 1.
-    pub max_error_rate: f64,
+    pub max_lost: Option<Amount>,
+    /// More late ones, of those expected, fail it.
+    pub max_late: Option<f64>,
+    /// More anomalies of one kind, of the expected deliveries, fail it.
+    pub max_anomalies: Option<f64>,
+    /// More connections ended by server or network, of those that joined, fail it.
+    pub max_cut: Option<f64>,
+    /// A longer time to delivery at the 99th percentile fails it.
+    pub max_p99: Option<Duration>,
+    /// A higher error rate of any stage fails it.
+    pub max_error_rate: Option<f64>,
+    /// More of the hold spoilt by the generator itself makes it invalid.
+    pub max_saturated: Option<f64>,
 }
 
 /// The way to the server.

@@ -5,6 +5,7 @@
 //! value came from and what it was. These types know neither flags nor files.
 
 mod choice;
+mod limit;
 mod names;
 mod number;
 mod rate;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 pub use choice::{LogFormat, Pacing, Presence, Switch};
+pub use limit::{Amount, OrOff};
 pub use names::{Password, PathPrefix, RunId, Slug, UsernameTemplate};
 pub use number::{ByteSize, Chattiness, Count, Percent, ShardCount, UserNumber};
 pub use rate::{Per, Rate};

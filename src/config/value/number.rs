@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::{Shard, ValueError};
 
 /// Digits only: no sign, no exponent, no separators.
-fn whole(text: &str) -> Option<u64> {
+pub(super) fn whole(text: &str) -> Option<u64> {
     let text = text.trim();
     (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok()).flatten()
 }

@@ -50,6 +50,8 @@ pub fn merge(sources: &[Source]) -> Result<Summary, MergeError> {
         }))
     };
     (whole.delivery_seconds, whole.remote.delivery_seconds) = (of(true)?, of(false)?);
+    let judged = sources.iter().map(|source| (source.name.as_str(), &source.summary.judged_seconds));
+    whole.judged_seconds = sums::histograms(judged)?;
     whole.run = run(&parts)?;
     whole.users = users(&parts);
     whole.rates = rates(&parts, whole.run.hold_seconds);
@@ -64,9 +66,19 @@ pub fn merge(sources: &[Source]) -> Result<Summary, MergeError> {
 type Named<'a> = (&'a str, Part);
 
 fn stricter(one: Thresholds, other: Thresholds) -> Thresholds {
+    let least = |one: Option<f64>, other: Option<f64>| match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    };
     Thresholds {
-        max_lost: one.max_lost.min(other.max_lost),
-        max_error_rate: one.max_error_rate.min(other.max_error_rate),
+        max_lost: one.max_lost.into_iter().chain(other.max_lost).min(),
+        max_lost_share: least(one.max_lost_share, other.max_lost_share),
+        max_error_rate: least(one.max_error_rate, other.max_error_rate),
+        max_late: least(one.max_late, other.max_late),
+        max_anomalies: least(one.max_anomalies, other.max_anomalies),
+        max_cut: least(one.max_cut, other.max_cut),
+        max_p99_seconds: least(one.max_p99_seconds, other.max_p99_seconds),
+        max_saturated: least(one.max_saturated, other.max_saturated),
     }
 }
 
@@ -140,17 +152,18 @@ fn generator(parts: &[Named<'_>]) -> Generator {
         whole.peak_memory_bytes = whole.peak_memory_bytes.saturating_add(generator.peak_memory_bytes);
         whole.threads = whole.threads.saturating_add(generator.threads);
         whole.saturated_seconds = whole.saturated_seconds.max(generator.saturated_seconds);
-        for (reason, seconds) in &generator.saturated_by {
-            let most = whole.saturated_by.entry(reason.clone()).or_default();
-            *most = most.max(*seconds);
-        }
+        most_by(&mut whole.saturated_by, &generator.saturated_by);
         whole.spoilt_seconds = whole.spoilt_seconds.max(generator.spoilt_seconds);
-        for (reason, seconds) in &generator.spoilt_by {
-            let most = whole.spoilt_by.entry(reason.clone()).or_default();
-            *most = most.max(*seconds);
-        }
+        most_by(&mut whole.spoilt_by, &generator.spoilt_by);
     }
     whole
+}
+
+fn most_by(most: &mut BTreeMap<String, f64>, seconds: &BTreeMap<String, f64>) {
+    for (reason, seconds) in seconds {
+        let most = most.entry(reason.clone()).or_default();
+        *most = most.max(*seconds);
+    }
 }
 
 fn longest(seconds: impl Iterator<Item = f64>) -> f64 {

@@ -11,6 +11,9 @@ use crate::report::summary::{Anomalies, Counts, Deliveries, Presence, Rate, Summ
 
 /// Adds all counts of `other`.
 pub(super) fn add(whole: &mut Summary, other: &Summary) {
+    add_judged(&mut whole.judged, &whole.deliveries, other.judged.as_ref().unwrap_or(&other.deliveries));
+    let remote = other.remote.judged.as_ref().unwrap_or(&other.remote.deliveries);
+    add_judged(&mut whole.remote.judged, &whole.remote.deliveries, remote);
     add_deliveries(&mut whole.deliveries, &other.deliveries);
     add_anomalies(&mut whole.anomalies, &other.anomalies);
     add_deliveries(&mut whole.remote.deliveries, &other.remote.deliveries);
@@ -29,6 +32,7 @@ pub(super) fn add(whole: &mut Summary, other: &Summary) {
     for (socket, other) in &other.connections {
         let sockets = whole.connections.entry(socket.clone()).or_default();
         add_to(&mut sockets.attempts, other.attempts);
+        add_to(&mut sockets.joined, other.joined);
         add_counts(&mut sockets.failures, &other.failures);
         add_groups(&mut sockets.disconnects, &other.disconnects);
     }
@@ -62,6 +66,11 @@ fn add_deliveries(sum: &mut Deliveries, other: &Deliveries) {
     add_to(&mut sum.excused.sender_cut, other.excused.sender_cut);
     add_to(&mut sum.outstanding, other.outstanding);
     add_to(&mut sum.raced, other.raced);
+}
+
+/// What is judged of `all` where nothing else is said, which a file of 0.1 does not.
+fn add_judged(sum: &mut Option<Deliveries>, all: &Deliveries, other: &Deliveries) {
+    add_deliveries(sum.get_or_insert_with(|| all.clone()), other);
 }
 
 fn add_anomalies(sum: &mut Anomalies, other: &Anomalies) {

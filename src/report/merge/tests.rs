@@ -10,7 +10,7 @@ use crate::report::facts::tests::{facts, figures};
 use crate::report::facts::{Figures, RunFacts, summarise};
 use crate::report::parts::{listed, missing};
 use crate::report::summary::{Mismatches, ShardOf};
-use crate::report::verdict::{ABORTED, End, OK, REFUSED, THRESHOLD, VOID};
+use crate::report::verdict::{ABORTED, End, INVALID, OK, REFUSED, THRESHOLD};
 
 /// What one generator saw.
 #[derive(Debug, Clone)]
@@ -251,19 +251,19 @@ fn a_killed_generator_is_noticed() {
 }
 
 #[test]
-fn one_void_part_makes_the_whole_void_and_is_named() {
+fn one_invalid_part_makes_the_whole_invalid_and_is_named() {
     let saturate = |s: &mut Vec<Source>| {
-        s[1].summary.generator.saturated_seconds = 20.0;
-        s[1].summary.generator.saturated_by.insert(SaturationReason::ScheduleLag.as_str().into(), 20.0);
+        s[1].summary.generator.spoilt_seconds = 20.0;
+        s[1].summary.generator.spoilt_by.insert("stall".into(), 20.0);
     };
     let whole = merged(saturate);
-    assert_eq!(whole.verdict.code, VOID);
+    assert_eq!(whole.verdict.code, INVALID);
     assert!(whole.verdict.reason.contains("shard 1/3 for 20s of the hold of 1m"), "{}", whole.verdict.reason);
     let worse = merged(|s| {
         saturate(s);
         s.pop();
     });
-    assert_eq!(worse.verdict.code, VOID);
+    assert_eq!(worse.verdict.code, THRESHOLD, "a missing shard fails the run");
     assert!(worse.verdict.reason.contains("shard 2 of 3 is missing"), "{}", worse.verdict.reason);
 }
 
@@ -272,8 +272,8 @@ fn losses_are_held_to_the_threshold_together() {
     let lose = |lost: [u64; 3], most: u64| {
         merged(|s| {
             for (source, lost) in s.iter_mut().zip(lost) {
-                source.summary.deliveries.lost = lost;
-                source.summary.thresholds.max_lost = most;
+                source.summary.judged.as_mut().unwrap().lost = lost;
+                source.summary.thresholds.max_lost = Some(most);
             }
         })
         .verdict
@@ -282,8 +282,8 @@ fn losses_are_held_to_the_threshold_together() {
     let verdict = lose([1, 1, 2], 3);
     assert_eq!(verdict.code, THRESHOLD);
     assert!(verdict.reason.contains("4 of 720,000 deliveries were lost"), "{}", verdict.reason);
-    let strictest = merged(|s| s[2].summary.thresholds.max_error_rate = 0.001);
-    assert_eq!(strictest.thresholds.max_error_rate, 0.001);
+    let strictest = merged(|s| s[2].summary.thresholds.max_error_rate = Some(0.001));
+    assert_eq!(strictest.thresholds.max_error_rate, Some(0.001));
 }
 
 #[test]

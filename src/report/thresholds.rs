@@ -1,0 +1,263 @@
+//! The table of thresholds: what a summary is held to, what it shows, and whether that passes.
+//!
+//! Pure: reads a summary's judged figures and its limits, and nothing else, so that one generator's
+//! run and a merged one are judged alike. The words are [`super::verdict`]'s.
+
+use crate::chat::{FailureKind, Socket, Stage};
+use crate::report::summary::{Anomalies, Counts, Deliveries, Judgement, Summary, Threshold, Unit};
+use crate::report::verdict::End;
+
+/// Nothing seen in `n` excludes, with 95 % confidence, no share below 3 / n (Hanley and Lippman-Hand,
+/// "If nothing goes wrong, is everything all right?", JAMA 249, 1983).
+const RULE_OF_THREE: f64 = 3.0;
+
+/// Whether errors of this kind are in no error rate: the stop's, and the generator's own.
+fn is_not_the_servers(kind: &str) -> bool {
+    let mut ours = FailureKind::OWN_FAULTS.iter().chain([&FailureKind::Stopping]);
+    ours.any(|ours| ours.as_str() == kind)
+}
+
+/// What thresholds look at, of local and remote messages together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) expected: u64,
+    pub(super) late: u64,
+    pub(super) lost: u64,
+    pub(super) outstanding: u64,
+    /// With a verdict.
+    pub(super) settled: u64,
+}
+
+impl Found {
+    /// The judged figures; all deliveries, where a file of 0.1 has no others.
+    pub(super) fn of(summary: &Summary) -> Self {
+        let local = summary.judged.as_ref().unwrap_or(&summary.deliveries);
+        let remote = summary.remote.judged.as_ref().unwrap_or(&summary.remote.deliveries);
+        let sum = |of: fn(&Deliveries) -> u64| of(local).saturating_add(of(remote));
+        let (expected, outstanding) = (sum(|d| d.expected), sum(|d| d.outstanding));
+        Self {
+            expected,
+            late: sum(|d| d.late),
+            lost: sum(|d| d.lost),
+            outstanding,
+            settled: expected.saturating_sub(outstanding),
+        }
+    }
+}
+
+/// Of the users' connections, how many the server or the network ended, and how many joined.
+pub(super) fn cut(summary: &Summary) -> (u64, u64) {
+    let Some(sockets) = summary.connections.get(Socket::Plenary.as_str()) else { return (0, 0) };
+    let by = |initiator: &str| sockets.disconnects.get(initiator).map_or(0, |reasons| reasons.values().sum::<u64>());
+    // In a file of 0.1, those that ended.
+    let ended = by("user") + by("server") + by("network");
+    (by("server") + by("network"), sockets.joined.max(ended))
+}
+
+/// The most frequent kind of anomaly, of local and remote messages together.
+pub(super) fn worst_anomaly(summary: &Summary) -> (&'static str, u64) {
+    let [local, remote] = [&summary.anomalies, &summary.remote.anomalies];
+    let sum = |of: fn(&Anomalies) -> u64| of(local).saturating_add(of(remote));
+    let kinds = [
+        ("duplicate", sum(|a| a.duplicate)),
+        ("reordered", sum(|a| a.reordered)),
+        ("unexpected", sum(|a| a.unexpected)),
+        ("corrupt", sum(|a| a.corrupt)),
+    ];
+    kinds.into_iter().rev().max_by_key(|(_, n)| *n).unwrap_or(("duplicate", 0))
+}
+
+/// Operations of a stage and errors of them that count for its rate.
+pub(super) fn errors(summary: &Summary, stage: &str) -> (u64, u64) {
+    let operations = summary.operations.get(stage).copied().unwrap_or(0);
+    let none = Counts::new();
+    let kinds = summary.errors.get(stage).unwrap_or(&none);
+    if stage == Stage::Delivery.as_str() {
+        return (Found::of(summary).settled, of_deliveries(summary));
+    }
+    let ours: u64 = kinds.iter().filter(|(kind, _)| is_not_the_servers(kind)).map(|(_, n)| n).sum();
+    let all: u64 = kinds.values().sum();
+    (operations.saturating_sub(ours), all - ours)
+}
+
+/// Errors of the stage `delivery`: losses and corrupt arrivals, where no limit of their own takes
+/// their place.
+fn of_deliveries(summary: &Summary) -> u64 {
+    let limits = &summary.thresholds;
+    let lost = if limits.max_lost.is_some() { Found::of(summary).lost } else { 0 };
+    let corrupt = summary.anomalies.corrupt.saturating_add(summary.remote.anomalies.corrupt);
+    lost.saturating_add(if limits.max_anomalies.is_some() { corrupt } else { 0 })
+}
+
+/// Whether any user ever joined.
+pub(super) fn anybody_joined(summary: &Summary) -> bool {
+    let found = Found::of(summary);
+    cut(summary).1 > 0 || found.expected > 0
+}
+
+/// Whether messages were to be sent and no delivery was expected.
+pub(super) fn nothing_expected(summary: &Summary) -> bool {
+    let were_to_be = summary.rates.get("chat").is_some_and(|rate| rate.set > 0.0);
+    were_to_be && Found::of(summary).expected == 0
+}
+
+/// Every threshold in the order in which it is read. A run that goes on is not held to what only
+/// its end can show.
+pub(super) fn table(summary: &Summary, end: &End) -> Vec<Threshold> {
+    if matches!(end, End::Refused(_)) {
+        return Vec::new();
+    }
+    let (limits, found) = (&summary.thresholds, Found::of(summary));
+    let messages = summary.messages.sent.get("chat").copied().unwrap_or(0);
+    let of_expected = |name, limit, n| share(name, limit, n, found.expected, messages);
+    let mut rows = vec![nothing_measured(summary, end), lost(summary, found, messages)];
+    rows.push(of_expected("late", limits.max_late, found.late));
+    let (kind, n) = worst_anomaly(summary);
+    let kind = (n > 0).then(|| kind.to_owned());
+    rows.push(Threshold { kind, ..of_expected("anomalies", limits.max_anomalies, n) });
+    let (ended, joined) = cut(summary);
+    rows.push(share("cut", limits.max_cut, ended, joined, joined));
+    rows.push(p99(summary));
+    let stages = Stage::ALL.iter().map(|stage| stage.as_str());
+    rows.extend(stages.filter(|stage| summary.operations.contains_key(*stage) || has_errors(summary, stage)).map(
+        |stage| {
+            let (operations, errors) = errors(summary, stage);
+            share(&format!("error_rate({stage})"), limits.max_error_rate, errors, operations, operations)
+        },
+    ));
+    let limit = (*end != End::Running).then_some(0);
+    rows.push(counted("outstanding", limit, found.outstanding, found.expected));
+    rows
+}
+
+fn has_errors(summary: &Summary, stage: &str) -> bool {
+    summary.errors.get(stage).is_some_and(|kinds| kinds.values().any(|n| *n > 0))
+}
+
+fn nothing_measured(summary: &Summary, end: &End) -> Threshold {
+    let nothing = !anybody_joined(summary) || nothing_expected(summary);
+    let limit = (*end != End::Running).then_some(0);
+    counted("nothing_measured", limit, u64::from(nothing), Found::of(summary).expected)
+}
+
+fn lost(summary: &Summary, found: Found, messages: u64) -> Threshold {
+    match summary.thresholds.max_lost {
+        Some(most) => counted("lost", Some(most), found.lost, found.expected),
+        None => share("lost", summary.thresholds.max_lost_share, found.lost, found.expected, messages),
+    }
+}
+
+fn p99(summary: &Summary) -> Threshold {
+    let limit = summary.thresholds.max_p99_seconds;
+    let times = summary.judged_seconds.get("intended").or_else(|| summary.delivery_seconds.get("intended"));
+    let (value, n) = (times.and_then(|times| times.p99), times.map_or(0, |times| times.count));
+    let result = match (limit, value) {
+        (None, _) => Judgement::Off,
+        (Some(limit), Some(value)) if value > limit => Judgement::Failed,
+        (Some(_), None) => Judgement::TooFew,
+        _ => Judgement::Passed,
+    };
+    Threshold { name: "p99".to_owned(), unit: Unit::Seconds, limit, value, n, result, kind: None }
+}
+
+fn counted(name: &str, limit: Option<u64>, found: u64, n: u64) -> Threshold {
+    let result = match limit {
+        None => Judgement::Off,
+        Some(limit) if found > limit => Judgement::Failed,
+        Some(_) => Judgement::Passed,
+    };
+    let (limit, value) = (limit.map(|limit| limit as f64), Some(found as f64));
+    Threshold { name: name.to_owned(), unit: Unit::Count, limit, value, n, result, kind: None }
+}
+
+/// `found` of `n`, seen in `independent` ones.
+fn share(name: &str, limit: Option<f64>, found: u64, n: u64, independent: u64) -> Threshold {
+    let result = match limit {
+        None => Judgement::Off,
+        Some(limit) if found > 0 && found as f64 > limit * n as f64 => Judgement::Failed,
+        Some(limit) if found == 0 && (independent as f64) * limit < RULE_OF_THREE => Judgement::TooFew,
+        Some(_) => Judgement::Passed,
+    };
+    let value = (n > 0 || found > 0).then(|| found as f64 / n.max(found) as f64);
+    Threshold { name: name.to_owned(), unit: Unit::Share, limit, value, n, result, kind: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::facts::tests::night;
+
+    fn row(name: &str, change: impl FnOnce(&mut Summary)) -> Threshold {
+        let mut summary = night();
+        change(&mut summary);
+        table(&summary, &End::Settled).into_iter().find(|row| row.name == name).unwrap()
+    }
+
+    #[test]
+    fn every_threshold_has_a_row() {
+        let names: Vec<String> = table(&night(), &End::Settled).into_iter().map(|row| row.name).collect();
+        let first = ["nothing_measured", "lost", "late", "anomalies", "cut", "p99", "error_rate(signup)"];
+        assert_eq!(names[..7], first);
+        assert_eq!(names.last().unwrap(), "outstanding");
+        assert!(table(&night(), &End::Refused(String::new())).is_empty());
+    }
+
+    #[test]
+    fn nothing_seen_in_fewer_than_three_over_the_limit_excludes_nothing() {
+        let result = |messages: u64, late: u64| {
+            row("late", |s| {
+                s.messages.sent.insert("chat".into(), messages);
+                s.judged.as_mut().unwrap().late = late;
+            })
+            .result
+        };
+        // A limit of 1 %: 300 messages, however many deliveries each of them has.
+        assert_eq!([result(299, 0), result(300, 0)], [Judgement::TooFew, Judgement::Passed]);
+        assert_eq!(result(299, 1), Judgement::Passed, "something was seen");
+    }
+
+    #[test]
+    fn a_count_needs_no_number_of_messages() {
+        assert_eq!(row("lost", |s| s.messages.sent.clear()).result, Judgement::Passed);
+        let shared = |s: &mut Summary| (s.thresholds.max_lost, s.thresholds.max_lost_share) = (None, Some(0.001));
+        let lost = row("lost", shared);
+        assert_eq!((lost.unit, lost.limit, lost.result), (Unit::Share, Some(0.001), Judgement::TooFew));
+    }
+
+    #[test]
+    fn what_is_off_is_shown_and_not_judged() {
+        let late = row("late", |s| {
+            s.thresholds.max_late = None;
+            s.judged.as_mut().unwrap().late = 120_000;
+        });
+        assert_eq!((late.limit, late.value, late.result), (None, Some(0.5), Judgement::Off));
+        let stage = row("error_rate(signup)", |s| {
+            s.thresholds.max_error_rate = None;
+            s.errors.insert("signup".into(), Counts::from([("timeout".into(), 150)]));
+        });
+        assert_eq!(stage.result, Judgement::Off);
+    }
+
+    #[test]
+    fn the_generators_own_errors_are_in_no_error_rate() {
+        for kind in ["stopping", "overdue", "no_files", "no_ports"] {
+            let stage = row("error_rate(signup)", |s| {
+                s.errors.insert("signup".into(), Counts::from([(kind.into(), 150), ("timeout".into(), 5)]));
+            });
+            assert_eq!((stage.n, stage.value), (50, Some(0.1)), "{kind}");
+        }
+    }
+
+    #[test]
+    fn losses_are_in_no_error_rate_where_they_have_a_share_of_their_own_or_none() {
+        let result = |count, share| {
+            row("error_rate(delivery)", |s| {
+                s.judged.as_mut().unwrap().lost = 10_000;
+                (s.thresholds.max_lost, s.thresholds.max_lost_share) = (count, share);
+            })
+            .result
+        };
+        assert_eq!(result(Some(20_000), None), Judgement::Failed);
+        assert_eq!([result(None, Some(0.5)), result(None, None)], [Judgement::Passed; 2]);
+    }
+}

@@ -1,0 +1,223 @@
+//! Each code, and the words of each reason.
+
+use super::*;
+use crate::report::facts::tests::night;
+use crate::report::summary::Counts;
+
+fn judged(summary: &mut Summary) -> &mut crate::report::summary::Deliveries {
+    summary.judged.as_mut().unwrap()
+}
+
+fn spoil(summary: &mut Summary, seconds: f64) {
+    summary.generator.spoilt_seconds = seconds;
+    summary.generator.spoilt_by.insert("stall".into(), seconds);
+}
+
+fn settled(change: impl FnOnce(&mut Summary)) -> Verdict {
+    let mut summary = night();
+    change(&mut summary);
+    judge(&summary, &End::Settled)
+}
+
+#[test]
+fn a_clean_run_passes() {
+    let verdict = settled(|_| {});
+    assert_eq!(verdict.code, OK, "{}", verdict.reason);
+    assert!(verdict.reason.contains("none of 240,000 deliveries was lost"), "{}", verdict.reason);
+}
+
+#[test]
+fn a_server_that_cuts_users_off_does_not_look_lossless() {
+    let reason = settled(|s| s.deliveries.excused.server = 8_000).reason;
+    assert!(reason.contains("8,000 of the deliveries do not count"), "{reason}");
+    assert!(!settled(|s| s.deliveries.excused.server = 0).reason.contains("do not count"));
+}
+
+#[test]
+fn what_has_no_verdict_fails_a_run() {
+    let verdict = settled(|s| judged(s).outstanding = 1_586);
+    let said = "1,586 of 240,000 deliveries had no verdict when the grace was over";
+    assert!(verdict.reason.contains(said), "{}", verdict.reason);
+    assert_eq!(verdict.code, THRESHOLD);
+}
+
+#[test]
+fn one_loss_more_than_allowed_fails_wherever_it_came_from() {
+    let verdict = settled(|s| judged(s).lost = 1);
+    assert_eq!(verdict.code, THRESHOLD);
+    assert!(verdict.reason.contains("1 of 240,000 deliveries were lost, at most 0 may be"), "{}", verdict.reason);
+    assert_eq!(settled(|s| s.remote.judged.as_mut().unwrap().lost = 1).code, THRESHOLD);
+    let allowed = settled(|s| (judged(s).lost, s.thresholds.max_lost) = (2, Some(2)));
+    assert_eq!(allowed.code, OK);
+    assert!(allowed.reason.contains("2 of 240,000 deliveries lost"), "{}", allowed.reason);
+}
+
+#[test]
+fn an_error_rate_is_of_its_own_stage() {
+    let failing = |errors: u64| {
+        settled(|s| {
+            s.operations.insert("signup".into(), 200);
+            s.errors.insert("signup".into(), Counts::from([("internal_error".into(), errors)]));
+        })
+    };
+    assert_eq!(failing(2).code, OK, "1 % is not more than 1 %");
+    let verdict = failing(3);
+    assert_eq!(verdict.code, THRESHOLD);
+    assert!(verdict.reason.contains("1.5 % of stage signup failed (3 of 200), at most 1 % may"));
+}
+
+#[test]
+fn what_the_stop_dropped_fails_no_run() {
+    let failing = |kind: &str| {
+        settled(|s| {
+            s.operations.insert("send".into(), 9);
+            s.errors.insert("send".into(), Counts::from([(kind.into(), 1)]));
+        })
+    };
+    assert_eq!(failing("stopping").code, OK);
+    assert_eq!(failing("backpressure").code, THRESHOLD);
+}
+
+#[test]
+fn a_threshold_outranks_what_the_generator_spoilt_and_both_are_named() {
+    let verdict = settled(|s| {
+        judged(s).lost = 7;
+        spoil(s, 30.0);
+    });
+    assert_eq!(verdict.code, THRESHOLD);
+    assert!(verdict.reason.contains("the process stood still"), "{}", verdict.reason);
+    assert!(verdict.reason.contains("7 of 240,000 deliveries were lost"), "{}", verdict.reason);
+}
+
+#[test]
+fn a_hundredth_of_the_hold_may_be_spoilt() {
+    let code = |seconds| settled(|s| spoil(s, seconds)).code;
+    assert_eq!((code(0.6), code(0.61)), (OK, INVALID));
+    let reason = settled(|s| spoil(s, 3.0)).reason;
+    assert!(
+        reason.starts_with("Invalid: the generator itself could not keep up for 3 s of the hold of 1m"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn max_saturated_sets_what_may_be_spoilt() {
+    let code = |limit| settled(|s| (s.generator.spoilt_seconds, s.thresholds.max_saturated) = (6.0, limit)).code;
+    assert_eq!([code(Some(0.1)), code(Some(0.09)), code(None)], [OK, INVALID, OK]);
+}
+
+#[test]
+fn a_hold_under_30_s_is_never_invalid() {
+    let spoilt = |hold| {
+        settled(|s| {
+            spoil(s, 10.0);
+            s.run.hold_seconds = hold;
+        })
+    };
+    assert_eq!((spoilt(29.9).code, spoilt(30.0).code), (OK, INVALID));
+}
+
+#[test]
+fn ends_before_the_end_have_codes_of_their_own() {
+    let summary = night();
+    let refused = judge(&summary, &End::Refused("the plenary test does not exist".into()));
+    assert_eq!(refused.code, REFUSED);
+    assert_eq!(refused.reason, "The target refused: the plenary test does not exist.");
+    assert_eq!(judge(&summary, &End::Aborted).code, ABORTED);
+    assert!(judge(&summary, &End::Running).reason.starts_with("Not final"));
+}
+
+fn reason_of(change: impl FnOnce(&mut Summary)) -> String {
+    let verdict = settled(change);
+    assert_eq!(verdict.code, THRESHOLD, "{}", verdict.reason);
+    verdict.reason
+}
+
+#[test]
+fn late_deliveries_fail_and_are_named() {
+    let reason = reason_of(|s| judged(s).late = 2_401);
+    assert!(
+        reason.starts_with("Failed: 1.0 % of the deliveries came late (2,401 of 240,000), at most 1 % may"),
+        "{reason}"
+    );
+    let verdict = settled(|s| judged(s).late = 2_400);
+    assert_eq!(verdict.code, OK);
+    assert!(verdict.reason.contains("none of 240,000 deliveries was lost, 2,400 late"), "{}", verdict.reason);
+    assert_eq!(settled(|s| (judged(s).late, s.thresholds.max_late) = (240_000, None)).code, OK);
+}
+
+#[test]
+fn the_most_frequent_anomaly_fails_a_run_and_is_named() {
+    let reason = reason_of(|s| (s.anomalies.duplicate, s.remote.anomalies.duplicate) = (200, 41));
+    assert!(
+        reason.contains("241 arrivals were duplicate, 0.1 % of 240,000 deliveries, at most 0.1 % may be"),
+        "{reason}"
+    );
+    let spread = settled(|s| (s.anomalies.duplicate, s.anomalies.reordered) = (240, 239));
+    assert_eq!(spread.code, OK, "each kind by itself");
+    assert!(spread.reason.contains("240 duplicate"), "{}", spread.reason);
+}
+
+#[test]
+fn connections_that_were_cut_fail_a_run() {
+    let cut = |n: u64| {
+        settled(|s| {
+            let sockets = s.connections.get_mut("plenary").unwrap();
+            sockets.disconnects.insert("server".into(), Counts::from([("no_close_frame".into(), n)]));
+        })
+    };
+    assert_eq!(cut(13).code, OK, "5 % of 260");
+    assert!(cut(13).reason.contains("13 of 260 connections were cut"), "{}", cut(13).reason);
+    let reason = cut(14).reason;
+    assert!(reason.contains("cut 5.4 % of the connections (14 of 260), at most 5 % may be"), "{reason}");
+}
+
+#[test]
+fn a_slow_99th_percentile_fails_where_a_limit_is_set() {
+    assert_eq!(settled(|s| s.thresholds.max_p99_seconds = Some(0.5)).code, OK);
+    let reason = reason_of(|s| s.thresholds.max_p99_seconds = Some(0.01));
+    assert!(reason.contains("p99 of the time to delivery was 13 ms, at most 10 ms may be"), "{reason}");
+}
+
+#[test]
+fn a_run_without_a_user_fails() {
+    let reason = reason_of(|s| {
+        (s.judged, s.deliveries) = (Some(Default::default()), Default::default());
+        s.connections.clear();
+        s.rates.get_mut("chat").unwrap().set = 0.0;
+    });
+    assert_eq!(reason, "Failed: no user ever joined.");
+}
+
+#[test]
+fn a_run_that_expected_no_delivery_fails_if_chats_were_to_be_sent() {
+    let silent = |rate: f64| {
+        settled(|s| {
+            s.judged = Some(Default::default());
+            s.rates.get_mut("chat").unwrap().set = rate;
+        })
+    };
+    assert_eq!(silent(20.0).code, THRESHOLD);
+    assert_eq!(silent(20.0).reason, "Failed: chats were to be sent, and no delivery was expected.");
+    assert_eq!(silent(0.0).code, OK);
+}
+
+#[test]
+fn a_checkpoint_is_not_held_to_what_only_the_end_shows() {
+    let mut summary = night();
+    judged(&mut summary).outstanding = 400;
+    let verdict = judge(&summary, &End::Running);
+    assert_eq!(verdict.code, OK, "{}", verdict.reason);
+}
+
+#[test]
+fn only_judged_figures_fail_a_run() {
+    let verdict = settled(|s| (s.deliveries.lost, s.deliveries.late) = (500, 90_000));
+    assert_eq!(verdict.code, OK, "{}", verdict.reason);
+}
+
+#[test]
+fn a_file_of_0_1_is_judged_by_all_its_deliveries() {
+    let verdict = settled(|s| (s.judged, s.deliveries.lost) = (None, 3));
+    assert_eq!(verdict.code, THRESHOLD);
+}
