@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::chat::{Action, Basis, EndReason, FailureKind, Initiator, Origin, Outcome, SaturationReason, Socket, Stage};
+use crate::chat::{Action, Basis, EndReason, FailureKind, Initiator, Origin, Outcome, Socket, Stage};
 use crate::report::facts::tests::{facts, figures};
 use crate::report::facts::{Figures, RunFacts, summarise};
 use crate::report::parts::{listed, missing};
