@@ -75,8 +75,10 @@ macro_rules! labels {
 }
 
 mod failure;
+mod sender;
 
 pub use failure::{Failure, FailureKind, turns_direction};
+pub use sender::SenderId;
 
 labels! {
     /// What the schedule asks a connected user to do.

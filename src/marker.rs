@@ -1,11 +1,16 @@
-//! The marker: the tag at the start of every chat text that identifies run, generator,
-//! sequence number and intended time, with a checksum over all of it, the text and the sender.
+//! The marker: the tag at the start of every chat text that identifies run, room, generator,
+//! number and intended time, with a checksum over all of it, the text and the sender.
 //!
-//! Form: `sr1-<run>-<generator>-<sequence>-<intended>-<checksum>|<text>`, every field base 36
+//! Form: `sr2-<run>-<room>-<generator>-<number>-<intended>-<checksum>|<text>`, every field base 36
 //! in lower case. It holds only characters that the server's sanitiser returns unchanged.
 
+use crate::chat::SenderId;
+
 /// What every marker begins with.
-pub const PREFIX: &str = "sr1-";
+pub const PREFIX: &str = "sr2-";
+
+/// What the markers of version 0.1 began with. They had no room, and are of no run of this version.
+const FORMER_PREFIX: &str = "sr1-";
 
 /// Numbers are below this: 2⁴⁸ messages are 8,900 years at 1,000 a second, and a forged one
 /// must not reach the end of the number range.
@@ -23,6 +28,18 @@ impl RunTag {
     }
 }
 
+/// Tells the rooms of a run apart inside a marker: a hash of the room's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RoomTag(pub u32);
+
+impl RoomTag {
+    /// The tag of a room's name.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        Self(crc32fast::hash(name.as_bytes()))
+    }
+}
+
 /// Tells generator processes apart inside a marker; drawn at random at each start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct GeneratorTag(pub u32);
@@ -32,9 +49,11 @@ pub struct GeneratorTag(pub u32);
 pub struct Marker {
     /// The run.
     pub run: RunTag,
+    /// The room it was sent to.
+    pub room: RoomTag,
     /// The sending generator.
     pub generator: GeneratorTag,
-    /// The generator's own number of the message, from 0 without gaps.
+    /// The generator's own number of the message in this room, from 0 without gaps.
     pub seq: u64,
     /// The intended time, in microseconds since the Unix epoch by the sender's clock.
     pub intended_micros: u64,
@@ -43,78 +62,108 @@ pub struct Marker {
 /// What a chat's text shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sighting {
-    /// No marker: somebody else's chat.
+    /// No marker: a chat of a stranger.
     None,
+    /// A marker of version 0.1, which no run of this version sends.
+    Foreign,
     /// A marker whose checksum fits the text and the sender.
     Intact(Marker),
-    /// A marker that is damaged, or does not fit the text or the sender.
-    Corrupt,
+    /// A marker that is damaged, or does not fit the text or the sender; with what it says where
+    /// run, room, generator and number can be read (the intended time is 0 where it cannot).
+    Corrupt(Option<Marker>),
 }
 
 impl Marker {
-    /// The chat text: this marker, then `text`, for the sender with the numeric id `user`.
+    /// The chat text: this marker, then `text`, for the sender `from`.
     #[must_use]
-    pub fn stamp(&self, user: u64, text: &str) -> String {
-        let mut out = String::with_capacity(64 + text.len());
+    pub fn stamp(&self, from: SenderId, text: &str) -> String {
+        let mut out = String::with_capacity(80 + text.len());
         out.push_str(PREFIX);
-        for field in [u64::from(self.run.0), u64::from(self.generator.0), self.seq, self.intended_micros] {
+        let tags = [self.run.0, self.room.0, self.generator.0].map(u64::from);
+        for field in tags.into_iter().chain([self.seq, self.intended_micros]) {
             push_base36(&mut out, field);
             out.push('-');
         }
-        let sum = checksum(user, out.as_bytes(), text.as_bytes());
+        let sum = checksum(from, [out.as_bytes(), b"", text.as_bytes()]);
         push_base36(&mut out, u64::from(sum));
         out.push('|');
         out.push_str(text);
         out
     }
 
-    /// Looks for a marker at the start of a chat `text` sent by the numeric id `user`.
+    /// Looks for a marker at the start of a chat `text` sent by `from`.
     #[must_use]
-    pub fn sight(user: u64, text: &str) -> Sighting {
-        let Some(rest) = text.strip_prefix(PREFIX) else {
-            return if text.contains(PREFIX) { Sighting::Corrupt } else { Sighting::None };
-        };
-        match parse(rest) {
-            Some((marker, sum, head, tail))
-                if checksum(user, &text.as_bytes()[..PREFIX.len() + head], tail.as_bytes()) == sum =>
-            {
-                Sighting::Intact(marker)
-            }
-            _ => Sighting::Corrupt,
+    pub fn sight(from: SenderId, text: &str) -> Sighting {
+        let Some(rest) = text.strip_prefix(PREFIX) else { return stray(from, text) };
+        intact(from, PREFIX, rest.as_bytes())
+            .map_or_else(|| Sighting::Corrupt(legible(rest.as_bytes())), Sighting::Intact)
+    }
+
+    /// Looks for a marker anywhere in a `text` that could not be read as a chat.
+    #[must_use]
+    pub fn glimpse(text: &str) -> Sighting {
+        match text.split_once(PREFIX) {
+            Some((_, rest)) => Sighting::Corrupt(legible(rest.as_bytes())),
+            None => Sighting::None,
         }
     }
 }
 
-/// Marker, checksum, length of what stands before the checksum, and the text behind.
-fn parse(rest: &str) -> Option<(Marker, u32, usize, &str)> {
-    let bar = rest.as_bytes().iter().take(80).position(|b| *b == b'|')?;
-    let mut fields = [0_u64; 5];
-    let mut parts = rest.get(..bar)?.split('-');
-    for field in &mut fields {
-        *field = base36(parts.next()?)?;
+/// A text that does not begin with a marker of this version.
+fn stray(from: SenderId, text: &str) -> Sighting {
+    let former = text.strip_prefix(FORMER_PREFIX);
+    if former.is_some_and(|rest| whole::<4>(from, FORMER_PREFIX, rest.as_bytes()).is_some()) {
+        return Sighting::Foreign;
     }
-    if parts.next().is_some() {
-        return None;
+    if text.contains(PREFIX) {
+        return Marker::glimpse(text);
     }
-    let [run, generator, seq, intended_micros, sum] = fields;
-    if seq >= SEQ_LIMIT {
-        return None;
+    // Damage in nothing but the prefix.
+    let behind = text.bytes().take(PREFIX.len() + 2).position(|byte| byte == b'-').and_then(|at| text.get(at + 1..));
+    match behind.and_then(|rest| intact(from, PREFIX, rest.as_bytes())) {
+        Some(marker) => Sighting::Corrupt(Some(marker)),
+        None if former.is_some() => Sighting::Foreign,
+        None => Sighting::None,
     }
-    let head = rest.get(..bar)?.rfind('-')? + 1;
-    let marker = Marker {
-        run: RunTag(u32::try_from(run).ok()?),
-        generator: GeneratorTag(u32::try_from(generator).ok()?),
-        seq,
-        intended_micros,
-    };
-    Some((marker, u32::try_from(sum).ok()?, head, rest.get(bar + 1..)?))
 }
 
-fn checksum(user: u64, head: &[u8], text: &[u8]) -> u32 {
+/// The marker whose fields `rest` begins with, if its checksum fits.
+fn intact(from: SenderId, prefix: &str, rest: &[u8]) -> Option<Marker> {
+    whole(from, prefix, rest).and_then(marker)
+}
+
+/// `N` fields and a checksum that fits them, the prefix before them and the text behind.
+fn whole<const N: usize>(from: SenderId, prefix: &str, rest: &[u8]) -> Option<[u64; N]> {
+    let (mut fields, mut behind) = ([0; N], rest);
+    for field in &mut fields {
+        (*field, behind) = base36(behind, b'-')?;
+    }
+    let head = rest.get(..rest.len() - behind.len())?;
+    let (sum, text) = base36(behind, b'|')?;
+    (u64::from(checksum(from, [prefix.as_bytes(), head, text])) == sum).then_some(fields)
+}
+
+/// What the fields say that `rest` begins with, the intended time being 0 where it is damaged.
+fn legible(rest: &[u8]) -> Option<Marker> {
+    let (mut fields, mut behind) = ([0; 5], rest);
+    for field in &mut fields[..4] {
+        (*field, behind) = base36(behind, b'-')?;
+    }
+    fields[4] = base36(behind, b'-').map_or(0, |(intended, _)| intended);
+    marker(fields)
+}
+
+fn marker([run, room, generator, seq, intended_micros]: [u64; 5]) -> Option<Marker> {
+    let tag = |field| u32::try_from(field).ok();
+    let (run, room, generator) = (RunTag(tag(run)?), RoomTag(tag(room)?), GeneratorTag(tag(generator)?));
+    (seq < SEQ_LIMIT).then_some(Marker { run, room, generator, seq, intended_micros })
+}
+
+/// CRC-32 of the sender and the parts of the text, in this order.
+fn checksum(from: SenderId, parts: [&[u8]; 3]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&user.to_le_bytes());
-    hasher.update(head);
-    hasher.update(text);
+    hasher.update(&from.0.to_le_bytes());
+    parts.iter().for_each(|part| hasher.update(part));
     hasher.finalize()
 }
 
@@ -133,62 +182,21 @@ fn push_base36(out: &mut String, mut n: u64) {
     out.extend(digits[at..].iter().map(|d| char::from(*d)));
 }
 
-/// Reads canonical base 36: lower case, no sign, no leading zero, at most 64 bits.
-fn base36(text: &str) -> Option<u64> {
-    if text.is_empty() || text.len() > 13 || (text.len() > 1 && text.starts_with('0')) {
-        return None;
-    }
-    text.bytes().try_fold(0_u64, |n, b| {
-        let digit = match b {
-            b'0'..=b'9' => b - b'0',
-            b'a'..=b'z' => b - b'a' + 10,
+/// Reads canonical base 36 up to `end`: lower case, no sign, no leading zero, at most 64 bits.
+/// The number, and what stands behind `end`.
+fn base36(text: &[u8], end: u8) -> Option<(u64, &[u8])> {
+    let mut n = 0_u64;
+    for (at, byte) in text.iter().enumerate().take(14) {
+        let digit = match *byte {
+            b @ b'0'..=b'9' => b - b'0',
+            b @ b'a'..=b'z' => b - b'a' + 10,
+            b if b == end && at > 0 && (at == 1 || text[0] != b'0') => return Some((n, &text[at + 1..])),
             _ => return None,
         };
-        n.checked_mul(36)?.checked_add(u64::from(digit))
-    })
+        n = n.checked_mul(36)?.checked_add(u64::from(digit))?;
+    }
+    None
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn marker(seq: u64) -> Marker {
-        Marker { run: RunTag::of("night"), generator: GeneratorTag(7), seq, intended_micros: 1_763_900_000_000_000 }
-    }
-
-    #[test]
-    fn a_strangers_chat_has_no_marker() {
-        assert_eq!(Marker::sight(6, "hello from alice"), Sighting::None);
-    }
-
-    #[test]
-    fn a_quote_by_somebody_else_does_not_fit_its_sender() {
-        let text = marker(3).stamp(6, "hello");
-        assert_eq!(Marker::sight(7, &text), Sighting::Corrupt);
-    }
-
-    proptest! {
-        #[test]
-        fn what_was_stamped_is_sighted(seq in 0..SEQ_LIMIT, user: u64, text in "[a-zA-Z0-9 :_|-]{0,400}") {
-            let stamped = marker(seq).stamp(user, &text);
-            prop_assert_eq!(Marker::sight(user, &stamped), Sighting::Intact(marker(seq)));
-        }
-
-        #[test]
-        fn any_changed_byte_is_noticed(seq in 0..SEQ_LIMIT, user: u64, at: prop::sample::Index, to in "[ -~]") {
-            let stamped = marker(seq).stamp(user, "the quick brown fox");
-            let at = at.index(stamped.len());
-            let mut damaged = stamped.clone();
-            damaged.replace_range(at..=at, &to);
-            prop_assume!(damaged != stamped);
-            prop_assert!(!matches!(Marker::sight(user, &damaged), Sighting::Intact(_)));
-        }
-
-        #[test]
-        fn arbitrary_text_never_panics(user: u64, text in "\\PC*") {
-            let _ = Marker::sight(user, &text);
-            let _ = Marker::sight(user, &format!("{PREFIX}{text}"));
-        }
-    }
-}
+mod tests;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use soakrig::chat::{Action, Origin, Outcome, UserIndex, UserState};
+use soakrig::chat::{Action, Origin, Outcome, SenderId, UserIndex, UserState};
 use soakrig::clock::Stamp;
 use soakrig::drivers::plenary::Inbox;
 use soakrig::drivers::ws::recent::Recent;
 use soakrig::drivers::{Event, Received};
 use soakrig::fleet::roster::Roster;
 use soakrig::ledger::{Identity, Ledger, Terms};
-use soakrig::marker::{GeneratorTag, RunTag};
+use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
 use soakrig::schedule::Intent;
 use soakrig::schedule::timetable::{Spacing, Timetable};
@@ -35,12 +35,18 @@ impl Room {
     /// A room where everybody is connected.
     pub fn new() -> Result<Self, Box<dyn std::error::Error>> {
         let terms = Terms { deadline: Duration::from_secs(10), horizon: Duration::from_secs(60) };
-        let identity = Identity { run: RunTag::of("bench"), generator: GeneratorTag(7), origin_micros: 1 };
+        let identity = Identity {
+            run: RunTag::of("bench"),
+            room: RoomTag::of("test"),
+            generator: GeneratorTag(7),
+            attributed: true,
+            origin_micros: 1,
+        };
         let mut ledger = Ledger::new(terms, identity, USERS as usize)?;
         for user in (0..USERS).map(UserIndex) {
-            ledger.introduce(user, u64::from(user.0) + 1);
+            ledger.introduce(user, SenderId::number(u64::from(user.0) + 1));
             ledger.opening(user);
-            ledger.connected(user);
+            ledger.connected(user, Stamp(0));
         }
         Ok(Self {
             ledger: Mutex::new(ledger),
@@ -57,7 +63,7 @@ impl Room {
         for _ in 0..count {
             self.now = self.now.plus(Duration::from_millis(10));
             let handed = self.ledger.lock().hand_over(UserIndex(3), self.now, self.now);
-            let text = handed.marker.stamp(4, &"we talk about this and that ".repeat(3));
+            let text = handed.marker.stamp(SenderId::number(4), &"we talk about this and that ".repeat(3));
             bytes.extend(frame(&format!(
                 "{{\"payload\": {{\"id\": {}, \"user\": 4, \"created\": \"2026-11-24T12:00:00.000000+00:00\", \
                  \"message\": \"{text}\", \"highlight\": false, \"archived\": false, \"mentions\": []}}, \"type\": \"chat\"}}",

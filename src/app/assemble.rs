@@ -19,12 +19,26 @@ use crate::fleet::dispatch::{Pace, Traffic};
 use crate::fleet::roster::Roster;
 use crate::lapses::SHORTEST_STALL;
 use crate::ledger::{Identity, Ledger, Terms};
-use crate::marker::{GeneratorTag, RunTag};
+use crate::marker::{GeneratorTag, RoomTag, RunTag};
 use crate::metrics::Metrics;
 use crate::presence::{Register, Witnesses};
 use crate::schedule::limit::Limit;
 use crate::telemetry::traces::chats::ChatTraces;
 use crate::user::{Crowd, Habits, Limits, Sessions, Texts, World};
+
+/// What all rooms of this process share.
+#[derive(Clone, Copy)]
+pub(super) struct Process {
+    pub(super) clock: Clock,
+    generator: GeneratorTag,
+}
+
+impl Process {
+    /// Starts the clock and draws the tag.
+    pub(super) fn start() -> Self {
+        Self { clock: Clock::start(), generator: GeneratorTag(rand::random()) }
+    }
+}
 
 /// The driver for a target.
 pub(super) fn driver(
@@ -51,10 +65,12 @@ pub(super) fn driver(
 }
 
 /// Everything the users of a run share.
+#[allow(clippy::too_many_arguments, reason = "each is a part of its own")]
 pub(super) fn world<D: Driver>(
     plan: &Plan,
     driver: D,
-    clock: Clock,
+    room: &str,
+    Process { clock, generator }: Process,
     metrics: Arc<Metrics>,
     cache: &mut Cache,
     password: Secret,
@@ -64,7 +80,9 @@ pub(super) fn world<D: Driver>(
     let seed = shard_seed(plan);
     let identity = Identity {
         run: RunTag::of(plan.report.run_id.as_str()),
-        generator: GeneratorTag(rand::random()),
+        room: RoomTag::of(room),
+        generator,
+        attributed: true,
         origin_micros: clock.unix_micros(Stamp::default()),
     };
     let terms = Terms { deadline: plan.terms.deadline, horizon: plan.terms.horizon };

@@ -13,7 +13,7 @@ use crate::config::plan::Check;
 use crate::drivers::plenary::Plenary;
 use crate::drivers::{Connection, Driver, Event, Outgoing, Probe, Progress, Room, Session, Untraced};
 use crate::error::{ExitCode, StartError};
-use crate::marker::{GeneratorTag, Marker, RunTag, Sighting};
+use crate::marker::{GeneratorTag, Marker, RoomTag, RunTag, Sighting};
 
 /// How long one frame may take to come.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -61,7 +61,7 @@ impl Walk {
         let room = self.step("event page", self.driver.open(&mut session)).await?;
         told(format_args!(
             "user id {}, page of {} bytes, {} breakouts to join",
-            room.user_id,
+            room.user_id.0,
             room.page_bytes,
             room.breakouts.len()
         ));
@@ -101,6 +101,7 @@ impl Walk {
         self.step("first presence frame", self.until(&mut socket, joined)).await?;
         let marker = Marker {
             run: RunTag::of("check"),
+            room: RoomTag::of("check"),
             generator: GeneratorTag(rand::random()),
             seq: 0,
             intended_micros: self.clock.unix_micros(self.clock.now()),
@@ -108,7 +109,7 @@ impl Walk {
         socket.begin(Outgoing::Chat(&marker.stamp(room.user_id, "soakrig checks that a chat comes back unchanged")));
         let echo = self.until(&mut socket, |event| match event {
             Event::Chat { sighting: Sighting::Intact(seen), .. } if *seen == marker => Some(Ok(())),
-            Event::Chat { sighting: Sighting::Corrupt, .. } => Some(Err(Failure::new(FailureKind::Corrupt))),
+            Event::Chat { sighting: Sighting::Corrupt(_), .. } => Some(Err(Failure::new(FailureKind::Corrupt))),
             Event::Refused(kind) => Some(Err(Failure::new(*kind))),
             _ => None,
         });

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use super::assemble::Process;
 use super::books::Books;
 use super::keepers::Cache;
 use super::rig::{Rig, refusal};
 use super::run::Console;
 use super::view::View;
 use super::{assemble, say};
-use crate::clock::Clock;
 use crate::config::plan::{Plan, Run, Volume};
 use crate::config::value::TargetUrl;
 use crate::drivers::Driver as _;
@@ -47,7 +47,7 @@ impl Hold {
     /// Everything up to the first connection. `several`: whether others go on beside it.
     pub(super) async fn prepare(
         run: Run,
-        clock: Clock,
+        process: Process,
         lanes: Lanes,
         console: &Console,
         several: bool,
@@ -62,9 +62,10 @@ impl Hold {
         let password = cache.password(plan.crowd.password.clone()).await?;
         let probe = Arc::clone(&metrics);
         console.tracing.watched_by(&metrics);
-        let driver = assemble::driver(&target, &slug, &plan.connection, clock, probe, console.tracing.header())?;
+        let driver =
+            assemble::driver(&target, &slug, &plan.connection, process.clock, probe, console.tracing.header())?;
         let chats = console.tracing.chats(assemble::shard_seed(&plan));
-        let world = assemble::world(&plan, driver, clock, Arc::clone(&metrics), &mut cache, password, chats)?;
+        let world = assemble::world(&plan, driver, &slug, process, Arc::clone(&metrics), &mut cache, password, chats)?;
         let rig = Arc::new(Rig::new(world, plan, lanes));
         metrics.open_books(Arc::new(Books(Arc::clone(&rig.world))));
         let over = CancellationToken::new();

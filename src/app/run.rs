@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 
+use super::assemble::Process;
 use super::hold::Hold;
 use super::signals::Signals;
 use super::traces::Tracing;
 use super::{limits, tell};
-use crate::clock::Clock;
 use crate::config::plan::{Logging, Plan, Run};
 use crate::config::value;
 use crate::error::{ExitCode, StartError};
@@ -96,10 +96,10 @@ pub(super) async fn hold(runs: Vec<Run>, console: &Console) -> Result<Vec<Summar
     let signals = Signals::listen()?;
     limits::raise_open_files();
     let running = Running::start().map_err(|e| StartError::environment("the threads of the users", e.to_string()))?;
-    let (clock, several) = (Clock::start(), runs.len() > 1);
+    let (process, several) = (Process::start(), runs.len() > 1);
     let mut holds = Vec::new();
     for run in runs {
-        holds.push(Hold::prepare(run, clock, running.lanes(), console, several).await?);
+        holds.push(Hold::prepare(run, process, running.lanes(), console, several).await?);
     }
     let mut machine = Machine::read();
     for hold in &holds {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use crate::chat::{
-    Account, EndReason, Failure, FailureKind, FrameKind, HttpOutcome, Initiator, SentKind, Socket, Step,
+    Account, EndReason, Failure, FailureKind, FrameKind, HttpOutcome, Initiator, SenderId, SentKind, Socket, Step,
 };
 use crate::clock::Stamp;
 use crate::marker::Sighting;
@@ -32,8 +32,8 @@ pub struct Session {
 /// What the event page says to a signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Room {
-    /// The user's numeric id: the `user` of its own chats.
-    pub user_id: u64,
+    /// How the server names the user: the sender of its own chats.
+    pub user_id: SenderId,
     /// Breakouts that this user may join now; none is normal.
     pub breakouts: Vec<BreakoutId>,
     /// Size of the page in bytes.
@@ -75,10 +75,10 @@ pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 pub enum Event<'a> {
     /// A member list came: the user is in the room.
     Presence(Members<'a>),
-    /// A chat of the numeric user id `user`, with what its marker looks like.
+    /// A chat of `user`, with what its marker looks like.
     Chat {
-        /// The server's numeric id of the sender, 0 where the frame has none.
-        user: u64,
+        /// The sender, [`SenderId::NONE`] where the frame names none.
+        user: SenderId,
         /// The marker found in the text, if any.
         sighting: Sighting,
     },
@@ -88,10 +88,10 @@ pub enum Event<'a> {
     Breakouts(&'a [BreakoutId]),
     /// Anything else that only counts.
     Other,
-    /// A frame that could not be understood; true where it seems to hold one of our markers.
+    /// A frame that could not be understood, and what is left of the marker in it, if it holds one.
     Malformed {
-        /// Whether the text holds the marker's prefix.
-        marked: bool,
+        /// `Corrupt`, or `None` where the text holds no marker.
+        sighting: Sighting,
     },
 }
 
@@ -223,12 +223,12 @@ pub trait Driver: Send + Sync + 'static {
     /// Asks the target, without an account, whether the room is there and open.
     fn preflight(&self) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Reads a member list: `each` gets every member's numeric id and username. `Malformed` where it
+    /// Reads a member list: `each` gets every member's id and username. `Malformed` where it
     /// is none; `each` may then have been called for some.
     ///
     /// # Errors
     /// The failure of a text that is no list.
-    fn members(&self, list: Members<'_>, each: impl FnMut(u64, &str)) -> Result<(), Failure>;
+    fn members(&self, list: Members<'_>, each: impl FnMut(SenderId, &str)) -> Result<(), Failure>;
 
     /// The addresses that the server's name stands for now, in no order.
     fn addresses(&self) -> impl Future<Output = Result<Vec<IpAddr>, Failure>> + Send;

@@ -33,7 +33,7 @@ use pauses::Pauses;
 use remote::Remote;
 use seat::Seat;
 
-use crate::chat::{Anomaly, Basis, Origin, Outcome, UserIndex};
+use crate::chat::{Anomaly, Basis, Origin, Outcome, SenderId, UserIndex};
 use crate::clock::Stamp;
 use crate::marker::{Marker, Sighting};
 
@@ -48,10 +48,10 @@ pub struct Ledger {
     connected: u32,
     /// Connections opened so far.
     openings: u64,
-    /// Numeric ids of this generator's users, those they had before included.
-    ids: HashMap<u64, UserIndex>,
+    /// How the server names this generator's users, the names they had before included.
+    ids: HashMap<SenderId, UserIndex>,
     /// Each user's present one.
-    present_ids: Box<[u64]>,
+    present_ids: Box<[SenderId]>,
     remote: Remote,
     pauses: Pauses,
     tally: Tally,
@@ -75,7 +75,7 @@ impl Ledger {
             connected: 0,
             openings: 0,
             ids: HashMap::new(),
-            present_ids: vec![0; users].into_boxed_slice(),
+            present_ids: vec![SenderId::NONE; users].into_boxed_slice(),
             remote: Remote::new(users),
             pauses: Pauses::default(),
             tally: Tally::new()?,
@@ -90,8 +90,8 @@ impl Ledger {
         self.pauses.look_for(limit);
     }
 
-    /// Notes the server's numeric id of a user, so that its chats are known as ours.
-    pub fn introduce(&mut self, user: UserIndex, id: u64) {
+    /// Notes how the server names a user, so that its chats are known as ours.
+    pub fn introduce(&mut self, user: UserIndex, id: SenderId) {
         self.ids.insert(id, user);
         if let Some(present) = self.present_ids.get_mut(user.get()) {
             *present = id;
@@ -105,11 +105,11 @@ impl Ledger {
         self.set_seat(user, Seat::Opening { nth: self.openings, opened: next });
     }
 
-    /// The first presence frame was read: from now on the connection expects every message.
-    pub fn connected(&mut self, user: UserIndex) {
+    /// The first presence frame was read at `at`: from now on the connection expects every message.
+    pub fn connected(&mut self, user: UserIndex, at: Stamp) {
         let next = self.book.next();
         if let Some(Seat::Opening { nth, opened }) = self.seats.get(user.get()).copied() {
-            self.set_seat(user, Seat::Connected { nth, opened, connected: next });
+            self.set_seat(user, Seat::Connected { nth, opened, connected: next, joined: at });
         }
     }
 
@@ -118,8 +118,8 @@ impl Ledger {
     pub fn closing(&mut self, user: UserIndex, at: Stamp) {
         self.called(at);
         let next = self.book.next();
-        if let Some(Seat::Connected { nth, opened, connected }) = self.seats.get(user.get()).copied() {
-            self.set_seat(user, Seat::Closing { nth, opened, connected, closing: next, since: at });
+        if let Some(Seat::Connected { nth, opened, connected, joined }) = self.seats.get(user.get()).copied() {
+            self.set_seat(user, Seat::Closing { nth, opened, connected, joined, closing: next, since: at });
         }
     }
 
@@ -165,6 +165,7 @@ impl Ledger {
         self.tally.local_mut().expect(u64::from(self.connected));
         let marker = Marker {
             run: self.identity.run,
+            room: self.identity.room,
             generator: self.identity.generator,
             seq,
             intended_micros: self.wall_micros(intended),
@@ -172,13 +173,13 @@ impl Ledger {
         HandedOver { marker, expected: self.connected }
     }
 
-    /// A chat of the numeric id `from` was read on `user`'s connection at `at`.
-    pub fn receive(&mut self, user: UserIndex, from: u64, sighting: Sighting, at: Stamp) {
+    /// A chat of `from` was read on `user`'s connection at `at`.
+    pub fn receive(&mut self, user: UserIndex, from: SenderId, sighting: Sighting, at: Stamp) {
         self.called(at);
         match sighting {
             Sighting::None if self.ids.contains_key(&from) => self.corrupt(user, from, at),
-            Sighting::None => {}
-            Sighting::Corrupt => self.corrupt(user, from, at),
+            Sighting::None | Sighting::Foreign => {}
+            Sighting::Corrupt(_) => self.corrupt(user, from, at),
             Sighting::Intact(marker) if self.is_own(&marker) => self.receive_own(user, from, marker.seq, at),
             Sighting::Intact(marker) => {
                 let since_intended = self.since_by_wall(at, marker.intended_micros);
@@ -192,7 +193,7 @@ impl Ledger {
     }
 
     /// Something that looks like one of our messages arrived damaged.
-    pub fn corrupt(&mut self, user: UserIndex, from: u64, at: Stamp) {
+    fn corrupt(&mut self, user: UserIndex, from: SenderId, at: Stamp) {
         let ours = self.ids.contains_key(&from);
         let origin = if ours { Origin::Local } else { Origin::Remote };
         self.tally.anomaly(origin, Anomaly::Corrupt, user, None, at);
@@ -280,7 +281,7 @@ impl Ledger {
         self.remote.clock_offset(self.tally.fastest_local())
     }
 
-    fn receive_own(&mut self, user: UserIndex, from: u64, seq: u64, at: Stamp) {
+    fn receive_own(&mut self, user: UserIndex, from: SenderId, seq: u64, at: Stamp) {
         let Some(seat) = self.seats.get_mut(user.get()) else { return };
         let seat_at_receipt = *seat;
         if seq >= self.book.next() {

@@ -10,7 +10,7 @@ use super::book::UserSet;
 use super::pauses::Pause;
 use super::tally::{Fastest, Tally};
 use super::{SETTLE, Terms};
-use crate::chat::{Anomaly, Basis, Origin, Outcome, UserIndex};
+use crate::chat::{Anomaly, Basis, Origin, Outcome, SenderId, UserIndex};
 use crate::clock::Stamp;
 use crate::marker::{GeneratorTag, Marker, RunTag};
 
@@ -51,7 +51,7 @@ struct RemoteMessage {
     /// When a number this high was first read here.
     noticed: Stamp,
     /// The server's id of the sender, once the message was read anywhere.
-    sender: Option<u64>,
+    sender: Option<SenderId>,
     judged: bool,
     /// Made for as many users as there are with the first arrival: most forged numbers have none.
     arrived: UserSet,
@@ -78,7 +78,7 @@ impl Remote {
     pub(super) fn receive(
         &mut self,
         user: UserIndex,
-        from: u64,
+        from: SenderId,
         marker: &Marker,
         at: Stamp,
         since: i64,
@@ -187,7 +187,7 @@ enum Arrival {
 }
 
 impl Peer {
-    fn arrive(&mut self, user: UserIndex, from: u64, seq: u64, at: Stamp, users: usize, room: usize) -> Arrival {
+    fn arrive(&mut self, user: UserIndex, from: SenderId, seq: u64, at: Stamp, users: usize, room: usize) -> Arrival {
         self.reach(seq, at, room);
         let read = self.read.get(user.get()).copied().flatten();
         let Some(message) = self.get_mut(seq) else { return Arrival::Forgotten };

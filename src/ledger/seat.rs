@@ -35,10 +35,10 @@ pub(super) enum Seat {
     Vacant,
     /// Handshake begun, no presence read yet.
     Opening { nth: u64, opened: u64 },
-    /// In the room.
-    Connected { nth: u64, opened: u64, connected: u64 },
+    /// In the room, since `joined`.
+    Connected { nth: u64, opened: u64, connected: u64, joined: Stamp },
     /// A close has begun; bytes may still come.
-    Closing { nth: u64, opened: u64, connected: u64, closing: u64, since: Stamp },
+    Closing { nth: u64, opened: u64, connected: u64, joined: Stamp, closing: u64, since: Stamp },
 }
 
 impl Seat {

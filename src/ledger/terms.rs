@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::marker::{GeneratorTag, Marker, RunTag};
+use crate::marker::{GeneratorTag, Marker, RoomTag, RunTag};
 
 /// How long after a horizon its verdict falls. Bytes stamped before the horizon may still
 /// be on their way from the socket to the ledger; they count by their stamp.
@@ -22,8 +22,12 @@ pub struct Terms {
 pub struct Identity {
     /// The run's tag.
     pub run: RunTag,
-    /// This process's tag.
+    /// The room's tag.
+    pub room: RoomTag,
+    /// This process's tag, the same in all its rooms.
     pub generator: GeneratorTag,
+    /// Whether messages name their senders. Where they do not, attribution is not checked.
+    pub attributed: bool,
     /// The wall clock at stamp 0, in microseconds since the Unix epoch.
     pub origin_micros: u64,
 }

@@ -6,19 +6,25 @@ mod remote;
 use std::time::Duration;
 
 use super::*;
-use crate::marker::{GeneratorTag, RunTag};
+use crate::marker::{GeneratorTag, RoomTag, RunTag};
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 pub(super) const HORIZON: Duration = Duration::from_secs(60);
 
 pub(super) fn identity() -> Identity {
-    Identity { run: RunTag(1), generator: GeneratorTag(2), origin_micros: 1_000_000 }
+    Identity {
+        run: RunTag(1),
+        room: RoomTag(3),
+        attributed: true,
+        generator: GeneratorTag(2),
+        origin_micros: 1_000_000,
+    }
 }
 
 pub(super) fn ledger(users: u32) -> Ledger {
     let mut ledger = Ledger::new(Terms { deadline: DEADLINE, horizon: HORIZON }, identity(), users as usize).unwrap();
     for i in 0..users {
-        ledger.introduce(UserIndex(i), 100 + u64::from(i));
+        ledger.introduce(UserIndex(i), id(UserIndex(i)));
     }
     ledger
 }
@@ -27,9 +33,14 @@ fn room(users: u32) -> Ledger {
     let mut ledger = ledger(users);
     for i in 0..users {
         ledger.opening(UserIndex(i));
-        ledger.connected(UserIndex(i));
+        ledger.connected(UserIndex(i), at(0.0));
     }
     ledger
+}
+
+/// How the server names a user.
+pub(super) fn id(user: UserIndex) -> SenderId {
+    SenderId::number(100 + u64::from(user.0))
 }
 
 pub(super) fn at(seconds: f64) -> Stamp {
@@ -44,7 +55,7 @@ fn send(ledger: &mut Ledger, who: UserIndex, seconds: f64) -> Marker {
 }
 
 fn arrive(ledger: &mut Ledger, user: UserIndex, from: UserIndex, marker: Marker, seconds: f64) {
-    ledger.receive(user, 100 + u64::from(from.0), Sighting::Intact(marker), at(seconds));
+    ledger.receive(user, id(from), Sighting::Intact(marker), at(seconds));
 }
 
 fn local(ledger: &Ledger) -> &OriginTally {
@@ -172,7 +183,7 @@ fn a_message_handed_over_while_joining_or_closing_is_neither_expected_nor_odd() 
     l.ended(B, Excuse::Left, at(0.0));
     l.opening(B);
     let joining = send(&mut l, A, 1.0);
-    l.connected(B);
+    l.connected(B, at(0.0));
     arrive(&mut l, B, A, joining, 1.1);
     l.closing(B, at(0.0));
     let closing = send(&mut l, A, 2.0);
@@ -187,7 +198,7 @@ fn a_message_still_under_way_may_reach_a_connection_opened_meanwhile() {
     l.ended(B, Excuse::Left, at(0.0));
     let m = send(&mut l, A, 0.0);
     l.opening(B);
-    l.connected(B);
+    l.connected(B, at(0.0));
     arrive(&mut l, B, A, m, 1.0);
     assert_eq!((local(&l).raced, local(&l).anomaly(Anomaly::Unexpected)), (1, 0));
 }
@@ -199,7 +210,7 @@ fn a_message_sent_on_before_the_connection_is_unexpected() {
     arrive(&mut l, A, A, m, 0.1);
     l.ended(B, Excuse::Left, at(0.0));
     l.opening(B);
-    l.connected(B);
+    l.connected(B, at(0.0));
     arrive(&mut l, B, A, m, 1.0);
     assert_eq!(local(&l).anomaly(Anomaly::Unexpected), 1);
     assert_eq!(outcomes(&l), [(Outcome::OnTime, 1), (Outcome::ExcusedLeft, 1)]);
@@ -267,7 +278,7 @@ fn what_nobody_waits_for_any_longer_stays_outstanding() {
 fn a_damaged_marker_loses_its_delivery() {
     let mut l = room(1);
     send(&mut l, A, 0.0);
-    l.receive(A, 100, Sighting::Corrupt, at(0.1));
+    l.receive(A, id(A), Sighting::Corrupt(None), at(0.1));
     l.sweep(at(61.0));
     assert_eq!(outcomes(&l), [(Outcome::Lost, 1)]);
     assert_eq!(local(&l).anomaly(Anomaly::Corrupt), 1);
@@ -279,8 +290,8 @@ fn forged_markers_and_unmarked_chats_of_ours_are_corrupt() {
     let m = send(&mut l, A, 0.0);
     arrive(&mut l, B, B, m, 0.1);
     arrive(&mut l, B, A, Marker { seq: 99, ..m }, 0.1);
-    l.receive(B, 100, Sighting::None, at(0.1));
-    l.receive(B, 999, Sighting::None, at(0.1));
+    l.receive(B, id(A), Sighting::None, at(0.1));
+    l.receive(B, SenderId::number(999), Sighting::None, at(0.1));
     assert_eq!(local(&l).anomaly(Anomaly::Corrupt), 3);
     assert_eq!(l.outstanding(), 2);
 }

@@ -23,7 +23,7 @@ pub use witnesses::{Heard, WITNESSES, Witnesses};
 
 use places::User;
 
-use crate::chat::{ListFate, PresenceMismatch, UserIndex};
+use crate::chat::{ListFate, PresenceMismatch, SenderId, UserIndex};
 use crate::clock::Stamp;
 
 /// The shortest settling time: lists may be sent in batches of seconds, and a close takes up to five.
@@ -59,7 +59,7 @@ pub struct Register {
     settling: Duration,
     names: HashMap<Box<str>, UserIndex>,
     /// The server's numeric ids, as far as users have signed in.
-    ids: HashMap<u64, UserIndex>,
+    ids: HashMap<SenderId, UserIndex>,
     users: Vec<User>,
     shown: [Option<Shown>; WITNESSES],
     findings: Findings,
@@ -81,8 +81,8 @@ impl Register {
         }
     }
 
-    /// Notes the server's numeric id of a user.
-    pub fn introduce(&mut self, user: UserIndex, id: u64) {
+    /// Notes how the server names a user.
+    pub fn introduce(&mut self, user: UserIndex, id: SenderId) {
         self.ids.insert(id, user);
     }
 
@@ -107,7 +107,7 @@ impl Register {
     }
 
     /// Notes a member on a roll; people who are not this generator's only count.
-    pub fn enrol(&self, roll: &mut Roll, id: u64, name: &str) {
+    pub fn enrol(&self, roll: &mut Roll, id: SenderId, name: &str) {
         roll.enter(self.ids.get(&id).or_else(|| self.names.get(name)).copied());
     }
 

@@ -19,8 +19,8 @@ fn register() -> Register {
 
 fn roll(register: &Register, named: &[u32], others: usize) -> Arc<Roll> {
     let mut roll = register.roll();
-    named.iter().for_each(|user| register.enrol(&mut roll, u64::MAX, &format!("u{user}")));
-    (0..others).for_each(|_| register.enrol(&mut roll, u64::MAX, "somebody"));
+    named.iter().for_each(|user| register.enrol(&mut roll, SenderId::NONE, &format!("u{user}")));
+    (0..others).for_each(|_| register.enrol(&mut roll, SenderId::NONE, "somebody"));
     Arc::new(roll)
 }
 
@@ -148,11 +148,11 @@ fn after_a_silence_of_ours_nobody_is_missing_until_it_comes_anew() {
 #[test]
 fn a_member_is_known_by_id_or_by_name() {
     let mut register = register();
-    register.introduce(UserIndex(2), 77);
+    register.introduce(UserIndex(2), SenderId::number(77));
     let mut roll = register.roll();
-    register.enrol(&mut roll, 77, "renamed");
-    register.enrol(&mut roll, 78, "u4");
-    register.enrol(&mut roll, 79, "u4x");
+    register.enrol(&mut roll, SenderId::number(77), "renamed");
+    register.enrol(&mut roll, SenderId::number(78), "u4");
+    register.enrol(&mut roll, SenderId::number(79), "u4x");
     assert!(roll.names(UserIndex(2)) && roll.names(UserIndex(4)));
     assert_eq!((0..6).filter(|i| roll.names(UserIndex(*i))).count(), 2);
 }

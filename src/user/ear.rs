@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::spans;
 use super::world::World;
-use crate::chat::{FrameKind, SentKind, Socket, Stage, UserIndex, UserState};
+use crate::chat::{FailureKind, FrameKind, SenderId, SentKind, Socket, Stage, UserIndex, UserState};
 use crate::clock::Stamp;
 use crate::drivers::{Event, Members, Received};
 use crate::marker::Sighting;
@@ -39,7 +39,7 @@ impl<D> Ear<'_, D> {
             Event::Presence(members) => self.presence(members, frame.at),
             Event::Breakouts(breakouts) => world.note_breakouts(breakouts),
             Event::Refused(kind) => world.metrics.error(Stage::Receive, kind),
-            Event::Malformed { marked } => self.malformed(marked, frame.at),
+            Event::Malformed { sighting } => self.malformed(sighting, frame.at),
             Event::Other => {}
         }
         if frame.kind == FrameKind::Ping {
@@ -48,7 +48,7 @@ impl<D> Ear<'_, D> {
         }
     }
 
-    fn chat(&self, user: u64, sighting: Sighting, at: Stamp) {
+    fn chat(&self, user: SenderId, sighting: Sighting, at: Stamp) {
         let world = self.world;
         let mut ledger = world.ledger.lock();
         ledger.receive(self.me, user, sighting, at);
@@ -71,16 +71,16 @@ impl<D> Ear<'_, D> {
 
     fn come_in(&mut self, at: Stamp) {
         *self.phase = Phase::Connected;
-        self.world.ledger.lock().connected(self.me);
+        self.world.ledger.lock().connected(self.me, at);
         self.world.roster.set(self.me, UserState::Connected);
         self.world.metrics.connected(Socket::Plenary, at.since(self.began));
         self.world.anybody_came.store(true, Ordering::Relaxed);
     }
 
-    fn malformed(&self, marked: bool, at: Stamp) {
-        self.world.metrics.error(Stage::Receive, crate::chat::FailureKind::Malformed);
-        if marked {
-            self.world.ledger.lock().corrupt(self.me, 0, at);
+    fn malformed(&self, sighting: Sighting, at: Stamp) {
+        self.world.metrics.error(Stage::Receive, FailureKind::Malformed);
+        if sighting != Sighting::None {
+            self.world.ledger.lock().receive(self.me, SenderId::NONE, sighting, at);
         }
     }
 }

@@ -20,7 +20,7 @@ use super::life::Visit;
 use super::open::Open;
 use super::spans;
 use super::world::World;
-use crate::chat::{Action, EndReason, Failure, Initiator, Socket, UserIndex, UserState};
+use crate::chat::{Action, EndReason, Failure, Initiator, SenderId, Socket, UserIndex, UserState};
 use crate::clock::Stamp;
 use crate::drivers::{Connection, Driver, Ended, Outgoing, Progress};
 use crate::fleet::desk::Desk;
@@ -57,7 +57,7 @@ pub(super) struct Stay<D: Driver> {
 /// What a read does not touch.
 struct Rest {
     _open: Open,
-    user_id: u64,
+    user_id: SenderId,
     writing_since: Option<Stamp>,
     beats: u32,
     /// The breakout visit of this stay; present while there may be one.
@@ -105,7 +105,7 @@ impl<D: Driver> Stay<D> {
         connection: D::Connection,
         world: Arc<World<D>>,
         me: UserIndex,
-        user_id: u64,
+        user_id: SenderId,
         began: Stamp,
         coming_in: Span,
         rng: SmallRng,

@@ -141,6 +141,17 @@ fn a_user_in_two_plenaries_at_once_is_refused() {
 }
 
 #[test]
+fn plenaries_that_messages_could_not_tell_apart_are_refused() {
+    // A known pair of equal CRC-32.
+    let file = TWO.replace("\"friday\"", "\"plumless\"").replace("\"monday\"", "\"buckeroo\"");
+    let (code, error) = refused(&file, &["http://h"]);
+    assert_eq!(code, 104, "{error}");
+    assert!(error.contains("plumless and buckeroo have the same 32-bit hash"), "{error}");
+    assert!(error.contains("rename one of the two"), "{error}");
+    assert_eq!(slugs(&runs(&file, &["http://h", "buckeroo"], &[])), ["buckeroo"], "alone it is a name like any other");
+}
+
+#[test]
 fn tables_that_contradict_each_other_are_refused() {
     let (code, error) = refused(&TWO.replace("\"monday\"", "\"friday\""), &[]);
     assert!(code == 104 && error.contains("friday has two tables"), "{error}");

@@ -48,7 +48,7 @@ async fn the_event_page_tells_id_and_breakouts() {
     let stage = always("200 OK", &["Set-Cookie: csrftoken=c2; Path=/"], open_page()).await;
     let mut session = session();
     let room = driver(&stage.url()).open(&mut session).await.unwrap();
-    assert_eq!((room.user_id, room.breakouts, room.page_bytes), (42, vec![BreakoutId(3)], open_page().len()));
+    assert_eq!((room.user_id.0, room.breakouts, room.page_bytes), (42, vec![BreakoutId(3)], open_page().len()));
     assert_eq!(stage.lines(), ["GET /event/test/"]);
     assert_eq!(stage.heard()[0].header("cookie"), Some("csrftoken=c1; sessionid=s1"));
     assert_eq!(&*session.cookies[0].1, "c2");

@@ -84,7 +84,7 @@ impl Trial {
 /// The intended time in a chat's marker, in microseconds since the Unix epoch.
 fn intended(injection: &Value) -> u64 {
     let text = injection["text"].as_str().unwrap();
-    u64::from_str_radix(text.split('-').nth(4).unwrap(), 36).unwrap()
+    u64::from_str_radix(text.split('-').nth(5).unwrap(), 36).unwrap()
 }
 
 #[test]

@@ -54,10 +54,10 @@ async fn let_in(heard: Heard, mut stream: TcpStream) {
             text(r#"{"payload": {"members": []}, "type": "presence"}"#),
             text(&format!(r#"{{"type": "error", "error": {json}}}"#)),
             text(&format!(
-                r#"{{"payload": {{"user": 7, "message": "sr1-{}"}}, "type": "chat"}}"#,
+                r#"{{"payload": {{"user": 7, "message": "sr2-{}"}}, "type": "chat"}}"#,
                 &json[1..json.len() - 1]
             )),
-            text(&format!(r#"{{"type": {json}, "payload": "sr1-x"}}"#)),
+            text(&format!(r#"{{"type": {json}, "payload": "sr2-x"}}"#)),
             text(&format!("{{\"type\": \"chat\", {STEERING}")),
             frame(0x88, &[&1008_u16.to_be_bytes(), STEERING.as_bytes()].concat()),
         ];

@@ -36,12 +36,12 @@ fn listen(mut line: Line) -> JoinHandle<Vec<String>> {
 }
 
 fn text(sender: usize, number: usize) -> String {
-    format!("sr1-a-{sender}-{number}-x|the quick brown fox {number} of {sender}")
+    format!("sr2-a-{sender}-{number}-x|the quick brown fox {number} of {sender}")
 }
 
 /// Sender and number of an intact chat.
 fn intact(message: &str) -> Option<(usize, usize)> {
-    let mut fields = message.strip_prefix("sr1-a-")?.split('-');
+    let mut fields = message.strip_prefix("sr2-a-")?.split('-');
     let (sender, number) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
     (message == text(sender, number)).then_some((sender, number))
 }
@@ -51,7 +51,7 @@ fn judge(texts: &[String], seen: &mut Seen) {
     let mut highest: BTreeMap<usize, usize> = BTreeMap::new();
     for text in texts {
         let Ok(frame) = serde_json::from_str::<Value>(text) else {
-            assert!(text.contains("sr1-"), "{text}");
+            assert!(text.contains("sr2-"), "{text}");
             seen.malformed += 1;
             continue;
         };
@@ -60,7 +60,7 @@ fn judge(texts: &[String], seen: &mut Seen) {
         }
         let message = frame["payload"]["message"].as_str().unwrap();
         let Some((sender, number)) = intact(message) else {
-            assert!(message.starts_with("sr1-"), "{message}");
+            assert!(message.starts_with("sr2-"), "{message}");
             seen.corrupt += 1;
             continue;
         };

@@ -320,13 +320,13 @@ async fn the_control_address_sets_and_shows() {
     let (status, _) = text(http.put(url("/faults")).body(r#"{"chat": {"drop": 1}}"#)).await;
     assert_eq!(status, 200);
     let (_alice, mut line) = enter(&target, "alice").await;
-    line.chat("sr1-x|hello").await;
+    line.chat("sr2-x|hello").await;
     until("the chat is dropped", || target.counts().injected["drop"] == 1).await;
     let (_, lines) = text(http.get(url("/injections?since=0"))).await;
     let strike: Value = serde_json::from_str(lines.trim()).unwrap();
     assert_eq!(
         (&strike["fault"], &strike["username"], &strike["text"]),
-        (&json!("drop"), &json!("alice"), &json!("sr1-x|hello"))
+        (&json!("drop"), &json!("alice"), &json!("sr2-x|hello"))
     );
     assert_eq!(text(http.get(url("/injections?since=1"))).await.1, "");
     assert_eq!(text(http.post(url("/act")).body(r#"{"do": "close", "code": 1012, "share": 1}"#)).await.0, 200);

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::error::StartError;
+use crate::marker::RoomTag;
 
 use super::super::layers::{Layers, Table};
 use super::super::value::Slug;
@@ -43,6 +44,7 @@ impl Draft<'_> {
             runs.push(Run { target, plenary: slug, plan });
         }
         self.disjoint(&runs)?;
+        self.told_apart(&runs)?;
         self.own_files(&runs)?;
         Ok(Task::Run(runs))
     }
@@ -138,6 +140,22 @@ impl Draft<'_> {
                     .layers_of(run)
                     .conflict(&["user_range_min", "user_range_max"], why)
                     .remedy("give the plenaries ranges that share no user, or a username-template each"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A marker names its plenary by a hash, which has to tell those of one run apart.
+    fn told_apart(&self, runs: &[Run]) -> Result<(), StartError> {
+        for (n, run) in runs.iter().enumerate() {
+            let (tag, second) = (RoomTag::of(run.plenary.as_str()), run.plenary.as_str());
+            if let Some(other) = runs.iter().take(n).find(|other| RoomTag::of(other.plenary.as_str()) == tag) {
+                let first = other.plenary.as_str();
+                let why = format!(
+                    "{first} and {second} have the same 32-bit hash (CRC-32), by which messages name their room"
+                );
+                let error = self.layers_of(run).conflict(&["plenary"], why);
+                return Err(error.remedy("rename one of the two, or run them one after the other"));
             }
         }
         Ok(())

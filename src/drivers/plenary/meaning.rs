@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use super::rooms::Rooms;
 use super::wire;
-use crate::chat::{FailureKind, FrameKind};
+use crate::chat::{FailureKind, FrameKind, SenderId};
 use crate::drivers::ws::recent::TextNumber;
 use crate::drivers::{Event, Members};
 use crate::marker::Sighting;
@@ -29,11 +29,11 @@ struct Kept {
 /// An event without the text it came from.
 #[derive(Clone, Copy)]
 enum Meaning {
-    Chat { user: u64, sighting: Sighting },
+    Chat { user: SenderId, sighting: Sighting },
     Presence,
     Refused(FailureKind),
     Other,
-    Malformed { marked: bool },
+    Malformed { sighting: Sighting },
 }
 
 impl Meaning {
@@ -44,7 +44,7 @@ impl Meaning {
             Event::Presence(_) => Self::Presence,
             Event::Refused(kind) => Self::Refused(kind),
             Event::Other => Self::Other,
-            Event::Malformed { marked } => Self::Malformed { marked },
+            Event::Malformed { sighting } => Self::Malformed { sighting },
             Event::Breakouts(_) => return None,
         })
     }
@@ -55,7 +55,7 @@ impl Meaning {
             Self::Presence => Event::Presence(Members { text }),
             Self::Refused(kind) => Event::Refused(kind),
             Self::Other => Event::Other,
-            Self::Malformed { marked } => Event::Malformed { marked },
+            Self::Malformed { sighting } => Event::Malformed { sighting },
         }
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::chat::{Failure, FailureKind};
+use crate::chat::{Failure, FailureKind, SenderId};
 
 /// A member, as far as it matters here.
 #[derive(Deserialize)]
@@ -19,7 +19,7 @@ struct Member<'a> {
 }
 
 /// Gives every member's numeric id and username to `each`, without keeping any.
-pub(super) fn read(text: &str, mut each: impl FnMut(u64, &str)) -> Result<(), Failure> {
+pub(super) fn read(text: &str, mut each: impl FnMut(SenderId, &str)) -> Result<(), Failure> {
     let mut json = serde_json::Deserializer::from_str(text);
     let malformed = |e: serde_json::Error| Failure::with(FailureKind::Malformed, e.to_string());
     let lists = At { path: &["payload", "members"], each: &mut each }.deserialize(&mut json).map_err(malformed)?;
@@ -33,7 +33,7 @@ struct At<'p, F> {
     each: &'p mut F,
 }
 
-impl<'de, F: FnMut(u64, &str)> DeserializeSeed<'de> for At<'_, F> {
+impl<'de, F: FnMut(SenderId, &str)> DeserializeSeed<'de> for At<'_, F> {
     type Value = usize;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<usize, D::Error> {
@@ -41,7 +41,7 @@ impl<'de, F: FnMut(u64, &str)> DeserializeSeed<'de> for At<'_, F> {
     }
 }
 
-impl<'de, F: FnMut(u64, &str)> Visitor<'de> for At<'_, F> {
+impl<'de, F: FnMut(SenderId, &str)> Visitor<'de> for At<'_, F> {
     type Value = usize;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,7 +64,7 @@ impl<'de, F: FnMut(u64, &str)> Visitor<'de> for At<'_, F> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<usize, A::Error> {
         while let Some(Member { id, username }) = list.next_element()? {
-            (self.each)(id, &username);
+            (self.each)(SenderId::number(id), &username);
         }
         Ok(1)
     }
@@ -78,7 +78,7 @@ mod tests {
 
     fn named(text: &str) -> Result<Vec<(u64, String)>, FailureKind> {
         let mut named = Vec::new();
-        read(text, |id, name| named.push((id, name.to_owned()))).map_err(|failure| failure.kind)?;
+        read(text, |id, name| named.push((id.0, name.to_owned()))).map_err(|failure| failure.kind)?;
         Ok(named)
     }
 

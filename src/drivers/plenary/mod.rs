@@ -56,7 +56,7 @@ use super::ws::dial::{self, Dialer};
 use super::ws::handshake::{self, Limits, Upgrade};
 use super::ws::tls::{self, TlsError};
 use super::{BreakoutId, Driver, Members, Probe, Room, Session, Trace};
-use crate::chat::{Account, Failure, FailureKind, Socket, Step};
+use crate::chat::{Account, Failure, FailureKind, SenderId, Socket, Step};
 use crate::clock::Clock;
 
 /// What the driver needs to know.
@@ -148,7 +148,7 @@ impl Plenary {
             .visit(&self.site, session, ask, |page| {
                 let state = self.state_of(&page)?;
                 state.check_open()?;
-                let user_id = state.user()?;
+                let user_id = SenderId::number(state.user()?);
                 let breakouts = self.rooms.learn(state.breakouts_open(), state.breakouts());
                 Ok(Room { user_id, breakouts, page_bytes: page.body.len() })
             })
@@ -286,7 +286,7 @@ impl Driver for Plenary {
         Box::pin(self.ask_without_account())
     }
 
-    fn members(&self, list: Members<'_>, each: impl FnMut(u64, &str)) -> Result<(), Failure> {
+    fn members(&self, list: Members<'_>, each: impl FnMut(SenderId, &str)) -> Result<(), Failure> {
         members::read(list.text, each)
     }
 

@@ -158,7 +158,7 @@ mod tests {
             Just(r#"", "type": "chat"}"#.to_owned()),
             Just(r#"\", \"type\": \"presence\"}"#.to_owned()),
             Just("error_code".to_owned()),
-            Just("sr1-a-b-c-d-e|x".to_owned()),
+            Just("sr2-a-b-c-d-e-f|x".to_owned()),
         ]
     }
 

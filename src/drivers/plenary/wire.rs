@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::quick;
 use super::rooms::Rooms;
 use super::state::{Breakout, joinable};
-use crate::chat::{FailureKind, FrameKind};
+use crate::chat::{FailureKind, FrameKind, SenderId};
 use crate::drivers::{Event, Members, Outgoing};
 use crate::marker::{Marker, PREFIX};
 
@@ -25,7 +25,7 @@ const TAKEOVER: &[u8] = br#"{"type": "DISCONNECTING_OTHERS", "payload": {}}"#;
 /// Reads one text frame and gives its meaning to `sink`, once.
 pub(super) fn read(text: &str, rooms: &Rooms, sink: impl FnOnce(FrameKind, Event<'_>)) {
     match quick::read(text) {
-        Some(quick::Frame::Chat { user, message }) => sink(FrameKind::Chat, chat(user, message)),
+        Some(quick::Frame::Chat { user, message }) => sink(FrameKind::Chat, chat(SenderId::number(user), message)),
         Some(quick::Frame::Presence) => sink(FrameKind::Presence, Event::Presence(Members { text })),
         Some(quick::Frame::BreakoutPresence) => sink(FrameKind::BreakoutPresence, Event::Other),
         None => read_plain(text, rooms, sink),
@@ -93,7 +93,7 @@ pub(super) fn read_plain(text: &str, rooms: &Rooms, sink: impl FnOnce(FrameKind,
     let payload = frame.payload.map_or("", RawValue::get);
     match kind {
         FrameKind::Chat => match object::<Chat<'_>>(payload) {
-            Some(said) => sink(kind, chat(said.user.unwrap_or(0), &said.message.0)),
+            Some(said) => sink(kind, chat(said.user.map_or(SenderId::NONE, SenderId::number), &said.message.0)),
             None => sink(FrameKind::Malformed, malformed(text)),
         },
         FrameKind::Presence => match object::<Presence<'_>>(payload) {
@@ -121,12 +121,12 @@ fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
     if json.trim_ascii_start().starts_with('{') { serde_json::from_str(json).ok() } else { None }
 }
 
-fn chat(user: u64, message: &str) -> Event<'static> {
+fn chat(user: SenderId, message: &str) -> Event<'static> {
     Event::Chat { user, sighting: Marker::sight(user, message) }
 }
 
 fn malformed(text: &str) -> Event<'static> {
-    Event::Malformed { marked: text.contains(PREFIX) }
+    Event::Malformed { sighting: Marker::glimpse(text) }
 }
 
 fn kind(text: &str) -> FrameKind {
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn recorded_chats_name_their_sender() {
         for line in SERVER.lines().filter(|line| line.ends_with(r#""chat"}"#)) {
-            assert_eq!(told(line).1, "Chat { user: 6, sighting: None }");
+            assert_eq!(told(line).1, "Chat { user: SenderId(6), sighting: None }");
         }
     }
 
@@ -255,6 +255,7 @@ mod tests {
     fn a_marker_is_sighted_through_the_wire() {
         let marker = Marker {
             run: crate::marker::RunTag::of("night"),
+            room: crate::marker::RoomTag::of("test"),
             generator: crate::marker::GeneratorTag(1),
             seq: 9,
             intended_micros: 5,
@@ -269,10 +270,13 @@ mod tests {
             });
             seen
         };
-        assert_eq!(chat(&marker.stamp(6, "hi")), Some(Sighting::Intact(marker)));
-        assert_eq!(chat(&marker.stamp(7, "hi")), Some(Sighting::Corrupt));
-        assert_eq!(chat(&marker.stamp(6, "caf\\u00e9")), Some(Sighting::Corrupt));
-        assert_eq!(chat(&marker.stamp(6, "café").replace('é', "\\u00e9")), Some(Sighting::Intact(marker)));
+        assert_eq!(chat(&marker.stamp(SenderId::number(6), "hi")), Some(Sighting::Intact(marker)));
+        assert_eq!(chat(&marker.stamp(SenderId::number(7), "hi")), Some(Sighting::Corrupt(Some(marker))));
+        assert_eq!(chat(&marker.stamp(SenderId::number(6), "caf\\u00e9")), Some(Sighting::Corrupt(Some(marker))));
+        assert_eq!(
+            chat(&marker.stamp(SenderId::number(6), "café").replace('é', "\\u00e9")),
+            Some(Sighting::Intact(marker))
+        );
     }
 
     #[test]
@@ -280,19 +284,20 @@ mod tests {
         for (text, marked) in [
             ("", false),
             ("null", false),
-            ("[\"chat\", {\"message\": \"sr1-\"}]", true),
+            ("[\"chat\", {\"message\": \"sr2-\"}]", true),
             ("{\"type\": \"chat\"}", false),
-            ("{\"type\": 7, \"payload\": \"sr1-\"}", true),
-            ("{\"type\": \"chat\", \"payload\": {\"user\": \"x\", \"message\": \"sr1-\"}}", true),
-            ("{\"payload\": {\"user\": 6, \"message\": \"sr1-a\"}, \"type\": \"chat\"", true),
+            ("{\"type\": 7, \"payload\": \"sr2-\"}", true),
+            ("{\"type\": \"chat\", \"payload\": {\"user\": \"x\", \"message\": \"sr2-\"}}", true),
+            ("{\"payload\": {\"user\": 6, \"message\": \"sr2-a\"}, \"type\": \"chat\"", true),
             ("{\"payload\": {\"message\": \"x\"}}", false),
             ("{\"type\": \"presence\", \"payload\": []}", false),
             ("{\"type\": \"breakout_receive\", \"payload\": {}}", false),
         ] {
-            assert_eq!(told(text), (FrameKind::Malformed, format!("Malformed {{ marked: {marked} }}")), "{text}");
+            let sighting = if marked { Sighting::Corrupt(None) } else { Sighting::None };
+            assert_eq!(told(text), (FrameKind::Malformed, format!("Malformed {{ sighting: {sighting:?} }}")), "{text}");
         }
-        let strange = r#"{"payload": {"message": "sr1-a"}, "type": "chaX"}"#;
-        assert_eq!(told(strange), (FrameKind::Unknown, "Malformed { marked: true }".to_owned()));
+        let strange = r#"{"payload": {"message": "sr2-a"}, "type": "chaX"}"#;
+        assert_eq!(told(strange), (FrameKind::Unknown, "Malformed { sighting: Corrupt(None) }".to_owned()));
     }
 
     #[test]

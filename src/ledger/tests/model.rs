@@ -216,7 +216,7 @@ fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, M
         }
         Op::Connect(u) if state(u) == State::Opening => {
             model.seats.insert(u, (model.seat(u).0, State::Connected));
-            ledger.connected(UserIndex(u));
+            ledger.connected(UserIndex(u), stamp);
         }
         Op::Close(u) if state(u) == State::Connected => {
             model.seats.insert(u, (model.seat(u).0, State::Closing));
@@ -243,7 +243,7 @@ fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, M
             ledger.sweep(stamp);
             model.arrive(u, index);
             let (sender, marker) = sent[index];
-            ledger.receive(UserIndex(u), 100 + u64::from(sender), Sighting::Intact(marker), stamp);
+            ledger.receive(UserIndex(u), id(UserIndex(sender)), Sighting::Intact(marker), stamp);
         }
         Op::Pass(ms) => model.now += ms,
         Op::Sweep => ledger.sweep(stamp),

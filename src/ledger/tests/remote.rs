@@ -4,11 +4,11 @@ use super::*;
 
 fn theirs(seq: u64, intended: f64) -> Marker {
     let intended_micros = identity().origin_micros + at(intended).0 / 1000;
-    Marker { run: RunTag(1), generator: GeneratorTag(77), seq, intended_micros }
+    Marker { run: RunTag(1), room: RoomTag(3), generator: GeneratorTag(77), seq, intended_micros }
 }
 
 fn hear(l: &mut Ledger, user: UserIndex, seq: u64, seconds: f64) {
-    l.receive(user, 900, Sighting::Intact(theirs(seq, seconds - 0.01)), at(seconds));
+    l.receive(user, SenderId::number(900), Sighting::Intact(theirs(seq, seconds - 0.01)), at(seconds));
 }
 
 fn figures(l: &Ledger) -> (u64, u64, u64) {
@@ -87,10 +87,10 @@ fn a_machine_that_slept_begins_its_estimate_anew() {
     let m = send(&mut l, A, 1.0);
     arrive(&mut l, A, A, m, 1.02);
     let origin = m.intended_micros;
-    l.receive(A, 900, Sighting::Intact(theirs(0, 2.0)), at(2.02));
+    l.receive(A, SenderId::number(900), Sighting::Intact(theirs(0, 2.0)), at(2.02));
     l.slept(Duration::from_secs(600));
     assert_eq!(send(&mut l, A, 1.0).intended_micros, origin + 600_000_000, "ten minutes later by the wall");
-    l.receive(A, 900, Sighting::Intact(theirs(1, 603.0)), at(3.02));
+    l.receive(A, SenderId::number(900), Sighting::Intact(theirs(1, 603.0)), at(3.02));
     assert!(l.clock_offset().unwrap().abs() < 1e-6);
     let longest = l.tally().origin(Origin::Remote).durations[0].max();
     assert!(longest < 30_000 && l.tally().negative_durations == 0, "{longest}");
@@ -101,8 +101,8 @@ fn standing_still_is_no_time_of_others_either() {
     let mut l = room(1);
     l.look_for_pauses(Duration::from_secs(2));
     l.sweep(at(1.0));
-    l.receive(A, 900, Sighting::Intact(theirs(0, 0.99)), at(1.0));
-    l.receive(A, 900, Sighting::Intact(theirs(1, 31.0)), at(91.5));
+    l.receive(A, SenderId::number(900), Sighting::Intact(theirs(0, 0.99)), at(1.0));
+    l.receive(A, SenderId::number(900), Sighting::Intact(theirs(1, 31.0)), at(91.5));
     assert_eq!(figures(&l), (2, 2, 0));
     assert_eq!(l.tally().origin(Origin::Remote).outcome(Outcome::OnTime), 2);
 }
@@ -113,7 +113,7 @@ fn a_clock_ahead_is_noticed_and_kept_out_of_the_durations() {
     let m = send(&mut l, A, 1.0);
     arrive(&mut l, A, A, m, 1.02);
     for seq in 0..3 {
-        l.receive(A, 900, Sighting::Intact(theirs(seq, 7.0)), at(2.0));
+        l.receive(A, SenderId::number(900), Sighting::Intact(theirs(seq, 7.0)), at(2.0));
     }
     let offset = l.clock_offset().unwrap();
     assert!((offset + 5.02).abs() < 1e-6, "{offset}");

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use soakrig::chat::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, Socket, Stage};
+use soakrig::chat::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, SenderId, Socket, Stage};
 use soakrig::clock::Clock;
 use soakrig::drivers::{
     BreakoutId, Connection, Driver, Ended, Event, Members, Outgoing, Progress, Received, Room, Session,
@@ -17,7 +17,7 @@ use soakrig::fleet::dispatch::{Dispatcher, Pace};
 use soakrig::fleet::ramp::Fleet;
 use soakrig::fleet::roster::Roster;
 use soakrig::ledger::{Identity, Ledger, Terms};
-use soakrig::marker::{GeneratorTag, RunTag};
+use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
 use soakrig::presence::{Register, Witnesses};
 use soakrig::schedule::limit::Limit;
@@ -165,7 +165,7 @@ impl Driver for Stub {
         match &*self.weather.borrow() {
             Weather::Away => Err(Failure::new(FailureKind::ConnectionRefused)),
             Weather::Forgetful | Weather::Wiped => Err(Failure::new(FailureKind::SignedOut)),
-            _ => Ok(Room { user_id: 1, breakouts: Vec::new(), page_bytes: 1 }),
+            _ => Ok(Room { user_id: SenderId::number(1), breakouts: Vec::new(), page_bytes: 1 }),
         }
     }
 
@@ -192,7 +192,7 @@ impl Driver for Stub {
         Ok(())
     }
 
-    fn members(&self, _: Members<'_>, _: impl FnMut(u64, &str)) -> Result<(), Failure> {
+    fn members(&self, _: Members<'_>, _: impl FnMut(SenderId, &str)) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -220,7 +220,13 @@ impl Lab {
         let clock = Clock::start();
         let usernames: Box<[Box<str>]> = (0..users).map(|i| format!("u{i}").into()).collect();
         let terms = Terms { deadline: Duration::from_secs(10), horizon: MINUTE };
-        let identity = Identity { run: RunTag::of("lab"), generator: GeneratorTag(1), origin_micros: 0 };
+        let identity = Identity {
+            run: RunTag::of("lab"),
+            room: RoomTag::of("test"),
+            generator: GeneratorTag(1),
+            attributed: true,
+            origin_micros: 0,
+        };
         let brief = (Duration::from_secs(2), Duration::from_secs(30));
         let world = Arc::new(World {
             driver: Stub::new(clock),

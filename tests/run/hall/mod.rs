@@ -13,14 +13,14 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use soakrig::chat::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, Socket};
+use soakrig::chat::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, SenderId, Socket};
 use soakrig::clock::{Clock, Stamp};
 use soakrig::drivers::{
     BreakoutId, Connection, Driver, Ended, Event, Members, Outgoing, Progress, Received, Room, Session,
 };
 use soakrig::fleet::roster::Roster;
 use soakrig::ledger::{Identity, Ledger, Terms};
-use soakrig::marker::{GeneratorTag, Marker, RunTag};
+use soakrig::marker::{GeneratorTag, Marker, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
 use soakrig::presence::{Register, Witnesses};
 use soakrig::schedule::limit::Limit;
@@ -245,6 +245,7 @@ impl Connection for Line {
                 Some(Said::Presence) => (FrameKind::Presence, Event::Presence(Members { text: "{}" })),
                 Some(Said::Pong) => (FrameKind::Pong, Event::Other),
                 Some(Said::Chat { user, text }) => {
+                    let user = SenderId::number(user);
                     (FrameKind::Chat, Event::Chat { user, sighting: Marker::sight(user, &text) })
                 }
             };
@@ -279,7 +280,7 @@ impl Driver for Hall {
 
     async fn open(&self, session: &mut Session) -> Result<Room, Failure> {
         self.request().await?;
-        Ok(Room { user_id: self.known(session)?, breakouts: Vec::new(), page_bytes: 1_000 })
+        Ok(Room { user_id: SenderId::number(self.known(session)?), breakouts: Vec::new(), page_bytes: 1_000 })
     }
 
     async fn connect(&self, session: &Session) -> Result<Line, Failure> {
@@ -306,7 +307,7 @@ impl Driver for Hall {
         Err(Failure::new(FailureKind::NotFound))
     }
 
-    fn members(&self, _: Members<'_>, _: impl FnMut(u64, &str)) -> Result<(), Failure> {
+    fn members(&self, _: Members<'_>, _: impl FnMut(SenderId, &str)) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -327,8 +328,13 @@ impl Driver for Hall {
 pub fn world(hall: Hall, users: usize, terms: Terms) -> World<Hall> {
     let clock = hall.clock;
     let usernames: Box<[Box<str>]> = (0..users).map(|i| format!("loadtest{i}").into()).collect();
-    let identity =
-        Identity { run: RunTag::of("days"), generator: GeneratorTag(1), origin_micros: clock.unix_micros(Stamp(0)) };
+    let identity = Identity {
+        run: RunTag::of("days"),
+        room: RoomTag::of("hall"),
+        generator: GeneratorTag(1),
+        attributed: true,
+        origin_micros: clock.unix_micros(Stamp(0)),
+    };
     World {
         driver: hall,
         clock,

@@ -1,0 +1,112 @@
+//! Markers as they are written, damaged, quoted and taken for what they are not.
+
+use super::*;
+use proptest::prelude::*;
+
+const SENDER: SenderId = SenderId::number(6);
+
+fn marker(seq: u64) -> Marker {
+    Marker {
+        run: RunTag::of("night"),
+        room: RoomTag::of("test"),
+        generator: GeneratorTag(7),
+        seq,
+        intended_micros: 1_763_900_000_000_000,
+    }
+}
+
+#[test]
+fn a_strangers_chat_has_no_marker() {
+    for text in ["hello from alice", "", "a-b-c-d-e-f-g|h", "so-called", "-", "sr2", "sr1", "ü-1-2-3-4-5-6|x"] {
+        assert_eq!(Marker::sight(SENDER, text), Sighting::None, "{text}");
+    }
+}
+
+#[test]
+fn a_marker_holds_only_characters_that_a_sanitiser_keeps() {
+    let full = Marker {
+        run: RunTag(u32::MAX),
+        room: RoomTag(u32::MAX),
+        generator: GeneratorTag(u32::MAX),
+        seq: SEQ_LIMIT - 1,
+        intended_micros: u64::MAX,
+    };
+    let text = full.stamp(SENDER, "");
+    assert!(text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'|'), "{text}");
+    assert!(text.len() <= 72, "{text}");
+    assert_eq!(Marker::sight(SENDER, &text), Sighting::Intact(full));
+}
+
+#[test]
+fn a_quote_by_another_sender_does_not_fit_but_can_be_read() {
+    let text = marker(3).stamp(SENDER, "hello");
+    assert_eq!(Marker::sight(SenderId::number(7), &text), Sighting::Corrupt(Some(marker(3))));
+    assert_eq!(Marker::sight(SENDER, &format!("look: {text}")), Sighting::Corrupt(Some(marker(3))));
+    assert_eq!(Marker::glimpse(&format!("{{\"message\": \"{text}")), Sighting::Corrupt(Some(marker(3))));
+    assert_eq!(Marker::glimpse("{\"message\": \"hello"), Sighting::None);
+}
+
+#[test]
+fn a_marker_of_version_0_1_is_foreign() {
+    // As version 0.1 wrote it for the user 6.
+    let former = "sr1-1z141wg-7-3-hcumlsa-1mr04bt|hello";
+    let fields = whole::<4>(SENDER, FORMER_PREFIX, former.strip_prefix(FORMER_PREFIX).unwrap().as_bytes());
+    assert_eq!(fields, Some([4_294_967_200, 7, 3, 37_782_336_970]));
+    for text in [former, "sr1-", "sr1-x|hello", "sr1-1-2-3-4-5|x"] {
+        assert_eq!(Marker::sight(SENDER, text), Sighting::Foreign, "{text}");
+    }
+}
+
+#[test]
+fn what_is_left_of_a_damaged_marker_is_read() {
+    let text = marker(1_234).stamp(SENDER, "hello");
+    let fields: Vec<&str> = text.split('-').collect();
+    let damaged = |nth: usize, to: &str| {
+        let mut fields = fields.clone();
+        fields[nth] = to;
+        Marker::sight(SENDER, &fields.join("-"))
+    };
+    let without_time = Marker { intended_micros: 0, ..marker(1_234) };
+    assert_eq!(damaged(0, "xr2"), Sighting::Corrupt(Some(marker(1_234))), "the prefix");
+    assert_eq!(damaged(0, "sr1"), Sighting::Corrupt(Some(marker(1_234))), "the prefix, to another one");
+    for (nth, to) in [(1, "?"), (2, ""), (3, "0a"), (4, "zzzzzzzzzzzzzz"), (4, "A")] {
+        assert_eq!(damaged(nth, to), Sighting::Corrupt(None), "field {nth}: {to}");
+    }
+    assert_eq!(damaged(5, "!"), Sighting::Corrupt(Some(without_time)));
+    assert_eq!(damaged(6, "1|hello"), Sighting::Corrupt(Some(marker(1_234))));
+    assert_eq!(Marker::sight(SENDER, "sr2-1-2-3-4"), Sighting::Corrupt(None), "a number that may be cut off");
+    assert!(matches!(Marker::sight(SENDER, "sr2-1-2-3-4-"), Sighting::Corrupt(Some(_))));
+}
+
+proptest! {
+    #[test]
+    fn what_was_stamped_is_sighted(seq in 0..SEQ_LIMIT, user: u64, text in "[a-zA-Z0-9 :_|-]{0,400}") {
+        let from = SenderId::number(user);
+        let stamped = marker(seq).stamp(from, &text);
+        prop_assert_eq!(Marker::sight(from, &stamped), Sighting::Intact(marker(seq)));
+    }
+
+    #[test]
+    fn any_changed_byte_is_noticed(seq in 0..SEQ_LIMIT, user: u64, at: prop::sample::Index, to in "[ -~]") {
+        let from = SenderId::number(user);
+        let stamped = marker(seq).stamp(from, "the quick brown fox");
+        let at = at.index(stamped.len());
+        let mut damaged = stamped.clone();
+        damaged.replace_range(at..=at, &to);
+        prop_assume!(damaged != stamped);
+        let sighting = Marker::sight(from, &damaged);
+        // A lost dash leaves no prefix to go by.
+        prop_assert!(matches!(sighting, Sighting::Corrupt(_)) || at == 3 && sighting == Sighting::None, "{sighting:?}");
+        if at > stamped.find('|').unwrap() {
+            prop_assert_eq!(sighting, Sighting::Corrupt(Some(marker(seq))));
+        }
+    }
+
+    #[test]
+    fn arbitrary_text_never_panics(user: u64, text in "\\PC*") {
+        for text in [text.clone(), format!("{PREFIX}{text}"), format!("{FORMER_PREFIX}{text}"), format!("x-{text}")] {
+            let _ = Marker::sight(SenderId::number(user), &text);
+            let _ = Marker::glimpse(&text);
+        }
+    }
+}
