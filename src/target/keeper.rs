@@ -109,8 +109,8 @@ impl Keeper {
                 }
                 _ = prune.tick() => self.prune().await,
                 _ = batch.tick() => self.refresh().await,
-                changed = news.changed() => {
-                    if changed.is_ok() && self.presence_knobs_changed(&mut news) {
+                Ok(()) = news.changed() => {
+                    if self.presence_knobs_changed(&mut news) {
                         self.list_changed().await;
                     }
                 }

@@ -213,9 +213,16 @@ impl Peer {
     pub(super) fn release(&self) {
         let mut outbox = self.outbox.lock();
         self.finish(&mut outbox, End::Vanished);
+        self.give_up(&mut outbox);
+    }
+
+    /// Forgets the stream and what was still to be written: from here on nothing waits.
+    fn give_up(&self, outbox: &mut Outbox) {
         outbox.stream = None;
+        (outbox.bytes, outbox.written) = (0, 0);
         let left = std::mem::take(&mut outbox.queue);
         self.count_discarded(&left);
+        self.waiting.store(false, Ordering::Release);
     }
 
     fn push(&self, outbox: &mut Outbox, frame: &Frame) {
@@ -241,12 +248,13 @@ impl Peer {
                 Ok(count) => self.advance(outbox, count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(_) => {
+                    // An earlier end stands, but what was to follow it cannot be written either.
                     self.finish(outbox, End::Vanished);
-                    break;
+                    return self.give_up(outbox);
                 }
             }
         }
-        self.waiting.store(!outbox.queue.is_empty() && outbox.end != Some(End::Vanished), Ordering::Release);
+        self.waiting.store(!outbox.queue.is_empty(), Ordering::Release);
     }
 
     /// Takes `count` written bytes off the queue.
@@ -321,4 +329,50 @@ fn write_once(stream: &TcpStream, outbox: &Outbox) -> io::Result<usize> {
         count += 1;
     }
     stream.try_write_vectored(&slices[..count])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::faults::Faults;
+    use tokio::net::TcpListener;
+
+    /// More than the kernel takes while nobody reads.
+    const LARGE: usize = 32 * 1024 * 1024;
+
+    async fn peer() -> (Arc<TcpStream>, Peer, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let stream = Arc::new(listener.accept().await.unwrap().0);
+        let habits = Habits {
+            replace_presence: false,
+            limit: 2 * LARGE,
+            tally: Arc::default(),
+            desk: Arc::new(Desk::new(Faults::default(), 0).unwrap()),
+            recorder: None,
+        };
+        (Arc::clone(&stream), Peer::new(1, None, stream, Arc::new(habits)), client)
+    }
+
+    #[tokio::test]
+    async fn nothing_waits_behind_an_end_once_the_client_is_gone() {
+        let (stream, peer, client) = peer().await;
+        peer.send(&[Frame::padding(LARGE)]);
+        peer.end(End::Client(None));
+        assert!(peer.is_waiting());
+        // With bytes unread, closing resets the connection.
+        drop(client);
+        for _ in 0..100 {
+            if !peer.is_waiting() {
+                break;
+            }
+            stream.writable().await.unwrap();
+            peer.flush();
+        }
+        assert!(!peer.is_waiting(), "a socket that cannot be written to is waited for");
+        assert_eq!(peer.ended(), Some(End::Client(None)));
+        peer.flush();
+        peer.release();
+        assert!(!peer.is_waiting());
+    }
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+// In each loop over a client, which must not keep the thread however fast it is.
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::accounts::User;
@@ -111,6 +113,7 @@ impl Life<'_> {
         let due = sleep_until(Instant::now() + ping);
         tokio::pin!(due);
         while self.peer.ended().is_none() {
+            consume_budget().await;
             let waiting = self.peer.is_waiting();
             let what = tokio::select! {
                 () = self.world.stop.cancelled() => What::Stop,
@@ -262,6 +265,7 @@ impl Life<'_> {
     /// gone too: closing with unread bytes would reset the connection and take the last frames along.
     async fn take_leave(&mut self, end: End) {
         while self.peer.is_waiting() {
+            consume_budget().await;
             if self.stream.writable().await.is_err() {
                 return;
             }
@@ -275,6 +279,7 @@ impl Life<'_> {
         // What follows a breach cannot be understood, so it is only taken in, until the client is gone.
         let breach = matches!(end, End::Breach(_));
         while self.stream.readable().await.is_ok() {
+            consume_budget().await;
             let inbound = if breach { &mut Inbound::default() } else { &mut self.inbound };
             match read_once(&self.stream, inbound) {
                 Ok(0) => return,

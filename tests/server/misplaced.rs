@@ -30,7 +30,7 @@ async fn say(line: &mut Line, numbers: std::ops::RangeInclusive<usize>) -> Vec<S
     for text in &texts {
         line.chat(text).await;
         // Its own copy, so that each chat is through before the next.
-        assert_eq!(chats(line, 1).await, [text.clone()]);
+        assert_eq!(chats(line, 1).await, *std::slice::from_ref(text));
     }
     texts
 }
