@@ -11,6 +11,7 @@
 //! | [`ledger`] | who should have received what, by when; pure |
 //! | [`presence`] | member lists against who is connected |
 //! | [`saturation`], [`lapses`] | whether this generator keeps up, and whether time itself does |
+//! | [`places`] | how many connections a listener holds |
 //! | [`metrics`], [`exposition`], [`telemetry`], [`report`] | what people and Prometheus see |
 //! | [`target`] | the embedded plenary server |
 //! | [`app`] | the only place that wires the parts |
@@ -33,6 +34,7 @@ pub mod lapses;
 pub mod ledger;
 pub mod marker;
 pub mod metrics;
+pub mod places;
 pub mod presence;
 pub mod report;
 pub mod saturation;

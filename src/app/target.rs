@@ -8,11 +8,15 @@ use crate::config::value::Presence;
 use crate::error::{ExitCode, StartError};
 use crate::target::{self, Faults, Options, PresenceMode};
 
+/// Open files that are not for clients: the control address's connections, and what a runtime has.
+const OTHER_FILES: usize = 64;
+
 /// Serves until the first signal, and prints what was counted.
 pub(super) async fn target(wanted: Target) -> Result<ExitCode, StartError> {
     Console::open(&wanted.logging)?;
-    super::limits::raise_open_files();
+    let files = super::limits::raise_open_files();
     let options = Options {
+        connections: connections(files),
         listen: wanted.listen,
         prefix: wanted.prefix.as_str().to_owned(),
         presence: presence(wanted.presence),
@@ -36,6 +40,13 @@ pub(super) async fn target(wanted: Target) -> Result<ExitCode, StartError> {
         serde_json::to_string_pretty(&counts).map_err(|e| StartError::environment("the counts", e.to_string()))?;
     tell(&text);
     Ok(ExitCode::Ok)
+}
+
+/// Connections that leave enough open files, of those that this process may have, for all the rest:
+/// the control address must answer whatever clients do.
+fn connections(files: Option<u64>) -> usize {
+    let files = files.and_then(|files| usize::try_from(files).ok());
+    files.map_or(Options::default().connections, |files| files.saturating_sub(OTHER_FILES).max(1))
 }
 
 /// Faults whose chances follow from `--seed` where `--fault-seed` was not given.

@@ -17,7 +17,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -26,8 +25,9 @@ pub use self::pages::Readiness;
 use self::looks::Looks;
 use self::pages::Pages;
 use crate::metrics::Metrics;
+use crate::places::{Place, Places};
 
-/// Most connections at a time; further ones wait in the kernel's queue.
+/// Most connections at a time; for a further one, that which has been quiet longest is closed.
 const MOST_CONNECTIONS: usize = 64;
 /// Most bytes of a request's head; also hyper's smallest buffer.
 const MOST_HEAD: usize = 8 * 1024;
@@ -104,21 +104,20 @@ pub async fn serve(
 }
 
 async fn accept(listener: TcpListener, pages: Arc<Pages>, stop: CancellationToken) {
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places = Places::new(MOST_CONNECTIONS);
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => continue,
-            accepted = admit(&room, &listener) => accepted,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((permit, stream)) => {
-                let (pages, stop) = (Arc::clone(&pages), stop.clone());
-                connections.spawn(async move {
-                    converse(stream, pages, stop).await;
-                    drop(permit);
-                });
+            Ok((stream, _)) => {
+                // None is kept, so there is a place always.
+                if let Some(place) = places.admit() {
+                    connections.spawn(meet(stream, Arc::new(place), Arc::clone(&pages), stop.clone()));
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection to the metrics");
@@ -132,21 +131,22 @@ async fn accept(listener: TcpListener, pages: Arc<Pages>, stop: CancellationToke
     let _ = tokio::time::timeout(STOP_TIMEOUT, settled).await;
 }
 
-/// A connection, once there is room for one.
-async fn admit(
-    room: &Arc<Semaphore>,
-    listener: &TcpListener,
-) -> io::Result<(tokio::sync::OwnedSemaphorePermit, TcpStream)> {
-    let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((permit, stream))
+/// One client's connection, until its place is given to another.
+async fn meet(stream: TcpStream, place: Arc<Place>, pages: Arc<Pages>, stop: CancellationToken) {
+    tokio::select! {
+        () = converse(stream, Arc::clone(&place), pages, stop) => {}
+        () = place.closed() => {}
+    }
 }
 
 /// Answers one client's requests until it goes, idles or is told to stop.
-async fn converse(stream: TcpStream, pages: Arc<Pages>, stop: CancellationToken) {
+async fn converse(stream: TcpStream, place: Arc<Place>, pages: Arc<Pages>, stop: CancellationToken) {
     let service = service_fn(move |request| {
-        let pages = Arc::clone(&pages);
-        async move { Ok::<_, Infallible>(pages.answer(request.method(), request.uri().path()).await) }
+        let (pages, place) = (Arc::clone(&pages), Arc::clone(&place));
+        async move {
+            let answer = place.answering(pages.answer(request.method(), request.uri().path())).await;
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

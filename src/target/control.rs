@@ -27,15 +27,23 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::faults::{BadKnob, Fault, Faults};
 use super::hall::Note;
 use super::peer::End;
 use super::wire::Frame;
 use super::world::World;
+use crate::places::{Place, Places};
 
 /// The largest body, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
+/// Connections at a time; for a further one, that which has been quiet longest is closed.
+pub(super) const CONNECTIONS: usize = 32;
+/// How long a request's head may take, an idle connection's next one included.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a request's body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long accepting rests after it failed.
 const REST: Duration = Duration::from_millis(50);
 /// The longest stall.
@@ -84,12 +92,16 @@ pub enum Act {
 /// Serves the control address until the world stops.
 pub(super) async fn serve(world: Arc<World>, listener: TcpListener) {
     let mut clients = JoinSet::new();
+    let places = Places::new(CONNECTIONS);
     loop {
         tokio::select! {
             () = world.stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    clients.spawn(meet(Arc::clone(&world), stream));
+                    // None is kept, so there is a place always.
+                    if let Some(place) = places.admit() {
+                        clients.spawn(meet(Arc::clone(&world), stream, Arc::new(place)));
+                    }
                 }
                 Err(_) => tokio::time::sleep(REST).await,
             },
@@ -99,20 +111,29 @@ pub(super) async fn serve(world: Arc<World>, listener: TcpListener) {
     clients.shutdown().await;
 }
 
-async fn meet(world: Arc<World>, stream: TcpStream) {
+async fn meet(world: Arc<World>, stream: TcpStream, place: Arc<Place>) {
     let service = service_fn(|request| {
-        let world = Arc::clone(&world);
-        async move { Ok::<_, Infallible>(answer(&world, request).await) }
+        let (world, place) = (Arc::clone(&world), Arc::clone(&place));
+        async move { Ok::<_, Infallible>(place.answering(answer(&world, request)).await) }
     });
-    // A client that breaks off is no concern of the target's.
-    let _ = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // A client that breaks off is no concern of the target's.
+        _ = connection => {}
+        () = place.closed() => {}
+    }
 }
 
 async fn answer(world: &World, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let since = request.uri().query().and_then(|query| query.strip_prefix("since=")).and_then(|n| n.parse().ok());
-    let Ok(body) = Limited::new(request.into_body(), BODY_LIMIT).collect().await.map(|body| body.to_bytes()) else {
-        return said(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large".to_owned());
+    let body = match timeout(BODY_TIMEOUT, Limited::new(request.into_body(), BODY_LIMIT).collect()).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(_)) => return said(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large".to_owned()),
+        Err(_) => return said(StatusCode::REQUEST_TIMEOUT, "the body did not come".to_owned()),
     };
     let result = match (method, path.as_str()) {
         (Method::GET, "/faults") => json(&*world.desk.faults()),

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use super::site::{self, Body};
 use super::socket::{self, Admission};
 use super::world::World;
+use crate::places::{Place, Places};
 
 /// Bytes of a request's head; hyper's own smallest buffer.
 const HEAD_LIMIT: usize = 16 * 1024;
@@ -34,6 +35,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// Serves until the world stops, and until every client's task is over.
 pub(super) async fn serve(world: Arc<World>, listener: TcpListener) {
     let mut clients = JoinSet::new();
+    let places = Places::new(world.options.connections);
     loop {
         tokio::select! {
             () = world.stop.cancelled() => break,
@@ -41,7 +43,10 @@ pub(super) async fn serve(world: Arc<World>, listener: TcpListener) {
                 Ok((stream, client)) => {
                     world.pass().await;
                     world.tally.http.connections.one();
-                    clients.spawn(meet(Arc::clone(&world), stream, client));
+                    // Where every place is a websocket's, it is closed at once.
+                    if let Some(place) = places.admit() {
+                        clients.spawn(meet(Arc::clone(&world), stream, client, Arc::new(place)));
+                    }
                 }
                 Err(_) => {
                     world.tally.http.accept_failures.one();
@@ -57,15 +62,17 @@ pub(super) async fn serve(world: Arc<World>, listener: TcpListener) {
 }
 
 /// One client's connection: HTTP, then a websocket perhaps.
-async fn meet(world: Arc<World>, stream: TcpStream, client: SocketAddr) {
+async fn meet(world: Arc<World>, stream: TcpStream, client: SocketAddr, place: Arc<Place>) {
     // Frames are small and each matters now.
     let _ = stream.set_nodelay(true);
     // The box is gone before the socket's long life begins: HTTP's state is large.
     let admitted = tokio::select! {
         () = world.stop.cancelled() => return,
-        admitted = Box::pin(serve_http(&world, stream, client)) => admitted,
+        () = place.closed() => return,
+        admitted = Box::pin(serve_http(&world, stream, client, &place)) => admitted,
     };
     if let Some((admission, stream, early)) = admitted {
+        place.keep();
         socket::live(&world, admission, stream, &early).await;
     }
 }
@@ -75,12 +82,13 @@ async fn serve_http(
     world: &Arc<World>,
     stream: TcpStream,
     client: SocketAddr,
+    place: &Arc<Place>,
 ) -> Option<(Admission, TcpStream, bytes::Bytes)> {
     let admission = Arc::new(Mutex::new(None));
     let service = service_fn(|request: Request<Incoming>| {
-        let (world, admission) = (Arc::clone(world), Arc::clone(&admission));
+        let (world, admission, place) = (Arc::clone(world), Arc::clone(&admission), Arc::clone(place));
         async move {
-            let answer = site::answer(&world, request, client).await;
+            let answer = place.answering(site::answer(&world, request, client)).await;
             *admission.lock() = answer.admission;
             Ok::<Response<Body>, Infallible>(answer.response)
         }

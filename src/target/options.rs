@@ -20,6 +20,9 @@ pub struct Options {
     pub presence: PresenceMode,
     /// Bytes that may wait for one socket; a reader that falls further behind is cut off.
     pub queue: usize,
+    /// Connections that clients may hold at once. For a further one, the connection without a
+    /// websocket that has been quiet longest is closed; the control address has its own.
+    pub connections: usize,
     /// The application's own times.
     pub timing: Timing,
     /// What goes wrong on purpose, from the start on.
@@ -39,6 +42,7 @@ impl Default for Options {
             prefix: String::new(),
             presence: PresenceMode::Full,
             queue: 64 * 1024 * 1024,
+            connections: 1_000_000,
             timing: Timing::default(),
             faults: Faults::default(),
             control: None,

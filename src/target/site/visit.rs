@@ -4,11 +4,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{COOKIE, HOST, HeaderName, REFERER};
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use tokio::time::timeout;
 
 use super::page::Reply;
 use crate::target::accounts::User;
@@ -17,6 +19,8 @@ use crate::target::world::World;
 
 /// The largest body of a form, in bytes.
 const FORM_LIMIT: usize = 64 * 1024;
+/// How long the body of a form may take.
+const FORM_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A request as the pages see it.
 pub(super) struct Visit {
@@ -41,7 +45,7 @@ impl Visit {
         }
         let path = parts.uri.path().strip_prefix(world.options.prefix.as_str()).unwrap_or("/no/such/prefix").to_owned();
         let fields = if parts.method == Method::POST {
-            let body = Limited::new(body, FORM_LIMIT).collect().await.ok()?.to_bytes();
+            let body = timeout(FORM_TIMEOUT, Limited::new(body, FORM_LIMIT).collect()).await.ok()?.ok()?.to_bytes();
             url::form_urlencoded::parse(&body).into_owned().collect()
         } else {
             HashMap::new()
