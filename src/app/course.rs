@@ -35,8 +35,9 @@ impl Mark {
 }
 
 impl Course {
-    pub(super) fn begin<D>(world: &World<D>) -> Self {
-        Self { started: world.clock.now(), ramped: None, stopped: None, at_stop: None }
+    /// A run that begins `wait` from now.
+    pub(super) fn begin<D>(world: &World<D>, wait: Duration) -> Self {
+        Self { started: world.clock.now().plus(wait), ramped: None, stopped: None, at_stop: None }
     }
 
     pub(super) fn started(&self) -> Stamp {

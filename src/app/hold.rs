@@ -12,6 +12,7 @@ use super::rig::{Rig, refusal};
 use super::run::Console;
 use super::view::View;
 use super::{assemble, say};
+use crate::chat::{FailureKind, Stage};
 use crate::config::plan::{Plan, Run, Volume};
 use crate::config::value::TargetUrl;
 use crate::drivers::Driver as _;
@@ -120,14 +121,22 @@ impl Hold {
     /// whether others go on or not.
     pub(super) async fn run(&mut self, console: &Console) -> Result<(), StartError> {
         let Some(cache) = self.cache.take() else { return Ok(()) };
-        if let Err(failure) = self.rig.world.driver.preflight().await {
-            if is_hopeless(failure.kind) {
+        self.rig.begin();
+        match self.rig.within(self.rig.world.driver.preflight()).await {
+            Some(Ok(())) => {}
+            Some(Err(failure)) if is_hopeless(failure.kind) => {
                 tracing::error!(plenary = &*self.slug, %failure, "the target refused");
                 self.end = Some(End::Refused(refusal(&failure)));
                 self.conclude().await;
                 return Ok(());
             }
-            tracing::warn!(%failure, "the target is not well; starting all the same");
+            Some(Err(failure)) => tracing::warn!(%failure, "the target is not well; starting all the same"),
+            None => {
+                // The event page was asked for, like any other.
+                self.rig.world.metrics.operation(Stage::Event);
+                self.rig.world.metrics.error(Stage::Event, FailureKind::Stopping);
+                tracing::warn!("the target had not answered when the run was over");
+            }
         }
         self.end = Some(self.rig.run(cache, console, self.view.clone()).await?);
         if let Some(exposition) = &self.exposition {

@@ -57,7 +57,7 @@ impl<D: Driver> Rig<D> {
     pub(super) fn new(world: World<D>, plan: Plan, lanes: Lanes) -> Self {
         let world = Arc::new(world);
         Self {
-            course: Arc::new(Mutex::new(Course::begin(&world))),
+            course: Arc::new(Mutex::new(Course::begin(&world, Duration::ZERO))),
             fleet: Fleet::new(Arc::clone(&world)).on(lanes.clone()),
             lanes,
             world,
@@ -78,6 +78,30 @@ impl<D: Driver> Rig<D> {
         }
     }
 
+    /// The run begins now, or at its set start: its duration counts from there, whatever the server does.
+    pub(super) fn begin(&self) {
+        let wait = self.plan.timing.start_at.and_then(|at| at.duration_since(SystemTime::now()).ok());
+        *self.course.lock() = Course::begin(&self.world, wait.unwrap_or_default());
+    }
+
+    /// What comes of `work`; `None` where the stop or the end of the duration comes first.
+    pub(super) async fn within<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let started = self.course.lock().started();
+        let end = self.plan.timing.duration.map(|d| self.world.clock.instant(started.plus(d)));
+        let over = async {
+            match end {
+                Some(end) => tokio::time::sleep_until(end).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.world.stopping.cancelled() => None,
+            () = over => None,
+            done = work => Some(done),
+        }
+    }
+
     /// Runs to the end: how it ended.
     pub(super) async fn run(&self, cache: Cache, console: &Console, view: View<D>) -> Result<End, StartError> {
         let keepers = self.keepers(console, view)?;
@@ -86,11 +110,16 @@ impl<D: Driver> Rig<D> {
             guard::caught(&world.metrics, "sessions", cache.keep(Arc::clone(&world), over)).await
         });
         self.wait_for_start().await;
-        *self.course.lock() = Course::begin(&self.world);
-        let refused = self.fleet.first().await.err();
-        if refused.is_none() {
-            self.load().await;
-        }
+        let first = self.within(self.fleet.first()).await;
+        let refused = match first {
+            Some(Ok(())) => {
+                self.load().await;
+                None
+            }
+            Some(Err(failure)) => Some(failure),
+            // The run was over before its first user was in.
+            None => None,
+        };
         self.wind_up(refused.is_some()).await;
         self.over.cancel();
         for keeper in keepers {
@@ -153,12 +182,15 @@ impl<D: Driver> Rig<D> {
     }
 
     async fn wait_for_start(&self) {
-        let Some(at) = self.plan.timing.start_at else { return };
-        let wait = at.duration_since(SystemTime::now()).unwrap_or_default();
+        let (clock, started) = (self.world.clock, self.course.lock().started());
+        let wait = started.since(clock.now());
+        if wait.is_zero() {
+            return;
+        }
         tracing::info!(seconds = wait.as_secs(), "waiting for the start");
         tokio::select! {
             () = self.world.stopping.cancelled() => {}
-            () = tokio::time::sleep(wait) => {}
+            () = tokio::time::sleep_until(clock.instant(started)) => {}
         }
     }
 
@@ -177,16 +209,12 @@ impl<D: Driver> Rig<D> {
             let alarm = Alarm::exact().unwrap_or_default();
             Pacer::new(sent_by.clock, spacing, seed, dispatcher).waking_by(alarm).run(sent_by.stopping.clone())
         });
-        let end = self.plan.timing.duration.map(|d| world.clock.instant(self.course.lock().started().plus(d)));
         let holding = async {
             self.fleet.others(self.plan.timing.ramp.per_second()).await;
             self.course.lock().ramped(world);
             world.stopping.cancelled().await;
         };
-        match end {
-            Some(end) => tokio::time::timeout_at(end, holding).await.unwrap_or_default(),
-            None => holding.await,
-        }
+        self.within(holding).await;
         self.stop();
         // The pacer ends at the token.
         let _ = pacer.await;
@@ -198,12 +226,18 @@ impl<D: Driver> Rig<D> {
         self.world.stopping.cancel();
     }
 
+    /// Whether a delivery has no verdict yet, of whichever generator's message.
+    fn is_outstanding(&self) -> bool {
+        let ledger = self.world.ledger.lock();
+        ledger.outstanding() > 0 || ledger.remote_outstanding() > 0
+    }
+
     async fn wind_up(&self, at_once: bool) {
         let world = &self.world;
         self.stop();
         if !at_once {
             let settled = async {
-                while world.ledger.lock().outstanding() > 0 {
+                while self.is_outstanding() {
                     tokio::time::sleep(LOOK).await;
                 }
             };

@@ -78,7 +78,7 @@ layered! {
         /// The I-th (from 0) of N parts of the user range and of the rates [default: 0/1]
         ///
         /// For a fleet: all generators get the same flags and --run-id, and each its own
-        /// shard. More than one shard needs a set password.
+        /// shard. More than one shard needs a set password and a --run-id.
         #[arg(long, value_name = "I/N")]
         pub shard: Shard,
         /// N of --shard, with I from the variable JOB_COMPLETION_INDEX
@@ -128,7 +128,7 @@ layered! {
     /// When, and how fast at the start.
     #[command(next_help_heading = "Time (a DURATION is 90s, 8h or 1h30m)")]
     pub struct TimeSettings {
-        /// How long to hold the load, the ramp included [default: until stopped; demo: 60s]
+        /// How long to run from the start, the ramp included [default: until stopped; demo: 60s]
         #[arg(long, value_name = "DURATION")]
         pub duration: Span,
         /// Begin at this moment, so that a fleet begins together [default: at once]
@@ -140,7 +140,7 @@ layered! {
         /// Sockets opened at most, reconnects included [default: 20/s]
         #[arg(long, value_name = "RATE")]
         pub connect_rate: Rate,
-        /// How long a stop waits for outstanding deliveries [default: 15s]
+        /// How long a stop waits for outstanding deliveries, at most [default: the horizon and 2s]
         #[arg(long, value_name = "DURATION")]
         pub grace: Wait,
     }
@@ -225,7 +225,7 @@ layered! {
         /// Where /metrics, /live and /ready are served; port 0 picks one [default: 127.0.0.1:9464]
         #[arg(long, value_name = "IP:PORT")]
         pub metrics_listen: Listen,
-        /// Ties the generators of a fleet into one run [default: made]
+        /// Ties the generators of a fleet into one run; more than one shard needs it [default: made]
         #[arg(long, value_name = "ID")]
         pub run_id: RunId,
         /// Write the summary as JSON, renewed every minute

@@ -55,14 +55,16 @@ pub(crate) fn error((stage, kind): (Stage, FailureKind)) -> bool {
         Malformed, NoCsrf, NoPresence, NoState, OverCapacity, Protocol, ServerMessage, SignedOut, SignupRefused,
         TypeNotUnderstood, WriteTimeout, WrongPassword,
     };
-    let page = || on_the_way(kind) || by_status(kind) || by_page(kind);
+    // A step under way when the run stops.
+    let cut_short = kind == FailureKind::Stopping;
+    let page = || on_the_way(kind) || by_status(kind) || by_page(kind) || cut_short;
     match stage {
         Stage::Signup => page() || matches!(kind, NoCsrf | SignupRefused),
         Stage::Login => page() || matches!(kind, NoCsrf | WrongPassword | Locked),
         Stage::Event => {
             page() || matches!(kind, NoState | BadState | SignedOut | OverCapacity | EventClosed | EventCancelled)
         }
-        Stage::Connect => on_the_way(kind) || by_status(kind) || matches!(kind, BadHandshake | NoPresence),
+        Stage::Connect => on_the_way(kind) || by_status(kind) || cut_short || matches!(kind, BadHandshake | NoPresence),
         Stage::Send => {
             matches!(kind, FailureKind::NotConnected | FailureKind::Backpressure | FailureKind::Stopping | WriteTimeout)
         }

@@ -5,6 +5,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -45,11 +46,15 @@ async fn join_and_stay<D: Driver>(
     id: BreakoutId,
     over: &CancellationToken,
 ) -> Result<(), Failure> {
+    let tried = AtomicBool::new(false);
     let opened = tokio::select! {
         biased;
         () = over.cancelled() => return Ok(()),
-        () = world.stopping.cancelled() => return Ok(()),
-        opened = open(world, me, id) => opened?,
+        () = world.stopping.cancelled() => {
+            // Counted as tried, and held against nobody.
+            return if tried.load(Ordering::Relaxed) { Err(Failure::new(FailureKind::Stopping)) } else { Ok(()) };
+        }
+        opened = open(world, me, id, &tried) => opened?,
     };
     let Some((connection, began)) = opened else { return Ok(()) };
     // The socket is open: from here on its end is counted, whatever ends it.
@@ -61,11 +66,13 @@ async fn open<D: Driver>(
     world: &World<D>,
     me: UserIndex,
     id: BreakoutId,
+    tried: &AtomicBool,
 ) -> Result<Option<(D::Connection, Stamp)>, Failure> {
     world.limits.connect.ready().await;
     let Some(mut session) = world.sessions.get(me) else { return Ok(None) };
     let began = world.clock.now();
     world.metrics.connect_attempt(Socket::Breakout);
+    tried.store(true, Ordering::Relaxed);
     Ok(Some((world.driver.connect_breakout(&mut session, id).await?, began)))
 }
 

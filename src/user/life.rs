@@ -29,7 +29,14 @@ pub async fn live<D: Driver>(world: Arc<World<D>>, me: UserIndex, first: Option<
     let mut debut = Some(Debut { tell: first });
     loop {
         let rng = world.rng(me);
-        let life = Life { world: Arc::clone(&world), me, backoff: Backoff::default(), rng, debut: &mut debut };
+        let life = Life {
+            world: Arc::clone(&world),
+            me,
+            backoff: Backoff::default(),
+            rng,
+            under_way: None,
+            debut: &mut debut,
+        };
         if AssertUnwindSafe(life.run()).catch_unwind().await.is_ok() {
             return;
         }
@@ -73,6 +80,8 @@ pub(super) struct Life<'a, D> {
     pub(super) me: UserIndex,
     pub(super) rng: SmallRng,
     backoff: Backoff,
+    /// The step of the way in that the server has not answered yet.
+    pub(super) under_way: Option<Stage>,
     /// Kept by whoever lives this life, so that a panic does not leave the ramp waiting for it.
     debut: &'a mut Option<Debut>,
 }
@@ -139,11 +148,25 @@ impl<D: Driver> Life<'_, D> {
         };
         match came_in {
             None => {
+                self.cut_short();
                 self.world.ledger.lock().ended(self.me, Excuse::Left, self.world.clock.now());
                 Visit::Stopped
             }
             Some(Err(failure)) => Visit::Failed(failure),
             Some(Ok(stay)) => self.hold(stay).await,
+        }
+    }
+
+    /// The stop came while a step was under way: it is counted, and held against nobody.
+    fn cut_short(&mut self) {
+        let metrics = &self.world.metrics;
+        match self.under_way.take() {
+            Some(Stage::Connect) => metrics.connect_failure(Socket::Plenary, FailureKind::Stopping),
+            Some(stage) => {
+                metrics.operation(stage);
+                metrics.error(stage, FailureKind::Stopping);
+            }
+            None => {}
         }
     }
 
@@ -176,7 +199,10 @@ impl<D: Driver> Life<'_, D> {
             ledger.opening(self.me);
         }
         world.metrics.connect_attempt(Socket::Plenary);
-        match world.driver.connect(&session).instrument(span.clone()).await {
+        self.under_way = Some(Stage::Connect);
+        let connected = world.driver.connect(&session).instrument(span.clone()).await;
+        self.under_way = None;
+        match connected {
             Ok(connection) => {
                 let rng = SmallRng::from_rng(&mut self.rng);
                 Ok(Stay::new(connection, Arc::clone(world), self.me, room.user_id, began, span, rng))

@@ -1,5 +1,7 @@
 //! How a user gets a session, and into the room: which step follows which answer.
 
+use std::sync::Arc;
+
 use tracing::{Instrument as _, Span};
 
 use super::life::Life;
@@ -35,9 +37,11 @@ impl<D: Driver> Life<'_, D> {
         }
     }
 
-    async fn open(&self, session: &mut Session) -> Result<(Room, Span), Failure> {
+    async fn open(&mut self, session: &mut Session) -> Result<(Room, Span), Failure> {
         let span = spans::connect(self.username());
+        self.under_way = Some(Stage::Event);
         let opened = self.world.driver.open(session).instrument(span.clone()).await;
+        self.under_way = None;
         match &opened {
             Ok(room) => {
                 self.world.metrics.operation(Stage::Event);
@@ -65,11 +69,13 @@ impl<D: Driver> Life<'_, D> {
         outcome
     }
 
-    async fn identify(&self) -> Result<Session, Failure> {
+    async fn identify(&mut self) -> Result<Session, Failure> {
         let account = self.world.crowd.account(self.me);
-        let driver = &self.world.driver;
+        let world = Arc::clone(&self.world);
+        let driver = &world.driver;
         let mut session = Session::default();
         if self.world.sessions.is_known(self.me) {
+            self.under_way = Some(Stage::Login);
             match driver.log_in(&account, &mut session).await {
                 // A server that has forgotten its accounts says the same as to a wrong password. Asked
                 // often enough it locks the name, so from now on signing up comes first.
@@ -80,10 +86,12 @@ impl<D: Driver> Life<'_, D> {
                 outcome => return self.signed_in(Stage::Login, outcome, session),
             }
         }
+        self.under_way = Some(Stage::Signup);
         match driver.sign_up(&account, &mut session).await {
             Err(failure) if failure.kind == FailureKind::NameTaken => {
                 self.count(Stage::Signup, Ok(()));
                 session = Session::default();
+                self.under_way = Some(Stage::Login);
                 let outcome = driver.log_in(&account, &mut session).await;
                 self.signed_in(Stage::Login, outcome, session)
             }
@@ -91,7 +99,8 @@ impl<D: Driver> Life<'_, D> {
         }
     }
 
-    fn signed_in(&self, stage: Stage, outcome: Result<(), Failure>, session: Session) -> Result<Session, Failure> {
+    fn signed_in(&mut self, stage: Stage, outcome: Result<(), Failure>, session: Session) -> Result<Session, Failure> {
+        self.under_way = None;
         self.count(stage, outcome.as_ref().map(|_| ()));
         outcome?;
         self.world.sessions.put(self.me, session.clone());

@@ -20,7 +20,7 @@ use super::life::Visit;
 use super::open::Open;
 use super::spans;
 use super::world::World;
-use crate::chat::{Action, EndReason, Failure, Initiator, SenderId, Socket, UserIndex, UserState};
+use crate::chat::{Action, EndReason, Failure, FailureKind, Initiator, SenderId, Socket, UserIndex, UserState};
 use crate::clock::Stamp;
 use crate::drivers::{Connection, Driver, Ended, Outgoing, Progress};
 use crate::fleet::desk::Desk;
@@ -146,6 +146,9 @@ impl<D: Driver> Stay<D> {
         self.world.withdraw(self.me, if left { UserState::Away } else { UserState::BackingOff });
         if joined {
             self.world.metrics.disconnect(Socket::Plenary, ended.initiator, ended.reason);
+        }
+        if stopped && !joined {
+            self.world.metrics.connect_failure(Socket::Plenary, FailureKind::Stopping);
         }
         match (joined, left, stopped) {
             (_, _, true) => Visit::Stopped,

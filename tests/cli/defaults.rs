@@ -51,7 +51,7 @@ fn a_plain_run() {
     }
     assert_eq!(plan.terms.deadline, Duration::from_secs(10));
     assert_eq!(plan.terms.horizon, Duration::from_secs(60));
-    assert_eq!(plan.terms.grace, Duration::from_secs(15));
+    assert_eq!(plan.terms.grace, Duration::from_secs(62), "the horizon and 2 s");
     let limits = &plan.thresholds;
     assert_eq!((limits.max_lost, limits.max_error_rate), (Some(Amount::Count(0)), Some(0.01)));
     assert_eq!((limits.max_late, limits.max_anomalies, limits.max_cut), (Some(0.01), Some(0.001), Some(0.05)));

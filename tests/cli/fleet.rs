@@ -26,7 +26,8 @@ fn chat(plan: &Plan) -> Rate {
 #[test]
 fn parts_of_users_and_rates_sum_to_the_whole() {
     for of in [1, 2, 3, 7, 100] {
-        let plans: Vec<_> = (0..of).map(|index| resolve(&["--shard", &format!("{index}/{of}")], &[]).0).collect();
+        let plans: Vec<_> =
+            (0..of).map(|index| resolve(&["--shard", &format!("{index}/{of}"), "--run-id", "r"], &[]).0).collect();
         let whole = Rate::FIVE_A_SECOND.billionths();
         assert_eq!(plans.iter().map(|plan| chat(plan).billionths()).sum::<u64>(), whole);
         for rate in [|p: &Plan| p.timing.ramp, |p: &Plan| p.timing.connect_rate, |p: &Plan| p.crowd.sign_in_rate] {
@@ -46,13 +47,14 @@ fn parts_of_users_and_rates_sum_to_the_whole() {
 /// `5/s` in three is written in decimals whose sum is 5 to the last digit.
 #[test]
 fn the_parts_are_finite_decimals() {
-    let parts: Vec<_> = (0..3).map(|i| chat(&resolve(&["--shard", &format!("{i}/3")], &[]).0).to_string()).collect();
+    let plan = |i: u32| resolve(&["--shard", &format!("{i}/3"), "--run-id", "r"], &[]).0;
+    let parts: Vec<_> = (0..3).map(|i| chat(&plan(i)).to_string()).collect();
     assert_eq!(parts, ["1.666666666/s", "1.666666667/s", "1.666666667/s"]);
 }
 
 #[test]
 fn what_each_user_does_is_not_split() {
-    let (plan, _) = resolve(&["--shard", "0/4"], &[]);
+    let (plan, _) = resolve(&["--shard", "0/4", "--run-id", "r"], &[]);
     assert_eq!(plan.traffic.leave, Volume::PerUser(0.005));
     assert_eq!(plan.thresholds.max_lost, Some(Amount::Count(0)));
 }
@@ -70,9 +72,19 @@ fn a_shard_comes_from_a_variable_and_from_the_index_of_a_job() {
 }
 
 #[test]
-fn a_shard_without_a_run_id_is_warned_of() {
-    assert!(resolve(&["--shard", "0/2"], &[]).1.iter().any(|warning| warning.contains("--run-id")));
-    assert!(resolve(&["--shard", "0/2", "--run-id", "night"], &[]).1.is_empty());
+fn more_than_one_shard_needs_a_run_id() {
+    let code = |args: &[&str], variables: &[(&str, &str)]| {
+        let environment =
+            Environment::of([("HOME", "/h"), ("SOAKRIG_PASSWORD", "secret")].iter().chain(variables).copied());
+        let args = [&["soakrig", "run", "http://h", "test"], args].concat();
+        parse(args).unwrap().command().unwrap().resolve(&environment).map_err(|e| (e.code().number(), e.to_string()))
+    };
+    let (number, text) = code(&["--shard", "0/2"], &[]).unwrap_err();
+    assert!(number == 2 && text.contains("--shard") && text.contains("--run-id"), "{number}: {text}");
+    let (number, text) = code(&[], &[("SOAKRIG_SHARD", "0/2")]).unwrap_err();
+    assert!(number == 104 && text.contains("SOAKRIG_SHARD"), "{number}: {text}");
+    assert!(code(&["--shard", "0/2"], &[("SOAKRIG_RUN_ID", "night")]).is_ok());
+    assert!(code(&["--shard", "0/1"], &[]).is_ok());
 }
 
 /// Otherwise `merge` would take the shards for parts of different runs.

@@ -102,7 +102,7 @@ def test_a_stop_has_longer_than_the_grace(overlay):
     (settings,) = [one for one in of_kind(objects, "ConfigMap") if "SOAKRIG_GRACE" in one["data"]]
     grace = int(settings["data"]["SOAKRIG_GRACE"].removesuffix("s"))
     for workload in of_kind(objects, "Job", "StatefulSet"):
-        assert workload["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= grace + 30
+        assert workload["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == grace + 45
 
 
 def test_rules_and_dashboards_are_the_stack_s_own_files():

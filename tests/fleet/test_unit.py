@@ -25,7 +25,7 @@ def unit(tmp_path_factory, binary):
 def variables_of_the_group():
     """Settings that the group's variables give in a real play, and a play elsewhere does not see."""
     return {"fleet_provider": "ec2", "ec2_count": 3, "loadtest_user_min": 0, "loadtest_user_max": 9,
-            "loadtest_chattiness": 5, "loadtest_grace": 15, "soakrig_binary": "unused",
+            "loadtest_chattiness": 5, "loadtest_grace": 62, "soakrig_binary": "unused",
             "fleet_metrics_port": 9464, "generator_shard_index": 1, "generator_shard_count": 3}
 
 
@@ -48,7 +48,7 @@ def test_words_are_quoted_and_the_password_is_a_credential(unit):
     assert "LoadCredential=password:/etc/soakrig/password" in text and "--password-file=%d/password" in text
     assert "not-in-here" not in text
     stop = int(re.search(r"^TimeoutStopSec=(\d+)$", text, re.M).group(1))
-    assert stop > int(re.search(r'"--grace=(\d+)s"', text).group(1))
+    assert stop == int(re.search(r'"--grace=(\d+)s"', text).group(1)) + 45
 
 
 @pytest.mark.parametrize(("written", "seconds"), [

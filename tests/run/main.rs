@@ -28,3 +28,4 @@ mod survival;
 mod three_days;
 mod timekeeping;
 mod traces;
+mod verdict;

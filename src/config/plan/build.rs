@@ -197,7 +197,9 @@ impl<'a> Draft<'a> {
                 )
                 .remedy("a delivery is late after the deadline and lost after the horizon"));
         }
-        Ok(Terms { deadline, horizon, grace: settings.time.grace.map_or(15 * SECOND, |wait| wait.get()) })
+        // Every delivery then gets a verdict; a server that delivers is not waited for.
+        let grace = settings.time.grace.map_or(horizon + 2 * SECOND, |wait| wait.get());
+        Ok(Terms { deadline, horizon, grace })
     }
 
     fn thresholds(&self) -> Thresholds {
@@ -242,9 +244,11 @@ impl<'a> Draft<'a> {
         self.can_hold("summary", typed.summary.as_deref())?;
         self.can_hold("anomaly_log", typed.anomaly_log.as_deref())?;
         if shard.is_partial() && typed.run_id.is_none() {
-            let text =
-                format!("shard {shard} has no --run-id: summaries and markers of the fleet will not belong together");
-            self.layers.warnings.push(text);
+            let why = "a fleet needs a --run-id: it ties the chats and the summaries of its generators together";
+            return Err(self
+                .layers
+                .conflict(&[self.shard_key()], why)
+                .remedy("give all of them the same --run-id, or the variable SOAKRIG_RUN_ID"));
         }
         Ok(Report {
             metrics_listen: typed.metrics_listen.map_or(METRICS_LISTEN, |listen| listen.0),

@@ -52,7 +52,7 @@ impl Draft<'_> {
     }
 
     /// The option that says which shard this is.
-    fn shard_key(&self) -> &'static str {
+    pub(super) fn shard_key(&self) -> &'static str {
         if self.layers.origin("shards").is_some() { "shards" } else { "shard" }
     }
 
