@@ -125,7 +125,7 @@ fn with_file(target: &Target, text: &[u8], mode: u32, args: &[&str], taken: bool
     let place = place();
     std::fs::write(&place.cache, text).unwrap();
     std::fs::set_permissions(&place.cache, std::fs::Permissions::from_mode(mode)).unwrap();
-    let few = ["--user-range-max", "3", "--chat-rate", "5/s"];
+    let few = ["--user-range-max", "3", "--disable-chat"];
     let rig = Rig::run(&target.url, "test", &place.cache, &[&few[..], args].concat());
     (if taken { until_ready(rig) } else { rig.end_early() }, place)
 }
@@ -263,7 +263,7 @@ fn a_disk_that_fills_up_under_a_run_costs_no_session() {
 fn a_full_anomaly_log_does_not_end_the_run() {
     let target = Target::start(&["--fault-duplicate", "20%"]);
     let place = place();
-    let few = ["--user-range-max", "5", "--chat-rate", "10/s", "--anomaly-log", "/dev/full"];
+    let few = ["--user-range-max", "5", "--chat-rate", "10/s", "--anomaly-log", "/dev/full", "--max-anomalies", "off"];
     let mut rig = Rig::run(&target.url, "test", &place.cache, &few);
     rig.wait_until_ready();
     let said = rig.process.wait_for_line("anomaly log not written");

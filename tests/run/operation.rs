@@ -135,8 +135,9 @@ fn a_target_that_refuses_is_told_apart() {
     refused(&target.url, "cancelled", &[], "event cancelled");
     refused("http://127.0.0.1:1", "test", &[], "connection refused");
     refused(&target.url, "test", &["--password", "password"], "This password is too common.");
-    let first = Rig::run(&target.url, "test", &cache.path().join("first.json"), &["--duration", "2s"]).end(PATIENCE);
-    assert_eq!(first.0.code, Some(0));
+    let brief = ["--duration", "5s", "--disable-chat"];
+    let first = Rig::run(&target.url, "test", &cache.path().join("first.json"), &brief).end(PATIENCE);
+    assert_eq!(first.0.code, Some(0), "{}", first.0.stdout);
     refused(&target.url, "test", &["--password", "another-one-here"], "wrong password");
     assert_eq!(number(&target.counts(), "/accounts/logins_refused"), 1, "a wrong password is never tried again");
 }
