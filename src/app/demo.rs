@@ -1,6 +1,6 @@
 //! `soakrig demo`: the embedded target and a run against it, in one process.
 
-use super::run::{Console, code_of, hold};
+use super::run::{Console, hold};
 use super::tell;
 use crate::config::plan::{Demo, Run};
 use crate::config::value::{TargetUrl, ValueError};
@@ -26,13 +26,13 @@ pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
     let run = Run { target: url, plenary: SLUG.parse().map_err(wrong)?, plan: demo.plan };
     let held = hold(vec![run], &console).await;
     console.close().await;
-    let summaries = held?;
+    let held = held?;
     let counts = target.stop().await;
     let mut code = ExitCode::Ok;
-    for summary in &summaries {
-        tell(&words::render(summary));
-        tell(&compared(summary, &counts));
-        code = code_of(summary);
+    for held in &held {
+        tell(&words::render(&held.summary));
+        tell(&compared(&held.summary, &counts));
+        code = held.code();
     }
     Ok(code)
 }

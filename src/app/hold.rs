@@ -9,7 +9,7 @@ use super::assemble::Process;
 use super::books::Books;
 use super::keepers::Cache;
 use super::rig::{Rig, refusal};
-use super::run::Console;
+use super::run::{Console, code_of};
 use super::view::View;
 use super::{assemble, say};
 use crate::chat::{FailureKind, Stage};
@@ -17,11 +17,13 @@ use crate::config::plan::{Plan, Run, Volume};
 use crate::config::value::TargetUrl;
 use crate::drivers::Driver as _;
 use crate::drivers::plenary::Plenary;
-use crate::error::StartError;
+use crate::error::{ExitCode, StartError};
 use crate::exposition::{self, Exposition};
 use crate::fleet::lanes::Lanes;
 use crate::fleet::ramp::is_hopeless;
 use crate::metrics::Metrics;
+use crate::report::figures::plain;
+use crate::report::file::Earlier;
 use crate::report::forecast::{Forecast, Load};
 use crate::report::machine::Machine;
 use crate::report::summary::Summary;
@@ -41,7 +43,27 @@ pub(super) struct Hold {
     /// How it ended, once it has.
     end: Option<End>,
     /// What came of it, once that is written.
-    summary: Option<Summary>,
+    held: Option<Held>,
+}
+
+/// What came of a load.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// The summary.
+    pub(super) summary: Summary,
+    /// Whether it was to be written to a file and could not be.
+    pub(super) unwritten: bool,
+}
+
+impl Held {
+    /// How the process ends: as the verdict says, unless a run that did what it should has no
+    /// summary to show for it.
+    pub(super) fn code(&self) -> ExitCode {
+        match code_of(&self.summary) {
+            ExitCode::Ok if self.unwritten => ExitCode::Environment,
+            code => code,
+        }
+    }
 }
 
 impl Hold {
@@ -84,8 +106,29 @@ impl Hold {
             exposition: Some(exposition),
             over,
             end: None,
-            summary: None,
+            held: None,
         })
+    }
+
+    /// Takes the summary's place, and says what was there.
+    pub(super) async fn take_over(&mut self) -> Result<(), StartError> {
+        let Some(path) = self.rig.plan.report.summary.clone() else { return Ok(()) };
+        let shown = path.display().to_string();
+        let earlier = self.view.take_over(path).await.map_err(|e| {
+            StartError::environment("--summary", plain(&e.to_string())).remedy("give a path that can be written")
+        })?;
+        match earlier {
+            Earlier::Nothing => {}
+            Earlier::Life { kept, .. } => say(&format!(
+                "soakrig: warning: --summary: {shown} is of an earlier start of this generator in the same run; it \
+                 is kept as {}, for soakrig merge",
+                kept.display()
+            )),
+            Earlier::Other { kept, what } => {
+                say(&format!("soakrig: warning: --summary: {shown} was {what}; it is kept as {}", kept.display()))
+            }
+        }
+        Ok(())
     }
 
     /// Says what the run will cost, and what of it is more than the machine has; the machine is
@@ -146,24 +189,23 @@ impl Hold {
         Ok(())
     }
 
-    /// The summary, also where a second signal did not let the run come to it.
-    pub(super) async fn close(mut self) -> Summary {
-        if self.summary.is_none() {
+    /// What came of it, also where a second signal did not let the run come to it.
+    pub(super) async fn close(mut self) -> Held {
+        if self.held.is_none() {
             self.conclude().await;
         }
-        self.summary.unwrap_or_else(|| self.view.summary(End::Aborted))
+        self.held.unwrap_or_else(|| Held { summary: self.view.summary(End::Aborted), unwritten: false })
     }
 
     /// Makes the summary and writes it where that is wanted; whoever looks at the metrics is
     /// shown out.
     async fn conclude(&mut self) {
         let summary = self.view.summary(self.end.clone().unwrap_or(End::Aborted));
-        if let Some(path) = self.rig.plan.report.summary.clone()
-            && let Err(error) = self.view.write(path, summary.clone()).await
-        {
-            say(&format!("soakrig: --summary: {error}"));
+        let written = self.view.write(summary.clone()).await;
+        if let Err(error) = &written {
+            say(&format!("soakrig: --summary: {}", plain(error)));
         }
-        self.summary = Some(summary);
+        self.held = Some(Held { summary, unwritten: written.is_err() });
         self.over.cancel();
         if let Some(exposition) = self.exposition.take() {
             exposition.stopped().await;

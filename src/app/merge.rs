@@ -6,7 +6,8 @@ use super::run::code_of;
 use super::{say, tell};
 use crate::config::plan::Merge;
 use crate::error::{ExitCode, StartError};
-use crate::report::file::{self, SummaryFile};
+use crate::report::figures::plain;
+use crate::report::file::{self, Earlier, SummaryFile};
 use crate::report::merge::{self, MergeError, Source};
 use crate::report::words;
 
@@ -16,14 +17,24 @@ pub(super) fn merge(wanted: &Merge) -> Result<ExitCode, StartError> {
     let sources = wanted.files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     for source in sources.iter().filter(|source| !source.summary.run.complete) {
         let text = "the last checkpoint of a generator that was killed, or still runs";
-        say(&format!("soakrig: warning: {}: {text}", source.name));
+        say(&format!("soakrig: warning: {}: {text}", plain(&source.name)));
     }
     let whole = merge::merge(&sources).map_err(|e| failed("merge", &e).remedy(remedy(&e)))?;
-    if let Some(file) = output {
-        file.write(&whole).map_err(|e| failed("--output", &e))?;
+    let mut code = code_of(&whole);
+    let written = output.map(|file| {
+        if let Earlier::Life { kept, .. } | Earlier::Other { kept, .. } = file.keep_earlier(&whole)? {
+            let (path, kept) = (file.path().display(), kept.display());
+            say(&format!("soakrig: warning: --output: what was in {path} is kept as {kept}"));
+        }
+        file.write(&whole)
+    });
+    if let Some(Err(error)) = written {
+        say(&format!("soakrig: --output: {}", plain(&error.to_string())));
+        // The verdict is told all the same.
+        code = if code == ExitCode::Ok { ExitCode::Environment } else { code };
     }
     tell(&words::render(&whole));
-    Ok(code_of(&whole))
+    Ok(code)
 }
 
 fn read(path: &Path) -> Result<Source, StartError> {
@@ -32,7 +43,7 @@ fn read(path: &Path) -> Result<Source, StartError> {
 }
 
 fn failed(what: &str, error: &impl std::fmt::Display) -> StartError {
-    StartError::environment(what, error.to_string())
+    StartError::environment(what, plain(&error.to_string()))
 }
 
 fn remedy(error: &MergeError) -> &'static str {

@@ -158,9 +158,9 @@ impl<D: Driver> Rig<D> {
         );
         let (shown, screen, o) = (view.clone(), console.screen.clone(), over.clone());
         tasks.push(self.keeper("status", move || shown.clone().show(screen.clone(), o.clone())));
-        if let Some(path) = self.plan.report.summary.clone() {
+        if self.plan.report.summary.is_some() {
             let o = over.clone();
-            tasks.push(self.keeper("checkpoints", move || view.clone().checkpoint(path.clone(), o.clone())));
+            tasks.push(self.keeper("checkpoints", move || view.clone().checkpoint(o.clone())));
         }
         if let Some(path) = &self.plan.report.anomaly_log {
             let log = AnomalyLog::open(path)?;

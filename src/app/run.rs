@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 
 use super::assemble::Process;
-use super::hold::Hold;
+use super::hold::{Held, Hold};
 use super::signals::Signals;
 use super::traces::Tracing;
 use super::{limits, tell};
@@ -25,10 +25,10 @@ pub(super) async fn run(runs: Vec<Run>) -> Result<ExitCode, StartError> {
     let console = Console::traced(&first.plan)?;
     let held = hold(runs, &console).await;
     console.close().await;
-    let summaries = held?;
-    let pages: Vec<String> = summaries.iter().map(words::render).collect();
+    let held = held?;
+    let pages: Vec<String> = held.iter().map(|held| words::render(&held.summary)).collect();
     tell(&pages.join("\n\n"));
-    let codes = summaries.iter().map(code_of);
+    let codes = held.iter().map(Held::code);
     Ok(codes.max_by_key(|code| severity(*code)).unwrap_or(ExitCode::Ok))
 }
 
@@ -87,11 +87,11 @@ impl Console {
     }
 }
 
-/// Holds loads until their ends: a summary of each, in their order.
+/// Holds loads until their ends: what came of each, in their order.
 ///
 /// Nothing is sent before all of them are ready to begin; then each ends by itself, and signals
 /// concern all.
-pub(super) async fn hold(runs: Vec<Run>, console: &Console) -> Result<Vec<Summary>, StartError> {
+pub(super) async fn hold(runs: Vec<Run>, console: &Console) -> Result<Vec<Held>, StartError> {
     // First of all: from here on a signal is a wish, and not the end of the process.
     let signals = Signals::listen()?;
     limits::raise_open_files();
@@ -101,17 +101,20 @@ pub(super) async fn hold(runs: Vec<Run>, console: &Console) -> Result<Vec<Summar
     for run in runs {
         holds.push(Hold::prepare(run, process, running.lanes(), console, several).await?);
     }
+    for hold in &mut holds {
+        hold.take_over().await?;
+    }
     let mut machine = Machine::read();
     for hold in &holds {
         hold.forecast(&mut machine);
         hold.announce();
     }
     until_the_end(&mut holds, signals, console).await?;
-    let mut summaries = Vec::new();
+    let mut held = Vec::new();
     for hold in holds {
-        summaries.push(hold.close().await);
+        held.push(hold.close().await);
     }
-    Ok(summaries)
+    Ok(held)
 }
 
 /// Waits for the ends of all, and tells them what signals ask for.

@@ -17,7 +17,7 @@ use crate::drivers::Driver;
 use crate::fleet::dispatch::full_rate;
 use crate::metrics::ProcessFigures;
 use crate::report::facts::{Figures, RunFacts, summarise};
-use crate::report::file::SummaryFile;
+use crate::report::file::{Earlier, FileError, SummaryFile};
 use crate::report::progress::{Progress, Status};
 use crate::report::pulse::{Moment, Pulse};
 use crate::report::summary::{ShardOf, Summary, Thresholds};
@@ -40,6 +40,10 @@ pub(super) struct View<D: Driver> {
     slug: Arc<str>,
     /// Whether the status has to say which plenary it is of.
     several: bool,
+    /// How often this generator was started before in the same run.
+    earlier_lives: u32,
+    /// Where the summary goes, once its place was taken.
+    file: Option<SummaryFile>,
 }
 
 impl<D: Driver> Clone for View<D> {
@@ -51,6 +55,8 @@ impl<D: Driver> Clone for View<D> {
             judge: Arc::clone(&self.judge),
             slug: Arc::clone(&self.slug),
             several: self.several,
+            earlier_lives: self.earlier_lives,
+            file: self.file.clone(),
         }
     }
 }
@@ -64,7 +70,7 @@ impl<D: Driver> View<D> {
         slug: Arc<str>,
         several: bool,
     ) -> Self {
-        Self { world, plan, course, judge, slug, several }
+        Self { world, plan, course, judge, slug, several, earlier_lives: 0, file: None }
     }
 
     /// The summary as of now.
@@ -98,25 +104,45 @@ impl<D: Driver> View<D> {
             spoilt_by: [Duration::ZERO; SpoiltBy::COUNT],
             thresholds: thresholds(&plan.thresholds),
             end,
+            earlier_lives: self.earlier_lives,
         }
     }
 
+    /// Takes the summary's place before anything is sent: keeps what an earlier run left there, and
+    /// proves by a first checkpoint that it can be written.
+    pub(super) async fn take_over(&mut self, path: PathBuf) -> Result<Earlier, FileError> {
+        let file = SummaryFile::at(path)?;
+        let earlier = file.keep_earlier(&self.summary(End::Running))?;
+        if let Earlier::Life { lives, .. } = &earlier {
+            self.earlier_lives = *lives;
+        }
+        if file.takes_checkpoints() {
+            file.write(&self.summary(End::Running))?;
+        }
+        self.file = Some(file);
+        Ok(earlier)
+    }
+
     /// Writes the summary to a file every minute, so that a kill loses one minute.
-    pub(super) async fn checkpoint(self, path: PathBuf, until: CancellationToken) {
+    pub(super) async fn checkpoint(self, until: CancellationToken) {
         loop {
             tokio::select! {
                 () = until.cancelled() => return,
                 () = tokio::time::sleep(CHECKPOINT) => {}
             }
-            if let Err(error) = self.write(path.clone(), self.summary(End::Running)).await {
+            if let Err(error) = self.write(self.summary(End::Running)).await {
                 tracing::error!(%error, "summary not written");
             }
         }
     }
 
-    /// Writes a summary to a file.
-    pub(super) async fn write(&self, path: PathBuf, summary: Summary) -> Result<(), String> {
-        let write = move || SummaryFile::at(path).and_then(|file| file.write(&summary)).map_err(|e| e.to_string());
+    /// Writes a summary where that is wanted; to what takes no checkpoints only the last one.
+    pub(super) async fn write(&self, summary: Summary) -> Result<(), String> {
+        let Some(file) = self.file.clone() else { return Ok(()) };
+        if !summary.run.complete && !file.takes_checkpoints() {
+            return Ok(());
+        }
+        let write = move || file.write(&summary).map_err(|error| format!("{error}; {}", file.what_is_there(&summary)));
         tokio::task::spawn_blocking(write).await.map_err(|e| e.to_string())?
     }
 

@@ -58,6 +58,8 @@ pub struct RunFacts {
     pub thresholds: Thresholds,
     /// How it ended.
     pub end: End,
+    /// How often this generator was started before in the same run.
+    pub earlier_lives: u32,
 }
 
 /// The figures of one moment, from ledger, roster, counters and kernel.
@@ -132,6 +134,7 @@ fn run(facts: &RunFacts) -> Run {
         duration_seconds: facts.took.as_secs_f64(),
         hold_seconds: facts.hold.as_secs_f64(),
         complete: facts.end != End::Running,
+        earlier_lives: facts.earlier_lives,
     }
 }
 

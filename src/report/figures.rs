@@ -80,6 +80,23 @@ pub fn rate(per_second: f64) -> String {
     format!("{}/s", digits(per_second))
 }
 
+/// A text from elsewhere as it may be printed: control characters, which terminals obey, and those
+/// that turn the direction of writing are escaped.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_control() => out.extend(c.escape_default()),
+            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                out.extend(c.escape_unicode())
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// Three digits where there are that many, whole numbers beyond, no zeros at the end.
 fn digits(value: f64) -> String {
     if value >= 99.95 {
@@ -120,6 +137,12 @@ mod tests {
     fn spans_show_two_units() {
         let shown: Vec<String> = [0.0, 1.5, 60.0, 90.0, 3_661.0, 90_000.0].into_iter().map(span).collect();
         assert_eq!(shown, ["0 s", "1.5 s", "1m", "1m 30s", "1h 1m", "1d 1h"]);
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_escaped() {
+        assert_eq!(plain("a\u{1b}[2J\r\n\u{9b}1m\u{202e}b"), "a\\u{1b}[2J\\r\\n\\u{9b}1m\\u{202e}b");
+        assert_eq!(plain("loadtest0, ä, 日本"), "loadtest0, ä, 日本");
     }
 
     #[test]

@@ -1,12 +1,18 @@
 //! The summary as a file: written whole or not at all, so that a kill at any moment leaves the
 //! checkpoint before.
 
-use std::fs::{File, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+mod earlier;
+mod place;
+
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use self::place::Place;
+
 use crate::report::summary::{SCHEMA_VERSION, Summary};
+
+pub use self::earlier::Earlier;
 
 /// Most bytes of a summary that are read: many times what one has.
 const MOST_BYTES: u64 = 32 << 20;
@@ -15,7 +21,7 @@ const MOST_BYTES: u64 = 32 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The system refused to write.
-    #[error("cannot write the summary {path}: {source}; give a path in a writable directory with --summary")]
+    #[error("cannot write the summary {path}: {source}")]
     Write {
         /// The file.
         path: PathBuf,
@@ -42,10 +48,12 @@ pub enum FileError {
     },
 }
 
-/// Where summaries go: replaced atomically, mode 0644.
+/// Where summaries go. A file is replaced atomically and keeps its mode (0644 where it is new), links
+/// are followed; devices and FIFOs are written into.
 #[derive(Debug, Clone)]
 pub struct SummaryFile {
     path: PathBuf,
+    place: Place,
 }
 
 impl SummaryFile {
@@ -54,49 +62,33 @@ impl SummaryFile {
     /// # Errors
     /// Where it cannot: exit code 104.
     pub fn at(path: impl Into<PathBuf>) -> Result<Self, FileError> {
-        let file = Self { path: path.into() };
-        if file.path.is_dir() {
-            return Err(file.failed(io::Error::from(io::ErrorKind::IsADirectory)));
-        }
-        tempfile::tempfile_in(file.directory()).map_err(|source| file.failed(source))?;
-        Ok(file)
+        let path = path.into();
+        let failed = |source| FileError::Write { path: path.clone(), source };
+        let place = Place::of(&path).map_err(failed)?;
+        place.check().map_err(failed)?;
+        Ok(Self { path, place })
     }
 
-    /// The path.
+    /// The path, as it was given.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
+    /// Whether checkpoints make sense there: in a file each takes the place of the one before, in a
+    /// stream they would come one after another.
+    #[must_use]
+    pub fn takes_checkpoints(&self) -> bool {
+        matches!(self.place, Place::File(_))
+    }
+
     /// Replaces the file by this summary; when this returns it is on the disk.
     ///
     /// # Errors
-    /// Where it cannot be written; the file is as it was then.
+    /// Where it cannot be written; the file is as it was then. A FIFO that gets no reader within 5 s.
     pub fn write(&self, summary: &Summary) -> Result<(), FileError> {
-        self.replace(summary).map_err(|source| self.failed(source))
-    }
-
-    fn replace(&self, summary: &Summary) -> io::Result<()> {
-        let mut text = serde_json::to_vec_pretty(summary)?;
-        text.push(b'\n');
-        let readable_by_all = Permissions::from_mode(0o644);
-        let mut draft = tempfile::Builder::new()
-            .prefix(".soakrig-summary-")
-            .permissions(readable_by_all.clone())
-            .tempfile_in(self.directory())?;
-        // The process' umask may have taken bits away.
-        draft.as_file().set_permissions(readable_by_all)?;
-        draft.write_all(&text)?;
-        draft.as_file().sync_all()?;
-        draft.persist(&self.path)?;
-        File::open(self.directory())?.sync_all()
-    }
-
-    fn directory(&self) -> &Path {
-        match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        }
+        let text = serde_json::to_vec_pretty(summary).map_err(|error| self.failed(error.into()))?;
+        self.place.write(&[text.as_slice(), b"\n"].concat()).map_err(|source| self.failed(source))
     }
 
     fn failed(&self, source: io::Error) -> FileError {
@@ -133,6 +125,7 @@ pub fn read(path: &Path) -> Result<Summary, FileError> {
 mod tests {
     use super::*;
     use crate::report::facts::tests::night;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn what_is_written_is_read_and_nothing_else_is_left() {
@@ -152,7 +145,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         for wrong in [home.path().join("no/such/directory/a.json"), home.path().to_owned()] {
             let error = SummaryFile::at(&wrong).unwrap_err().to_string();
-            assert!(error.contains(&wrong.display().to_string()) && error.contains("--summary"), "{error}");
+            assert!(error.contains(&wrong.display().to_string()), "{error}");
         }
     }
 

@@ -104,6 +104,13 @@ pub struct Run {
     pub hold_seconds: f64,
     /// False in a checkpoint of a run that still goes on, or was killed.
     pub complete: bool,
+    /// How often this generator was started before in the same run; what it counted then is not in here.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub earlier_lives: u32,
+}
+
+fn is_none(n: &u32) -> bool {
+    *n == 0
 }
 
 /// A part of a run.

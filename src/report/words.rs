@@ -6,12 +6,11 @@ mod limits;
 mod notices;
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use crate::chat::{Action, FailureKind, Socket, Stage};
 use crate::metrics::label::Label;
 use crate::report::durations::Durations;
-use crate::report::figures::{bytes, count, latency, percent, rate, share, span};
+use crate::report::figures::{bytes, count, latency, percent, plain, rate, share, span};
 use crate::report::parts::listed;
 use crate::report::summary::{Anomalies, Counts, Deliveries, Part, Summary};
 use crate::report::verdict::meaning;
@@ -48,14 +47,14 @@ pub fn render(summary: &Summary) -> String {
 struct Page(String);
 
 impl Page {
+    /// Much of what is printed comes from files and from servers.
     fn line(&mut self, text: &str) {
-        self.0.push_str(text);
+        self.0.push_str(&plain(text));
         self.0.push('\n');
     }
 
     fn row(&mut self, name: &str, text: &str) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.0, "{name:<18} {text}");
+        self.line(&format!("{name:<18} {text}"));
     }
 
     /// A number in a column of numbers, with a remark behind.

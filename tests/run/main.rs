@@ -23,6 +23,7 @@ mod soak_self;
 #[path = "../drivers/stage/mod.rs"]
 mod stage;
 mod store_processes;
+mod summary_file;
 mod support;
 mod survival;
 mod three_days;

@@ -37,7 +37,9 @@ impl Draft<'_> {
                 let report = &mut plan.report;
                 report.metrics_listen = listen(report.metrics_listen, table, runs.len(), &draft.layers)?;
                 for (key, path) in [("summary", &mut report.summary), ("anomaly_log", &mut report.anomaly_log)] {
-                    *path = path.take().map(|path| if table.gives(key) { path } else { of_plenary(&path, &slug) });
+                    *path = path.take().map(|path| {
+                        if table.gives(key) || keeps_nothing(&path) { path } else { of_plenary(&path, &slug) }
+                    });
                 }
             }
             self.adopt(draft);
@@ -169,7 +171,9 @@ impl Draft<'_> {
                 let summary = ("summary", &mine.summary, &others.summary);
                 let log = ("anomaly_log", &mine.anomaly_log, &others.anomaly_log);
                 for (key, mine, others) in [summary, log] {
-                    if let (Some(path), true) = (mine, mine == others) {
+                    if let (Some(path), true) = (mine, mine == others)
+                        && !keeps_nothing(path)
+                    {
                         let (first, second) = (other.plenary.as_str(), run.plenary.as_str());
                         let why = format!("{} would be written by {first} and by {second}", path.display());
                         let error = self.layers_of(run).conflict(&[key], why);
@@ -216,6 +220,11 @@ fn listen(set: SocketAddr, table: &Table, n: usize, layers: &Layers) -> Result<S
             .remedy("give a lower port, or port 0, or metrics-listen in each table")
     })?;
     Ok(SocketAddr::new(set.ip(), port))
+}
+
+/// Whether what is written there goes into a device or a FIFO, which has no other name beside it.
+fn keeps_nothing(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 /// `night.json` of the plenary `friday`: `night-friday.json`.

@@ -38,6 +38,7 @@ pub(crate) fn facts() -> RunFacts {
         spoilt_by: [Duration::ZERO; SpoiltBy::COUNT],
         thresholds: thresholds(),
         end: End::Settled,
+        earlier_lives: 0,
     }
 }
 
