@@ -78,17 +78,31 @@ impl Marker {
     #[must_use]
     pub fn stamp(&self, from: SenderId, text: &str) -> String {
         let mut out = String::with_capacity(80 + text.len());
-        out.push_str(PREFIX);
-        let tags = [self.run.0, self.room.0, self.generator.0].map(u64::from);
-        for field in tags.into_iter().chain([self.seq, self.intended_micros]) {
-            push_base36(&mut out, field);
-            out.push('-');
-        }
+        self.push_head(&mut out, true);
         let sum = checksum(from, [out.as_bytes(), b"", text.as_bytes()]);
         push_base36(&mut out, u64::from(sum));
         out.push('|');
         out.push_str(text);
         out
+    }
+
+    /// The marker as it stands in the text, up to the checksum, which depends on text and sender.
+    /// Without the intended time where that is not known.
+    #[must_use]
+    pub fn head(&self, intended_known: bool) -> String {
+        let mut out = String::with_capacity(80);
+        self.push_head(&mut out, intended_known);
+        out
+    }
+
+    fn push_head(&self, out: &mut String, intended_known: bool) {
+        out.push_str(PREFIX);
+        let tags = [self.run.0, self.room.0, self.generator.0].map(u64::from);
+        let intended = intended_known.then_some(self.intended_micros);
+        for field in tags.into_iter().chain([self.seq]).chain(intended) {
+            push_base36(out, field);
+            out.push('-');
+        }
     }
 
     /// Looks for a marker at the start of a chat `text` sent by `from`.

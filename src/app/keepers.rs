@@ -1,14 +1,11 @@
-//! What goes on beside the load: verdicts, the cache file, the anomaly log, saturation,
-//! checkpoints. Each keeper runs until its token is cancelled.
+//! What goes on beside the load: verdicts, the cache file, saturation, checkpoints. Each keeper runs
+//! until its token is cancelled.
 
 use std::collections::HashMap;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +13,6 @@ use crate::chat::{SaturationReason, SaveOutcome, Secret};
 use crate::config::plan::{self, CachePlace};
 use crate::drivers::{Driver, Session};
 use crate::error::StartError;
-use crate::ledger::{Note, NoteKind};
 use crate::metrics::Metrics;
 use crate::saturation::{Delays, Judge, LIMIT, Probe, WINDOW};
 use crate::store::{self, Mode, Store, StoreError};
@@ -33,8 +29,6 @@ const SAVE: Duration = Duration::from_secs(5);
 const REST: u32 = 20;
 /// Between two reports of log lines that were left out.
 const SUPPRESSED: Duration = Duration::from_secs(10);
-/// Lines of the anomaly log at most; further events are only counted.
-const ANOMALY_LINES: u64 = 1_000_000;
 
 /// The file of saved sessions, if there is one.
 #[derive(Debug)]
@@ -159,77 +153,6 @@ pub(super) async fn sweep<D: Driver>(world: Arc<World<D>>, until: CancellationTo
     while ticks(SWEEP, &until).await {
         world.sweep();
     }
-}
-
-/// Writes single losses and anomalies to a file, as JSON lines.
-#[derive(Debug)]
-pub(super) struct AnomalyLog {
-    path: PathBuf,
-    file: std::fs::File,
-    lines: u64,
-    /// Lines that could not be written since the last that could.
-    missed: u64,
-}
-
-impl AnomalyLog {
-    /// Opens the log for appending.
-    pub(super) fn open(path: &Path) -> Result<Self, StartError> {
-        let file = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
-            .map_err(|e| StartError::environment(format!("--anomaly-log {}", path.display()), e.to_string()))?;
-        Ok(Self { path: path.to_owned(), file, lines: 0, missed: 0 })
-    }
-
-    /// Writes what is noted every second.
-    pub(super) async fn keep<D: Driver>(mut self, world: Arc<World<D>>, until: CancellationToken) {
-        loop {
-            let goes_on = ticks(Duration::from_secs(1), &until).await;
-            let notes = world.ledger.lock().take_notes();
-            if let Err(error) = self.write(&world, &notes) {
-                tracing::error!(%error, path = %self.path.display(), "anomaly log not written; it is tried again");
-            }
-            if !goes_on {
-                return;
-            }
-        }
-    }
-
-    fn write<D>(&mut self, world: &World<D>, notes: &[Note]) -> std::io::Result<()> {
-        if notes.is_empty() {
-            return Ok(());
-        }
-        let (mut text, before) = (String::new(), self.lines);
-        if self.missed > 0 {
-            // The line that was in writing when it failed may be half there.
-            text.push_str(&format!("\n{{\"kind\":\"lines_missed\",\"lines\":{}}}\n", self.missed));
-        }
-        for note in notes {
-            if self.lines >= ANOMALY_LINES {
-                break;
-            }
-            self.lines += 1;
-            text.push_str(&line(world, note));
-            if self.lines == ANOMALY_LINES {
-                text.push_str("{\"kind\":\"log_full\"}\n");
-            }
-        }
-        let written = self.file.write_all(text.as_bytes());
-        self.missed = if written.is_ok() { 0 } else { self.missed + self.lines - before };
-        written
-    }
-}
-
-fn line<D>(world: &World<D>, note: &Note) -> String {
-    let kind = match note.kind {
-        NoteKind::Lost => "lost",
-        NoteKind::Anomaly(anomaly) => anomaly.as_str(),
-    };
-    let at = humantime::format_rfc3339_micros(world.clock.wall(note.at)).to_string();
-    let user = world.crowd.usernames.get(note.user.get());
-    let entry = json!({"at": at, "kind": kind, "origin": note.origin.as_str(), "user": user, "seq": note.seq});
-    format!("{entry}\n")
 }
 
 /// Tells now and then how many log lines were left out.

@@ -1,5 +1,6 @@
 //! The only place that wires the parts, and the order in which they stop.
 
+mod anomaly_log;
 mod assemble;
 mod attendance;
 mod books;

@@ -12,11 +12,12 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::anomaly_log::AnomalyLog;
 use super::assemble;
 use super::attendance;
 use super::course::Course;
 use super::guard;
-use super::keepers::{self, AnomalyLog, Cache};
+use super::keepers::{self, Cache};
 use super::run::Console;
 use super::timekeeping;
 use super::view::View;
@@ -158,12 +159,13 @@ impl<D: Driver> Rig<D> {
         );
         let (shown, screen, o) = (view.clone(), console.screen.clone(), over.clone());
         tasks.push(self.keeper("status", move || shown.clone().show(screen.clone(), o.clone())));
+        let room = view.room().to_owned();
         if self.plan.report.summary.is_some() {
             let o = over.clone();
             tasks.push(self.keeper("checkpoints", move || view.clone().checkpoint(o.clone())));
         }
         if let Some(path) = &self.plan.report.anomaly_log {
-            let log = AnomalyLog::open(path)?;
+            let log = AnomalyLog::open(path, &room, self.plan.report.run_id.as_str())?;
             self.world.ledger.lock().keep_notes();
             let world = world();
             tasks.push(tokio::spawn(async move {

@@ -73,6 +73,11 @@ impl<D: Driver> View<D> {
         Self { world, plan, course, judge, slug, several, earlier_lives: 0, file: None }
     }
 
+    /// The room as typed.
+    pub(super) fn room(&self) -> &str {
+        &self.slug
+    }
+
     /// The summary as of now.
     pub(super) fn summary(&self, end: End) -> Summary {
         let ledger = self.world.metrics.ledger();

@@ -53,6 +53,8 @@ pub(super) struct Message {
     pub(super) sender: UserIndex,
     pub(super) intended: Stamp,
     pub(super) sent: Stamp,
+    /// The intended time in its marker.
+    pub(super) intended_micros: u64,
     /// Expected deliveries without a verdict.
     pub(super) outstanding: u32,
     /// How many connections had been opened when it was first read anywhere; [`UNREAD`] before
@@ -74,6 +76,7 @@ impl Message {
             sender,
             intended,
             sent,
+            intended_micros: 0,
             outstanding: expected,
             read_at: UNREAD,
             sender_cut: false,

@@ -10,6 +10,8 @@
 //! close began. No list of recipients is kept for a message, only who has received it.
 
 mod book;
+mod evidence;
+mod losses;
 mod pauses;
 mod remote;
 mod seat;
@@ -23,12 +25,14 @@ use std::time::Duration;
 
 use hdrhistogram::CreationError;
 
+pub use evidence::{Gap, LogLines, Note, NoteKind, Notes, Sender, Subject};
+pub use losses::{GROUPS_TOLD, LossGroup, LossGroups, MESSAGES_TOLD, NAMES_TOLD};
 pub use remote::PEER_LIMIT;
 pub use seat::Excuse;
-pub use tally::{Note, NoteKind, OriginTally, Tally, empty_histogram};
+pub use tally::{OriginTally, Tally, empty_histogram};
 pub use terms::{HandedOver, Identity, SETTLE, Standing, Terms};
 
-use book::{Book, Gone, Message};
+use book::{Book, Gone, Message, UNREAD, UserSet};
 use pauses::Pauses;
 use remote::Remote;
 use seat::Seat;
@@ -78,7 +82,7 @@ impl Ledger {
             present_ids: vec![SenderId::NONE; users].into_boxed_slice(),
             remote: Remote::new(users),
             pauses: Pauses::default(),
-            tally: Tally::new()?,
+            tally: Tally::new(users, identity.origin_micros)?,
             closed: None,
             remote_outstanding: 0,
         })
@@ -138,7 +142,7 @@ impl Ledger {
             self.tally.local_mut().add(Outcome::ExcusedSenderCut, settled.sender_cut);
             self.tally.local_mut().add(Outcome::Lost, settled.lost.len() as u64);
             for seq in settled.lost {
-                self.tally.note(NoteKind::Lost, user, Some(seq), at);
+                self.lose_one(user, seq, at, false);
             }
         }
         let open = self.remote.ended(user);
@@ -161,15 +165,12 @@ impl Ledger {
     /// expected to receive it. Call it before the first byte is written.
     pub fn hand_over(&mut self, sender: UserIndex, intended: Stamp, now: Stamp) -> HandedOver {
         self.called(now);
-        let seq = self.book.push(Message::new(sender, intended, now, self.connected));
+        let intended_micros = self.wall_micros(intended);
+        let message = Message::new(sender, intended, now, self.connected);
+        let seq = self.book.push(Message { intended_micros, ..message });
         self.tally.local_mut().expect(u64::from(self.connected));
-        let marker = Marker {
-            run: self.identity.run,
-            room: self.identity.room,
-            generator: self.identity.generator,
-            seq,
-            intended_micros: self.wall_micros(intended),
-        };
+        let Identity { run, room, generator, .. } = self.identity;
+        let marker = Marker { run, room, generator, seq, intended_micros };
         HandedOver { marker, expected: self.connected }
     }
 
@@ -179,8 +180,9 @@ impl Ledger {
         match sighting {
             Sighting::None if self.ids.contains_key(&from) => self.corrupt(user, from, at),
             Sighting::None | Sighting::Foreign => {}
-            Sighting::Corrupt(_) => self.corrupt(user, from, at),
-            Sighting::Intact(marker) if self.is_own(&marker) => self.receive_own(user, from, marker.seq, at),
+            Sighting::Corrupt(None) => self.corrupt(user, from, at),
+            Sighting::Corrupt(Some(marker)) => self.odd(user, Subject::damaged(self.sender(from), marker), at),
+            Sighting::Intact(marker) if self.is_own(&marker) => self.receive_own(user, from, marker, at),
             Sighting::Intact(marker) => {
                 let since_intended = self.since_by_wall(at, marker.intended_micros);
                 let since_intended = since_intended - self.pauses.latest.part_of(since_intended, at);
@@ -194,9 +196,18 @@ impl Ledger {
 
     /// Something that looks like one of our messages arrived damaged.
     fn corrupt(&mut self, user: UserIndex, from: SenderId, at: Stamp) {
-        let ours = self.ids.contains_key(&from);
+        self.odd(user, Subject::unreadable(self.sender(from)), at);
+    }
+
+    /// An intact marker of ours that is not what we wrote.
+    fn forged(&mut self, user: UserIndex, from: SenderId, marker: Marker, at: Stamp) {
+        self.odd(user, Subject::read(self.sender(from), marker), at);
+    }
+
+    fn odd(&mut self, user: UserIndex, subject: Subject, at: Stamp) {
+        let ours = matches!(subject.sender, Some(Sender::User(_)));
         let origin = if ours { Origin::Local } else { Origin::Remote };
-        self.tally.anomaly(origin, Anomaly::Corrupt, user, None, at);
+        self.tally.anomaly(origin, Anomaly::Corrupt, user, subject, at);
     }
 
     /// Passes the verdicts that are due at `now` and forgets what is too old to matter.
@@ -205,14 +216,9 @@ impl Ledger {
         let verdict_age = self.terms.horizon + SETTLE;
         let judged_at = self.closed.map_or(now, |closed| closed.min(now));
         while let Some((seq, lost, sender_cut)) = self.book.judge_next(judged_at, verdict_age) {
-            if lost == 0 {
-                continue;
-            }
             let outcome = if sender_cut { Outcome::ExcusedSenderCut } else { Outcome::Lost };
             self.tally.local_mut().add(outcome, u64::from(lost));
-            if !sender_cut {
-                self.note_lost(seq, now);
-            }
+            self.note_lost(seq, !sender_cut && lost > 0, now);
         }
         self.book.forget(now, verdict_age + self.terms.horizon);
         self.remote.sweep(judged_at, &self.terms, &mut self.tally);
@@ -224,6 +230,7 @@ impl Ledger {
     pub fn slept(&mut self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.identity.origin_micros = self.identity.origin_micros.saturating_add(micros);
+        self.tally.evidence.origin_micros = self.identity.origin_micros;
         self.remote.forget_offsets();
     }
 
@@ -234,13 +241,35 @@ impl Ledger {
     }
 
     /// Takes the anomalies and losses noted since the last call.
-    pub fn take_notes(&mut self) -> Vec<Note> {
-        self.tally.take_notes()
+    pub fn take_notes(&mut self) -> Notes {
+        self.tally.evidence.take()
     }
 
     /// Asks for notes of single losses and anomalies, for a log; they are bounded.
     pub fn keep_notes(&mut self) {
-        self.tally.keep_notes();
+        self.tally.evidence.keep();
+    }
+
+    /// Of the notes taken, so many were written as lines, and so many given up.
+    pub fn logged(&mut self, written: u64, dropped: u64) {
+        self.tally.evidence.logged(written, dropped);
+    }
+
+    /// The log is at its end: what has not become a line is dropped, now and later. Tells how many.
+    pub fn close_log(&mut self) -> u64 {
+        self.tally.evidence.close()
+    }
+
+    /// What became of notes so far; `None` where they were not asked for.
+    #[must_use]
+    pub fn log_lines(&self) -> Option<LogLines> {
+        self.tally.evidence.lines()
+    }
+
+    /// All losses so far, local and remote, by the set of receivers.
+    #[must_use]
+    pub fn loss_groups(&self) -> LossGroups {
+        self.tally.losses.groups()
     }
 
     /// Expected deliveries of our messages that have no verdict yet.
@@ -281,40 +310,43 @@ impl Ledger {
         self.remote.clock_offset(self.tally.fastest_local())
     }
 
-    fn receive_own(&mut self, user: UserIndex, from: SenderId, seq: u64, at: Stamp) {
+    fn receive_own(&mut self, user: UserIndex, from: SenderId, marker: Marker, at: Stamp) {
+        let seq = marker.seq;
         let Some(seat) = self.seats.get_mut(user.get()) else { return };
         let seat_at_receipt = *seat;
         if seq >= self.book.next() {
             // A number that was never given out: somebody forged it.
-            return self.corrupt(user, from, at);
+            return self.forged(user, from, marker, at);
         }
         let Some(message) = self.book.get_mut(seq) else {
-            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, Some(seq), at);
+            let subject = Subject::read(self.sender(from), marker);
+            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, subject, at);
         };
         let is_senders = self.present_ids.get(message.sender.get()) == Some(&from);
         if !is_senders && self.ids.get(&from) != Some(&message.sender) {
-            return self.corrupt(user, from, at);
+            return self.forged(user, from, marker, at);
         }
+        let subject = Subject::read(Sender::User(message.sender), marker);
         message.read_at = message.read_at.min(self.openings);
         if !seat_at_receipt.may_receive(seq, message) {
-            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, Some(seq), at);
+            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, subject, at);
         }
         if !message.arrived.insert(user) {
-            return self.tally.anomaly(Origin::Local, Anomaly::Duplicate, user, Some(seq), at);
+            return self.tally.anomaly(Origin::Local, Anomaly::Duplicate, user, subject, at);
         }
         let overtaken = self.book.note_read(user, seq);
         if !seat_at_receipt.expected(seq) {
             self.tally.local_mut().raced += 1;
             return;
         }
-        self.first_arrival(user, seq, at, overtaken);
+        self.first_arrival(user, subject, seq, at, overtaken);
     }
 
     /// The first arrival of an expected message on the connection that expected it.
-    fn first_arrival(&mut self, user: UserIndex, seq: u64, at: Stamp, overtaken: bool) {
+    fn first_arrival(&mut self, user: UserIndex, subject: Subject, seq: u64, at: Stamp, overtaken: bool) {
         let Some(message) = self.book.get_mut(seq) else { return };
         if message.judged {
-            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, Some(seq), at);
+            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, subject, at);
         }
         let (intended, sent) = (message.intended, message.sent);
         self.book.settle_one(seq);
@@ -322,15 +354,15 @@ impl Ledger {
         if age > self.terms.horizon {
             self.book.lose_one(seq);
             self.tally.local_mut().add(Outcome::Lost, 1);
-            self.tally.note(NoteKind::Lost, user, Some(seq), at);
-            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, Some(seq), at);
+            self.lose_one(user, seq, at, true);
+            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, subject, at);
         }
         let on_time = age <= self.terms.deadline;
         self.tally.local_mut().add(if on_time { Outcome::OnTime } else { Outcome::Late }, 1);
         self.tally.duration(Origin::Local, Basis::Intended, age);
         self.tally.duration(Origin::Local, Basis::Sent, at.since(sent));
         if overtaken {
-            self.tally.anomaly(Origin::Local, Anomaly::Reordered, user, Some(seq), at);
+            self.tally.anomaly(Origin::Local, Anomaly::Reordered, user, subject, at);
         }
     }
 
@@ -342,18 +374,37 @@ impl Ledger {
         }
     }
 
-    fn note_lost(&mut self, seq: u64, now: Stamp) {
-        if !self.tally.keeps_notes() {
+    /// Notes a message's verdict; `lost`: those who are expected to receive it and have not, lost it.
+    fn note_lost(&mut self, seq: u64, lost: bool, now: Stamp) {
+        if !lost && !self.tally.losses.has_pending() {
             return;
         }
-        let Some(message) = self.book.get_mut(seq) else { return };
-        let missing = self.seats.iter().enumerate().filter_map(|(i, seat)| {
-            let user = UserIndex(u32::try_from(i).ok()?);
-            (seat.expected(seq) && !message.arrived.contains(user)).then_some(user)
+        let Some((message, subject)) = self.book.get(seq).zip(self.subject(seq)) else { return };
+        let missing = UserSet::of(self.seats.len(), |user| {
+            lost && self.seats[user.get()].expected(seq) && !message.arrived.contains(user)
         });
-        for user in missing {
-            self.tally.note(NoteKind::Lost, user, Some(seq), now);
+        self.tally.lost_by(Origin::Local, missing, subject, now);
+    }
+
+    /// One receiver lost message `seq`, before the verdict on the others.
+    fn lose_one(&mut self, user: UserIndex, seq: u64, at: Stamp, arrived: bool) {
+        if let Some(subject) = self.subject(seq) {
+            self.tally.lost_one(Origin::Local, user, subject, at, arrived);
         }
+    }
+
+    /// What is known of a message of ours.
+    fn subject(&self, seq: u64) -> Option<Subject> {
+        let message = self.book.get(seq)?;
+        let Identity { run, room, generator, .. } = self.identity;
+        let marker = Marker { run, room, generator, seq, intended_micros: message.intended_micros };
+        let (sender, read) = (Some(Sender::User(message.sender)), message.read_at != UNREAD);
+        Some(Subject { sender, marker: Some(marker), intended_known: true, read })
+    }
+
+    /// Whom the server means by an id.
+    fn sender(&self, id: SenderId) -> Sender {
+        self.ids.get(&id).map_or(Sender::Id(id), |user| Sender::User(*user))
     }
 
     fn set_seat(&mut self, user: UserIndex, seat: Seat) {

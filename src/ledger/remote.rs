@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use super::book::UserSet;
+use super::evidence::{Sender, Subject};
 use super::pauses::Pause;
 use super::tally::{Fastest, Tally};
 use super::{SETTLE, Terms};
@@ -37,6 +38,8 @@ pub(super) struct Remote {
 #[derive(Debug)]
 struct Peer {
     tag: (RunTag, GeneratorTag),
+    /// The marker that was read first.
+    first: Marker,
     /// The number of the front message.
     base: u64,
     messages: VecDeque<RemoteMessage>,
@@ -52,12 +55,21 @@ struct RemoteMessage {
     noticed: Stamp,
     /// The server's id of the sender, once the message was read anywhere.
     sender: Option<SenderId>,
+    /// The intended time in its marker, once it was read.
+    intended_micros: u64,
     judged: bool,
     /// Made for as many users as there are with the first arrival: most forged numbers have none.
     arrived: UserSet,
 }
 
 impl RemoteMessage {
+    /// What is known of message `seq` of the peer that wrote `first`, too.
+    fn subject(&self, first: Marker, seq: u64) -> Subject {
+        let read = self.sender.is_some();
+        let marker = Marker { seq, intended_micros: self.intended_micros, ..first };
+        Subject { sender: self.sender.map(Sender::Id), marker: Some(marker), intended_known: read, read }
+    }
+
     /// Notes that `user`, of `users`, has it or needs it no more; true if that is news.
     fn insert(&mut self, user: UserIndex, users: usize) -> bool {
         if users > 64 && matches!(self.arrived, UserSet::Small(_)) {
@@ -93,10 +105,11 @@ impl Remote {
         peer.last_heard = at;
         peer.fastest.offer(since);
         let since = since.saturating_sub(peer.offset(local).unwrap_or(0));
-        match peer.arrive(user, from, marker.seq, at, users, room) {
-            Arrival::Forgotten => tally.anomaly(Origin::Remote, Anomaly::Unexpected, user, Some(marker.seq), at),
-            Arrival::Again => tally.anomaly(Origin::Remote, Anomaly::Duplicate, user, Some(marker.seq), at),
-            Arrival::OtherSender => tally.anomaly(Origin::Remote, Anomaly::Corrupt, user, Some(marker.seq), at),
+        let subject = Subject::read(Sender::Id(from), *marker);
+        match peer.arrive(user, from, marker, at, users, room) {
+            Arrival::Forgotten => tally.anomaly(Origin::Remote, Anomaly::Unexpected, user, subject, at),
+            Arrival::Again => tally.anomaly(Origin::Remote, Anomaly::Duplicate, user, subject, at),
+            Arrival::OtherSender => tally.anomaly(Origin::Remote, Anomaly::Corrupt, user, subject, at),
             Arrival::First { reordered } => {
                 if since < 0 {
                     tally.negative_durations += 1;
@@ -106,7 +119,7 @@ impl Remote {
                 tally.remote_mut().expect_and_add(if on_time { Outcome::OnTime } else { Outcome::Late }, 1);
                 tally.duration(Origin::Remote, Basis::Intended, took);
                 if reordered {
-                    tally.anomaly(Origin::Remote, Anomaly::Reordered, user, Some(marker.seq), at);
+                    tally.anomaly(Origin::Remote, Anomaly::Reordered, user, subject, at);
                 }
             }
         }
@@ -127,9 +140,10 @@ impl Remote {
 
     /// Passes the verdicts that are due and forgets what is old.
     pub(super) fn sweep(&mut self, now: Stamp, terms: &Terms, tally: &mut Tally) {
+        let users = self.users;
         for peer in &mut self.peers {
             peer.fastest.roll(now);
-            peer.judge(now, terms, tally);
+            peer.judge(now, users, terms, tally);
         }
         let silence = terms.horizon * FORGET_HORIZONS;
         self.peers.retain(|p| now.since(p.last_heard) < silence);
@@ -165,6 +179,7 @@ impl Remote {
         }
         self.peers.push(Peer {
             tag,
+            first: *marker,
             base: marker.seq,
             messages: VecDeque::new(),
             read: vec![None; self.users],
@@ -187,13 +202,23 @@ enum Arrival {
 }
 
 impl Peer {
-    fn arrive(&mut self, user: UserIndex, from: SenderId, seq: u64, at: Stamp, users: usize, room: usize) -> Arrival {
+    fn arrive(
+        &mut self,
+        user: UserIndex,
+        from: SenderId,
+        marker: &Marker,
+        at: Stamp,
+        users: usize,
+        room: usize,
+    ) -> Arrival {
+        let seq = marker.seq;
         self.reach(seq, at, room);
         let read = self.read.get(user.get()).copied().flatten();
         let Some(message) = self.get_mut(seq) else { return Arrival::Forgotten };
         if *message.sender.get_or_insert(from) != from {
             return Arrival::OtherSender;
         }
+        message.intended_micros = marker.intended_micros;
         if !message.insert(user, users) {
             return Arrival::Again;
         }
@@ -222,6 +247,7 @@ impl Peer {
             self.messages.push_back(RemoteMessage {
                 noticed: at,
                 sender: None,
+                intended_micros: 0,
                 judged: false,
                 arrived: UserSet::Small(0),
             });
@@ -232,7 +258,7 @@ impl Peer {
         }
     }
 
-    fn judge(&mut self, now: Stamp, terms: &Terms, tally: &mut Tally) {
+    fn judge(&mut self, now: Stamp, users: usize, terms: &Terms, tally: &mut Tally) {
         let due = terms.horizon + SETTLE;
         for (seq, message) in (self.base..).zip(&mut self.messages) {
             if now < message.noticed.plus(due) {
@@ -242,12 +268,14 @@ impl Peer {
                 continue;
             }
             message.judged = true;
-            let missing = self.read.iter().enumerate().filter(|(i, read)| {
-                let user = UserIndex(u32::try_from(*i).unwrap_or(u32::MAX));
+            let missing = UserSet::of(users, |user| {
+                let read = self.read.get(user.get()).copied().flatten();
                 read.is_some_and(|(low, high)| low < seq && seq < high) && !message.arrived.contains(user)
             });
-            let lost = missing.count() as u64;
-            tally.remote_mut().expect_and_add(Outcome::Lost, lost);
+            tally.remote_mut().expect_and_add(Outcome::Lost, missing.len());
+            if !missing.is_empty() {
+                tally.lost_by(Origin::Remote, missing, message.subject(self.first, seq), now);
+            }
         }
         let forget = due + terms.horizon;
         while self.messages.front().is_some_and(|m| m.judged && now >= m.noticed.plus(forget)) {

@@ -1,44 +1,18 @@
-//! The figures of the ledger: outcomes, anomalies, times to delivery, and bounded notes of
-//! single events for a log. Nothing here decides anything.
+//! The figures of the ledger: outcomes, anomalies, times to delivery. Nothing here decides anything.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use hdrhistogram::{CreationError, Histogram};
 use strum::EnumCount;
 
+use super::book::UserSet;
+use super::evidence::{Evidence, Subject};
+use super::losses::Losses;
 use crate::chat::{Anomaly, Basis, Origin, Outcome, UserIndex};
 use crate::clock::Stamp;
 
-/// Notes kept between two calls that take them.
-const NOTE_LIMIT: usize = 4096;
-
 /// Longest time to delivery that is told apart, in microseconds: one hour.
 const LONGEST_MICROS: u64 = 3_600_000_000;
-
-/// What is noted of a single delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoteKind {
-    /// It was lost.
-    Lost,
-    /// Something was wrong with an arrival.
-    Anomaly(Anomaly),
-}
-
-/// A single loss or anomaly, for the anomaly log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Note {
-    /// What happened.
-    pub kind: NoteKind,
-    /// Whose message.
-    pub origin: Origin,
-    /// On whose connection.
-    pub user: UserIndex,
-    /// The message's number, where it is known.
-    pub seq: Option<u64>,
-    /// When it was noticed.
-    pub at: Stamp,
-}
 
 /// The figures of one origin.
 #[derive(Debug, Clone)]
@@ -107,19 +81,20 @@ pub struct Tally {
     /// Remote arrivals whose time to delivery came out below zero even after the estimated
     /// clock offset; they count as zero in the histogram.
     pub negative_durations: u64,
-    notes: Option<VecDeque<Note>>,
-    /// Notes that found no room.
-    pub notes_dropped: u64,
+    pub(super) evidence: Evidence,
+    pub(super) losses: Losses,
+    users: usize,
 }
 
 impl Tally {
-    pub(super) fn new() -> Result<Self, CreationError> {
+    pub(super) fn new(users: usize, origin_micros: u64) -> Result<Self, CreationError> {
         Ok(Self {
             origins: [OriginTally::new()?, OriginTally::new()?],
             fastest_local: Fastest::default(),
             negative_durations: 0,
-            notes: None,
-            notes_dropped: 0,
+            evidence: Evidence::new(origin_micros),
+            losses: Losses::default(),
+            users,
         })
     }
 
@@ -145,25 +120,21 @@ impl Tally {
         }
     }
 
-    pub(super) fn anomaly(&mut self, origin: Origin, what: Anomaly, user: UserIndex, seq: Option<u64>, at: Stamp) {
+    pub(super) fn anomaly(&mut self, origin: Origin, what: Anomaly, user: UserIndex, subject: Subject, at: Stamp) {
         self.origins[origin as usize].anomalies[what as usize] += 1;
-        self.push(Note { kind: NoteKind::Anomaly(what), origin, user, seq, at });
+        self.evidence.anomaly(origin, what, user, subject, at);
     }
 
-    pub(super) fn note(&mut self, kind: NoteKind, user: UserIndex, seq: Option<u64>, at: Stamp) {
-        self.push(Note { kind, origin: Origin::Local, user, seq, at });
+    /// One receiver lost a message, which others may still lose. `arrived`: it came, after its horizon.
+    pub(super) fn lost_one(&mut self, origin: Origin, user: UserIndex, subject: Subject, at: Stamp, arrived: bool) {
+        self.evidence.lost(origin, user, subject, at, arrived);
+        self.losses.one(origin, user, subject, self.evidence.wall_micros(at), self.users);
     }
 
-    pub(super) fn keeps_notes(&self) -> bool {
-        self.notes.is_some()
-    }
-
-    pub(super) fn keep_notes(&mut self) {
-        self.notes.get_or_insert_default();
-    }
-
-    pub(super) fn take_notes(&mut self) -> Vec<Note> {
-        self.notes.as_mut().map(|n| n.drain(..).collect()).unwrap_or_default()
+    /// A message has its verdict: `users` lost it, beside those who had lost it before.
+    pub(super) fn lost_by(&mut self, origin: Origin, users: UserSet, subject: Subject, at: Stamp) {
+        self.evidence.lost_by(origin, &users, subject, at);
+        self.losses.judged(origin, users, subject, self.evidence.wall_micros(at));
     }
 
     pub(super) fn fastest_local(&self) -> Option<i64> {
@@ -172,15 +143,6 @@ impl Tally {
 
     pub(super) fn roll(&mut self, now: Stamp) {
         self.fastest_local.roll(now);
-    }
-
-    fn push(&mut self, note: Note) {
-        let Some(notes) = self.notes.as_mut() else { return };
-        if notes.len() < NOTE_LIMIT {
-            notes.push_back(note);
-        } else {
-            self.notes_dropped += 1;
-        }
     }
 }
 

@@ -23,6 +23,12 @@ fn a_strangers_chat_has_no_marker() {
 }
 
 #[test]
+fn the_head_of_a_marker_stands_in_its_text() {
+    let text = marker(3).stamp(SENDER, "hello");
+    assert!(text.starts_with(&marker(3).head(true)) && marker(3).head(true).starts_with(&marker(3).head(false)));
+}
+
+#[test]
 fn a_marker_holds_only_characters_that_a_sanitiser_keeps() {
     let full = Marker {
         run: RunTag(u32::MAX),

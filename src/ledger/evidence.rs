@@ -1,0 +1,313 @@
+//! Single losses and anomalies for the anomaly log: compact notes, bounded in memory, which become
+//! lines only where they are written.
+//!
+//! A message that many receivers missed is one note with a set of receivers. What does not fit is
+//! counted, so that lines and dropped lines sum to the figures.
+
+use super::book::UserSet;
+use crate::chat::{Anomaly, Origin, SenderId, UserIndex};
+use crate::clock::Stamp;
+use crate::marker::Marker;
+
+/// Notes kept between two calls that take them; each is under 100 bytes.
+const NOTE_LIMIT: usize = 1 << 18;
+/// 64-bit words of sets of receivers kept between two calls that take them: 8 MiB.
+const WORD_LIMIT: usize = 1 << 20;
+
+/// Who sent a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// A user of this generator.
+    User(UserIndex),
+    /// Anyone else, by the server's id.
+    Id(SenderId),
+}
+
+/// The message that a note is about, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subject {
+    /// Who sent it.
+    pub sender: Option<Sender>,
+    /// Its marker; unknown where the text could not be read.
+    pub marker: Option<Marker>,
+    /// Whether the intended time in `marker` is known. It is not for another generator's message
+    /// that no connection here has read.
+    pub intended_known: bool,
+    /// Whether any connection of this generator has read it.
+    pub read: bool,
+}
+
+impl Subject {
+    /// A text without a readable marker, said to be from `sender`.
+    #[must_use]
+    pub fn unreadable(sender: Sender) -> Self {
+        Self { sender: Some(sender), marker: None, intended_known: false, read: true }
+    }
+
+    /// A text whose marker is damaged; an intended time of 0 is one that could not be read.
+    #[must_use]
+    pub fn damaged(sender: Sender, marker: Marker) -> Self {
+        Self { intended_known: marker.intended_micros != 0, ..Self::read(sender, marker) }
+    }
+
+    /// A message whose marker was read here.
+    #[must_use]
+    pub fn read(sender: Sender, marker: Marker) -> Self {
+        Self { sender: Some(sender), marker: Some(marker), intended_known: true, read: true }
+    }
+
+    /// The intended time, in microseconds since the Unix epoch.
+    #[must_use]
+    pub fn intended_micros(&self) -> Option<u64> {
+        self.marker.filter(|_| self.intended_known).map(|marker| marker.intended_micros)
+    }
+}
+
+/// What is noted of a single delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoteKind {
+    /// It was lost.
+    Lost,
+    /// Something was wrong with an arrival.
+    Anomaly(Anomaly),
+}
+
+/// A single loss or anomaly: one line of the anomaly log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Note {
+    /// What happened.
+    pub kind: NoteKind,
+    /// Whose message.
+    pub origin: Origin,
+    /// On whose connection.
+    pub receiver: UserIndex,
+    /// Which message.
+    pub subject: Subject,
+    /// When it arrived, or when it was judged lost, in microseconds since the Unix epoch.
+    pub at_micros: u64,
+    /// Whether it arrived at all.
+    pub arrived: bool,
+}
+
+/// Notes that found no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gap {
+    /// How many lines they would have been.
+    pub lines: u64,
+    /// The time of the first, in microseconds since the Unix epoch.
+    pub from_micros: u64,
+    /// The time of the last.
+    pub to_micros: u64,
+}
+
+impl Gap {
+    /// Adds so many lines, noted at a later time.
+    pub fn add(&mut self, lines: u64, at_micros: u64) {
+        if self.lines == 0 {
+            self.from_micros = at_micros;
+        }
+        self.lines += lines;
+        self.to_micros = at_micros;
+    }
+}
+
+/// Lines of the anomaly log so far. What is neither is still to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogLines {
+    /// Written.
+    pub written: u64,
+    /// Not written, and given up.
+    pub dropped: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Receivers {
+    One(UserIndex),
+    All(UserSet),
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    kind: NoteKind,
+    origin: Origin,
+    arrived: bool,
+    subject: Subject,
+    at_micros: u64,
+    receivers: Receivers,
+}
+
+/// Notes in the order of events, and how many more there were after them.
+#[derive(Debug, Clone, Default)]
+pub struct Notes {
+    entries: Vec<Entry>,
+    words: usize,
+    gap: Gap,
+}
+
+impl Notes {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.gap.lines == 0
+    }
+
+    /// One note for each line.
+    pub fn iter(&self) -> impl Iterator<Item = Note> + '_ {
+        self.entries.iter().flat_map(|entry| {
+            let (one, all) = match &entry.receivers {
+                Receivers::One(user) => (Some(*user), None),
+                Receivers::All(users) => (None, Some(users.iter())),
+            };
+            one.into_iter().chain(all.into_iter().flatten()).map(|receiver| Note {
+                kind: entry.kind,
+                origin: entry.origin,
+                receiver,
+                subject: entry.subject,
+                at_micros: entry.at_micros,
+                arrived: entry.arrived,
+            })
+        })
+    }
+
+    /// What found no room after these.
+    #[must_use]
+    pub fn gap(&self) -> Gap {
+        self.gap
+    }
+
+    /// Adds a note of `lines` lines, or counts them where it does not fit. After the first that
+    /// does not fit none does, so that the gap is in one place.
+    fn push(&mut self, entry: Entry, lines: u64) {
+        let words = match &entry.receivers {
+            Receivers::One(_) => 0,
+            Receivers::All(users) => users.words().len(),
+        };
+        if self.gap.lines > 0 || self.entries.len() >= NOTE_LIMIT || self.words + words > WORD_LIMIT {
+            return self.gap.add(lines, entry.at_micros);
+        }
+        self.words += words;
+        self.entries.push(entry);
+    }
+}
+
+/// What is kept for the anomaly log.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Evidence {
+    /// The wall clock at stamp 0, in microseconds since the Unix epoch.
+    pub(super) origin_micros: u64,
+    /// Whether anyone wants notes, and what became of them.
+    lines: Option<LogLines>,
+    /// Lines that all notes so far would be.
+    noted: u64,
+    /// Nobody takes notes any longer.
+    closed: bool,
+    notes: Notes,
+}
+
+impl Evidence {
+    pub(super) fn new(origin_micros: u64) -> Self {
+        Self { origin_micros, ..Self::default() }
+    }
+
+    pub(super) fn keep(&mut self) {
+        self.lines.get_or_insert_default();
+    }
+
+    pub(super) fn take(&mut self) -> Notes {
+        std::mem::take(&mut self.notes)
+    }
+
+    pub(super) fn wall_micros(&self, at: Stamp) -> u64 {
+        self.origin_micros.saturating_add(at.0 / 1_000)
+    }
+
+    /// Notes of an earlier call to `take` became lines, or were given up.
+    pub(super) fn logged(&mut self, written: u64, dropped: u64) {
+        if let Some(lines) = &mut self.lines
+            && !self.closed
+        {
+            lines.written += written;
+            lines.dropped += dropped;
+        }
+    }
+
+    /// Nobody takes notes any longer: what is not written is dropped. Tells how many lines.
+    pub(super) fn close(&mut self) -> u64 {
+        self.notes = Notes::default();
+        self.closed = true;
+        let Some(lines) = &mut self.lines else { return 0 };
+        lines.dropped = self.noted.saturating_sub(lines.written);
+        lines.dropped
+    }
+
+    pub(super) fn lines(&self) -> Option<LogLines> {
+        self.lines
+    }
+
+    pub(super) fn anomaly(&mut self, origin: Origin, what: Anomaly, user: UserIndex, subject: Subject, at: Stamp) {
+        self.push(NoteKind::Anomaly(what), origin, Receivers::One(user), subject, at, true);
+    }
+
+    /// One receiver lost a message; `arrived`: it came, but after its horizon.
+    pub(super) fn lost(&mut self, origin: Origin, user: UserIndex, subject: Subject, at: Stamp, arrived: bool) {
+        self.push(NoteKind::Lost, origin, Receivers::One(user), subject, at, arrived);
+    }
+
+    /// All of these lost a message.
+    pub(super) fn lost_by(&mut self, origin: Origin, users: &UserSet, subject: Subject, at: Stamp) {
+        if self.lines.is_some() && !users.is_empty() {
+            self.push(NoteKind::Lost, origin, Receivers::All(users.clone()), subject, at, false);
+        }
+    }
+
+    fn push(&mut self, kind: NoteKind, origin: Origin, who: Receivers, subject: Subject, at: Stamp, arrived: bool) {
+        let Some(counts) = &mut self.lines else { return };
+        let before = self.notes.gap.lines;
+        let lines = match &who {
+            Receivers::One(_) => 1,
+            Receivers::All(users) => users.len(),
+        };
+        self.noted += lines;
+        if self.closed {
+            counts.dropped += lines;
+            return;
+        }
+        let at_micros = self.origin_micros.saturating_add(at.0 / 1_000);
+        self.notes.push(Entry { kind, origin, arrived, subject, at_micros, receivers: who }, lines);
+        counts.dropped += self.notes.gap.lines - before;
+    }
+}
+
+impl UserSet {
+    /// Those of the first `room` users for whom `holds`.
+    pub(super) fn of(room: usize, holds: impl Fn(UserIndex) -> bool) -> Self {
+        let mut set = Self::empty(room);
+        (0..u32::try_from(room).unwrap_or(u32::MAX)).map(UserIndex).filter(|user| holds(*user)).for_each(|user| {
+            set.insert(user);
+        });
+        set
+    }
+
+    pub(super) fn words(&self) -> &[u64] {
+        match self {
+            Self::Small(word) => std::slice::from_ref(word),
+            Self::Large(words) => words,
+        }
+    }
+
+    /// How many users are in it.
+    pub(super) fn len(&self) -> u64 {
+        self.words().iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.words().iter().all(|word| *word == 0)
+    }
+
+    /// The users in it, lowest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = UserIndex> + '_ {
+        (0_u32..).step_by(64).zip(self.words()).flat_map(|(base, word)| {
+            (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| UserIndex(base + bit))
+        })
+    }
+}

@@ -1,0 +1,227 @@
+//! Lost messages by the set of receivers who missed them. A server that loses messages for the
+//! same receivers again and again points at what those receivers share.
+//!
+//! Memory is bounded: a set is kept as its hash and a few names, and of more than [`GROUP_LIMIT`]
+//! sets the smaller half is summed. Deliveries are exact in any case.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use super::book::UserSet;
+use super::evidence::{Sender, Subject};
+use crate::chat::{Origin, UserIndex};
+use crate::marker::GeneratorTag;
+
+/// Groups kept; the smaller half is summed at twice as many.
+const GROUP_LIMIT: usize = 1 << 10;
+/// 64-bit words of sets whose message has no verdict yet: 4 MiB.
+const PENDING_WORDS: usize = 1 << 19;
+/// Groups told.
+pub const GROUPS_TOLD: usize = 10;
+/// Receivers, and senders, named for each group.
+pub const NAMES_TOLD: usize = 5;
+/// Messages named for each group.
+pub const MESSAGES_TOLD: usize = 2;
+
+/// Messages that the same receivers missed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LossGroup {
+    /// How many messages.
+    pub messages: u64,
+    /// Of those, other generators'.
+    pub remote: u64,
+    /// Of those, messages that no connection of this generator read.
+    pub unread: u64,
+    /// How many receivers missed each.
+    pub receivers: u64,
+    /// The first of the receivers, [`NAMES_TOLD`] at most.
+    pub names: Vec<UserIndex>,
+    /// The first different senders, [`NAMES_TOLD`] at most.
+    pub senders: Vec<Sender>,
+    /// The first of the messages, [`MESSAGES_TOLD`] at most.
+    pub examples: Vec<Subject>,
+    /// The earliest intended time, in microseconds since the Unix epoch. Where it is not known, the
+    /// time of the verdict.
+    pub first_micros: u64,
+    /// The latest.
+    pub last_micros: u64,
+}
+
+impl LossGroup {
+    /// Lost deliveries.
+    #[must_use]
+    pub fn deliveries(&self) -> u64 {
+        self.messages.saturating_mul(self.receivers)
+    }
+
+    fn add(&mut self, missed: &Missed) {
+        self.messages += 1;
+        self.remote += u64::from(missed.origin == Origin::Remote);
+        self.unread += u64::from(!missed.subject.read);
+        if let Some(sender) = missed.subject.sender
+            && self.senders.len() < NAMES_TOLD
+            && !self.senders.contains(&sender)
+        {
+            self.senders.push(sender);
+        }
+        if self.examples.len() < MESSAGES_TOLD {
+            self.examples.push(missed.subject);
+        }
+        self.first_micros = self.first_micros.min(missed.micros());
+        self.last_micros = self.last_micros.max(missed.micros());
+    }
+}
+
+/// The groups of all losses so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LossGroups {
+    /// The [`GROUPS_TOLD`] with the most deliveries, the largest first.
+    pub largest: Vec<LossGroup>,
+    /// Messages in all others; one that was missed in several pieces counts for each.
+    pub rest_messages: u64,
+    /// Deliveries in all others.
+    pub rest_deliveries: u64,
+}
+
+/// Losses by the set of receivers.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Losses {
+    groups: HashMap<u128, LossGroup>,
+    rest_messages: u64,
+    rest_deliveries: u64,
+    /// Losses that were found one receiver at a time, of messages without a verdict.
+    pending: BTreeMap<(u32, u64), Missed>,
+    pending_words: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Missed {
+    origin: Origin,
+    subject: Subject,
+    at_micros: u64,
+    users: UserSet,
+}
+
+impl Missed {
+    fn micros(&self) -> u64 {
+        self.subject.intended_micros().unwrap_or(self.at_micros)
+    }
+}
+
+impl Losses {
+    /// One receiver lost a message that may still be lost by others. `room`: users in all.
+    pub(super) fn one(&mut self, origin: Origin, user: UserIndex, subject: Subject, at_micros: u64, room: usize) {
+        let new = || Missed { origin, subject, at_micros, users: UserSet::empty(room) };
+        let Some(key) = key(&subject) else {
+            let mut missed = new();
+            missed.users.insert(user);
+            return self.group(&missed);
+        };
+        if !self.pending.contains_key(&key) {
+            let missed = new();
+            self.pending_words += missed.users.words().len();
+            self.pending.insert(key, missed);
+        }
+        if let Some(missed) = self.pending.get_mut(&key) {
+            missed.subject.read |= subject.read;
+            missed.users.insert(user);
+        }
+        if self.pending_words > PENDING_WORDS {
+            self.conclude_pending();
+        }
+    }
+
+    /// Whether [`Self::judged`] must be called for a message that nobody else lost.
+    pub(super) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// A message has its verdict: `users` lost it, beside those for whom it was lost before.
+    pub(super) fn judged(&mut self, origin: Origin, users: UserSet, subject: Subject, at_micros: u64) {
+        let mut missed = Missed { origin, subject, at_micros, users };
+        if let Some(before) = key(&subject).and_then(|key| self.pending.remove(&key)) {
+            self.pending_words = self.pending_words.saturating_sub(before.users.words().len());
+            before.users.iter().for_each(|user| {
+                missed.users.insert(user);
+            });
+        }
+        self.group(&missed);
+    }
+
+    /// The largest groups, and the sum of the rest.
+    pub(super) fn groups(&self) -> LossGroups {
+        let mut whole = self.clone();
+        whole.conclude_pending();
+        let mut groups: Vec<LossGroup> = whole.groups.into_values().collect();
+        groups.sort_by(|one, other| size(other).cmp(&size(one)));
+        let rest = groups.split_off(groups.len().min(GROUPS_TOLD));
+        LossGroups {
+            largest: groups,
+            rest_messages: whole.rest_messages + rest.iter().map(|group| group.messages).sum::<u64>(),
+            rest_deliveries: whole.rest_deliveries + rest.iter().map(LossGroup::deliveries).sum::<u64>(),
+        }
+    }
+
+    fn conclude_pending(&mut self) {
+        self.pending_words = 0;
+        for missed in std::mem::take(&mut self.pending).into_values() {
+            self.group(&missed);
+        }
+    }
+
+    fn group(&mut self, missed: &Missed) {
+        if missed.users.is_empty() {
+            return;
+        }
+        let group = self.groups.entry(digest(&missed.users)).or_insert_with(|| LossGroup {
+            messages: 0,
+            remote: 0,
+            unread: 0,
+            receivers: missed.users.len(),
+            names: missed.users.iter().take(NAMES_TOLD).collect(),
+            senders: Vec::new(),
+            examples: Vec::new(),
+            first_micros: u64::MAX,
+            last_micros: 0,
+        });
+        group.add(missed);
+        if self.groups.len() >= 2 * GROUP_LIMIT {
+            self.shrink();
+        }
+    }
+
+    /// Sums all but the largest groups.
+    fn shrink(&mut self) {
+        let mut groups: Vec<(u128, LossGroup)> = self.groups.drain().collect();
+        groups.sort_by(|(_, one), (_, other)| size(other).cmp(&size(one)));
+        for (_, group) in groups.drain(GROUP_LIMIT..) {
+            self.rest_messages += group.messages;
+            self.rest_deliveries += group.deliveries();
+        }
+        self.groups.extend(groups);
+    }
+}
+
+/// What tells messages apart.
+fn key(subject: &Subject) -> Option<(u32, u64)> {
+    subject.marker.map(|marker| {
+        let GeneratorTag(generator) = marker.generator;
+        (generator, marker.seq)
+    })
+}
+
+/// The order of groups: by deliveries; of equal ones that with more messages, then the earlier.
+fn size(group: &LossGroup) -> impl Ord + use<> {
+    (group.deliveries(), group.messages, std::cmp::Reverse((group.first_micros, group.names.clone())))
+}
+
+/// 128 bits of a set: among millions of sets no two are taken for one.
+fn digest(users: &UserSet) -> u128 {
+    let half = |seed: u64| {
+        let mut hasher = DefaultHasher::new();
+        seed.hash(&mut hasher);
+        users.words().hash(&mut hasher);
+        hasher.finish()
+    };
+    (u128::from(half(1)) << 64) | u128::from(half(2))
+}
