@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::chat::{Basis, Origin};
 use crate::drivers::Driver;
 use crate::ledger::{Ledger, OriginTally};
-use crate::metrics::snapshot::{DeliveryCounts, LedgerSnapshot, PresenceSnapshot, Source, UsersSnapshot};
+use crate::metrics::snapshot::{DeliveryCounts, LedgerSnapshot, LogCounts, PresenceSnapshot, Source, UsersSnapshot};
 use crate::presence::Findings;
 use crate::user::World;
 
@@ -37,6 +37,7 @@ fn snapshot(ledger: &Ledger) -> LedgerSnapshot {
         judged_durations: [local, remote].map(|tally| tally.durations[Basis::Intended as usize].clone()),
         durations: [local.durations.clone(), remote.durations.clone()],
         clock_offset: ledger.clock_offset(),
+        anomaly_log: ledger.log_lines().map(|log| LogCounts { lines: log.written, dropped: log.dropped }),
         messages_in_horizon: ledger.remembered() as u64,
     }
 }

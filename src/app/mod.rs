@@ -13,6 +13,7 @@ mod health;
 mod hold;
 mod keepers;
 mod limits;
+mod losses;
 mod merge;
 mod rig;
 mod run;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::assemble;
 use super::course::Course;
+use super::losses;
 use crate::chat::{Action, SpoiltBy};
 use crate::config::plan::{self, Plan};
 use crate::config::value::Amount;
@@ -84,7 +85,8 @@ impl<D: Driver> View<D> {
         let totals = self.world.metrics.totals(&ledger);
         let users = self.course.lock().users(self.world.metrics.users());
         let presence = self.world.metrics.presence();
-        let figures = Figures { ledger, users, presence, totals, process: ProcessFigures::read() };
+        let losses = losses::told(&self.world.ledger.lock().loss_groups(), &self.world.crowd.usernames);
+        let figures = Figures { ledger, users, presence, totals, process: ProcessFigures::read(), losses };
         summarise(&self.facts(end), &figures)
     }
 

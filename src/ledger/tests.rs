@@ -1,5 +1,6 @@
 //! The definitions one by one, and the books held to a naive model on arbitrary histories.
 
+mod evidence;
 mod model;
 mod remote;
 

@@ -10,8 +10,8 @@ use prometheus::proto::{Metric, MetricFamily};
 
 use crate::chat::{Anomaly, Basis, ListFate, Origin, Outcome, PresenceMismatch, UserState};
 use crate::metrics::families::{
-    ANOMALIES, CLOCK_OFFSET, DELIVERIES, DELIVERIES_EXPECTED, DELIVERY_DURATION, ERRORS, Family, LEDGER_MESSAGES,
-    OPERATIONS, PRESENCE_EPISODES, PRESENCE_LISTS, PRESENCE_MISMATCHES, USERS, USERS_TARGET,
+    ANOMALIES, ANOMALY_LOG_DROPPED, CLOCK_OFFSET, DELIVERIES, DELIVERIES_EXPECTED, DELIVERY_DURATION, ERRORS, Family,
+    LEDGER_MESSAGES, OPERATIONS, PRESENCE_EPISODES, PRESENCE_LISTS, PRESENCE_MISMATCHES, USERS, USERS_TARGET,
 };
 use crate::metrics::label::LabelSet;
 use crate::metrics::sample;
@@ -55,12 +55,13 @@ pub(crate) struct BooksCollector {
 
 impl BooksCollector {
     pub(crate) fn new(books: Books, stages: Stages) -> prometheus::Result<Self> {
-        let families: [&Family; 13] = [
+        let families: [&Family; 14] = [
             &USERS_TARGET,
             &USERS,
             &DELIVERIES_EXPECTED,
             &DELIVERIES,
             &ANOMALIES,
+            &ANOMALY_LOG_DROPPED,
             &DELIVERY_DURATION,
             &PRESENCE_MISMATCHES,
             &PRESENCE_EPISODES,
@@ -115,6 +116,7 @@ fn deliveries(ledger: &LedgerSnapshot) -> Vec<MetricFamily> {
         sample::single(&DELIVERIES_EXPECTED, expected as f64),
         sample::of(&DELIVERIES, outcomes.collect()),
         sample::of(&ANOMALIES, anomalies.collect()),
+        sample::single(&ANOMALY_LOG_DROPPED, ledger.anomaly_log.map_or(0.0, |log| log.dropped as f64)),
         sample::of(&DELIVERY_DURATION, durations.collect()),
         sample::single(&LEDGER_MESSAGES, ledger.messages_in_horizon as f64),
     ];

@@ -146,6 +146,8 @@ families! {
     ANOMALIES = Counter "soakrig_delivery_anomalies_total"
         [closed("kind", texts::<Anomaly>), closed("origin", texts::<Origin>)]
         "Arrivals with something wrong about them, apart from the verdicts.";
+    ANOMALY_LOG_DROPPED = Counter "soakrig_anomaly_log_dropped_total" []
+        "Losses and anomalies that are not in the anomaly log: too many at once, the file full or not writable.";
     DELIVERY_DURATION = Histogram "soakrig_delivery_duration_seconds"
         [closed("basis", texts::<Basis>), closed("origin", texts::<Origin>)]
         "Time to delivery of on-time and late deliveries, until the bytes were read.";

@@ -55,6 +55,15 @@ impl DeliveryCounts {
     }
 }
 
+/// What became of the lines of the anomaly log so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogCounts {
+    /// Written.
+    pub lines: u64,
+    /// Left out.
+    pub dropped: u64,
+}
+
 /// The ledger at one moment.
 #[derive(Debug, Clone)]
 pub struct LedgerSnapshot {
@@ -69,6 +78,8 @@ pub struct LedgerSnapshot {
     pub judged_durations: [Histogram<u64>; Origin::COUNT],
     /// Estimate of how far other generators' clocks are ahead of this one, in seconds.
     pub clock_offset: Option<f64>,
+    /// Lines of the anomaly log, where one was asked for.
+    pub anomaly_log: Option<LogCounts>,
     /// Messages that the ledger still holds, because their horizon has not passed.
     pub messages_in_horizon: u64,
 }
@@ -83,6 +94,7 @@ impl LedgerSnapshot {
             judged: [DeliveryCounts::default(); Origin::COUNT],
             judged_durations: std::array::from_fn(|_| durations()),
             clock_offset: None,
+            anomaly_log: None,
             messages_in_horizon: 0,
         }
     }

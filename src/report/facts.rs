@@ -14,9 +14,10 @@ use crate::chat::{
 };
 use crate::metrics::ProcessFigures;
 use crate::metrics::label::Label;
-use crate::metrics::snapshot::{DeliveryCounts, LedgerSnapshot, PresenceSnapshot, UsersSnapshot};
+use crate::metrics::snapshot::{DeliveryCounts, LedgerSnapshot, LogCounts, PresenceSnapshot, UsersSnapshot};
 use crate::metrics::totals::Totals;
 use crate::report::durations::Durations;
+use crate::report::losses::{AnomalyLogLines, LossGroups};
 use crate::report::summary::{
     Anomalies, ClockEvents, Connections, Counts, Deliveries, Excused, Generator, Messages, Mismatches, Presence, Rate,
     Remote, Run, SCHEMA_VERSION, ShardOf, Summary, Thresholds, Users, Verdict,
@@ -75,12 +76,14 @@ pub struct Figures {
     pub totals: Totals,
     /// The kernel's.
     pub process: ProcessFigures,
+    /// Losses by who missed them.
+    pub losses: LossGroups,
 }
 
 /// The summary, judged.
 #[must_use]
 pub fn summarise(facts: &RunFacts, figures: &Figures) -> Summary {
-    let Figures { ledger, users, presence, totals, process } = figures;
+    let Figures { ledger, users, presence, totals, process, losses } = figures;
     let (local, remote) = (ledger.counts(Origin::Local), ledger.counts(Origin::Remote));
     let mut summary = Summary {
         schema_version: SCHEMA_VERSION,
@@ -104,6 +107,8 @@ pub fn summarise(facts: &RunFacts, figures: &Figures) -> Summary {
             delivery_seconds: durations(ledger, Origin::Remote),
             clock_offset_seconds: ledger.clock_offset,
         },
+        loss_groups: losses.clone(),
+        anomaly_log: ledger.anomaly_log.map(|LogCounts { lines, dropped }| AnomalyLogLines { lines, dropped }),
         operations: counts::<Stage>(&totals.operations),
         errors: grouped(totals.errors.iter().map(|((stage, kind), n)| (stage.text(), kind.text(), *n))),
         messages: Messages {

@@ -13,6 +13,7 @@
 //! | [`file`](mod@file) | the summary's file, replaced atomically |
 //! | [`merge`](mod@merge) | several generators' summaries as one |
 //! | [`parts`] | what the generators of a merged summary say about it |
+//! | [`losses`] | losses by the receivers who missed them, and the lines of the anomaly log |
 //! | [`durations`] | times to delivery in the summary: quantiles and the mergeable histogram |
 //!
 //! Knows how to put figures into words; must not know sockets, users or the schedule.
@@ -22,6 +23,7 @@ pub mod facts;
 pub mod figures;
 pub mod file;
 pub mod forecast;
+pub mod losses;
 pub mod machine;
 pub mod merge;
 pub mod parts;

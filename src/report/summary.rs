@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::report::durations::Durations;
+use crate::report::losses::{AnomalyLogLines, LossGroups};
 
 /// The schema that this code writes and reads; a new number where a reader must know better.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -40,6 +41,12 @@ pub struct Summary {
     pub judged_seconds: BTreeMap<String, Durations>,
     /// The same of other generators' messages, as they came here.
     pub remote: Remote,
+    /// Lost deliveries by who missed them.
+    #[serde(default)]
+    pub loss_groups: LossGroups,
+    /// The lines of the anomaly log, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anomaly_log: Option<AnomalyLogLines>,
     /// Things tried, by stage.
     pub operations: Counts,
     /// Things that failed, by stage and kind.

@@ -3,6 +3,7 @@
 //! Prints a [`Summary`] and nothing else, so that a merged one is printed alike.
 
 mod limits;
+mod losses;
 mod notices;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ pub fn render(summary: &Summary) -> String {
     books(&mut page, "deliveries", &summary.deliveries, &summary.anomalies);
     times(&mut page, "time to delivery", summary.delivery_seconds.iter());
     remote(&mut page, summary);
+    losses::groups(&mut page, &summary.loss_groups);
+    losses::log(&mut page, summary.anomaly_log);
     page.line("");
     stages(&mut page, summary);
     defects(&mut page, summary);
@@ -306,7 +309,7 @@ fn some_share(part: u64, whole: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::snapshot::PresenceSnapshot;
+    use crate::metrics::snapshot::{LogCounts, PresenceSnapshot};
     use crate::report::facts::tests::{facts, figures, night};
     use crate::report::facts::{RunFacts, summarise};
     use crate::report::verdict::End;
@@ -332,6 +335,8 @@ mod tests {
         figures.ledger.durations[1][0].saturating_record(55_000);
         figures.ledger.clock_offset = Some(-0.0021);
         figures.presence = PresenceSnapshot { now: [1, 0], most: [7, 3], episodes: [1_204, 3], lists: [9_000, 3, 1] };
+        figures.losses = losses::tests::some();
+        figures.ledger.anomaly_log = Some(LogCounts { lines: 20_480, dropped: 15_812 });
         figures.totals.clock_events = [1, 2, 1];
         figures.totals.clock_micros = [3_600_000_000, 1_200_000_000, 4_500_000];
         figures.totals.dns_changes = 2;
@@ -373,6 +378,7 @@ mod tests {
             presence: Default::default(),
             totals: Default::default(),
             process: Default::default(),
+            losses: Default::default(),
         };
         insta::assert_snapshot!(render(&summarise(&facts, &figures)));
     }

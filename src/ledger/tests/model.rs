@@ -270,6 +270,7 @@ proptest! {
     ) {
         let (mut model, mut ledger, mut sent) = (Model::default(), super::ledger(USERS), Vec::new());
         let stop = (!end.is_empty()).then_some(Op::Stop);
+        ledger.keep_notes();
         for op in ops.iter().chain(&stop).chain(&end) {
             apply(op, &mut model, &mut ledger, &mut sent);
             prop_assert!(balances(&ledger), "after {op:?}");
@@ -283,6 +284,7 @@ proptest! {
             let want = model.anomalies.get(anomaly.as_str()).copied().unwrap_or(0);
             prop_assert_eq!(tally.anomaly(*anomaly), want, "{:?}", anomaly);
         }
+        super::evidence::is_complete(&mut ledger)?;
     }
 
     #[test]

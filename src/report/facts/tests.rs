@@ -77,7 +77,7 @@ pub(crate) fn figures() -> Figures {
     };
     let users = UsersSnapshot { target: 200, states: [0, 0, 0, 198, 2, 0, 0] };
     let presence = PresenceSnapshot { lists: [60, 0, 0], ..PresenceSnapshot::default() };
-    Figures { ledger, users, presence, totals, process }
+    Figures { ledger, users, presence, totals, process, losses: LossGroups::default() }
 }
 
 /// The summary of that minute.

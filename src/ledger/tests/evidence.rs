@@ -1,0 +1,154 @@
+//! Notes and groups of losses against the figures: nothing is missing, and nothing is there twice.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Whether lines, groups and figures agree.
+pub(super) fn is_complete(ledger: &mut Ledger) -> Result<(), TestCaseError> {
+    let notes = ledger.take_notes();
+    prop_assert_eq!(notes.gap().lines, 0);
+    let mut seen = HashSet::new();
+    for origin in [Origin::Local, Origin::Remote] {
+        let of = |kind| notes.iter().filter(|note| note.origin == origin && note.kind == kind).count() as u64;
+        let tally = ledger.tally().origin(origin);
+        prop_assert_eq!(of(NoteKind::Lost), tally.outcome(Outcome::Lost), "{:?} lost", origin);
+        for anomaly in Anomaly::ALL {
+            prop_assert_eq!(of(NoteKind::Anomaly(*anomaly)), tally.anomaly(*anomaly), "{:?} {:?}", origin, anomaly);
+        }
+    }
+    // A number is expected by one connection of a user at most.
+    for note in notes.iter().filter(|note| note.kind == NoteKind::Lost) {
+        let marker = note.subject.marker.unwrap();
+        prop_assert!(seen.insert((note.receiver, marker.generator.0, marker.seq)), "{:?} is there twice", note);
+    }
+    let groups = ledger.loss_groups();
+    let told: u64 = groups.largest.iter().map(LossGroup::deliveries).sum();
+    prop_assert_eq!(told + groups.rest_deliveries, seen.len() as u64);
+    Ok(())
+}
+
+/// A ledger whose users are connected, and whose notes are wanted.
+fn watched(users: u32) -> Ledger {
+    let mut ledger = room(users);
+    ledger.keep_notes();
+    ledger
+}
+
+fn arrive_at_all_but(ledger: &mut Ledger, marker: Marker, sender: UserIndex, missing: &[u32], users: u32) {
+    for user in (0..users).filter(|user| !missing.contains(user)) {
+        arrive(ledger, UserIndex(user), sender, marker, 1.0);
+    }
+}
+
+#[test]
+fn messages_missed_by_the_same_users_are_one_group() {
+    let mut l = watched(20);
+    let fifteen: Vec<u32> = (2..17).collect();
+    for _ in 0..4 {
+        let marker = send(&mut l, A, 0.5);
+        arrive_at_all_but(&mut l, marker, A, &fifteen, 20);
+    }
+    let other = send(&mut l, B, 0.6);
+    arrive_at_all_but(&mut l, other, B, &[3], 20);
+    l.sweep(at(70.0));
+    let groups = l.loss_groups().largest;
+    assert_eq!(groups.iter().map(|g| (g.messages, g.receivers)).collect::<Vec<_>>(), [(4, 15), (1, 1)]);
+    assert_eq!(groups[0].names, (2..7).map(UserIndex).collect::<Vec<_>>());
+    assert_eq!((groups[0].senders.as_slice(), groups[0].unread), ([Sender::User(A)].as_slice(), 0));
+    assert_eq!((groups[0].first_micros, groups[0].last_micros), (1_500_000, 1_500_000));
+    is_complete(&mut l).unwrap();
+}
+
+#[test]
+fn what_was_lost_one_by_one_joins_the_verdict_of_its_message() {
+    let mut l = watched(4);
+    let marker = send(&mut l, A, 0.0);
+    arrive_at_all_but(&mut l, marker, A, &[1, 2, 3], 4);
+    arrive(&mut l, B, A, marker, 60.5);
+    l.closing(UserIndex(2), at(60.6));
+    l.ended(UserIndex(2), Excuse::Left, at(60.7));
+    assert_eq!(l.loss_groups().largest.iter().map(|g| (g.messages, g.receivers)).collect::<Vec<_>>(), [(1, 2)]);
+    l.sweep(at(61.0));
+    assert_eq!(l.loss_groups().largest.iter().map(|g| (g.messages, g.receivers)).collect::<Vec<_>>(), [(1, 3)]);
+    is_complete(&mut l).unwrap();
+}
+
+#[test]
+fn a_message_that_nobody_received_is_told_from_one_that_some_did() {
+    let mut l = watched(3);
+    send(&mut l, A, 0.0);
+    l.sweep(at(61.0));
+    let group = &l.loss_groups().largest[0];
+    assert_eq!((group.messages, group.receivers, group.unread), (1, 3, 1));
+}
+
+#[test]
+fn losses_of_many_sets_are_bounded_and_exact() {
+    let mut l = watched(64);
+    let often = send_and_miss(&mut l, &[1, 2, 3]);
+    for one in 0..64_u32 {
+        for other in 0..one {
+            send_and_miss(&mut l, &[one, other]);
+        }
+    }
+    for _ in 0..50 {
+        send_and_miss(&mut l, &[1, 2, 3]);
+    }
+    l.sweep(at(70.0));
+    let groups = l.loss_groups();
+    assert_eq!((groups.largest.len(), groups.largest[0].messages, often.seq), (GROUPS_TOLD, 51, 0));
+    is_complete(&mut l).unwrap();
+}
+
+fn send_and_miss(l: &mut Ledger, missing: &[u32]) -> Marker {
+    let marker = send(l, A, 0.0);
+    arrive_at_all_but(l, marker, A, missing, 64);
+    marker
+}
+
+#[test]
+fn what_does_not_fit_is_counted() {
+    let mut l = watched(2);
+    let marker = send(&mut l, A, 0.0);
+    arrive(&mut l, B, A, marker, 0.1);
+    let again = 300_000;
+    (0..again).for_each(|_| arrive(&mut l, B, A, marker, 0.2));
+    let notes = l.take_notes();
+    let lines = notes.iter().count() as u64;
+    assert!(lines > 200_000);
+    assert_eq!(lines + notes.gap().lines, again);
+    assert_eq!(l.log_lines().unwrap().dropped, notes.gap().lines);
+    arrive(&mut l, B, A, marker, 0.3);
+    assert_eq!(l.take_notes().iter().count(), 1, "there is room again");
+    l.logged(lines, 0);
+    assert_eq!(l.close_log(), again + 1 - lines, "what was taken and not written is dropped");
+}
+
+#[test]
+fn a_loss_of_anothers_message_names_what_is_known_of_it() {
+    let mut l = watched(2);
+    let theirs = |seq| Marker { generator: GeneratorTag(77), seq, intended_micros: 1_200_000, ..send_marker() };
+    for (user, seq) in [(A, 5), (A, 6), (A, 9), (B, 5), (B, 9)] {
+        l.receive(user, id(UserIndex(800)), Sighting::Intact(theirs(seq)), at(1.0));
+    }
+    l.sweep(at(100.0));
+    let notes: Vec<Note> = l.take_notes().iter().filter(|note| note.kind == NoteKind::Lost).collect();
+    let known: Vec<_> =
+        notes.iter().map(|n| (n.receiver, n.subject.marker.unwrap().seq, n.subject.intended_known)).collect();
+    assert_eq!(known, [(B, 6, true), (A, 7, false), (B, 7, false), (A, 8, false), (B, 8, false)]);
+    assert!(notes.iter().all(|note| note.origin == Origin::Remote && !note.arrived));
+    assert_eq!(notes[0].subject.sender, Some(Sender::Id(id(UserIndex(800)))));
+    let groups = l.loss_groups().largest;
+    assert_eq!(
+        groups.iter().map(|g| (g.messages, g.remote, g.unread, g.receivers)).collect::<Vec<_>>(),
+        [(2, 2, 2, 2), (1, 1, 0, 1)]
+    );
+}
+
+fn send_marker() -> Marker {
+    let Identity { run, room, generator, .. } = identity();
+    Marker { run, room, generator, seq: 0, intended_micros: 0 }
+}
