@@ -4,6 +4,7 @@
 //! Memory is bounded: a set is kept as its hash and a few names, and of more than [`GROUP_LIMIT`]
 //! sets the smaller half is summed. Deliveries are exact in any case.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -153,7 +154,7 @@ impl Losses {
         let mut whole = self.clone();
         whole.conclude_pending();
         let mut groups: Vec<LossGroup> = whole.groups.into_values().collect();
-        groups.sort_by(|one, other| size(other).cmp(&size(one)));
+        groups.sort_by_cached_key(|group| Reverse(size(group)));
         let rest = groups.split_off(groups.len().min(GROUPS_TOLD));
         LossGroups {
             largest: groups,
@@ -193,7 +194,7 @@ impl Losses {
     /// Sums all but the largest groups.
     fn shrink(&mut self) {
         let mut groups: Vec<(u128, LossGroup)> = self.groups.drain().collect();
-        groups.sort_by(|(_, one), (_, other)| size(other).cmp(&size(one)));
+        groups.sort_by_cached_key(|(_, group)| Reverse(size(group)));
         for (_, group) in groups.drain(GROUP_LIMIT..) {
             self.rest_messages += group.messages;
             self.rest_deliveries += group.deliveries();
@@ -212,7 +213,7 @@ fn key(subject: &Subject) -> Option<(u32, u64)> {
 
 /// The order of groups: by deliveries; of equal ones that with more messages, then the earlier.
 fn size(group: &LossGroup) -> impl Ord + use<> {
-    (group.deliveries(), group.messages, std::cmp::Reverse((group.first_micros, group.names.clone())))
+    (group.deliveries(), group.messages, Reverse((group.first_micros, group.names.clone())))
 }
 
 /// 128 bits of a set: among millions of sets no two are taken for one.
