@@ -46,6 +46,8 @@ pub(super) struct Quiet;
 
 impl Probe for Quiet {
     fn http(&self, _: Step, _: HttpOutcome, _: Duration) {}
+
+    fn http_retry(&self, _: Step) {}
 }
 
 struct Walk {

@@ -4,14 +4,17 @@
 //! and what comes back into [`Event`]s and [`Failure`]s. It knows no schedule, no ledger
 //! and no metrics; what it may tell about single HTTP requests goes to a [`Probe`].
 
+pub mod http;
 pub mod plenary;
 pub mod ws;
+
+pub use self::http::IDLE_LIMIT;
 
 use std::future::Future;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use ::http::{HeaderName, HeaderValue};
 
 use crate::chat::{
     Account, EndReason, Failure, FailureKind, FrameKind, HttpOutcome, Initiator, SenderId, SentKind, Socket, Step,
@@ -27,6 +30,15 @@ pub const USER_AGENT: &str = concat!("soakrig/", env!("CARGO_PKG_VERSION"));
 pub struct Session {
     /// The cookies of the one origin, name and value; bounded in number and size.
     pub cookies: Vec<(Box<str>, Box<str>)>,
+    /// The connection of the sequence of requests under way, if it may carry another.
+    pub connection: http::Kept,
+}
+
+impl Session {
+    /// Closes the connection that was kept for the next request.
+    pub fn hang_up(&mut self) {
+        self.connection.close();
+    }
 }
 
 /// What the event page says to a signed-in user.
@@ -48,6 +60,9 @@ pub struct BreakoutId(pub u64);
 pub trait Probe: Send + Sync + 'static {
     /// One HTTP request came to its end after `took`.
     fn http(&self, step: Step, outcome: HttpOutcome, took: Duration);
+
+    /// A request is repeated, as the connection it went out on had ended without an answer.
+    fn http_retry(&self, step: Step);
 }
 
 /// Says which trace a request belongs to, so that an instrumented server's spans join it.

@@ -125,6 +125,8 @@ families! {
     HTTP_DURATION = Histogram "soakrig_http_request_duration_seconds"
         [closed("step", texts::<Step>), closed("outcome", texts::<HttpOutcome>)]
         "From the begin of a request to the last byte of its answer.";
+    HTTP_RETRIES = Counter "soakrig_http_retries_total" []
+        "Requests repeated once, as the kept connection they went out on had ended without an answer.";
     MESSAGES_SENT = Counter "soakrig_messages_sent_total" [closed("kind", texts::<SentKind>)]
         "Frames sent.";
     MESSAGES_RECEIVED = Counter "soakrig_messages_received_total" [closed("kind", texts::<FrameKind>)]

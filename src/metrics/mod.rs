@@ -86,6 +86,7 @@ pub struct Metrics {
     dns_changes: Tally<()>,
     session_saves: Tally<SaveOutcome>,
     logs_suppressed: Tally<()>,
+    http_retries: Tally<()>,
     spans: Spans,
 }
 
@@ -127,6 +128,7 @@ impl Metrics {
             dns_changes: Tally::new(&families::DNS_CHANGES, |()| true)?,
             session_saves: Tally::new(&families::SESSION_SAVES, |_| true)?,
             logs_suppressed: Tally::new(&families::LOGS_SUPPRESSED, |()| true)?,
+            http_retries: Tally::new(&families::HTTP_RETRIES, |()| true)?,
             spans: Spans::default(),
         };
         metrics.register(runtimes)?;
@@ -159,6 +161,7 @@ impl Metrics {
             Box::new(self.dns_changes.clone()),
             Box::new(self.session_saves.clone()),
             Box::new(self.logs_suppressed.clone()),
+            Box::new(self.http_retries.clone()),
             Box::new(SpansCollector::new(self.spans.clone())?),
             Box::new(ProcessCollector::new()?),
         ];

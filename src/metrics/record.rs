@@ -20,6 +20,10 @@ impl Probe for Metrics {
         self.http_requests.add((step, outcome), 1);
         self.http_duration.with_label_values(&(step, outcome).texts()).observe(took.as_secs_f64());
     }
+
+    fn http_retry(&self, _step: Step) {
+        self.http_retries.add((), 1);
+    }
 }
 
 /// Sockets.

@@ -5,16 +5,20 @@
 mod limits;
 mod losses;
 mod notices;
+mod sockets;
 
 use std::collections::BTreeMap;
 
-use crate::chat::{Action, FailureKind, Socket, Stage};
+use crate::chat::{Action, FailureKind, Stage};
 use crate::metrics::label::Label;
 use crate::report::durations::Durations;
 use crate::report::figures::{bytes, count, latency, percent, plain, rate, share, span};
 use crate::report::parts::listed;
 use crate::report::summary::{Anomalies, Counts, Deliveries, Part, Summary};
 use crate::report::verdict::meaning;
+
+/// The shortest run whose CPU time is told as a share of it, in seconds.
+const SHORTEST_SHARE: f64 = 1.0;
 
 /// The whole summary as lines of text, ending in a line break.
 #[must_use]
@@ -36,7 +40,7 @@ pub fn render(summary: &Summary) -> String {
     page.line("");
     stages(&mut page, summary);
     defects(&mut page, summary);
-    connections(&mut page, summary);
+    sockets::connections(&mut page, summary);
     notices::presence(&mut page, &summary.presence);
     page.line("");
     generator(&mut page, summary);
@@ -199,31 +203,19 @@ fn stages(page: &mut Page, summary: &Summary) {
     }
 }
 
-fn connections(page: &mut Page, summary: &Summary) {
-    for (socket, sockets) in in_order::<Socket, _>(&summary.connections) {
-        if sockets.attempts == 0 {
-            continue;
-        }
-        let failed: u64 = sockets.failures.values().sum();
-        let ends = sockets.disconnects.iter().flat_map(|(initiator, reasons)| {
-            let who = if initiator == "user" { String::new() } else { format!(" by {initiator}") };
-            reasons.iter().map(move |(reason, n)| format!("{} {}{who}", count(*n), reason.replace('_', " ")))
-        });
-        let numbers =
-            format!("{} tried, {} failed; ended: {}", count(sockets.attempts), count(failed), or_none(ends.collect()));
-        page.row(&format!("{socket} sockets"), &numbers);
-    }
-}
-
 fn generator(page: &mut Page, summary: &Summary) {
     let generator = &summary.generator;
     let cpu = generator.cpu_seconds_user + generator.cpu_seconds_system;
-    let load = if summary.run.duration_seconds > 0.0 { cpu / summary.run.duration_seconds } else { 0.0 };
+    // What the start cost is no share of a run that hardly lasted.
+    let lasted = summary.run.duration_seconds;
+    let load = match lasted >= SHORTEST_SHARE {
+        true => format!(" ({} of one core)", percent((cpu / lasted * 1e3).round() / 1e3)),
+        false => String::new(),
+    };
     page.row(
         "generator",
         &format!(
-            "{cpu:.1} s of CPU ({} of one core), at most {} of memory, {} threads",
-            percent((load * 1e3).round() / 1e3),
+            "{cpu:.1} s of CPU{load}, at most {} of memory, {} threads",
             bytes(generator.peak_memory_bytes as f64),
             generator.threads
         ),

@@ -56,7 +56,7 @@ impl SavedSession {
     /// The session.
     #[must_use]
     pub fn session(&self) -> Session {
-        Session { cookies: self.cookies.clone() }
+        Session { cookies: self.cookies.clone(), ..Session::default() }
     }
 
     fn is_usable(&self) -> bool {

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 const TARGET: &str = "https://example.org";
 
 fn session(value: &str) -> Session {
-    Session { cookies: vec![("sessionid".into(), value.into())] }
+    Session { cookies: vec![("sessionid".into(), value.into())], ..Session::default() }
 }
 
 fn open(path: &Path) -> Store {

@@ -1,5 +1,6 @@
 //! How a user gets a session, and into the room: which step follows which answer.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use tracing::{Instrument as _, Span};
@@ -7,7 +8,7 @@ use tracing::{Instrument as _, Span};
 use super::life::Life;
 use super::spans;
 use crate::chat::{Failure, FailureKind, Stage, UserState};
-use crate::drivers::{Driver, Room, Session};
+use crate::drivers::{Driver, IDLE_LIMIT, Room, Session};
 
 impl<D: Driver> Life<'_, D> {
     /// Opens the event page, signing in first where there is no session the server knows. The
@@ -18,7 +19,7 @@ impl<D: Driver> Life<'_, D> {
             None => self.sign_in().await?,
         };
         self.world.roster.set(self.me, UserState::Connecting);
-        self.world.limits.connect.ready().await;
+        self.await_turn(&mut session).await;
         match self.open(&mut session).await {
             Err(failure) if failure.kind == FailureKind::SignedOut => {
                 self.world.sessions.forget(self.me);
@@ -34,6 +35,15 @@ impl<D: Driver> Life<'_, D> {
                 opened
             }
             opened => opened,
+        }
+    }
+
+    /// Waits until the limit lets this user connect. No connection is held through a long wait.
+    async fn await_turn(&self, session: &mut Session) {
+        let mut turn = pin!(self.world.limits.connect.ready());
+        if tokio::time::timeout(IDLE_LIMIT, &mut turn).await.is_err() {
+            session.hang_up();
+            turn.await;
         }
     }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
+mod connections;
 mod fuzz_bodies;
 mod memory;
 mod plenary_accounts;

@@ -129,7 +129,7 @@ async fn log_in_tells_a_wrong_password_from_a_lock() {
 #[tokio::test]
 async fn deletion_leaves_no_cookie() {
     let stage = posting("302 Found", &["Location: /"], "").await;
-    let mut session = Session { cookies: vec![("sessionid".into(), "s1".into())] };
+    let mut session = Session { cookies: vec![("sessionid".into(), "s1".into())], ..Session::default() };
     driver(&stage.url()).delete(&mut session).await.unwrap();
     assert_eq!(stage.lines(), ["GET /accounts/delete/", "POST /accounts/delete/"]);
     assert!(stage.heard()[1].header("cookie").unwrap().contains("sessionid=s1"));

@@ -12,7 +12,10 @@ use tokio::net::TcpStream;
 const PRESENCE: &str = r#"{"payload": {"channel_name": "plenary-1", "members": [], "lurkers": 0}, "type": "presence"}"#;
 
 fn session() -> Session {
-    Session { cookies: vec![("csrftoken".into(), "c1".into()), ("sessionid".into(), "s1".into())] }
+    Session {
+        cookies: vec![("csrftoken".into(), "c1".into()), ("sessionid".into(), "s1".into())],
+        ..Session::default()
+    }
 }
 
 fn page(state: &str) -> String {

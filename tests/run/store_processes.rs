@@ -24,7 +24,7 @@ fn writer() {
     let mut store = open(Path::new(&path));
     println!("\npassword {}", store.password().unwrap().reveal());
     for (round, _) in std::io::stdin().lock().bytes().enumerate() {
-        let session = Session { cookies: vec![("sessionid".into(), format!("{round}").into())] };
+        let session = Session { cookies: vec![("sessionid".into(), format!("{round}").into())], ..Session::default() };
         store.save((0..USERS).map(|user| (format!("{name}{user}"), Some(session.clone())))).unwrap();
         println!("\nsaved {round}");
     }

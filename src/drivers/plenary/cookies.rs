@@ -145,7 +145,10 @@ mod tests {
 
     #[test]
     fn a_cache_file_cannot_smuggle_headers() {
-        let session = Session { cookies: vec![("a".into(), "x\r\nEvil: 1".into()), ("b".into(), "2".into())] };
+        let session = Session {
+            cookies: vec![("a".into(), "x\r\nEvil: 1".into()), ("b".into(), "2".into())],
+            ..Session::default()
+        };
         assert_eq!(header(&session).unwrap(), "b=2");
     }
 

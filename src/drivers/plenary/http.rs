@@ -1,18 +1,18 @@
-//! Requests to the site: one shared client for each source address, a jar for each user.
+//! Requests to the site: each user's own connections, and a jar for each user.
 //!
 //! Redirects are never followed, bodies are bounded and never unpacked, and each request is
-//! reported to the probe. It knows no forms and no pages.
+//! reported to the probe. A form is posted on a fresh connection and never repeated; a page
+//! that a kept connection ended without an answer is asked for once more (RFC 9110, 9.2.2).
+//! It knows no forms and no pages.
 
-use std::error::Error;
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::{Body as _, Incoming};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -20,9 +20,11 @@ use url::{Url, form_urlencoded};
 
 use super::body::Body;
 use super::site::{Redirect, Site};
-use super::{SetupError, cookies, spans};
+use super::{cookies, spans};
 use crate::chat::{Failure, FailureKind, HttpOutcome, Step};
-use crate::drivers::ws::{dial, faults};
+use crate::drivers::http::{Line, wants_tls};
+use crate::drivers::ws::dial::Dialer;
+use crate::drivers::ws::faults;
 use crate::drivers::{Probe, Session, TRACEPARENT, Trace, USER_AGENT};
 
 /// The largest page with a form, in bytes.
@@ -38,15 +40,9 @@ const LARGE: usize = 1 << 20;
 /// server that sends everybody the largest page at once must not take all memory.
 const LARGE_AT_ONCE: usize = 8;
 
-/// How much is read of a body that nobody looks at, so that its connection can be used again.
+/// How much is read of the body of any other answer than 200, so that its connection can be used
+/// again.
 const IGNORED_LIMIT: usize = 64 << 10;
-
-/// Idle connections kept for each source address.
-const IDLE_LIMIT: usize = 16;
-
-/// How long an idle connection is kept: less than the five seconds of common servers, so
-/// that a request seldom meets a connection that is being closed.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// One request.
 #[derive(Debug)]
@@ -59,12 +55,20 @@ pub(super) struct Ask<'a> {
     pub(super) limit: usize,
 }
 
+impl Ask<'_> {
+    /// Whether the same user's next request may use this one's connection: after the form that
+    /// signs it in comes the event page. After any other, the next is a form, or none.
+    fn leads_on(&self) -> bool {
+        self.form.is_some() && matches!(self.step, Step::Signup | Step::Login)
+    }
+}
+
 /// One answer.
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// Only the body of a 200 is kept.
+    /// Of another status than 200, the body may be missing.
     pub(super) body: Body,
     asked: Url,
 }
@@ -86,8 +90,7 @@ impl Page {
 
 /// Sends requests for all users.
 pub(super) struct Browser {
-    clients: Vec<Client>,
-    next: AtomicUsize,
+    dialer: Arc<Dialer>,
     timeout: Duration,
     large: Semaphore,
     probe: Arc<dyn Probe>,
@@ -95,18 +98,8 @@ pub(super) struct Browser {
 }
 
 impl Browser {
-    pub(super) fn new(
-        tls: &rustls::ClientConfig,
-        sources: &[IpAddr],
-        timeout: Duration,
-        probe: Arc<dyn Probe>,
-        trace: Arc<dyn Trace>,
-    ) -> Result<Self, SetupError> {
-        let sources = if sources.is_empty() { vec![None] } else { sources.iter().copied().map(Some).collect() };
-        let clients: Result<Vec<_>, _> = sources.into_iter().map(|source| client(tls, source)).collect();
-        let clients = clients.map_err(|e| SetupError::Client(e.to_string()))?;
-        let large = Semaphore::new(LARGE_AT_ONCE);
-        Ok(Self { clients, next: AtomicUsize::new(0), timeout, large, probe, trace })
+    pub(super) fn new(dialer: Arc<Dialer>, timeout: Duration, probe: Arc<dyn Probe>, trace: Arc<dyn Trace>) -> Self {
+        Self { dialer, timeout, large: Semaphore::new(LARGE_AT_ONCE), probe, trace }
     }
 
     /// Sends one request with the user's cookies, takes the answer's over, and lets `judge`
@@ -134,75 +127,83 @@ impl Browser {
     }
 
     async fn exchange(&self, site: &Site, session: &mut Session, ask: Ask<'_>) -> Result<Page, Failure> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed).checked_rem(self.clients.len()).unwrap_or(0);
-        let client = self.clients.get(turn).ok_or_else(|| Failure::new(FailureKind::Io))?;
-        let mut request = match ask.form {
-            None => client.get(ask.url.clone()),
-            Some(fields) => client
-                .post(ask.url.clone())
-                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .header(header::ORIGIN, site.origin.clone())
-                .header(header::REFERER, HeaderValue::from_str(ask.url.as_str()).map_err(unsendable)?)
-                .body(form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()),
-        };
+        let kept = session.connection.take();
+        // A server may have ended a kept connection by now, and a form cannot be repeated.
+        let mut kept = if ask.form.is_none() { kept } else { None };
+        if let Some(line) = &mut kept
+            && line.is_free().await
+        {
+            let sent = line.send(self.request(site, session, &ask)?).await;
+            match sent {
+                Err(_) if line.heard_nothing() => self.probe.http_retry(ask.step),
+                sent => return self.answer(site, session, ask, kept, sent?).await,
+            }
+        }
+        let mut line = Box::new(Line::open(&self.dialer, &site.endpoint).await?);
+        let sent = line.send(self.request(site, session, &ask)?).await?;
+        self.answer(site, session, ask, Some(line), sent).await
+    }
+
+    fn request(&self, site: &Site, session: &Session, ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, Failure> {
+        let mut request = Request::builder()
+            .uri(&ask.url[url::Position::BeforePath..url::Position::AfterQuery])
+            .header(header::HOST, site.host.clone())
+            .header(header::USER_AGENT, USER_AGENT)
+            .header(header::ACCEPT, "*/*");
+        if !ask.leads_on() {
+            request = request.header(header::CONNECTION, "close");
+        }
         if let Some(cookie) = cookies::header(session) {
             request = request.header(header::COOKIE, cookie);
         }
         if let Some(parent) = self.trace.traceparent() {
             request = request.header(TRACEPARENT, parent);
         }
-        let response = request.send().await.map_err(|e| broken(&e))?;
-        cookies::absorb(session, response.headers(), site.prefix());
-        let (status, headers) = (response.status(), response.headers().clone());
-        spans::answered(status);
-        let body = if status == StatusCode::OK {
-            refuse_packed(&headers)?;
-            read(response, ask.limit, &self.large).await?
+        match ask.form {
+            None => request.body(Full::default()),
+            Some(fields) => request
+                .method("POST")
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .header(header::ORIGIN, site.origin.clone())
+                .header(header::REFERER, HeaderValue::from_str(ask.url.as_str()).map_err(unsendable)?)
+                .body(form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into()),
+        }
+        .map_err(unsendable)
+    }
+
+    /// Takes over an answer, and keeps its connection if another request may follow on it.
+    async fn answer(
+        &self,
+        site: &Site,
+        session: &mut Session,
+        ask: Ask<'_>,
+        line: Option<Box<Line>>,
+        response: http::Response<Incoming>,
+    ) -> Result<Page, Failure> {
+        let mut line = line.ok_or_else(|| Failure::new(FailureKind::Io))?;
+        let (head, mut body) = response.into_parts();
+        cookies::absorb(session, &head.headers, site.prefix());
+        spans::answered(head.status);
+        let read = if head.status == StatusCode::OK {
+            refuse_packed(&head.headers)?;
+            Ok(read(&mut line, &mut body, ask.limit, &self.large).await?)
         } else {
-            // What it says is of no use; that it came is.
-            let _ = read(response, IGNORED_LIMIT, &self.large).await;
-            Body::new()
+            // What it says is of little use; that it came is.
+            read(&mut line, &mut body, IGNORED_LIMIT, &self.large).await
         };
-        Ok(Page { status, headers, body, asked: ask.url })
+        if read.is_ok() && ask.leads_on() {
+            session.connection.keep(line);
+        }
+        let body = read.unwrap_or(Body::new());
+        if !site.endpoint.secure && wants_tls(head.status, &body) {
+            return Err(faults::speaks_tls());
+        }
+        Ok(Page { status: head.status, headers: head.headers, body, asked: ask.url })
     }
 }
 
-fn client(tls: &rustls::ClientConfig, source: Option<IpAddr>) -> reqwest::Result<Client> {
-    Client::builder()
-        .user_agent(USER_AGENT)
-        .tls_backend_preconfigured(tls.clone())
-        .local_address(source)
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .no_proxy()
-        .http1_only()
-        .tcp_nodelay(true)
-        .pool_max_idle_per_host(IDLE_LIMIT)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .dns_resolver(Arc::new(Names))
-        .build()
-}
-
-/// Lets the client resolve names as the sockets do.
-struct Names;
-
-impl Resolve for Names {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            match dial::resolve(name.as_str(), 0).await {
-                Ok(addresses) => Ok(Box::new(addresses.into_iter()) as Addrs),
-                Err(e) => Err(Box::new(dial::dns_failure(name.as_str(), &e)) as Box<dyn Error + Send + Sync>),
-            }
-        })
-    }
-}
-
-fn unsendable(e: header::InvalidHeaderValue) -> Failure {
+fn unsendable(e: impl std::fmt::Display) -> Failure {
     Failure::with(FailureKind::BadRequest, e.to_string())
-}
-
-fn broken(e: &reqwest::Error) -> Failure {
-    faults::of_error(e, FailureKind::Io)
 }
 
 /// No encoding was offered: an answer that is packed all the same cannot be read.
@@ -215,26 +216,26 @@ fn refuse_packed(headers: &HeaderMap) -> Result<(), Failure> {
     }
 }
 
-/// Reads a body.
-async fn read(mut response: Response, limit: usize, large: &Semaphore) -> Result<Body, Failure> {
+/// Reads a body to its end.
+async fn read(line: &mut Line, body: &mut Incoming, limit: usize, large: &Semaphore) -> Result<Body, Failure> {
     let too_large = || Failure::with(FailureKind::BodyTooLarge, format!("over {limit} bytes"));
     let no_room = |e: io::Error| Failure::with(FailureKind::Io, format!("no memory for a body of {limit} bytes: {e}"));
-    if response.content_length().is_some_and(|announced| announced > limit as u64) {
+    if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
-    let (mut body, mut turn) = (Body::new(), None);
-    while let Some(piece) = response.chunk().await.map_err(|e| broken(&e))? {
-        if body.len() + piece.len() > limit {
+    let (mut read, mut turn) = (Body::new(), None);
+    while let Some(piece) = line.piece(body).await? {
+        if read.len() + piece.len() > limit {
             return Err(too_large());
         }
-        if body.len() + piece.len() > LARGE && !body.is_large() {
+        if read.len() + piece.len() > LARGE && !read.is_large() {
             turn = large.acquire().await.ok();
-            body.grow(limit).map_err(no_room)?;
+            read.grow(limit).map_err(no_room)?;
         }
-        body.push(&piece).map_err(no_room)?;
+        read.push(&piece).map_err(no_room)?;
     }
     drop(turn);
-    Ok(body)
+    Ok(read)
 }
 
 /// The outcome of a request as the metrics count it.

@@ -96,16 +96,13 @@ pub enum SetupError {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The HTTP client cannot be set up.
-    #[error("the HTTP client cannot be set up: {0}")]
-    Client(String),
 }
 
 /// The driver; one for all users.
 pub struct Plenary {
     site: Site,
     browser: Browser,
-    dialer: Dialer,
+    dialer: Arc<Dialer>,
     limits: Limits,
     clock: Clock,
     rooms: Arc<Rooms>,
@@ -127,12 +124,12 @@ impl Plenary {
             tls::trusting(settings.ca_file.as_deref())?
         };
         let trace = settings.trace;
-        let browser =
-            Browser::new(&tls, &settings.source_ips, settings.http_timeout, settings.probe, Arc::clone(&trace))?;
+        let dialer = Arc::new(Dialer::new(tls, settings.source_ips));
+        let browser = Browser::new(Arc::clone(&dialer), settings.http_timeout, settings.probe, Arc::clone(&trace));
         Ok(Self {
             site,
             browser,
-            dialer: Dialer::new(tls, settings.source_ips),
+            dialer,
             limits: Limits { timeout: settings.http_timeout, max_message: settings.max_frame },
             clock: settings.clock,
             rooms: Arc::default(),

@@ -25,7 +25,17 @@ pub fn of_io(e: &io::Error) -> Failure {
 /// An error of a TLS handshake: of the system beneath it, or else of TLS.
 #[must_use]
 pub fn of_tls(e: &io::Error) -> Failure {
+    let inner = e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    if let Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) = inner {
+        return Failure::with(FailureKind::Tls, "the server does not speak TLS: use http://");
+    }
     of_error(e, FailureKind::Tls)
+}
+
+/// The failure of plain HTTP to a server that answers in TLS.
+#[must_use]
+pub fn speaks_tls() -> Failure {
+    Failure::with(FailureKind::Tls, "the server speaks TLS: use https://")
 }
 
 /// Any error: the kind of the deepest cause that has one, or `otherwise`.

@@ -13,6 +13,7 @@
 //! | [`reader`] | bytes in, whole messages out |
 //! | [`recent`] | texts that were read a moment ago |
 //! | [`writer`] | one frame in writing at a time |
+//! | [`watched`] | how an answer begins, before it is parsed |
 //! | [`socket`] | reader, writer and stream as one connection |
 
 pub mod dial;
@@ -24,4 +25,5 @@ pub mod reader;
 pub mod recent;
 pub mod socket;
 pub mod tls;
+pub mod watched;
 pub mod writer;

@@ -93,7 +93,7 @@ impl Stage {
     }
 }
 
-async fn listen(stream: &mut TcpStream) -> Option<Heard> {
+pub async fn listen(stream: &mut TcpStream) -> Option<Heard> {
     let mut bytes = Vec::new();
     let head = loop {
         let mut chunk = [0; 4096];
@@ -173,15 +173,23 @@ pub fn close(code: u16) -> Vec<u8> {
 
 /// Remembers what the driver reports.
 #[derive(Default)]
-pub struct Reports(Mutex<Vec<(Step, HttpOutcome)>>);
+pub struct Reports(Mutex<Vec<(Step, HttpOutcome)>>, Mutex<Vec<Step>>);
 
 impl Probe for Reports {
     fn http(&self, step: Step, outcome: HttpOutcome, _took: Duration) {
         self.0.lock().unwrap().push((step, outcome));
     }
+
+    fn http_retry(&self, step: Step) {
+        self.1.lock().unwrap().push(step);
+    }
 }
 
 impl Reports {
+    pub fn retries(&self) -> Vec<Step> {
+        self.1.lock().unwrap().clone()
+    }
+
     pub fn all(&self) -> Vec<(Step, HttpOutcome)> {
         self.0.lock().unwrap().clone()
     }

@@ -1,0 +1,182 @@
+//! HTTP/1.1 for one user at a time: a connection that carries one request after the other.
+//!
+//! No connection is ever shared between users. It knows no cookies, no redirects, no retries.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
+
+use super::ws::dial::{Dialer, Endpoint};
+use super::ws::faults;
+use super::ws::watched::{Heard, Watched};
+use crate::chat::{Failure, FailureKind};
+
+/// How long a connection without a request is kept: less than the five seconds of common
+/// servers, so that a request seldom meets a connection that is being closed.
+pub const IDLE_LIMIT: Duration = Duration::from_secs(4);
+
+/// The largest head of an answer, and the largest piece of a body, in bytes.
+const BUFFER_LIMIT: usize = 64 << 10;
+
+type Wire = http1::Connection<TokioIo<Watched>, Full<Bytes>>;
+
+/// One connection. The task that waits for an answer also reads and writes for it, so an idle
+/// connection costs no task; it closes when it is dropped.
+pub struct Line {
+    sender: SendRequest<Full<Bytes>>,
+    wire: Wire,
+    /// Whether the wire has come to its end.
+    over: bool,
+    heard: Heard,
+    /// When the last answer was complete.
+    free_since: Instant,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line").field("over", &self.over).finish_non_exhaustive()
+    }
+}
+
+impl Line {
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// Those of the dialler.
+    pub async fn open(dialer: &Dialer, endpoint: &Endpoint) -> Result<Self, Failure> {
+        let stream = Watched::new(dialer.dial(endpoint).await?);
+        let heard = stream.heard();
+        let (sender, wire) = http1::Builder::new()
+            .max_buf_size(BUFFER_LIMIT)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|e| faults::of_error(&e, FailureKind::Io))?;
+        Ok(Self { sender, wire, over: false, heard, free_since: Instant::now() })
+    }
+
+    /// Whether another request may be sent, as far as this side can know.
+    pub async fn is_free(&mut self) -> bool {
+        if self.free_since.elapsed() >= IDLE_LIMIT {
+            return false;
+        }
+        let Self { sender, wire, over, .. } = self;
+        matches!(drive(wire, over, sender.ready()).await, Ok(Ok(()))) && !self.over
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    ///
+    /// # Errors
+    /// The failure of the connection; see [`heard_nothing`](Self::heard_nothing).
+    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Failure> {
+        let Self { sender, wire, over, heard, .. } = self;
+        heard.forget();
+        let answered = drive(wire, over, sender.send_request(request)).await?;
+        answered.map_err(|e| {
+            if heard.is_tls_alert() {
+                return faults::speaks_tls();
+            }
+            faults::of_error(&e, FailureKind::Io)
+        })
+    }
+
+    /// The next piece of a body; `None` at its end.
+    ///
+    /// # Errors
+    /// The failure of the connection.
+    pub async fn piece(&mut self, body: &mut Incoming) -> Result<Option<Bytes>, Failure> {
+        loop {
+            let frame = drive(&mut self.wire, &mut self.over, body.frame()).await?;
+            match frame.transpose().map_err(|e| faults::of_error(&e, FailureKind::Io))? {
+                None => {
+                    self.free_since = Instant::now();
+                    return Ok(None);
+                }
+                Some(frame) => {
+                    // Trailers are of no use.
+                    if let Ok(piece) = frame.into_data() {
+                        return Ok(Some(piece));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether no byte was read since the last request was sent.
+    #[must_use]
+    pub fn heard_nothing(&self) -> bool {
+        self.heard.is_nothing()
+    }
+}
+
+/// Waits for `work` while the connection reads and writes for it. Once the connection has come
+/// to its end, work that is not done by then never will be.
+async fn drive<T>(wire: &mut Wire, over: &mut bool, work: impl Future<Output = T>) -> Result<T, Failure> {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        *over = *over || Pin::new(&mut *wire).poll(cx).is_ready();
+        match work.as_mut().poll(cx) {
+            Poll::Pending if *over => Poll::Ready(Err(Failure::new(FailureKind::ConnectionClosed))),
+            polled => polled.map(Ok),
+        }
+    })
+    .await
+}
+
+/// The place of a connection that may carry its user's next request.
+///
+/// It belongs to one sequence of requests and not to what is known of the user: a clone is
+/// empty, and all are equal.
+#[derive(Debug, Default)]
+pub struct Kept(Option<Box<Line>>);
+
+impl Kept {
+    /// Takes the connection out.
+    pub fn take(&mut self) -> Option<Box<Line>> {
+        self.0.take()
+    }
+
+    /// Puts a connection in whose last answer was read to its end.
+    pub fn keep(&mut self, line: Box<Line>) {
+        self.0 = Some(line);
+    }
+
+    /// Closes the connection, if there is one.
+    pub fn close(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Clone for Kept {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Kept {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Kept {}
+
+/// Whether an answer is what servers that want TLS say to plain HTTP (nginx, Apache, Go).
+#[must_use]
+pub fn wants_tls(status: StatusCode, body: &[u8]) -> bool {
+    const SAYINGS: [&[u8]; 3] = [
+        b"plain HTTP request was sent to HTTPS port",
+        b"speaking plain HTTP to an SSL-enabled server port",
+        b"sent an HTTP request to an HTTPS server",
+    ];
+    status == StatusCode::BAD_REQUEST && SAYINGS.iter().any(|said| memchr::memmem::find(body, said).is_some())
+}
