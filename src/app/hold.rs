@@ -200,6 +200,8 @@ impl Hold {
     /// Makes the summary and writes it where that is wanted; whoever looks at the metrics is
     /// shown out.
     async fn conclude(&mut self) {
+        // A second signal does not wait for the last lines of the anomaly log.
+        self.rig.world.ledger.lock().close_log();
         let summary = self.view.summary(self.end.clone().unwrap_or(End::Aborted));
         let written = self.view.write(summary.clone()).await;
         if let Err(error) = &written {

@@ -1,0 +1,148 @@
+//! The anomaly log against the summary and against the target's own record: a line for each loss
+//! and each anomaly, or a count of those that are missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::support::{PATIENCE, Rig, Target, balances, eventually, number};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+const QUICK: [&str; 6] = ["--ramp", "100/s", "--sign-in-rate", "100/s", "--connect-rate", "100/s"];
+const CALM: [&str; 5] =
+    ["--disable-event-leaving", "--disable-breakout-joining", "--grace", "10s", "--max-error-rate=100%"];
+
+/// A run that writes an anomaly log into a directory.
+fn run(target: &Target, home: &Path, name: &str, load: &[&str]) -> (Rig, PathBuf) {
+    let log = home.join(format!("{name}.jsonl"));
+    let wanted = ["--anomaly-log", log.to_str().unwrap()];
+    let args = [&QUICK[..], &CALM, load, &wanted].concat();
+    (Rig::run(&target.url, "test", &home.join(format!("{name}.json")), &args), log)
+}
+
+fn lines(log: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(log).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+}
+
+fn text<'a>(line: &'a Value, key: &str) -> &'a str {
+    line[key].as_str().unwrap_or_else(|| panic!("no {key} in {line}"))
+}
+
+/// Lines by origin and kind, held to the figures of the summary.
+fn agrees_with_summary(lines: &[Value], summary: &Value) {
+    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for line in lines {
+        *counts.entry((text(line, "origin"), text(line, "kind"))).or_default() += 1;
+    }
+    for (origin, within) in [("local", ""), ("remote", "/remote")] {
+        let count = |kind| counts.get(&(origin, kind)).copied().unwrap_or(0);
+        assert_eq!(count("lost"), number(summary, &format!("{within}/deliveries/lost")), "{origin}");
+        for kind in ["duplicate", "reordered", "unexpected", "corrupt"] {
+            assert_eq!(count(kind), number(summary, &format!("{within}/anomalies/{kind}")), "{origin} {kind}");
+        }
+    }
+    assert_eq!(number(summary, "/anomaly_log/lines"), lines.len() as u64);
+    assert_eq!(number(summary, "/anomaly_log/dropped"), 0);
+    let groups = summary["loss_groups"]["largest"].as_array().unwrap();
+    let grouped: u64 = groups.iter().map(|group| number(group, "/deliveries")).sum();
+    let lost = number(summary, "/deliveries/lost") + number(summary, "/remote/deliveries/lost");
+    assert_eq!(grouped + number(summary, "/loss_groups/rest/deliveries"), lost);
+}
+
+#[test]
+fn a_frozen_server_leaves_a_line_for_each_loss_and_each_late_comer() {
+    let target = Target::start(&[]);
+    let home = tempfile::tempdir().unwrap();
+    let load =
+        ["--user-range-max", "60", "--chat-rate", "60/s", "--delivery-deadline", "1s", "--delivery-horizon", "2s"];
+    let (mut rig, log) = run(&target, home.path(), "frozen", &load);
+    rig.wait_until_ready();
+    let lost = |rig: &Rig| rig.metric("soakrig_deliveries_total", &["outcome=\"lost\""]);
+    let unexpected = |rig: &Rig| rig.metric("soakrig_delivery_anomalies_total", &["kind=\"unexpected\""]);
+    eventually("chats arrive", || rig.metric("soakrig_deliveries_total", &["outcome=\"on_time\""]) > 1_000.0);
+    target.signal(Signal::SIGSTOP);
+    eventually("deliveries are lost", || lost(&rig) > 5_000.0);
+    target.signal(Signal::SIGCONT);
+    eventually("they come after all", || unexpected(&rig) > 1_000.0);
+    assert!(rig.scrape().contains("\nsoakrig_anomaly_log_dropped_total 0\n"));
+    rig.process.signal(Signal::SIGTERM);
+    let (ended, summary) = rig.end(PATIENCE);
+    assert!(balances(&summary), "{}", ended.stdout);
+    let lines = lines(&log);
+    agrees_with_summary(&lines, &summary);
+    let mut seen = BTreeSet::new();
+    for line in lines.iter().filter(|line| line["kind"] == "lost") {
+        assert!(seen.insert((text(line, "receiver"), text(line, "marker"))), "{line} is there twice");
+        assert!(text(line, "marker").starts_with("sr2-") && text(line, "intended") < text(line, "at"), "{line}");
+        assert_eq!((&line["room"], &line["user"]), (&"test".into(), &line["receiver"]));
+    }
+    assert!(ended.stdout.contains("missed by"), "{}", ended.stdout);
+}
+
+#[test]
+fn what_the_same_users_miss_is_one_group_and_each_line_names_message_and_receiver() {
+    let target = Target::start(&["--control", "127.0.0.1:0"]);
+    let home = tempfile::tempdir().unwrap();
+    let terms = ["--delivery-deadline", "3s", "--delivery-horizon", "6s", "--chat-rate", "40/s"];
+    let shard = |index: &'static str| {
+        let fleet = ["--shard", index, "--run-id", "muted", "--password", "the-fleets-own", "--user-range-max", "24"];
+        run(&target, home.path(), &index.replace('/', "of"), &[&fleet[..], &terms].concat())
+    };
+    let mut rigs = [shard("0/2"), shard("1/2")];
+    rigs.iter_mut().for_each(|(rig, _)| rig.wait_until_ready());
+    let remote = |rig: &Rig| rig.metric("soakrig_deliveries_total", &["outcome=\"on_time\"", "remote"]);
+    eventually("they hear each other", || rigs.iter().all(|(rig, _)| remote(rig) > 500.0));
+    target.set_faults(r#"{"socket": {"mute": 0.5}}"#);
+    eventually("deliveries are withheld", || target.injections().len() > 1_000);
+    target.set_faults(r#"{"socket": {"mute": 0.0}}"#);
+    let lost = |rig: &Rig| rig.metric("soakrig_deliveries_total", &["outcome=\"lost\""]) as usize;
+    // Others' messages are judged between two that were read: the muted hear on.
+    eventually("all of it is lost", || {
+        rigs.iter().map(|(rig, _)| lost(rig)).sum::<usize>() >= target.injections().len()
+    });
+    let withheld: BTreeSet<(String, String)> = target
+        .injections()
+        .iter()
+        .map(|injection| (text(injection, "username").to_owned(), text(injection, "text").to_owned()))
+        .collect();
+    let mut named = 0;
+    for (rig, log) in rigs {
+        rig.process.signal(Signal::SIGTERM);
+        let (ended, summary) = rig.end(PATIENCE);
+        let lines = lines(&log);
+        agrees_with_summary(&lines, &summary);
+        let mut users = BTreeSet::new();
+        for line in lines.iter().filter(|line| line["kind"] == "lost") {
+            let (receiver, marker) = (text(line, "receiver"), text(line, "marker"));
+            let of_this = |(user, text): &&(String, String)| user == receiver && text.starts_with(marker);
+            assert!(withheld.iter().any(|w| of_this(&w)), "{line} was not withheld");
+            users.insert(receiver.to_owned());
+            named += 1;
+        }
+        let largest = &summary["loss_groups"]["largest"][0];
+        assert_eq!(number(largest, "/receivers"), users.len() as u64, "{}", ended.stdout);
+        assert!(number(largest, "/messages") > 10 && number(largest, "/remote_messages") > 0, "{}", ended.stdout);
+        for name in largest["receiver_names"].as_array().unwrap() {
+            assert!(users.contains(name.as_str().unwrap()), "{name}");
+        }
+    }
+    assert_eq!(named, withheld.len(), "each withheld delivery has one line");
+}
+
+#[test]
+fn a_full_disk_holds_up_nothing_and_what_is_missing_is_counted() {
+    let target = Target::start(&["--fault-duplicate", "every:5"]);
+    let home = tempfile::tempdir().unwrap();
+    let log = ["--anomaly-log", "/dev/full", "--user-range-max", "10", "--chat-rate", "20/s"];
+    let args = [&QUICK[..], &CALM, &log].concat();
+    let mut rig = Rig::run(&target.url, "test", &home.path().join("s.json"), &args);
+    rig.wait_until_ready();
+    eventually("copies come", || rig.metric("soakrig_delivery_anomalies_total", &["kind=\"duplicate\""]) > 100.0);
+    rig.process.signal(Signal::SIGTERM);
+    let (ended, summary) = rig.end(PATIENCE);
+    assert_eq!(number(&summary, "/anomaly_log/lines"), 0);
+    assert_eq!(number(&summary, "/anomaly_log/dropped"), number(&summary, "/anomalies/duplicate"));
+    assert!(ended.stderr.contains("the anomaly log is not complete"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("anomaly log        not complete: 0 lines written"), "{}", ended.stdout);
+}
