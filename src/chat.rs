@@ -75,9 +75,11 @@ macro_rules! labels {
 }
 
 mod failure;
+mod limit;
 mod sender;
 
 pub use failure::{Failure, FailureKind, turns_direction};
+pub use limit::Limit;
 pub use sender::SenderId;
 
 labels! {

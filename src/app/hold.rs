@@ -11,7 +11,7 @@ use super::keepers::Cache;
 use super::rig::{Rig, refusal};
 use super::run::{Console, code_of};
 use super::view::View;
-use super::{assemble, say};
+use super::{assemble, say, thresholds};
 use crate::chat::{FailureKind, Stage};
 use crate::config::plan::{Plan, Run, Volume};
 use crate::config::value::TargetUrl;
@@ -80,6 +80,8 @@ impl Hold {
         let metrics = Arc::new(
             Metrics::of(&runtimes(&lanes)).map_err(|e| StartError::environment("the metrics", e.to_string()))?,
         );
+        metrics.generators(plan.crowd.shard.of());
+        thresholds::show(&plan.thresholds, &metrics);
         metrics.run_info(plan.report.run_id.as_str(), &slug, &plan.crowd.shard.to_string());
         let mut cache = Cache::open(plan.crowd.cache.clone(), target.to_string()).await?;
         let password = cache.password(plan.crowd.password.clone()).await?;

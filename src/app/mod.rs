@@ -19,6 +19,7 @@ mod rig;
 mod run;
 mod signals;
 mod target;
+mod thresholds;
 mod timekeeping;
 mod traces;
 mod view;

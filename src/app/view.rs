@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::assemble;
 use super::course::Course;
 use super::losses;
+use super::thresholds;
 use crate::chat::{Action, SpoiltBy};
-use crate::config::plan::{self, Plan};
-use crate::config::value::Amount;
+use crate::config::plan::Plan;
 use crate::drivers::Driver;
 use crate::fleet::dispatch::full_rate;
 use crate::metrics::ProcessFigures;
@@ -21,7 +21,7 @@ use crate::report::facts::{Figures, RunFacts, summarise};
 use crate::report::file::{Earlier, FileError, SummaryFile};
 use crate::report::progress::{Progress, Status};
 use crate::report::pulse::{Moment, Pulse};
-use crate::report::summary::{ShardOf, Summary, Thresholds};
+use crate::report::summary::{ShardOf, Summary};
 use crate::report::verdict::End;
 use crate::saturation::Judge;
 use crate::telemetry::Screen;
@@ -109,7 +109,7 @@ impl<D: Driver> View<D> {
             saturated_by: judge.saturated_by(),
             spoilt: Duration::ZERO,
             spoilt_by: [Duration::ZERO; SpoiltBy::COUNT],
-            thresholds: thresholds(&plan.thresholds),
+            thresholds: thresholds::of(&plan.thresholds),
             end,
             earlier_lives: self.earlier_lives,
         }
@@ -182,25 +182,6 @@ impl<D: Driver> View<D> {
             saturated: self.judge.lock().is_saturated(),
         };
         pulse.status(moment, &ledger, &world.metrics.users(), &totals)
-    }
-}
-
-/// The limits as the summary keeps them.
-fn thresholds(plan: &plan::Thresholds) -> Thresholds {
-    let (max_lost, max_lost_share) = match plan.max_lost {
-        Some(Amount::Count(most)) => (Some(most), None),
-        Some(Amount::Share(most)) => (None, Some(most)),
-        None => (None, None),
-    };
-    Thresholds {
-        max_lost,
-        max_lost_share,
-        max_error_rate: plan.max_error_rate,
-        max_late: plan.max_late,
-        max_anomalies: plan.max_anomalies,
-        max_cut: plan.max_cut,
-        max_p99_seconds: plan.max_p99.map(|most| most.as_secs_f64()),
-        max_saturated: plan.max_saturated,
     }
 }
 

@@ -11,7 +11,8 @@ use prometheus::proto::{Metric, MetricFamily};
 use crate::chat::{Anomaly, Basis, ListFate, Origin, Outcome, PresenceMismatch, UserState};
 use crate::metrics::families::{
     ANOMALIES, ANOMALY_LOG_DROPPED, CLOCK_OFFSET, DELIVERIES, DELIVERIES_EXPECTED, DELIVERY_DURATION, ERRORS, Family,
-    LEDGER_MESSAGES, OPERATIONS, PRESENCE_EPISODES, PRESENCE_LISTS, PRESENCE_MISMATCHES, USERS, USERS_TARGET,
+    LEDGER_MESSAGES, OPERATIONS, OUTSTANDING, PRESENCE_EPISODES, PRESENCE_LISTS, PRESENCE_MISMATCHES, USERS,
+    USERS_TARGET,
 };
 use crate::metrics::label::LabelSet;
 use crate::metrics::sample;
@@ -55,7 +56,8 @@ pub(crate) struct BooksCollector {
 
 impl BooksCollector {
     pub(crate) fn new(books: Books, stages: Stages) -> prometheus::Result<Self> {
-        let families: [&Family; 14] = [
+        let families: [&Family; 15] = [
+            &OUTSTANDING,
             &USERS_TARGET,
             &USERS,
             &DELIVERIES_EXPECTED,
@@ -112,8 +114,10 @@ fn deliveries(ledger: &LedgerSnapshot) -> Vec<MetricFamily> {
         // Markers carry the intended time only: nobody knows when another generator's frame was sent.
         .filter(|labels| *labels != (Basis::Sent, Origin::Remote))
         .map(|(basis, origin)| duration(&(basis, origin).texts(), ledger.durations(origin, basis)));
+    let outstanding: u64 = ledger.by_origin.iter().map(|counts| counts.outstanding).sum();
     let mut families = vec![
         sample::single(&DELIVERIES_EXPECTED, expected as f64),
+        sample::single(&OUTSTANDING, outstanding as f64),
         sample::of(&DELIVERIES, outcomes.collect()),
         sample::of(&ANOMALIES, anomalies.collect()),
         sample::single(&ANOMALY_LOG_DROPPED, ledger.anomaly_log.map_or(0.0, |log| log.dropped as f64)),

@@ -3,7 +3,7 @@
 //! A family is a contract with dashboards and alerts. Knows no values.
 
 use crate::chat::{
-    Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator,
+    Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Limit,
     ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome, SentKind, Socket, SpanFate,
     Stage, Step, UserState,
 };
@@ -99,6 +99,10 @@ families! {
         "Always 1; the labels say which run, plenary and shard this generator works on.";
     RUN_PHASE = Gauge "soakrig_run_phase" [closed("phase", texts::<RunPhase>)]
         "1 for where in its course the run is, 0 for the others.";
+    GENERATORS = Gauge "soakrig_generators" []
+        "Generators that this run is meant to have: N of `--shard I/N`.";
+    THRESHOLD = Gauge "soakrig_threshold" [closed("name", texts::<Limit>)]
+        "Limits that the run is held to: shares as parts of 1, `lost` as a count or a share, `p99` in seconds; absent where off.";
     USERS_TARGET = Gauge "soakrig_users_target" []
         "Users that this generator is to hold.";
     USERS = Gauge "soakrig_users" [closed("state", texts::<UserState>)]
@@ -145,6 +149,8 @@ families! {
     DELIVERIES = Counter "soakrig_deliveries_total"
         [closed("outcome", texts::<Outcome>), closed("origin", texts::<Origin>)]
         "Expected deliveries by their verdict; exclusive.";
+    OUTSTANDING = Gauge "soakrig_outstanding" []
+        "Expected deliveries without a verdict yet, of local and remote messages.";
     ANOMALIES = Counter "soakrig_delivery_anomalies_total"
         [closed("kind", texts::<Anomaly>), closed("origin", texts::<Origin>)]
         "Arrivals with something wrong about them, apart from the verdicts.";

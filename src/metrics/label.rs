@@ -3,7 +3,7 @@
 //! Knows the enums of [`chat`](crate::chat); must not know any metric.
 
 use crate::chat::{
-    Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator,
+    Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Limit,
     ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome, SentKind, Socket, SpanFate,
     Stage, Step, UserState,
 };
@@ -39,6 +39,7 @@ label!(
     FrameKind,
     HttpOutcome,
     Initiator,
+    Limit,
     ListFate,
     Origin,
     Outcome,

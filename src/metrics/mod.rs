@@ -31,14 +31,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use prometheus::core::Collector;
-use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use strum::EnumCount;
 
 pub use self::hot::LagCounts;
 pub use self::process::ProcessFigures;
 
 use crate::chat::{
-    Action, ClockEvent, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, RunPhase, SaturationReason,
+    Action, ClockEvent, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, Limit, RunPhase, SaturationReason,
     SaveOutcome, SentKind, Socket, SpanFate, Step,
 };
 use books::{Books, BooksCollector};
@@ -69,6 +69,8 @@ pub struct Metrics {
     stages: Stages,
     run_info: IntGaugeVec,
     run_phase: IntGaugeVec,
+    generators: IntGauge,
+    threshold: GaugeVec,
     connections: IntGaugeVec,
     connect_failures: Tally<(Socket, FailureKind)>,
     connect_duration: HistogramVec,
@@ -112,6 +114,8 @@ impl Metrics {
             hot,
             run_info: IntGaugeVec::new(opts(&families::RUN_INFO), &families::RUN_INFO.label_names())?,
             run_phase: IntGaugeVec::new(opts(&families::RUN_PHASE), &families::RUN_PHASE.label_names())?,
+            generators: IntGauge::with_opts(opts(&families::GENERATORS))?,
+            threshold: GaugeVec::new(opts(&families::THRESHOLD), &families::THRESHOLD.label_names())?,
             connections: IntGaugeVec::new(opts(&families::CONNECTIONS), &families::CONNECTIONS.label_names())?,
             connect_failures: Tally::new(&families::CONNECT_FAILURES, foreseen::connect_failure)?,
             connect_duration: histogram(&families::CONNECT_DURATION)?,
@@ -143,6 +147,8 @@ impl Metrics {
             Box::new(build_info),
             Box::new(self.run_info.clone()),
             Box::new(self.run_phase.clone()),
+            Box::new(self.generators.clone()),
+            Box::new(self.threshold.clone()),
             Box::new(self.connections.clone()),
             Box::new(self.stages.connect_attempts.clone()),
             Box::new(self.connect_failures.clone()),
@@ -177,6 +183,9 @@ impl Metrics {
     /// Creates the series of the gauges and histograms that are sure to be used.
     fn begin_at_zero(&self) {
         self.run_phase(RunPhase::Ramp);
+        self.generators.set(1);
+        // What nobody can change; the others come with the plan.
+        self.threshold(Limit::Outstanding, Some(0.0));
         for socket in Socket::every() {
             self.connections.with_label_values(&socket.texts()).set(0);
             self.connect_duration.with_label_values(&socket.texts());

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::chat::{
-    Action, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, RunPhase,
+    Action, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Limit, RunPhase,
     SaturationReason, SaveOutcome, SentKind, Socket, Stage, Step,
 };
 use crate::drivers::Probe;
@@ -161,6 +161,18 @@ impl Metrics {
     pub fn run_info(&self, run: &str, plenary: &str, shard: &str) {
         self.run_info.reset();
         self.run_info.with_label_values(&[run, plenary, shard]).set(1);
+    }
+
+    /// How many generators the run is meant to have.
+    pub fn generators(&self, n: u32) {
+        self.generators.set(i64::from(n));
+    }
+
+    /// What the run is held to; nothing is shown of what is off.
+    pub fn threshold(&self, limit: Limit, most: Option<f64>) {
+        if let Some(most) = most {
+            self.threshold.with_label_values(&limit.texts()).set(most);
+        }
     }
 
     /// Something happened to time, for `length` or by it.

@@ -62,6 +62,9 @@ fn connections_that_are_cut_and_chats_that_come_twice_fail_a_run() {
     let target = Target::start(&["--control", "127.0.0.1:0", "--fault-duplicate", "20%"]);
     let mut rig = run(&target.url, &[]);
     rig.wait_until_ready();
+    assert_eq!(rig.metric("soakrig_threshold", &["name=\"late\""]), 0.01);
+    assert_eq!(rig.metric("soakrig_generators", &[]), 1.0);
+    assert!(!rig.scrape().contains("name=\"p99\""), "off");
     target.act(r#"{"do":"close","code":1011,"share":1.0}"#);
     eventually("all are back", || rig.metric("soakrig_users", &["state=\"connected\""]) == 8.0);
     eventually("chats come twice", || rig.metric("soakrig_delivery_anomalies_total", &["duplicate"]) > 0.0);
