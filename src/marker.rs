@@ -132,9 +132,11 @@ fn stray(from: SenderId, text: &str) -> Sighting {
     if text.contains(PREFIX) {
         return Marker::glimpse(text);
     }
-    // Damage in nothing but the prefix.
-    let behind = text.bytes().take(PREFIX.len() + 2).position(|byte| byte == b'-').and_then(|at| text.get(at + 1..));
-    match behind.and_then(|rest| intact(from, PREFIX, rest.as_bytes())) {
+    // Damage in nothing but the prefix: a byte of it changed, or the place of its dash.
+    let dash = text.bytes().take(PREFIX.len() + 2).position(|byte| byte == b'-');
+    let behind = [Some(PREFIX.len()), dash.map(|at| at + 1)].into_iter().flatten();
+    let read = |at: usize| text.as_bytes().get(at..).and_then(|rest| intact(from, PREFIX, rest));
+    match behind.filter_map(read).next() {
         Some(marker) => Sighting::Corrupt(Some(marker)),
         None if former.is_some() => Sighting::Foreign,
         None => Sighting::None,
