@@ -225,13 +225,13 @@ impl<D: Driver> Rig<D> {
     /// Begins the stop: notes where everybody is, and lets nobody start or send any more.
     pub(super) fn stop(&self) {
         self.course.lock().stopped(&self.world);
+        self.world.ledger.lock().stop();
         self.world.stopping.cancel();
     }
 
     /// Whether a delivery has no verdict yet, of whichever generator's message.
     fn is_outstanding(&self) -> bool {
-        let ledger = self.world.ledger.lock();
-        ledger.outstanding() > 0 || ledger.remote_outstanding() > 0
+        !self.world.ledger.lock().is_settled()
     }
 
     async fn wind_up(&self, at_once: bool) {

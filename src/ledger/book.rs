@@ -1,6 +1,6 @@
 //! The messages of one sender's numbering that still matter, in order of their numbers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::pauses::Pause;
@@ -26,6 +26,20 @@ impl UserSet {
         let fresh = *word & bit == 0;
         *word |= bit;
         fresh
+    }
+
+    /// Adds a user to a set that was made for fewer than the `users` there are; true if it was not in it.
+    pub(super) fn insert_of(&mut self, user: UserIndex, users: usize) -> bool {
+        if users > 64 && matches!(self, Self::Small(_)) {
+            *self = Self::empty(users);
+        }
+        self.insert(user)
+    }
+
+    /// Whether every user of another set is in this one.
+    pub(super) fn contains_all(&self, other: &Self) -> bool {
+        let (own, other) = (self.words(), other.words());
+        other.iter().enumerate().all(|(i, word)| word & !own.get(i).copied().unwrap_or(0) == 0)
     }
 
     pub(super) fn contains(&self, user: UserIndex) -> bool {
@@ -119,11 +133,21 @@ pub(super) struct Book {
     outstanding: u64,
     /// The highest number each user has read on its present connection, plus one.
     highest: Vec<u64>,
+    /// Numbers without a verdict that were read damaged, and on whose connections.
+    damaged: BTreeMap<u64, UserSet>,
 }
 
 impl Book {
     pub(super) fn new(users: usize) -> Self {
-        Self { users, messages: VecDeque::new(), base: 0, unjudged: 0, outstanding: 0, highest: vec![0; users] }
+        Self {
+            users,
+            messages: VecDeque::new(),
+            base: 0,
+            unjudged: 0,
+            outstanding: 0,
+            highest: vec![0; users],
+            damaged: BTreeMap::new(),
+        }
     }
 
     /// The number the next message will get.
@@ -179,8 +203,10 @@ impl Book {
     pub(super) fn part(&mut self, user: UserIndex, from: u64, to: u64, gone: Gone, horizon: Duration) -> Parting {
         let mut parting = Parting::default();
         for seq in from.max(self.unjudged)..to {
+            let damaged = self.is_damaged(seq, user);
             let Some(message) = self.get_mut(seq) else { continue };
-            let over = gone.at > message.intended.plus(horizon);
+            // No intact copy can come any more.
+            let over = damaged || gone.at > message.intended.plus(horizon);
             if !over && !gone.excuses {
                 continue;
             }
@@ -202,6 +228,19 @@ impl Book {
         }
         self.outstanding -= parting.excused + parting.sender_cut + parting.lost.len() as u64;
         parting
+    }
+
+    /// A damaged copy of `seq` was read on the connection of `user`, which expects it.
+    pub(super) fn note_damaged(&mut self, user: UserIndex, seq: u64) {
+        let users = self.users;
+        let Some(message) = self.get_mut(seq) else { return };
+        if !message.judged && !message.arrived.contains(user) {
+            self.damaged.entry(seq).or_insert_with(|| UserSet::empty(users)).insert(user);
+        }
+    }
+
+    fn is_damaged(&self, seq: u64, user: UserIndex) -> bool {
+        self.damaged.get(&seq).is_some_and(|users| users.contains(user))
     }
 
     /// Notes a first arrival at `user`; true if it has already read a higher number of the
@@ -230,6 +269,7 @@ impl Book {
         let sender_cut = message.sender_cut && message.read_at == UNREAD;
         message.lost += if sender_cut { 0 } else { left };
         self.outstanding -= u64::from(left);
+        self.damaged.remove(&seq);
         self.unjudged += 1;
         Some((seq, left, sender_cut))
     }

@@ -38,16 +38,12 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// A text without a readable marker, said to be from `sender`.
+    /// A damaged text with what can be read of its marker, in which an intended time of 0 is one
+    /// that cannot be read.
     #[must_use]
-    pub fn unreadable(sender: Sender) -> Self {
-        Self { sender: Some(sender), marker: None, intended_known: false, read: true }
-    }
-
-    /// A text whose marker is damaged; an intended time of 0 is one that could not be read.
-    #[must_use]
-    pub fn damaged(sender: Sender, marker: Marker) -> Self {
-        Self { intended_known: marker.intended_micros != 0, ..Self::read(sender, marker) }
+    pub fn damaged(sender: Option<Sender>, marker: Option<Marker>) -> Self {
+        let intended_known = marker.is_some_and(|marker| marker.intended_micros != 0);
+        Self { sender, marker, intended_known, read: true }
     }
 
     /// A message whose marker was read here.

@@ -9,10 +9,12 @@
 //! the number that was next when it became connected and the one that was next when its
 //! close began. No list of recipients is kept for a message, only who has received it.
 
+mod arrivals;
 mod book;
 mod evidence;
 mod losses;
 mod pauses;
+mod peer;
 mod remote;
 mod seat;
 mod tally;
@@ -37,9 +39,9 @@ use pauses::Pauses;
 use remote::Remote;
 use seat::Seat;
 
-use crate::chat::{Anomaly, Basis, Origin, Outcome, SenderId, UserIndex};
+use crate::chat::{Origin, Outcome, SenderId, UserIndex};
 use crate::clock::Stamp;
-use crate::marker::{Marker, Sighting};
+use crate::marker::Marker;
 
 /// The books of one generator.
 #[derive(Debug)]
@@ -50,6 +52,8 @@ pub struct Ledger {
     seats: Vec<Seat>,
     /// Users whose seat is `Connected`.
     connected: u32,
+    /// The wall clock when this generator started, in microseconds since the Unix epoch.
+    started_micros: u64,
     /// Connections opened so far.
     openings: u64,
     /// How the server names this generator's users, the names they had before included.
@@ -77,6 +81,7 @@ impl Ledger {
             book: Book::new(users),
             seats: vec![Seat::Vacant; users],
             connected: 0,
+            started_micros: identity.origin_micros,
             openings: 0,
             ids: HashMap::new(),
             present_ids: vec![SenderId::NONE; users].into_boxed_slice(),
@@ -146,12 +151,22 @@ impl Ledger {
             }
         }
         let open = self.remote.ended(user);
-        if excuses {
-            self.tally.remote_mut().expect_and_add(why.outcome(), open);
-        } else {
-            self.tally.remote_mut().expect(open);
-            self.remote_outstanding += open;
+        self.tally.remote_mut().expect_and_add(Outcome::Lost, open.damaged.len() as u64);
+        for subject in open.damaged {
+            self.tally.lost_one(Origin::Remote, user, subject, at, false);
         }
+        if excuses {
+            self.tally.remote_mut().expect_and_add(why.outcome(), open.unread);
+        } else {
+            self.tally.remote_mut().expect(open.unread);
+            self.remote_outstanding += open.unread;
+        }
+    }
+
+    /// This generator begins to stop: it sends no more, and expects no message of another one
+    /// that it first hears of from now on.
+    pub fn stop(&mut self) {
+        self.remote.stop();
     }
 
     /// Nobody waits any longer: what has no verdict at `now` stays outstanding when its connection
@@ -172,42 +187,6 @@ impl Ledger {
         let Identity { run, room, generator, .. } = self.identity;
         let marker = Marker { run, room, generator, seq, intended_micros };
         HandedOver { marker, expected: self.connected }
-    }
-
-    /// A chat of `from` was read on `user`'s connection at `at`.
-    pub fn receive(&mut self, user: UserIndex, from: SenderId, sighting: Sighting, at: Stamp) {
-        self.called(at);
-        match sighting {
-            Sighting::None if self.ids.contains_key(&from) => self.corrupt(user, from, at),
-            Sighting::None | Sighting::Foreign => {}
-            Sighting::Corrupt(None) => self.corrupt(user, from, at),
-            Sighting::Corrupt(Some(marker)) => self.odd(user, Subject::damaged(self.sender(from), marker), at),
-            Sighting::Intact(marker) if self.is_own(&marker) => self.receive_own(user, from, marker, at),
-            Sighting::Intact(marker) => {
-                let since_intended = self.since_by_wall(at, marker.intended_micros);
-                let since_intended = since_intended - self.pauses.latest.part_of(since_intended, at);
-                let seated = self.seats.get(user.get()).is_some_and(|s| !matches!(s, Seat::Vacant));
-                if seated {
-                    self.remote.receive(user, from, &marker, at, since_intended, &self.terms, &mut self.tally);
-                }
-            }
-        }
-    }
-
-    /// Something that looks like one of our messages arrived damaged.
-    fn corrupt(&mut self, user: UserIndex, from: SenderId, at: Stamp) {
-        self.odd(user, Subject::unreadable(self.sender(from)), at);
-    }
-
-    /// An intact marker of ours that is not what we wrote.
-    fn forged(&mut self, user: UserIndex, from: SenderId, marker: Marker, at: Stamp) {
-        self.odd(user, Subject::read(self.sender(from), marker), at);
-    }
-
-    fn odd(&mut self, user: UserIndex, subject: Subject, at: Stamp) {
-        let ours = matches!(subject.sender, Some(Sender::User(_)));
-        let origin = if ours { Origin::Local } else { Origin::Remote };
-        self.tally.anomaly(origin, Anomaly::Corrupt, user, subject, at);
     }
 
     /// Passes the verdicts that are due at `now` and forgets what is too old to matter.
@@ -278,6 +257,12 @@ impl Ledger {
         self.book.outstanding()
     }
 
+    /// Whether every delivery that is known to be expected has its verdict.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.outstanding() == 0 && self.remote.is_settled()
+    }
+
     /// Deliveries of others' messages that got no verdict, because nobody waited any longer. They
     /// are expected from then on.
     #[must_use]
@@ -308,62 +293,6 @@ impl Ledger {
     #[must_use]
     pub fn clock_offset(&self) -> Option<f64> {
         self.remote.clock_offset(self.tally.fastest_local())
-    }
-
-    fn receive_own(&mut self, user: UserIndex, from: SenderId, marker: Marker, at: Stamp) {
-        let seq = marker.seq;
-        let Some(seat) = self.seats.get_mut(user.get()) else { return };
-        let seat_at_receipt = *seat;
-        if seq >= self.book.next() {
-            // A number that was never given out: somebody forged it.
-            return self.forged(user, from, marker, at);
-        }
-        let Some(message) = self.book.get_mut(seq) else {
-            let subject = Subject::read(self.sender(from), marker);
-            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, subject, at);
-        };
-        let is_senders = self.present_ids.get(message.sender.get()) == Some(&from);
-        if !is_senders && self.ids.get(&from) != Some(&message.sender) {
-            return self.forged(user, from, marker, at);
-        }
-        let subject = Subject::read(Sender::User(message.sender), marker);
-        message.read_at = message.read_at.min(self.openings);
-        if !seat_at_receipt.may_receive(seq, message) {
-            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, subject, at);
-        }
-        if !message.arrived.insert(user) {
-            return self.tally.anomaly(Origin::Local, Anomaly::Duplicate, user, subject, at);
-        }
-        let overtaken = self.book.note_read(user, seq);
-        if !seat_at_receipt.expected(seq) {
-            self.tally.local_mut().raced += 1;
-            return;
-        }
-        self.first_arrival(user, subject, seq, at, overtaken);
-    }
-
-    /// The first arrival of an expected message on the connection that expected it.
-    fn first_arrival(&mut self, user: UserIndex, subject: Subject, seq: u64, at: Stamp, overtaken: bool) {
-        let Some(message) = self.book.get_mut(seq) else { return };
-        if message.judged {
-            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, subject, at);
-        }
-        let (intended, sent) = (message.intended, message.sent);
-        self.book.settle_one(seq);
-        let age = at.since(intended);
-        if age > self.terms.horizon {
-            self.book.lose_one(seq);
-            self.tally.local_mut().add(Outcome::Lost, 1);
-            self.lose_one(user, seq, at, true);
-            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, subject, at);
-        }
-        let on_time = age <= self.terms.deadline;
-        self.tally.local_mut().add(if on_time { Outcome::OnTime } else { Outcome::Late }, 1);
-        self.tally.duration(Origin::Local, Basis::Intended, age);
-        self.tally.duration(Origin::Local, Basis::Sent, at.since(sent));
-        if overtaken {
-            self.tally.anomaly(Origin::Local, Anomaly::Reordered, user, subject, at);
-        }
     }
 
     /// Takes a pause that ends with this call out of every age.
@@ -402,23 +331,12 @@ impl Ledger {
         Some(Subject { sender, marker: Some(marker), intended_known: true, read })
     }
 
-    /// Whom the server means by an id.
-    fn sender(&self, id: SenderId) -> Sender {
-        self.ids.get(&id).map_or(Sender::Id(id), |user| Sender::User(*user))
-    }
-
     fn set_seat(&mut self, user: UserIndex, seat: Seat) {
         let Some(place) = self.seats.get_mut(user.get()) else { return };
         let was = matches!(place, Seat::Connected { .. });
         let is = matches!(seat, Seat::Connected { .. });
         self.connected = self.connected + u32::from(is) - u32::from(was);
         *place = seat;
-    }
-
-    /// Whether a marker is of this process.
-    #[must_use]
-    pub fn is_own(&self, marker: &Marker) -> bool {
-        marker.run == self.identity.run && marker.generator == self.identity.generator
     }
 
     fn wall_micros(&self, at: Stamp) -> u64 {

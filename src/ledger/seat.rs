@@ -63,6 +63,15 @@ impl Seat {
         }
     }
 
+    /// Which opening this connection is, and when it joined, if it has; `None` without a connection.
+    pub(super) fn joined(self) -> Option<(u64, Option<Stamp>)> {
+        match self {
+            Self::Vacant => None,
+            Self::Opening { nth, .. } => Some((nth, None)),
+            Self::Connected { nth, joined, .. } | Self::Closing { nth, joined, .. } => Some((nth, Some(joined))),
+        }
+    }
+
     /// When the connection was no longer connected: when its close began, else `now`, at its end.
     pub(super) fn gone_since(self, now: Stamp) -> Stamp {
         match self {

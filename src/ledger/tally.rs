@@ -81,6 +81,8 @@ pub struct Tally {
     /// Remote arrivals whose time to delivery came out below zero even after the estimated
     /// clock offset; they count as zero in the histogram.
     pub negative_durations: u64,
+    /// Arrivals of messages that are of another run, or of a time before this generator.
+    pub foreign: u64,
     pub(super) evidence: Evidence,
     pub(super) losses: Losses,
     users: usize,
@@ -92,6 +94,7 @@ impl Tally {
             origins: [OriginTally::new()?, OriginTally::new()?],
             fastest_local: Fastest::default(),
             negative_durations: 0,
+            foreign: 0,
             evidence: Evidence::new(origin_micros),
             losses: Losses::default(),
             users,

@@ -7,7 +7,8 @@ mod remote;
 use std::time::Duration;
 
 use super::*;
-use crate::marker::{GeneratorTag, RoomTag, RunTag};
+use crate::chat::{Anomaly, Origin};
+use crate::marker::{GeneratorTag, RoomTag, RunTag, Sighting};
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 pub(super) const HORIZON: Duration = Duration::from_secs(60);

@@ -1,0 +1,177 @@
+//! What is read: whose message it is, and what its arrival means for the books.
+
+use std::collections::HashMap;
+
+use super::Ledger;
+use super::evidence::{Sender, Subject};
+use super::remote::Heard;
+use crate::chat::{Anomaly, Basis, Origin, Outcome, SenderId, UserIndex};
+use crate::clock::Stamp;
+use crate::marker::{Marker, Sighting};
+
+impl Ledger {
+    /// A chat of `from` was read on `user`'s connection at `at`.
+    pub fn receive(&mut self, user: UserIndex, from: SenderId, sighting: Sighting, at: Stamp) {
+        self.called(at);
+        match sighting {
+            Sighting::Intact(marker) if self.is_own(&marker) => self.receive_own(user, from, marker, at),
+            Sighting::Intact(marker) if self.is_foreign(&marker) => self.tally.foreign += 1,
+            // The server leaks between rooms.
+            Sighting::Intact(marker) if marker.room != self.identity.room => {
+                let subject = Subject::read(self.sender(from), marker);
+                self.tally.anomaly(self.origin(&marker), Anomaly::Unexpected, user, subject, at);
+            }
+            Sighting::Intact(marker) => self.receive_remote(user, from, &marker, at),
+            Sighting::Corrupt(marker) => self.corrupt(user, from, marker, at),
+            Sighting::Foreign => self.tally.foreign += 1,
+            Sighting::None if self.is_ours(from) => self.corrupt(user, from, None, at),
+            Sighting::None => {}
+        }
+    }
+
+    /// Whether a marker is of this process and this room.
+    #[must_use]
+    pub fn is_own(&self, marker: &Marker) -> bool {
+        let us = &self.identity;
+        marker.generator == us.generator && marker.run == us.run && marker.room == us.room
+    }
+
+    /// Whether it is of another run, or of an earlier life of this one.
+    fn is_foreign(&self, marker: &Marker) -> bool {
+        let horizon = u64::try_from(self.terms.horizon.as_micros()).unwrap_or(u64::MAX);
+        let old = marker.intended_micros.saturating_add(horizon) < self.started_micros;
+        marker.run != self.identity.run || (old && marker.generator != self.identity.generator)
+    }
+
+    /// Whether a sender is one of our users, as far as messages name them.
+    fn is_ours(&self, from: SenderId) -> bool {
+        self.identity.attributed && self.ids.contains_key(&from)
+    }
+
+    /// Whose a message is, by its marker.
+    fn origin(&self, marker: &Marker) -> Origin {
+        let ours = (marker.run, marker.generator) == (self.identity.run, self.identity.generator);
+        if ours { Origin::Local } else { Origin::Remote }
+    }
+
+    fn receive_remote(&mut self, user: UserIndex, from: SenderId, marker: &Marker, at: Stamp) {
+        let Some((nth, joined)) = self.seats.get(user.get()).and_then(|seat| seat.joined()) else { return };
+        let since = self.since_by_wall(at, marker.intended_micros);
+        let since = since - self.pauses.latest.part_of(since, at);
+        let stay = joined.map(|joined| i64::try_from(at.since(joined).as_micros()).unwrap_or(i64::MAX));
+        let from = if self.identity.attributed { from } else { SenderId::NONE };
+        let heard = Heard { user, from, marker, at, since, nth, openings: self.openings, stay };
+        self.remote.receive(&heard, &self.terms, &mut self.tally);
+    }
+
+    /// Something that looks like one of our messages arrived damaged; with what can be read of its marker.
+    fn corrupt(&mut self, user: UserIndex, from: SenderId, marker: Option<Marker>, at: Stamp) {
+        let named = self.identity.attributed && from != SenderId::NONE;
+        let origin = match marker {
+            Some(marker) if !named => self.origin(&marker),
+            _ if self.is_ours(from) => Origin::Local,
+            _ => Origin::Remote,
+        };
+        let sender = (from != SenderId::NONE).then(|| self.sender(from));
+        self.tally.anomaly(origin, Anomaly::Corrupt, user, Subject::damaged(sender, marker), at);
+        match marker {
+            Some(marker) if self.is_own(&marker) => self.damaged(user, from, &marker),
+            Some(marker) if (marker.run, marker.room) == (self.identity.run, self.identity.room) => {
+                let from = if named { from } else { SenderId::NONE };
+                self.remote.damaged(user, from, &marker, self.openings);
+            }
+            _ => {}
+        }
+    }
+
+    /// A damaged copy of a message of ours was read: the server had it, and this connection will
+    /// have lost it unless an intact copy comes.
+    fn damaged(&mut self, user: UserIndex, from: SenderId, marker: &Marker) {
+        let (Some(seat), openings) = (self.seats.get(user.get()).copied(), self.openings) else { return };
+        let Some((sender, intended)) = self.book.get(marker.seq).map(|m| (m.sender, m.intended_micros)) else { return };
+        let senders = self.identity.attributed && is_of(&self.present_ids, &self.ids, sender, from);
+        // The number may be what was damaged.
+        let nothing_else = marker.intended_micros == 0 && (!self.identity.attributed || from == SenderId::NONE);
+        if !senders && !nothing_else && marker.intended_micros != intended {
+            return;
+        }
+        if let Some(message) = self.book.get_mut(marker.seq) {
+            message.read_at = message.read_at.min(openings);
+        }
+        if seat.expected(marker.seq) {
+            self.book.note_damaged(user, marker.seq);
+        }
+    }
+
+    fn receive_own(&mut self, user: UserIndex, from: SenderId, marker: Marker, at: Stamp) {
+        let seq = marker.seq;
+        let Some(seat) = self.seats.get_mut(user.get()) else { return };
+        let seat_at_receipt = *seat;
+        if seq >= self.book.next() {
+            // A number that was never given out: somebody forged it.
+            return self.forged(user, from, marker, at);
+        }
+        let Some(message) = self.book.get_mut(seq) else {
+            let subject = Subject::read(self.sender(from), marker);
+            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, subject, at);
+        };
+        if self.identity.attributed && !is_of(&self.present_ids, &self.ids, message.sender, from) {
+            return self.forged(user, from, marker, at);
+        }
+        let subject = Subject::read(Sender::User(message.sender), marker);
+        message.read_at = message.read_at.min(self.openings);
+        if !seat_at_receipt.may_receive(seq, message) {
+            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, subject, at);
+        }
+        if !message.arrived.insert(user) {
+            return self.tally.anomaly(Origin::Local, Anomaly::Duplicate, user, subject, at);
+        }
+        let overtaken = self.book.note_read(user, seq);
+        if !seat_at_receipt.expected(seq) {
+            self.tally.local_mut().raced += 1;
+            return;
+        }
+        self.first_arrival(user, subject, seq, at, overtaken);
+    }
+
+    /// The first arrival of an expected message on the connection that expected it.
+    fn first_arrival(&mut self, user: UserIndex, subject: Subject, seq: u64, at: Stamp, overtaken: bool) {
+        let Some(message) = self.book.get_mut(seq) else { return };
+        if message.judged {
+            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, subject, at);
+        }
+        let (intended, sent) = (message.intended, message.sent);
+        self.book.settle_one(seq);
+        let age = at.since(intended);
+        if age > self.terms.horizon {
+            self.book.lose_one(seq);
+            self.tally.local_mut().add(Outcome::Lost, 1);
+            self.lose_one(user, seq, at, true);
+            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, subject, at);
+        }
+        let on_time = age <= self.terms.deadline;
+        self.tally.local_mut().add(if on_time { Outcome::OnTime } else { Outcome::Late }, 1);
+        self.tally.duration(Origin::Local, Basis::Intended, age);
+        self.tally.duration(Origin::Local, Basis::Sent, at.since(sent));
+        if overtaken {
+            self.tally.anomaly(Origin::Local, Anomaly::Reordered, user, subject, at);
+        }
+    }
+
+    /// An intact marker of ours that is not what we wrote.
+    fn forged(&mut self, user: UserIndex, from: SenderId, marker: Marker, at: Stamp) {
+        let origin = if self.identity.attributed && !self.is_ours(from) { Origin::Remote } else { Origin::Local };
+        let subject = Subject::read(self.sender(from), marker);
+        self.tally.anomaly(origin, Anomaly::Corrupt, user, subject, at);
+    }
+
+    /// Whom the server means by an id.
+    fn sender(&self, id: SenderId) -> Sender {
+        self.ids.get(&id).map_or(Sender::Id(id), |user| Sender::User(*user))
+    }
+}
+
+/// Whether `from` is a name that `sender` has or had.
+fn is_of(present: &[SenderId], ids: &HashMap<SenderId, UserIndex>, sender: UserIndex, from: SenderId) -> bool {
+    present.get(sender.get()) == Some(&from) || ids.get(&from) == Some(&sender)
+}

@@ -1,0 +1,314 @@
+//! The messages of one other generator: a window of its numbers, and who has read which.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::book::{UNREAD, UserSet};
+use super::evidence::{Sender, Subject};
+use super::pauses::Pause;
+use super::remote::{Heard, Open};
+use super::tally::{Fastest, Tally};
+use super::{SETTLE, Terms};
+use crate::chat::{Anomaly, Origin, Outcome, SenderId, UserIndex};
+use crate::clock::Stamp;
+use crate::marker::{GeneratorTag, Marker};
+
+/// Numbers of one peer remembered at the same time. A marker that jumps further ahead than
+/// this starts the peer's book afresh, so that a forged number cannot take all memory.
+const WINDOW_LIMIT: usize = 1 << 16;
+
+#[derive(Debug)]
+pub(super) struct Peer {
+    /// The marker that was read first.
+    first: Marker,
+    /// The number of the front message.
+    base: u64,
+    messages: VecDeque<RemoteMessage>,
+    /// When the first of the numbers was noticed, as long as none of them is forgotten. Up to a
+    /// horizon later, lower ones may still be on their way.
+    began: Option<Stamp>,
+    /// What each user's present connection has read.
+    read: Vec<Span>,
+    /// Numbers that were read damaged, and by whom.
+    damaged: BTreeMap<u64, UserSet>,
+    pub(super) last_heard: Stamp,
+    pub(super) fastest: Fastest,
+}
+
+/// The numbers between which a connection expects all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    /// The lowest that was read and certainly expected; [`u64::MAX`] before there was any.
+    low: u64,
+    /// The highest that was read, plus one.
+    end: u64,
+}
+
+impl Span {
+    const EMPTY: Self = Self { low: u64::MAX, end: 0 };
+
+    /// Whether a number is expected because of those that were read around it.
+    fn contains(self, seq: u64) -> bool {
+        self.low < seq && seq + 1 < self.end
+    }
+}
+
+#[derive(Debug)]
+struct RemoteMessage {
+    /// When a number this high was first read here.
+    noticed: Stamp,
+    /// Its sender, once the message was read anywhere.
+    sender: Option<SenderId>,
+    /// The intended time in its marker, once it was read.
+    intended_micros: u64,
+    /// How many connections had been opened when it was first read anywhere; [`UNREAD`] before that.
+    read_at: u64,
+    judged: bool,
+    /// Made for as many users as there are with the first arrival: most forged numbers have none.
+    arrived: UserSet,
+}
+
+impl RemoteMessage {
+    fn noticed(at: Stamp) -> Self {
+        Self {
+            noticed: at,
+            sender: None,
+            intended_micros: 0,
+            read_at: UNREAD,
+            judged: false,
+            arrived: UserSet::Small(0),
+        }
+    }
+}
+
+/// What an arrival is, but for its age.
+pub(super) enum Arrival {
+    /// The first of its number on this connection.
+    First {
+        /// A higher number of the same sender came before it.
+        reordered: bool,
+    },
+    Odd(Anomaly),
+}
+
+impl Peer {
+    /// A peer of which this marker is the first that is read.
+    pub(super) fn new(first: Marker, at: Stamp, users: usize) -> Self {
+        Self {
+            first,
+            base: first.seq,
+            messages: VecDeque::new(),
+            began: Some(at),
+            read: vec![Span::EMPTY; users],
+            damaged: BTreeMap::new(),
+            last_heard: at,
+            fastest: Fastest::default(),
+        }
+    }
+
+    pub(super) fn tag(&self) -> GeneratorTag {
+        self.first.generator
+    }
+
+    /// Numbers remembered.
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    pub(super) fn knows(&self, seq: u64) -> bool {
+        (self.base..self.end()).contains(&seq)
+    }
+
+    /// `room`: how many numbers more may be remembered.
+    pub(super) fn arrive(&mut self, heard: &Heard<'_>, users: usize, room: usize, horizon: Duration) -> Arrival {
+        let (Heard { user, from, nth, .. }, seq) = (*heard, heard.marker.seq);
+        self.reach(seq, heard.at, room.min(WINDOW_LIMIT), horizon);
+        let Some(message) = self.get_mut(seq) else { return Arrival::Odd(Anomaly::Unexpected) };
+        if *message.sender.get_or_insert(from) != from {
+            return Arrival::Odd(Anomaly::Corrupt);
+        }
+        message.intended_micros = heard.marker.intended_micros;
+        message.read_at = message.read_at.min(heard.openings);
+        // The server had sent it on before this connection was begun.
+        if message.read_at < nth {
+            return Arrival::Odd(Anomaly::Unexpected);
+        }
+        if !message.arrived.insert_of(user, users) {
+            return Arrival::Odd(Anomaly::Duplicate);
+        }
+        if message.judged {
+            return Arrival::Odd(Anomaly::Unexpected);
+        }
+        let end = self.read.get(user.get()).map_or(0, |span| span.end);
+        let by_same = |m: &RemoteMessage| m.sender == Some(from) && m.arrived.contains(user);
+        let reordered = from != SenderId::NONE && (seq + 1..end).any(|s| self.get(s).is_some_and(by_same));
+        Arrival::First { reordered }
+    }
+
+    /// `user`'s connection has read `seq`; `expected` if it had certainly joined before the message
+    /// was handed over, and so before all later ones.
+    pub(super) fn note_read(&mut self, user: UserIndex, seq: u64, expected: bool) {
+        let Some(span) = self.read.get_mut(user.get()) else { return };
+        span.end = span.end.max(seq + 1);
+        if expected {
+            span.low = span.low.min(seq);
+        }
+    }
+
+    /// Notes a damaged copy of a message, if it is one that may still be expected.
+    pub(super) fn damaged(&mut self, user: UserIndex, from: SenderId, seq: u64, openings: u64, users: usize) {
+        let Some(message) = self.get_mut(seq) else { return };
+        let fits = from == SenderId::NONE || message.sender.is_none_or(|sender| sender == from);
+        if !fits || message.judged {
+            return;
+        }
+        message.read_at = message.read_at.min(openings);
+        if !message.arrived.contains(user) {
+            self.damaged.entry(seq).or_insert_with(|| UserSet::empty(users)).insert(user);
+        }
+    }
+
+    /// The connection of `user` ended: adds what it still missed to `open`.
+    pub(super) fn ended(&mut self, user: UserIndex, open: &mut Open) {
+        let Some(span) = self.read.get_mut(user.get()) else { return };
+        let Span { low, end } = std::mem::replace(span, Span::EMPTY);
+        for seq in low.saturating_add(1).max(self.base)..end.saturating_sub(1) {
+            let missing = self.get(seq).is_some_and(|m| !m.judged && !m.arrived.contains(user));
+            let damaged = self.damaged.get(&seq).is_some_and(|users| users.contains(user));
+            match self.subject(seq) {
+                Some(subject) if missing && damaged => open.damaged.push(subject),
+                _ => open.unread += u64::from(missing),
+            }
+        }
+    }
+
+    pub(super) fn is_settled(&self, users: usize) -> bool {
+        let mut readers = UserSet::empty(users);
+        for (user, _) in self.readers() {
+            readers.insert(user);
+        }
+        let open = |(seq, m): (u64, &RemoteMessage)| {
+            !m.judged && !m.arrived.contains_all(&readers) && self.missing(seq, m).next().is_some()
+        };
+        !(self.base..).zip(&self.messages).any(open)
+    }
+
+    pub(super) fn judge(&mut self, now: Stamp, terms: &Terms, tally: &mut Tally) {
+        let due = terms.horizon + SETTLE;
+        let first = self.messages.iter().take_while(|m| m.judged).count() as u64;
+        for seq in self.base + first..self.end() {
+            let Some(message) = self.get(seq).filter(|m| now >= m.noticed.plus(due)) else { break };
+            let mut missing = UserSet::empty(self.read.len());
+            for user in self.missing(seq, message) {
+                missing.insert(user);
+            }
+            tally.remote_mut().expect_and_add(Outcome::Lost, missing.len());
+            if let Some(subject) = self.subject(seq)
+                && (!missing.is_empty() || tally.losses.has_pending())
+            {
+                tally.lost_by(Origin::Remote, missing, subject, now);
+            }
+            if let Some(message) = self.get_mut(seq) {
+                message.judged = true;
+            }
+            self.damaged.remove(&seq);
+        }
+        let forget = due + terms.horizon;
+        while self.messages.front().is_some_and(|m| m.judged && now >= m.noticed.plus(forget)) {
+            self.drop_front();
+        }
+    }
+
+    /// Moves the times of what has no verdict on, so that no age contains the pause.
+    pub(super) fn skip(&mut self, pause: Pause) {
+        self.last_heard = pause.skip(self.last_heard);
+        self.began = self.began.map(|began| pause.skip(began));
+        self.messages.iter_mut().for_each(|message| message.noticed = pause.skip(message.noticed));
+    }
+
+    /// How far our wall clock is ahead of this peer's, in microseconds: the fastest of its
+    /// messages would have taken as long as the fastest of ours, the way being the same.
+    pub(super) fn offset(&self, fastest_local: Option<i64>) -> Option<i64> {
+        Some(self.fastest.get()? - fastest_local?)
+    }
+
+    /// By how many microseconds a message that took `since` was slower than the fastest.
+    pub(super) fn excess(&self, since: i64) -> i64 {
+        since.saturating_sub(self.fastest.get().unwrap_or(since))
+    }
+
+    /// Makes place for `seq` and everything between what is known and it, `room` numbers at most.
+    fn reach(&mut self, seq: u64, at: Stamp, room: usize, horizon: Duration) {
+        if seq < self.base {
+            return self.reach_down(seq, at, room, horizon);
+        }
+        if seq >= self.end().saturating_add(room.max(1) as u64) {
+            self.messages = VecDeque::new();
+            self.damaged.clear();
+            self.base = seq;
+            self.began = Some(at);
+            self.read.fill(Span::EMPTY);
+        }
+        while self.end() <= seq {
+            self.messages.push_back(RemoteMessage::noticed(at));
+        }
+        while self.messages.len() > WINDOW_LIMIT {
+            self.drop_front();
+        }
+    }
+
+    /// The first number read need not be the peer's first: lower ones may come for a horizon.
+    fn reach_down(&mut self, seq: u64, at: Stamp, room: usize, horizon: Duration) {
+        let more = usize::try_from(self.base - seq).unwrap_or(usize::MAX);
+        let young = self.began.is_some_and(|began| at <= began.plus(horizon));
+        if !young || more > room || more > WINDOW_LIMIT - self.messages.len() {
+            return;
+        }
+        // Known since a higher one was: so verdicts fall in the order of the numbers.
+        let noticed = self.messages.front().map_or(at, |first| first.noticed);
+        for _ in 0..more {
+            self.messages.push_front(RemoteMessage::noticed(noticed));
+        }
+        self.base = seq;
+    }
+
+    fn drop_front(&mut self) {
+        self.messages.pop_front();
+        self.damaged.remove(&self.base);
+        self.base += 1;
+        self.began = None;
+    }
+
+    /// What is known of a message.
+    fn subject(&self, seq: u64) -> Option<Subject> {
+        let message = self.get(seq)?;
+        let marker = Marker { seq, intended_micros: message.intended_micros, ..self.first };
+        let read = message.sender.is_some();
+        Some(Subject { sender: message.sender.map(Sender::Id), marker: Some(marker), intended_known: read, read })
+    }
+
+    /// The number after the highest that is known.
+    fn end(&self) -> u64 {
+        self.base + self.messages.len() as u64
+    }
+
+    /// Users whose connections have read anything, with what.
+    fn readers(&self) -> impl Iterator<Item = (UserIndex, Span)> + '_ {
+        let users = (0..).map(UserIndex).zip(self.read.iter().copied());
+        users.filter(|(_, span)| *span != Span::EMPTY)
+    }
+
+    /// Users who expect a message and have not received it.
+    fn missing<'a>(&'a self, seq: u64, message: &'a RemoteMessage) -> impl Iterator<Item = UserIndex> + 'a {
+        let expecting = self.readers().filter(move |(_, span)| span.contains(seq));
+        expecting.map(|(user, _)| user).filter(|user| !message.arrived.contains(*user))
+    }
+
+    fn get(&self, seq: u64) -> Option<&RemoteMessage> {
+        self.messages.get(usize::try_from(seq.checked_sub(self.base)?).ok()?)
+    }
+
+    fn get_mut(&mut self, seq: u64) -> Option<&mut RemoteMessage> {
+        self.messages.get_mut(usize::try_from(seq.checked_sub(self.base)?).ok()?)
+    }
+}
