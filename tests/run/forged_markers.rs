@@ -9,7 +9,7 @@ use soakrig::chat::{Action, Anomaly, Origin, Outcome, SenderId};
 use soakrig::clock::Clock;
 use soakrig::fleet::ramp::Fleet;
 use soakrig::ledger::{OriginTally, Terms};
-use soakrig::marker::{GeneratorTag, Marker, PREFIX, RunTag, SEQ_LIMIT, Sighting};
+use soakrig::marker::{GeneratorTag, Marker, PREFIX, RoomTag, RunTag, SEQ_LIMIT, Sighting};
 use soakrig::schedule::Intent;
 use soakrig::user::World;
 use tokio::time::sleep;
@@ -53,6 +53,14 @@ impl Room {
 
     fn tally(&self, origin: Origin) -> OriginTally {
         self.world.ledger.lock().tally().origin(origin).clone()
+    }
+
+    /// So many seconds go by, each with its verdicts.
+    async fn pass(&self, seconds: u32) {
+        for _ in 0..seconds {
+            sleep(Duration::from_secs(1)).await;
+            self.world.sweep();
+        }
     }
 
     /// Everybody reads this chat of `user`; the anomalies that it made, local and remote.
@@ -103,10 +111,7 @@ async fn a_chat_of_ours_from_somebody_else_is_corrupt() {
 async fn a_chat_of_ours_once_more_is_a_duplicate_and_later_unexpected() {
     let room = Room::open().await;
     assert_eq!(room.hears(room.sender, &room.text).await, [each(Anomaly::Duplicate), NONE]);
-    for _ in 0..130 {
-        sleep(Duration::from_secs(1)).await;
-        room.world.sweep();
-    }
+    room.pass(130).await;
     assert_eq!(room.world.ledger.lock().remembered(), 0);
     assert_eq!(room.hears(room.sender, &room.text).await, [each(Anomaly::Unexpected), NONE]);
 }
@@ -123,19 +128,53 @@ async fn a_number_that_was_never_given_out_is_corrupt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_marker_of_another_run_is_followed_as_a_generator_of_its_own() {
+async fn a_marker_of_another_generator_is_followed_as_such() {
     let room = Room::open().await;
-    let other = |seq| Marker { run: RunTag::of("another"), generator: GeneratorTag(7), seq, ..room.marker };
+    let other = |seq| Marker { generator: GeneratorTag(7), seq, ..room.marker };
     assert_eq!(room.hears(STRANGER, &other(10).stamp(id(STRANGER), "a")).await, [NONE, NONE]);
     assert_eq!(room.hears(STRANGER, &other(12).stamp(id(STRANGER), "c")).await, [NONE, NONE]);
     let remote = room.tally(Origin::Remote);
     assert_eq!((remote.expected, remote.outcomes[Outcome::OnTime as usize]), (6, 6));
-    for _ in 0..70 {
-        sleep(Duration::from_secs(1)).await;
-        room.world.sweep();
-    }
+    room.pass(70).await;
     let remote = room.tally(Origin::Remote);
     assert_eq!(remote.outcomes[Outcome::Lost as usize], 3, "the number between the two was missed by all three");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_marker_of_another_run_or_time_or_version_is_foreign() {
+    let room = Room::open().await;
+    let own = room.marker;
+    let before = own.intended_micros - 3_600_000_000;
+    for foreign in [
+        Marker { run: RunTag::of("another"), ..own },
+        Marker { run: RunTag::of("another"), room: RoomTag::of("another"), generator: GeneratorTag(7), seq: 10, ..own },
+        Marker { generator: GeneratorTag(7), seq: 12, intended_micros: before, ..own },
+        Marker { generator: GeneratorTag(7), room: RoomTag::of("another"), intended_micros: before, ..own },
+    ] {
+        assert_eq!(room.hears(STRANGER, &foreign.stamp(id(STRANGER), "x")).await, [NONE, NONE], "{foreign:?}");
+    }
+    // As version 0.1 wrote it, be it from one of our users.
+    for from in [STRANGER, room.sender] {
+        assert_eq!(room.hears(from, "sr1-1z141wg-7-3-hcumlsa-1mr04bt|hello").await, [NONE, NONE]);
+    }
+    room.pass(70).await;
+    let remote = room.tally(Origin::Remote);
+    assert_eq!((remote.expected, remote.raced, remote.anomalies), (0, 0, NONE));
+    let ledger = room.world.ledger.lock();
+    assert_eq!((ledger.tally().foreign, ledger.clock_offset()), (6 * USERS as u64, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_marker_of_another_room_of_this_run_is_unexpected() {
+    let room = Room::open().await;
+    let leaked = Marker { room: RoomTag::of("another"), ..room.marker };
+    let own = leaked.stamp(id(room.sender), "x");
+    assert_eq!(room.hears(room.sender, &own).await, [each(Anomaly::Unexpected), NONE], "of this generator");
+    let others = Marker { generator: GeneratorTag(7), ..leaked }.stamp(id(STRANGER), "x");
+    assert_eq!(room.hears(STRANGER, &others).await, [NONE, each(Anomaly::Unexpected)], "of another generator");
+    room.pass(70).await;
+    let remote = room.tally(Origin::Remote);
+    assert_eq!((remote.expected, room.world.ledger.lock().tally().foreign), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
