@@ -59,7 +59,7 @@ async fn to_the_end(socket: &mut Socket) -> (Vec<String>, Vec<Progress>, Ended) 
             }
         }
     };
-    let ended = tokio::time::timeout(Duration::from_secs(20), work).await.expect("an end");
+    let ended = tokio::time::timeout(Duration::from_secs(180), work).await.expect("an end");
     (seen, news, ended)
 }
 

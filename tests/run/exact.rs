@@ -2,16 +2,17 @@
 //! ledger must report exactly that number, with users leaving and coming back all the while.
 
 use std::path::Path;
-use std::time::Duration;
 
-use crate::support::{Rig, Target, balances, number};
+use crate::support::{LENIENT, Rig, Target, balances, eventually, number};
 use serde_json::Value;
 
 /// Microseconds from a chat's intended time to its horizon, as set below.
-const HORIZON: u64 = 6_000_000;
-/// A connection that was left this close to a horizon may be judged either way: the two
-/// processes see its end at slightly different times.
-const RACE: u64 = 100_000;
+const HORIZON: u64 = 20_000_000;
+/// A connection that was left this close to a horizon, or to an arrival, may be judged either way:
+/// the two processes see its end at different times, on a busy machine very much so.
+const RACE: u64 = 1_000_000;
+/// Faults after which a run has seen enough.
+const ENOUGH: u64 = 300;
 
 /// What a run under faults came to, and what the target says that it did.
 struct Trial {
@@ -22,31 +23,22 @@ struct Trial {
 
 fn trial(faults: &[&str], rig: &[&str]) -> Trial {
     let target =
-        Target::start(&[&["--control", "127.0.0.1:0", "--fault-min-age", "1s", "--fault-seed", "7"], faults].concat());
+        Target::start(&[&["--control", "127.0.0.1:0", "--fault-min-age", "5s", "--fault-seed", "7"], faults].concat());
     let cache = tempfile::tempdir().unwrap();
     let quick = ["--user-range-max", "30", "--ramp", "100/s", "--sign-in-rate", "100/s", "--connect-rate", "100/s"];
-    let load = ["--chat-rate", "40/s", "--leave-rate", "2/s", "--away", "1s..2s", "--duration", "16s"];
-    let terms = [
-        "--delivery-deadline",
-        "2s",
-        "--delivery-horizon",
-        "6s",
-        "--grace",
-        "15s",
-        "--max-lost",
-        "1000000",
-        "--max-error-rate",
-        "100%",
-    ];
-    let rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &[&quick[..], &load, &terms, rig].concat());
-    let (ended, summary) = rig.end(Duration::from_secs(90));
-    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+    let load = ["--chat-rate", "20/s", "--leave-rate", "1/s", "--away", "1s..2s"];
+    let terms = ["--delivery-deadline", "6s", "--delivery-horizon", "20s", "--grace", "5m"];
+    let args = [&quick[..], &load, &terms, &LENIENT, rig].concat();
+    let mut rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &args);
+    rig.wait_until_ready();
+    let injected = || target.injections().len() as u64;
+    eventually("enough is injected", || injected() > ENOUGH);
+    let (ended, summary) = rig.stop();
+    // A machine that is busy with other work voids a run; what was counted is exact all the same.
+    assert!(matches!(ended.code, Some(0 | 106)), "{}\n{}", ended.stdout, ended.stderr);
     assert!(balances(&summary), "{}", ended.stdout);
     assert_eq!(number(&summary, "/deliveries/outstanding"), 0, "{}", ended.stdout);
-    assert!(number(&summary, "/deliveries/expected") > 10_000, "{}", ended.stdout);
-    let injections = target.injections();
-    assert!(injections.len() > 50, "{injections:?}");
-    Trial { summary, injections, said: ended.stdout }
+    Trial { summary, injections: target.injections(), said: ended.stdout }
 }
 
 impl Trial {
@@ -67,6 +59,24 @@ impl Trial {
             }
         }
         (sure, open)
+    }
+
+    /// Whether a figure is the number of these faults that reached their connection; those whose
+    /// connection was left about then may or may not be in it.
+    fn reached_exactly(&self, path: &str, faults: &[&str], that: impl Fn(&Value) -> bool) {
+        let (mut sure, mut open) = (0, 0);
+        for injection in self.of(faults).filter(|injection| that(injection)) {
+            let held = !injection["delay_ms"].as_u64().is_none_or(|ms| ms == 0);
+            let written = if held { injection["written"].as_u64() } else { injection["at"].as_u64() };
+            let Some(written) = written else { continue };
+            match injection["ended"].as_u64() {
+                Some(ended) if ended < written + RACE => open += 1,
+                _ => sure += 1,
+            }
+        }
+        let count = self.count(path);
+        assert!((sure..=sure + open).contains(&count), "{path}: {count}, {sure} reached, {open} open\n{}", self.said);
+        assert!(sure > 20 && open * 2 <= sure, "{path}: {sure} {open}");
     }
 
     fn count(&self, path: &str) -> u64 {
@@ -106,39 +116,38 @@ fn dropped_deliveries_are_lost_and_nothing_else_is() {
 fn what_a_short_run_did_not_wait_for_is_outstanding_and_not_excused() {
     let target = Target::start(&["--control", "127.0.0.1:0", "--fault-drop", "every:20"]);
     let cache = tempfile::tempdir().unwrap();
-    let flags = [["--user-range-max", "20"], ["--chat-rate", "20/s"], ["--duration", "4s"], ["--grace", "2s"]];
-    let rig = Rig::run(
+    let flags = [["--user-range-max", "20"], ["--chat-rate", "20/s"], ["--grace", "2s"], ["--delivery-horizon", "1h"]];
+    let mut rig = Rig::run(
         &target.url,
         "test",
         &cache.path().join("s.json"),
         &[flags.as_flattened(), &["--disable-event-leaving"]].concat(),
     );
-    let (ended, summary) = rig.end(Duration::from_secs(60));
-    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+    rig.wait_for_metrics();
+    eventually("some are dropped", || target.injections().len() > 20);
+    let (ended, summary) = rig.stop();
+    assert_eq!(ended.code, Some(99), "{}\n{}", ended.stdout, ended.stderr);
     assert!(balances(&summary), "{}", ended.stdout);
     let dropped = target.injections().len() as u64;
     assert!(dropped > 20, "{dropped}");
     assert_eq!(number(&summary, "/deliveries/outstanding"), dropped, "{}", ended.stdout);
     assert_eq!(number(&summary, "/deliveries/lost") + number(&summary, "/deliveries/excused/total"), 0);
-    assert!(ended.stdout.contains(&format!("{dropped} had not come")), "{}", ended.stdout);
+    assert!(ended.stdout.contains(&format!("{dropped} of ")), "{}", ended.stdout);
 }
 
 #[test]
 fn duplicates_are_counted_one_by_one() {
     let trial = trial(&["--fault-duplicate", "every:40"], &[]);
-    assert_eq!(trial.count("/anomalies/duplicate"), trial.of(&["duplicate"]).count() as u64, "{}", trial.said);
+    trial.reached_exactly("/anomalies/duplicate", &["duplicate"], |_| true);
     assert_eq!(trial.count("/deliveries/lost") + trial.count("/anomalies/unexpected"), 0, "{}", trial.said);
 }
 
 #[test]
 fn delayed_deliveries_are_late_and_overtaken_ones_reordered() {
-    let delay = ["--fault-delay", "2%", "--fault-delay-min", "3s", "--fault-delay-max", "4s"];
+    let delay = ["--fault-delay", "4%", "--fault-delay-min", "8s", "--fault-delay-max", "10s"];
     let trial = trial(&delay, &[]);
-    let written = || trial.of(&["delay"]).filter(|i| i["written"].is_u64());
-    assert!(written().count() > 50);
-    assert_eq!(trial.count("/deliveries/late"), written().count() as u64, "{}", trial.said);
-    let overtaken = written().filter(|i| i["overtaken"] == true).count() as u64;
-    assert_eq!(trial.count("/anomalies/reordered"), overtaken, "{}", trial.said);
+    trial.reached_exactly("/deliveries/late", &["delay"], |_| true);
+    trial.reached_exactly("/anomalies/reordered", &["delay"], |i| i["overtaken"] == true);
     assert_eq!(trial.count("/deliveries/lost"), 0, "{}", trial.said);
 }
 
@@ -164,19 +173,17 @@ fn a_mixture_is_taken_apart_again() {
         "--fault-delay",
         "1%",
         "--fault-delay-min",
-        "3s",
+        "8s",
         "--fault-delay-max",
-        "4s",
+        "10s",
         "--fault-reorder-wait",
-        "1s",
+        "2s",
     ];
     let trial = trial(&faults, &[]);
     trial.lost_exactly(&["drop"]);
-    assert_eq!(trial.count("/anomalies/duplicate"), trial.of(&["duplicate"]).count() as u64, "{}", trial.said);
-    let written = |fault: &'static [&'static str]| trial.of(fault).filter(|i| i["written"].is_u64());
-    assert_eq!(trial.count("/deliveries/late"), written(&["delay"]).count() as u64, "{}", trial.said);
-    let overtaken = written(&["delay", "reorder"]).filter(|i| i["overtaken"] == true).count() as u64;
-    assert_eq!(trial.count("/anomalies/reordered"), overtaken, "{}", trial.said);
+    trial.reached_exactly("/anomalies/duplicate", &["duplicate"], |_| true);
+    trial.reached_exactly("/deliveries/late", &["delay"], |_| true);
+    trial.reached_exactly("/anomalies/reordered", &["delay", "reorder"], |i| i["overtaken"] == true);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{PATIENCE, Rig, Target, balances, number};
+use crate::support::{PATIENCE, Rig, Target, balances, eventually, number};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -35,7 +35,11 @@ fn the_shards_together_are_the_run() {
     let target = Target::start(&[]);
     let home = tempfile::tempdir().unwrap();
     let cache = home.path().join("sessions.json");
-    let rigs: Vec<Rig> = (0..3).map(|index| shard(&target, &cache, index, &["--duration", "6s"])).collect();
+    let mut rigs: Vec<Rig> = (0..3).map(|index| shard(&target, &cache, index, &[])).collect();
+    rigs.iter_mut().for_each(Rig::wait_until_ready);
+    let heard = |rig: &Rig| rig.metric("soakrig_deliveries_total", &["origin=\"remote\"", "outcome=\"on_time\""]);
+    eventually("all hear each other", || rigs.iter().all(|rig| heard(rig) > 50.0));
+    rigs.iter().for_each(|rig| rig.process.signal(Signal::SIGTERM));
     let mut files = Vec::new();
     for (index, rig) in rigs.into_iter().enumerate() {
         let (ended, summary) = rig.end(PATIENCE);

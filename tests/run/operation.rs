@@ -1,7 +1,5 @@
 //! The rig as an operator starts it: real processes, real sockets, the embedded target.
 
-use std::time::Duration;
-
 use crate::support::{PATIENCE, Rig, Target, balances, eventually, number};
 use nix::sys::signal::Signal;
 
@@ -24,7 +22,7 @@ fn a_demo_loses_nothing_and_agrees_with_its_target() {
     let (ended, summary) = rig.end(PATIENCE);
     assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
     assert!(balances(&summary), "{summary}");
-    assert!(number(&summary, "/deliveries/expected") > 3_000, "{}", ended.stdout);
+    assert!(number(&summary, "/deliveries/expected") > 100, "{}", ended.stdout);
     for nothing in ["/deliveries/lost", "/deliveries/late", "/deliveries/outstanding"] {
         assert_eq!(number(&summary, nothing), 0, "{nothing}");
     }
@@ -44,11 +42,15 @@ fn two_generators_share_a_target_and_nobody_signs_up_twice() {
         let rigs = [("0", "15"), ("15", "30")].map(|(min, max)| {
             let range = ["--user-range-min", min, "--user-range-max", max];
             let quick = ["--ramp", "50/s", "--sign-in-rate", "50/s", "--connect-rate", "50/s"];
-            let rest = ["--duration", "4s", "--chat-rate", "5/s"];
+            let rest = ["--chat-rate", "5/s"];
             Rig::run(&target.url, "test", &cache, &[&range[..], &quick[..], &rest[..]].concat())
         });
+        let mut rigs = rigs;
+        rigs.iter_mut().for_each(Rig::wait_until_ready);
+        let expected = |rig: &Rig| rig.metric("soakrig_deliveries_expected_total", &[]);
+        eventually("both chat", || rigs.iter().all(|rig| expected(rig) > 0.0));
         for rig in rigs {
-            let (ended, summary) = rig.end(PATIENCE);
+            let (ended, summary) = rig.stop();
             assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
             assert!(balances(&summary));
         }
@@ -114,7 +116,7 @@ fn the_first_signal_settles_and_the_second_ends() {
     rig.process.signal(Signal::SIGTERM);
     rig.process.wait_for_line("a second signal ends at once");
     rig.process.signal(Signal::SIGTERM);
-    let (ended, summary) = rig.end(Duration::from_secs(10));
+    let (ended, summary) = rig.end(PATIENCE);
     assert_eq!(ended.code, Some(105), "{}", ended.stdout);
     assert!(number(&summary, "/deliveries/outstanding") > 0 && balances(&summary), "{}", ended.stdout);
 }
@@ -135,8 +137,9 @@ fn a_target_that_refuses_is_told_apart() {
     refused(&target.url, "cancelled", &[], "event cancelled");
     refused("http://127.0.0.1:1", "test", &[], "connection refused");
     refused(&target.url, "test", &["--password", "password"], "This password is too common.");
-    let brief = ["--duration", "5s", "--disable-chat"];
-    let first = Rig::run(&target.url, "test", &cache.path().join("first.json"), &brief).end(PATIENCE);
+    let mut first = Rig::run(&target.url, "test", &cache.path().join("first.json"), &["--disable-chat"]);
+    first.wait_until_ready();
+    let first = first.stop();
     assert_eq!(first.0.code, Some(0), "{}", first.0.stdout);
     refused(&target.url, "test", &["--password", "another-one-here"], "wrong password");
     assert_eq!(number(&target.counts(), "/accounts/logins_refused"), 1, "a wrong password is never tried again");
@@ -146,8 +149,12 @@ fn a_target_that_refuses_is_told_apart() {
 fn a_full_event_takes_whom_it_takes() {
     let target = Target::start(&[]);
     let cache = tempfile::tempdir().unwrap();
-    let args = ["--user-range-max", "6", "--duration", "5s", "--ramp", "50/s"];
-    let (ended, summary) = Rig::run(&target.url, "small", &cache.path().join("s.json"), &args).end(PATIENCE);
+    let args = ["--user-range-max", "6", "--ramp", "50/s"];
+    let mut rig = Rig::run(&target.url, "small", &cache.path().join("s.json"), &args);
+    rig.wait_for_metrics();
+    let refused = || rig.metric("soakrig_errors_total", &["stage=\"event\"", "kind=\"over_capacity\""]);
+    eventually("some find it full", || refused() >= 3.0);
+    let (ended, summary) = rig.stop();
     assert_eq!(ended.code, Some(99), "{}", ended.stdout);
     // The limit is looked at before a newcomer is counted, so that one more may slip in.
     assert!((2..=3).contains(&number(&summary, "/users/states/connected")), "{}", ended.stdout);
@@ -159,8 +166,10 @@ fn a_full_event_takes_whom_it_takes() {
 fn a_path_in_the_url_is_kept() {
     let target = Target::start(&["--prefix", "/live/chat"]);
     let cache = tempfile::tempdir().unwrap();
-    let rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &["--duration", "3s", "--chat-rate", "5/s"]);
-    let (ended, summary) = rig.end(PATIENCE);
+    let mut rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &["--chat-rate", "5/s"]);
+    rig.wait_for_metrics();
+    eventually("chats arrive", || rig.metric("soakrig_deliveries_total", &["outcome=\"on_time\""]) > 50.0);
+    let (ended, summary) = rig.stop();
     assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
     assert!(number(&summary, "/deliveries/on_time") > 50);
 }
@@ -197,9 +206,14 @@ fn nothing_secret_is_shown() {
 
 #[test]
 fn closing_takes_no_longer_than_the_grace() {
-    let target = Target::start(&[]);
+    // Nothing that is sent comes back, so all that the stop waits for is the grace.
+    let target = Target::start(&["--fault-drop", "100%"]);
     let cache = tempfile::tempdir().unwrap();
-    let rig = Rig::run(&target.url, "nobreak", &cache.path().join("s.json"), &["--duration", "3s", "--grace", "1s"]);
-    let (ended, _) = rig.end(Duration::from_secs(20));
-    assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    let args = ["--grace", "1s", "--delivery-horizon", "24h", "--chat-rate", "10/s"];
+    let mut rig = Rig::run(&target.url, "nobreak", &cache.path().join("s.json"), &args);
+    rig.wait_for_metrics();
+    eventually("chats are sent", || rig.metric("soakrig_messages_sent_total", &["kind=\"chat\""]) > 0.0);
+    let (_, summary) = rig.stop();
+    assert!(number(&summary, "/deliveries/outstanding") > 0, "{summary}");
+    assert_eq!(number(&summary, "/deliveries/lost"), 0, "{summary}");
 }

@@ -23,7 +23,7 @@ const QUIET: [&str; 11] = [
     "--max-lost",
     "1000",
 ];
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 struct Pair {
     target: Target,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::ordeal::{Fault, How, at_once, knobs};
-use crate::support::{Rig, Target, balances, eventually, number};
+use crate::support::{LENIENT, PATIENCE, Rig, Target, balances, eventually, number};
 use nix::sys::signal::Signal;
 use soakrig::target::proxy::Weather;
 
@@ -144,8 +144,7 @@ fn visits_to_breakouts_end_with_the_server_and_begin_again() {
     let cache = tempfile::tempdir().unwrap();
     let load = ["--user-range-max", "20", "--chat-rate", "5/s", "--disable-event-leaving", "--breakout-rate", "5/s"];
     let quick = ["--breakout-stay", "1s..3s", "--ramp", "100/s", "--sign-in-rate", "100/s", "--connect-rate", "100/s"];
-    let lenient = ["--max-lost", "1000000000", "--max-error-rate", "100%", "--http-timeout", "2s"];
-    let args = [&load[..], &quick, &lenient].concat();
+    let args = [&load[..], &quick, &LENIENT, &["--http-timeout", "2s"]].concat();
     let mut rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &args);
     rig.wait_until_ready();
     let count =
@@ -167,7 +166,7 @@ fn visits_to_breakouts_end_with_the_server_and_begin_again() {
     eventually("they come again", || visited(&rig) > before + 5.0);
     assert!(open(&rig) <= 20.0);
     rig.process.signal(Signal::SIGTERM);
-    let (ended, summary) = rig.end(Duration::from_secs(90));
+    let (ended, summary) = rig.end(PATIENCE);
     assert!(matches!(ended.code, Some(0 | 106)) && balances(&summary), "{}", ended.stdout);
     let sockets = &summary["connections"]["breakout"];
     let total =

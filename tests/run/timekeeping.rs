@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Rig, Target, balances, eventually, number};
+use crate::support::{PATIENCE, Rig, Target, balances, eventually, number};
 use nix::sys::signal::Signal;
 
 /// Chats a second.
@@ -58,7 +58,7 @@ fn a_stopped_process_notices_and_does_not_catch_up() {
     assert!(taken_in <= most, "{taken_in} chats came upon the server, {most} at most were due");
     eventually("chats go again", || chats_taken_in(&target) > before + 3 * RATE);
     rig.process.signal(Signal::SIGTERM);
-    let (ended, summary) = rig.end(Duration::from_secs(90));
+    let (ended, summary) = rig.end(PATIENCE);
 
     let stalls = number(&summary, "/clock/events/stall");
     assert!(stalls >= 1 && summary["clock"]["events"].as_object().unwrap().len() == 1, "{}", ended.stdout);

@@ -155,7 +155,7 @@ async fn upgrades_are_refused_or_hang() {
         _ = alice.dial("/event/test/") => panic!("it answered"),
         () = until("it hangs", || target.counts().injected["hang_upgrade"] == 1) => {}
     }
-    tokio::time::timeout(Duration::from_secs(10), target.stop())
+    tokio::time::timeout(crate::target_client::PATIENCE, target.stop())
         .await
         .expect("a hanging upgrade does not hold the stop");
 }
@@ -257,7 +257,7 @@ async fn a_stall_stops_everything_for_its_time() {
     assert_eq!(alice.get("/event/test/").await.status(), 200);
     assert!(start.elapsed() >= Duration::from_millis(400));
     target.stall(Duration::from_secs(3600));
-    tokio::time::timeout(Duration::from_secs(10), target.stop()).await.expect("a stall does not hold the stop");
+    tokio::time::timeout(crate::target_client::PATIENCE, target.stop()).await.expect("a stall does not hold the stop");
 }
 
 #[tokio::test]

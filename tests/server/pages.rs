@@ -1,7 +1,5 @@
 //! The embedded target's pages: forms, sessions, redirects, the event page.
 
-use std::time::Duration;
-
 use crate::target_client::{PASSWORD, Person, initial_state};
 use soakrig::target::{Options, Target, serve};
 
@@ -174,5 +172,5 @@ async fn a_busy_port_is_an_error_that_names_it() {
     let target = target().await;
     let error = serve(Options { listen: target.addr(), ..Options::default() }).await.unwrap_err();
     assert!(error.to_string().contains(&target.addr().to_string()), "{error}");
-    tokio::time::timeout(Duration::from_secs(10), target.stop()).await.expect("the stop is bounded");
+    tokio::time::timeout(crate::target_client::PATIENCE, target.stop()).await.expect("the stop is bounded");
 }

@@ -126,7 +126,7 @@ impl Desk {
         strikes
     }
 
-    /// Makes everything stand still for a while from now on.
+    /// Makes everything stand still for a while from now on; no time ends what stands still now.
     pub(in crate::target) fn stall(&self, time: Duration) {
         self.injected.one(Fault::Stall);
         self.stalled_until.send_replace(Some(Instant::now() + time));
@@ -134,10 +134,19 @@ impl Desk {
 
     /// Returns at once, or where the target stands still, when it goes on.
     pub(in crate::target) async fn pass(&self) {
+        if self.stalled_until.borrow().is_none() {
+            return;
+        }
+        let mut stall = self.stalled_until.subscribe();
         loop {
-            let until = *self.stalled_until.borrow();
+            let until = *stall.borrow_and_update();
             match until {
-                Some(until) if Instant::now() < until => sleep_until(until).await,
+                Some(until) if Instant::now() < until => {
+                    tokio::select! {
+                        () = sleep_until(until) => {}
+                        _ = stall.changed() => {}
+                    }
+                }
                 _ => return,
             }
         }
@@ -184,5 +193,8 @@ mod tests {
         desk.stall(Duration::from_secs(10));
         desk.pass().await;
         assert!(start.elapsed() >= Duration::from_secs(10));
+        desk.stall(Duration::from_secs(3600));
+        tokio::join!(desk.pass(), async { desk.stall(Duration::ZERO) });
+        assert!(start.elapsed() < Duration::from_secs(20));
     }
 }

@@ -17,13 +17,14 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use soakrig::target::proxy::{Proxy, Weather};
 
-use crate::support::{Rig, Target, balances, eventually, number};
+use crate::support::{LENIENT, PATIENCE, Rig, Target, balances, eventually, number};
 
 pub const USERS: f64 = 20.0;
 /// Chats a second.
 pub const RATE: f64 = 10.0;
-/// Within this of a fault's end everything has to be as before.
-pub const RECOVERY: Duration = Duration::from_secs(60);
+/// By then everything has to be as before a fault, on any machine. That it takes a minute at most is
+/// what `outage` shows, on paused time.
+pub const RECOVERY: Duration = PATIENCE;
 /// Over so much time a rate is looked at.
 const STRETCH: Duration = Duration::from_secs(3);
 /// Connections that are kept for further requests, each a file and a task.
@@ -32,8 +33,9 @@ const IDLE: f64 = 16.0;
 const LOOK: Duration = Duration::from_millis(200);
 const TARGET: [&str; 2] = ["--control", "127.0.0.1:0"];
 /// Errors that follow from intents that nobody could take, and from deliveries that did not come:
-/// every fault may have them.
-const CONSEQUENCES: [&str; 4] = ["not_connected", "backpressure", "lost", "corrupt"];
+/// every fault may have them. On a busy machine a step may take longer than it may, or the intents
+/// fall behind.
+const CONSEQUENCES: [&str; 6] = ["not_connected", "backpressure", "lost", "corrupt", "timeout", "overdue"];
 
 /// What is done wrong.
 #[derive(Clone, Copy)]
@@ -139,11 +141,13 @@ impl Reading {
 }
 
 /// What the rig holds open when all is well.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Calm {
     files: f64,
     tasks: f64,
     memory: f64,
+    /// Seconds of CPU for each second, as this machine has it.
+    cpu: f64,
 }
 
 pub struct Ordeal {
@@ -170,12 +174,11 @@ impl Ordeal {
         let load = ["--user-range-max", "20", "--chat-rate", "10/s", "--disable-event-leaving"];
         let quick =
             ["--disable-breakout-joining", "--ramp", "100/s", "--sign-in-rate", "100/s", "--connect-rate", "100/s"];
-        let terms = ["--http-timeout", "2s", "--delivery-deadline", "1s", "--delivery-horizon", "3s", "--grace", "8s"];
-        let lenient = ["--max-lost", "1000000000", "--max-error-rate", "100%"];
-        let all = [&load[..], &quick, &terms, &lenient, args].concat();
+        let terms = ["--http-timeout", "2s", "--delivery-deadline", "1s", "--delivery-horizon", "3s", "--grace", "2m"];
+        let all = [&load[..], &quick, &terms, &LENIENT, args].concat();
         let mut rig = Rig::run(&url, "test", &cache.path().join("s.json"), &all);
         rig.wait_until_ready();
-        let calm = Calm { files: 0.0, tasks: 0.0, memory: 0.0 };
+        let calm = Calm::default();
         let mut ordeal = Self { rig, target: Some(target), address: String::new(), proxy, calm, _cache: cache };
         ordeal.calm = ordeal.wait_for_calm();
         ordeal
@@ -184,15 +187,18 @@ impl Ordeal {
     /// Waits until nothing is closed any more: connections kept for further requests are given up
     /// within eight seconds.
     fn wait_for_calm(&self) -> Calm {
-        let mut calm = Calm { files: 0.0, tasks: 0.0, memory: 0.0 };
+        let mut calm = Calm::default();
         let mut since = Instant::now();
+        let begin = self.look("calm");
         eventually("calm", || {
             let now = self.look("calm");
             let (files, tasks) = (now.sum("process_open_fds", ""), now.sum("tokio_alive_tasks", ""));
             if files < calm.files || calm.files == 0.0 || tasks < calm.tasks {
                 since = Instant::now();
-                calm = Calm { files, tasks, memory: now.sum("process_resident_memory_bytes", "") };
+                let cpu = cpu_share(&begin, &now);
+                calm = Calm { files, tasks, memory: now.sum("process_resident_memory_bytes", ""), cpu };
             }
+            calm.cpu = cpu_share(&begin, &now);
             since.elapsed() > Duration::from_secs(9) && now.connected()
         });
         calm
@@ -228,9 +234,10 @@ impl Ordeal {
         let seen = after.kinds_since(&before);
         let odd: Vec<_> = seen.iter().filter(|kind| !explains(fault, kind)).collect();
         assert!(odd.is_empty(), "{}: {odd:?} of {seen:?} cannot come from it", fault.name);
-        let cpu = worst.sum("process_cpu_seconds_total", "") - before.sum("process_cpu_seconds_total", "");
-        let share = cpu / (worst.at - before.at).as_secs_f64();
-        assert!(share < fault.cpu, "{}: {share:.2} s of CPU a second", fault.name);
+        let share = cpu_share(&before, &worst);
+        // On a slow machine, what is usual costs more too.
+        let most = fault.cpu.max(6.0 * self.calm.cpu);
+        assert!(share < most, "{}: {share:.2} s of CPU a second, {most:.2} at most", fault.name);
         println!(
             "{:<36} lasted {:>4.1} s, {:>3.0} % of a core; all well {:>4.1} s after its end; errors: {}",
             fault.name,
@@ -305,17 +312,25 @@ impl Ordeal {
         let grown = (memory - self.calm.memory) / 1e6;
         println!("resident memory: {:.1} MB, {grown:+.1} MB since the beginning", memory / 1e6);
         assert!(grown < 100.0, "{grown} MB more than at the beginning");
-        let calm = self.wait_for_calm();
-        assert_eq!((calm.files, calm.tasks), (self.calm.files, self.calm.tasks), "files and tasks");
+        eventually("no more files and tasks than at the beginning", || {
+            let now = self.look("the end");
+            now.sum("process_open_fds", "") <= self.calm.files && now.sum("tokio_alive_tasks", "") <= self.calm.tasks
+        });
         let Self { rig, target: _target, .. } = self;
         rig.process.signal(Signal::SIGTERM);
-        let (ended, summary) = rig.end(Duration::from_secs(60));
+        let (ended, summary) = rig.end(PATIENCE);
         // On a machine that is busy with other things the run may be void; it is not to fail otherwise.
         assert!(matches!(ended.code, Some(0 | 106)), "{:?}: {}\n{}", ended.code, ended.stdout, ended.stderr);
         assert!(balances(&summary), "{}", ended.stdout);
         assert!(!ended.stdout.contains("DO NOT BALANCE") && !ended.stdout.contains("defects"), "{}", ended.stdout);
         assert_eq!(number(&summary, "/deliveries/outstanding"), 0, "{}", ended.stdout);
     }
+}
+
+/// Seconds of CPU for each second between two readings.
+fn cpu_share(then: &Reading, now: &Reading) -> f64 {
+    let used = now.sum("process_cpu_seconds_total", "") - then.sum("process_cpu_seconds_total", "");
+    used / (now.at - then.at).as_secs_f64().max(0.001)
 }
 
 fn explains(fault: &Fault, kind: &str) -> bool {
