@@ -66,7 +66,7 @@ impl Trial {
     fn reached_exactly(&self, path: &str, faults: &[&str], that: impl Fn(&Value) -> bool) {
         let (mut sure, mut open) = (0, 0);
         for injection in self.of(faults).filter(|injection| that(injection)) {
-            let held = !injection["delay_ms"].as_u64().is_none_or(|ms| ms == 0);
+            let held = injection["delay_ms"].as_u64().is_some_and(|ms| ms > 0);
             let written = if held { injection["written"].as_u64() } else { injection["at"].as_u64() };
             let Some(written) = written else { continue };
             match injection["ended"].as_u64() {
