@@ -8,7 +8,7 @@ use strum::EnumCount;
 use crate::chat::{Action, UserState};
 use crate::clock::Stamp;
 use crate::metrics::snapshot::UsersSnapshot;
-use crate::report::progress::Phase;
+use crate::report::status::Phase;
 use crate::user::World;
 
 /// What was noted of a run's course so far.

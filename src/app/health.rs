@@ -11,6 +11,9 @@ pub(super) async fn health(health: Health) -> Result<ExitCode, StartError> {
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured((*tls).clone())
         .timeout(health.timeout)
+        .connect_timeout(health.timeout)
+        // The generator itself is asked, and not a proxy that may answer in its place.
+        .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .map_err(|e| StartError::environment("the HTTP client", e.to_string()))?;

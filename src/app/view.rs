@@ -19,8 +19,9 @@ use crate::fleet::dispatch::full_rate;
 use crate::metrics::ProcessFigures;
 use crate::report::facts::{Figures, RunFacts, summarise};
 use crate::report::file::{Earlier, FileError, SummaryFile};
-use crate::report::progress::{Progress, Status};
+use crate::report::progress::Progress;
 use crate::report::pulse::{Moment, Pulse};
+use crate::report::status::Status;
 use crate::report::summary::{ShardOf, Summary};
 use crate::report::verdict::End;
 use crate::saturation::Judge;
@@ -177,6 +178,7 @@ impl<D: Driver> View<D> {
         let moment = Moment {
             phase: course.phase(),
             elapsed,
+            held: course.hold(world).0,
             remaining: self.plan.timing.duration.map(|d| d.saturating_sub(elapsed)),
             chats_target: set_rates(&self.plan, world.roster.len())[Action::Chat as usize],
             saturated: self.judge.lock().is_saturated(),

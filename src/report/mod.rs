@@ -3,7 +3,7 @@
 //! | file | what it is for |
 //! | --- | --- |
 //! | [`forecast`], [`machine`] | what a run will cost, and what this machine has |
-//! | [`progress`], [`pulse`] | the bar and the status line, and where its figures come from |
+//! | [`progress`], [`status`], [`pulse`] | the bar, what the status line says, and where its figures come from |
 //! | [`summary`] | the summary's data, as JSON keeps it |
 //! | [`facts`] | from what the app knows and the metrics counted to a summary |
 //! | [`thresholds`] | the table of thresholds: limit, value, pass or fail |
@@ -29,6 +29,7 @@ pub mod merge;
 pub mod parts;
 pub mod progress;
 pub mod pulse;
+pub mod status;
 pub mod summary;
 pub mod thresholds;
 pub mod verdict;

@@ -7,94 +7,18 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-pub use crate::chat::RunPhase as Phase;
-use crate::report::figures::{count, latency, rate, span};
-use crate::telemetry::Screen;
+use crate::report::status::{Phase, Status, course, line, rows};
+use crate::telemetry::{PROGRESS, Screen};
 
 /// Between log lines in the ramp and in the stop, where no terminal is.
 const OFTEN: Duration = Duration::from_secs(10);
 /// Between log lines at full load.
 const SELDOM: Duration = Duration::from_secs(30);
-
-/// A run at one moment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Status {
-    /// Where in its course it is.
-    pub phase: Phase,
-    /// Since the start.
-    pub elapsed: Duration,
-    /// Until the end of the hold, if that is known.
-    pub remaining: Option<Duration>,
-    /// Users connected.
-    pub connected: u64,
-    /// Users to hold.
-    pub target: u64,
-    /// Users given up for good.
-    pub failed: u64,
-    /// Chats a second, lately.
-    pub chats: f64,
-    /// Chats a second, set.
-    pub chats_target: f64,
-    /// Deliveries so far, local and remote.
-    pub on_time: u64,
-    /// Late ones.
-    pub late: u64,
-    /// Lost ones.
-    pub lost: u64,
-    /// Excused for another reason than that their user left.
-    pub cut_off: u64,
-    /// Without a verdict yet.
-    pub outstanding: u64,
-    /// Half of the deliveries were faster, in seconds from the intended time.
-    pub p50: Option<f64>,
-    /// 99 % were faster.
-    pub p99: Option<f64>,
-    /// Errors of all stages but deliveries.
-    pub errors: u64,
-    /// Whether the generator is saturated now.
-    pub saturated: bool,
-}
-
-/// The status in one line.
-#[must_use]
-pub fn line(status: &Status) -> String {
-    let mut parts = vec![format!("{}/{} connected", count(status.connected), count(status.target))];
-    if status.failed > 0 {
-        parts.push(format!("{} given up", count(status.failed)));
-    }
-    if status.phase != Phase::Settle {
-        parts.push(format!("chats {} of {}", rate(status.chats), rate(status.chats_target)));
-    }
-    parts.push(format!("{} on time, {} late, {} lost", count(status.on_time), count(status.late), count(status.lost)));
-    if status.cut_off > 0 {
-        parts.push(format!("{} cut off", count(status.cut_off)));
-    }
-    if status.phase == Phase::Settle {
-        parts.push(format!("{} outstanding", count(status.outstanding)));
-    }
-    if let (Some(p50), Some(p99)) = (status.p50, status.p99) {
-        parts.push(format!("p50 {} p99 {}", latency(p50), latency(p99)));
-    }
-    parts.push(if status.errors == 1 { "1 error".to_owned() } else { format!("{} errors", count(status.errors)) });
-    if status.saturated {
-        parts.push("SATURATED".to_owned());
-    }
-    parts.join(" · ")
-}
-
-/// When the run began and when it will end, in front of the status.
-fn course(status: &Status) -> String {
-    let word = match status.phase {
-        Phase::Ramp => "ramp",
-        Phase::Hold => "hold",
-        Phase::Settle => "settling",
-    };
-    match (status.phase, status.remaining) {
-        (Phase::Settle, _) => word.to_owned(),
-        (_, Some(left)) => format!("{word} {} (-{})", span(status.elapsed.as_secs_f64()), span(left.as_secs_f64())),
-        (_, None) => format!("{word} {}", span(status.elapsed.as_secs_f64())),
-    }
-}
+/// Columns of a terminal that does not tell.
+const WIDTH: usize = 80;
+/// Columns of a terminal that has room for a bar, and of the bar with what is around it.
+const WITH_BAR: usize = 100;
+const BAR: usize = 24 + 4;
 
 /// Shows the status, on a terminal or in the log.
 #[derive(Debug)]
@@ -106,7 +30,7 @@ pub struct Progress {
 
 #[derive(Debug)]
 enum Shown {
-    Bar { bar: ProgressBar, phase: Option<Phase> },
+    Bar { bar: ProgressBar, screen: Screen, template: &'static str },
     Lines { last: Option<(Phase, Duration)> },
 }
 
@@ -115,7 +39,7 @@ impl Progress {
     #[must_use]
     pub fn on(screen: &Screen, title: Option<String>) -> Self {
         let shown = if screen.has_bars() {
-            Shown::Bar { bar: screen.add(ProgressBar::no_length()), phase: None }
+            Shown::Bar { bar: screen.add(ProgressBar::no_length()), screen: screen.clone(), template: "" }
         } else {
             Shown::Lines { last: None }
         };
@@ -125,15 +49,21 @@ impl Progress {
     /// Shows this; to be called each second.
     pub fn tick(&mut self, status: &Status) {
         match &mut self.shown {
-            Shown::Bar { bar, phase } => {
-                if *phase != Some(status.phase) {
-                    bar.set_style(style(status.phase));
-                    *phase = Some(status.phase);
+            Shown::Bar { bar, screen, template } => {
+                // The last column stays free: some terminals wrap after it.
+                let width = screen.width().unwrap_or(WIDTH).saturating_sub(1);
+                let wanted = self::template(status.phase, width);
+                if *template != wanted {
+                    bar.set_style(style(wanted));
+                    *template = wanted;
                 }
+                let prefix: String = format!("{}{}", self.title, course(status)).chars().take(width).collect();
+                let drawn = if wanted == WITH_BAR_IN_FRONT { BAR } else { 2 };
+                let first = width.saturating_sub(prefix.chars().count() + drawn);
                 bar.set_length(status.target);
                 bar.set_position(status.connected.min(status.target));
-                bar.set_prefix(format!("{}{}", self.title, course(status)));
-                bar.set_message(line(status));
+                bar.set_prefix(prefix);
+                bar.set_message(rows(status, first, width, screen.has_colours()).join("\n"));
                 bar.tick();
             }
             Shown::Lines { last } => {
@@ -163,7 +93,9 @@ fn is_due(last: Option<(Phase, Duration)>, status: &Status) -> bool {
 }
 
 fn log(title: &str, status: &Status) {
+    // Seldom enough by themselves: with many plenaries they are no similar lines to leave out.
     tracing::info!(
+        target: PROGRESS,
         connected = status.connected,
         users = status.target,
         lost = status.lost,
@@ -174,11 +106,14 @@ fn log(title: &str, status: &Status) {
     );
 }
 
-fn style(phase: Phase) -> ProgressStyle {
-    let template = match phase {
-        Phase::Ramp => "{prefix} [{bar:24}] {wide_msg}",
-        Phase::Hold | Phase::Settle => "{prefix}  {wide_msg}",
-    };
+const WITH_BAR_IN_FRONT: &str = "{prefix} [{bar:24}] {msg}";
+const WITHOUT_BAR: &str = "{prefix}  {msg}";
+
+fn template(phase: Phase, width: usize) -> &'static str {
+    if phase == Phase::Ramp && width >= WITH_BAR { WITH_BAR_IN_FRONT } else { WITHOUT_BAR }
+}
+
+fn style(template: &str) -> ProgressStyle {
     // The templates are constants; a test holds them to what indicatif accepts.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
 }
@@ -186,55 +121,8 @@ fn style(phase: Phase) -> ProgressStyle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::status::tests::holding;
     use indicatif::ProgressDrawTarget;
-
-    fn holding() -> Status {
-        Status {
-            phase: Phase::Hold,
-            elapsed: Duration::from_secs(75),
-            remaining: None,
-            connected: 198,
-            target: 200,
-            failed: 0,
-            chats: 19.98,
-            chats_target: 20.0,
-            on_time: 239_000,
-            late: 0,
-            lost: 0,
-            cut_off: 0,
-            outstanding: 400,
-            p50: Some(0.0021),
-            p99: Some(0.0122),
-            errors: 1,
-            saturated: false,
-        }
-    }
-
-    #[test]
-    fn a_quiet_hold_in_one_line() {
-        assert_eq!(
-            line(&holding()),
-            "198/200 connected · chats 20/s of 20/s · 239,000 on time, 0 late, 0 lost · p50 2.1 ms p99 12.2 ms · 1 error"
-        );
-        assert_eq!(course(&holding()), "hold 1m 15s");
-    }
-
-    #[test]
-    fn trouble_shows() {
-        let status = Status { failed: 2, lost: 7, cut_off: 90, errors: 1_200, saturated: true, p50: None, ..holding() };
-        assert_eq!(
-            line(&status),
-            "198/200 connected · 2 given up · chats 20/s of 20/s · 239,000 on time, 0 late, 7 lost · 90 cut off · \
-             1,200 errors · SATURATED"
-        );
-    }
-
-    #[test]
-    fn the_stop_shows_what_is_still_out() {
-        let status = Status { phase: Phase::Settle, remaining: Some(Duration::from_secs(9)), ..holding() };
-        assert!(line(&status).contains("400 outstanding") && !line(&status).contains("chats"));
-        assert_eq!(course(&status), "settling");
-    }
 
     #[test]
     fn log_lines_are_seldom_and_never_miss_a_phase() {
@@ -252,8 +140,28 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_many_plenaries_are_no_similar_lines() {
+        use crate::telemetry::Limiter;
+        use std::io::{Read as _, Seek as _};
+        use tracing_subscriber::{Layer as _, layer::SubscriberExt as _};
+
+        let mut file = tempfile::tempfile().unwrap();
+        let lines = tracing_subscriber::fmt::layer().with_writer(std::sync::Arc::new(file.try_clone().unwrap()));
+        let limited = tracing_subscriber::registry().with(lines.with_filter(Limiter::default()));
+        tracing::subscriber::with_default(limited, || {
+            for plenary in 0..25 {
+                Progress::on(&Screen::plain(), Some(format!("room{plenary}"))).tick(&holding());
+            }
+        });
+        let mut text = String::new();
+        file.rewind().unwrap();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text.matches("0 lost, 0 late").count(), 25, "{text}");
+    }
+
+    #[test]
     fn templates_are_accepted() {
-        for template in ["{prefix} [{bar:24}] {wide_msg}", "{prefix}  {wide_msg}"] {
+        for template in [WITH_BAR_IN_FRONT, WITHOUT_BAR] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
     }

@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use crate::chat::{Basis, Origin, Outcome, SentKind, Stage, UserState};
 use crate::metrics::snapshot::{LedgerSnapshot, UsersSnapshot};
 use crate::metrics::totals::Totals;
-use crate::report::progress::{Phase, Status};
+use crate::report::status::{Phase, Status};
 
 /// Quantiles and rates are of at least this long, once the run is, and at most twice as long.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -21,6 +21,8 @@ pub struct Moment {
     pub phase: Phase,
     /// Since the start.
     pub elapsed: Duration,
+    /// Of that, since the end of the ramp.
+    pub held: Duration,
     /// Until the end of the hold, if that is known.
     pub remaining: Option<Duration>,
     /// Chats a second, set.
@@ -62,9 +64,14 @@ impl Pulse {
         Status {
             phase: moment.phase,
             elapsed: moment.elapsed,
+            held: moment.held,
             remaining: moment.remaining,
             connected: users.state(UserState::Connected),
             target: users.target,
+            signing_in: users.state(UserState::SigningIn),
+            connecting: users.state(UserState::Connecting),
+            backing_off: users.state(UserState::BackingOff),
+            away: users.state(UserState::Away),
             failed: users.state(UserState::Failed),
             chats,
             chats_target: moment.chats_target,
@@ -125,6 +132,7 @@ mod tests {
                 let moment = Moment {
                     phase: Phase::Hold,
                     elapsed: Duration::from_secs(second),
+                    held: Duration::from_secs(second),
                     remaining: None,
                     chats_target: 20.0,
                     saturated: false,

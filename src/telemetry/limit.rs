@@ -13,6 +13,10 @@ use tracing::callsite::Identifier;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter};
 
+/// The target of lines about how a run goes. They come at intervals of their own, one for each
+/// plenary, and are never left out.
+pub const PROGRESS: &str = "soakrig::report::progress";
+
 /// Lines that a place may write in a window.
 const LINES: u32 = 10;
 /// The window of a place that keeps to that.
@@ -71,6 +75,9 @@ pub struct Limiter {
 impl Limiter {
     /// Whether a line of this place may be written now.
     fn admit(&self, metadata: &'static Metadata<'static>, now: Instant) -> bool {
+        if metadata.target() == PROGRESS {
+            return true;
+        }
         let mut places = self.places.lock();
         places.entry(metadata.callsite()).or_insert_with(|| Place::new(metadata, now)).admit(now)
     }
@@ -126,6 +133,14 @@ mod tests {
         let left_out = limiter.drain();
         assert_eq!(left_out.len(), 1);
         assert_eq!(left_out[0].lines, 15);
+        assert!(limiter.drain().is_empty());
+    }
+
+    #[test]
+    fn lines_about_progress_are_never_left_out() {
+        let limiter = Limiter::default();
+        let place = tracing::callsite! { name: "place", kind: tracing::metadata::Kind::EVENT, target: PROGRESS, level: Level::INFO, fields: };
+        assert_eq!(admitted(&limiter, place.metadata(), Instant::now(), 1_000), 1_000);
         assert!(limiter.drain().is_empty());
     }
 

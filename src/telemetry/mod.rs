@@ -16,7 +16,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
-pub use self::limit::{Limiter, Suppressed};
+pub use self::limit::{Limiter, PROGRESS, Suppressed};
 pub use self::screen::Screen;
 use crate::chat::SPANS;
 

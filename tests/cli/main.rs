@@ -7,6 +7,7 @@ mod architecture;
 mod defaults;
 mod errors;
 mod fleet;
+mod health;
 mod help;
 mod layers;
 mod merge;

@@ -27,6 +27,7 @@ mod store_processes;
 mod summary_file;
 mod support;
 mod survival;
+mod terminal;
 mod three_days;
 mod timekeeping;
 mod traces;
