@@ -122,6 +122,7 @@ struct Journal<'a, W> {
     text: Vec<u8>,
     lines: u64,
     limit: u64,
+    retry: Duration,
     /// Lines left out because the file has its limit.
     over: Gap,
     /// The last attempt to write failed.
@@ -134,7 +135,7 @@ struct GivenUp;
 impl<'a, W: Write> Journal<'a, W> {
     fn new(out: W, terms: Terms<'a>, ledger: &'a Mutex<Ledger>, pause: Pause) -> Self {
         let (text, over) = (Vec::new(), Gap::default());
-        Self { out, terms, ledger, pause, text, lines: 0, limit: LINE_LIMIT, over, failing: false }
+        Self { out, terms, ledger, pause, text, lines: 0, limit: LINE_LIMIT, retry: RETRY, over, failing: false }
     }
 
     fn write_all(mut self) {
@@ -222,7 +223,7 @@ impl<'a, W: Write> Journal<'a, W> {
         if !std::mem::replace(&mut self.failing, true) {
             tracing::error!(%error, "anomaly log not written; it is tried again");
         }
-        if self.pause.wait(RETRY) { Ok(()) } else { Err(GivenUp) }
+        if self.pause.wait(self.retry) { Ok(()) } else { Err(GivenUp) }
     }
 }
 

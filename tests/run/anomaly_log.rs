@@ -146,3 +146,23 @@ fn a_full_disk_holds_up_nothing_and_what_is_missing_is_counted() {
     assert!(ended.stderr.contains("the anomaly log is not complete"), "{}", ended.stderr);
     assert!(ended.stdout.contains("anomaly log        not complete: 0 lines written"), "{}", ended.stdout);
 }
+
+#[test]
+fn a_pipe_that_is_never_read_holds_up_neither_start_nor_end() {
+    let target = Target::start(&["--fault-duplicate", "every:2"]);
+    let home = tempfile::tempdir().unwrap();
+    let pipe = home.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let log = ["--anomaly-log", pipe.to_str().unwrap(), "--user-range-max", "20", "--chat-rate", "40/s"];
+    let args = [&QUICK[..], &CALM, &log].concat();
+    let mut rig = Rig::run(&target.url, "test", &home.path().join("s.json"), &args);
+    rig.wait_until_ready();
+    // A pipe takes 64 KiB.
+    eventually("copies come", || rig.metric("soakrig_delivery_anomalies_total", &["kind=\"duplicate\""]) > 1_000.0);
+    rig.process.signal(Signal::SIGTERM);
+    let (ended, summary) = rig.end(PATIENCE);
+    let (lines, dropped) = (number(&summary, "/anomaly_log/lines"), number(&summary, "/anomaly_log/dropped"));
+    assert_eq!(lines + dropped, number(&summary, "/anomalies/duplicate"), "{}", ended.stdout);
+    assert!(dropped > 500, "{dropped}");
+    assert!(ended.stderr.contains("takes no more lines"), "{}", ended.stderr);
+}

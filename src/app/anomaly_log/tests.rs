@@ -101,6 +101,46 @@ fn a_file_that_takes_no_more_leaves_the_rest_counted() {
     assert_eq!((ledger.lock().log_lines().unwrap().written, dropped), (whole, 50_000 - whole));
 }
 
+/// Fails in the middle of a line, twice, and then lets the run end.
+struct Filling<'a> {
+    taken: &'a mut Vec<u8>,
+    failures: u32,
+    stop: Option<Stop<()>>,
+}
+
+impl Write for Filling<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.taken.len() == 100 && self.failures < 2 {
+            self.failures += 1;
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        let room = if self.failures < 2 { 100 - self.taken.len() } else { bytes.len() };
+        if self.failures == 2 {
+            self.stop = None;
+        }
+        self.taken.extend(&bytes[..room.min(bytes.len())]);
+        Ok(room.min(bytes.len()))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_write_that_failed_goes_on_where_it_stopped() {
+    let (ledger, names, mut text) = (lossy(3), names(), Vec::new());
+    let terms = Terms { usernames: &names, room: "test", run: "night" };
+    let (stop, pause) = pause();
+    let out = Filling { taken: &mut text, failures: 0, stop: Some(stop) };
+    let mut journal = Journal::new(out, terms, &ledger, pause);
+    journal.retry = Duration::from_millis(1);
+    journal.write_all();
+    assert_eq!(lines(&text).len(), 300);
+    let dropped = ledger.lock().close_log();
+    assert_eq!((dropped, ledger.lock().log_lines().unwrap().written), (0, 300));
+}
+
 #[test]
 fn a_full_log_says_so_and_counts_the_rest() {
     let (ledger, names, mut text) = (lossy(3), names(), Vec::new());

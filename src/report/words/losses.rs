@@ -2,7 +2,7 @@
 
 use super::Page;
 use crate::report::figures::count;
-use crate::report::losses::{AnomalyLogLines, LossGroup, LossGroups};
+use crate::report::losses::{AnomalyLogLines, LARGEST, LossGroup, LossGroups};
 
 /// Losses by the receivers who missed them; nothing where nothing was lost.
 pub(super) fn groups(page: &mut Page, losses: &LossGroups) {
@@ -10,7 +10,7 @@ pub(super) fn groups(page: &mut Page, losses: &LossGroups) {
         return;
     }
     page.row("losses", "by the receivers who missed them, the largest groups first");
-    for group in &losses.largest {
+    for group in losses.largest.iter().take(LARGEST) {
         page.line(&format!("  {}", sentence(group)));
     }
     let rest = losses.rest;
