@@ -152,3 +152,59 @@ fn send_marker() -> Marker {
     let Identity { run, room, generator, .. } = identity();
     Marker { run, room, generator, seq: 0, intended_micros: 0 }
 }
+
+#[derive(Debug, Clone)]
+enum Event {
+    /// Another generator's message is read, so many tenths of a second after its time.
+    Hear(u32, u64, u64),
+    Damaged(u32, u64),
+    Back(u32),
+    Pass(u64),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let (user, seq) = (0..4_u32, 0..40_u64);
+    prop_oneof![
+        12 => (user.clone(), seq.clone(), prop_oneof![0..50_u64, 500..700_u64]).prop_map(|(u, n, age)| Event::Hear(u, n, age)),
+        2 => (user.clone(), seq).prop_map(|(u, n)| Event::Damaged(u, n)),
+        1 => user.prop_map(Event::Back),
+        2 => (0..70_u64).prop_map(Event::Pass),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_loss_of_others_messages_has_one_line_and_one_group(events in prop::collection::vec(event(), 0..200)) {
+        let (mut l, mut now) = (watched(4), 200.0);
+        let theirs = |seq, intended: f64| Marker {
+            generator: GeneratorTag(77),
+            seq,
+            intended_micros: identity().origin_micros + at(intended).0 / 1_000,
+            ..send_marker()
+        };
+        let from = id(UserIndex(800));
+        for event in events {
+            match event {
+                Event::Hear(user, seq, age) => {
+                    let marker = theirs(seq, now - age as f64 / 10.0);
+                    l.receive(UserIndex(user), from, Sighting::Intact(marker), at(now));
+                }
+                Event::Damaged(user, seq) => {
+                    l.receive(UserIndex(user), from, Sighting::Corrupt(Some(theirs(seq, now))), at(now));
+                }
+                Event::Back(user) => {
+                    l.ended(UserIndex(user), Excuse::Server, at(now));
+                    l.opening(UserIndex(user));
+                    l.connected(UserIndex(user), at(now));
+                }
+                Event::Pass(seconds) => {
+                    now += seconds as f64;
+                    l.sweep(at(now));
+                }
+            }
+            now += 0.001;
+        }
+        l.sweep(at(now + 300.0));
+        is_complete(&mut l)?;
+    }
+}
