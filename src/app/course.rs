@@ -1,5 +1,6 @@
 //! The course of a run: when it began, was at full load, and stopped.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -7,16 +8,18 @@ use strum::EnumCount;
 
 use crate::chat::{Action, UserState};
 use crate::clock::Stamp;
-use crate::metrics::snapshot::UsersSnapshot;
+use crate::metrics::snapshot::{LedgerSnapshot, UsersSnapshot};
 use crate::report::status::Phase;
 use crate::user::World;
 
 /// What was noted of a run's course so far.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Course {
     started: Stamp,
     ramped: Option<Mark>,
     stopped: Option<Mark>,
+    /// The books when the hold began.
+    pub(super) before_hold: Option<Arc<LedgerSnapshot>>,
     /// States of the users when the stop began.
     pub(super) at_stop: Option<[u64; UserState::COUNT]>,
 }
@@ -37,7 +40,7 @@ impl Mark {
 impl Course {
     /// A run that begins `wait` from now.
     pub(super) fn begin<D>(world: &World<D>, wait: Duration) -> Self {
-        Self { started: world.clock.now().plus(wait), ramped: None, stopped: None, at_stop: None }
+        Self { started: world.clock.now().plus(wait), ramped: None, stopped: None, before_hold: None, at_stop: None }
     }
 
     pub(super) fn started(&self) -> Stamp {
@@ -46,6 +49,7 @@ impl Course {
 
     pub(super) fn ramped<D>(&mut self, world: &World<D>) {
         self.ramped.get_or_insert_with(|| Mark::now(world));
+        self.before_hold.get_or_insert_with(|| Arc::new(world.metrics.ledger()));
         world.metrics.run_phase(self.phase());
     }
 

@@ -87,12 +87,14 @@ impl<D: Driver> View<D> {
         let users = self.course.lock().users(self.world.metrics.users());
         let presence = self.world.metrics.presence();
         let losses = losses::told(&self.world.ledger.lock().loss_groups(), &self.world.crowd.usernames);
-        let figures = Figures { ledger, users, presence, totals, process: ProcessFigures::read(), losses };
+        let before_hold = self.course.lock().before_hold.clone();
+        let process = ProcessFigures::read();
+        let figures = Figures { ledger, before_hold, users, presence, totals, process, losses };
         summarise(&self.facts(end), &figures)
     }
 
     fn facts(&self, end: End) -> RunFacts {
-        let (world, plan, course) = (&self.world, &self.plan, *self.course.lock());
+        let (world, plan, course) = (&self.world, &self.plan, self.course.lock().clone());
         let (hold, carried_out) = course.hold(world);
         let judge = self.judge.lock();
         RunFacts {
@@ -171,7 +173,7 @@ impl<D: Driver> View<D> {
     }
 
     fn status(&self, pulse: &mut Pulse) -> Status {
-        let (world, course) = (&self.world, *self.course.lock());
+        let (world, course) = (&self.world, self.course.lock().clone());
         let ledger = world.metrics.ledger();
         let totals = world.metrics.totals(&ledger);
         let elapsed = course.elapsed(world.clock.now());

@@ -111,6 +111,21 @@ impl LedgerSnapshot {
         &self.durations[origin as usize][basis as usize]
     }
 
+    /// The judged times to delivery of one origin since `earlier`, in microseconds.
+    #[must_use]
+    pub fn judged_since(&self, earlier: &Self, origin: Origin) -> Histogram<u64> {
+        let (all, before) = (&self.judged_durations[origin as usize], &earlier.judged_durations[origin as usize]);
+        let mut since = durations();
+        for step in all.iter_recorded() {
+            // What was judged then may have turned out to be spoilt.
+            let n = step.count_at_value().saturating_sub(before.count_at(step.value_iterated_to()));
+            if n > 0 {
+                let _ = since.record_n(step.value_iterated_to(), n);
+            }
+        }
+        since
+    }
+
     /// One outcome over all origins.
     #[must_use]
     pub fn outcome(&self, outcome: Outcome) -> u64 {

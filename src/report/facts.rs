@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use strum::EnumCount;
@@ -14,13 +15,13 @@ use crate::chat::{
 };
 use crate::metrics::ProcessFigures;
 use crate::metrics::label::Label;
-use crate::metrics::snapshot::{DeliveryCounts, LedgerSnapshot, LogCounts, PresenceSnapshot, UsersSnapshot};
+use crate::metrics::snapshot::{self, DeliveryCounts, LedgerSnapshot, LogCounts, PresenceSnapshot, UsersSnapshot};
 use crate::metrics::totals::Totals;
 use crate::report::durations::Durations;
 use crate::report::losses::{AnomalyLogLines, LossGroups};
 use crate::report::summary::{
-    Anomalies, ClockEvents, Connections, Counts, Deliveries, Excused, Generator, Messages, Mismatches, Presence, Rate,
-    Remote, Run, SCHEMA_VERSION, ShardOf, Summary, Thresholds, Users, Verdict,
+    Anomalies, ClockEvents, Connections, Counts, Deliveries, Excused, Generator, Judged, Messages, Mismatches,
+    Presence, Rate, Remote, Run, SCHEMA_VERSION, ShardOf, Summary, Thresholds, Users, Verdict,
 };
 use crate::report::verdict::{End, judge};
 
@@ -68,6 +69,8 @@ pub struct RunFacts {
 pub struct Figures {
     /// The books.
     pub ledger: LedgerSnapshot,
+    /// The books when the hold began; `None` where it has not.
+    pub before_hold: Option<Arc<LedgerSnapshot>>,
     /// The roster; at the end, as it was at the stop.
     pub users: UsersSnapshot,
     /// The member lists.
@@ -83,7 +86,7 @@ pub struct Figures {
 /// The summary, judged.
 #[must_use]
 pub fn summarise(facts: &RunFacts, figures: &Figures) -> Summary {
-    let Figures { ledger, users, presence, totals, process, losses } = figures;
+    let Figures { ledger, users, presence, totals, process, losses, .. } = figures;
     let (local, remote) = (ledger.counts(Origin::Local), ledger.counts(Origin::Remote));
     let mut summary = Summary {
         schema_version: SCHEMA_VERSION,
@@ -96,13 +99,13 @@ pub fn summarise(facts: &RunFacts, figures: &Figures) -> Summary {
         },
         rates: rates(facts, totals),
         deliveries: deliveries(local),
-        judged: Some(deliveries(&ledger.judged[Origin::Local as usize])),
+        judged: Some(judged(ledger, Origin::Local)),
         anomalies: anomalies(local),
         delivery_seconds: durations(ledger, Origin::Local),
-        judged_seconds: judged_durations(ledger),
+        judged_seconds: judged_durations(figures),
         remote: Remote {
             deliveries: deliveries(remote),
-            judged: Some(deliveries(&ledger.judged[Origin::Remote as usize])),
+            judged: Some(judged(ledger, Origin::Remote)),
             anomalies: anomalies(remote),
             delivery_seconds: durations(ledger, Origin::Remote),
             clock_offset_seconds: ledger.clock_offset,
@@ -177,6 +180,11 @@ fn deliveries(counts: &DeliveryCounts) -> Deliveries {
     }
 }
 
+fn judged(ledger: &LedgerSnapshot, origin: Origin) -> Judged {
+    let counts = &ledger.judged[origin as usize];
+    Judged { deliveries: deliveries(counts), anomalies: anomalies(counts) }
+}
+
 fn anomalies(counts: &DeliveryCounts) -> Anomalies {
     Anomalies {
         duplicate: counts.anomaly(Anomaly::Duplicate),
@@ -192,10 +200,14 @@ fn durations(ledger: &LedgerSnapshot, origin: Origin) -> BTreeMap<String, Durati
     known.map(|basis| (basis.text().to_owned(), Durations::of(ledger.durations(origin, *basis)))).collect()
 }
 
-/// Of this generator's own messages: what others' clocks say is no time to hold a server to.
-fn judged_durations(ledger: &LedgerSnapshot) -> BTreeMap<String, Durations> {
-    let judged = Durations::of(&ledger.judged_durations[Origin::Local as usize]);
-    BTreeMap::from([(Basis::Intended.text().to_owned(), judged)])
+/// Of the hold, and of this generator's own messages: what others' clocks say is no time to hold a
+/// server to.
+fn judged_durations(figures: &Figures) -> BTreeMap<String, Durations> {
+    let held = match &figures.before_hold {
+        Some(before) => figures.ledger.judged_since(before, Origin::Local),
+        None => snapshot::durations(),
+    };
+    BTreeMap::from([(Basis::Intended.text().to_owned(), Durations::of(&held))])
 }
 
 fn connections(totals: &Totals) -> BTreeMap<String, Connections> {

@@ -31,12 +31,12 @@ pub struct Summary {
     pub deliveries: Deliveries,
     /// The same without what the generator itself spoilt: what thresholds read. Absent in files of 0.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub judged: Option<Deliveries>,
+    pub judged: Option<Judged>,
     /// Anomalies of its own messages.
     pub anomalies: Anomalies,
     /// Times to delivery of its own messages, by basis: `intended`, `sent`.
     pub delivery_seconds: BTreeMap<String, Durations>,
-    /// Those from the `intended` time that the generator itself did not spoil.
+    /// Those from the `intended` time, during the hold, that the generator itself did not spoil.
     #[serde(default)]
     pub judged_seconds: BTreeMap<String, Durations>,
     /// The same of other generators' messages, as they came here.
@@ -181,6 +181,17 @@ pub struct Deliveries {
     pub raced: u64,
 }
 
+/// Deliveries and anomalies without what the generator itself spoilt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Judged {
+    /// Deliveries, by the same keys, which balance by themselves.
+    #[serde(flatten)]
+    pub deliveries: Deliveries,
+    /// Anomalies.
+    #[serde(default)]
+    pub anomalies: Anomalies,
+}
+
 /// Why deliveries were excused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Excused {
@@ -216,7 +227,7 @@ pub struct Remote {
     pub deliveries: Deliveries,
     /// The same without what the generator itself spoilt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub judged: Option<Deliveries>,
+    pub judged: Option<Judged>,
     /// Anomalies.
     pub anomalies: Anomalies,
     /// Times to delivery; across machines they hold the difference of the clocks.

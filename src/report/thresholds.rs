@@ -31,8 +31,9 @@ pub(super) struct Found {
 impl Found {
     /// The judged figures; all deliveries, where a file of 0.1 has no others.
     pub(super) fn of(summary: &Summary) -> Self {
-        let local = summary.judged.as_ref().unwrap_or(&summary.deliveries);
-        let remote = summary.remote.judged.as_ref().unwrap_or(&summary.remote.deliveries);
+        let local = summary.judged.as_ref().map_or(&summary.deliveries, |judged| &judged.deliveries);
+        let remote = &summary.remote;
+        let remote = remote.judged.as_ref().map_or(&remote.deliveries, |judged| &judged.deliveries);
         let sum = |of: fn(&Deliveries) -> u64| of(local).saturating_add(of(remote));
         let (expected, outstanding) = (sum(|d| d.expected), sum(|d| d.outstanding));
         Self {
@@ -54,9 +55,17 @@ pub(super) fn cut(summary: &Summary) -> (u64, u64) {
     (by("server") + by("network"), sockets.joined.max(ended))
 }
 
+fn judged_anomalies(summary: &Summary) -> [&Anomalies; 2] {
+    let (local, remote) = (summary.judged.as_ref(), summary.remote.judged.as_ref());
+    [
+        local.map_or(&summary.anomalies, |judged| &judged.anomalies),
+        remote.map_or(&summary.remote.anomalies, |judged| &judged.anomalies),
+    ]
+}
+
 /// The most frequent kind of anomaly, of local and remote messages together.
 pub(super) fn worst_anomaly(summary: &Summary) -> (&'static str, u64) {
-    let [local, remote] = [&summary.anomalies, &summary.remote.anomalies];
+    let [local, remote] = judged_anomalies(summary);
     let sum = |of: fn(&Anomalies) -> u64| of(local).saturating_add(of(remote));
     let kinds = [
         ("duplicate", sum(|a| a.duplicate)),
@@ -85,7 +94,7 @@ pub(super) fn errors(summary: &Summary, stage: &str) -> (u64, u64) {
 fn of_deliveries(summary: &Summary) -> u64 {
     let limits = &summary.thresholds;
     let lost = if limits.max_lost.is_some() { Found::of(summary).lost } else { 0 };
-    let corrupt = summary.anomalies.corrupt.saturating_add(summary.remote.anomalies.corrupt);
+    let corrupt = judged_anomalies(summary).iter().map(|anomalies| anomalies.corrupt).fold(0, u64::saturating_add);
     lost.saturating_add(if limits.max_anomalies.is_some() { corrupt } else { 0 })
 }
 
@@ -207,7 +216,7 @@ mod tests {
         let result = |messages: u64, late: u64| {
             row("late", |s| {
                 s.messages.sent.insert("chat".into(), messages);
-                s.judged.as_mut().unwrap().late = late;
+                s.judged.as_mut().unwrap().deliveries.late = late;
             })
             .result
         };
@@ -228,7 +237,7 @@ mod tests {
     fn what_is_off_is_shown_and_not_judged() {
         let late = row("late", |s| {
             s.thresholds.max_late = None;
-            s.judged.as_mut().unwrap().late = 120_000;
+            s.judged.as_mut().unwrap().deliveries.late = 120_000;
         });
         assert_eq!((late.limit, late.value, late.result), (None, Some(0.5), Judgement::Off));
         let stage = row("error_rate(signup)", |s| {
@@ -252,7 +261,7 @@ mod tests {
     fn losses_are_in_no_error_rate_where_they_have_a_share_of_their_own_or_none() {
         let result = |count, share| {
             row("error_rate(delivery)", |s| {
-                s.judged.as_mut().unwrap().lost = 10_000;
+                s.judged.as_mut().unwrap().deliveries.lost = 10_000;
                 (s.thresholds.max_lost, s.thresholds.max_lost_share) = (count, share);
             })
             .result

@@ -366,6 +366,7 @@ mod tests {
         };
         let figures = crate::report::facts::Figures {
             ledger: crate::metrics::snapshot::LedgerSnapshot::empty(),
+            before_hold: None,
             users: Default::default(),
             presence: Default::default(),
             totals: Default::default(),

@@ -77,7 +77,15 @@ pub(crate) fn figures() -> Figures {
     };
     let users = UsersSnapshot { target: 200, states: [0, 0, 0, 198, 2, 0, 0] };
     let presence = PresenceSnapshot { lists: [60, 0, 0], ..PresenceSnapshot::default() };
-    Figures { ledger, users, presence, totals, process, losses: LossGroups::default() }
+    Figures {
+        ledger,
+        before_hold: Some(Arc::new(LedgerSnapshot::empty())),
+        users,
+        presence,
+        totals,
+        process,
+        losses: LossGroups::default(),
+    }
 }
 
 /// The summary of that minute.
@@ -137,4 +145,18 @@ fn the_books_of_the_summary_balance() {
 fn a_run_that_never_held_has_achieved_nothing() {
     let facts = RunFacts { hold: Duration::ZERO, ..facts() };
     assert_eq!(summarise(&facts, &figures()).rates["chat"].achieved, 0.0);
+}
+
+#[test]
+fn times_that_are_judged_are_those_of_the_hold() {
+    let mut before = LedgerSnapshot::empty();
+    before.judged_durations[0].saturating_record(2_000_000);
+    let mut figures = figures();
+    figures.ledger.judged_durations[0] = before.judged_durations[0].clone();
+    figures.ledger.judged_durations[0].saturating_record(1_000);
+    figures.before_hold = Some(Arc::new(before));
+    let judged = &summarise(&facts(), &figures).judged_seconds["intended"];
+    assert_eq!((judged.count, judged.max), (1, Some(0.001)));
+    figures.before_hold = None;
+    assert_eq!(summarise(&facts(), &figures).judged_seconds["intended"].count, 0, "there was no hold");
 }

@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 use super::MergeError;
 use crate::metrics::snapshot;
 use crate::report::durations::Durations;
-use crate::report::summary::{Anomalies, Counts, Deliveries, Presence, Rate, Summary};
+use crate::report::summary::{Anomalies, Counts, Deliveries, Judged, Presence, Rate, Remote, Summary};
 
 /// Adds all counts of `other`.
 pub(super) fn add(whole: &mut Summary, other: &Summary) {
-    add_judged(&mut whole.judged, &whole.deliveries, other.judged.as_ref().unwrap_or(&other.deliveries));
-    let remote = other.remote.judged.as_ref().unwrap_or(&other.remote.deliveries);
-    add_judged(&mut whole.remote.judged, &whole.remote.deliveries, remote);
+    let all = |deliveries: &Deliveries, anomalies| Judged { deliveries: deliveries.clone(), anomalies };
+    let judged = |summary: &Summary| summary.judged.clone().unwrap_or(all(&summary.deliveries, summary.anomalies));
+    let remote = |remote: &Remote| remote.judged.clone().unwrap_or(all(&remote.deliveries, remote.anomalies));
+    whole.judged = Some(both(judged(whole), &judged(other)));
+    whole.remote.judged = Some(both(remote(&whole.remote), &remote(&other.remote)));
     add_deliveries(&mut whole.deliveries, &other.deliveries);
     add_anomalies(&mut whole.anomalies, &other.anomalies);
     add_deliveries(&mut whole.remote.deliveries, &other.remote.deliveries);
@@ -72,9 +74,10 @@ fn add_deliveries(sum: &mut Deliveries, other: &Deliveries) {
     add_to(&mut sum.raced, other.raced);
 }
 
-/// What is judged of `all` where nothing else is said, which a file of 0.1 does not.
-fn add_judged(sum: &mut Option<Deliveries>, all: &Deliveries, other: &Deliveries) {
-    add_deliveries(sum.get_or_insert_with(|| all.clone()), other);
+fn both(mut sum: Judged, other: &Judged) -> Judged {
+    add_deliveries(&mut sum.deliveries, &other.deliveries);
+    add_anomalies(&mut sum.anomalies, &other.anomalies);
+    sum
 }
 
 fn add_anomalies(sum: &mut Anomalies, other: &Anomalies) {

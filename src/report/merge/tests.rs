@@ -272,7 +272,7 @@ fn losses_are_held_to_the_threshold_together() {
     let lose = |lost: [u64; 3], most: u64| {
         merged(|s| {
             for (source, lost) in s.iter_mut().zip(lost) {
-                source.summary.judged.as_mut().unwrap().lost = lost;
+                source.summary.judged.as_mut().unwrap().deliveries.lost = lost;
                 source.summary.thresholds.max_lost = Some(most);
             }
         })

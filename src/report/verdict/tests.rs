@@ -5,7 +5,11 @@ use crate::report::facts::tests::night;
 use crate::report::summary::Counts;
 
 fn judged(summary: &mut Summary) -> &mut crate::report::summary::Deliveries {
-    summary.judged.as_mut().unwrap()
+    &mut summary.judged.as_mut().unwrap().deliveries
+}
+
+fn anomalies(summary: &mut Summary) -> &mut crate::report::summary::Anomalies {
+    &mut summary.judged.as_mut().unwrap().anomalies
 }
 
 fn spoil(summary: &mut Summary, seconds: f64) {
@@ -46,7 +50,7 @@ fn one_loss_more_than_allowed_fails_wherever_it_came_from() {
     let verdict = settled(|s| judged(s).lost = 1);
     assert_eq!(verdict.code, THRESHOLD);
     assert!(verdict.reason.contains("1 of 240,000 deliveries were lost, at most 0 may be"), "{}", verdict.reason);
-    assert_eq!(settled(|s| s.remote.judged.as_mut().unwrap().lost = 1).code, THRESHOLD);
+    assert_eq!(settled(|s| s.remote.judged.as_mut().unwrap().deliveries.lost = 1).code, THRESHOLD);
     let allowed = settled(|s| (judged(s).lost, s.thresholds.max_lost) = (2, Some(2)));
     assert_eq!(allowed.code, OK);
     assert!(allowed.reason.contains("2 of 240,000 deliveries lost"), "{}", allowed.reason);
@@ -148,12 +152,13 @@ fn late_deliveries_fail_and_are_named() {
 
 #[test]
 fn the_most_frequent_anomaly_fails_a_run_and_is_named() {
-    let reason = reason_of(|s| (s.anomalies.duplicate, s.remote.anomalies.duplicate) = (200, 41));
+    let reason =
+        reason_of(|s| (anomalies(s).duplicate, s.remote.judged.as_mut().unwrap().anomalies.duplicate) = (200, 41));
     assert!(
         reason.contains("241 arrivals were duplicate, 0.1 % of 240,000 deliveries, at most 0.1 % may be"),
         "{reason}"
     );
-    let spread = settled(|s| (s.anomalies.duplicate, s.anomalies.reordered) = (240, 239));
+    let spread = settled(|s| (anomalies(s).duplicate, anomalies(s).reordered) = (240, 239));
     assert_eq!(spread.code, OK, "each kind by itself");
     assert!(spread.reason.contains("240 duplicate"), "{}", spread.reason);
 }
