@@ -36,6 +36,7 @@ fn snapshot(ledger: &Ledger) -> LedgerSnapshot {
         judged: by_origin,
         judged_durations: [local, remote].map(|tally| tally.durations[Basis::Intended as usize].clone()),
         durations: [local.durations.clone(), remote.durations.clone()],
+        foreign: ledger.tally().foreign,
         clock_offset: ledger.clock_offset(),
         anomaly_log: ledger.log_lines().map(|log| LogCounts { lines: log.written, dropped: log.dropped }),
         messages_in_horizon: ledger.remembered() as u64,

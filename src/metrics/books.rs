@@ -10,9 +10,9 @@ use prometheus::proto::{Metric, MetricFamily};
 
 use crate::chat::{Anomaly, Basis, ListFate, Origin, Outcome, PresenceMismatch, UserState};
 use crate::metrics::families::{
-    ANOMALIES, ANOMALY_LOG_DROPPED, CLOCK_OFFSET, DELIVERIES, DELIVERIES_EXPECTED, DELIVERY_DURATION, ERRORS, Family,
-    LEDGER_MESSAGES, OPERATIONS, OUTSTANDING, PRESENCE_EPISODES, PRESENCE_LISTS, PRESENCE_MISMATCHES, USERS,
-    USERS_TARGET,
+    ANOMALIES, ANOMALY_LOG_DROPPED, CLOCK_OFFSET, DELIVERIES, DELIVERIES_EXPECTED, DELIVERY_DURATION, ERRORS,
+    FOREIGN_MESSAGES, Family, LEDGER_MESSAGES, OPERATIONS, OUTSTANDING, PRESENCE_EPISODES, PRESENCE_LISTS,
+    PRESENCE_MISMATCHES, USERS, USERS_TARGET,
 };
 use crate::metrics::label::LabelSet;
 use crate::metrics::sample;
@@ -120,6 +120,7 @@ fn deliveries(ledger: &LedgerSnapshot) -> Vec<MetricFamily> {
         sample::single(&OUTSTANDING, outstanding as f64),
         sample::of(&DELIVERIES, outcomes.collect()),
         sample::of(&ANOMALIES, anomalies.collect()),
+        sample::single(&FOREIGN_MESSAGES, ledger.foreign as f64),
         sample::single(&ANOMALY_LOG_DROPPED, ledger.anomaly_log.map_or(0.0, |log| log.dropped as f64)),
         sample::of(&DELIVERY_DURATION, durations.collect()),
         sample::single(&LEDGER_MESSAGES, ledger.messages_in_horizon as f64),

@@ -154,6 +154,8 @@ families! {
     ANOMALIES = Counter "soakrig_delivery_anomalies_total"
         [closed("kind", texts::<Anomaly>), closed("origin", texts::<Origin>)]
         "Arrivals with something wrong about them, apart from the verdicts.";
+    FOREIGN_MESSAGES = Counter "soakrig_foreign_messages_total" []
+        "Arrivals of messages of another run, or of a time before this generator: in no verdict.";
     ANOMALY_LOG_DROPPED = Counter "soakrig_anomaly_log_dropped_total" []
         "Losses and anomalies that are not in the anomaly log: too many at once, the file full or not writable.";
     DELIVERY_DURATION = Histogram "soakrig_delivery_duration_seconds"

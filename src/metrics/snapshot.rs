@@ -76,6 +76,8 @@ pub struct LedgerSnapshot {
     pub judged: [DeliveryCounts; Origin::COUNT],
     /// Times to delivery from the intended time, in microseconds, without spoilt ones, by [`Origin`].
     pub judged_durations: [Histogram<u64>; Origin::COUNT],
+    /// Arrivals of messages that are of another run, or of a time before this generator.
+    pub foreign: u64,
     /// Estimate of how far other generators' clocks are ahead of this one, in seconds.
     pub clock_offset: Option<f64>,
     /// Lines of the anomaly log, where one was asked for.
@@ -93,6 +95,7 @@ impl LedgerSnapshot {
             durations: std::array::from_fn(|_| std::array::from_fn(|_| durations())),
             judged: [DeliveryCounts::default(); Origin::COUNT],
             judged_durations: std::array::from_fn(|_| durations()),
+            foreign: 0,
             clock_offset: None,
             anomaly_log: None,
             messages_in_horizon: 0,

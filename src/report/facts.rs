@@ -110,6 +110,7 @@ pub fn summarise(facts: &RunFacts, figures: &Figures) -> Summary {
             delivery_seconds: durations(ledger, Origin::Remote),
             clock_offset_seconds: ledger.clock_offset,
         },
+        foreign: ledger.foreign,
         loss_groups: losses.clone(),
         anomaly_log: ledger.anomaly_log.map(|LogCounts { lines, dropped }| AnomalyLogLines { lines, dropped }),
         operations: counts::<Stage>(&totals.operations),

@@ -3,11 +3,28 @@
 //!
 //! Looks at [`Summary::parts`] only; the summary of one generator has none and nothing to say here.
 
+use serde::{Deserialize, Serialize};
+
 use crate::report::summary::{Part, Summary};
 use crate::report::verdict::{ABORTED, End, REFUSED, is_invalid, spoilt};
 
 /// What a refusal's reason begins with in the verdict of one generator.
 const REFUSAL: &str = "The target refused: ";
+
+/// A part of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardOf {
+    /// Which part, from 0; in a merged summary the first of them.
+    pub index: u32,
+    /// Of how many.
+    pub count: u32,
+}
+
+impl std::fmt::Display for ShardOf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.index, self.count)
+    }
+}
 
 /// The shards of the run that no part is of, in order.
 #[must_use]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::durations::Durations;
 use crate::report::losses::{AnomalyLogLines, LossGroups};
+pub use crate::report::parts::ShardOf;
 
 /// The schema that this code writes and reads; a new number where a reader must know better.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -41,6 +42,9 @@ pub struct Summary {
     pub judged_seconds: BTreeMap<String, Durations>,
     /// The same of other generators' messages, as they came here.
     pub remote: Remote,
+    /// Arrivals of messages of another run, or of a time before the generator: in no other number.
+    #[serde(default)]
+    pub foreign: u64,
     /// Lost deliveries by who missed them.
     #[serde(default)]
     pub loss_groups: LossGroups,
@@ -118,21 +122,6 @@ pub struct Run {
 
 fn is_none(n: &u32) -> bool {
     *n == 0
-}
-
-/// A part of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShardOf {
-    /// Which part, from 0; in a merged summary the first of them.
-    pub index: u32,
-    /// Of how many.
-    pub count: u32,
-}
-
-impl std::fmt::Display for ShardOf {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.index, self.count)
-    }
 }
 
 /// The users of this generator.

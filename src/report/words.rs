@@ -35,6 +35,9 @@ pub fn render(summary: &Summary) -> String {
     books(&mut page, "deliveries", &summary.deliveries, &summary.anomalies);
     times(&mut page, "time to delivery", summary.delivery_seconds.iter());
     remote(&mut page, summary);
+    if summary.foreign > 0 {
+        page.row("foreign", &format!("{} arrivals of messages of another run; in no verdict", count(summary.foreign)));
+    }
     losses::groups(&mut page, &summary.loss_groups);
     losses::log(&mut page, summary.anomaly_log);
     page.line("");
@@ -320,6 +323,7 @@ mod tests {
         local.outstanding = 80;
         local.anomalies = [3, 2, 1, 4];
         local.raced = 5;
+        figures.ledger.foreign = 6;
         remote.expected = 11;
         remote.outcomes[0] = 10;
         remote.outstanding = 1;

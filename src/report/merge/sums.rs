@@ -20,6 +20,7 @@ pub(super) fn add(whole: &mut Summary, other: &Summary) {
     add_anomalies(&mut whole.anomalies, &other.anomalies);
     add_deliveries(&mut whole.remote.deliveries, &other.remote.deliveries);
     add_anomalies(&mut whole.remote.anomalies, &other.remote.anomalies);
+    add_to(&mut whole.foreign, other.foreign);
     whole.loss_groups.add(&other.loss_groups);
     if let Some(log) = other.anomaly_log {
         whole.anomaly_log.get_or_insert_default().add(log);

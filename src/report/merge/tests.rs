@@ -162,16 +162,18 @@ fn merged(change: impl FnOnce(&mut Vec<Source>)) -> Summary {
 }
 
 #[test]
-fn mismatches_of_lists_and_what_happened_to_time_add_up() {
+fn foreign_messages_mismatches_of_lists_and_what_happened_to_time_add_up() {
     let whole = merged(|sources| {
         for (source, episodes) in sources.iter_mut().zip([5, 0, 4]) {
             source.summary.presence.ghost = Mismatches { at_end: 1, most: 2, episodes };
             source.summary.clock.events.insert("stall".into(), 2);
             source.summary.clock.seconds.insert("stall".into(), 2.5);
             source.summary.clock.dns_changes = 1;
+            source.summary.foreign = 3;
         }
     });
     assert_eq!(whole.presence.ghost, Mismatches { at_end: 3, most: 6, episodes: 9 });
+    assert_eq!(whole.foreign, 9);
     assert_eq!((whole.presence.missing, whole.presence.lists["judged"]), (Mismatches::default(), 180));
     let clock = whole.clock;
     assert_eq!((clock.events["stall"], clock.seconds["stall"], clock.dns_changes), (6, 7.5, 3));
