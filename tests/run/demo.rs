@@ -14,7 +14,7 @@ fn a_demo_shows_live_metrics_balances_its_books_and_ends_well() {
     let folder = tempfile::tempdir().unwrap();
     let summary = folder.path().join("summary.json");
     let mut demo = Command::new(env!("CARGO_BIN_EXE_soakrig"))
-        .args(["demo", "--user-range-max", "10", "--chat-rate", "10/s", "--duration", "6s", "--ramp", "50/s"])
+        .args(["demo", "--user-range-max", "10", "--chat-rate", "10/s", "--duration", "1h", "--ramp", "50/s"])
         .args(["--sign-in-rate", "50/s", "--connect-rate", "50/s", "--metrics-listen", "127.0.0.1:0"])
         .arg("--disable-event-leaving")
         .arg("--summary")
@@ -28,6 +28,13 @@ fn a_demo_shows_live_metrics_balances_its_books_and_ends_well() {
     let (metrics, log) = metrics_address(&mut demo);
     let page = wait_for(&metrics, "soakrig_users{state=\"connected\"} 10");
     promtool(&page);
+    let delivered = |page: &str| crate::support::sum(page, "soakrig_deliveries_total", &["on_time"]) > 100.0;
+    wait_until(&metrics, "more than 100 deliveries", delivered);
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(demo.id().try_into().unwrap()),
+        nix::sys::signal::Signal::SIGTERM,
+    )
+    .unwrap();
 
     let output = demo.wait_with_output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
@@ -68,13 +75,18 @@ fn metrics_address(demo: &mut Child) -> (String, mpsc::Receiver<String>) {
 
 /// The page once `sample` is on it.
 fn wait_for(address: &str, sample: &str) -> String {
+    wait_until(address, sample, |page| page.lines().any(|line| line == sample))
+}
+
+/// The page once it shows `what`.
+fn wait_until(address: &str, what: &str, shows: impl Fn(&str) -> bool) -> String {
     let begin = Instant::now();
     loop {
         let page = get(address);
-        if page.lines().any(|line| line == sample) {
+        if shows(&page) {
             return page;
         }
-        assert!(begin.elapsed() < PATIENCE, "no `{sample}` in\n{page}");
+        assert!(begin.elapsed() < PATIENCE, "no `{what}` in\n{page}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

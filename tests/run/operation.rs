@@ -128,7 +128,7 @@ fn a_target_that_refuses_is_told_apart() {
     let refused = |url: &str, slug: &str, args: &[&str], word: &str| {
         let cache = tempfile::tempdir_in(cache.path()).unwrap();
         let ended =
-            Rig::run(url, slug, &cache.path().join("s.json"), &[&["--duration", "5s"], args].concat()).end_early();
+            Rig::run(url, slug, &cache.path().join("s.json"), &[&["--duration", "10m"], args].concat()).end_early();
         assert_eq!(ended.code, Some(107), "{slug}: {}\n{}", ended.stdout, ended.stderr);
         assert!(ended.stdout.contains(word), "{slug}: {}", ended.stdout);
     };

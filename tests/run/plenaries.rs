@@ -91,7 +91,7 @@ fn each_has_its_users_its_figures_and_its_summary() {
 fn one_that_is_refused_ends_by_itself_and_the_worst_code_counts() {
     let target = Target::start(&[]);
     let home = tempfile::tempdir().unwrap();
-    let process = start(&target, home.path(), &FILE.replace("nobreak", "closed"), &["--duration", "3s"]);
+    let process = start(&target, home.path(), &FILE.replace("nobreak", "closed"), &["--duration", "15s"]);
     let ended = process.end(PATIENCE);
     assert_eq!(ended.code, Some(107), "{}\n{}", ended.stdout, ended.stderr);
     assert_eq!(number(&summary(home.path(), "closed", &ended), "/verdict/code"), 107);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::support::{PATIENCE, Process, Target, eventually, get, number, soakrig, sum};
+use crate::support::{Ended, PATIENCE, Process, Target, eventually, get, number, soakrig, sum};
 
 /// A run of one user, short unless a flag says otherwise.
 fn run(target: &Target, home: &Path, summary: &Path, args: &[&str]) -> Process {
@@ -18,6 +18,20 @@ fn run(target: &Target, home: &Path, summary: &Path, args: &[&str]) -> Process {
     command.args(["--metrics-listen", "127.0.0.1:0", "--cache-file"]).arg(home.join("sessions"));
     command.arg("--summary").arg(summary).args(args);
     Process::command(command)
+}
+
+/// Waits until something was delivered: a run without a delivery fails.
+fn until_delivered(rig: &mut Process) {
+    let line = rig.wait_for_line("metrics on http://");
+    let metrics = line.split_once("metrics on ").unwrap().1.split_whitespace().next().unwrap();
+    let delivered = || get(metrics).map_or(0.0, |(_, page)| sum(&page, "soakrig_deliveries_total", &["on_time"]));
+    eventually("deliveries", || delivered() > 0.0);
+}
+
+fn stopped(mut rig: Process) -> Ended {
+    until_delivered(&mut rig);
+    rig.signal(Signal::SIGTERM);
+    rig.end(PATIENCE)
 }
 
 fn parsed(path: PathBuf) -> Value {
@@ -45,17 +59,14 @@ fn a_summary_that_cannot_be_written_is_104_where_the_run_would_have_been_0() {
     let target = Target::start(&[]);
     // A device that only fails at the end, and a disk that has gone meanwhile.
     let home = tempfile::tempdir().unwrap();
-    let ended = run(&target, home.path(), Path::new("/dev/full"), &[]).end(PATIENCE);
+    let ended = stopped(run(&target, home.path(), Path::new("/dev/full"), &["--duration", "10m"]));
     assert_eq!(ended.code, Some(104), "{}", ended.stderr);
     assert!(ended.stderr.contains("cannot write the summary /dev/full"), "{}", ended.stderr);
     assert!(ended.stdout.starts_with("Passed"), "{}", ended.stdout);
     let disk = home.path().join("disk");
     fs::create_dir(&disk).unwrap();
     let mut rig = run(&target, home.path(), &disk.join("s.json"), &["--duration", "10m"]);
-    let line = rig.wait_for_line("metrics on http://");
-    let metrics = line.split_once("metrics on ").unwrap().1.split_whitespace().next().unwrap();
-    let delivered = || get(metrics).map_or(0.0, |(_, page)| sum(&page, "soakrig_deliveries_total", &["on_time"]));
-    eventually("deliveries", || delivered() > 0.0);
+    until_delivered(&mut rig);
     fs::remove_dir_all(&disk).unwrap();
     rig.signal(Signal::SIGTERM);
     let ended = rig.end(PATIENCE);

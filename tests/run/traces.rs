@@ -18,6 +18,12 @@ fn run(url: &str, args: &[&str]) -> Rig {
     Rig::run(url, "test", &file, &[&load[..], &quick[..], &lenient[..], &["--password", PASSWORD], args].concat())
 }
 
+/// Until all are in and something was delivered: a run without a delivery fails.
+fn until_delivered(rig: &mut Rig) {
+    rig.wait_until_ready();
+    eventually("deliveries", || rig.metric("soakrig_deliveries_total", &["on_time"]) > 0.0);
+}
+
 fn named<'a>(spans: &'a [Seen], name: &str) -> Vec<&'a Seen> {
     spans.iter().filter(|span| span.name == name).collect()
 }
@@ -136,7 +142,7 @@ fn a_run_is_traced_over_grpc_and_the_server_need_not_know() {
     let proxy = Proxy::before(target.address());
     let collector = Collector::grpc();
     let mut rig = run(&proxy.url, &["--otlp-endpoint", &collector.url, "--no-traceparent"]);
-    rig.wait_until_ready();
+    until_delivered(&mut rig);
     let (ended, _) = rig.stop();
     assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
     ways_in(&collector.spans());
@@ -149,8 +155,9 @@ fn a_run_is_traced_over_grpc_and_the_server_need_not_know() {
 fn a_failed_sign_in_is_seen_in_its_trace_and_its_log_line_names_it() {
     let target = Target::start(&[]);
     let collector = Collector::http();
-    let first = run(&target.url, &["--duration", "1s"]);
-    assert_eq!(first.end(PATIENCE).0.code, Some(0));
+    let mut first = run(&target.url, &[]);
+    until_delivered(&mut first);
+    assert_eq!(first.stop().0.code, Some(0));
     let other = ["--password", "not-the-one", "--log-format", "json", "--otlp-endpoint", &collector.url];
     let cache = tempfile::tempdir().unwrap();
     let file = cache.path().join("sessions.json");
@@ -179,7 +186,7 @@ fn a_dead_endpoint_costs_a_counter_and_a_line() {
         [format!("http://{refused}"), format!("grpc://{refused}"), format!("http://{}", deaf.local_addr().unwrap())]
     {
         let mut rig = run(&target.url, &["--otlp-endpoint", &endpoint]);
-        rig.wait_until_ready();
+        until_delivered(&mut rig);
         eventually("spans fail", || rig.metric("soakrig_trace_spans_total", &["export_failed"]) > 0.0);
         assert_eq!(rig.metric("soakrig_trace_spans_total", &["exported"]), 0.0);
         let (ended, summary) = rig.stop();
@@ -194,7 +201,9 @@ fn a_dead_endpoint_costs_a_counter_and_a_line() {
 fn without_an_endpoint_there_is_nothing() {
     let target = Target::start(&[]);
     let proxy = Proxy::before(target.address());
-    let (ended, _) = run(&proxy.url, &["--duration", "1s"]).end(PATIENCE);
+    let mut rig = run(&proxy.url, &[]);
+    until_delivered(&mut rig);
+    let (ended, _) = rig.stop();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(proxy.parents().iter().all(|(_, parent)| parent.is_none()));
     assert!(!ended.stderr.contains("traces"), "{}", ended.stderr);

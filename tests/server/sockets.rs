@@ -270,7 +270,7 @@ async fn who_does_not_answer_pings_is_closed_with_1011() {
 #[tokio::test]
 async fn the_silent_are_pruned_and_still_receive() {
     // Long enough that a busy machine does not silence the lively one.
-    let timing = Timing { silence: Duration::from_secs(2), prune: Duration::from_millis(20), ..Timing::default() };
+    let timing = Timing { silence: Duration::from_secs(5), prune: Duration::from_millis(20), ..Timing::default() };
     let target = serve(Options { timing, ..Options::default() }).await.unwrap();
     let (_alice, mut silent) = enter(&target, "alice").await;
     let (_bob, mut lively) = enter(&target, "bob").await;
