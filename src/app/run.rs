@@ -132,3 +132,16 @@ async fn until_the_end(holds: &mut [Hold], mut signals: Signals, console: &Conso
         ended = try_join_all(holds.iter_mut().map(|hold| hold.run(console))) => ended.map(|_| ()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_verdicts_the_worst_counts() {
+        let mut codes = ExitCode::ALL;
+        codes.sort_by_key(|code| std::cmp::Reverse(severity(*code)));
+        let numbers: Vec<u8> = codes.iter().map(|code| code.number()).filter(|n| ![2, 104].contains(n)).collect();
+        assert_eq!(numbers, [105, 107, 99, 106, 0]);
+    }
+}
