@@ -18,6 +18,12 @@ impl Stamp {
         Self(self.0.saturating_add(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)))
     }
 
+    /// The moment `d` earlier; stays at the origin rather than wrapping.
+    #[must_use]
+    pub fn minus(self, d: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
     /// Time passed since `earlier`, zero where it is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -17,7 +17,6 @@ use crate::drivers::{Driver, Probe, Trace};
 use crate::error::StartError;
 use crate::fleet::dispatch::{Pace, Traffic};
 use crate::fleet::roster::Roster;
-use crate::lapses::SHORTEST_STALL;
 use crate::ledger::{Identity, Ledger, Terms};
 use crate::marker::{GeneratorTag, RoomTag, RunTag};
 use crate::metrics::Metrics;
@@ -86,9 +85,8 @@ pub(super) fn world<D: Driver>(
         origin_micros: clock.unix_micros(Stamp::default()),
     };
     let terms = Terms { deadline: plan.terms.deadline, horizon: plan.terms.horizon };
-    let mut ledger = Ledger::new(terms, identity, usernames.len())
+    let ledger = Ledger::new(terms, identity, usernames.len())
         .map_err(|e| StartError::environment("the ledger", e.to_string()))?;
-    ledger.look_for_pauses(SHORTEST_STALL);
     let register = Register::new(plan.terms.deadline, usernames.iter().map(|name| &**name));
     let (away, stay) = (plan.traffic.away, plan.traffic.breakout_stay);
     Ok(World {

@@ -1,6 +1,7 @@
 //! What is read: whose message it is, and what its arrival means for the books.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::Ledger;
 use super::evidence::{Sender, Subject};
@@ -12,7 +13,7 @@ use crate::marker::{Marker, Sighting};
 impl Ledger {
     /// A chat of `from` was read on `user`'s connection at `at`.
     pub fn receive(&mut self, user: UserIndex, from: SenderId, sighting: Sighting, at: Stamp) {
-        self.called(at);
+        self.tally.judged.called(at);
         match sighting {
             Sighting::Intact(marker) if self.is_own(&marker) => self.receive_own(user, from, marker, at),
             Sighting::Intact(marker) if self.is_foreign(&marker) => self.tally.foreign += 1,
@@ -57,7 +58,6 @@ impl Ledger {
     fn receive_remote(&mut self, user: UserIndex, from: SenderId, marker: &Marker, at: Stamp) {
         let Some((nth, joined)) = self.seats.get(user.get()).and_then(|seat| seat.joined()) else { return };
         let since = self.since_by_wall(at, marker.intended_micros);
-        let since = since - self.pauses.latest.part_of(since, at);
         let stay = joined.map(|joined| i64::try_from(at.since(joined).as_micros()).unwrap_or(i64::MAX));
         let from = if self.identity.attributed { from } else { SenderId::NONE };
         let heard = Heard { user, from, marker, at, since, nth, openings: self.openings, stay };
@@ -113,7 +113,8 @@ impl Ledger {
         }
         let Some(message) = self.book.get_mut(seq) else {
             let subject = Subject::read(self.sender(from), marker);
-            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, subject, at);
+            let since_start = Duration::from_micros(marker.intended_micros.saturating_sub(self.identity.origin_micros));
+            return self.overdue(user, subject, Stamp::default().plus(since_start), at);
         };
         if self.identity.attributed && !is_of(&self.present_ids, &self.ids, message.sender, from) {
             return self.forged(user, from, marker, at);
@@ -137,25 +138,32 @@ impl Ledger {
     /// The first arrival of an expected message on the connection that expected it.
     fn first_arrival(&mut self, user: UserIndex, subject: Subject, seq: u64, at: Stamp, overtaken: bool) {
         let Some(message) = self.book.get_mut(seq) else { return };
-        if message.judged {
-            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, subject, at);
-        }
         let (intended, sent) = (message.intended, message.sent);
+        if message.judged {
+            return self.overdue(user, subject, intended, at);
+        }
         self.book.settle_one(seq);
         let age = at.since(intended);
         if age > self.terms.horizon {
             self.book.lose_one(seq);
-            self.tally.local_mut().add(Outcome::Lost, 1);
+            self.lose(seq, 1);
             self.lose_one(user, seq, at, true);
-            return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, subject, at);
+            return self.overdue(user, subject, intended, at);
         }
         let on_time = age <= self.terms.deadline;
         self.tally.local_mut().add(if on_time { Outcome::OnTime } else { Outcome::Late }, 1);
         self.tally.duration(Origin::Local, Basis::Intended, age);
+        self.tally.judged.arrived(Origin::Local, !on_time, age, at);
         self.tally.duration(Origin::Local, Basis::Sent, at.since(sent));
         if overtaken {
             self.tally.anomaly(Origin::Local, Anomaly::Reordered, user, subject, at);
         }
+    }
+
+    /// What was judged lost has come after all.
+    fn overdue(&mut self, user: UserIndex, subject: Subject, intended: Stamp, at: Stamp) {
+        self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, subject, at);
+        self.tally.judged.overdue(Origin::Local, intended, at);
     }
 
     /// An intact marker of ours that is not what we wrote.

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::pauses::Pause;
 use crate::chat::UserIndex;
 use crate::clock::Stamp;
 
@@ -272,14 +271,6 @@ impl Book {
         self.damaged.remove(&seq);
         self.unjudged += 1;
         Some((seq, left, sender_cut))
-    }
-
-    /// Moves the times of what has no verdict on, so that no age contains the pause.
-    pub(super) fn skip(&mut self, pause: Pause) {
-        for message in self.messages.iter_mut().rev().take_while(|message| !message.judged) {
-            message.intended = pause.skip(message.intended);
-            message.sent = pause.skip(message.sent);
-        }
     }
 
     /// Forgets judged messages older than `age`.

@@ -12,11 +12,13 @@
 mod arrivals;
 mod book;
 mod evidence;
+mod faults;
+mod judged;
 mod losses;
-mod pauses;
 mod peer;
 mod remote;
 mod seat;
+mod spoilt;
 mod tally;
 mod terms;
 #[cfg(test)]
@@ -28,14 +30,15 @@ use std::time::Duration;
 use hdrhistogram::CreationError;
 
 pub use evidence::{Gap, LogLines, Note, NoteKind, Notes, Sender, Subject};
+pub use judged::JudgedTally;
 pub use losses::{GROUPS_TOLD, LossGroup, LossGroups, MESSAGES_TOLD, NAMES_TOLD};
 pub use remote::PEER_LIMIT;
 pub use seat::Excuse;
+pub use spoilt::SpoiltTime;
 pub use tally::{OriginTally, Tally, empty_histogram};
 pub use terms::{HandedOver, Identity, SETTLE, Standing, Terms};
 
 use book::{Book, Gone, Message, UNREAD, UserSet};
-use pauses::Pauses;
 use remote::Remote;
 use seat::Seat;
 
@@ -61,7 +64,6 @@ pub struct Ledger {
     /// Each user's present one.
     present_ids: Box<[SenderId]>,
     remote: Remote,
-    pauses: Pauses,
     tally: Tally,
     /// When nobody waited any longer: see [`Ledger::close`].
     closed: Option<Stamp>,
@@ -86,17 +88,10 @@ impl Ledger {
             ids: HashMap::new(),
             present_ids: vec![SenderId::NONE; users].into_boxed_slice(),
             remote: Remote::new(users),
-            pauses: Pauses::default(),
             tally: Tally::new(users, identity.origin_micros)?,
             closed: None,
             remote_outstanding: 0,
         })
-    }
-
-    /// From now on, a time of more than `limit` without a single call is one in which this process
-    /// stood still: it is in no age and in no time to delivery.
-    pub fn look_for_pauses(&mut self, limit: Duration) {
-        self.pauses.look_for(limit);
     }
 
     /// Notes how the server names a user, so that its chats are known as ours.
@@ -125,7 +120,7 @@ impl Ledger {
     /// A close began on either side: later messages are not expected on this connection,
     /// earlier ones may still arrive until [`ended`](Self::ended).
     pub fn closing(&mut self, user: UserIndex, at: Stamp) {
-        self.called(at);
+        self.tally.judged.called(at);
         let next = self.book.next();
         if let Some(Seat::Connected { nth, opened, connected, joined }) = self.seats.get(user.get()).copied() {
             self.set_seat(user, Seat::Closing { nth, opened, connected, joined, closing: next, since: at });
@@ -135,7 +130,7 @@ impl Ledger {
     /// The stream is at its end, every byte of it was reported. What has not come is excused, but
     /// for what was past its horizon before the connection was left: that is lost.
     pub fn ended(&mut self, user: UserIndex, why: Excuse, at: Stamp) {
-        self.called(at);
+        self.tally.judged.called(at);
         let next = self.book.next();
         let Some(seat) = self.seats.get(user.get()).copied() else { return };
         self.set_seat(user, Seat::Vacant);
@@ -145,8 +140,8 @@ impl Ledger {
             let settled = self.book.part(user, from, to, Gone { at: gone, excuses }, self.terms.horizon);
             self.tally.local_mut().add(why.outcome(), settled.excused);
             self.tally.local_mut().add(Outcome::ExcusedSenderCut, settled.sender_cut);
-            self.tally.local_mut().add(Outcome::Lost, settled.lost.len() as u64);
             for seq in settled.lost {
+                self.lose(seq, 1);
                 self.lose_one(user, seq, at, false);
             }
         }
@@ -179,7 +174,7 @@ impl Ledger {
     /// A chat is being handed to the sender's socket at `now`: fixes its number and who is
     /// expected to receive it. Call it before the first byte is written.
     pub fn hand_over(&mut self, sender: UserIndex, intended: Stamp, now: Stamp) -> HandedOver {
-        self.called(now);
+        self.tally.judged.called(now);
         let intended_micros = self.wall_micros(intended);
         let message = Message::new(sender, intended, now, self.connected);
         let seq = self.book.push(Message { intended_micros, ..message });
@@ -191,16 +186,20 @@ impl Ledger {
 
     /// Passes the verdicts that are due at `now` and forgets what is too old to matter.
     pub fn sweep(&mut self, now: Stamp) {
-        self.called(now);
+        self.tally.judged.called(now);
         let verdict_age = self.terms.horizon + SETTLE;
         let judged_at = self.closed.map_or(now, |closed| closed.min(now));
         while let Some((seq, lost, sender_cut)) = self.book.judge_next(judged_at, verdict_age) {
-            let outcome = if sender_cut { Outcome::ExcusedSenderCut } else { Outcome::Lost };
-            self.tally.local_mut().add(outcome, u64::from(lost));
+            if sender_cut {
+                self.tally.local_mut().add(Outcome::ExcusedSenderCut, u64::from(lost));
+            } else {
+                self.lose(seq, u64::from(lost));
+            }
             self.note_lost(seq, !sender_cut && lost > 0, now);
         }
         self.book.forget(now, verdict_age + self.terms.horizon);
         self.remote.sweep(judged_at, &self.terms, &mut self.tally);
+        self.tally.judged.forget(now.minus(verdict_age * 2));
         self.tally.roll(now);
     }
 
@@ -295,12 +294,10 @@ impl Ledger {
         self.remote.clock_offset(self.tally.fastest_local())
     }
 
-    /// Takes a pause that ends with this call out of every age.
-    fn called(&mut self, at: Stamp) {
-        if let Some(pause) = self.pauses.called(at) {
-            self.book.skip(pause);
-            self.remote.skip(pause);
-        }
+    /// So many deliveries of `seq` are lost.
+    fn lose(&mut self, seq: u64, n: u64) {
+        let intended = self.book.get(seq).map_or(Stamp::default(), |message| message.intended);
+        self.tally.lose(Origin::Local, n, intended.plus(self.terms.horizon));
     }
 
     /// Notes a message's verdict; `lost`: those who are expected to receive it and have not, lost it.

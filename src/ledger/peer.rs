@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::book::{UNREAD, UserSet};
 use super::evidence::{Sender, Subject};
-use super::pauses::Pause;
 use super::remote::{Heard, Open};
 use super::tally::{Fastest, Tally};
 use super::{SETTLE, Terms};
@@ -202,7 +201,8 @@ impl Peer {
             for user in self.missing(seq, message) {
                 missing.insert(user);
             }
-            tally.remote_mut().expect_and_add(Outcome::Lost, missing.len());
+            tally.remote_mut().expect(missing.len());
+            tally.lose(Origin::Remote, missing.len(), message.noticed.plus(terms.horizon));
             if let Some(subject) = self.subject(seq)
                 && (!missing.is_empty() || tally.losses.has_pending())
             {
@@ -217,13 +217,6 @@ impl Peer {
         while self.messages.front().is_some_and(|m| m.judged && now >= m.noticed.plus(forget)) {
             self.drop_front();
         }
-    }
-
-    /// Moves the times of what has no verdict on, so that no age contains the pause.
-    pub(super) fn skip(&mut self, pause: Pause) {
-        self.last_heard = pause.skip(self.last_heard);
-        self.began = self.began.map(|began| pause.skip(began));
-        self.messages.iter_mut().for_each(|message| message.noticed = pause.skip(message.noticed));
     }
 
     /// How far our wall clock is ahead of this peer's, in microseconds: the fastest of its

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::Terms;
 use super::evidence::{Sender, Subject};
-use super::pauses::Pause;
 use super::peer::{Arrival, Peer};
 use super::tally::{Fastest, Tally};
 use crate::chat::{Anomaly, Basis, Origin, Outcome, SenderId, UserIndex};
@@ -99,13 +98,17 @@ impl Remote {
         tally.negative_durations += u64::from(age < 0);
         let took = Duration::from_micros(u64::try_from(age).unwrap_or(0));
         if took > terms.horizon && (offset.is_some() || peer.excess(since) > micros(terms.horizon)) {
-            tally.remote_mut().expect_and_add(Outcome::Lost, 1);
+            let intended = at.minus(took);
+            tally.remote_mut().expect(1);
+            tally.lose(Origin::Remote, 1, intended.plus(terms.horizon));
             tally.lost_one(Origin::Remote, user, subject, at, true);
-            return odd(tally, Anomaly::Unexpected);
+            odd(tally, Anomaly::Unexpected);
+            return tally.judged.overdue(Origin::Remote, intended, at);
         }
         let outcome = if took <= terms.deadline { Outcome::OnTime } else { Outcome::Late };
         tally.remote_mut().expect_and_add(outcome, 1);
         tally.duration(Origin::Remote, Basis::Intended, took);
+        tally.judged.arrived(Origin::Remote, outcome == Outcome::Late, took, at);
         if reordered {
             odd(tally, Anomaly::Reordered);
         }
@@ -139,11 +142,6 @@ impl Remote {
         }
         let silence = terms.horizon * FORGET_HORIZONS;
         self.peers.retain(|p| now.since(p.last_heard) < silence);
-    }
-
-    /// Moves the times of what has no verdict on, so that no age contains the pause.
-    pub(super) fn skip(&mut self, pause: Pause) {
-        self.peers.iter_mut().for_each(|peer| peer.skip(pause));
     }
 
     /// This machine's wall clock is not what it was: the estimates begin afresh.

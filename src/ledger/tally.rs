@@ -7,8 +7,9 @@ use strum::EnumCount;
 
 use super::book::UserSet;
 use super::evidence::{Evidence, Subject};
+use super::judged::{Judged, JudgedTally};
 use super::losses::Losses;
-use crate::chat::{Anomaly, Basis, Origin, Outcome, UserIndex};
+use crate::chat::{Anomaly, Basis, Origin, Outcome, SpoiltBy, UserIndex};
 use crate::clock::Stamp;
 
 /// Longest time to delivery that is told apart, in microseconds: one hour.
@@ -77,6 +78,8 @@ impl OriginTally {
 #[derive(Debug, Clone)]
 pub struct Tally {
     origins: [OriginTally; Origin::COUNT],
+    /// What of them a verdict does not read.
+    pub(super) judged: Judged,
     fastest_local: Fastest,
     /// Remote arrivals whose time to delivery came out below zero even after the estimated
     /// clock offset; they count as zero in the histogram.
@@ -92,6 +95,7 @@ impl Tally {
     pub(super) fn new(users: usize, origin_micros: u64) -> Result<Self, CreationError> {
         Ok(Self {
             origins: [OriginTally::new()?, OriginTally::new()?],
+            judged: Judged::new(users)?,
             fastest_local: Fastest::default(),
             negative_durations: 0,
             foreign: 0,
@@ -121,6 +125,27 @@ impl Tally {
         if matches!((origin, basis), (Origin::Local, Basis::Intended)) {
             self.fastest_local.offer(i64::try_from(micros).unwrap_or(i64::MAX));
         }
+    }
+
+    /// Deliveries that are lost: their horizon was at `horizon`.
+    pub(super) fn lose(&mut self, origin: Origin, n: u64, horizon: Stamp) {
+        self.origins[origin as usize].add(Outcome::Lost, n);
+        self.judged.lost(origin, n, horizon);
+    }
+
+    /// The present window of delays is over, spoilt by these.
+    pub(super) fn window_over(&mut self, bad: &[SpoiltBy], at: Stamp) {
+        self.judged.window_over(bad, at, &self.origins);
+    }
+
+    /// The figures of one origin that are judged.
+    pub(super) fn judged(&self, origin: Origin) -> JudgedTally {
+        self.judged.tally(origin, self.origin(origin))
+    }
+
+    /// The times to delivery of one origin that are judged.
+    pub(super) fn judged_durations(&self, origin: Origin) -> Histogram<u64> {
+        self.judged.durations(origin, self.origin(origin))
     }
 
     pub(super) fn anomaly(&mut self, origin: Origin, what: Anomaly, user: UserIndex, subject: Subject, at: Stamp) {

@@ -1,6 +1,7 @@
 //! The definitions one by one, and the books held to a naive model on arbitrary histories.
 
 mod evidence;
+mod judged;
 mod model;
 mod remote;
 
@@ -82,23 +83,6 @@ fn the_deadline_and_the_horizon_belong_to_their_side() {
     arrive(&mut l, B, A, m, 10.000_001);
     arrive(&mut l, UserIndex(2), A, m, 60.0);
     assert_eq!(outcomes(&l), [(Outcome::OnTime, 1), (Outcome::Late, 2)]);
-}
-
-#[test]
-fn a_time_in_which_this_process_stood_still_is_in_no_age() {
-    let mut l = room(3);
-    l.look_for_pauses(Duration::from_secs(2));
-    let tick = |l: &mut Ledger, from: u32, to: u32| (from..to).for_each(|s| l.sweep(at(f64::from(s))));
-    tick(&mut l, 0, 10);
-    let m = send(&mut l, A, 10.0);
-    arrive(&mut l, A, A, m, 10.5);
-    // Ten minutes of nothing; then what had come meanwhile is read, and the rest waits on.
-    arrive(&mut l, B, A, m, 610.5);
-    assert_eq!((outcomes(&l), local(&l).durations[0].max() < 1_100_000), (vec![(Outcome::OnTime, 2)], true));
-    tick(&mut l, 611, 671);
-    assert_eq!(l.outstanding(), 1, "its horizon has not passed");
-    tick(&mut l, 671, 673);
-    assert_eq!(outcomes(&l), [(Outcome::OnTime, 2), (Outcome::Lost, 1)]);
 }
 
 #[test]

@@ -97,14 +97,19 @@ fn a_machine_that_slept_begins_its_estimate_anew() {
 }
 
 #[test]
-fn standing_still_is_no_time_of_others_either() {
+fn others_messages_that_waited_in_a_stall_are_late_and_not_judged() {
     let mut l = room(1);
-    l.look_for_pauses(Duration::from_secs(2));
-    l.sweep(at(1.0));
-    l.receive(A, SenderId::number(900), Sighting::Intact(theirs(0, 0.99)), at(1.0));
-    l.receive(A, SenderId::number(900), Sighting::Intact(theirs(1, 31.0)), at(91.5));
-    assert_eq!(figures(&l), (2, 2, 0));
-    assert_eq!(l.tally().origin(Origin::Remote).outcome(Outcome::OnTime), 2);
+    l.look_for_stalls(Duration::from_millis(200), at(0.9));
+    let m = send(&mut l, A, 1.0);
+    arrive(&mut l, A, A, m, 1.01);
+    l.receive(A, SenderId::number(900), Sighting::Intact(theirs(0, 1.0)), at(1.01));
+    l.receive(A, SenderId::number(900), Sighting::Intact(theirs(1, 1.2)), at(31.0));
+    assert_eq!(l.tally().origin(Origin::Remote).outcome(Outcome::Late), 1);
+    let judged = l.judged(Origin::Remote);
+    assert_eq!(
+        (judged.expected, judged.outcomes[Outcome::Late as usize], l.judged_durations(Origin::Remote).len()),
+        (1, 0, 1)
+    );
 }
 
 #[test]

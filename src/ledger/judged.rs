@@ -1,0 +1,259 @@
+//! What a verdict reads: the ledger's figures without what spoilt time explains.
+//!
+//! Kept as what is left out, so that an ordinary delivery costs one comparison. A late delivery, a
+//! duration, or an arrival after its horizon is left out if spoilt time overlaps the time from intended
+//! to arrival; a loss, if spoilt time covers the moment of its horizon. Whether a window of read
+//! delays was bad is known at its end only: then everything that arrived in it is left out at once,
+//! by going back to the judged figures of its beginning.
+
+use std::time::Duration;
+
+use hdrhistogram::{CreationError, Histogram};
+use strum::EnumCount;
+
+use super::spoilt::{Spoilt, SpoiltTime};
+use super::tally::{OriginTally, empty_histogram};
+use crate::chat::{Anomaly, Basis, Origin, Outcome, SpoiltBy, UserIndex};
+use crate::clock::Stamp;
+
+/// The judged figures of one origin: they balance as the deliveries do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JudgedTally {
+    /// Deliveries that are judged.
+    pub expected: u64,
+    /// By [`Outcome`], exclusive.
+    pub outcomes: [u64; Outcome::COUNT],
+    /// By [`Anomaly`].
+    pub anomalies: [u64; Anomaly::COUNT],
+}
+
+/// Figures that depend on when something arrived.
+#[derive(Debug, Clone)]
+struct Arrivals {
+    late: u64,
+    /// Arrivals after their horizon, which are `unexpected`.
+    overdue: u64,
+    durations: Histogram<u64>,
+}
+
+impl Arrivals {
+    fn new() -> Result<Self, CreationError> {
+        Ok(Self { late: 0, overdue: 0, durations: empty_histogram()? })
+    }
+
+    fn add(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Came { late, micros } => {
+                self.late += u64::from(late);
+                self.durations.saturating_record(micros);
+            }
+            Arrival::Overdue => self.overdue += 1,
+        }
+    }
+
+    /// Becomes what `all` has more than `part`, which is a part of it.
+    fn set_to_rest(&mut self, all: &OriginTally, overdue: u64, part: &Self) {
+        self.late = all.outcome(Outcome::Late).saturating_sub(part.late);
+        self.overdue = overdue.saturating_sub(part.overdue);
+        self.durations = rest(&all.durations[Basis::Intended as usize], &part.durations);
+    }
+}
+
+/// A histogram without a part of it.
+fn rest(all: &Histogram<u64>, part: &Histogram<u64>) -> Histogram<u64> {
+    let mut rest = all.clone();
+    // They are made alike, and one is a part of the other.
+    let _ = rest.subtract(part);
+    rest
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Arrival {
+    Came { late: bool, micros: u64 },
+    Overdue,
+}
+
+/// What is left out of the figures of one origin.
+#[derive(Debug, Clone)]
+struct LeftOut {
+    arrivals: Arrivals,
+    lost: u64,
+    /// Losses whose horizon lies in the present window.
+    lost_in_window: u64,
+    /// Arrivals after their horizon in all.
+    overdue: u64,
+    /// The judged arrivals when the present window began.
+    base: Arrivals,
+}
+
+/// What is left out, and why.
+#[derive(Debug, Clone)]
+pub(super) struct Judged {
+    spoilt: Spoilt,
+    /// The ledger was last called then.
+    last: Stamp,
+    /// A longer time without a call, in nanoseconds, means that the process stood still.
+    limit: u64,
+    /// When the present window began.
+    window: Stamp,
+    origins: [LeftOut; Origin::COUNT],
+    /// What each user waits for, if it waits because of this machine.
+    waits: Box<[Option<SpoiltBy>]>,
+    /// Users that wait, by reason.
+    waiting: [u32; SpoiltBy::COUNT],
+    any_waits: u32,
+}
+
+impl Judged {
+    pub(super) fn new(users: usize) -> Result<Self, CreationError> {
+        let origin = || {
+            let (arrivals, base) = (Arrivals::new()?, Arrivals::new()?);
+            Ok(LeftOut { arrivals, lost: 0, lost_in_window: 0, overdue: 0, base })
+        };
+        Ok(Self {
+            spoilt: Spoilt::default(),
+            last: Stamp::default(),
+            limit: u64::MAX,
+            window: Stamp::default(),
+            origins: [origin()?, origin()?],
+            waits: vec![None; users].into_boxed_slice(),
+            waiting: [0; SpoiltBy::COUNT],
+            any_waits: 0,
+        })
+    }
+
+    /// From `at` on the ledger is called all the time, so that a time of more than `limit` without
+    /// a call is one in which the process stood still.
+    pub(super) fn watch(&mut self, limit: Duration, at: Stamp) {
+        self.last = self.last.max(at);
+        self.window = self.last;
+        self.limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+    }
+
+    /// The ledger is called at `at`: ends a stall, if there was one, and continues waits.
+    #[inline]
+    pub(super) fn called(&mut self, at: Stamp) {
+        if at <= self.last {
+            return;
+        }
+        let from = std::mem::replace(&mut self.last, at);
+        if at.0 - from.0 > self.limit || self.any_waits > 0 {
+            self.passed(from, at);
+        }
+    }
+
+    #[cold]
+    fn passed(&mut self, from: Stamp, at: Stamp) {
+        if at.0 - from.0 > self.limit {
+            self.spoilt.add(SpoiltBy::Stall, from, at);
+        }
+        for by in SpoiltBy::ALL.iter().filter(|by| self.waiting[**by as usize] > 0) {
+            self.spoilt.add(*by, from, at);
+        }
+    }
+
+    /// A user waits for that reason from `at` on, or for none of them any more.
+    pub(super) fn waits(&mut self, user: UserIndex, why: Option<SpoiltBy>, at: Stamp) {
+        self.called(at);
+        let Some(place) = self.waits.get_mut(user.get()) else { return };
+        for (by, up) in [(std::mem::replace(place, why), false), (why, true)] {
+            let Some(by) = by else { continue };
+            let step = |n: u32| if up { n + 1 } else { n.saturating_sub(1) };
+            self.waiting[by as usize] = step(self.waiting[by as usize]);
+            self.any_waits = step(self.any_waits);
+        }
+    }
+
+    pub(super) fn hold_begins(&mut self, at: Stamp) {
+        self.called(at);
+        self.spoilt.hold_begins(self.last);
+    }
+
+    pub(super) fn hold_ends(&mut self, at: Stamp) {
+        self.called(at);
+        self.spoilt.hold_ends(self.last);
+    }
+
+    /// A first arrival, `took` after the intended time.
+    #[inline]
+    pub(super) fn arrived(&mut self, origin: Origin, late: bool, took: Duration, at: Stamp) {
+        let intended = at.minus(took);
+        if at > self.window && intended >= self.spoilt.end() {
+            return;
+        }
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
+        self.decide(origin, Arrival::Came { late, micros }, intended, at);
+    }
+
+    /// Something arrived after its horizon.
+    pub(super) fn overdue(&mut self, origin: Origin, intended: Stamp, at: Stamp) {
+        self.origins[origin as usize].overdue += 1;
+        self.decide(origin, Arrival::Overdue, intended, at);
+    }
+
+    #[cold]
+    fn decide(&mut self, origin: Origin, arrival: Arrival, intended: Stamp, at: Stamp) {
+        let left = &mut self.origins[origin as usize];
+        if self.spoilt.overlaps(intended, at) {
+            left.arrivals.add(arrival);
+        } else if at <= self.window {
+            // It came before the present window, and was only told of in it.
+            left.base.add(arrival);
+        }
+    }
+
+    /// Deliveries were lost whose horizon was at `horizon`. What is lost before it, because it came
+    /// damaged, is judged.
+    pub(super) fn lost(&mut self, origin: Origin, n: u64, horizon: Stamp) {
+        let left = &mut self.origins[origin as usize];
+        if self.spoilt.covers(horizon) {
+            left.lost += n;
+        } else if (self.window..=self.last).contains(&horizon) {
+            left.lost_in_window += n;
+        }
+    }
+
+    /// The present window is over, spoilt by these; the next one begins.
+    pub(super) fn window_over(&mut self, bad: &[SpoiltBy], at: Stamp, all: &[OriginTally; Origin::COUNT]) {
+        self.called(at);
+        let end = self.last;
+        for (left, all) in self.origins.iter_mut().zip(all) {
+            let lost = std::mem::take(&mut left.lost_in_window);
+            let LeftOut { arrivals, base, overdue, .. } = left;
+            if bad.is_empty() {
+                base.set_to_rest(all, *overdue, arrivals);
+            } else {
+                arrivals.set_to_rest(all, *overdue, base);
+                left.lost += lost;
+            }
+        }
+        for by in bad {
+            self.spoilt.add(*by, self.window, end);
+        }
+        self.window = end;
+    }
+
+    /// Nothing that happened before `moment` is judged any more.
+    pub(super) fn forget(&mut self, moment: Stamp) {
+        self.spoilt.forget(moment);
+    }
+
+    pub(super) fn spoilt(&self) -> SpoiltTime {
+        self.spoilt.held()
+    }
+
+    /// The judged figures, of all figures.
+    pub(super) fn tally(&self, origin: Origin, all: &OriginTally) -> JudgedTally {
+        let left = &self.origins[origin as usize];
+        let (mut outcomes, mut anomalies) = (all.outcomes, all.anomalies);
+        outcomes[Outcome::Late as usize] -= left.arrivals.late;
+        outcomes[Outcome::Lost as usize] -= left.lost;
+        anomalies[Anomaly::Unexpected as usize] -= left.arrivals.overdue;
+        JudgedTally { expected: all.expected - left.arrivals.late - left.lost, outcomes, anomalies }
+    }
+
+    /// The judged times to delivery from the intended time, of all of them.
+    pub(super) fn durations(&self, origin: Origin, all: &OriginTally) -> Histogram<u64> {
+        rest(&all.durations[Basis::Intended as usize], &self.origins[origin as usize].arrivals.durations)
+    }
+}
