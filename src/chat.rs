@@ -285,7 +285,7 @@ labels! {
     DropReason { /// Nobody was connected.
         NotConnected, /// Every outbox was taken.
         Backpressure, /// The run was stopping.
-        Stopping, /// This process stood still at its time, and noticed too late.
+        Stopping, /// This process issued it too late, or was catching up.
         Overdue }
 }
 

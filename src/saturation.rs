@@ -39,6 +39,13 @@ pub struct Delays {
     pub over: u64,
 }
 
+impl std::ops::AddAssign for Delays {
+    fn add_assign(&mut self, more: Self) {
+        self.total += more.total;
+        self.over += more.over;
+    }
+}
+
 impl Delays {
     /// Whether the 99th percentile is over the limit.
     #[must_use]
@@ -147,11 +154,17 @@ impl Pulse {
 }
 
 impl Probe {
-    /// Starts measuring on each of `runtimes`, or on the current one where there are none.
+    /// Starts measuring on each of `runtimes`, or on the current one where there are none. The
+    /// thread that writes calls `beat` each time that it runs, at least every 20 ms unless it is kept
+    /// from running.
     ///
     /// # Errors
     /// Where the system gives no socket pair or thread.
-    pub fn start(clock: Clock, runtimes: &[Handle]) -> std::io::Result<Self> {
+    pub fn start(
+        clock: Clock,
+        runtimes: &[Handle],
+        mut beat: impl FnMut(Stamp) + Send + 'static,
+    ) -> std::io::Result<Self> {
         let counts = Arc::new(Counts::default());
         let current = Handle::current();
         let runtimes = if runtimes.is_empty() { std::slice::from_ref(&current) } else { runtimes };
@@ -169,6 +182,7 @@ impl Probe {
         std::thread::Builder::new().name("read-delay".to_owned()).spawn(move || {
             while !theirs.stop.load(Ordering::Relaxed) {
                 let now = clock.now();
+                beat(now);
                 pulses.iter_mut().for_each(|pulse| pulse.beat(now));
                 let next = pulses.iter().map(|pulse| pulse.due).min().unwrap_or(now);
                 std::thread::sleep(next.since(clock.now()).clamp(Duration::from_millis(1), SAMPLE));
@@ -253,7 +267,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_runtime_that_is_kept_busy_reads_late() {
-        let probe = Probe::start(Clock::start(), &[]).unwrap();
+        let probe = Probe::start(Clock::start(), &[], |_| {}).unwrap();
         let seen = samples_around(&probe, || {
             let until = std::time::Instant::now() + LIMIT * 5;
             while std::time::Instant::now() < until {
@@ -283,7 +297,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_idle_runtime_reads_at_once() {
-        let probe = Probe::start(Clock::start(), &[]).unwrap();
+        let probe = Probe::start(Clock::start(), &[], |_| {}).unwrap();
         // On a machine that is busy with other things, not always, and not all.
         for _ in 0..100 {
             let seen = samples_around(&probe, || {}).await;

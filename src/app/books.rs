@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::chat::{Basis, Origin};
+use crate::chat::Origin;
 use crate::drivers::Driver;
-use crate::ledger::{Ledger, OriginTally};
+use crate::ledger::{JudgedTally, Ledger, OriginTally};
 use crate::metrics::snapshot::{DeliveryCounts, LedgerSnapshot, LogCounts, PresenceSnapshot, Source, UsersSnapshot};
 use crate::presence::Findings;
 use crate::user::World;
@@ -33,14 +33,20 @@ fn snapshot(ledger: &Ledger) -> LedgerSnapshot {
     let by_origin = [counts(local, ledger.outstanding()), counts(remote, ledger.remote_outstanding())];
     LedgerSnapshot {
         by_origin,
-        judged: by_origin,
-        judged_durations: [local, remote].map(|tally| tally.durations[Basis::Intended as usize].clone()),
+        judged: [Origin::Local, Origin::Remote].map(|origin| judged(ledger, origin, &by_origin[origin as usize])),
+        judged_durations: [Origin::Local, Origin::Remote].map(|origin| ledger.judged_durations(origin)),
         durations: [local.durations.clone(), remote.durations.clone()],
         foreign: ledger.tally().foreign,
         clock_offset: ledger.clock_offset(),
         anomaly_log: ledger.log_lines().map(|log| LogCounts { lines: log.written, dropped: log.dropped }),
         messages_in_horizon: ledger.remembered() as u64,
     }
+}
+
+/// What is judged of all deliveries of an origin.
+fn judged(ledger: &Ledger, origin: Origin, all: &DeliveryCounts) -> DeliveryCounts {
+    let JudgedTally { expected, outcomes, anomalies } = ledger.judged(origin);
+    DeliveryCounts { expected, outcomes, anomalies, ..*all }
 }
 
 fn counts(tally: &OriginTally, outstanding: u64) -> DeliveryCounts {

@@ -48,13 +48,15 @@ impl Course {
     }
 
     pub(super) fn ramped<D>(&mut self, world: &World<D>) {
-        self.ramped.get_or_insert_with(|| Mark::now(world));
+        let from = self.ramped.get_or_insert_with(|| Mark::now(world));
+        world.ledger.lock().hold_begins(from.at);
         self.before_hold.get_or_insert_with(|| Arc::new(world.metrics.ledger()));
         world.metrics.run_phase(self.phase());
     }
 
     pub(super) fn stopped<D>(&mut self, world: &World<D>) {
-        self.stopped.get_or_insert_with(|| Mark::now(world));
+        let to = self.stopped.get_or_insert_with(|| Mark::now(world));
+        world.ledger.lock().hold_ends(to.at);
         self.at_stop.get_or_insert_with(|| world.roster.counts());
         world.metrics.run_phase(self.phase());
     }

@@ -1,20 +1,18 @@
-//! What goes on beside the load: verdicts, the cache file, saturation, checkpoints. Each keeper runs
-//! until its token is cancelled.
+//! What goes on beside the load: verdicts, the cache file, checkpoints. Each keeper runs until its
+//! token is cancelled.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::chat::{SaturationReason, SaveOutcome, Secret};
+use crate::chat::{SaveOutcome, Secret};
 use crate::config::plan::{self, CachePlace};
 use crate::drivers::{Driver, Session};
 use crate::error::StartError;
 use crate::metrics::Metrics;
-use crate::saturation::{Delays, Judge, LIMIT, Probe, WINDOW};
 use crate::store::{self, Mode, Store, StoreError};
 use crate::telemetry::Logs;
 use crate::user::World;
@@ -163,40 +161,5 @@ pub(super) async fn report_suppressed(metrics: Arc<Metrics>, logs: Logs, until: 
         if !goes_on {
             return;
         }
-    }
-}
-
-/// Judges every window of delays, and says so when the generator is the bottleneck.
-pub(super) async fn watch_saturation<D: Driver>(
-    world: Arc<World<D>>,
-    probe: Arc<Probe>,
-    judge: Arc<Mutex<Judge>>,
-    until: CancellationToken,
-) {
-    let mut windows = interval(WINDOW);
-    windows.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    windows.tick().await;
-    let mut before = world.metrics.lag_counts();
-    let mut was = [false; 2];
-    loop {
-        tokio::select! {
-            () = until.cancelled() => return,
-            _ = windows.tick() => {}
-        }
-        let lags = world.metrics.lag_counts();
-        let lag = lags.since(&before);
-        before = lags;
-        let delays = [Delays { total: lag.total(), over: lag.over(LIMIT) }, probe.take()];
-        let now = judge.lock().window(delays);
-        for (i, reason) in SaturationReason::ALL.iter().enumerate() {
-            world.metrics.saturated(*reason, now[i]);
-            if now[i] && !was[i] {
-                tracing::error!(
-                    reason = reason.as_str(),
-                    "the generator itself is the bottleneck: its figures are about itself, not about the server"
-                );
-            }
-        }
-        was = now;
     }
 }

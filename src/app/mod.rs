@@ -23,6 +23,7 @@ mod thresholds;
 mod timekeeping;
 mod traces;
 mod view;
+mod windows;
 
 use std::time::Duration;
 

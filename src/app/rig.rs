@@ -21,6 +21,7 @@ use super::keepers::{self, Cache};
 use super::run::Console;
 use super::timekeeping;
 use super::view::View;
+use super::windows::Windows;
 use crate::chat::Failure;
 use crate::config::plan::Plan;
 use crate::config::value::Pacing;
@@ -31,7 +32,7 @@ use crate::fleet::dispatch::Dispatcher;
 use crate::fleet::lanes::Lanes;
 use crate::fleet::ramp::Fleet;
 use crate::report::verdict::End;
-use crate::saturation::{Judge, Probe};
+use crate::saturation::Judge;
 use crate::schedule::alarm::Alarm;
 use crate::schedule::pacer::Pacer;
 use crate::schedule::timetable::Spacing;
@@ -48,6 +49,7 @@ pub(super) struct Rig<D: Driver> {
     pub(super) plan: Arc<Plan>,
     pub(super) course: Arc<Mutex<Course>>,
     pub(super) judge: Arc<Mutex<Judge>>,
+    windows: Arc<Windows>,
     fleet: Fleet<D>,
     lanes: Lanes,
     /// Ends the keepers, after the users.
@@ -56,14 +58,15 @@ pub(super) struct Rig<D: Driver> {
 
 impl<D: Driver> Rig<D> {
     pub(super) fn new(world: World<D>, plan: Plan, lanes: Lanes) -> Self {
-        let world = Arc::new(world);
+        let (world, judge) = (Arc::new(world), Arc::default());
         Self {
+            windows: Arc::new(Windows::new(Arc::clone(&judge))),
             course: Arc::new(Mutex::new(Course::begin(&world, Duration::ZERO))),
             fleet: Fleet::new(Arc::clone(&world)).on(lanes.clone()),
             lanes,
             world,
             plan: Arc::new(plan),
-            judge: Arc::default(),
+            judge,
             over: CancellationToken::new(),
         }
     }
@@ -135,15 +138,17 @@ impl<D: Driver> Rig<D> {
 
     fn keepers(&self, console: &Console, view: View<D>) -> Result<Vec<JoinHandle<()>>, StartError> {
         let world = || Arc::clone(&self.world);
-        let probe = Probe::start(self.world.clock, self.lanes.handles())
+        self.windows
+            .begin(&self.world, self.lanes.handles())
             .map_err(|e| StartError::environment("the read-delay probe", e.to_string()))?;
-        let (probe, judge, over) = (Arc::new(probe), Arc::clone(&self.judge), self.over.clone());
+        let over = self.over.clone();
         let (metrics, logs) = (Arc::clone(&self.world.metrics), console.logs.clone());
         let (w, o) = (world(), over.clone());
         let mut tasks = vec![self.keeper("verdicts", move || keepers::sweep(Arc::clone(&w), o.clone()))];
-        let (w, o) = (world(), over.clone());
+        let (w, o, windows) = (world(), over.clone(), Arc::clone(&self.windows));
         tasks.push(self.keeper("saturation", move || {
-            keepers::watch_saturation(Arc::clone(&w), Arc::clone(&probe), Arc::clone(&judge), o.clone())
+            let (world, until, windows) = (Arc::clone(&w), o.clone(), Arc::clone(&windows));
+            async move { windows.watch(&world, until).await }
         }));
         let w = world();
         tasks.push(self.keeper("presence", move || attendance::watch(Arc::clone(&w))));
@@ -213,7 +218,7 @@ impl<D: Driver> Rig<D> {
         });
         let holding = async {
             self.fleet.others(self.plan.timing.ramp.per_second()).await;
-            self.course.lock().ramped(world);
+            self.hold_begins();
             world.stopping.cancelled().await;
         };
         self.within(holding).await;
@@ -222,8 +227,17 @@ impl<D: Driver> Rig<D> {
         let _ = pacer.await;
     }
 
+    /// Everybody has come, or tried to: from now on the load is held.
+    fn hold_begins(&self) {
+        self.windows.cut(&self.world);
+        self.course.lock().ramped(&self.world);
+    }
+
     /// Begins the stop: notes where everybody is, and lets nobody start or send any more.
     pub(super) fn stop(&self) {
+        if !self.world.stopping.is_cancelled() {
+            self.windows.cut(&self.world);
+        }
         self.course.lock().stopped(&self.world);
         self.world.ledger.lock().stop();
         self.world.stopping.cancel();

@@ -12,7 +12,7 @@ use super::assemble;
 use super::course::Course;
 use super::losses;
 use super::thresholds;
-use crate::chat::{Action, SpoiltBy};
+use crate::chat::Action;
 use crate::config::plan::Plan;
 use crate::drivers::Driver;
 use crate::fleet::dispatch::full_rate;
@@ -96,7 +96,7 @@ impl<D: Driver> View<D> {
     fn facts(&self, end: End) -> RunFacts {
         let (world, plan, course) = (&self.world, &self.plan, self.course.lock().clone());
         let (hold, carried_out) = course.hold(world);
-        let judge = self.judge.lock();
+        let (spoilt, judge) = (world.ledger.lock().spoilt(), self.judge.lock());
         RunFacts {
             id: plan.report.run_id.as_str().to_owned(),
             seed: plan.traffic.seed,
@@ -110,8 +110,8 @@ impl<D: Driver> View<D> {
             carried_out,
             saturated: judge.saturated(),
             saturated_by: judge.saturated_by(),
-            spoilt: Duration::ZERO,
-            spoilt_by: [Duration::ZERO; SpoiltBy::COUNT],
+            spoilt: spoilt.total,
+            spoilt_by: spoilt.by,
             thresholds: thresholds::of(&plan.thresholds),
             end,
             earlier_lives: self.earlier_lives,

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 
+use super::SpoiltBy;
+
 labels! {
     /// Why something failed: the closed set behind the labels `kind` and `reason`.
     FailureKind {
@@ -109,7 +111,7 @@ labels! {
         Backpressure,
         /// An intent during the stop.
         Stopping,
-        /// An intent whose time had passed while this process stood still.
+        /// An intent that this process issued too late, or that came while it was catching up.
         Overdue,
         /// A delivery that did not come by the horizon.
         Lost,
@@ -130,6 +132,16 @@ impl FailureKind {
     #[must_use]
     pub fn is_own_fault(self) -> bool {
         Self::OWN_FAULTS.contains(&self)
+    }
+
+    /// Why the time is spoilt for which a user waits after this failure, if it is.
+    #[must_use]
+    pub fn spoils(self) -> Option<SpoiltBy> {
+        match self {
+            Self::NoFiles => Some(SpoiltBy::NoFiles),
+            Self::NoPorts => Some(SpoiltBy::NoPorts),
+            _ => None,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use strum::EnumCount;
 
 use crate::chat::{Action, DropReason, Stage};
+use crate::clock::Stamp;
 use crate::schedule::Intent;
 use crate::schedule::limit::Limit;
 use crate::schedule::pacer::Dispatch;
@@ -16,6 +17,25 @@ use crate::user::World;
 /// An intent that is this late is not carried out any more: this process stood still, and what was
 /// due meanwhile must not come upon the server at once.
 const OVERDUE: Duration = Duration::from_secs(1);
+
+/// After an intent that is this late, for as long as [`OVERDUE`], this generator catches up: that
+/// every user has an intent already is then no server's doing.
+const LATE: Duration = Duration::from_millis(100);
+
+/// Until when this generator catches up with its schedule.
+#[derive(Debug, Default)]
+struct Lateness(Stamp);
+
+impl Lateness {
+    /// Why an intent, issued so late, is dropped if every user has one already.
+    fn crowded(&mut self, intended: Stamp, late: Duration) -> DropReason {
+        let now = intended.plus(late);
+        if late > LATE {
+            self.0 = now.plus(OVERDUE);
+        }
+        if now < self.0 { DropReason::Overdue } else { DropReason::Backpressure }
+    }
+}
 
 /// How often an action is due, per second.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,6 +59,7 @@ pub struct Dispatcher<D> {
     ceiling: Limit,
     /// While users are still being started, a set total is for those who are there.
     ramped: Arc<AtomicBool>,
+    lateness: Lateness,
 }
 
 impl<D> Dispatcher<D> {
@@ -51,7 +72,7 @@ impl<D> Dispatcher<D> {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just above")]
         let burst = NonZeroU32::new(twice.ceil() as u32).unwrap_or(NonZeroU32::MIN);
         let ceiling = Limit::with_burst(twice, burst, world.clock);
-        Self { world, traffic, ceiling, ramped }
+        Self { world, traffic, ceiling, ramped, lateness: Lateness::default() }
     }
 }
 
@@ -81,12 +102,13 @@ impl<D: Send + Sync + 'static> Dispatch for Dispatcher<D> {
     fn issue(&mut self, intent: Intent, late: Duration) {
         self.world.metrics.operation(Stage::Send);
         self.world.metrics.schedule_lag(late);
+        let crowded = self.lateness.crowded(intent.intended, late);
         if late > OVERDUE {
             self.world.metrics.dropped(intent.action, DropReason::Overdue);
         } else if self.ceiling.allows() {
-            self.world.dispatch(intent);
+            self.world.dispatch(intent, crowded);
         } else {
-            self.world.metrics.dropped(intent.action, DropReason::Backpressure);
+            self.world.metrics.dropped(intent.action, crowded);
         }
     }
 }
@@ -95,4 +117,21 @@ fn count(n: usize) -> f64 {
     #[allow(clippy::cast_precision_loss, reason = "far below 2⁵³ users")]
     let n = n as f64;
     n
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_is_the_servers_doing_unless_this_generator_catches_up() {
+        let ms = Duration::from_millis;
+        let mut lateness = Lateness::default();
+        let mut crowded = |at: u64, late: u64| lateness.crowded(Stamp::default().plus(ms(at - late)), ms(late));
+        assert_eq!(crowded(1_000, 100), DropReason::Backpressure);
+        assert_eq!(crowded(5_000, 101), DropReason::Overdue);
+        assert_eq!(crowded(5_000, 0), DropReason::Overdue, "the last of those that were due in a stall");
+        assert_eq!(crowded(5_999, 1), DropReason::Overdue);
+        assert_eq!(crowded(6_000, 1), DropReason::Backpressure);
+    }
 }

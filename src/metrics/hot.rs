@@ -41,7 +41,7 @@ const LAG: usize = LAG_SUM + 1;
 const SLOTS: usize = LAG + LAG_BOUNDS.len() + 1;
 
 /// How late intents were, counted since the start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LagCounts {
     counts: [u64; LAG_BOUNDS.len() + 1],
     sum_nanos: u64,

@@ -53,7 +53,11 @@ pub async fn live<D: Driver>(world: Arc<World<D>>, me: UserIndex, first: Option<
 /// Counts a panic, and closes what the user it struck had open in the books.
 fn close_books<D>(world: &World<D>, me: UserIndex) {
     world.metrics.error(Stage::Receive, FailureKind::Panic);
-    world.ledger.lock().ended(me, Excuse::Network, world.clock.now());
+    {
+        let mut ledger = world.ledger.lock();
+        ledger.ended(me, Excuse::Network, world.clock.now());
+        ledger.waits(me, None, world.clock.now());
+    }
     if world.withdraw(me, UserState::BackingOff) == Some(UserState::Connected) {
         world.metrics.disconnect(Socket::Plenary, Initiator::Network, EndReason::Panic);
     }
@@ -134,6 +138,7 @@ impl<D: Driver> Life<'_, D> {
                 break;
             }
         }
+        self.waits(None);
         self.world.roster.set(self.me, UserState::Waiting);
     }
 
@@ -146,6 +151,7 @@ impl<D: Driver> Life<'_, D> {
             () = stopping.cancelled() => None,
             came_in = Box::pin(self.come_in()) => Some(came_in),
         };
+        self.waits(came_in.as_ref().and_then(|how| how.as_ref().err()));
         match came_in {
             None => {
                 self.cut_short();
@@ -168,6 +174,12 @@ impl<D: Driver> Life<'_, D> {
             }
             None => {}
         }
+    }
+
+    /// Notes whether the user now waits because of this machine: after `failure`, if there was one.
+    fn waits(&self, failure: Option<&Failure>) {
+        let why = failure.and_then(|failure| failure.kind.spoils());
+        self.world.ledger.lock().waits(self.me, why, self.world.clock.now());
     }
 
     /// A stay is a task of its own: every read polls it, and there is nothing then but the stay

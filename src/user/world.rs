@@ -108,11 +108,14 @@ pub struct World<D> {
 }
 
 impl<D> World<D> {
-    /// Gives an intent to somebody, or counts why nobody could take it.
-    pub fn dispatch(&self, intent: Intent) {
+    /// Gives an intent to a connected user, or counts why none could take it: as `crowded` where
+    /// every one of them has an intent already.
+    pub fn dispatch(&self, intent: Intent, crowded: DropReason) {
         let offered = if self.stopping.is_cancelled() { Err(DropReason::Stopping) } else { self.roster.offer(intent) };
-        if let Err(reason) = offered {
-            self.metrics.dropped(intent.action, reason);
+        match offered {
+            Ok(_) => {}
+            Err(DropReason::Backpressure) => self.metrics.dropped(intent.action, crowded),
+            Err(reason) => self.metrics.dropped(intent.action, reason),
         }
     }
 
@@ -132,7 +135,7 @@ impl<D> World<D> {
             let left = desk.take();
             desk.done();
             if let Some(intent) = left {
-                self.dispatch(intent);
+                self.dispatch(intent, DropReason::Backpressure);
             }
         }
         was

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::hall::Hall;
-use soakrig::chat::{Action, Anomaly, Origin, Outcome, SenderId};
+use soakrig::chat::{Action, Anomaly, DropReason, Origin, Outcome, SenderId};
 use soakrig::clock::Clock;
 use soakrig::fleet::ramp::Fleet;
 use soakrig::ledger::{OriginTally, Terms};
@@ -42,7 +42,7 @@ impl Room {
         let fleet = Fleet::new(Arc::clone(&world));
         fleet.first().await.unwrap();
         fleet.others(20.0).await;
-        world.dispatch(Intent { action: Action::Chat, intended: clock.now() });
+        world.dispatch(Intent { action: Action::Chat, intended: clock.now() }, DropReason::Backpressure);
         sleep(Duration::from_secs(1)).await;
         let (sender, text) = hall.last().unwrap();
         let Sighting::Intact(marker) = Marker::sight(id(sender), &text) else { panic!("{text}") };
