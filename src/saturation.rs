@@ -289,8 +289,7 @@ mod tests {
             if let Some(work) = work.take() {
                 work();
             }
-            let more = probe.take();
-            seen = Delays { total: seen.total + more.total, over: seen.over + more.over };
+            seen += probe.take();
         }
         seen
     }

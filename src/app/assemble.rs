@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::keepers::Cache;
+use super::sources;
 use crate::chat::Secret;
 use crate::clock::{Clock, Stamp};
 use crate::config::plan::{self, Plan, Volume};
@@ -48,6 +49,7 @@ pub(super) fn driver(
     probe: Arc<dyn Probe>,
     trace: Arc<dyn Trace>,
 ) -> Result<Plenary, StartError> {
+    sources::are_ours(&connection.source_ips)?;
     Plenary::new(Settings {
         base: target.url().clone(),
         slug: slug.to_owned(),

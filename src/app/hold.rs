@@ -11,7 +11,7 @@ use super::keepers::Cache;
 use super::rig::{Rig, refusal};
 use super::run::{Console, code_of};
 use super::view::View;
-use super::{assemble, say, thresholds};
+use super::{assemble, say, sources, thresholds};
 use crate::chat::{FailureKind, Stage};
 use crate::config::plan::{Plan, Run, Volume};
 use crate::config::value::TargetUrl;
@@ -24,7 +24,7 @@ use crate::fleet::ramp::is_hopeless;
 use crate::metrics::Metrics;
 use crate::report::figures::plain;
 use crate::report::file::Earlier;
-use crate::report::forecast::{Forecast, Load};
+use crate::report::forecast::{Forecast, Load, Shortage};
 use crate::report::machine::Machine;
 use crate::report::summary::Summary;
 use crate::report::verdict::End;
@@ -135,12 +135,22 @@ impl Hold {
 
     /// Says what the run will cost, and what of it is more than the machine has; the machine is
     /// left with what then remains for others.
-    pub(super) fn forecast(&self, machine: &mut Machine) {
+    ///
+    /// # Errors
+    /// Where the machine cannot carry the load at all.
+    pub(super) async fn forecast(&self, machine: &mut Machine) -> Result<(), StartError> {
+        // A name that is not found just now is the preflight's to tell.
+        let addresses = self.rig.world.driver.addresses().await.unwrap_or_default();
+        sources::reach(&self.rig.plan.connection.source_ips, &addresses)?;
         let forecast = Forecast::of(&load(&self.rig.plan), machine);
+        if let Some(Shortage { what, why, remedy }) = forecast.shortage(machine, addresses.len() as u64) {
+            return Err(StartError::environment(what, why).remedy(remedy));
+        }
         for line in forecast.to_string().lines() {
             say(line);
         }
         *machine = forecast.leaves(*machine);
+        Ok(())
     }
 
     pub(super) fn announce(&self) {

@@ -18,6 +18,7 @@ mod merge;
 mod rig;
 mod run;
 mod signals;
+mod sources;
 mod target;
 mod thresholds;
 mod timekeeping;

@@ -106,7 +106,7 @@ pub(super) async fn hold(runs: Vec<Run>, console: &Console) -> Result<Vec<Held>,
     }
     let mut machine = Machine::read();
     for hold in &holds {
-        hold.forecast(&mut machine);
+        hold.forecast(&mut machine).await?;
         hold.announce();
     }
     until_the_end(&mut holds, signals, console).await?;

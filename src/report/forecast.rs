@@ -76,6 +76,17 @@ pub struct Forecast {
     pub warnings: Vec<String>,
 }
 
+/// A limit of the machine that makes a load impossible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortage {
+    /// Of what.
+    pub what: &'static str,
+    /// What is needed, and what there is.
+    pub why: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
 impl Forecast {
     /// From a load and the machine that is to carry it.
     #[must_use]
@@ -106,11 +117,50 @@ impl Forecast {
     pub fn leaves(&self, machine: Machine) -> Machine {
         let less = |limit: Option<u64>, needed: f64| limit.map(|limit| limit.saturating_sub(needed.ceil() as u64));
         Machine {
+            open_files: machine.open_files,
             files: less(machine.files, self.sockets),
             ports: less(machine.ports, self.sockets / self.load.sources.max(1) as f64),
             memory: less(machine.memory, self.memory),
             cores: machine.cores,
         }
+    }
+
+    /// What the load cannot do without and the machine does not have: each user needs a socket, and a
+    /// port of its own for each address of the server.
+    #[must_use]
+    pub fn shortage(&self, machine: &Machine, addresses: u64) -> Option<Shortage> {
+        let users = self.load.users;
+        if let (Some(files), Some(open)) = (machine.files, machine.open_files)
+            && users.saturating_add(open) > files
+        {
+            let needed = (self.sockets + OTHER_FILES).ceil() as u64;
+            return Some(Shortage {
+                what: "the limit of open files",
+                why: format!(
+                    "{} users need as many sockets, and this process may open {} files, of which it has {} open",
+                    count(users),
+                    count(files),
+                    count(open)
+                ),
+                remedy: format!(
+                    "raise the hard limit to {needed} (ulimit -n {needed}, LimitNOFILE={needed}), or take fewer users \
+                     here (--shard)"
+                ),
+            });
+        }
+        let sources = self.load.sources.max(1);
+        let ports = machine.ports?.saturating_mul(sources).saturating_mul(addresses.max(1));
+        (users > ports).then(|| Shortage {
+            what: "local ports",
+            why: format!(
+                "{} users need as many connections, and there are {} ports for them",
+                count(users),
+                count(ports)
+            ),
+            remedy: "give more addresses with --source-ip, each has as many again, or widen \
+                     net.ipv4.ip_local_port_range, or take fewer users here (--shard)"
+                .to_owned(),
+        })
     }
 
     fn warn(&self, machine: &Machine) -> Vec<String> {
@@ -205,8 +255,13 @@ mod tests {
         horizon: 60.0,
         sources: 1,
     };
-    const MACHINE: Machine =
-        Machine { files: Some(20_000), ports: Some(28_232), memory: Some(8_000_000_000), cores: Some(2) };
+    const MACHINE: Machine = Machine {
+        files: Some(20_000),
+        open_files: Some(20),
+        ports: Some(28_232),
+        memory: Some(8_000_000_000),
+        cores: Some(2),
+    };
 
     #[test]
     fn lists_of_a_filling_room_cost_what_was_measured() {
@@ -223,7 +278,13 @@ mod tests {
 
     #[test]
     fn every_limit_in_the_way_is_named_with_its_remedy() {
-        let small = Machine { files: Some(1_024), ports: Some(5_000), memory: Some(64_000_000), cores: Some(1) };
+        let small = Machine {
+            files: Some(1_024),
+            open_files: Some(20),
+            ports: Some(5_000),
+            memory: Some(64_000_000),
+            cores: Some(1),
+        };
         let load = Load { users: 18_000, room: 36_000, chats: 50.0, ..DEMO };
         insta::assert_snapshot!(Forecast::of(&load, &small).to_string());
     }
@@ -255,5 +316,22 @@ mod tests {
         let few_ports = Machine { ports: Some(10_000), ..MACHINE };
         assert_eq!(Forecast::of(&load, &few_ports).warnings.len(), 1);
         assert!(Forecast::of(&Load { sources: 2, ..load }, &few_ports).warnings.is_empty());
+    }
+
+    #[test]
+    fn users_without_a_file_or_port_each_are_impossible_and_not_a_risk() {
+        let load = Load { users: 100, room: 100, ..DEMO };
+        let forecast = Forecast::of(&load, &MACHINE);
+        assert_eq!(forecast.shortage(&MACHINE, 1), None);
+        assert_eq!(forecast.shortage(&Machine { files: Some(120), ..MACHINE }, 1), None, "a risk");
+        let files = forecast.shortage(&Machine { files: Some(119), ..MACHINE }, 1).unwrap();
+        assert!(files.why.contains("100 users") && files.why.contains("may open 119 files"), "{files:?}");
+        let few = Machine { ports: Some(49), ..MACHINE };
+        assert_eq!(forecast.shortage(&few, 1).unwrap().what, "local ports");
+        assert_eq!(forecast.shortage(&few, 3), None, "three addresses of the server");
+        let two = Forecast::of(&Load { sources: 2, ..load }, &MACHINE);
+        assert!(two.shortage(&few, 1).is_some());
+        assert_eq!(two.shortage(&Machine { ports: Some(50), ..MACHINE }, 1), None);
+        assert_eq!(forecast.shortage(&Machine::default(), 1), None);
     }
 }

@@ -9,8 +9,10 @@ use nix::sys::resource::{Resource, getrlimit};
 /// Limits that a load may run into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Machine {
-    /// Files that this process may open at most: the hard limit.
+    /// Files that this process may open at most.
     pub files: Option<u64>,
+    /// Files that it has open already.
+    pub open_files: Option<u64>,
     /// Local ports that connections from one address to one server can use.
     pub ports: Option<u64>,
     /// Memory that is free or can be freed, in bytes.
@@ -24,7 +26,10 @@ impl Machine {
     #[must_use]
     pub fn read() -> Self {
         Self {
-            files: getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(_, hard)| hard),
+            // The soft limit, which has been raised to the hard one where that was possible.
+            files: getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(soft, _)| soft),
+            // Less the directory that is read.
+            open_files: fs::read_dir("/proc/self/fd").ok().map(|files| (files.count() as u64).saturating_sub(1)),
             ports: fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok().and_then(|text| ports(&text)),
             memory: available_memory(),
             cores: std::thread::available_parallelism().ok().map(|cores| usize::from(cores) as u64),
@@ -63,6 +68,7 @@ mod tests {
     fn the_kernel_tells_on_linux() {
         let machine = Machine::read();
         assert!(machine.files.is_some_and(|n| n > 100), "{machine:?}");
+        assert!(machine.open_files.is_some_and(|n| (3..100_000).contains(&n)), "{machine:?}");
         assert!(machine.ports.is_some_and(|n| n > 1_000), "{machine:?}");
         assert!(machine.memory.is_some_and(|n| n > 1 << 20), "{machine:?}");
         assert!(machine.cores.is_some_and(|n| n > 0), "{machine:?}");
