@@ -101,12 +101,12 @@ pub(super) async fn hold(runs: Vec<Run>, console: &Console) -> Result<Vec<Held>,
     for run in runs {
         holds.push(Hold::prepare(run, process, running.lanes(), console, several).await?);
     }
-    for hold in &mut holds {
-        hold.take_over().await?;
-    }
     let mut machine = Machine::read();
     for hold in &holds {
         hold.forecast(&mut machine).await?;
+    }
+    for hold in &mut holds {
+        hold.take_over().await?;
         hold.announce();
     }
     until_the_end(&mut holds, signals, console).await?;

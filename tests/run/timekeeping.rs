@@ -94,11 +94,11 @@ fn spoilt_code(summary: &serde_json::Value) -> i32 {
 
 #[test]
 fn stops_too_short_for_a_clock_event_spoil_time_and_fail_no_run() {
-    const STOPS: u32 = 4;
-    let stop = Duration::from_millis(1_100);
+    const STOPS: u32 = 3;
+    let stop = Duration::from_millis(1_800);
     let target = Target::start(&[]);
     let cache = tempfile::tempdir().unwrap();
-    let limits = ["--delivery-deadline", "500ms", "--delivery-horizon", "900ms", "--grace", "10s"];
+    let limits = ["--delivery-deadline", "1s", "--delivery-horizon", "1500ms", "--grace", "10s"];
     let load = ["--user-range-max", "10", "--chat-rate", "20/s", "--disable-event-leaving", "--ramp", "100/s"];
     let rates = ["--disable-breakout-joining", "--sign-in-rate", "100/s", "--connect-rate", "100/s"];
     let mut rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &[&limits[..], &load, &rates].concat());
@@ -118,6 +118,5 @@ fn stops_too_short_for_a_clock_event_spoil_time_and_fail_no_run() {
     let total = summary["generator"]["spoilt_seconds"].as_f64().unwrap();
     let hold = summary["run"]["hold_seconds"].as_f64().unwrap();
     assert!(spoilt <= total && total <= hold, "{spoilt}, {total}, {hold}");
-    // What came more than 900 ms late is lost and unexpected in the books, and in no verdict.
     assert_eq!(ended.code, Some(spoilt_code(&summary)), "{}", ended.stdout);
 }
