@@ -8,7 +8,7 @@ use super::evidence::{Sender, Subject};
 use super::remote::{Heard, Open};
 use super::tally::{Fastest, Tally};
 use super::{SETTLE, Terms};
-use crate::chat::{Anomaly, Origin, Outcome, SenderId, UserIndex};
+use crate::chat::{Anomaly, Origin, SenderId, UserIndex};
 use crate::clock::Stamp;
 use crate::marker::{GeneratorTag, Marker};
 

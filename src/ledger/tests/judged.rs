@@ -7,7 +7,7 @@ use strum::EnumCount;
 
 use super::super::tally::empty_histogram;
 use super::*;
-use crate::chat::SpoiltBy;
+use crate::chat::{Basis, SpoiltBy};
 
 const LIMIT: Duration = Duration::from_millis(200);
 const WAITERS: u32 = 3;
@@ -146,7 +146,7 @@ fn apply(op: &Op, naive: &mut Naive, tally: &mut Tally) {
         Op::Overdue(ms) => {
             called(naive, now);
             let intended = now.minus(Duration::from_millis(ms));
-            let subject = Subject::unreadable(Sender::User(A));
+            let subject = Subject::damaged(None, None);
             tally.anomaly(Origin::Local, Anomaly::Unexpected, A, subject, now);
             tally.judged.overdue(Origin::Local, intended, now);
             naive.fates.push((Origin::Local, Fate::Overdue { intended, at: now }));
