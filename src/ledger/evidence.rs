@@ -9,8 +9,10 @@ use crate::chat::{Anomaly, Origin, SenderId, UserIndex};
 use crate::clock::Stamp;
 use crate::marker::Marker;
 
-/// Notes kept between two calls that take them; each is under 100 bytes.
+/// Notes kept between two calls that take them.
 const NOTE_LIMIT: usize = 1 << 18;
+/// Memory of a note at most, beside its set of receivers.
+const NOTE_BYTES: usize = 96;
 /// 64-bit words of sets of receivers kept between two calls that take them: 8 MiB.
 const WORD_LIMIT: usize = 1 << 20;
 
@@ -119,8 +121,10 @@ pub struct LogLines {
 #[derive(Debug, Clone)]
 enum Receivers {
     One(UserIndex),
-    All(UserSet),
+    All(Box<UserSet>),
 }
+
+const _: () = assert!(size_of::<Entry>() <= NOTE_BYTES);
 
 #[derive(Debug, Clone)]
 struct Entry {
@@ -252,7 +256,7 @@ impl Evidence {
     /// All of these lost a message.
     pub(super) fn lost_by(&mut self, origin: Origin, users: &UserSet, subject: Subject, at: Stamp) {
         if self.lines.is_some() && !users.is_empty() {
-            self.push(NoteKind::Lost, origin, Receivers::All(users.clone()), subject, at, false);
+            self.push(NoteKind::Lost, origin, Receivers::All(Box::new(users.clone())), subject, at, false);
         }
     }
 
