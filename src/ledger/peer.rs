@@ -16,6 +16,9 @@ use crate::marker::{GeneratorTag, Marker};
 /// this starts the peer's book afresh, so that a forged number cannot take all memory.
 const WINDOW_LIMIT: usize = 1 << 16;
 
+/// Up to so many numbers ahead of what is known, a damaged one is believed.
+const AHEAD_LIMIT: u64 = 1 << 10;
+
 #[derive(Debug)]
 pub(super) struct Peer {
     /// The marker that was read first.
@@ -156,15 +159,16 @@ impl Peer {
 
     /// Notes a damaged copy of a message, if it is one that may still be expected.
     pub(super) fn damaged(&mut self, user: UserIndex, from: SenderId, seq: u64, openings: u64, users: usize) {
-        let Some(message) = self.get_mut(seq) else { return };
-        let fits = from == SenderId::NONE || message.sender.is_none_or(|sender| sender == from);
-        if !fits || message.judged {
+        if let Some(message) = self.get_mut(seq) {
+            let fits = from == SenderId::NONE || message.sender.is_none_or(|sender| sender == from);
+            if !fits || message.judged || message.arrived.contains(user) {
+                return;
+            }
+            message.read_at = message.read_at.min(openings);
+        } else if seq < self.base || seq - self.base >= self.messages.len() as u64 + AHEAD_LIMIT {
             return;
         }
-        message.read_at = message.read_at.min(openings);
-        if !message.arrived.contains(user) {
-            self.damaged.entry(seq).or_insert_with(|| UserSet::empty(users)).insert(user);
-        }
+        self.damaged.entry(seq).or_insert_with(|| UserSet::empty(users)).insert(user);
     }
 
     /// The connection of `user` ended: adds what it still missed to `open`.

@@ -1,5 +1,6 @@
 //! The definitions one by one, and the books held to a naive model on arbitrary histories.
 
+mod arrivals;
 mod evidence;
 mod judged;
 mod model;

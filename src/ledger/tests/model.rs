@@ -18,21 +18,40 @@ enum Op {
     Send(u32, u64),
     /// Deliver the message `back` places before the newest.
     Arrive(u32, usize),
+    /// Deliver it damaged; what is left of its marker, see [`Left`].
+    Damage(u32, usize, Left),
+    /// Deliver a chat of another run (`true`), or of another room of this one.
+    Stray(u32, bool),
     Pass(u64),
     Sweep,
     /// Nobody waits any longer.
     Stop,
 }
 
+/// What can be read of a damaged message.
+#[derive(Debug, Clone, Copy)]
+enum Left {
+    /// All of its marker.
+    All,
+    /// All but its intended time.
+    Number,
+    /// All of its marker, but not its sender.
+    NoSender,
+    Nothing,
+}
+
 fn op() -> impl Strategy<Value = Op> {
     let user = 0..USERS;
     let excuse = prop_oneof![Just(Excuse::Left), Just(Excuse::Server), Just(Excuse::Network)];
+    let left = prop::sample::select(vec![Left::All, Left::Number, Left::NoSender, Left::Nothing]);
     prop_oneof![
         2 => user.clone().prop_map(Op::Open),
         3 => user.clone().prop_map(Op::Connect),
         1 => user.clone().prop_map(Op::Close),
         1 => (user.clone(), excuse).prop_map(|(u, e)| Op::End(u, e)),
         4 => (user.clone(), 0..2_000_u64).prop_map(|(u, ago)| Op::Send(u, ago)),
+        4 => (user.clone(), 0..12_usize, left).prop_map(|(u, back, left)| Op::Damage(u, back, left)),
+        1 => (user.clone(), any::<bool>()).prop_map(|(u, foreign)| Op::Stray(u, foreign)),
         16 => (user, 0..12_usize).prop_map(|(u, back)| Op::Arrive(u, back)),
         4 => prop_oneof![0..100_u64, 5_000..20_000_u64, 50_000..130_000_u64].prop_map(Op::Pass),
         1 => Just(Op::Sweep),
@@ -65,6 +84,8 @@ struct Letter {
     raced: BTreeSet<u32>,
     /// Connections opened later, while nobody had received it.
     in_flight: BTreeSet<u32>,
+    /// Connections that should get it and have read it damaged.
+    damaged: BTreeSet<u32>,
     /// Connections it has arrived on, in any way that counts as a first arrival.
     arrived: BTreeSet<u32>,
     /// Receipts up to its verdict, and whether there was ever one.
@@ -87,6 +108,7 @@ struct Model {
     arrivals: BTreeMap<u32, Vec<usize>>,
     anomalies: BTreeMap<&'static str, u64>,
     raced: u64,
+    foreign: u64,
 }
 
 impl Model {
@@ -109,7 +131,8 @@ impl Model {
         let (judged_at, excuses) = (self.judged_at(), self.stopped.is_none_or(|stopped| gone < stopped));
         for letter in &mut self.letters {
             let verdict_due = judged_at >= letter.due;
-            let over = gone > letter.intended + 60_000;
+            let damaged = letter.damaged.contains(&connection) && !letter.arrived.contains(&connection) && !verdict_due;
+            let over = damaged || gone > letter.intended + 60_000;
             if !over && !excuses {
                 continue;
             }
@@ -138,6 +161,7 @@ impl Model {
             expected: with(State::Connected).map(|c| (c, None)).collect(),
             raced: with(State::Opening).chain(with(State::Closing)).collect(),
             in_flight: BTreeSet::new(),
+            damaged: BTreeSet::new(),
             arrived: BTreeSet::new(),
             receipts: 0,
             any_receipt: None,
@@ -181,6 +205,18 @@ impl Model {
         self.letters[index].expected.insert(connection, Some(verdict));
         if overtaken {
             self.odd(Anomaly::Reordered);
+        }
+    }
+
+    /// A copy that could be read well enough to know which message it is.
+    fn damage(&mut self, user: u32, index: usize) {
+        let (connection, _) = self.seat(user);
+        let due = self.judged_at() >= self.letters[index].due;
+        let letter = &mut self.letters[index];
+        letter.any_receipt = Some(());
+        letter.receipts += u32::from(!due);
+        if letter.expected.contains_key(&connection) {
+            letter.damaged.insert(connection);
         }
     }
 
@@ -245,6 +281,40 @@ fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, M
             let (sender, marker) = sent[index];
             ledger.receive(UserIndex(u), id(UserIndex(sender)), Sighting::Intact(marker), stamp);
         }
+        Op::Damage(u, back, left) if state(u) != State::Vacant => {
+            let Some(index) = sent.len().checked_sub(back + 1) else { return };
+            if model.now > model.letters[index].intended + 110_000 {
+                return;
+            }
+            ledger.sweep(stamp);
+            let (sender, marker) = sent[index];
+            let sender = id(UserIndex(sender));
+            let (from, read) = match left {
+                Left::All => (sender, Some(marker)),
+                Left::Number => (sender, Some(Marker { intended_micros: 0, ..marker })),
+                Left::NoSender => (SenderId::NONE, Some(marker)),
+                Left::Nothing => (sender, None),
+            };
+            // Where nothing tells whose it was, it is not one of ours.
+            if read.is_some() || ledger.identity.attributed {
+                model.odd(Anomaly::Corrupt);
+            }
+            if read.is_some() {
+                model.damage(u, index);
+            }
+            ledger.receive(UserIndex(u), from, Sighting::Corrupt(read), stamp);
+        }
+        Op::Stray(u, foreign) if state(u) != State::Vacant => {
+            let Some((sender, marker)) = sent.last().copied() else { return };
+            let stray = if foreign {
+                model.foreign += 1;
+                Marker { run: RunTag(9), ..marker }
+            } else {
+                model.odd(Anomaly::Unexpected);
+                Marker { room: RoomTag(9), ..marker }
+            };
+            ledger.receive(UserIndex(u), id(UserIndex(sender)), Sighting::Intact(stray), stamp);
+        }
         Op::Pass(ms) => model.now += ms,
         Op::Sweep => ledger.sweep(stamp),
         Op::Stop => {
@@ -267,8 +337,10 @@ proptest! {
     fn the_books_balance_and_agree_with_the_model(
         ops in prop::collection::vec(op(), 0..300),
         end in prop_oneof![Just(Vec::new()), prop::collection::vec(last_op(), 0..40)],
+        attributed in any::<bool>(),
     ) {
         let (mut model, mut ledger, mut sent) = (Model::default(), super::ledger(USERS), Vec::new());
+        ledger.identity.attributed = attributed;
         let stop = (!end.is_empty()).then_some(Op::Stop);
         ledger.keep_notes();
         for op in ops.iter().chain(&stop).chain(&end) {
@@ -280,6 +352,7 @@ proptest! {
         let tally = ledger.tally().origin(Origin::Local);
         prop_assert_eq!(tally.outcomes, model.outcomes());
         prop_assert_eq!(tally.raced, model.raced);
+        prop_assert_eq!(ledger.tally().foreign, model.foreign);
         for anomaly in Anomaly::ALL {
             let want = model.anomalies.get(anomaly.as_str()).copied().unwrap_or(0);
             prop_assert_eq!(tally.anomaly(*anomaly), want, "{:?}", anomaly);

@@ -125,3 +125,173 @@ fn a_clock_ahead_is_noticed_and_kept_out_of_the_durations() {
     assert_eq!(l.tally().negative_durations, 0);
     assert_eq!(figures(&l), (3, 3, 0));
 }
+
+/// A room whose user B is not connected.
+fn room_without_b() -> Ledger {
+    let mut l = room(2);
+    l.ended(B, Excuse::Left, at(0.0));
+    l
+}
+
+/// What is known of others' messages: raced, and by anomaly.
+fn oddities(l: &Ledger) -> (u64, [u64; 4]) {
+    let t = l.tally().origin(Origin::Remote);
+    (t.raced, t.anomalies)
+}
+
+fn only(what: Anomaly, n: u64) -> [u64; 4] {
+    let mut counts = [0; 4];
+    counts[what as usize] = n;
+    counts
+}
+
+/// A chat intended at one time and read at another.
+fn hear_late(l: &mut Ledger, user: UserIndex, seq: u64, intended: f64, seconds: f64) {
+    l.receive(user, SenderId::number(900), Sighting::Intact(theirs(seq, intended)), at(seconds));
+}
+
+fn damaged(l: &mut Ledger, user: UserIndex, seq: u64, seconds: f64) {
+    let marker = theirs(seq, seconds - 0.01);
+    l.receive(user, SenderId::number(900), Sighting::Corrupt(Some(marker)), at(seconds));
+}
+
+#[test]
+fn a_peers_lower_number_that_comes_later_is_reordered_and_never_unexpected() {
+    let mut l = room(2);
+    for (user, seq) in [(A, 3), (B, 3), (A, 0), (A, 2), (B, 1), (A, 1)] {
+        hear_late(&mut l, user, seq, 1.0 + 0.1 * f64::from(u32::try_from(seq).unwrap()), 2.0);
+    }
+    assert_eq!(oddities(&l), (0, only(Anomaly::Reordered, 4)));
+    l.sweep(at(100.0));
+    assert_eq!(figures(&l), (7, 6, 1), "B has read 1 and 3, and so expected 2; 0 nobody knows of");
+}
+
+#[test]
+fn a_peers_lower_number_is_first_of_its_sender_or_first_at_all() {
+    let mut l = room(2);
+    hear_late(&mut l, A, 7, 1.0, 1.5);
+    l.receive(A, SenderId::number(901), Sighting::Intact(theirs(5, 0.9)), at(1.6));
+    hear_late(&mut l, B, 4, 0.8, 1.7);
+    assert_eq!((figures(&l), oddities(&l)), ((3, 3, 0), (0, [0; 4])));
+}
+
+#[test]
+fn a_peers_lower_number_is_unexpected_once_a_horizon_has_passed_or_it_is_too_far_down() {
+    let mut l = room(1);
+    hear_late(&mut l, A, 100_000, 1.0, 1.0);
+    hear_late(&mut l, A, 1, 1.0, 1.1);
+    assert_eq!(oddities(&l), (0, only(Anomaly::Unexpected, 1)), "too far down");
+    hear_late(&mut l, A, 99_000, 1.0, 61.0);
+    assert_eq!(oddities(&l).1[Anomaly::Unexpected as usize], 1, "within the horizon");
+    hear_late(&mut l, A, 98_000, 1.0, 61.1);
+    assert_eq!(oddities(&l).1[Anomaly::Unexpected as usize], 2, "after it");
+}
+
+#[test]
+fn what_a_peer_sent_before_a_connection_joined_is_not_expected_of_it() {
+    let mut l = room_without_b();
+    for seq in [1, 2, 3] {
+        hear(&mut l, A, seq, 1.0);
+    }
+    l.opening(B);
+    l.connected(B, at(2.0));
+    // Number 0 was held up before the server; 1 to 3 went out before B came, 5 after.
+    hear_late(&mut l, B, 0, 0.9, 2.5);
+    hear_late(&mut l, B, 5, 2.2, 2.6);
+    assert_eq!(oddities(&l), (1, [0; 4]));
+    l.sweep(at(100.0));
+    assert_eq!(figures(&l), (4, 4, 0), "of A three, of B the last");
+}
+
+#[test]
+fn a_peers_message_that_others_had_read_before_a_connection_began_is_unexpected_on_it() {
+    let mut l = room_without_b();
+    for seq in [1, 2, 9] {
+        hear(&mut l, A, seq, 1.0);
+    }
+    l.opening(B);
+    l.connected(B, at(2.0));
+    hear_late(&mut l, B, 1, 0.99, 2.1);
+    hear_late(&mut l, B, 9, 0.99, 2.1);
+    assert_eq!(oddities(&l), (0, only(Anomaly::Unexpected, 2)));
+    l.sweep(at(100.0));
+    assert_eq!(figures(&l), (3 + 6, 3, 6), "what was sent on again makes B expect nothing");
+}
+
+#[test]
+fn a_peers_message_after_its_horizon_is_lost_and_unexpected() {
+    let mut l = room(1);
+    let own = send(&mut l, A, 0.5);
+    arrive(&mut l, A, A, own, 0.51);
+    hear(&mut l, A, 1, 1.0);
+    hear_late(&mut l, A, 2, 1.0, 61.5);
+    assert_eq!((figures(&l), oddities(&l)), ((2, 1, 1), (0, only(Anomaly::Unexpected, 1))));
+}
+
+#[test]
+fn a_damaged_message_of_a_peer_is_lost_even_if_the_connection_then_ends() {
+    let mut l = room(2);
+    for user in [A, B] {
+        hear(&mut l, user, 1, 1.0);
+        damaged(&mut l, user, 2, 1.1);
+        hear(&mut l, user, 4, 1.2);
+    }
+    hear(&mut l, B, 2, 1.3);
+    l.ended(A, Excuse::Left, at(2.0));
+    let t = l.tally().origin(Origin::Remote);
+    assert_eq!((t.outcome(Outcome::Lost), t.outcome(Outcome::ExcusedLeft)), (1, 1), "2 and 3, of A");
+    l.sweep(at(100.0));
+    assert_eq!(figures(&l), (8, 5, 2), "3 of B");
+}
+
+#[test]
+fn what_is_first_heard_of_after_the_stop_is_not_expected() {
+    let mut l = room(2);
+    for (user, seq) in [(A, 1), (B, 1), (A, 3), (B, 3)] {
+        hear(&mut l, user, seq, 1.0);
+    }
+    l.stop();
+    assert!(!l.is_settled(), "2 is missing on both");
+    hear(&mut l, A, 2, 1.1);
+    for (user, seq) in [(A, 9), (B, 5), (B, 0)] {
+        hear(&mut l, user, seq, 1.2);
+    }
+    l.receive(
+        A,
+        SenderId::number(1),
+        Sighting::Intact(Marker { generator: GeneratorTag(78), ..theirs(0, 1.0) }),
+        at(1.3),
+    );
+    assert_eq!((figures(&l), oddities(&l).0), ((5, 5, 0), 4));
+    assert!(!l.is_settled(), "2 is missing on B");
+    l.sweep(at(100.0));
+    assert_eq!((figures(&l), l.is_settled()), ((6, 5, 1), true));
+}
+
+#[test]
+fn order_between_senders_that_are_not_named_is_not_judged() {
+    let mut l = room(1);
+    l.identity.attributed = false;
+    for (seq, from) in [(2, 1), (1, 2)] {
+        l.receive(A, SenderId::number(from), Sighting::Intact(theirs(seq, 1.0)), at(1.1));
+        l.receive(A, SenderId::number(from + 7), Sighting::Intact(theirs(seq, 1.0)), at(1.2));
+    }
+    assert_eq!((figures(&l), oddities(&l)), ((2, 2, 0), (0, only(Anomaly::Duplicate, 2))));
+}
+
+#[test]
+fn replays_of_another_run_or_an_earlier_life_are_foreign() {
+    let mut l = room(1);
+    let own = send(&mut l, A, 0.0);
+    arrive(&mut l, A, A, own, 0.02);
+    // The generator started one second after the epoch, by its clock.
+    l.identity.origin_micros = 3_600_000_000;
+    l.started_micros = 3_600_000_000;
+    let here = |seq, intended: u64| Marker { intended_micros: intended, ..theirs(seq, 0.0) };
+    l.receive(A, SenderId::number(900), Sighting::Intact(here(1, 3_539_999_999)), at(1.0));
+    l.receive(A, SenderId::number(900), Sighting::Intact(Marker { run: RunTag(9), ..here(7, 3_600_000_000) }), at(1.0));
+    l.receive(A, SenderId::number(900), Sighting::Foreign, at(1.0));
+    assert_eq!((l.tally().foreign, l.clock_offset(), figures(&l)), (3, None, (0, 0, 0)));
+    l.receive(A, SenderId::number(900), Sighting::Intact(here(2, 3_540_000_000)), at(1.0));
+    assert_eq!((l.tally().foreign, oddities(&l)), (3, (1, [0; 4])), "a horizon before the start is not too old");
+}
