@@ -115,6 +115,7 @@ pub(super) fn world<D: Driver>(
         chats,
         debuts: AtomicUsize::new(0),
         anybody_came: AtomicBool::new(false),
+        capacity: 0.into(),
     })
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::keepers::Cache;
+use super::rig::over_capacity;
 use super::run::Console;
+use super::signals::Signals;
 use super::{assemble, tell};
 use crate::chat::{Account, Failure, FailureKind, HttpOutcome, Step};
 use crate::clock::{Clock, Stamp};
@@ -20,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Goes through the steps and prints a line each; exit 107 at the first that fails.
 pub(super) async fn check(check: Check) -> Result<ExitCode, StartError> {
+    let mut signals = Signals::listen()?;
     Console::open(&check.logging)?;
     let clock = Clock::start();
     let mut cache = Cache::open(check.crowd.cache.clone(), check.target.to_string()).await?;
@@ -28,17 +31,31 @@ pub(super) async fn check(check: Check) -> Result<ExitCode, StartError> {
     let driver = assemble::driver(&check.target, slug, &check.connection, clock, Arc::new(Quiet), Arc::new(Untraced))?;
     let username = check.crowd.template.name(check.crowd.range.min());
     tell(&format!("{} as {username}, event {slug}", check.target));
-    let walk = Walk { driver, clock, account: Account { username, password } };
-    match walk.all().await {
-        Ok(()) => {
-            tell("every step works");
-            Ok(ExitCode::Ok)
-        }
-        Err(failure) => {
-            tell(&format!("  FAILED: {failure}"));
-            Ok(ExitCode::Refused)
-        }
+    let saved = cache.sessions().remove(&username);
+    let users = u64::from(check.crowd.fleet_range.len());
+    let walk = Walk { driver, clock, users, account: Account { username, password } };
+    let mut session = None;
+    let walked = tokio::select! {
+        walked = walk.all(saved, &mut session) => Some(walked),
+        () = signals.next() => None,
+    };
+    if session.is_some() {
+        cache.write(vec![(walk.account.username, session)]).await;
     }
+    Ok(match walked {
+        Some(Ok(())) => {
+            tell("every step works");
+            ExitCode::Ok
+        }
+        Some(Err(failure)) => {
+            tell(&format!("  FAILED: {failure}"));
+            ExitCode::Refused
+        }
+        None => {
+            tell("  interrupted");
+            ExitCode::Interrupted
+        }
+    })
 }
 
 /// A probe nobody asks.
@@ -53,20 +70,26 @@ impl Probe for Quiet {
 struct Walk {
     driver: Plenary,
     clock: Clock,
+    /// How many users a run of this configuration would hold.
+    users: u64,
     account: Account,
 }
 
 impl Walk {
-    async fn all(&self) -> Result<(), Failure> {
+    /// Every step. `session` is left as it is known to the server, for the cache file.
+    async fn all(&self, saved: Option<Session>, known: &mut Option<Session>) -> Result<(), Failure> {
         self.step("event is there and open", self.driver.preflight()).await?;
-        let mut session = self.sign_in().await?;
-        let room = self.step("event page", self.driver.open(&mut session)).await?;
+        let (mut session, room) = self.come_in(saved).await?;
+        *known = Some(session.clone());
         told(format_args!(
             "user id {}, page of {} bytes, {} breakouts to join",
             room.user_id.0,
             room.page_bytes,
             room.breakouts.len()
         ));
+        if let Some(warning) = over_capacity(self.users, room.capacity.unwrap_or(0)) {
+            told(format_args!("warning: {warning}"));
+        }
         self.talk(&session, &room).await?;
         match room.breakouts.first() {
             None => {
@@ -80,6 +103,22 @@ impl Walk {
                 self.leave(&mut socket).await
             }
         }
+    }
+
+    /// The event page, with the saved session if the server still knows it.
+    async fn come_in(&self, saved: Option<Session>) -> Result<(Session, Room), Failure> {
+        if let Some(mut session) = saved {
+            tell("  session: saved by an earlier run or check");
+            match self.step("event page", self.driver.open(&mut session)).await {
+                Err(failure) if failure.kind == FailureKind::SignedOut => {
+                    tell("  session: the server does not know it any more, signing in");
+                }
+                opened => return opened.map(|room| (session, room)),
+            }
+        }
+        let mut session = self.sign_in().await?;
+        let room = self.step("event page", self.driver.open(&mut session)).await?;
+        Ok((session, room))
     }
 
     /// Signs up, or logs in where the name is taken.

@@ -1,10 +1,16 @@
 //! `soakrig cleanup`: delete the accounts of a username range.
+//!
+//! What was deleted is told and kept in the cache file, also where a signal ends it early.
 
+use std::ops::ControlFlow;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::check::Quiet;
 use super::keepers::Cache;
 use super::run::Console;
+use super::signals::Signals;
 use super::{assemble, say, tell};
 use crate::chat::{Account, Failure, FailureKind};
 use crate::clock::Clock;
@@ -13,25 +19,44 @@ use crate::drivers::{Driver, Session, Untraced};
 use crate::error::{ExitCode, StartError};
 use crate::schedule::limit::Limit;
 
+/// How often an account is tried that no answer of the server's settles.
+const ATTEMPTS: u32 = 3;
+
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How many deletions are in no cache file at most.
+const UNSAVED: usize = 100;
+
 /// What became of one account.
 enum Fate {
     Deleted,
     Absent,
 }
 
-/// Logs in as each user and deletes it; exit 99 if an account is left.
+/// Logs in as each user and deletes it; exit 99 if an account is left, 105 after a signal.
 pub(super) async fn cleanup(cleanup: Cleanup) -> Result<ExitCode, StartError> {
+    let mut signals = Signals::listen()?;
     Console::open(&cleanup.logging)?;
     let clock = Clock::start();
     let driver =
         assemble::driver(&cleanup.target, "", &cleanup.connection, clock, Arc::new(Quiet), Arc::new(Untraced))?;
-    let mut count = Count::default();
+    let all = cleanup.crowds.iter().map(|crowd| u64::from(crowd.range.len())).sum::<u64>();
+    let (mut count, mut course) = (Count::default(), ControlFlow::Continue(()));
     for crowd in &cleanup.crowds {
         let cache = Cache::open(crowd.cache.clone(), cleanup.target.to_string()).await?;
-        clear(crowd, cache, &driver, clock, &mut count).await?;
+        course = clear(crowd, cache, &driver, clock, &mut count, &mut signals).await?;
+        if course.is_break() {
+            break;
+        }
     }
     let Count { deleted, absent, left } = count;
-    tell(&format!("{deleted} accounts deleted, {absent} were not there or have another password, {left} failed"));
+    let said = format!("{deleted} accounts deleted, {absent} were not there or have another password, {left} failed");
+    if course.is_break() {
+        tell(&format!("interrupted: {said}, {} remain untried", all - deleted - absent - left));
+        return Ok(ExitCode::Interrupted);
+    }
+    tell(&said);
     Ok(if left == 0 { ExitCode::Ok } else { ExitCode::Threshold })
 }
 
@@ -43,39 +68,101 @@ struct Count {
     left: u64,
 }
 
-/// Deletes the accounts of one crowd.
+impl Count {
+    /// Counts one account; whether it is gone. `None` where its end was not awaited.
+    fn take(&mut self, fate: Option<Result<Fate, Failure>>, username: &str) -> bool {
+        match fate {
+            Some(Ok(Fate::Deleted)) => self.deleted += 1,
+            Some(Ok(Fate::Absent)) => self.absent += 1,
+            Some(Err(failure)) => {
+                self.left += 1;
+                say(&format!("soakrig: cleanup: {username}: {failure}"));
+                return false;
+            }
+            None => return false,
+        }
+        true
+    }
+}
+
+/// Deletes the accounts of one crowd; breaks at a signal.
 async fn clear(
     crowd: &Crowd,
     mut cache: Cache,
     driver: &impl Driver,
     clock: Clock,
     count: &mut Count,
-) -> Result<(), StartError> {
+    signals: &mut Signals,
+) -> Result<ControlFlow<()>, StartError> {
     let password = cache.password(crowd.password.clone()).await?;
     let limit = Limit::evenly(crowd.sign_in_rate.per_second(), clock);
     let mut sessions = cache.sessions();
-    let mut gone = Vec::new();
+    let (mut gone, mut course) = (Vec::new(), ControlFlow::Continue(()));
     for username in assemble::usernames(crowd) {
-        limit.ready().await;
-        let saved = sessions.remove(&username);
-        let account = Account { username: username.clone(), password: password.clone() };
-        match delete(driver, &account, saved).await {
-            Ok(Fate::Deleted) => count.deleted += 1,
-            Ok(Fate::Absent) => count.absent += 1,
-            Err(failure) => {
-                count.left += 1;
-                say(&format!("soakrig: cleanup: {username}: {failure}"));
-                continue;
-            }
+        if course.is_continue() {
+            course = wait(&limit, signals).await;
         }
-        gone.push((username, None));
+        if course.is_break() {
+            break;
+        }
+        let saved = sessions.remove(&username);
+        let account = Account { username, password: password.clone() };
+        let fate;
+        (fate, course) = to_the_end(signals, settle(driver, &account, saved)).await;
+        if count.take(fate, &account.username) {
+            gone.push((account.username, None));
+        }
+        if gone.len() >= UNSAVED {
+            cache.write(std::mem::take(&mut gone)).await;
+        }
     }
     cache.write(gone).await;
-    Ok(())
+    Ok(course)
 }
 
-/// Deletes one account, with its saved session or a new one.
-async fn delete(driver: &impl Driver, account: &Account, saved: Option<Session>) -> Result<Fate, Failure> {
+/// Waits for the limit; breaks at a signal.
+async fn wait(limit: &Limit, signals: &mut Signals) -> ControlFlow<()> {
+    tokio::select! {
+        biased;
+        () = signals.next() => ControlFlow::Break(()),
+        () = limit.ready() => ControlFlow::Continue(()),
+    }
+}
+
+/// Lets a deletion come to its end after a first signal, as half of it would leave its outcome
+/// unknown; a second signal leaves it.
+async fn to_the_end<T>(signals: &mut Signals, work: impl Future<Output = T>) -> (Option<T>, ControlFlow<()>) {
+    let mut work = pin!(work);
+    tokio::select! {
+        done = &mut work => return (Some(done), ControlFlow::Continue(())),
+        () = signals.next() => {}
+    }
+    tokio::select! {
+        done = &mut work => (Some(done), ControlFlow::Break(())),
+        () = signals.next() => (None, ControlFlow::Break(())),
+    }
+}
+
+/// Deletes one account; tries again where no answer came.
+async fn settle(driver: &impl Driver, account: &Account, mut saved: Option<Session>) -> Result<Fate, Failure> {
+    let mut seen = false;
+    for attempt in 1.. {
+        match delete(driver, account, saved.take(), &mut seen).await {
+            Err(failure) if failure.kind.is_unanswered() && attempt < ATTEMPTS => tokio::time::sleep(PAUSE).await,
+            outcome => return outcome,
+        }
+    }
+    Ok(Fate::Absent)
+}
+
+/// Deletes one account, with its saved session or a new one. `seen`: whether the account is
+/// known to have been there.
+async fn delete(
+    driver: &impl Driver,
+    account: &Account,
+    saved: Option<Session>,
+    seen: &mut bool,
+) -> Result<Fate, Failure> {
     if let Some(mut session) = saved {
         match driver.delete(&mut session).await {
             Err(failure) if failure.kind == FailureKind::SignedOut => {}
@@ -85,8 +172,10 @@ async fn delete(driver: &impl Driver, account: &Account, saved: Option<Session>)
     let mut session = Session::default();
     match driver.log_in(account, &mut session).await {
         // The server says the same to a wrong password and to a name that does not exist.
+        Err(failure) if failure.kind == FailureKind::WrongPassword && *seen => return Ok(Fate::Deleted),
         Err(failure) if failure.kind == FailureKind::WrongPassword => return Ok(Fate::Absent),
         outcome => outcome?,
     }
+    *seen = true;
     driver.delete(&mut session).await.map(|()| Fate::Deleted)
 }

@@ -117,6 +117,10 @@ impl<D: Driver> Rig<D> {
         let first = self.within(self.fleet.first()).await;
         let refused = match first {
             Some(Ok(())) => {
+                let room = self.world.capacity.load(Ordering::Relaxed);
+                if let Some(warning) = over_capacity(u64::from(self.plan.crowd.fleet_range.len()), room) {
+                    tracing::warn!("{warning}");
+                }
                 self.load().await;
                 None
             }
@@ -267,6 +271,17 @@ impl<D: Driver> Rig<D> {
         world.sweep();
         world.chats.finish(world.clock.wall(world.clock.now()));
     }
+}
+
+/// What is to be said where more users are configured than the event lets in; `room` is 0 where
+/// it has no limit.
+pub(super) fn over_capacity(users: u64, room: u64) -> Option<String> {
+    (room > 0 && users > room).then(|| {
+        format!(
+            "{users} users are configured, and the event lets about {room} in at a time (max_participants): the \
+             others will be refused; raise its limit, or take fewer users"
+        )
+    })
 }
 
 /// A refusal in words.

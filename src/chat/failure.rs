@@ -143,6 +143,12 @@ impl FailureKind {
             _ => None,
         }
     }
+
+    /// Whether a request may have reached the server without its answer reaching this side.
+    #[must_use]
+    pub fn is_unanswered(self) -> bool {
+        matches!(self, Self::ConnectionReset | Self::ConnectionClosed | Self::Timeout)
+    }
 }
 
 /// A step that failed, as data: the run goes on.

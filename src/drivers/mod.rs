@@ -48,6 +48,8 @@ pub struct Room {
     pub user_id: SenderId,
     /// Breakouts that this user may join now; none is normal.
     pub breakouts: Vec<BreakoutId>,
+    /// How many may be present at a time, if the event has a limit.
+    pub capacity: Option<u64>,
     /// Size of the page in bytes.
     pub page_bytes: usize,
 }

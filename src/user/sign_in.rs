@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tracing::{Instrument as _, Span};
 
@@ -56,6 +57,7 @@ impl<D: Driver> Life<'_, D> {
             Ok(room) => {
                 self.world.metrics.operation(Stage::Event);
                 self.world.note_breakouts(&room.breakouts);
+                self.world.capacity.store(room.capacity.unwrap_or(0), Ordering::Relaxed);
                 self.world.sessions.put(self.me, session.clone());
             }
             // Being signed out is the way to the sign-in, whose own stage tells how that went.

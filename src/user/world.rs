@@ -105,6 +105,8 @@ pub struct World<D> {
     pub debuts: AtomicUsize,
     /// Set once any user has been connected.
     pub anybody_came: AtomicBool,
+    /// How many users may be in the room at a time, as last heard; 0 where there is no limit.
+    pub capacity: AtomicU64,
 }
 
 impl<D> World<D> {

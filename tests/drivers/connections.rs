@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::stage::{Heard, Reports, listen, settings};
+use crate::stage::{Heard, Reports, Stage, answer, driver, listen, settings};
 use soakrig::chat::{Account, Failure, FailureKind, Secret, Step};
 use soakrig::drivers::plenary::Plenary;
 use soakrig::drivers::{Driver, Room, Session};
@@ -221,4 +221,41 @@ async fn users_share_no_connection_and_leave_none_behind() {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(60), closed).await.expect("a connection is left behind");
+}
+
+const DELETE: &str = "POST /accounts/delete/";
+
+/// What a server says to whoever asks for the deletion form after the first post of it.
+async fn delete_where(then: &'static str) -> (Result<(), Failure>, Vec<String>) {
+    let posts = Arc::new(AtomicUsize::new(0));
+    let stage = Stage::open(move |heard: Heard, mut stream: TcpStream| {
+        let posts = Arc::clone(&posts);
+        async move {
+            if heard.line() == DELETE {
+                // The answer is lost: the connection ends without one.
+                posts.fetch_add(1, Ordering::SeqCst);
+                stream.shutdown().await.unwrap();
+            } else if posts.load(Ordering::SeqCst) == 0 {
+                answer(stream, "200 OK", &[], FORM).await;
+            } else if then == "gone" {
+                answer(stream, "302 Found", &["Location: /accounts/login/?next=/accounts/delete/"], "").await;
+            } else {
+                answer(stream, "200 OK", &[], FORM).await;
+            }
+        }
+    })
+    .await;
+    let mut session = Session { cookies: vec![("sessionid".into(), "s1".into())], ..Session::default() };
+    let deleted = driver(&stage.url()).delete(&mut session).await;
+    (deleted, stage.lines())
+}
+
+#[tokio::test]
+async fn a_deletion_whose_answer_was_lost_is_looked_up() {
+    let (deleted, lines) = delete_where("gone").await;
+    deleted.unwrap();
+    assert_eq!(lines, ["GET /accounts/delete/", DELETE, "GET /accounts/delete/"]);
+    let (deleted, lines) = delete_where("still there").await;
+    assert_eq!(deleted.unwrap_err().kind, FailureKind::ConnectionClosed);
+    assert_eq!(lines.iter().filter(|line| *line == DELETE).count(), 1, "a form is never posted twice");
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use crate::support::{PATIENCE, Process, Rig, Target, number, soakrig};
+use crate::support::{PATIENCE, Process, Rig, Target, eventually, number, soakrig};
 
 const QUICK: [&str; 6] = ["--user-range-max", "4", "--ramp", "50/s", "--chat-rate", "5/s"];
 
@@ -46,4 +46,41 @@ fn a_hangup_stops_the_target_which_tells_its_counts() {
     let ended = target.end(PATIENCE);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stdout.contains("\"accounts\""), "{}", ended.stdout);
+}
+
+/// Users of a short run, saved and left on the server.
+fn accounts(target: &Target, cache: &std::path::Path) {
+    let many = ["--user-range-max", "40", "--ramp", "100/s", "--sign-in-rate", "100/s", "--chat-rate", "5/s"];
+    let mut rig = Rig::run(&target.url, "test", cache, &many);
+    rig.wait_until_ready();
+    rig.process.signal(Signal::SIGTERM);
+    rig.end(PATIENCE);
+}
+
+fn cleanup(target: &Target, cache: &std::path::Path, rate: &str) -> Process {
+    let mut command = soakrig();
+    command.args(["cleanup", &target.url, "--user-range-max", "40", "--sign-in-rate", rate, "--cache-file"]);
+    command.arg(cache);
+    Process::command(command)
+}
+
+#[test]
+fn an_interrupted_cleanup_tells_and_keeps_what_it_deleted() {
+    let target = Target::start(&[]);
+    let directory = tempfile::tempdir().unwrap();
+    let cache = directory.path().join("s.json");
+    accounts(&target, &cache);
+    // A minute between two users: the first is deleted, the second is waited for.
+    let first = cleanup(&target, &cache, "0.0167/s");
+    eventually("one is deleted", || number(&target.counts(), "/accounts/now") == 39);
+    first.signal(Signal::SIGTERM);
+    let ended = first.end(PATIENCE);
+    assert_eq!(ended.code, Some(105), "{}", ended.stderr);
+    assert!(ended.stdout.contains("interrupted: 1 accounts deleted"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("39 remain untried"), "{}", ended.stdout);
+    let saved = std::fs::read_to_string(&cache).unwrap();
+    assert!(!saved.contains("\"loadtest0\"") && saved.contains("\"loadtest1\""), "the cache keeps a dead session");
+    let ended = cleanup(&target, &cache, "1000/s").end(PATIENCE);
+    assert!(ended.stdout.contains("39 accounts deleted, 1 were not there"), "{}", ended.stdout);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 }

@@ -20,6 +20,9 @@ enum Form {
     SignedInAlready,
 }
 
+/// How often it is looked up what became of a deletion that was not answered.
+const LOOKS: u32 = 3;
+
 /// The name the CSRF token is posted under.
 const TOKEN: &str = "csrfmiddlewaretoken";
 
@@ -65,9 +68,27 @@ pub(super) async fn delete(browser: &Browser, site: &Site, session: &mut Session
         return Err(Failure::with(FailureKind::BadRedirect, "the deletion form leads elsewhere"));
     };
     let refused = |reasons: String| Failure::with(FailureKind::UnexpectedStatus, format!("not deleted: {reasons}"));
-    post(browser, site, session, Step::Delete, url, &[(TOKEN, token.as_str())], refused).await?;
+    let posted = post(browser, site, session, Step::Delete, url, &[(TOKEN, token.as_str())], refused).await;
+    if let Err(failure) = posted
+        && !(failure.kind.is_unanswered() && is_gone(browser, site, session).await)
+    {
+        return Err(failure);
+    }
     session.cookies.clear();
     Ok(())
+}
+
+/// Whether the account of a session is gone, as far as the server says: its answer to the
+/// deletion was lost. The session was known a moment ago, and goes with the account.
+async fn is_gone(browser: &Browser, site: &Site, session: &mut Session) -> bool {
+    for _ in 0..LOOKS {
+        match read(browser, site, session, Step::Delete, site.delete()).await {
+            Err(failure) if failure.kind == FailureKind::SignedOut => return true,
+            Err(failure) if failure.kind.is_unanswered() => {}
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// Reads the form at `url`.

@@ -147,7 +147,7 @@ impl Plenary {
                 state.check_open()?;
                 let user_id = SenderId::number(state.user()?);
                 let breakouts = self.rooms.learn(state.breakouts_open(), state.breakouts());
-                Ok(Room { user_id, breakouts, page_bytes: page.body.len() })
+                Ok(Room { user_id, breakouts, capacity: state.capacity(), page_bytes: page.body.len() })
             })
             .await
     }

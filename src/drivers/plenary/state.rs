@@ -36,6 +36,9 @@ struct Plenary {
     canceled: bool,
     #[serde(default)]
     breakouts_open: bool,
+    /// 0 means that there is no limit. Whatever else it is, is no reason to stay away.
+    #[serde(default)]
+    max_participants: serde_json::Value,
     #[serde(default)]
     doors_open: Option<String>,
     #[serde(default)]
@@ -108,6 +111,11 @@ impl State {
             return Err(Failure::with(FailureKind::SignedOut, "the event page knows nobody signed in"));
         }
         self.auth.id.ok_or_else(|| Failure::with(FailureKind::BadState, "__INITIAL_STATE__: auth has no id"))
+    }
+
+    /// How many may be present at a time, if there is a limit.
+    pub(super) fn capacity(&self) -> Option<u64> {
+        self.plenary.max_participants.as_u64().filter(|limit| *limit > 0)
     }
 
     /// Whether breakouts may be joined at all.
@@ -189,6 +197,16 @@ mod tests {
         assert!(future.detail.contains("doors open at 2999-01-01"), "{future}");
         let past = failure(r#"{"open": false, "doors_open": null, "doors_close": "2020-01-01T00:00:00+00:00"}"#);
         assert!(past.detail.contains("doors closed at 2020-01-01"), "{past}");
+    }
+
+    #[test]
+    fn a_limit_of_zero_is_none() {
+        let capacity =
+            |plenary: &str| State::find(page(&format!("{{\"plenary\": {plenary}}}")).as_bytes()).unwrap().capacity();
+        assert_eq!(capacity(r#"{"max_participants": 100}"#), Some(100));
+        for none in [r#"{"max_participants": 0}"#, r#"{"max_participants": null}"#, "{}"] {
+            assert_eq!(capacity(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -165,7 +165,7 @@ impl Driver for Stub {
         match &*self.weather.borrow() {
             Weather::Away => Err(Failure::new(FailureKind::ConnectionRefused)),
             Weather::Forgetful | Weather::Wiped => Err(Failure::new(FailureKind::SignedOut)),
-            _ => Ok(Room { user_id: SenderId::number(1), breakouts: Vec::new(), page_bytes: 1 }),
+            _ => Ok(Room { user_id: SenderId::number(1), breakouts: Vec::new(), capacity: None, page_bytes: 1 }),
         }
     }
 
@@ -247,6 +247,7 @@ impl Lab {
             chats: ChatTraces::default(),
             debuts: AtomicUsize::new(0),
             anybody_came: AtomicBool::new(false),
+            capacity: 0.into(),
             witnesses: Witnesses::default(),
             register: Mutex::new(Register::new(Duration::from_secs(10), std::iter::empty())),
         });

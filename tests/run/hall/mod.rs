@@ -280,7 +280,12 @@ impl Driver for Hall {
 
     async fn open(&self, session: &mut Session) -> Result<Room, Failure> {
         self.request().await?;
-        Ok(Room { user_id: SenderId::number(self.known(session)?), breakouts: Vec::new(), page_bytes: 1_000 })
+        Ok(Room {
+            user_id: SenderId::number(self.known(session)?),
+            breakouts: Vec::new(),
+            capacity: None,
+            page_bytes: 1_000,
+        })
     }
 
     async fn connect(&self, session: &Session) -> Result<Line, Failure> {
@@ -360,5 +365,6 @@ pub fn world(hall: Hall, users: usize, terms: Terms) -> World<Hall> {
         witnesses: Witnesses::default(),
         register: parking_lot::Mutex::new(Register::new(Duration::from_secs(10), std::iter::empty())),
         anybody_came: AtomicBool::new(false),
+        capacity: 0.into(),
     }
 }
