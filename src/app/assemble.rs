@@ -45,6 +45,7 @@ pub(super) fn driver(
     target: &TargetUrl,
     slug: &str,
     connection: &plan::Connection,
+    secrets: Vec<Secret>,
     clock: Clock,
     probe: Arc<dyn Probe>,
     trace: Arc<dyn Trace>,
@@ -59,6 +60,7 @@ pub(super) fn driver(
         max_frame: connection.max_frame,
         http_timeout: connection.http_timeout,
         clock,
+        secrets,
         probe,
         trace,
     })

@@ -28,7 +28,15 @@ pub(super) async fn check(check: Check) -> Result<ExitCode, StartError> {
     let mut cache = Cache::open(check.crowd.cache.clone(), check.target.to_string()).await?;
     let password = cache.password(check.crowd.password.clone()).await?;
     let slug = check.plenary.as_str();
-    let driver = assemble::driver(&check.target, slug, &check.connection, clock, Arc::new(Quiet), Arc::new(Untraced))?;
+    let driver = assemble::driver(
+        &check.target,
+        slug,
+        &check.connection,
+        vec![password.clone()],
+        clock,
+        Arc::new(Quiet),
+        Arc::new(Untraced),
+    )?;
     let username = check.crowd.template.name(check.crowd.range.min());
     tell(&format!("{} as {username}, event {slug}", check.target));
     let saved = cache.sessions().remove(&username);

@@ -39,8 +39,15 @@ pub(super) async fn cleanup(cleanup: Cleanup) -> Result<ExitCode, StartError> {
     let mut signals = Signals::listen()?;
     Console::open(&cleanup.logging)?;
     let clock = Clock::start();
-    let driver =
-        assemble::driver(&cleanup.target, "", &cleanup.connection, clock, Arc::new(Quiet), Arc::new(Untraced))?;
+    let driver = assemble::driver(
+        &cleanup.target,
+        "",
+        &cleanup.connection,
+        Vec::new(),
+        clock,
+        Arc::new(Quiet),
+        Arc::new(Untraced),
+    )?;
     let all = cleanup.crowds.iter().map(|crowd| u64::from(crowd.range.len())).sum::<u64>();
     let (mut count, mut course) = (Count::default(), ControlFlow::Continue(()));
     for crowd in &cleanup.crowds {

@@ -87,8 +87,15 @@ impl Hold {
         let password = cache.password(plan.crowd.password.clone()).await?;
         let probe = Arc::clone(&metrics);
         console.tracing.watched_by(&metrics);
-        let driver =
-            assemble::driver(&target, &slug, &plan.connection, process.clock, probe, console.tracing.header())?;
+        let driver = assemble::driver(
+            &target,
+            &slug,
+            &plan.connection,
+            vec![password.clone()],
+            process.clock,
+            probe,
+            console.tracing.header(),
+        )?;
         let chats = console.tracing.chats(assemble::shard_seed(&plan));
         let world = assemble::world(&plan, driver, &slug, process, Arc::clone(&metrics), &mut cache, password, chats)?;
         let rig = Arc::new(Rig::new(world, plan, lanes));

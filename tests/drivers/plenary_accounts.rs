@@ -163,3 +163,38 @@ async fn neither_cookies_nor_passwords_follow_to_another_origin() {
     }
     assert!(elsewhere.heard().is_empty());
 }
+
+#[tokio::test]
+async fn no_failure_holds_a_password_however_the_server_spells_it() {
+    let password = "two  spaces & 'more'";
+    for echo in [
+        "two  spaces &amp; &#x27;more&#x27;",
+        "two spaces &amp; &#39;more&#39;",
+        "two\n\tspaces &#38; 'more'",
+        "two%20%20spaces%20%26%20%27more%27",
+        "two++spaces+%26+%27more%27",
+    ] {
+        let body: &str = Box::leak(format!("<span class=help-block>No {echo} here</span>{}", form()).into_boxed_str());
+        let stage = posting("200 OK", &[], body).await;
+        let who = Account { username: "loadtest7".to_owned(), password: Secret::new(password) };
+        let failure = driver(&stage.url()).sign_up(&who, &mut Session::default()).await.unwrap_err();
+        assert_eq!(failure.to_string(), "signup_refused: No … here", "{echo}");
+    }
+    // Other pages know nothing of the log-in, and must not repeat it either.
+    let stage = Stage::open(|heard: Heard, stream: TcpStream| async move {
+        let location = "Location: /x/two%20%20spaces%20&%20'more'/s3cr3tsession/";
+        match heard.path.as_str() {
+            "/event/test/" => answer(stream, "302 Found", &[location], "").await,
+            _ => answer(stream, "302 Found", &["Location: gopher://two+spaces:s3cr3tsession@x"], "").await,
+        }
+    })
+    .await;
+    let mut with_secrets = settings(&stage.url());
+    with_secrets.secrets = vec![Secret::new(password)];
+    let driver = Plenary::new(with_secrets).unwrap();
+    let mut session = Session { cookies: vec![("sessionid".into(), "s3cr3tsession".into())], ..Session::default() };
+    for failure in [driver.open(&mut session).await.unwrap_err(), driver.delete(&mut session).await.unwrap_err()] {
+        let said = failure.to_string();
+        assert!(!said.contains("spaces") && !said.contains("s3cr3t"), "{said}");
+    }
+}

@@ -24,7 +24,7 @@ enum Form {
 const LOOKS: u32 = 3;
 
 /// The name the CSRF token is posted under.
-const TOKEN: &str = "csrfmiddlewaretoken";
+pub(super) const TOKEN: &str = "csrfmiddlewaretoken";
 
 pub(super) async fn sign_up(
     browser: &Browser,
@@ -42,7 +42,7 @@ pub(super) async fn sign_up(
         ("password1", password),
         ("password2", password),
     ];
-    post(browser, site, session, Step::Signup, url, &fields, |said| refused_sign_up(&without(&said, password))).await?;
+    post(browser, site, session, Step::Signup, url, &fields, |said| refused_sign_up(&said)).await?;
     cookies::forget(session, cookies::NOTICES);
     Ok(())
 }
@@ -57,7 +57,7 @@ pub(super) async fn log_in(
     let Form::Fresh(token) = read(browser, site, session, Step::Login, url.clone()).await? else { return Ok(()) };
     let password = who.password.reveal();
     let fields = [(TOKEN, token.as_str()), ("login", &who.username), ("password", password)];
-    post(browser, site, session, Step::Login, url, &fields, |said| refused_log_in(&without(&said, password))).await?;
+    post(browser, site, session, Step::Login, url, &fields, |said| refused_log_in(&said)).await?;
     cookies::forget(session, cookies::NOTICES);
     Ok(())
 }
@@ -134,22 +134,6 @@ fn judge_post(site: &Site, page: &Page, refused: impl FnOnce(String) -> Failure)
         )),
         _ => Err(page.unhoped()),
     }
-}
-
-/// The forms' own sentences: they say "password" whatever the password is.
-const OWN_SENTENCES: [&str; 6] = [
-    "This password is too common.",
-    "This password is entirely numeric.",
-    "This password is too short. It must contain at least 8 characters.",
-    "The password is too similar to the username.",
-    "You must type the same password each time.",
-    "The username and/or password you specified are not correct.",
-];
-
-/// What a page says, without the password it may repeat.
-fn without(said: &str, password: &str) -> String {
-    let strange = OWN_SENTENCES.iter().fold(said.to_owned(), |rest, sentence| rest.replace(sentence, ""));
-    if password.is_empty() || !strange.contains(password) { said.to_owned() } else { said.replace(password, "…") }
 }
 
 fn refused_sign_up(reasons: &str) -> Failure {

@@ -19,9 +19,11 @@ use tracing::Instrument as _;
 use url::{Url, form_urlencoded};
 
 use super::body::Body;
+use super::forms::TOKEN;
+use super::mask::Mask;
 use super::site::{Redirect, Site};
 use super::{cookies, spans};
-use crate::chat::{Failure, FailureKind, HttpOutcome, Step};
+use crate::chat::{Failure, FailureKind, HttpOutcome, Secret, Step};
 use crate::drivers::http::{Line, wants_tls};
 use crate::drivers::ws::dial::Dialer;
 use crate::drivers::ws::faults;
@@ -90,16 +92,35 @@ impl Page {
 
 /// Sends requests for all users.
 pub(super) struct Browser {
-    dialer: Arc<Dialer>,
-    timeout: Duration,
-    large: Semaphore,
-    probe: Arc<dyn Probe>,
-    trace: Arc<dyn Trace>,
+    pub(super) dialer: Arc<Dialer>,
+    /// For each request.
+    pub(super) timeout: Duration,
+    pub(super) large: Semaphore,
+    /// What no failure's text may hold, beside what the request itself holds.
+    pub(super) secrets: Vec<Secret>,
+    pub(super) probe: Arc<dyn Probe>,
+    pub(super) trace: Arc<dyn Trace>,
 }
 
 impl Browser {
-    pub(super) fn new(dialer: Arc<Dialer>, timeout: Duration, probe: Arc<dyn Probe>, trace: Arc<dyn Trace>) -> Self {
-        Self { dialer, timeout, large: Semaphore::new(LARGE_AT_ONCE), probe, trace }
+    /// The turns that large bodies take.
+    pub(super) fn turns() -> Semaphore {
+        Semaphore::new(LARGE_AT_ONCE)
+    }
+
+    /// What the texts about a request must not hold.
+    pub(super) fn mask(&self, session: &Session, form: Option<&[(&str, &str)]>) -> Mask {
+        let mut mask = Mask::default();
+        self.secrets.iter().for_each(|secret| mask.password(secret.reveal()));
+        session.cookies.iter().for_each(|(_, value)| mask.cookie(value));
+        for (name, value) in form.unwrap_or_default() {
+            if name.starts_with("password") {
+                mask.password(value);
+            } else if *name == TOKEN {
+                mask.cookie(value);
+            }
+        }
+        mask
     }
 
     /// Sends one request with the user's cookies, takes the answer's over, and lets `judge`
@@ -112,7 +133,7 @@ impl Browser {
         judge: impl FnOnce(Page) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let started = Instant::now();
-        let step = ask.step;
+        let (step, form) = (ask.step, ask.form);
         let span = spans::request(&ask);
         let exchange = self.exchange(site, session, ask).instrument(span.clone());
         let answer = match tokio::time::timeout(self.timeout, exchange).await {
@@ -120,7 +141,7 @@ impl Browser {
             Err(_) => Err(Failure::with(FailureKind::Timeout, "no whole answer in time")),
         };
         let took = started.elapsed();
-        let outcome = answer.and_then(judge);
+        let outcome = answer.and_then(judge).map_err(|failure| self.mask(session, form).failure(failure));
         spans::end(&span, outcome.as_ref().err().map(|failure| failure.kind.as_str()));
         self.probe.http(step, outcome.as_ref().err().map_or(HttpOutcome::Ok, |failure| label(failure.kind)), took);
         outcome

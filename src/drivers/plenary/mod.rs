@@ -9,6 +9,7 @@
 //! | `cookies` | a user's jar |
 //! | `http`, `body` | requests, bounded and reported; where what they bring is kept |
 //! | `page`, `state` | what pages say: HTML and `__INITIAL_STATE__` |
+//! | `mask` | secrets that a server repeats |
 //! | `forms` | sign up, log in, delete |
 //! | `rooms` | breakouts as last heard of |
 //! | `members` | member lists, read in full |
@@ -24,6 +25,7 @@ mod forms;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http;
+mod mask;
 mod meaning;
 mod members;
 mod page;
@@ -56,7 +58,7 @@ use super::ws::dial::{self, Dialer};
 use super::ws::handshake::{self, Limits, Upgrade};
 use super::ws::tls::{self, TlsError};
 use super::{BreakoutId, Driver, Members, Probe, Room, Session, Trace};
-use crate::chat::{Account, Failure, FailureKind, SenderId, Socket, Step};
+use crate::chat::{Account, Failure, FailureKind, Secret, SenderId, Socket, Step};
 use crate::clock::Clock;
 
 /// What the driver needs to know.
@@ -78,6 +80,8 @@ pub struct Settings {
     pub http_timeout: Duration,
     /// Stamps what is read.
     pub clock: Clock,
+    /// Passwords, which no failure's text may hold, whatever the server says.
+    pub secrets: Vec<Secret>,
     /// Hears of each HTTP request.
     pub probe: Arc<dyn Probe>,
     /// Says which trace a request belongs to.
@@ -125,7 +129,14 @@ impl Plenary {
         };
         let trace = settings.trace;
         let dialer = Arc::new(Dialer::new(tls, settings.source_ips));
-        let browser = Browser::new(Arc::clone(&dialer), settings.http_timeout, settings.probe, Arc::clone(&trace));
+        let browser = Browser {
+            dialer: Arc::clone(&dialer),
+            timeout: settings.http_timeout,
+            large: Browser::turns(),
+            secrets: settings.secrets,
+            probe: settings.probe,
+            trace: Arc::clone(&trace),
+        };
         Ok(Self {
             site,
             browser,
@@ -199,6 +210,7 @@ impl Plenary {
         };
         let span = spans::handshake(page);
         let opened = opening.instrument(span.clone()).await;
+        let opened = opened.map_err(|failure| self.browser.mask(session, None).failure(failure));
         spans::end(&span, opened.as_ref().err().map(|failure| failure.kind.as_str()));
         Ok(PlenarySocket::new(opened?, Arc::clone(&self.rooms)))
     }

@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use scraper::{Html, Selector};
+use scraper::{CaseSensitivity, ElementRef, Html, Node, Selector};
 
 use crate::chat::{Failure, FailureKind, turns_direction};
 
@@ -53,7 +53,7 @@ impl FormPage {
     pub(super) fn reasons(&self) -> String {
         let mut reasons: Vec<String> = Vec::new();
         for element in REASONS.as_ref().map(|selector| self.0.select(selector)).into_iter().flatten() {
-            let text = plain(element.text());
+            let text = plain(said(element));
             if !text.is_empty() && !reasons.contains(&text) {
                 reasons.push(text);
             }
@@ -110,6 +110,18 @@ fn is_overloaded(page: &[u8]) -> bool {
         }
     }
     page.len() > TAG_LENGTH_LIMIT
+}
+
+/// The text of an element without its buttons: an alert has one to close it, with a cross on it.
+fn said<'a>(element: ElementRef<'a>) -> impl Iterator<Item = &'a str> {
+    let is_button = |node: &Node| {
+        node.as_element().is_some_and(|e| e.name() == "button" || e.has_class("close", CaseSensitivity::CaseSensitive))
+    };
+    element.descendants().filter_map(move |node| {
+        let text = node.value().as_text()?;
+        let mut inside = node.ancestors().take_while(|above| above.id() != element.id());
+        (!inside.any(|above| is_button(above.value()))).then_some(&**text)
+    })
 }
 
 /// Text fit for a terminal: white space folded, control and direction characters left out,
@@ -171,6 +183,17 @@ mod tests {
                too <b>common</b>.</span><span class="help-block"> </span>
             <ul class="errorlist"><li>Enter &lt;a&gt; value.</li></ul>"#;
         assert_eq!(page(html).reasons(), "Please fix: This password is too common. Enter <a> value.");
+    }
+
+    #[test]
+    fn an_alerts_close_button_is_no_reason() {
+        for button in [
+            r#"<button type="button" class="close" data-dismiss="alert" aria-hidden="true">&times;</button>"#,
+            r##"<a href="#" class="close"><span>×</span></a>"##,
+        ] {
+            let html = format!(r#"<div class="alert alert-danger">{button}<b>The username</b> is not correct.</div>"#);
+            assert_eq!(page(&html).reasons(), "The username is not correct.");
+        }
     }
 
     #[test]

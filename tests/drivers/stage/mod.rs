@@ -206,6 +206,7 @@ pub fn settings(base: &str) -> Settings {
         max_frame: 1 << 20,
         http_timeout: Duration::from_secs(20),
         clock: Clock::start(),
+        secrets: Vec::new(),
         probe: Arc::new(Reports::default()),
         trace: Arc::new(Untraced),
     }

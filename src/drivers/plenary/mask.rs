@@ -1,0 +1,300 @@
+//! Secrets in what a server says: found however the server spelled them, and left out.
+//!
+//! A page may repeat a password with other white space, escaped for HTML, for a URL or for
+//! JSON. Text and secret are compared without white space and without characters that are never
+//! printed, in each of these readings.
+
+use crate::chat::{Failure, turns_direction};
+
+/// What stands for a secret.
+const MASK: &str = "…";
+
+/// Shorter values of cookies are words like any other.
+const SHORTEST_COOKIE: usize = 6;
+
+/// The least that counts as the beginning of a secret, where a text was cut off behind it.
+const SHORTEST_BEGINNING: usize = 3;
+
+/// The forms' own sentences: they say "password" whatever the password is.
+const OWN_SENTENCES: [&str; 6] = [
+    "This password is too common.",
+    "This password is entirely numeric.",
+    "This password is too short. It must contain at least 8 characters.",
+    "The password is too similar to the username.",
+    "You must type the same password each time.",
+    "The username and/or password you specified are not correct.",
+];
+
+/// Secrets to leave out.
+#[derive(Debug, Default)]
+pub(super) struct Mask {
+    secrets: Vec<Vec<char>>,
+}
+
+impl Mask {
+    /// Adds a password, whatever its length.
+    pub(super) fn password(&mut self, password: &str) {
+        let essence: Vec<char> = password.chars().filter(|c| is_essential(*c)).collect();
+        if !essence.is_empty() {
+            self.secrets.push(essence);
+        }
+    }
+
+    /// Adds the value of a cookie or a token.
+    pub(super) fn cookie(&mut self, value: &str) {
+        if value.chars().count() >= SHORTEST_COOKIE {
+            self.password(value);
+        }
+    }
+
+    /// A failure whose text holds none of the secrets.
+    pub(super) fn failure(&self, failure: Failure) -> Failure {
+        match self.text(&failure.detail) {
+            Some(detail) => Failure { detail: detail.into(), ..failure },
+            None => failure,
+        }
+    }
+
+    /// The text without the secrets; `None` where it holds none.
+    pub(super) fn text(&self, said: &str) -> Option<String> {
+        let strange = OWN_SENTENCES.iter().fold(said.to_owned(), |rest, sentence| rest.replace(sentence, " "));
+        if self.places(&strange).is_empty() {
+            return None;
+        }
+        let mut places = self.places(said);
+        places.sort_unstable();
+        let (mut out, mut at) = (String::new(), 0);
+        for (begin, end) in places {
+            if begin >= at {
+                out.push_str(said.get(at..begin).unwrap_or_default());
+                out.push_str(MASK);
+            }
+            at = at.max(end);
+        }
+        out.push_str(said.get(at..).unwrap_or_default());
+        Some(out)
+    }
+
+    /// Where in a text secrets are, in bytes; they may overlap.
+    fn places(&self, said: &str) -> Vec<(usize, usize)> {
+        let is_cut = said.chars().count() >= Failure::DETAIL_LIMIT;
+        let mut places = Vec::new();
+        for reading in readings(said) {
+            let reading: Vec<Token> = reading.into_iter().filter(|token| is_essential(token.c)).collect();
+            for secret in &self.secrets {
+                find(&reading, secret, is_cut, &mut places);
+            }
+        }
+        places
+    }
+}
+
+/// Whether a character counts in a comparison: it is neither white space nor left out in print.
+fn is_essential(c: char) -> bool {
+    !c.is_whitespace() && !c.is_control() && !turns_direction(c)
+}
+
+/// One character of a reading, and the bytes of the text it was read from.
+#[derive(Debug, Clone, Copy)]
+struct Token {
+    c: char,
+    begin: usize,
+    end: usize,
+}
+
+fn find(reading: &[Token], secret: &[char], is_cut: bool, places: &mut Vec<(usize, usize)>) {
+    for (at, first) in reading.iter().enumerate() {
+        let rest = &reading[at..];
+        let alike = rest.iter().zip(secret).take_while(|(token, c)| token.c == **c).count();
+        // The mark of what was shortened may stand behind the cut.
+        let cut_off = is_cut && alike >= SHORTEST_BEGINNING && rest.len() - alike <= 1;
+        if (alike == secret.len() || cut_off)
+            && let Some(last) = rest.get(alike - 1)
+        {
+            places.push((first.begin, last.end));
+        }
+    }
+}
+
+/// The text as it stands, and as HTML, URLs and strings of JSON spell it, one in another.
+fn readings(said: &str) -> Vec<Vec<Token>> {
+    let plain: Vec<Token> =
+        said.char_indices().map(|(begin, c)| Token { c, begin, end: begin + c.len_utf8() }).collect();
+    let decoders: [fn(&[Token]) -> Option<(char, usize)>; 3] = [entity, percent, backslash];
+    let mut readings = vec![plain];
+    for decoder in decoders {
+        let more: Vec<Vec<Token>> = readings.iter().filter_map(|reading| decoded(reading, decoder)).collect();
+        readings.extend(more);
+    }
+    // A form's encoding has a plus for a space, which counts for nothing.
+    let spaced: Vec<Vec<Token>> = readings
+        .iter()
+        .filter(|reading| reading.iter().any(|token| token.c == '+'))
+        .map(|reading| reading.iter().filter(|t| t.c != '+' || t.end - t.begin > 1).copied().collect())
+        .collect();
+    readings.extend(spaced);
+    readings
+}
+
+/// A reading with every escape decoded; `None` where there is none.
+fn decoded(reading: &[Token], decoder: fn(&[Token]) -> Option<(char, usize)>) -> Option<Vec<Token>> {
+    let (mut out, mut at, mut found) = (Vec::with_capacity(reading.len()), 0, false);
+    while let Some(token) = reading.get(at) {
+        match decoder(&reading[at..]) {
+            Some((c, length)) if length > 0 => {
+                let last = reading.get(at + length - 1).unwrap_or(token);
+                out.push(Token { c, begin: token.begin, end: last.end });
+                at += length;
+                found = true;
+            }
+            _ => {
+                out.push(*token);
+                at += 1;
+            }
+        }
+    }
+    found.then_some(out)
+}
+
+/// `&amp;`, `&#39;`, `&#x27;` and the like at the start.
+fn entity(rest: &[Token]) -> Option<(char, usize)> {
+    let length = rest.iter().take(12).position(|token| token.c == ';')?;
+    let name: String = rest.get(..length)?.iter().map(|token| token.c).collect();
+    let name = name.strip_prefix('&')?;
+    let c = match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        "nbsp" => ' ',
+        _ => numbered(name.strip_prefix('#')?)?,
+    };
+    Some((c, length + 1))
+}
+
+fn numbered(number: &str) -> Option<char> {
+    match number.strip_prefix(['x', 'X']) {
+        Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        None => number.parse().ok(),
+    }
+    .and_then(char::from_u32)
+}
+
+/// `%C3%B6` at the start: the bytes of one character.
+fn percent(rest: &[Token]) -> Option<(char, usize)> {
+    let byte = |at: usize| {
+        let [sign, high, low] = rest.get(at..at + 3)? else { return None };
+        let value = high.c.to_digit(16)? * 16 + low.c.to_digit(16)?;
+        u8::try_from(value).ok().filter(|_| sign.c == '%')
+    };
+    let mut bytes = Vec::new();
+    while bytes.len() < 4 {
+        bytes.push(byte(bytes.len() * 3)?);
+        if let Some(c) = std::str::from_utf8(&bytes).ok().and_then(|text| text.chars().next()) {
+            return Some((c, bytes.len() * 3));
+        }
+    }
+    None
+}
+
+/// `\"`, `\n`, `\u00f6` and `\u{f6}` at the start.
+fn backslash(rest: &[Token]) -> Option<(char, usize)> {
+    let [first, second, ..] = rest else { return None };
+    if first.c != '\\' {
+        return None;
+    }
+    match second.c {
+        'n' | 'r' | 't' => Some((' ', 2)),
+        'u' if rest.get(2).is_some_and(|token| token.c == '{') => {
+            let length = rest.iter().take(12).position(|token| token.c == '}')?;
+            let hex: String = rest.get(3..length)?.iter().map(|token| token.c).collect();
+            Some((numbered(&format!("x{hex}"))?, length + 1))
+        }
+        'u' => {
+            let hex: String = rest.get(2..6)?.iter().map(|token| token.c).collect();
+            Some((numbered(&format!("x{hex}"))?, 6))
+        }
+        other => Some((other, 2)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::FailureKind;
+    use proptest::prelude::*;
+
+    fn mask(password: &str) -> Mask {
+        let mut mask = Mask::default();
+        mask.password(password);
+        mask
+    }
+
+    #[test]
+    fn a_password_is_found_in_every_spelling() {
+        let password = "two  spaces & 'quotes' + <ö>\\\"";
+        for spelled in [
+            password.to_owned(),
+            "two spaces & 'quotes' + <ö>\\\"".to_owned(),
+            "two\n  spaces &amp; &#x27;quotes&#39; + &lt;&#246;&gt;\\&quot;".to_owned(),
+            "two%20%20spaces%20%26%20%27quotes%27%20%2B%20%3C%C3%B6%3E%5C%22".to_owned(),
+            "two++spaces+%26+%27quotes%27+%2b+%3c%c3%b6%3e%5c%22".to_owned(),
+            format!("{password:?}"),
+            "two  spaces & 'quotes' + <\\u00f6>\\\\\\\"".to_owned(),
+        ] {
+            let masked = mask(password).text(&format!("is {spelled} taken")).expect(&spelled);
+            assert!(masked.starts_with("is ") && masked.ends_with(" taken"), "{spelled}: {masked}");
+            assert!(masked.contains(MASK) && !masked.contains("spaces"), "{spelled}: {masked}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_stays() {
+        assert_eq!(mask("Hunter2Hunter2").text("A user with that username already exists."), None);
+        assert_eq!(mask("Hunter2Hunter2").text("hunter2hunter2 in lower case"), None);
+        assert_eq!(mask("").text("anything"), None);
+        assert_eq!(mask("  ").text("any  thing"), None);
+    }
+
+    #[test]
+    fn the_forms_own_sentences_stay_unless_the_password_is_echoed_too() {
+        for sentence in OWN_SENTENCES {
+            assert_eq!(mask("password").text(sentence), None, "{sentence}");
+        }
+        let masked = mask("password").text("This password is too common. You typed password").unwrap();
+        assert!(!masked.contains("password"), "{masked}");
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_at_a_cut_is_left_out() {
+        let said = format!("{}Sup3rS3cretPw", "x".repeat(Failure::DETAIL_LIMIT - 6));
+        let failure = Failure::with(FailureKind::SignupRefused, said);
+        let masked = mask("Sup3rS3cretPw").failure(failure);
+        assert!(!masked.detail.contains("Sup"), "{masked}");
+    }
+
+    #[test]
+    fn short_cookies_are_words_like_any_other() {
+        let mut mask = Mask::default();
+        mask.cookie("1");
+        mask.cookie("abcdef012345");
+        assert_eq!(mask.text("HTTP 501"), None);
+        assert_eq!(mask.text("at /x/abcdef012345/").as_deref(), Some("at /x/…/"));
+    }
+
+    proptest! {
+        #[test]
+        fn an_echo_is_never_printed(before in "[a-z ]{0,20}", password in "[ -~]{8,20}", spaces in 1usize..4) {
+            prop_assume!(password.chars().filter(|c| is_essential(*c)).count() >= 6);
+            let echoed = password.replace(' ', &" ".repeat(spaces));
+            let masked = mask(&password).text(&format!("{before}{echoed}!")).unwrap_or_default();
+            prop_assert!(!masked.contains(password.trim()), "{}", masked);
+        }
+
+        #[test]
+        fn arbitrary_texts_never_panic(said in ".{0,200}", password in ".{0,10}") {
+            let _ = mask(&password).text(&said);
+        }
+    }
+}
