@@ -102,6 +102,9 @@ struct Token {
     end: usize,
 }
 
+/// The character that an escape at the start stands for, and how many characters it takes.
+type Decoder = fn(&[Token]) -> Option<(char, usize)>;
+
 fn find(reading: &[Token], secret: &[char], is_cut: bool, places: &mut Vec<(usize, usize)>) {
     for (at, first) in reading.iter().enumerate() {
         let rest = &reading[at..];
@@ -120,7 +123,7 @@ fn find(reading: &[Token], secret: &[char], is_cut: bool, places: &mut Vec<(usiz
 fn readings(said: &str) -> Vec<Vec<Token>> {
     let plain: Vec<Token> =
         said.char_indices().map(|(begin, c)| Token { c, begin, end: begin + c.len_utf8() }).collect();
-    let decoders: [fn(&[Token]) -> Option<(char, usize)>; 3] = [entity, percent, backslash];
+    let decoders: [Decoder; 3] = [entity, percent, backslash];
     let mut readings = vec![plain];
     for decoder in decoders {
         let more: Vec<Vec<Token>> = readings.iter().filter_map(|reading| decoded(reading, decoder)).collect();
@@ -137,7 +140,7 @@ fn readings(said: &str) -> Vec<Vec<Token>> {
 }
 
 /// A reading with every escape decoded; `None` where there is none.
-fn decoded(reading: &[Token], decoder: fn(&[Token]) -> Option<(char, usize)>) -> Option<Vec<Token>> {
+fn decoded(reading: &[Token], decoder: Decoder) -> Option<Vec<Token>> {
     let (mut out, mut at, mut found) = (Vec::with_capacity(reading.len()), 0, false);
     while let Some(token) = reading.get(at) {
         match decoder(&reading[at..]) {
