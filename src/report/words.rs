@@ -230,6 +230,8 @@ fn generator(page: &mut Page, summary: &Summary) {
             .map(|(reason, seconds)| format!("{} {}", reason.replace('_', " "), span(*seconds)))
             .collect();
         format!("for {} ({})", span(generator.saturated_seconds), or_none(why))
+    } else if generator.spoilt_seconds > 0.0 {
+        "never in three windows in a row".to_owned()
     } else {
         "never: the numbers are about the server".to_owned()
     };

@@ -158,6 +158,8 @@ fn a_rig_that_is_kept_from_running_says_so() {
     let first = ended.stdout.lines().next().unwrap();
     assert!(first.starts_with("Invalid: the generator itself could not keep up"), "{first}");
     assert!(first.contains("readable sockets waited to be read"), "{first}");
+    let spoilt = &summary["generator"]["spoilt_by"];
+    assert!(spoilt["read_delay"].as_f64().unwrap_or(0.0) >= 20.0, "{spoilt}");
     let because = &summary["generator"]["saturated_by"];
     assert!(because["read_delay"].as_f64().unwrap_or(0.0) >= 30.0, "{because}");
 }
