@@ -27,7 +27,7 @@ def knobs_are_listed() -> list[str]:
     """Every variable of the compose file is in .env.example, and the other way round."""
     text = COMPOSE.read_text()
     used = set(re.findall(r"\$\{(\w+)", text)) | set(re.findall(r"^ +((?:SOAKRIG|WATCH)_\w+):$", text, re.M))
-    listed = set(re.findall(r"^#?([A-Z_]+)=", (files.ROOT / ".env.example").read_text(), re.M))
+    listed = set(re.findall(r"^#?([A-Z0-9_]+)=", (files.ROOT / ".env.example").read_text(), re.M))
     return [f".env.example lacks {name}" for name in sorted(used - listed)] + [
         f".env.example has {name}, which nothing reads" for name in sorted(listed - used)
     ]
@@ -43,7 +43,7 @@ def options_are_handed_on() -> list[str]:
 def defaults_agree() -> list[str]:
     """A default of .env.example is the one of the compose file."""
     defaults = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", COMPOSE.read_text()))
-    shown = dict(re.findall(r"^#([A-Z_]+)=(.*)$", (files.ROOT / ".env.example").read_text(), re.M))
+    shown = dict(re.findall(r"^#([A-Z0-9_]+)=(.*)$", (files.ROOT / ".env.example").read_text(), re.M))
     return [f"{name}: .env.example says {shown[name]}" for name, value in defaults.items() if shown.get(name) != value]
 
 
