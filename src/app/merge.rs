@@ -20,6 +20,9 @@ pub(super) fn merge(wanted: &Merge) -> Result<ExitCode, StartError> {
         say(&format!("soakrig: warning: {}: {text}", plain(&source.name)));
     }
     let whole = merge::merge(&sources).map_err(|e| failed("merge", &e).remedy(remedy(&e)))?;
+    for text in merge::late_starts(&whole) {
+        say(&format!("soakrig: warning: {}", plain(&text)));
+    }
     let mut code = code_of(&whole);
     let written = output.map(|file| {
         if let Earlier::Life { kept, .. } | Earlier::Other { kept, .. } = file.keep_earlier(&whole)? {
@@ -50,8 +53,14 @@ fn remedy(error: &MergeError) -> &'static str {
     match error {
         MergeError::Nothing => "give the files that the generators wrote with --summary",
         MergeError::OtherRun { .. } => "give all generators of a run the same --run-id, --seed and plenary",
-        MergeError::SameShard { .. } => "give one file for each shard",
-        MergeError::Overlap { .. } => "start all generators of a run with the same range, and --shard I/N each",
-        MergeError::Damaged { .. } => "fetch the file again from its generator",
+        MergeError::SameShard { .. } => {
+            "give each file once; start generators with --shard I/N each, or with ranges that share no user"
+        }
+        MergeError::Overlap { .. } => {
+            "start all generators of a run with the same range and --shard I/N each, or with ranges that share no user"
+        }
+        MergeError::Damaged { .. } => {
+            "fetch the file again from its generator; if that wrote it so, it is a defect of soakrig"
+        }
     }
 }

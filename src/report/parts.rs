@@ -34,6 +34,41 @@ pub fn missing(summary: &Summary) -> Vec<u32> {
     (0..first.run.shard.count).filter(|index| !here(index)).collect()
 }
 
+/// Whether two parts are of the same generator: the same shard of the same users. One that was
+/// started again within the run has a part for each of its lives.
+#[must_use]
+pub fn is_same(one: &Part, other: &Part) -> bool {
+    let seat = |part: &Part| (part.run.shard, part.users.min, part.users.max);
+    seat(one) == seat(other)
+}
+
+/// What to call a part: its shard, or its users where generators were given ranges instead.
+#[must_use]
+pub fn name(parts: &[Part], part: &Part) -> String {
+    let by_ranges = parts.iter().any(|other| other.run.shard == part.run.shard && !is_same(other, part));
+    let name = if by_ranges {
+        format!("users {} to {}", part.users.min, part.users.max.saturating_sub(1))
+    } else {
+        format!("shard {}", part.run.shard)
+    };
+    let lives: Vec<&Part> = parts.iter().filter(|other| is_same(other, part)).collect();
+    match lives.iter().position(|life| life.run.started == part.run.started) {
+        Some(n) if lives.len() > 1 => format!("{name} life {}", n + 1),
+        _ => name,
+    }
+}
+
+/// The generators that say they were started before in the run, with how many of those lives no part
+/// is of.
+fn lives_missing(summary: &Summary) -> impl Iterator<Item = (&Part, usize)> {
+    let parts = summary.parts.as_slice();
+    parts.chunk_by(is_same).filter_map(|lives| {
+        let said = lives.iter().map(|life| life.run.earlier_lives).max().unwrap_or(0) as usize + 1;
+        let missing = said.saturating_sub(lives.len());
+        lives.first().filter(|_| missing > 0).map(|part| (part, missing))
+    })
+}
+
 /// The parts whose generators did not come to their end: killed, or still running.
 pub fn cut_off(summary: &Summary) -> impl Iterator<Item = &Part> {
     summary.parts.iter().filter(|part| !part.run.complete)
@@ -58,18 +93,22 @@ pub(super) fn failed(summary: &Summary) -> Vec<String> {
         let (what, are) = if missing.len() == 1 { ("shard", "is") } else { ("shards", "are") };
         failed.push(format!("{what} {} of {} {are} missing", listed(&missing), part.run.shard.count));
     }
+    let parts = summary.parts.as_slice();
+    failed.extend(lives_missing(summary).map(|(part, n)| {
+        let (summaries, are) = if n == 1 { ("summary", "is") } else { ("summaries", "are") };
+        format!("{} was started again, and {n} earlier {summaries} (FILE.life-N) {are} missing", name(parts, part))
+    }));
     failed.extend(
-        cut_off(summary).map(|part| {
-            format!("shard {} did not come to its end: what there is of it is a checkpoint", part.run.shard)
-        }),
+        cut_off(summary)
+            .map(|part| format!("{} did not come to its end: what there is of it is a checkpoint", name(parts, part))),
     );
-    failed.extend(summary.parts.iter().filter(|part| part.run.complete).filter_map(|part| {
-        let shard = part.run.shard;
+    failed.extend(parts.iter().filter(|part| part.run.complete).filter_map(|part| {
+        let shard = name(parts, part);
         match part.verdict.code {
-            ABORTED => Some(format!("shard {shard} was stopped by a second signal")),
+            ABORTED => Some(format!("{shard} was stopped by a second signal")),
             REFUSED => {
                 let said = without_prefix(&part.verdict.reason);
-                Some(format!("the target refused shard {shard}: {said}"))
+                Some(format!("the target refused {shard}: {said}"))
             }
             _ => None,
         }
@@ -83,7 +122,7 @@ pub(super) fn invalid(summary: &Summary, limit: Option<f64>) -> Option<String> {
         .parts
         .iter()
         .filter(|part| is_invalid(&part.generator, part.run.hold_seconds, limit))
-        .map(|part| format!("shard {} for {}", part.run.shard, spoilt(&part.generator, part.run.hold_seconds)))
+        .map(|part| format!("{} for {}", name(&summary.parts, part), spoilt(&part.generator, part.run.hold_seconds)))
         .collect();
     (!invalid.is_empty()).then(|| format!("generators themselves could not keep up, {}.", invalid.join("; ")))
 }

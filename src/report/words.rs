@@ -13,7 +13,7 @@ use crate::chat::{Action, FailureKind, Stage};
 use crate::metrics::label::Label;
 use crate::report::durations::Durations;
 use crate::report::figures::{bytes, count, latency, percent, plain, rate, share, span};
-use crate::report::parts::listed;
+use crate::report::parts::{is_same, listed, name};
 use crate::report::summary::{Anomalies, Counts, Deliveries, Part, Summary};
 use crate::report::verdict::meaning;
 
@@ -99,8 +99,11 @@ fn head(page: &mut Page, summary: &Summary) {
 
 /// Which shard this is of, or which a merged summary is made of.
 fn shards(summary: &Summary) -> String {
-    let indices: Vec<u32> = summary.parts.iter().map(|part| part.run.shard.index).collect();
+    let mut indices: Vec<u32> = summary.parts.iter().map(|part| part.run.shard.index).collect();
+    indices.dedup();
+    let generators = summary.parts.chunk_by(is_same).count();
     match indices.as_slice() {
+        [_] if generators > 1 => format!("{generators} ranges of users"),
         [] => format!("shard {}", summary.run.shard),
         [_] => format!("shard {} alone", summary.run.shard),
         several => format!("shards {} of {}", listed(several), summary.run.shard.count),
@@ -257,12 +260,13 @@ fn parts(page: &mut Page, parts: &[Part]) {
         return;
     }
     page.line(&format!("{:<18} {:>10} {:>10} {:>10} {:>10}", "generators", "users", "hold", "CPU", "memory"));
-    for Part { run, users, generator, verdict, .. } in parts {
+    for part in parts {
+        let Part { run, users, generator, verdict, .. } = part;
         let cpu = generator.cpu_seconds_user + generator.cpu_seconds_system;
         let end = if run.complete { format!("exit code {}", verdict.code) } else { "CUT OFF, a checkpoint".to_owned() };
         page.line(&format!(
             "  {:<16} {:>10} {:>10} {:>10} {:>10}  {end}",
-            format!("shard {}", run.shard),
+            name(parts, part),
             count(users.target),
             span(run.hold_seconds),
             format!("{cpu:.1} s"),

@@ -13,11 +13,15 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
-use crate::report::parts::end;
+use crate::report::figures::span;
+use crate::report::parts::{end, is_same, name};
 use crate::report::summary::{Generator, Part, Rate, Run, Summary, Thresholds, Users};
 use crate::report::verdict::judge;
 
 pub use refusal::MergeError;
+
+/// How long it takes to start the generators of a run one after the other.
+const STARTING: Duration = Duration::from_secs(30);
 
 /// A summary, and what to call it.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,7 +100,9 @@ fn run(parts: &[Named<'_>]) -> Result<Run, MergeError> {
         version: versions.into_iter().collect::<Vec<_>>().join(", "),
         started: humantime::format_rfc3339_millis(began).to_string(),
         duration_seconds: ended.duration_since(began).unwrap_or_default().as_secs_f64(),
-        hold_seconds: longest(parts.iter().map(|(_, part)| part.run.hold_seconds)),
+        hold_seconds: longest(lives(parts).map(|lives| lives.iter().map(|(_, part)| part.run.hold_seconds).sum())),
+        // Its parts say so themselves.
+        earlier_lives: 0,
         complete: parts.iter().all(|(_, part)| part.run.complete),
         ..part.run.clone()
     })
@@ -109,9 +115,15 @@ fn times(run: &Run) -> Option<(SystemTime, SystemTime)> {
     Some((began, ended))
 }
 
+/// The lives of each generator, in the order of their starts: most have one.
+fn lives<'a, 'b>(parts: &'a [Named<'b>]) -> impl Iterator<Item = &'a [Named<'b>]> {
+    parts.chunk_by(|(_, one), (_, other)| is_same(one, other))
+}
+
+/// The users of all generators, as the last life of each had them.
 fn users(parts: &[Named<'_>]) -> Users {
     let mut whole = Users { min: u64::MAX, max: 0, target: 0, states: BTreeMap::new() };
-    for (_, Part { users, .. }) in parts {
+    for (_, Part { users, .. }) in lives(parts).filter_map(<[_]>::last) {
         whole.min = whole.min.min(users.min);
         whole.max = whole.max.max(users.max);
         whole.target = whole.target.saturating_add(users.target);
@@ -124,9 +136,11 @@ fn rates(parts: &[Named<'_>], hold: f64) -> BTreeMap<String, Rate> {
     let mut whole: BTreeMap<String, Rate> = BTreeMap::new();
     for (kind, rate) in parts.iter().flat_map(|(_, part)| &part.rates) {
         let sum = whole.entry(kind.clone()).or_insert_with(sums::no_rate);
-        sum.set += rate.set;
         sum.carried_out = sum.carried_out.saturating_add(rate.carried_out);
         sums::add_counts(&mut sum.dropped, &rate.dropped);
+    }
+    for (kind, rate) in lives(parts).filter_map(<[_]>::last).flat_map(|(_, part)| &part.rates) {
+        whole.entry(kind.clone()).or_insert_with(sums::no_rate).set += rate.set;
     }
     for rate in whole.values_mut() {
         // Set rates are finite decimals whose sum is the set one; binary parts of them miss it.
@@ -168,4 +182,29 @@ fn most_by(most: &mut BTreeMap<String, f64>, seconds: &BTreeMap<String, f64>) {
 
 fn longest(seconds: impl Iterator<Item = f64>) -> f64 {
     seconds.fold(0.0, f64::max)
+}
+
+/// Generators that began so long after the first that they may have been started again without the
+/// summary of their earlier life being known: what they counted before would be missing.
+#[must_use]
+pub fn late_starts(whole: &Summary) -> Vec<String> {
+    let parts = whole.parts.as_slice();
+    let began = |part: &Part| humantime::parse_rfc3339(&part.run.started).ok();
+    let Some(first) = parts.iter().filter_map(began).min() else { return Vec::new() };
+    // Ramps, and people who start several generators by hand.
+    let ramp = longest(parts.iter().map(|part| part.run.duration_seconds - part.run.hold_seconds));
+    let usual = STARTING.as_secs_f64() + ramp;
+    let firsts = parts.chunk_by(is_same).filter_map(|lives| lives.first()).filter(|part| part.run.earlier_lives == 0);
+    firsts
+        .filter_map(|part| {
+            let after = began(part)?.duration_since(first).ok()?.as_secs_f64();
+            (after > usual).then(|| {
+                format!(
+                    "{} began {} after the first generator; if it was started again, what it counted before is missing",
+                    name(parts, part),
+                    span(after)
+                )
+            })
+        })
+        .collect()
 }

@@ -1,8 +1,14 @@
 //! Which summaries cannot be merged, and why, by the names of their files.
 
-use super::{Named, Source};
+use std::time::Duration;
+
+use super::{Named, Source, times};
 use crate::report::durations::HistogramError;
-use crate::report::summary::{Part, Summary, Users};
+use crate::report::parts::is_same;
+use crate::report::summary::{Deliveries, Part, Summary, Users};
+
+/// How much two lives of a generator may seem to overlap, by a clock that was set between them.
+const CLOCKS: Duration = Duration::from_secs(5);
 
 /// As many shards as `--shard` takes.
 const MOST_SHARDS: u32 = 1_000;
@@ -28,7 +34,7 @@ pub enum MergeError {
         expected: String,
     },
     /// The same generator twice.
-    #[error("{one} and {other} are both of shard {shard}: each shard counts once")]
+    #[error("{one} and {other} are both of shard {shard} at the same time: each generator counts once")]
     SameShard {
         /// One file.
         one: String,
@@ -78,9 +84,15 @@ pub(super) fn checked(sources: &[Source]) -> Result<Vec<Named<'_>>, MergeError> 
     for named in &parts {
         same_run(&parts[0], named)?;
     }
-    parts.sort_by_key(|(_, part)| part.run.shard.index);
+    for source in sources {
+        balanced(source)?;
+    }
+    parts.sort_by(|(_, one), (_, other)| {
+        let seat = |part: &Part| (part.run.shard.index, part.users.min, part.users.max, part.run.started.clone());
+        seat(one).cmp(&seat(other))
+    });
     for (one, other) in parts.iter().zip(parts.iter().skip(1)) {
-        if one.1.run.shard == other.1.run.shard {
+        if one.1.run.shard == other.1.run.shard && !follows(&one.1, &other.1) {
             let (one_file, other_file) = (one.0.to_owned(), other.0.to_owned());
             let shard = one.1.run.shard.to_string();
             return Err(MergeError::SameShard { one: one_file, other: other_file, shard });
@@ -127,11 +139,60 @@ fn same_run(first: &Named<'_>, named: &Named<'_>) -> Result<(), MergeError> {
     }
 }
 
+/// Whether two parts of the same shard are two generators that were given ranges instead of shards,
+/// or two lives of one, one after the other.
+fn follows(one: &Part, other: &Part) -> bool {
+    if !is_same(one, other) {
+        return one.run.shard.count == 1;
+    }
+    match (times(&one.run), times(&other.run)) {
+        (Some((began, ended)), Some((again, _))) => again > began && again + CLOCKS >= ended,
+        _ => false,
+    }
+}
+
+/// Deliveries that are not where they should be, one by one: no generator wrote that.
+fn balanced(source: &Source) -> Result<(), MergeError> {
+    let Summary { deliveries, judged, remote, users, .. } = &source.summary;
+    let books = [
+        ("deliveries", Some(deliveries)),
+        ("judged deliveries", judged.as_ref().map(|judged| &judged.deliveries)),
+        ("remote deliveries", Some(&remote.deliveries)),
+        ("judged remote deliveries", remote.judged.as_ref().map(|judged| &judged.deliveries)),
+    ];
+    for (what, book) in books.into_iter().filter_map(|(what, book)| Some((what, book?))) {
+        if let Some(why) = imbalance(book) {
+            return Err(MergeError::damaged(&source.name, format!("its {what} do not balance, {why}")));
+        }
+    }
+    if users.min >= users.max {
+        let why = format!("it has users {}..{}", users.min, users.max);
+        return Err(MergeError::damaged(&source.name, why));
+    }
+    Ok(())
+}
+
+/// What does not add up, with the figures.
+fn imbalance(book: &Deliveries) -> Option<String> {
+    let Deliveries { expected, on_time, late, lost, excused, outstanding, .. } = book;
+    let sum = |counts: &[u64]| counts.iter().map(|n| u128::from(*n)).sum::<u128>();
+    let found = sum(&[*on_time, *late, *lost, excused.total, *outstanding]);
+    let reasons = sum(&[excused.left, excused.server, excused.network, excused.sender_cut]);
+    if found != u128::from(*expected) {
+        return Some(format!(
+            "expected {expected}, but on time {on_time} + late {late} + lost {lost} + excused {} + outstanding \
+             {outstanding} = {found}",
+            excused.total
+        ));
+    }
+    (reasons != u128::from(excused.total)).then(|| format!("excused {}, but {reasons} by reason", excused.total))
+}
+
 fn disjoint(parts: &[Named<'_>]) -> Result<(), MergeError> {
     let mut by_users: Vec<&Named<'_>> = parts.iter().collect();
     by_users.sort_by_key(|(_, part)| (part.users.min, part.users.max));
     for ((one, a), (other, b)) in by_users.iter().zip(by_users.iter().skip(1)) {
-        if b.users.min < a.users.max {
+        if b.users.min < a.users.max && !is_same(a, b) {
             let shown = |Users { min, max, .. }: &Users| format!("{min}..{max}");
             return Err(MergeError::Overlap {
                 one: (*one).to_owned(),

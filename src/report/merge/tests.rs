@@ -192,6 +192,14 @@ fn a_refusal_names_the_files_and_what_differs() {
         (|s| s.extend(three().drain(1..2)), &["b.json and b.json", "shard 1/3"]),
         (|s| s[1].summary.users.min = 199, &["a.json and b.json overlap", "0..200 and 199..400"]),
         (|s| s[2].summary.users = s[0].summary.users.clone(), &["a.json and c.json overlap"]),
+        (
+            |s| s[1].summary.deliveries.expected = 1,
+            &["b.json is damaged", "expected 1, but on time 239000 +", "= 240000"],
+        ),
+        (|s| s[1].summary.remote.deliveries.lost = 1, &["b.json is damaged", "remote deliveries do not balance"]),
+        (|s| s[1].summary.judged.as_mut().unwrap().deliveries.late = 1, &["b.json is damaged", "judged deliveries"]),
+        (|s| s[1].summary.deliveries.excused.left = 0, &["b.json is damaged", "excused 1000, but 10 by reason"]),
+        (|s| s[1].summary.users.max = s[1].summary.users.min, &["b.json is damaged", "users 200..200"]),
         (|s| s[1].summary.run.shard.index = 3, &["b.json is damaged", "no shard 3/3"]),
         (|s| s[1].summary.run.started = "noon".into(), &["b.json is damaged", "times"]),
         (|s| s[1].summary.run.duration_seconds = -1.0, &["b.json is damaged", "times"]),
@@ -208,6 +216,77 @@ fn a_refusal_names_the_files_and_what_differs() {
 
 fn histogram(sources: &mut [Source]) -> &mut crate::report::durations::Durations {
     sources[1].summary.delivery_seconds.get_mut("intended").unwrap()
+}
+
+/// The same, but the second generator was killed after half a minute and started again.
+fn restarted() -> Vec<Source> {
+    let mut sources = three();
+    let mut second = sources[1].clone();
+    second.name = "b.json.life-1".into();
+    second.summary.run = Run { duration_seconds: 30.0, hold_seconds: 20.0, complete: false, ..second.summary.run };
+    let began = humantime::parse_rfc3339(&second.summary.run.started).unwrap() + Duration::from_secs(40);
+    let run = &mut sources[1].summary.run;
+    (run.earlier_lives, run.started) = (1, humantime::format_rfc3339_millis(began).to_string());
+    sources.push(second);
+    sources
+}
+
+#[test]
+fn the_lives_of_a_generator_add_up_and_count_once_as_users() {
+    let sources = restarted();
+    let whole = merge(&sources).unwrap();
+    assert_eq!(whole.deliveries.expected, 4 * 240_000);
+    assert_eq!((whole.users.target, whole.rates["chat"].set), (600, 60.0));
+    assert_eq!(whole.run.hold_seconds, 80.0);
+    assert_eq!(whole.verdict.code, THRESHOLD);
+    assert!(whole.verdict.reason.contains("shard 1/3 life 1 did not come to its end"), "{}", whole.verdict.reason);
+    let grouped = [again("ab.json", &sources[..2]), again("rest.json", &sources[2..])];
+    assert_eq!(merge(&grouped).unwrap(), whole);
+    let mut twice = restarted();
+    twice.push(twice[3].clone());
+    assert!(merge(&twice).unwrap_err().to_string().contains("at the same time"));
+}
+
+#[test]
+fn a_life_that_is_missing_fails_the_run() {
+    let mut sources = restarted();
+    sources.pop();
+    let reason = merge(&sources).unwrap().verdict.reason;
+    assert!(reason.contains("shard 1/3 was started again, and 1 earlier summary (FILE.life-N) is missing"), "{reason}");
+}
+
+#[test]
+fn a_start_long_after_the_others_is_told() {
+    let mut sources = three();
+    assert!(late_starts(&merge(&sources).unwrap()).is_empty());
+    sources[2].summary.run.started = "2026-11-05T12:00:00.000Z".into();
+    let told = late_starts(&merge(&sources).unwrap());
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with("shard 2/3 began 2h after the first generator"), "{told:?}");
+}
+
+#[test]
+fn generators_with_ranges_instead_of_shards_are_parts_of_a_whole() {
+    let whole = merged(|s| s.iter_mut().for_each(|s| s.summary.run.shard = ShardOf { index: 0, count: 1 }));
+    assert_eq!((whole.verdict.code, whole.users.target, whole.users.max), (OK, 600, 600));
+    let page = crate::report::words::render(&whole);
+    assert!(page.contains("3 ranges of users") && page.contains("users 200 to 399"), "{page}");
+}
+
+#[test]
+fn nothing_from_a_file_reaches_a_terminal_raw() {
+    let whole = merged(|s| {
+        for source in s.iter_mut() {
+            let summary = &mut source.summary;
+            summary.run.plenary = "x\u{1b}[2J".into();
+            summary.run.id = "y\u{9b}2J".into();
+            summary.run.version = "\u{7}".into();
+            summary.operations.insert("a\u{1b}]0;t\u{7}".into(), 1);
+        }
+    });
+    let page = crate::report::words::render(&whole);
+    assert!(page.chars().all(|c| c == '\n' || !c.is_control()), "{page:?}");
+    assert!(page.contains("x\\u{1b}[2J"), "{page}");
 }
 
 #[test]
@@ -274,7 +353,8 @@ fn losses_are_held_to_the_threshold_together() {
     let lose = |lost: [u64; 3], most: u64| {
         merged(|s| {
             for (source, lost) in s.iter_mut().zip(lost) {
-                source.summary.judged.as_mut().unwrap().deliveries.lost = lost;
+                let judged = &mut source.summary.judged.as_mut().unwrap().deliveries;
+                (judged.lost, judged.on_time) = (lost, judged.on_time - lost);
                 source.summary.thresholds.max_lost = Some(most);
             }
         })
@@ -324,7 +404,12 @@ fn the_run_lasts_from_the_first_start_to_the_last_end() {
 
 #[test]
 fn a_count_that_overflows_stops_at_the_top() {
-    let whole = merged(|s| s.iter_mut().for_each(|source| source.summary.deliveries.expected = u64::MAX));
+    let whole = merged(|s| {
+        for source in s {
+            let deliveries = &mut source.summary.deliveries;
+            (deliveries.expected, deliveries.on_time) = (u64::MAX, u64::MAX - 1_000);
+        }
+    });
     assert_eq!(whole.deliveries.expected, u64::MAX);
 }
 
