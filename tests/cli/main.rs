@@ -10,6 +10,7 @@ mod fleet;
 mod health;
 mod help;
 mod layers;
+mod machine;
 mod merge;
 mod password;
 mod plenaries;
