@@ -387,3 +387,6 @@ labels! {
 
 /// The target of the spans that make up traces. No log line has it, and nothing else is exported.
 pub const SPANS: &str = "soakrig_trace";
+
+/// The target of the lines about single steps of single users, which only `--verbose` shows.
+pub const STEPS: &str = "soakrig::user::steps";

@@ -13,6 +13,8 @@ use tracing::callsite::Identifier;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter};
 
+use crate::chat::STEPS;
+
 /// The target of lines about how a run goes. They come at intervals of their own, one for each
 /// plenary, and are never left out.
 pub const PROGRESS: &str = "soakrig::report::progress";
@@ -75,7 +77,8 @@ pub struct Limiter {
 impl Limiter {
     /// Whether a line of this place may be written now.
     fn admit(&self, metadata: &'static Metadata<'static>, now: Instant) -> bool {
-        if metadata.target() == PROGRESS {
+        // Who asks for every step is given every step.
+        if matches!(metadata.target(), PROGRESS | STEPS) {
             return true;
         }
         let mut places = self.places.lock();
@@ -142,6 +145,13 @@ mod tests {
         let place = tracing::callsite! { name: "place", kind: tracing::metadata::Kind::EVENT, target: PROGRESS, level: Level::INFO, fields: };
         assert_eq!(admitted(&limiter, place.metadata(), Instant::now(), 1_000), 1_000);
         assert!(limiter.drain().is_empty());
+    }
+
+    #[test]
+    fn no_step_is_left_out() {
+        let limiter = Limiter::default();
+        let place = tracing::callsite! { name: "place", kind: tracing::metadata::Kind::EVENT, target: STEPS, level: Level::DEBUG, fields: };
+        assert_eq!(admitted(&limiter, place.metadata(), Instant::now(), 1_000), 1_000);
     }
 
     #[test]

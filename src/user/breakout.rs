@@ -13,6 +13,7 @@ use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::open::Open;
+use super::steps;
 use super::world::World;
 use crate::chat::{EndReason, Failure, FailureKind, FrameKind, Initiator, SentKind, Socket, Stage, UserIndex};
 use crate::clock::Stamp;
@@ -29,9 +30,11 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// at its end, so that the user may join another.
 pub(super) async fn visit<D: Driver>(world: Arc<World<D>>, me: UserIndex, id: BreakoutId, over: CancellationToken) {
     let visiting = async {
-        if let Err(failure) = join_and_stay(&world, me, id, &over).await {
+        let began = world.clock.now();
+        let visited = join_and_stay(&world, me, id, &over).await;
+        steps::log(world.username(me), "breakout", visited.as_ref().copied(), world.clock.now().since(began));
+        if let Err(failure) = visited {
             world.metrics.connect_failure(Socket::Breakout, failure.kind);
-            tracing::debug!(breakout = id.0, %failure, "breakout not joined");
         }
     };
     if AssertUnwindSafe(visiting).catch_unwind().await.is_err() {

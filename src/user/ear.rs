@@ -5,6 +5,7 @@
 use std::sync::atomic::Ordering;
 
 use super::spans;
+use super::steps;
 use super::world::World;
 use crate::chat::{FailureKind, FrameKind, SenderId, SentKind, Socket, Stage, UserIndex, UserState};
 use crate::clock::Stamp;
@@ -74,6 +75,7 @@ impl<D> Ear<'_, D> {
         self.world.ledger.lock().connected(self.me, at);
         self.world.roster.set(self.me, UserState::Connected);
         self.world.metrics.connected(Socket::Plenary, at.since(self.began));
+        steps::done(self.world.username(self.me), "joined", "ok", at.since(self.began));
         self.world.anybody_came.store(true, Ordering::Relaxed);
     }
 

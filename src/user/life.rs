@@ -13,6 +13,7 @@ use tracing::Instrument as _;
 use super::backoff::{Backoff, GOOD};
 use super::spans;
 use super::stay::Stay;
+use super::steps;
 use super::world::World;
 use crate::chat::{EndReason, Failure, FailureKind, Initiator, Socket, Stage, UserIndex, UserState};
 use crate::drivers::Driver;
@@ -137,6 +138,7 @@ impl<D: Driver> Life<'_, D> {
             if pause(&self.world, wait).await.is_err() {
                 break;
             }
+            steps::done(self.username(), "return", state.as_str(), wait);
         }
         self.waits(None);
         self.world.roster.set(self.me, UserState::Waiting);
@@ -214,6 +216,7 @@ impl<D: Driver> Life<'_, D> {
         self.under_way = Some(Stage::Connect);
         let connected = world.driver.connect(&session).instrument(span.clone()).await;
         self.under_way = None;
+        self.log("connect", connected.as_ref().map(|_| ()), began);
         match connected {
             Ok(connection) => {
                 let rng = SmallRng::from_rng(&mut self.rng);

@@ -15,6 +15,7 @@ mod sessions;
 mod sign_in;
 mod spans;
 mod stay;
+mod steps;
 mod texts;
 mod world;
 

@@ -8,7 +8,9 @@ use tracing::{Instrument as _, Span};
 
 use super::life::Life;
 use super::spans;
+use super::steps;
 use crate::chat::{Failure, FailureKind, Stage, UserState};
+use crate::clock::Stamp;
 use crate::drivers::{Driver, IDLE_LIMIT, Room, Session};
 
 impl<D: Driver> Life<'_, D> {
@@ -51,8 +53,10 @@ impl<D: Driver> Life<'_, D> {
     async fn open(&mut self, session: &mut Session) -> Result<(Room, Span), Failure> {
         let span = spans::connect(self.username());
         self.under_way = Some(Stage::Event);
+        let began = self.world.clock.now();
         let opened = self.world.driver.open(session).instrument(span.clone()).await;
         self.under_way = None;
+        self.log("event_page", opened.as_ref().map(|_| ()), began);
         match &opened {
             Ok(room) => {
                 self.world.metrics.operation(Stage::Event);
@@ -88,7 +92,10 @@ impl<D: Driver> Life<'_, D> {
         let mut session = Session::default();
         if self.world.sessions.is_known(self.me) {
             self.under_way = Some(Stage::Login);
-            match driver.log_in(&account, &mut session).await {
+            let began = world.clock.now();
+            let outcome = driver.log_in(&account, &mut session).await;
+            self.log("log_in", outcome.as_ref().copied(), began);
+            match outcome {
                 // A server that has forgotten its accounts says the same as to a wrong password. Asked
                 // often enough it locks the name, so from now on signing up comes first.
                 Err(failure) if failure.kind == FailureKind::WrongPassword => {
@@ -99,16 +106,26 @@ impl<D: Driver> Life<'_, D> {
             }
         }
         self.under_way = Some(Stage::Signup);
-        match driver.sign_up(&account, &mut session).await {
+        let began = world.clock.now();
+        let outcome = driver.sign_up(&account, &mut session).await;
+        self.log("sign_up", outcome.as_ref().copied(), began);
+        match outcome {
             Err(failure) if failure.kind == FailureKind::NameTaken => {
                 self.count(Stage::Signup, Ok(()));
                 session = Session::default();
                 self.under_way = Some(Stage::Login);
+                let began = world.clock.now();
                 let outcome = driver.log_in(&account, &mut session).await;
+                self.log("log_in", outcome.as_ref().copied(), began);
                 self.signed_in(Stage::Login, outcome, session)
             }
             outcome => self.signed_in(Stage::Signup, outcome, session),
         }
+    }
+
+    /// Logs a step that began at `began`.
+    pub(super) fn log(&self, step: &'static str, outcome: Result<(), &Failure>, began: Stamp) {
+        steps::log(self.username(), step, outcome, self.world.clock.now().since(began));
     }
 
     fn signed_in(&mut self, stage: Stage, outcome: Result<(), Failure>, session: Session) -> Result<Session, Failure> {

@@ -146,6 +146,8 @@ impl<D: Driver> Stay<D> {
         self.world.withdraw(self.me, if left { UserState::Away } else { UserState::BackingOff });
         if joined {
             self.world.metrics.disconnect(Socket::Plenary, ended.initiator, ended.reason);
+            let step = if left || stopped { "leave" } else { "cut" };
+            self.world.step(self.me, step, ended.reason.as_str(), self.began);
         }
         if stopped && !joined {
             self.world.metrics.connect_failure(Socket::Plenary, FailureKind::Stopping);
@@ -162,8 +164,7 @@ impl<D: Driver> Stay<D> {
         let kind = ending::failure(ended.reason);
         self.world.metrics.connect_failure(Socket::Plenary, kind);
         let span = self.rest.coming_in.take().unwrap_or_else(Span::none);
-        let failure =
-            Failure::with(kind, format!("the socket ended before the first presence frame: {}", ended.reason.as_str()));
+        let failure = Failure::with(kind, ending::never_joined(ended.reason, PRESENCE_TIMEOUT));
         spans::end(&span, Err(&failure));
         span.in_scope(
             || tracing::warn!(user = self.world.username(self.me), stage = "connect", %failure, "step failed"),

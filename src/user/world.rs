@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::sessions::Sessions;
-use super::spans;
 use super::texts::Texts;
+use super::{spans, steps};
 use crate::chat::{Account, Action, DropReason, Secret, UserIndex, UserState};
-use crate::clock::Clock;
+use crate::clock::{Clock, Stamp};
 use crate::drivers::BreakoutId;
 use crate::fleet::roster::Roster;
 use crate::ledger::Ledger;
@@ -160,6 +160,11 @@ impl<D> World<D> {
     /// A user's first attempt has come to an end.
     pub(super) fn debut(&self) {
         self.debuts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Logs a step that began at `began` and ended in one of several ways.
+    pub(super) fn step(&self, user: UserIndex, step: &'static str, outcome: &'static str, began: Stamp) {
+        steps::done(self.username(user), step, outcome, self.clock.now().since(began));
     }
 
     /// A user's name.

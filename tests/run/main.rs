@@ -32,4 +32,5 @@ mod terminal;
 mod three_days;
 mod timekeeping;
 mod traces;
+mod verbose;
 mod verdict;
