@@ -267,7 +267,10 @@ fn a_start_long_after_the_others_is_told() {
 
 #[test]
 fn generators_with_ranges_instead_of_shards_are_parts_of_a_whole() {
-    let whole = merged(|s| s.iter_mut().for_each(|s| s.summary.run.shard = ShardOf { index: 0, count: 1 }));
+    let whole = merged(|s| {
+        s.iter_mut().for_each(|s| s.summary.run.shard = ShardOf { index: 0, count: 1 });
+        s[1].summary.run.seed = 43;
+    });
     assert_eq!((whole.verdict.code, whole.users.target, whole.users.max), (OK, 600, 600));
     let page = crate::report::words::render(&whole);
     assert!(page.contains("3 ranges of users") && page.contains("users 200 to 399"), "{page}");
