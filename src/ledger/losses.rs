@@ -118,15 +118,17 @@ impl Losses {
             missed.users.insert(user);
             return self.group(&missed);
         };
-        if !self.pending.contains_key(&key) {
+        // A forged history can have a user miss the same number on two connections.
+        if self.pending.get(&key).is_some_and(|missed| missed.users.contains(user)) {
+            self.conclude_pending();
+        }
+        let missed = self.pending.entry(key).or_insert_with(|| {
             let missed = new();
             self.pending_words += missed.users.words().len();
-            self.pending.insert(key, missed);
-        }
-        if let Some(missed) = self.pending.get_mut(&key) {
-            missed.subject.read |= subject.read;
-            missed.users.insert(user);
-        }
+            missed
+        });
+        missed.subject.read |= subject.read;
+        missed.users.insert(user);
         if self.pending_words > PENDING_WORDS {
             self.conclude_pending();
         }
@@ -142,9 +144,13 @@ impl Losses {
         let mut missed = Missed { origin, subject, at_micros, users };
         if let Some(before) = key(&subject).and_then(|key| self.pending.remove(&key)) {
             self.pending_words = self.pending_words.saturating_sub(before.users.words().len());
-            before.users.iter().for_each(|user| {
-                missed.users.insert(user);
-            });
+            if before.users.iter().any(|user| missed.users.contains(user)) {
+                self.group(&before);
+            } else {
+                before.users.iter().for_each(|user| {
+                    missed.users.insert(user);
+                });
+            }
         }
         self.group(&missed);
     }
