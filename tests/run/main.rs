@@ -13,6 +13,7 @@ mod forged_markers;
 mod hall;
 mod honesty;
 mod hostile_run;
+mod leaks;
 mod misplaced;
 mod operation;
 mod ordeal;
