@@ -42,6 +42,7 @@ const LAST_MICROS: u64 = 253_402_300_799_999_999;
 #[derive(Debug)]
 pub(super) struct AnomalyLog {
     file: File,
+    path: String,
     room: String,
     run: String,
 }
@@ -60,16 +61,16 @@ impl AnomalyLog {
             .read(is_pipe)
             .open(path)
             .map_err(|e| StartError::environment(format!("--anomaly-log {}", path.display()), e.to_string()))?;
-        Ok(Self { file, room: room.to_owned(), run: run.to_owned() })
+        Ok(Self { file, path: path.display().to_string(), room: room.to_owned(), run: run.to_owned() })
     }
 
     /// Writes what is noted until the end, and counts what could not be written by then.
     pub(super) async fn keep<D: Driver>(self, world: Arc<World<D>>, until: CancellationToken) {
         let (stop, stopped) = channel();
         let (done, ended) = oneshot::channel();
-        let (for_thread, AnomalyLog { file, room, run }) = (Arc::clone(&world), self);
+        let (for_thread, AnomalyLog { file, path, room, run }) = (Arc::clone(&world), self);
         let thread = std::thread::Builder::new().name("anomaly-log".into()).spawn(move || {
-            let terms = Terms { usernames: &for_thread.crowd.usernames, room: &room, run: &run };
+            let terms = Terms { usernames: &for_thread.crowd.usernames, room: &room, run: &run, path: &path };
             Journal::new(file, terms, &for_thread.ledger, Pause(stopped)).write_all();
             // Nobody waits for it any longer where the end of the run did not.
             let _ = done.send(());
@@ -101,6 +102,8 @@ struct Terms<'a> {
     usernames: &'a [Box<str>],
     room: &'a str,
     run: &'a str,
+    /// Where they go, for the log of the process.
+    path: &'a str,
 }
 
 /// Waits that the end of the run cuts short.
@@ -221,7 +224,7 @@ impl<'a, W: Write> Journal<'a, W> {
 
     fn failed(&mut self, error: &std::io::Error) -> Result<(), GivenUp> {
         if !std::mem::replace(&mut self.failing, true) {
-            tracing::error!(%error, "anomaly log not written; it is tried again");
+            tracing::error!(%error, path = self.terms.path, "anomaly log not written; it is tried again");
         }
         if self.pause.wait(self.retry) { Ok(()) } else { Err(GivenUp) }
     }

@@ -77,7 +77,7 @@ impl Write for Hiccups<'_> {
 #[test]
 fn every_lost_delivery_of_a_burst_has_one_line() {
     let (ledger, names, mut text) = (lossy(500), names(), Vec::new());
-    let terms = Terms { usernames: &names, room: "test", run: "night" };
+    let terms = Terms { usernames: &names, room: "test", run: "night", path: "a.jsonl" };
     let (_, pause) = pause();
     Journal::new(Hiccups { taken: &mut text, turns: 0, stuck_after: None }, terms, &ledger, pause).write_all();
     let lines = lines(&text);
@@ -92,7 +92,7 @@ fn every_lost_delivery_of_a_burst_has_one_line() {
 #[test]
 fn a_file_that_takes_no_more_leaves_the_rest_counted() {
     let (ledger, names, mut text) = (lossy(500), names(), Vec::new());
-    let terms = Terms { usernames: &names, room: "test", run: "night" };
+    let terms = Terms { usernames: &names, room: "test", run: "night", path: "a.jsonl" };
     let (_, pause) = pause();
     Journal::new(Hiccups { taken: &mut text, turns: 0, stuck_after: Some(1_000_000) }, terms, &ledger, pause)
         .write_all();
@@ -130,7 +130,7 @@ impl Write for Filling<'_> {
 #[test]
 fn a_write_that_failed_goes_on_where_it_stopped() {
     let (ledger, names, mut text) = (lossy(3), names(), Vec::new());
-    let terms = Terms { usernames: &names, room: "test", run: "night" };
+    let terms = Terms { usernames: &names, room: "test", run: "night", path: "a.jsonl" };
     let (stop, pause) = pause();
     let out = Filling { taken: &mut text, failures: 0, stop: Some(stop) };
     let mut journal = Journal::new(out, terms, &ledger, pause);
@@ -144,7 +144,7 @@ fn a_write_that_failed_goes_on_where_it_stopped() {
 #[test]
 fn a_full_log_says_so_and_counts_the_rest() {
     let (ledger, names, mut text) = (lossy(3), names(), Vec::new());
-    let terms = Terms { usernames: &names, room: "test", run: "night" };
+    let terms = Terms { usernames: &names, room: "test", run: "night", path: "a.jsonl" };
     let (_, pause) = pause();
     let mut journal = Journal::new(&mut text, terms, &ledger, pause);
     journal.limit = 250;
@@ -161,7 +161,7 @@ fn a_line_leads_to_the_message() {
     let marker = ledger.lock().hand_over(UserIndex(3), at(20), at(20)).marker;
     ledger.lock().receive(UserIndex(5), SenderId::number(103), Sighting::Intact(marker), at(21));
     ledger.lock().receive(UserIndex(5), SenderId::number(103), Sighting::Intact(marker), at(22));
-    let terms = Terms { usernames: &names, room: "test", run: "night" };
+    let terms = Terms { usernames: &names, room: "test", run: "night", path: "a.jsonl" };
     let (_, pause) = pause();
     Journal::new(&mut text, terms, &ledger, pause).write_all();
     let line = lines(&text).remove(0);
@@ -185,7 +185,7 @@ fn a_forged_time_has_no_date_and_breaks_no_line() {
 fn names_are_escaped() {
     let (ledger, mut names, mut text) = (lossy(1), names(), Vec::new());
     names[3] = "a\"b\n{\u{1b}[31m".into();
-    let terms = Terms { usernames: &names, room: "te\"st", run: "night" };
+    let terms = Terms { usernames: &names, room: "te\"st", run: "night", path: "a.jsonl" };
     let (_, pause) = pause();
     Journal::new(&mut text, terms, &ledger, pause).write_all();
     let lines = lines(&text);
