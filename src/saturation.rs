@@ -47,6 +47,14 @@ impl std::ops::AddAssign for Delays {
 }
 
 impl Delays {
+    /// Without those that a stall of this part of their window, from 0 to 1, explains.
+    #[must_use]
+    pub fn without_stalls(self, part: f64) -> Self {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of the total")]
+        let explained = (self.total as f64 * part.clamp(0.0, 1.0)).ceil() as u64;
+        Self { total: self.total, over: self.over.saturating_sub(explained) }
+    }
+
     /// Whether the 99th percentile is over the limit.
     #[must_use]
     pub fn bad(self) -> bool {

@@ -71,7 +71,10 @@ impl Windows {
         let read = current.probe.as_ref().map(Probe::take).unwrap_or_default();
         current.since_judged[SaturationReason::ScheduleLag as usize] += lag;
         current.since_judged[SaturationReason::ReadDelay as usize] += read;
-        world.ledger.lock().window_over(bad(lag, read), world.clock.now());
+        // A stall is spoilt time by itself, for as long as it was, and not for the window around it.
+        let (mut ledger, now) = (world.ledger.lock(), world.clock.now());
+        let stalled = ledger.stalled(now);
+        ledger.window_over(bad(lag.without_stalls(stalled), read.without_stalls(stalled)), now);
     }
 
     /// Cuts windows until it is cancelled, and then the last; says so when the generator is the
@@ -131,6 +134,15 @@ mod tests {
         assert_eq!(bad(good, over), [SpoiltBy::ReadDelay]);
         assert_eq!(bad(over, good), [SpoiltBy::ScheduleLag]);
         assert_eq!(bad(over, over).len(), 2);
+    }
+
+    #[test]
+    fn a_stall_does_not_spoil_the_window_around_it() {
+        // 0.3 s of 10 s, with 50 looks a second: 15 were late, 10 of them over the limit.
+        let read = Delays { total: 500, over: 10 };
+        assert_eq!(bad(Delays::default(), read), [SpoiltBy::ReadDelay]);
+        assert!(bad(Delays::default(), read.without_stalls(0.03)).is_empty());
+        assert_eq!(bad(Delays::default(), Delays { total: 500, over: 40 }.without_stalls(0.03)), [SpoiltBy::ReadDelay]);
     }
 
     #[test]

@@ -22,6 +22,11 @@ impl Ledger {
         self.tally.judged.called(at);
     }
 
+    /// The part of the present window, from 0 to 1, in which this process stood still.
+    pub fn stalled(&mut self, at: Stamp) -> f64 {
+        self.tally.judged.stalled(at)
+    }
+
     /// A window in which delays were measured is over, and `bad` were over the limit in it. What
     /// arrived in it, or should have, is judged by that. The next window begins.
     pub fn window_over(&mut self, bad: &[SpoiltBy], at: Stamp) {

@@ -213,6 +213,14 @@ impl Judged {
         }
     }
 
+    /// The part of the present window, from 0 to 1, in which the process stood still.
+    pub(super) fn stalled(&mut self, at: Stamp) -> f64 {
+        self.called(at);
+        let length = self.last.since(self.window);
+        let stalled = self.spoilt.part_of(SpoiltBy::Stall, self.window, self.last);
+        if length.is_zero() { 0.0 } else { stalled.as_secs_f64() / length.as_secs_f64() }
+    }
+
     /// The present window is over, spoilt by these; the next one begins.
     pub(super) fn window_over(&mut self, bad: &[SpoiltBy], at: Stamp, all: &[OriginTally; Origin::COUNT]) {
         self.called(at);

@@ -118,6 +118,12 @@ impl Spoilt {
         self.any.intervals.get(next).is_some_and(|known| known.0 <= moment)
     }
 
+    /// How much of the time between the two was spoilt by this.
+    pub(super) fn part_of(&self, by: SpoiltBy, from: Stamp, to: Stamp) -> Duration {
+        let recent = self.by[by as usize].intervals.iter().rev().take_while(|known| known.1 > from);
+        recent.map(|known| known.1.min(to).since(known.0.max(from))).sum()
+    }
+
     /// Nothing that happened before `moment` is to be judged any more.
     pub(super) fn forget(&mut self, moment: Stamp) {
         for union in self.by.iter_mut().chain([&mut self.any]) {
