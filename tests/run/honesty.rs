@@ -146,10 +146,12 @@ fn a_rig_that_is_kept_from_running_says_so() {
     let args = [&QUICK[..], &load, &LENIENT].concat();
     let mut rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &args);
     rig.wait_until_ready();
+    let holds_since = Instant::now();
     let processor = some_processor();
     starve(rig.process.id(), &processor);
     let loops = [BusyLoop::on(&processor), BusyLoop::on(&processor)];
     rig.process.wait_for_line("the generator itself is the bottleneck");
+    eventually("a hold long enough to judge", || holds_since.elapsed() > Duration::from_secs(31));
     drop(loops);
     assert!(rig.metric("soakrig_saturated", &[]) >= 1.0, "it stays so until a good window has passed");
     rig.process.signal(Signal::SIGTERM);
