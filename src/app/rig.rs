@@ -22,7 +22,7 @@ use super::run::Console;
 use super::timekeeping;
 use super::view::View;
 use super::windows::Windows;
-use crate::chat::Failure;
+use crate::chat::{DropReason, Failure};
 use crate::config::plan::Plan;
 use crate::config::value::Pacing;
 use crate::drivers::Driver;
@@ -247,14 +247,17 @@ impl<D: Driver> Rig<D> {
         self.world.stopping.cancel();
     }
 
-    /// Whether a delivery has no verdict yet, of whichever generator's message.
+    /// Whether a user is about to send, or a delivery has no verdict yet, of any generator's message.
     fn is_outstanding(&self) -> bool {
-        !self.world.ledger.lock().is_settled()
+        self.world.roster.is_anybody_busy() || !self.world.ledger.lock().is_settled()
     }
 
     async fn wind_up(&self, at_once: bool) {
         let world = &self.world;
         self.stop();
+        for intent in world.roster.withdraw_intents() {
+            world.metrics.dropped(intent.action, DropReason::Stopping);
+        }
         if !at_once {
             let settled = async {
                 while self.is_outstanding() {

@@ -51,6 +51,19 @@ impl Desk {
         }
     }
 
+    /// Takes back an intent that was not taken up; the desk is free.
+    pub(super) fn withdraw(&self) -> Option<Intent> {
+        let mut top = self.top.lock();
+        let Top::Waiting(intent) = *top else { return None };
+        *top = Top::Free;
+        Some(intent)
+    }
+
+    /// Whether an intent was taken up and is not carried out.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(*self.top.lock(), Top::Busy)
+    }
+
     /// Wakes whoever listens here.
     pub(super) fn wake(&self) {
         self.user.wake();

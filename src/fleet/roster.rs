@@ -173,6 +173,17 @@ impl Roster {
         self.stir(taker);
         Ok(taker)
     }
+
+    /// Takes back every intent that no user has taken up.
+    pub fn withdraw_intents(&self) -> impl Iterator<Item = Intent> {
+        self.desks.iter().filter_map(Desk::withdraw)
+    }
+
+    /// Whether a user has taken up an intent that is not carried out.
+    #[must_use]
+    pub fn is_anybody_busy(&self) -> bool {
+        self.desks.iter().any(Desk::is_busy)
+    }
 }
 
 /// Users in a word of [`Roster::stirred`].
@@ -224,6 +235,22 @@ mod tests {
         assert_eq!(roster.offer(CHAT), Err(DropReason::Backpressure), "the frame is still in writing");
         desk.done();
         assert_eq!(roster.offer(CHAT), Ok(UserIndex(0)));
+    }
+
+    #[test]
+    fn a_withdrawn_intent_is_never_taken_up_and_one_that_was_taken_up_is_waited_for() {
+        let roster = Roster::new(2, 1);
+        for i in 0..2 {
+            roster.set(UserIndex(i), UserState::Connected);
+        }
+        let busy = roster.offer(CHAT).unwrap();
+        let waiting = roster.offer(CHAT).unwrap();
+        assert_eq!(roster.desk(busy).unwrap().take(), Some(CHAT));
+        assert_eq!(roster.withdraw_intents().collect::<Vec<_>>(), [CHAT]);
+        assert_eq!(roster.desk(waiting).unwrap().take(), None);
+        assert!(roster.is_anybody_busy());
+        roster.desk(busy).unwrap().done();
+        assert!(!roster.is_anybody_busy());
     }
 
     #[test]

@@ -22,7 +22,7 @@ impl Ledger {
         self.tally.judged.called(at);
     }
 
-    /// The part of the present window, from 0 to 1, in which this process stood still.
+    /// How much of the delays measured in the present window stalls explain, as a part of 1.
     pub fn stalled(&mut self, at: Stamp) -> f64 {
         self.tally.judged.stalled(at)
     }

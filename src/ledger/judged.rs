@@ -16,6 +16,9 @@ use super::tally::{OriginTally, empty_histogram};
 use crate::chat::{Anomaly, Basis, Origin, Outcome, SpoiltBy, UserIndex};
 use crate::clock::Stamp;
 
+/// A stall that ended no longer before a window than this shows in the delays measured in it.
+const AFTERMATH: Duration = Duration::from_secs(1);
+
 /// The judged figures of one origin: they balance as the deliveries do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JudgedTally {
@@ -213,12 +216,13 @@ impl Judged {
         }
     }
 
-    /// The part of the present window, from 0 to 1, in which the process stood still.
+    /// How much of the delays measured in the present window the stalls explain, as a part of 1. What
+    /// was due in a stall is measured after it, which may be in the window behind.
     pub(super) fn stalled(&mut self, at: Stamp) -> f64 {
         self.called(at);
         let length = self.last.since(self.window);
-        let stalled = self.spoilt.part_of(SpoiltBy::Stall, self.window, self.last);
-        if length.is_zero() { 0.0 } else { stalled.as_secs_f64() / length.as_secs_f64() }
+        let stalled = self.spoilt.lasted(SpoiltBy::Stall, self.window.minus(AFTERMATH));
+        if length.is_zero() { 0.0 } else { (stalled.as_secs_f64() / length.as_secs_f64()).min(1.0) }
     }
 
     /// The present window is over, spoilt by these; the next one begins.

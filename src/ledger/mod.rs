@@ -212,6 +212,12 @@ impl Ledger {
         self.remote.forget_offsets();
     }
 
+    /// The limits that decide between on time, late and lost.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        self.terms
+    }
+
     /// The figures so far.
     #[must_use]
     pub fn tally(&self) -> &Tally {

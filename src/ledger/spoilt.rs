@@ -118,10 +118,10 @@ impl Spoilt {
         self.any.intervals.get(next).is_some_and(|known| known.0 <= moment)
     }
 
-    /// How much of the time between the two was spoilt by this.
-    pub(super) fn part_of(&self, by: SpoiltBy, from: Stamp, to: Stamp) -> Duration {
-        let recent = self.by[by as usize].intervals.iter().rev().take_while(|known| known.1 > from);
-        recent.map(|known| known.1.min(to).since(known.0.max(from))).sum()
+    /// How long the intervals of this kind lasted that ended after `moment`.
+    pub(super) fn lasted(&self, by: SpoiltBy, moment: Stamp) -> Duration {
+        let recent = self.by[by as usize].intervals.iter().rev().take_while(|known| known.1 > moment);
+        recent.map(|known| known.1.since(known.0)).sum()
     }
 
     /// Nothing that happened before `moment` is to be judged any more.

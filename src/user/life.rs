@@ -16,6 +16,7 @@ use super::stay::Stay;
 use super::steps;
 use super::world::World;
 use crate::chat::{EndReason, Failure, FailureKind, Initiator, Socket, Stage, UserIndex, UserState};
+use crate::clock::Stamp;
 use crate::drivers::Driver;
 use crate::ledger::Excuse;
 
@@ -85,8 +86,8 @@ pub(super) struct Life<'a, D> {
     pub(super) me: UserIndex,
     pub(super) rng: SmallRng,
     backoff: Backoff,
-    /// The step of the way in that the server has not answered yet.
-    pub(super) under_way: Option<Stage>,
+    /// The step of the way in that the server has not answered yet, and when it began.
+    pub(super) under_way: Option<(Stage, Stamp)>,
     /// Kept by whoever lives this life, so that a panic does not leave the ramp waiting for it.
     debut: &'a mut Option<Debut>,
 }
@@ -165,17 +166,20 @@ impl<D: Driver> Life<'_, D> {
         }
     }
 
-    /// The stop came while a step was under way: it is counted, and held against nobody.
+    /// A step begins.
+    pub(super) fn begins(&mut self, stage: Stage) {
+        self.under_way = Some((stage, self.world.clock.now()));
+    }
+
+    /// The stop came while a step was under way: it is counted.
     fn cut_short(&mut self) {
-        let metrics = &self.world.metrics;
-        match self.under_way.take() {
-            Some(Stage::Connect) => metrics.connect_failure(Socket::Plenary, FailureKind::Stopping),
-            Some(stage) => {
-                metrics.operation(stage);
-                metrics.error(stage, FailureKind::Stopping);
-            }
-            None => {}
+        let Some((stage, began)) = self.under_way.take() else { return };
+        let (metrics, kind) = (&self.world.metrics, self.world.unanswered(began));
+        if stage == Stage::Connect {
+            return metrics.connect_failure(Socket::Plenary, kind);
         }
+        metrics.operation(stage);
+        metrics.error(stage, kind);
     }
 
     /// Notes whether the user now waits because of this machine: after `failure`, if there was one.
@@ -203,7 +207,7 @@ impl<D: Driver> Life<'_, D> {
     /// Session, page and socket up to the 101.
     async fn come_in(&mut self) -> Result<Stay<D>, Failure> {
         let (room, span) = self.enter().await?;
-        let world = &self.world;
+        let world = Arc::clone(&self.world);
         let Some(session) = world.sessions.get(self.me) else { return Err(Failure::new(FailureKind::SignedOut)) };
         let began = world.clock.now();
         world.register.lock().introduce(self.me, room.user_id);
@@ -213,14 +217,14 @@ impl<D: Driver> Life<'_, D> {
             ledger.opening(self.me);
         }
         world.metrics.connect_attempt(Socket::Plenary);
-        self.under_way = Some(Stage::Connect);
+        self.begins(Stage::Connect);
         let connected = world.driver.connect(&session).instrument(span.clone()).await;
         self.under_way = None;
         self.log("connect", connected.as_ref().map(|_| ()), began);
         match connected {
             Ok(connection) => {
                 let rng = SmallRng::from_rng(&mut self.rng);
-                Ok(Stay::new(connection, Arc::clone(world), self.me, room.user_id, began, span, rng))
+                Ok(Stay::new(connection, world, self.me, room.user_id, began, span, rng))
             }
             Err(failure) => {
                 world.ledger.lock().ended(self.me, Excuse::Network, world.clock.now());

@@ -52,7 +52,7 @@ impl<D: Driver> Life<'_, D> {
 
     async fn open(&mut self, session: &mut Session) -> Result<(Room, Span), Failure> {
         let span = spans::connect(self.username());
-        self.under_way = Some(Stage::Event);
+        self.begins(Stage::Event);
         let began = self.world.clock.now();
         let opened = self.world.driver.open(session).instrument(span.clone()).await;
         self.under_way = None;
@@ -91,7 +91,7 @@ impl<D: Driver> Life<'_, D> {
         let driver = &world.driver;
         let mut session = Session::default();
         if self.world.sessions.is_known(self.me) {
-            self.under_way = Some(Stage::Login);
+            self.begins(Stage::Login);
             let began = world.clock.now();
             let outcome = driver.log_in(&account, &mut session).await;
             self.log("log_in", outcome.as_ref().copied(), began);
@@ -105,7 +105,7 @@ impl<D: Driver> Life<'_, D> {
                 outcome => return self.signed_in(Stage::Login, outcome, session),
             }
         }
-        self.under_way = Some(Stage::Signup);
+        self.begins(Stage::Signup);
         let began = world.clock.now();
         let outcome = driver.sign_up(&account, &mut session).await;
         self.log("sign_up", outcome.as_ref().copied(), began);
@@ -113,7 +113,7 @@ impl<D: Driver> Life<'_, D> {
             Err(failure) if failure.kind == FailureKind::NameTaken => {
                 self.count(Stage::Signup, Ok(()));
                 session = Session::default();
-                self.under_way = Some(Stage::Login);
+                self.begins(Stage::Login);
                 let began = world.clock.now();
                 let outcome = driver.log_in(&account, &mut session).await;
                 self.log("log_in", outcome.as_ref().copied(), began);

@@ -20,7 +20,7 @@ use super::life::Visit;
 use super::open::Open;
 use super::spans;
 use super::world::World;
-use crate::chat::{Action, EndReason, Failure, FailureKind, Initiator, SenderId, Socket, UserIndex, UserState};
+use crate::chat::{Action, EndReason, Failure, Initiator, SenderId, Socket, UserIndex, UserState};
 use crate::clock::Stamp;
 use crate::drivers::{Connection, Driver, Ended, Outgoing, Progress};
 use crate::fleet::desk::Desk;
@@ -150,7 +150,7 @@ impl<D: Driver> Stay<D> {
             self.world.step(self.me, step, ended.reason.as_str(), self.began);
         }
         if stopped && !joined {
-            self.world.metrics.connect_failure(Socket::Plenary, FailureKind::Stopping);
+            self.world.metrics.connect_failure(Socket::Plenary, self.world.unanswered(self.began));
         }
         match (joined, left, stopped) {
             (_, _, true) => Visit::Stopped,

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::sessions::Sessions;
 use super::texts::Texts;
 use super::{spans, steps};
-use crate::chat::{Account, Action, DropReason, Secret, UserIndex, UserState};
+use crate::chat::{Account, Action, DropReason, FailureKind, Secret, UserIndex, UserState};
 use crate::clock::{Clock, Stamp};
 use crate::drivers::BreakoutId;
 use crate::fleet::roster::Roster;
@@ -147,6 +147,13 @@ impl<D> World<D> {
     pub(super) fn carried_out(&self, action: Action) {
         self.done[action as usize].fetch_add(1, Ordering::Relaxed);
         self.metrics.carried_out(action);
+    }
+
+    /// What a step comes to that the stop cut short, begun at `began`: `Stopping`, which is held
+    /// against nobody, unless the server has had as long to answer as a delivery may take.
+    pub(super) fn unanswered(&self, began: Stamp) -> FailureKind {
+        let deadline = self.ledger.lock().terms().deadline;
+        if self.clock.now().since(began) > deadline { FailureKind::Timeout } else { FailureKind::Stopping }
     }
 
     /// Passes the verdicts that are due by now.

@@ -1,7 +1,7 @@
 //! What the rig says of itself, and of servers that are slow: nothing is bent to look well.
 
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::support::{LENIENT, PATIENCE, Rig, Target, balances, eventually, number, sum};
 use nix::sys::signal::Signal;

@@ -129,6 +129,23 @@ fn connects_under_way_at_the_stop_are_counted_and_held_against_nobody() {
     assert_eq!(row(&summary, "error_rate(connect)")["n"], 0);
 }
 
+/// Answers that are overdue when the run stops: no deadline has to pass for real.
+#[test]
+fn a_step_that_waits_longer_than_a_delivery_may_counts_as_failed_at_the_stop() {
+    let target = Target::start(&["--control", "127.0.0.1:0"]);
+    let patience = ["--http-timeout", "30m", "--delivery-deadline", "1ms", "--max-late", "off"];
+    let mut rig = run(&target.url, &patience);
+    rig.wait_until_ready();
+    target.set_faults(r#"{"socket":{"hang_upgrade":1.0}}"#);
+    target.act(r#"{"do":"close","code":1011,"share":1.0}"#);
+    eventually("all try to come back", || rig.metric("soakrig_connect_attempts_total", &["plenary"]) >= 16.0);
+    rig.process.signal(Signal::SIGTERM);
+    let (ended, summary) = rig.end(PATIENCE);
+    assert_eq!(ended.code, Some(99), "{}", ended.stdout);
+    assert!(first_line(&ended).contains("of stage connect failed"), "{}", ended.stdout);
+    assert!(number(&summary, "/errors/connect/timeout") >= 7, "{summary}");
+}
+
 /// The default grace outlasts the horizon; who delivers is not made to wait for it.
 #[test]
 fn a_healthy_server_settles_at_once() {

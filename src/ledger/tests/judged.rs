@@ -336,3 +336,18 @@ fn nothing_before_or_after_the_hold_spoils_it() {
     l.look(at(20.0));
     assert_eq!(l.spoilt(), SpoiltTime::default());
 }
+
+#[test]
+fn a_stall_explains_delays_on_both_sides_of_a_window_that_ends_with_it() {
+    let (begin, tenth) = (Stamp::default().plus(Duration::from_secs(100)), Duration::from_millis(100));
+    let mut tally = Tally::new(0, 0).unwrap();
+    tally.judged.watch(LIMIT, begin);
+    let woken = begin.plus(tenth * 6);
+    assert_eq!(tally.judged.stalled(woken), 1.0, "the stall that this call ends");
+    tally.window_over(&[], woken);
+    assert_eq!(tally.judged.stalled(woken.plus(tenth)), 1.0, "what was due in it is measured now");
+    (2..=60).for_each(|step| tally.judged.called(woken.plus(tenth * step)));
+    assert!((tally.judged.stalled(woken.plus(tenth * 60)) - 0.1).abs() < 1e-9, "0.6 s of 6 s");
+    tally.window_over(&[], woken.plus(tenth * 60));
+    assert_eq!(tally.judged.stalled(woken.plus(tenth * 61)), 0.0);
+}
