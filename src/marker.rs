@@ -71,6 +71,8 @@ pub enum Sighting {
     /// A marker that is damaged, or does not fit the text or the sender; with what it says where
     /// run, room, generator and number can be read (the intended time is 0 where it cannot).
     Corrupt(Option<Marker>),
+    /// A marker so damaged that nothing but its run can be read.
+    Torn(RunTag),
 }
 
 impl Marker {
@@ -109,15 +111,14 @@ impl Marker {
     #[must_use]
     pub fn sight(from: SenderId, text: &str) -> Sighting {
         let Some(rest) = text.strip_prefix(PREFIX) else { return stray(from, text) };
-        intact(from, PREFIX, rest.as_bytes())
-            .map_or_else(|| Sighting::Corrupt(legible(rest.as_bytes())), Sighting::Intact)
+        intact(from, PREFIX, rest.as_bytes()).map_or_else(|| remains(rest.as_bytes()), Sighting::Intact)
     }
 
     /// Looks for a marker anywhere in a `text` that could not be read as a chat.
     #[must_use]
     pub fn glimpse(text: &str) -> Sighting {
         match text.split_once(PREFIX) {
-            Some((_, rest)) => Sighting::Corrupt(legible(rest.as_bytes())),
+            Some((_, rest)) => remains(rest.as_bytes()),
             None => Sighting::None,
         }
     }
@@ -157,6 +158,15 @@ fn whole<const N: usize>(from: SenderId, prefix: &str, rest: &[u8]) -> Option<[u
     let head = rest.get(..rest.len() - behind.len())?;
     let (sum, text) = base36(behind, b'|')?;
     (u64::from(checksum(from, [prefix.as_bytes(), head, text])) == sum).then_some(fields)
+}
+
+/// What can be read of a damaged marker whose fields `rest` begins with.
+fn remains(rest: &[u8]) -> Sighting {
+    let run = || base36(rest, b'-').and_then(|(run, _)| u32::try_from(run).ok());
+    match (legible(rest), run()) {
+        (None, Some(run)) => Sighting::Torn(RunTag(run)),
+        (marker, _) => Sighting::Corrupt(marker),
+    }
 }
 
 /// What the fields say that `rest` begins with, the intended time being 0 where it is damaged.

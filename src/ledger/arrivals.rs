@@ -8,7 +8,7 @@ use super::evidence::{Sender, Subject};
 use super::remote::Heard;
 use crate::chat::{Anomaly, Basis, Origin, Outcome, SenderId, UserIndex};
 use crate::clock::Stamp;
-use crate::marker::{Marker, Sighting};
+use crate::marker::{Marker, RunTag, Sighting};
 
 impl Ledger {
     /// A chat of `from` was read on `user`'s connection at `at`.
@@ -23,8 +23,11 @@ impl Ledger {
                 self.tally.anomaly(self.origin(&marker), Anomaly::Unexpected, user, subject, at);
             }
             Sighting::Intact(marker) => self.receive_remote(user, from, &marker, at),
-            Sighting::Corrupt(marker) => self.corrupt(user, from, marker, at),
-            Sighting::Foreign => self.tally.foreign += 1,
+            Sighting::Corrupt(marker) if self.concerns(from, marker.map(|m| m.run)) => {
+                self.corrupt(user, from, marker, at);
+            }
+            Sighting::Torn(run) if self.concerns(from, Some(run)) => self.corrupt(user, from, None, at),
+            Sighting::Corrupt(_) | Sighting::Torn(_) | Sighting::Foreign => self.tally.foreign += 1,
             Sighting::None if self.is_ours(from) => self.corrupt(user, from, None, at),
             Sighting::None => {}
         }
@@ -47,6 +50,12 @@ impl Ledger {
     /// Whether a sender is one of our users, as far as messages name them.
     fn is_ours(&self, from: SenderId) -> bool {
         self.identity.attributed && self.ids.contains_key(&from)
+    }
+
+    /// Whether damage is this run's: one of our users said it, or its run can still be read. Anything
+    /// else may be other people's chat.
+    fn concerns(&self, from: SenderId, run: Option<RunTag>) -> bool {
+        run == Some(self.identity.run) || self.is_ours(from)
     }
 
     /// Whose a message is, by its marker.

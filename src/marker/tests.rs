@@ -75,12 +75,16 @@ fn what_is_left_of_a_damaged_marker_is_read() {
     let without_time = Marker { intended_micros: 0, ..marker(1_234) };
     assert_eq!(damaged(0, "xr2"), Sighting::Corrupt(Some(marker(1_234))), "the prefix");
     assert_eq!(damaged(0, "sr1"), Sighting::Corrupt(Some(marker(1_234))), "the prefix, to another one");
-    for (nth, to) in [(1, "?"), (2, ""), (3, "0a"), (4, "zzzzzzzzzzzzzz"), (4, "A")] {
-        assert_eq!(damaged(nth, to), Sighting::Corrupt(None), "field {nth}: {to}");
+    for to in ["?", "", "0a", "zzzzzzzzzzzzzz"] {
+        assert_eq!(damaged(1, to), Sighting::Corrupt(None), "run: {to}");
+    }
+    for (nth, to) in [(2, ""), (3, "0a"), (4, "zzzzzzzzzzzzzz"), (4, "A")] {
+        assert_eq!(damaged(nth, to), Sighting::Torn(marker(1_234).run), "field {nth}: {to}");
     }
     assert_eq!(damaged(5, "!"), Sighting::Corrupt(Some(without_time)));
     assert_eq!(damaged(6, "1|hello"), Sighting::Corrupt(Some(marker(1_234))));
-    assert_eq!(Marker::sight(SENDER, "sr2-1-2-3-4"), Sighting::Corrupt(None), "a number that may be cut off");
+    assert_eq!(Marker::sight(SENDER, "sr2-1-2-3-4"), Sighting::Torn(RunTag(1)), "a number that may be cut off");
+    assert_eq!(Marker::sight(SENDER, "sr2-1"), Sighting::Corrupt(None), "a run that may be cut off");
     assert!(matches!(Marker::sight(SENDER, "sr2-1-2-3-4-"), Sighting::Corrupt(Some(_))));
 }
 
@@ -101,7 +105,7 @@ proptest! {
         damaged.replace_range(at..=at, &to);
         prop_assume!(damaged != stamped);
         let sighting = Marker::sight(from, &damaged);
-        prop_assert!(matches!(sighting, Sighting::Corrupt(_)), "{sighting:?}");
+        prop_assert!(matches!(sighting, Sighting::Corrupt(_) | Sighting::Torn(_)), "{sighting:?}");
         if at < PREFIX.len() || at > stamped.find('|').unwrap() {
             prop_assert_eq!(sighting, Sighting::Corrupt(Some(marker(seq))));
         }

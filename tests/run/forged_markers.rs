@@ -91,9 +91,23 @@ async fn a_checksum_that_does_not_fit_is_corrupt() {
     let damaged = format!("{}x", room.text);
     assert_eq!(room.hears(STRANGER, &damaged).await, [NONE, each(Anomaly::Corrupt)]);
     assert_eq!(room.hears(room.sender, &damaged).await, [each(Anomaly::Corrupt), NONE]);
-    assert_eq!(room.hears(STRANGER, &format!("see {PREFIX}1-2")).await, [NONE, each(Anomaly::Corrupt)]);
+    let run = room.text.split('-').nth(1).unwrap();
+    let torn = format!("see {PREFIX}{run}-?");
+    assert_eq!(room.hears(STRANGER, &torn).await, [NONE, each(Anomaly::Corrupt)], "its run is this one");
     assert_eq!(room.hears(STRANGER, "hello").await, [NONE, NONE], "no marker, not ours: only counted as a frame");
     assert_eq!(room.hears(room.sender, "hello").await, [each(Anomaly::Corrupt), NONE], "we mark all we say");
+}
+
+#[tokio::test(start_paused = true)]
+async fn damage_of_other_people_is_foreign() {
+    let room = Room::open().await;
+    let another = Marker { run: RunTag::of("another"), ..room.marker }.stamp(id(STRANGER), "x");
+    let said = ["sr2-", "sr2-|", "see sr2-1-2", "look at sr2-1f3ql3u-\u{2026}-| text"].map(str::to_owned);
+    for text in said.into_iter().chain([format!("{another}y")]) {
+        assert_eq!(room.hears(STRANGER, &text).await, [NONE, NONE], "{text}");
+        assert_eq!(room.hears(room.sender, &text).await, [each(Anomaly::Corrupt), NONE], "{text}, from one of ours");
+    }
+    assert_eq!(room.world.ledger.lock().tally().foreign, 5 * USERS as u64);
 }
 
 #[tokio::test(start_paused = true)]

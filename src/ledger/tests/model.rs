@@ -298,6 +298,8 @@ fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, M
             // Where nothing tells whose it was, it is not one of ours.
             if read.is_some() || ledger.identity.attributed {
                 model.odd(Anomaly::Corrupt);
+            } else {
+                model.foreign += 1;
             }
             if read.is_some() {
                 model.damage(u, index);
