@@ -37,13 +37,19 @@ use crate::telemetry::stdio::{say, tell};
 
 /// How long a runtime that is done waits for its last blocking calls.
 const SHUTDOWN: Duration = Duration::from_secs(2);
-/// How long the end waits for whoever reads the output.
-const READING: Duration = Duration::from_secs(5);
+/// How long the end waits for a reader of the output that takes nothing.
+const READING: Duration = Duration::from_secs(30);
 
-/// Does what a command says, and tells how it ended. Output that cannot be written changes no exit code.
+/// Does what a command says, and tells how it ended. Output that cannot be written changes no exit
+/// code; a slow reader gets all of it.
 #[must_use]
 pub fn main(command: Command) -> ExitCode {
+    let mut patience = Some(READING);
     let ended = command.resolve(&Environment::of_process()).and_then(|resolved| {
+        if let Task::Merge(_) = resolved.task {
+            // Printing is all that it does, and signals end it.
+            patience = None;
+        }
         for warning in &resolved.warnings {
             say(&format!("soakrig: warning: {warning}"));
         }
@@ -53,7 +59,7 @@ pub fn main(command: Command) -> ExitCode {
         say(&error.to_string());
         error.code()
     });
-    stdio::finish(READING);
+    stdio::finish(patience);
     code
 }
 

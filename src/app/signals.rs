@@ -7,6 +7,7 @@ use std::future::pending;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::StartError;
+use crate::telemetry::stdio;
 
 /// Listens to the three signals.
 #[derive(Debug)]
@@ -39,6 +40,15 @@ impl Signals {
             _ = self.terminate.recv() => {}
             _ = hung_up => {}
         }
+    }
+}
+
+/// Waits until the output is read, or for a signal.
+pub(super) async fn read_by(signals: &mut Signals) {
+    let read = tokio::task::spawn_blocking(|| stdio::finish(None));
+    tokio::select! {
+        _ = read => {}
+        () = signals.next() => stdio::leave(),
     }
 }
 

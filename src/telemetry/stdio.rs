@@ -11,8 +11,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-/// Bytes that may wait for a slow reader; what comes beyond them is left out and counted.
+/// Bytes that may wait for a slow reader; what comes beyond them is left out and counted. A text that
+/// finds nothing before it may be larger.
 const MOST_WAITING: usize = 4 << 20;
+/// Written at once, so that it shows when a slow reader takes anything.
+const CHUNK: usize = 4 << 10;
+/// How long the end of the process waits for a reader of standard error that takes nothing.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Between two attempts where the descriptor is non-blocking and the reader slow.
 const RETRY: Duration = Duration::from_millis(20);
 /// How long one stream waits for the other, to keep the order of lines on a shared terminal.
@@ -41,11 +46,19 @@ pub fn tell(text: &str) {
     STDOUT.line(text);
 }
 
-/// Waits until both streams are written, at most for `patience`. For the end of the process.
-pub fn finish(patience: Duration) {
-    let until = Instant::now() + patience;
-    STDERR.written_by(until);
-    STDOUT.written_by(until);
+/// Waits until both streams are written, for the end of the process: for standard output as long as
+/// its reader takes something within `patience`, or without end. [`leave`] ends the wait.
+pub fn finish(patience: Option<Duration>) {
+    STDERR.read_to_the_end(Some(LAST_WORDS));
+    STDOUT.read_to_the_end(patience);
+}
+
+/// From now on [`finish`] waits for no reader.
+pub fn leave() {
+    for stream in [&STDERR, &STDOUT] {
+        stream.shared.state.lock().left = true;
+        stream.shared.changed.notify_all();
+    }
 }
 
 /// A stream that takes everything at once; clones are the same stream.
@@ -69,6 +82,10 @@ struct State {
     writing: bool,
     /// A wait for the reader was in vain: no further one until it reads again.
     stuck: bool,
+    /// Bytes that the reader took.
+    taken: u64,
+    /// The end of the process waits no longer.
+    left: bool,
     /// Writes that found no room since the last look.
     left_out: u64,
     /// No thread could be started: the caller writes.
@@ -104,9 +121,9 @@ impl Stream {
         let mut state = self.shared.state.lock();
         if state.threadless {
             drop(state);
-            return write_all(&mut *self.shared.sink.lock(), bytes);
+            return write_all(&mut *self.shared.sink.lock(), bytes, |_| {});
         }
-        if state.waiting.len() + bytes.len() > MOST_WAITING {
+        if !state.waiting.is_empty() && state.waiting.len() + bytes.len() > MOST_WAITING {
             state.left_out += 1;
             return;
         }
@@ -137,6 +154,25 @@ impl Stream {
         self.shared.changed.wait_while_until(&mut state, |state| !state.is_written(), until);
         state.is_written()
     }
+
+    /// Waits until all is written, as long as the reader takes something within `patience`; false
+    /// where it does not.
+    fn read_to_the_end(&self, patience: Option<Duration>) -> bool {
+        let mut state = self.shared.state.lock();
+        while !state.is_written() && !state.left {
+            let before = state.taken;
+            let stands = |state: &mut State| !state.is_written() && !state.left && state.taken == before;
+            match patience {
+                None => self.shared.changed.wait_while(&mut state, stands),
+                Some(patience) => {
+                    if self.shared.changed.wait_while_for(&mut state, stands, patience).timed_out() {
+                        break;
+                    }
+                }
+            }
+        }
+        state.is_written()
+    }
 }
 
 impl Shared {
@@ -152,18 +188,26 @@ impl Shared {
                 std::mem::swap(&mut state.waiting, &mut bytes);
                 state.writing = true;
             }
-            write_all(&mut *self.sink.lock(), &bytes);
+            write_all(&mut *self.sink.lock(), &bytes, |taken| {
+                self.state.lock().taken += taken as u64;
+                self.changed.notify_all();
+            });
+            // What one large text needed is not kept.
             bytes.clear();
+            bytes.shrink_to(MOST_WAITING);
         }
     }
 }
 
 /// Writes what can be written: nobody is left to be told of a failure.
-fn write_all(sink: &mut dyn Write, mut bytes: &[u8]) {
+fn write_all(sink: &mut dyn Write, mut bytes: &[u8], mut taken: impl FnMut(usize)) {
     while !bytes.is_empty() {
-        match sink.write(bytes) {
+        match sink.write(bytes.get(..CHUNK).unwrap_or(bytes)) {
             Ok(0) => return,
-            Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
+            Ok(n) => {
+                bytes = bytes.get(n..).unwrap_or_default();
+                taken(n);
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(RETRY),
             Err(_) => return,
@@ -203,6 +247,9 @@ mod tests {
     /// Generous: nothing in these tests takes long.
     const SOON: Duration = Duration::from_secs(60);
 
+    /// More than enough turns for everything that may wait.
+    const TURNS: usize = 3 * MOST_WAITING / CHUNK;
+
     /// Reads one write each time it is told to; gone once nothing tells it any more.
     struct Slow {
         go: Receiver<()>,
@@ -236,11 +283,50 @@ mod tests {
         assert!((5..=6).contains(&stream.take_left_out()));
         assert_eq!(stream.take_left_out(), 0);
         assert!(!stream.written_by(Instant::now()));
-        for _ in 0..10 {
+        for _ in 0..TURNS {
             let _ = go.send(());
         }
         assert!(stream.written_by(Instant::now() + SOON));
         assert!((4..=5).contains(&(heard.lock().len() >> 20)));
+    }
+
+    #[test]
+    fn a_text_larger_than_the_queue_is_written_to_its_end() {
+        let (stream, go, heard) = slow();
+        let text = vec![b'x'; 2 * MOST_WAITING];
+        stream.put(&text);
+        assert_eq!(stream.take_left_out(), 0);
+        let reader = std::thread::spawn(move || (0..TURNS).all(|_| go.send(()).is_ok()));
+        assert!(stream.read_to_the_end(None));
+        assert!(*heard.lock() == text);
+        reader.join().unwrap();
+    }
+
+    #[test]
+    fn the_end_waits_as_long_as_a_reader_takes_something() {
+        let (stream, go, _) = slow();
+        stream.put(&vec![b'x'; 3 * CHUNK]);
+        assert!(!stream.read_to_the_end(Some(Duration::ZERO)), "a reader that takes nothing");
+        let ending = stream.clone();
+        let end = std::thread::spawn(move || ending.read_to_the_end(None));
+        for turn in 1..=3 {
+            assert!(!end.is_finished());
+            let _ = go.send(());
+            let mut state = stream.shared.state.lock();
+            stream.shared.changed.wait_while(&mut state, |state| state.taken < turn * CHUNK as u64);
+        }
+        assert!(end.join().unwrap());
+    }
+
+    #[test]
+    fn the_end_leaves_a_reader_when_told_to() {
+        let (stream, _go, _) = slow();
+        stream.line("nobody reads this");
+        let ending = stream.clone();
+        let end = std::thread::spawn(move || ending.read_to_the_end(None));
+        stream.shared.state.lock().left = true;
+        stream.shared.changed.notify_all();
+        assert!(!end.join().unwrap());
     }
 
     #[test]
