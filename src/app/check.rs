@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::keepers::Cache;
 use super::rig::over_capacity;
 use super::run::Console;
-use super::signals::Signals;
+use super::signals::{Signals, read_by};
 use super::{assemble, tell};
 use crate::chat::{Account, Failure, FailureKind, HttpOutcome, Step};
 use crate::clock::{Clock, Stamp};
@@ -50,7 +50,7 @@ pub(super) async fn check(check: Check) -> Result<ExitCode, StartError> {
     if session.is_some() {
         cache.write(vec![(walk.account.username, session)]).await;
     }
-    Ok(match walked {
+    let code = match walked {
         Some(Ok(())) => {
             tell("every step works");
             ExitCode::Ok
@@ -61,9 +61,11 @@ pub(super) async fn check(check: Check) -> Result<ExitCode, StartError> {
         }
         None => {
             tell("  interrupted");
-            ExitCode::Interrupted
+            return Ok(ExitCode::Interrupted);
         }
-    })
+    };
+    read_by(&mut signals).await;
+    Ok(code)
 }
 
 /// A probe nobody asks.
@@ -158,7 +160,10 @@ impl Walk {
         socket.begin(Outgoing::Chat(&marker.stamp(room.user_id, "soakrig checks that a chat comes back unchanged")));
         let echo = self.until(&mut socket, |event| match event {
             Event::Chat { sighting: Sighting::Intact(seen), .. } if *seen == marker => Some(Ok(())),
-            Event::Chat { sighting: Sighting::Corrupt(_), .. } => Some(Err(Failure::new(FailureKind::Corrupt))),
+            // Other people's chats may look damaged, too.
+            Event::Chat { user, sighting: Sighting::Corrupt(_) | Sighting::Torn(_) } if *user == room.user_id => {
+                Some(Err(Failure::new(FailureKind::Corrupt)))
+            }
             Event::Refused(kind) => Some(Err(Failure::new(*kind))),
             _ => None,
         });

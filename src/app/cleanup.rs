@@ -2,6 +2,7 @@
 //!
 //! What was deleted is told and kept in the cache file, also where a signal ends it early.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use super::check::Quiet;
 use super::keepers::Cache;
 use super::run::Console;
-use super::signals::Signals;
+use super::signals::{Signals, read_by};
 use super::{assemble, say, tell};
 use crate::chat::{Account, Failure, FailureKind};
 use crate::clock::Clock;
@@ -24,6 +25,9 @@ const ATTEMPTS: u32 = 3;
 
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a request under way may still take after a signal.
+const LAST: Duration = Duration::from_secs(2);
 
 /// How many deletions are in no cache file at most.
 const UNSAVED: usize = 100;
@@ -64,6 +68,7 @@ pub(super) async fn cleanup(cleanup: Cleanup) -> Result<ExitCode, StartError> {
         return Ok(ExitCode::Interrupted);
     }
     tell(&said);
+    read_by(&mut signals).await;
     Ok(if left == 0 { ExitCode::Ok } else { ExitCode::Threshold })
 }
 
@@ -114,8 +119,10 @@ async fn clear(
         }
         let saved = sessions.remove(&username);
         let account = Account { username, password: password.clone() };
+        let stopping = Cell::new(false);
+        let settled = settle(driver, &account, saved, &stopping);
         let fate;
-        (fate, course) = to_the_end(signals, settle(driver, &account, saved)).await;
+        (fate, course) = to_the_end(signals.next(), &stopping, settled).await;
         if count.take(fate, &account.username) {
             gone.push((account.username, None));
         }
@@ -136,26 +143,37 @@ async fn wait(limit: &Limit, signals: &mut Signals) -> ControlFlow<()> {
     }
 }
 
-/// Lets a deletion come to its end after a first signal, as half of it would leave its outcome
-/// unknown; a second signal leaves it.
-async fn to_the_end<T>(signals: &mut Signals, work: impl Future<Output = T>) -> (Option<T>, ControlFlow<()>) {
+/// Lets a deletion come to its end after a signal, as half of it would leave its outcome unknown; but
+/// not for long, and without another attempt.
+async fn to_the_end<T>(
+    signal: impl Future<Output = ()>,
+    stopping: &Cell<bool>,
+    work: impl Future<Output = T>,
+) -> (Option<T>, ControlFlow<()>) {
     let mut work = pin!(work);
     tokio::select! {
         done = &mut work => return (Some(done), ControlFlow::Continue(())),
-        () = signals.next() => {}
+        () = signal => stopping.set(true),
     }
-    tokio::select! {
-        done = &mut work => (Some(done), ControlFlow::Break(())),
-        () = signals.next() => (None, ControlFlow::Break(())),
-    }
+    (tokio::time::timeout(LAST, work).await.ok(), ControlFlow::Break(()))
 }
 
-/// Deletes one account; tries again where no answer came.
-async fn settle(driver: &impl Driver, account: &Account, mut saved: Option<Session>) -> Result<Fate, Failure> {
+/// Deletes one account; tries again where no answer came, unless it is `stopping`.
+async fn settle(
+    driver: &impl Driver,
+    account: &Account,
+    mut saved: Option<Session>,
+    stopping: &Cell<bool>,
+) -> Result<Fate, Failure> {
     let mut seen = false;
     for attempt in 1.. {
         match delete(driver, account, saved.take(), &mut seen).await {
-            Err(failure) if failure.kind.is_unanswered() && attempt < ATTEMPTS => tokio::time::sleep(PAUSE).await,
+            Err(failure) if failure.kind.is_unanswered() && attempt < ATTEMPTS && !stopping.get() => {
+                tokio::time::sleep(PAUSE).await;
+                if stopping.get() {
+                    return Err(failure);
+                }
+            }
             outcome => return outcome,
         }
     }
@@ -185,4 +203,26 @@ async fn delete(
     }
     *seen = true;
     driver.delete(&mut session).await.map(|()| Fate::Deleted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_signal_leaves_what_does_not_end_within_two_seconds() {
+        let (stopping, begun) = (Cell::new(false), tokio::time::Instant::now());
+        let (fate, course) = to_the_end(ready(()), &stopping, pending::<()>()).await;
+        assert!(fate.is_none() && course.is_break() && stopping.get());
+        assert!(begun.elapsed() < Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_signal_lets_what_ends_soon_come_to_its_end() {
+        let stopping = Cell::new(false);
+        let work = async { tokio::time::sleep(Duration::from_secs(1)).await };
+        let (fate, course) = to_the_end(ready(()), &stopping, work).await;
+        assert!(fate.is_some() && course.is_break());
+    }
 }

@@ -84,3 +84,24 @@ fn an_interrupted_cleanup_tells_and_keeps_what_it_deleted() {
     assert!(ended.stdout.contains("39 accounts deleted, 1 were not there"), "{}", ended.stdout);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 }
+
+#[test]
+fn a_signal_ends_check_and_cleanup_while_a_server_does_not_answer() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    for (arguments, says) in [
+        (vec!["cleanup", &url, "--user-range-max", "3"], "interrupted: 0 accounts deleted"),
+        (vec!["check", &url, "test"], "interrupted"),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = soakrig();
+        // Longer than the test waits: an attempt that is awaited fails it.
+        command.args(arguments).args(["--http-timeout", "1h", "--cache-file"]).arg(home.path().join("s.json"));
+        let process = Process::command(command);
+        let _silent = listener.accept().unwrap();
+        process.signal(Signal::SIGTERM);
+        let ended = process.end(PATIENCE);
+        assert_eq!(ended.code, Some(105), "{}", ended.stderr);
+        assert!(ended.stdout.contains(says), "{}", ended.stdout);
+    }
+}
