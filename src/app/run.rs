@@ -26,10 +26,40 @@ pub(super) async fn run(runs: Vec<Run>) -> Result<ExitCode, StartError> {
     let held = hold(runs, &console).await;
     console.close().await;
     let held = held?;
-    let pages: Vec<String> = held.iter().map(|held| words::render(&held.summary)).collect();
+    let mut pages: Vec<String> = held.iter().map(|held| words::render(&held.summary)).collect();
+    let codes: Vec<ExitCode> = held.iter().map(Held::code).collect();
+    if let [_, _, ..] = codes.as_slice() {
+        let whole = overall(&codes);
+        pages.insert(0, whole.clone());
+        pages.push(whole);
+    }
     tell(&pages.join("\n\n"));
-    let codes = held.iter().map(Held::code);
-    Ok(codes.max_by_key(|code| severity(*code)).unwrap_or(ExitCode::Ok))
+    Ok(worst(&codes))
+}
+
+fn worst(codes: &[ExitCode]) -> ExitCode {
+    codes.iter().copied().max_by_key(|code| severity(*code)).unwrap_or(ExitCode::Ok)
+}
+
+/// What became of several plenaries, and how the process ends: `2 plenaries: 1 passed, 1 refused (exit code 107)`.
+fn overall(codes: &[ExitCode]) -> String {
+    let mut all = ExitCode::ALL;
+    all.sort_by_key(|code| severity(*code));
+    let of = |code: &ExitCode| codes.iter().filter(|other| *other == code).count();
+    let said = all.iter().filter(|code| of(code) > 0).map(|code| format!("{} {}", of(code), became(*code)));
+    let said = said.collect::<Vec<_>>().join(", ");
+    format!("{} plenaries: {said} (exit code {})", codes.len(), worst(codes).number())
+}
+
+fn became(code: ExitCode) -> &'static str {
+    match code {
+        ExitCode::Ok => "passed",
+        ExitCode::Invalid => "invalid",
+        ExitCode::Threshold => "failed",
+        ExitCode::Refused => "refused",
+        ExitCode::Interrupted => "stopped by a second signal",
+        ExitCode::Usage | ExitCode::Environment => "without its summary file",
+    }
 }
 
 /// The exit code of a summary's verdict.
@@ -143,5 +173,14 @@ mod tests {
         codes.sort_by_key(|code| std::cmp::Reverse(severity(*code)));
         let numbers: Vec<u8> = codes.iter().map(|code| code.number()).filter(|n| ![2, 104].contains(n)).collect();
         assert_eq!(numbers, [105, 107, 99, 106, 0]);
+    }
+
+    #[test]
+    fn what_became_of_several_plenaries_is_told_at_once() {
+        use ExitCode::{Invalid, Ok, Refused, Threshold};
+        assert_eq!(overall(&[Ok, Refused]), "2 plenaries: 1 passed, 1 refused (exit code 107)");
+        assert_eq!(overall(&[Ok, Ok, Ok]), "3 plenaries: 3 passed (exit code 0)");
+        let all = overall(&[Threshold, Invalid, Ok, Threshold]);
+        assert_eq!(all, "4 plenaries: 1 passed, 1 invalid, 2 failed (exit code 99)");
     }
 }

@@ -184,6 +184,7 @@ impl<D: Driver> View<D> {
             remaining: self.plan.timing.duration.map(|d| d.saturating_sub(elapsed)),
             chats_target: set_rates(&self.plan, world.roster.len())[Action::Chat as usize],
             saturated: self.judge.lock().is_saturated(),
+            closing: world.closing.is_cancelled(),
         };
         pulse.status(moment, &ledger, &world.metrics.users(), &totals)
     }

@@ -31,6 +31,38 @@ pub fn percent(part: f64) -> String {
     }
 }
 
+/// A limit in per cent, with all its digits: `0.15 %`.
+#[must_use]
+pub fn limit(part: f64) -> String {
+    let text = format!("{:.7}", part * 100.0);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A part of 1 in per cent, with as many digits as show that it is over a limit: `1.01 %`.
+#[must_use]
+pub fn percent_over(part: f64, limit: f64) -> String {
+    let usual = percent(part);
+    let shows = |text: &str| {
+        let shown = text.trim_end_matches(" %").parse::<f64>().map(|per_cent| per_cent / 100.0);
+        shown.is_ok_and(|shown| shown > limit + 1e-12 && (shown < 1.0 || part >= 1.0))
+    };
+    if part <= limit || limit <= 0.0 || shows(&usual) {
+        return usual;
+    }
+    let longer = (2..=9).map(|digits| format!("{:.digits$} %", part * 100.0));
+    longer.into_iter().find(|text| shows(text)).unwrap_or(usual)
+}
+
+/// A time to delivery, with as many digits as show that it is over a limit.
+#[must_use]
+pub fn latency_over(seconds: f64, limit: f64) -> String {
+    let usual = latency(seconds);
+    if seconds > limit && usual == latency(limit) {
+        return format!("{} µs", count((seconds * 1e6).round() as u64));
+    }
+    usual
+}
+
 /// A part of a whole in per cent; nothing of nothing is 0.
 #[must_use]
 pub fn share(part: u64, whole: u64) -> String {
@@ -125,6 +157,18 @@ mod tests {
         let shown: Vec<String> = [0.0, 1e-6, 0.0005, 0.023, 0.5, 0.99999, 1.0].into_iter().map(percent).collect();
         assert_eq!(shown, ["0 %", "under 0.01 %", "0.05 %", "2.3 %", "50 %", "over 99.99 %", "100 %"]);
         assert_eq!(share(0, 0), "0 %");
+    }
+
+    #[test]
+    fn what_is_over_a_limit_has_the_digits_that_show_it() {
+        assert_eq!(percent_over(42.0 / 4_146.0, 0.01), "1.01 %");
+        assert_eq!(percent_over(2_401.0 / 240_000.0, 0.01), "1.0004 %");
+        assert_eq!(percent_over(0.000_02, 0.000_01), "0.002 %");
+        assert_eq!(percent_over(0.999_999, 0.9999), "99.9999 %");
+        assert_eq!([percent_over(0.054, 0.05), percent_over(1e-6, 0.0)], ["5.4 %", "under 0.01 %"]);
+        assert_eq!(percent_over(0.01, 0.01), "1 %", "not over it");
+        assert_eq!([0.01, 0.0015, 0.07, 1.0, 0.0].map(limit), ["1 %", "0.15 %", "7 %", "100 %", "0 %"]);
+        assert_eq!([latency_over(0.010_04, 0.01), latency_over(0.02, 0.01)], ["10,040 µs", "20 ms"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::report::summary::{Part, Summary};
+use crate::report::thresholds::NOTHING_MEASURED;
 use crate::report::verdict::{ABORTED, End, REFUSED, is_invalid, spoilt};
 
 /// What a refusal's reason begins with in the verdict of one generator.
@@ -113,7 +114,25 @@ pub(super) fn failed(summary: &Summary) -> Vec<String> {
             _ => None,
         }
     }));
+    failed.extend(measured_nothing(summary).map(|part| format!("{} measured nothing", name(parts, part))));
     failed
+}
+
+/// The generators that came to their end and measured nothing in any of their lives: in the sums
+/// others make up for them.
+fn measured_nothing(summary: &Summary) -> impl Iterator<Item = &Part> {
+    let row =
+        |part: &Part| part.verdict.thresholds.iter().find(|row| row.name == NOTHING_MEASURED).and_then(|r| r.value);
+    let nothing = move |part: &Part| row(part).is_some_and(|n| n > 0.0);
+    let lives = summary.parts.chunk_by(is_same);
+    let silent = lives.filter(move |lives| lives.iter().all(nothing) && lives.iter().any(|life| life.run.complete));
+    silent.filter_map(<[_]>::first)
+}
+
+/// The generators whose ramp was not over at the stop.
+pub(super) fn still_ramping(summary: &Summary) -> Vec<String> {
+    let parts = summary.parts.as_slice();
+    parts.iter().filter(|part| part.run.hold_seconds <= 0.0).map(|part| name(parts, part)).collect()
 }
 
 /// Which generators could not keep up, if any: one is enough to make the run's numbers invalid.
@@ -124,7 +143,7 @@ pub(super) fn invalid(summary: &Summary, limit: Option<f64>) -> Option<String> {
         .filter(|part| is_invalid(&part.generator, part.run.hold_seconds, limit))
         .map(|part| format!("{} for {}", name(&summary.parts, part), spoilt(&part.generator, part.run.hold_seconds)))
         .collect();
-    (!invalid.is_empty()).then(|| format!("generators themselves could not keep up, {}.", invalid.join("; ")))
+    (!invalid.is_empty()).then(|| format!("generators themselves could not keep up, {}", invalid.join("; ")))
 }
 
 /// Numbers in order, runs of them shortened: `0, 3 to 7, 9`.

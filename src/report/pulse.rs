@@ -29,6 +29,8 @@ pub struct Moment {
     pub chats_target: f64,
     /// Whether the generator is saturated.
     pub saturated: bool,
+    /// Whether the sockets are being closed.
+    pub closing: bool,
 }
 
 /// An earlier moment.
@@ -87,6 +89,7 @@ impl Pulse {
             p99,
             errors: errors.map(|stage| totals.stage_errors(*stage)).sum(),
             saturated: moment.saturated,
+            closing: moment.closing,
         }
     }
 
@@ -135,6 +138,7 @@ mod tests {
                     held: Duration::from_secs(second),
                     remaining: None,
                     chats_target: 20.0,
+                    closing: false,
                     saturated: false,
                 };
                 pulse.status(moment, &ledger, &users, &totals)

@@ -58,6 +58,8 @@ pub struct Status {
     pub errors: u64,
     /// Whether the generator is saturated now.
     pub saturated: bool,
+    /// Whether the sockets are being closed: who is connected or not then says nothing of the server.
+    pub closing: bool,
 }
 
 /// How bad something is.
@@ -122,6 +124,7 @@ pub fn course(status: &Status) -> String {
     let (word, since) = match status.phase {
         Phase::Ramp => ("ramp", status.elapsed),
         Phase::Hold => ("hold", status.held),
+        Phase::Settle if status.closing => return "closing".to_owned(),
         Phase::Settle => return "settling".to_owned(),
     };
     let left = status.remaining.map_or_else(String::new, |left| format!(" (-{})", span(left.as_secs_f64())));
@@ -145,16 +148,11 @@ fn items(status: &Status) -> Vec<(String, Tone)> {
     };
     some(status.cut_off, "cut off", Tone::Warning);
     some(status.failed, "given up", Tone::Alarm);
-    some(status.backing_off, "backing off", Tone::Warning);
-    items.push((format!("{}/{} connected", count(status.connected), count(status.target)), Tone::Plain));
-    let mut some = |n: u64, what: &str| {
-        if n > 0 {
-            items.push((format!("{} {what}", count(n)), Tone::Plain));
-        }
-    };
-    some(status.signing_in, "signing in");
-    some(status.connecting, "connecting");
-    some(status.away, "away");
+    if status.closing {
+        items.push((format!("{} still to close", count(status.connected)), Tone::Plain));
+    } else {
+        places(&mut items, status);
+    }
     items.push((format!("{} on time", count(status.on_time)), Tone::Plain));
     if status.phase == Phase::Settle {
         items.push((format!("{} outstanding", count(status.outstanding)), Tone::Plain));
@@ -165,6 +163,17 @@ fn items(status: &Status) -> Vec<(String, Tone)> {
         items.push((format!("p50 {} p99 {}", latency(p50), latency(p99)), Tone::Plain));
     }
     items
+}
+
+/// Where the users are.
+fn places(items: &mut Vec<(String, Tone)>, status: &Status) {
+    if status.backing_off > 0 {
+        items.push((format!("{} backing off", count(status.backing_off)), Tone::Warning));
+    }
+    items.push((format!("{}/{} connected", count(status.connected), count(status.target)), Tone::Plain));
+    let others = [(status.signing_in, "signing in"), (status.connecting, "connecting"), (status.away, "away")];
+    let others = others.into_iter().filter(|(n, _)| *n > 0);
+    items.extend(others.map(|(n, what)| (format!("{} {what}", count(n)), Tone::Plain)));
 }
 
 #[cfg(test)]
@@ -195,6 +204,7 @@ pub(super) mod tests {
             p99: Some(0.0122),
             errors: 1,
             saturated: false,
+            closing: false,
         }
     }
 
@@ -249,5 +259,16 @@ pub(super) mod tests {
         let settling = Status { phase: Phase::Settle, remaining, ..holding() };
         assert_eq!(course(&settling), "settling");
         assert!(line(&settling).contains("400 outstanding") && !line(&settling).contains("chats"));
+    }
+
+    #[test]
+    fn sockets_that_soakrig_closes_itself_look_like_no_trouble() {
+        let users = Status { connected: 3, backing_off: 1, connecting: 2, away: 1, ..holding() };
+        let closing = Status { phase: Phase::Settle, closing: true, outstanding: 0, ..users };
+        assert_eq!(course(&closing), "closing");
+        assert_eq!(
+            line(&closing),
+            "0 lost, 0 late, 1 error, 3 still to close, 239,000 on time, 0 outstanding, p50 2.1 ms p99 12.2 ms"
+        );
     }
 }

@@ -11,6 +11,9 @@ use crate::report::verdict::End;
 /// "If nothing goes wrong, is everything all right?", JAMA 249, 1983).
 const RULE_OF_THREE: f64 = 3.0;
 
+/// The row of a run in which there was nothing to measure.
+pub(super) const NOTHING_MEASURED: &str = "nothing_measured";
+
 /// Whether errors of this kind are in no error rate: the stop's, and the generator's own.
 fn is_not_the_servers(kind: &str) -> bool {
     let mut ours = FailureKind::OWN_FAULTS.iter().chain([&FailureKind::Stopping]);
@@ -63,17 +66,49 @@ fn judged_anomalies(summary: &Summary) -> [&Anomalies; 2] {
     ]
 }
 
-/// The most frequent kind of anomaly, of local and remote messages together.
-pub(super) fn worst_anomaly(summary: &Summary) -> (&'static str, u64) {
-    let [local, remote] = judged_anomalies(summary);
+/// Anomalies by kind, of local and remote messages together.
+pub(super) fn anomalies(summary: &Summary) -> [(&'static str, u64); 4] {
+    by_kind(judged_anomalies(summary))
+}
+
+fn by_kind([local, remote]: [&Anomalies; 2]) -> [(&'static str, u64); 4] {
     let sum = |of: fn(&Anomalies) -> u64| of(local).saturating_add(of(remote));
-    let kinds = [
+    [
         ("duplicate", sum(|a| a.duplicate)),
         ("reordered", sum(|a| a.reordered)),
         ("unexpected", sum(|a| a.unexpected)),
         ("corrupt", sum(|a| a.corrupt)),
-    ];
-    kinds.into_iter().rev().max_by_key(|(_, n)| *n).unwrap_or(("duplicate", 0))
+    ]
+}
+
+/// The most frequent kind of anomaly, of local and remote messages together.
+pub(super) fn worst_anomaly(summary: &Summary) -> (&'static str, u64) {
+    anomalies(summary).into_iter().rev().max_by_key(|(_, n)| *n).unwrap_or(("duplicate", 0))
+}
+
+/// What is left out of the judged figures, by name: `lost`, `late` and the kinds of anomalies.
+pub(super) fn not_judged(summary: &Summary) -> Vec<(&'static str, u64)> {
+    let all = [&summary.anomalies, &summary.remote.anomalies];
+    let (local, remote) = (&summary.deliveries, &summary.remote.deliveries);
+    let found = Found::of(summary);
+    let left_out = [("lost", local.lost, remote.lost, found.lost), ("late", local.late, remote.late, found.late)]
+        .map(|(name, local, remote, judged)| (name, local.saturating_add(remote).saturating_sub(judged)));
+    let anomalies = by_kind(all).into_iter().zip(anomalies(summary));
+    let anomalies = anomalies.map(|((kind, all), (_, judged))| (kind, all.saturating_sub(judged)));
+    left_out.into_iter().chain(anomalies).filter(|(_, n)| *n > 0).collect()
+}
+
+/// The thresholds of deliveries that pass, and would not if nothing were left out of the judged figures.
+pub(super) fn failed_but_for_spoilt_time(summary: &Summary, end: &End) -> Vec<String> {
+    if not_judged(summary).is_empty() {
+        return Vec::new();
+    }
+    let mut all = summary.clone();
+    (all.judged, all.remote.judged) = (None, None);
+    let judged = table(summary, end);
+    let passes = |name: &str| judged.iter().any(|row| row.name == name && row.result != Judgement::Failed);
+    let rows = table(&all, end).into_iter().filter(|row| ["lost", "late", "anomalies"].contains(&row.name.as_str()));
+    rows.filter(|row| row.result == Judgement::Failed && passes(&row.name)).map(|row| row.name).collect()
 }
 
 /// Operations of a stage and errors of them that count for its rate.
@@ -146,7 +181,7 @@ fn has_errors(summary: &Summary, stage: &str) -> bool {
 fn nothing_measured(summary: &Summary, end: &End) -> Threshold {
     let nothing = !anybody_joined(summary) || nothing_expected(summary);
     let limit = (*end != End::Running).then_some(0);
-    counted("nothing_measured", limit, u64::from(nothing), Found::of(summary).expected)
+    counted(NOTHING_MEASURED, limit, u64::from(nothing), Found::of(summary).expected)
 }
 
 fn lost(summary: &Summary, found: Found, messages: u64) -> Threshold {
@@ -184,7 +219,8 @@ fn share(name: &str, limit: Option<f64>, found: u64, n: u64, independent: u64) -
     let result = match limit {
         None => Judgement::Off,
         Some(limit) if found > 0 && found as f64 > limit * n as f64 => Judgement::Failed,
-        Some(limit) if found == 0 && (independent as f64) * limit < RULE_OF_THREE => Judgement::TooFew,
+        // Nothing can be less than a limit of 0.
+        Some(limit) if found == 0 && limit > 0.0 && (independent as f64) * limit < RULE_OF_THREE => Judgement::TooFew,
         Some(_) => Judgement::Passed,
     };
     let value = (n > 0 || found > 0).then(|| found as f64 / n.max(found) as f64);
@@ -223,6 +259,15 @@ mod tests {
         // A limit of 1 %: 300 messages, however many deliveries each of them has.
         assert_eq!([result(299, 0), result(300, 0)], [Judgement::TooFew, Judgement::Passed]);
         assert_eq!(result(299, 1), Judgement::Passed, "something was seen");
+    }
+
+    #[test]
+    fn nothing_seen_excludes_nothing_below_a_limit_of_0() {
+        let late = row("late", |s| {
+            s.messages.sent.insert("chat".into(), 5);
+            s.thresholds.max_late = Some(0.0);
+        });
+        assert_eq!(late.result, Judgement::Passed);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::report::durations::Durations;
 use crate::report::figures::{bytes, count, latency, percent, plain, rate, share, span};
 use crate::report::parts::{is_same, listed, name};
 use crate::report::summary::{Anomalies, Counts, Deliveries, Part, Summary};
+use crate::report::thresholds;
 use crate::report::verdict::meaning;
 
 /// The shortest run whose CPU time is told as a share of it, in seconds.
@@ -33,6 +34,7 @@ pub fn render(summary: &Summary) -> String {
         page.line("");
     }
     books(&mut page, "deliveries", &summary.deliveries, &summary.anomalies);
+    limits::left_out(&mut page, &summary.deliveries, &summary.anomalies, summary.judged.as_ref());
     times(&mut page, "time to delivery", summary.delivery_seconds.iter());
     remote(&mut page, summary);
     if summary.foreign > 0 {
@@ -186,6 +188,7 @@ fn remote(page: &mut Page, summary: &Summary) {
     }
     page.line("");
     books(page, "from others", &remote.deliveries, &remote.anomalies);
+    limits::left_out(page, &remote.deliveries, &remote.anomalies, remote.judged.as_ref());
     times(page, "time from others", remote.delivery_seconds.iter());
     if let Some(offset) = remote.clock_offset_seconds {
         let ahead = if offset < 0.0 { "behind" } else { "ahead" };
@@ -235,6 +238,8 @@ fn generator(page: &mut Page, summary: &Summary) {
         format!("for {} ({})", span(generator.saturated_seconds), or_none(why))
     } else if generator.spoilt_seconds > 0.0 {
         "never in three windows in a row".to_owned()
+    } else if !thresholds::not_judged(summary).is_empty() {
+        "never in the hold".to_owned()
     } else {
         "never: the numbers are about the server".to_owned()
     };

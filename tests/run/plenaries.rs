@@ -98,6 +98,9 @@ fn one_that_is_refused_ends_by_itself_and_the_worst_code_counts() {
     let other = summary(home.path(), "test", &ended);
     assert!(matches!(number(&other, "/verdict/code"), 0 | 106), "{other}");
     assert!(number(&other, "/deliveries/on_time") > 0, "{other}");
+    let (first, last) = (ended.stdout.lines().next().unwrap(), ended.stdout.trim_end().lines().last().unwrap());
+    assert!(first.starts_with("2 plenaries: 1 ") && first.ends_with(", 1 refused (exit code 107)"), "{first}");
+    assert_eq!(first, last);
 }
 
 #[test]

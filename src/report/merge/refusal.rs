@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{Named, Source, times};
 use crate::report::durations::HistogramError;
 use crate::report::parts::is_same;
-use crate::report::summary::{Deliveries, Part, Summary, Users};
+use crate::report::summary::{Anomalies, Deliveries, Judged, Part, Summary, Users};
+use crate::report::verdict::{ABORTED, REFUSED};
 
 /// How much two lives of a generator may seem to overlap, by a clock that was set between them.
 const CLOCKS: Duration = Duration::from_secs(5);
@@ -167,6 +168,18 @@ fn balanced(source: &Source) -> Result<(), MergeError> {
             return Err(MergeError::damaged(&source.name, format!("its {what} do not balance, {why}")));
         }
     }
+    let origins = [
+        ("", deliveries, &source.summary.anomalies, judged),
+        ("remote ", &remote.deliveries, &remote.anomalies, &remote.judged),
+    ];
+    for (origin, deliveries, anomalies, judged) in origins {
+        if let Some(why) = judged.as_ref().and_then(|judged| misfit(origin, deliveries, anomalies, judged)) {
+            return Err(MergeError::damaged(&source.name, why));
+        }
+    }
+    if let Some(why) = ungrouped(&source.summary) {
+        return Err(MergeError::damaged(&source.name, why));
+    }
     if users.min >= users.max {
         let why = format!("it has users {}..{}", users.min, users.max);
         return Err(MergeError::damaged(&source.name, why));
@@ -188,6 +201,44 @@ fn imbalance(book: &Deliveries) -> Option<String> {
         ));
     }
     (reasons != u128::from(excused.total)).then(|| format!("excused {}, but {reasons} by reason", excused.total))
+}
+
+/// Which judged figure is not that of these deliveries: spoilt time can only take out what is late,
+/// lost or an anomaly.
+fn misfit(origin: &str, all: &Deliveries, anomalies: &Anomalies, judged: &Judged) -> Option<String> {
+    let Judged { deliveries: judged, anomalies: few } = judged;
+    let most = [
+        ("late", judged.late, all.late),
+        ("lost", judged.lost, all.lost),
+        ("duplicate", few.duplicate, anomalies.duplicate),
+        ("reordered", few.reordered, anomalies.reordered),
+        ("unexpected", few.unexpected, anomalies.unexpected),
+        ("corrupt", few.corrupt, anomalies.corrupt),
+    ];
+    let same = [
+        ("on time", judged.on_time, all.on_time),
+        ("excused", judged.excused.total, all.excused.total),
+        ("outstanding", judged.outstanding, all.outstanding),
+    ];
+    let over = most.into_iter().find(|(_, judged, all)| judged > all);
+    let (what, judged, all) = over.or_else(|| same.into_iter().find(|(_, judged, all)| judged != all))?;
+    Some(format!("its judged {origin}deliveries do not fit: {what} {judged} of {all}"))
+}
+
+/// How the groups of losses do not sum to the losses. Files of 0.1 have no groups; the groups of a
+/// checkpoint, or of a run that was broken off, are those of a moment later.
+fn ungrouped(summary: &Summary) -> Option<String> {
+    let Summary { deliveries, remote, loss_groups, .. } = summary;
+    let parts = parts_of(summary);
+    if loss_groups.is_empty() || !parts.iter().all(|part| part.run.complete && part.verdict.code != ABORTED) {
+        return None;
+    }
+    let lost = u128::from(deliveries.lost) + u128::from(remote.deliveries.lost);
+    let largest: u128 = loss_groups.largest.iter().map(|group| u128::from(group.deliveries)).sum();
+    let grouped = largest + u128::from(loss_groups.rest.deliveries);
+    let with_groups = |part: &Part| part.verdict.code == REFUSED || !part.verdict.thresholds.is_empty();
+    let fits = if parts.len() == 1 || parts.iter().all(with_groups) { grouped == lost } else { grouped <= lost };
+    (!fits).then(|| format!("its groups of losses have {grouped} deliveries, and {lost} were lost"))
 }
 
 fn disjoint(parts: &[Named<'_>]) -> Result<(), MergeError> {

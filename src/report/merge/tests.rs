@@ -8,8 +8,9 @@ use super::*;
 use crate::chat::{Action, Basis, EndReason, FailureKind, Initiator, Origin, Outcome, Socket, Stage};
 use crate::report::facts::tests::{facts, figures};
 use crate::report::facts::{Figures, RunFacts, summarise};
+use crate::report::losses::OtherLosses;
 use crate::report::parts::{listed, missing};
-use crate::report::summary::{Mismatches, ShardOf};
+use crate::report::summary::{Deliveries, Mismatches, ShardOf};
 use crate::report::verdict::{ABORTED, End, INVALID, OK, REFUSED, THRESHOLD};
 
 /// What one generator saw.
@@ -42,6 +43,7 @@ fn added(figures: &mut Figures, seen: &Seen) {
         books.outstanding += seen.errors;
         books.anomalies[0] += seen.chats;
     }
+    figures.ledger.judged = figures.ledger.by_origin;
     let totals = &mut figures.totals;
     totals.operations[Stage::Connect as usize] += seen.users;
     totals.sent[0] += seen.chats;
@@ -198,6 +200,29 @@ fn a_refusal_names_the_files_and_what_differs() {
         ),
         (|s| s[1].summary.remote.deliveries.lost = 1, &["b.json is damaged", "remote deliveries do not balance"]),
         (|s| s[1].summary.judged.as_mut().unwrap().deliveries.late = 1, &["b.json is damaged", "judged deliveries"]),
+        (|s| swap(&mut judged(s).deliveries, 1), &["b.json is damaged", "judged deliveries do not fit: lost 1 of 0"]),
+        (|s| swap(&mut s[1].summary.deliveries, 1), &["b.json is damaged", "fit: on time 239000 of 238999"]),
+        (
+            |s| {
+                swap(&mut s[1].summary.deliveries, 4);
+                judged(s).deliveries =
+                    Deliveries { expected: 239_996, on_time: 238_996, ..judged(s).deliveries.clone() };
+                s[1].summary.loss_groups.rest = OtherLosses { messages: 1, deliveries: 3 };
+            },
+            &["b.json is damaged", "its groups of losses have 3 deliveries, and 4 were lost"],
+        ),
+        (
+            |s| s[1].summary.loss_groups.rest = OtherLosses { messages: 1, deliveries: 3 },
+            &["b.json is damaged", "its groups of losses have 3 deliveries, and 0 were lost"],
+        ),
+        (|s| judged(s).anomalies.corrupt = 7, &["b.json is damaged", "judged deliveries do not fit: corrupt 7 of 0"]),
+        (
+            |s| {
+                let remote = s[1].summary.remote.judged.as_mut().unwrap();
+                (remote.deliveries.expected, remote.deliveries.outstanding) = (2, 2);
+            },
+            &["b.json is damaged", "judged remote deliveries do not fit: outstanding 2 of 0"],
+        ),
         (|s| s[1].summary.deliveries.excused.left = 0, &["b.json is damaged", "excused 1000, but 10 by reason"]),
         (|s| s[1].summary.users.max = s[1].summary.users.min, &["b.json is damaged", "users 200..200"]),
         (|s| s[1].summary.run.shard.index = 3, &["b.json is damaged", "no shard 3/3"]),
@@ -212,6 +237,15 @@ fn a_refusal_names_the_files_and_what_differs() {
         let text = merge(&sources).expect_err("refused").to_string();
         assert!(said.iter().all(|part| text.contains(part)), "{text} for {said:?}");
     }
+}
+
+fn judged(sources: &mut [Source]) -> &mut crate::report::summary::Judged {
+    sources[1].summary.judged.as_mut().unwrap()
+}
+
+/// Turns deliveries on time into lost ones.
+fn swap(deliveries: &mut Deliveries, lost: u64) {
+    (deliveries.lost, deliveries.on_time) = (deliveries.lost + lost, deliveries.on_time - lost);
 }
 
 fn histogram(sources: &mut [Source]) -> &mut crate::report::durations::Durations {
@@ -301,6 +335,80 @@ fn a_part_of_a_merged_summary_counts_once() {
 }
 
 #[test]
+fn a_shard_that_measured_nothing_fails_the_whole_and_is_named() {
+    let silent = |shards: std::ops::Range<usize>| {
+        merged(|s| {
+            for source in &mut s[shards] {
+                let summary = &mut source.summary;
+                (summary.deliveries, summary.judged) = (Deliveries::default(), Some(Default::default()));
+                summary.connections.clear();
+                summary.verdict = judge(summary, &End::Settled);
+            }
+        })
+        .verdict
+    };
+    assert_eq!(silent(0..0).code, OK);
+    let one = silent(1..2);
+    assert_eq!(one.code, THRESHOLD);
+    assert_eq!(one.reason, "Failed: shard 1/3 measured nothing.");
+    assert!(silent(0..2).reason.contains("shard 0/3 measured nothing; shard 1/3 measured nothing"));
+    // The life that was killed, or the one after it, has nothing to show; the shard has.
+    for life in [1, 3] {
+        let mut sources = restarted();
+        sources.iter_mut().for_each(|source| source.summary.run.complete = true);
+        let summary = &mut sources[life].summary;
+        (summary.deliveries, summary.judged) = (Deliveries::default(), Some(Default::default()));
+        summary.connections.clear();
+        summary.verdict = judge(summary, &End::Settled);
+        assert_eq!(merge(&sources).unwrap().verdict.code, OK);
+    }
+}
+
+#[test]
+fn a_shard_whose_ramp_was_not_over_is_told() {
+    let whole = merged(|s| s[2].summary.run.hold_seconds = 0.0);
+    assert!(whole.verdict.reason.contains("The ramp of shard 2/3 was not over."), "{}", whole.verdict.reason);
+}
+
+#[test]
+fn a_short_hold_of_one_generator_vouches_for_none_of_them() {
+    let lost = |hold: f64| {
+        merged(|s| {
+            swap(&mut s[1].summary.deliveries, 4);
+            judged(s).deliveries = Deliveries { expected: 239_996, on_time: 238_996, ..judged(s).deliveries.clone() };
+            s[2].summary.run.hold_seconds = hold;
+        })
+        .verdict
+        .code
+    };
+    assert_eq!((lost(29.0), lost(30.0)), (INVALID, OK));
+}
+
+#[test]
+fn groups_of_losses_are_held_to_the_losses_of_runs_that_ended() {
+    let groups = |change: fn(&mut Summary)| {
+        let mut sources = three();
+        swap(&mut sources[1].summary.deliveries, 4);
+        swap(&mut judged(&mut sources).deliveries, 4);
+        sources[1].summary.loss_groups.rest = OtherLosses { messages: 1, deliveries: 4 };
+        change(&mut sources[1].summary);
+        let whole = merge(&sources)?;
+        merge(&[Source { name: "whole.json".into(), summary: whole }])
+    };
+    assert!(groups(|_| {}).is_ok());
+    // A checkpoint's losses and groups are of two moments.
+    assert!(groups(|s| (s.run.complete, s.loss_groups.rest.deliveries) = (false, 5)).is_ok());
+    // A file of 0.1, merged with others, has none.
+    assert!(
+        groups(|s| {
+            s.loss_groups = Default::default();
+            s.verdict.thresholds.clear();
+        })
+        .is_ok()
+    );
+}
+
+#[test]
 fn missing_shards_fail_the_run_by_name() {
     assert_eq!(merged(|_| {}).verdict.code, OK);
     let two = merged(|s| drop(s.remove(1)));
@@ -356,8 +464,8 @@ fn losses_are_held_to_the_threshold_together() {
     let lose = |lost: [u64; 3], most: u64| {
         merged(|s| {
             for (source, lost) in s.iter_mut().zip(lost) {
-                let judged = &mut source.summary.judged.as_mut().unwrap().deliveries;
-                (judged.lost, judged.on_time) = (lost, judged.on_time - lost);
+                swap(&mut source.summary.deliveries, lost);
+                swap(&mut source.summary.judged.as_mut().unwrap().deliveries, lost);
                 source.summary.thresholds.max_lost = Some(most);
             }
         })
@@ -409,8 +517,10 @@ fn the_run_lasts_from_the_first_start_to_the_last_end() {
 fn a_count_that_overflows_stops_at_the_top() {
     let whole = merged(|s| {
         for source in s {
-            let deliveries = &mut source.summary.deliveries;
-            (deliveries.expected, deliveries.on_time) = (u64::MAX, u64::MAX - 1_000);
+            for deliveries in [&mut source.summary.deliveries, &mut source.summary.judged.as_mut().unwrap().deliveries]
+            {
+                (deliveries.expected, deliveries.on_time) = (u64::MAX, u64::MAX - 1_000);
+            }
         }
     });
     assert_eq!(whole.deliveries.expected, u64::MAX);

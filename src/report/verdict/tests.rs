@@ -49,7 +49,7 @@ fn what_has_no_verdict_fails_a_run() {
 fn one_loss_more_than_allowed_fails_wherever_it_came_from() {
     let verdict = settled(|s| judged(s).lost = 1);
     assert_eq!(verdict.code, THRESHOLD);
-    assert!(verdict.reason.contains("1 of 240,000 deliveries were lost, at most 0 may be"), "{}", verdict.reason);
+    assert!(verdict.reason.contains("1 of 240,000 deliveries was lost, at most 0 may be"), "{}", verdict.reason);
     assert_eq!(settled(|s| s.remote.judged.as_mut().unwrap().deliveries.lost = 1).code, THRESHOLD);
     let allowed = settled(|s| (judged(s).lost, s.thresholds.max_lost) = (2, Some(2)));
     assert_eq!(allowed.code, OK);
@@ -141,7 +141,7 @@ fn reason_of(change: impl FnOnce(&mut Summary)) -> String {
 fn late_deliveries_fail_and_are_named() {
     let reason = reason_of(|s| judged(s).late = 2_401);
     assert!(
-        reason.starts_with("Failed: 1.0 % of the deliveries came late (2,401 of 240,000), at most 1 % may"),
+        reason.starts_with("Failed: 1.0004 % of the deliveries came late (2,401 of 240,000), at most 1 % may"),
         "{reason}"
     );
     let verdict = settled(|s| judged(s).late = 2_400);
@@ -155,12 +155,15 @@ fn the_most_frequent_anomaly_fails_a_run_and_is_named() {
     let reason =
         reason_of(|s| (anomalies(s).duplicate, s.remote.judged.as_mut().unwrap().anomalies.duplicate) = (200, 41));
     assert!(
-        reason.contains("241 arrivals were duplicate, 0.1 % of 240,000 deliveries, at most 0.1 % may be"),
+        reason.contains("241 arrivals were duplicate, 0.1004 % of 240,000 deliveries, at most 0.1 % may be"),
         "{reason}"
     );
     let spread = settled(|s| (anomalies(s).duplicate, anomalies(s).reordered) = (240, 239));
     assert_eq!(spread.code, OK, "each kind by itself");
-    assert!(spread.reason.contains("240 duplicate"), "{}", spread.reason);
+    assert!(spread.reason.contains("lost or late, 240 duplicate, 239 reordered,"), "{}", spread.reason);
+    let both = reason_of(|s| (anomalies(s).reordered, anomalies(s).corrupt) = (5_000, 3));
+    assert!(both.contains("5,000 arrivals were reordered, 2.1 % of"), "{both}");
+    assert!(both.contains("at most 0.1 % may be (3 corrupt besides)"), "{both}");
 }
 
 #[test]
@@ -181,7 +184,7 @@ fn connections_that_were_cut_fail_a_run() {
 fn a_slow_99th_percentile_fails_where_a_limit_is_set() {
     assert_eq!(settled(|s| s.thresholds.max_p99_seconds = Some(0.5)).code, OK);
     let reason = reason_of(|s| s.thresholds.max_p99_seconds = Some(0.01));
-    assert!(reason.contains("p99 of the time to delivery was 13 ms, at most 10 ms may be"), "{reason}");
+    assert!(reason.contains("p99 of the time to delivery was 13 ms, the limit is 10 ms"), "{reason}");
 }
 
 #[test]
@@ -225,4 +228,110 @@ fn only_judged_figures_fail_a_run() {
 fn a_file_of_0_1_is_judged_by_all_its_deliveries() {
     let verdict = settled(|s| (s.judged, s.deliveries.lost) = (None, 3));
     assert_eq!(verdict.code, THRESHOLD);
+}
+
+fn unjudge(summary: &mut Summary, hold: f64) {
+    (summary.deliveries.lost, summary.deliveries.late) = (56, 3);
+    summary.run.hold_seconds = hold;
+}
+
+#[test]
+fn what_is_not_judged_is_said_in_the_first_line() {
+    let verdict = settled(|s| unjudge(s, 60.0));
+    assert_eq!(verdict.code, OK, "of a hold of 30 s and more --max-saturated alone decides");
+    let reason = verdict.reason;
+    assert!(reason.contains("none of 240,000 judged deliveries was lost or late"), "{reason}");
+    assert!(reason.ends_with("Not judged, because the generator spoilt their time: 56 lost, 3 late."), "{reason}");
+    let failed = reason_of(|s| {
+        unjudge(s, 60.0);
+        judged(s).lost = 50;
+    });
+    assert!(failed.ends_with("Not judged, because the generator spoilt their time: 6 lost, 3 late."), "{failed}");
+}
+
+#[test]
+fn a_hold_under_30_s_is_invalid_where_only_spoilt_time_lets_it_pass() {
+    let verdict = settled(|s| unjudge(s, 29.9));
+    let said = "Invalid: with what the generator spoilt, lost would fail, and a hold of 30s is too short to judge \
+                whether the generator kept up.";
+    assert!(verdict.code == INVALID && verdict.reason.starts_with(said), "{}", verdict.reason);
+    let code = |change: fn(&mut Summary)| {
+        settled(|s| {
+            unjudge(s, 0.0);
+            change(s);
+        })
+        .code
+    };
+    assert_eq!(code(|s| s.thresholds.max_lost = Some(56)), OK, "it would not fail");
+    assert_eq!(code(|s| s.thresholds.max_lost = None), OK, "no limit");
+    assert_eq!(code(|s| s.thresholds.max_saturated = None), OK, "whoever wants it so");
+    assert_eq!(code(|s| judged(s).lost = 1), THRESHOLD);
+    let late = settled(|s| (s.deliveries.late, s.run.hold_seconds) = (90_000, 10.0));
+    assert!(late.reason.contains("late would fail"), "{}", late.reason);
+    let anomalies = settled(|s| (s.remote.anomalies.unexpected, s.run.hold_seconds) = (90_000, 10.0));
+    assert!(anomalies.reason.contains("anomalies would fail"), "{}", anomalies.reason);
+}
+
+#[test]
+fn a_limit_that_is_off_is_called_so() {
+    let verdict = settled(|s| (judged(s).lost, s.thresholds.max_lost) = (34, None));
+    assert!(verdict.reason.contains("34 of 240,000 deliveries lost, no limit set"), "{}", verdict.reason);
+}
+
+#[test]
+fn a_share_over_its_limit_looks_it() {
+    let reason = reason_of(|s| {
+        s.operations.insert("signup".into(), 4_146);
+        s.errors.insert("signup".into(), Counts::from([("timeout".into(), 42)]));
+    });
+    assert!(reason.contains("1.01 % of stage signup failed (42 of 4,146), at most 1 % may"), "{reason}");
+}
+
+#[test]
+fn one_is_not_many() {
+    let reason = |joined: u64, expected: u64| {
+        settled(|s| {
+            let sockets = s.connections.get_mut("plenary").unwrap();
+            (sockets.joined, sockets.disconnects) = (joined, Default::default());
+            (judged(s).expected, judged(s).on_time) = (expected, expected);
+            s.deliveries.excused.server = 1;
+        })
+        .reason
+    };
+    assert!(
+        reason(1, 1).starts_with("Passed: the one delivery was neither lost nor late, the one connection was not cut")
+    );
+    assert!(reason(1, 1).ends_with(" 1 of the deliveries does not count, because a connection was cut off."));
+    assert!(reason(2, 2).starts_with("Passed: none of 2 deliveries was lost or late, none of 2 connections was cut"));
+}
+
+#[test]
+fn the_same_losses_are_told_once() {
+    let reason = |change: fn(&mut Summary)| {
+        reason_of(|s| {
+            judged(s).lost = 30_000;
+            change(s);
+        })
+    };
+    assert!(!reason(|_| {}).contains("stage delivery"), "{}", reason(|_| {}));
+    let corrupt = reason(|s| (anomalies(s).corrupt, s.thresholds.max_anomalies) = (200_000, Some(1.0)));
+    assert!(corrupt.contains("of stage delivery failed"), "not only losses: {corrupt}");
+    let allowed = reason(|s| s.thresholds.max_lost = Some(40_000));
+    assert!(allowed.contains("of stage delivery failed"), "{allowed}");
+    let rows = settled(|s| judged(s).lost = 30_000).thresholds;
+    let failed = rows.iter().filter(|row| row.result == Judgement::Failed).count();
+    assert_eq!(failed, 2, "the table has both");
+}
+
+#[test]
+fn a_ramp_that_was_not_over_is_told() {
+    let reason = |hold: f64| {
+        settled(|s| {
+            s.run.hold_seconds = hold;
+            (s.users.target, s.users.states) = (50, Counts::from([("connected".into(), 1), ("backing_off".into(), 2)]));
+        })
+        .reason
+    };
+    assert!(reason(0.0).contains(". The ramp was not over: 1 of 50 users had joined."), "{}", reason(0.0));
+    assert!(!reason(5.0).contains("ramp"));
 }
