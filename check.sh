@@ -113,8 +113,7 @@ check_stack() (
 
 # The same at work: every query with data, every alert from its fault to the webhook and back.
 check_stack_at_work() (
-    python_environment watch tests/watch/requirements.txt &&
-        cargo build --locked && tests/watch/live.sh target/debug/soakrig
+    python_environment watch tests/watch/requirements.txt && tests/watch/live.sh target/debug/soakrig
 )
 
 # The plays, roles, units and manifests of a fleet, on hosts that boot in namespaces of the checks' own.
@@ -142,6 +141,52 @@ step() {
 # slow NAME COMMAND...: a step that --quick leaves out.
 slow() {
     if $quick; then results+=("$(printf '%-16s %s' 'left out' "$1")"); else step "$@"; fi
+}
+
+# A step that mostly waits runs beside those that compute, and before them where both want a core.
+declare -A beside_pid=()
+beside_names=()
+logs=$(mktemp -d)
+
+# What was started beside ends with this script, also where it is interrupted.
+end_beside() {
+    local pid
+    for pid in "${beside_pid[@]}"; do kill "$pid" 2>/dev/null; done
+    rm -rf "$logs"
+}
+trap end_beside EXIT
+
+# beside NAME COMMAND...: starts a step that --quick leaves out; its output is shown by `join`.
+beside() {
+    local name=$1
+    shift
+    if $quick; then
+        results+=("$(printf '%-16s %s' 'left out' "$name")")
+        return
+    fi
+    say "$name: $* (beside the next steps)"
+    (
+        begin=$SECONDS
+        "$@"
+        outcome=$?
+        echo $((SECONDS - begin)) >"$logs/$name.seconds"
+        exit $outcome
+    ) >"$logs/$name" 2>&1 &
+    beside_pid[$name]=$!
+    beside_names+=("$name")
+}
+
+# Waits for the steps that were started beside, and shows what they said.
+join() {
+    local name outcome
+    for name in "${beside_names[@]}"; do
+        outcome=passed
+        wait "${beside_pid[$name]}" || { outcome=FAILED && failures=$((failures + 1)); }
+        unset "beside_pid[$name]"
+        say "$name"
+        cat "$logs/$name"
+        results+=("$(printf '%-8s %4d s  %s' "$outcome" "$(cat "$logs/$name.seconds" 2>/dev/null || echo 0)" "$name")")
+    done
 }
 
 summary() {
@@ -175,19 +220,28 @@ if ! $quick; then
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 fi
 install_packages
-$quick || install_cargo_deny
+if ! $quick; then
+    install_cargo_deny
+    # Before the steps that share them run beside each other.
+    for environment in watch fleet; do
+        (python_environment $environment tests/$environment/requirements.txt) ||
+            give_up "the Python packages of tests/$environment/requirements.txt could not be installed"
+    done
+fi
 
 mapfile -t scripts < <(find . -name target -prune -o -name .cache -prune -o -name '*.sh' -print)
 
 step format cargo fmt --check
-step lints cargo clippy --all-targets --locked -- -D warnings
-step tests cargo test --locked --no-fail-fast
-step documentation env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
+step build cargo test --locked --no-run
+beside "stack at work" check_stack_at_work
+beside fleet check_fleet
+step lints nice cargo clippy --all-targets --locked -- -D warnings
+step tests nice cargo test --locked --no-fail-fast
+step documentation nice env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 step scripts shellcheck .ci/run ansible/fleet "${scripts[@]}"
-slow budget benches/budget.sh
+slow budget nice benches/budget.sh
 slow stack check_stack
-slow "stack at work" check_stack_at_work
-slow fleet check_fleet
 slow dependencies cargo deny --locked check --hide-inclusion-graph bans licenses sources
+join
 
 summary
