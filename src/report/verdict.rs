@@ -88,9 +88,9 @@ fn invalid(summary: &Summary, end: &End) -> Option<(String, &'static str)> {
         is_invalid(generator, hold, limit)
             .then(|| format!("the generator itself could not keep up for {}", spoilt(generator, hold)))
     };
-    saturated
-        .map(|clause| (clause, "The numbers are about soakrig, not about the server."))
-        .or_else(|| without_a_voucher(summary, end).map(|clause| (clause, "The numbers prove nothing.")))
+    saturated.map(|clause| (clause, "The numbers are about soakrig, not about the server.")).or_else(|| {
+        without_a_voucher(summary, end).map(|clause| (clause, "The numbers say nothing certain about the server."))
+    })
 }
 
 /// What passes only because spoilt time is not judged, after a hold that is too short to show that the

@@ -59,7 +59,7 @@ pub(super) fn not_judged(summary: &Summary) -> String {
 /// Deliveries of a run that passed, in one clause: lost, late, anomalies.
 fn deliveries(summary: &Summary) -> String {
     let found = Found::of(summary);
-    let judged = if thresholds::not_judged(summary).is_empty() { "" } else { "judged " };
+    let judged = judged(summary);
     if found.expected == 0 {
         return if judged.is_empty() { "no delivery was expected" } else { "no delivery is judged" }.to_owned();
     }
@@ -82,6 +82,11 @@ fn deliveries(summary: &Summary) -> String {
         said.push_str(&format!(", {} outstanding", count(found.outstanding)));
     }
     said
+}
+
+/// What deliveries are called where not all of them are judged.
+fn judged(summary: &Summary) -> &'static str {
+    if thresholds::not_judged(summary).is_empty() { "" } else { "judged " }
 }
 
 /// The kinds of anomalies that were seen, the most frequent first.
@@ -124,7 +129,7 @@ pub(super) fn of(summary: &Summary, row: &Threshold) -> String {
     match row.name.as_str() {
         thresholds::NOTHING_MEASURED => nothing_measured(summary),
         "lost" => {
-            let were = were(expected, "delivery", found.lost);
+            let were = were(expected, &format!("{}delivery", judged(summary)), found.lost);
             format!("{} of {were} lost, {}", count(found.lost), most_lost(summary))
         }
         "late" => {

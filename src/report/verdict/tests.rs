@@ -246,6 +246,7 @@ fn what_is_not_judged_is_said_in_the_first_line() {
         unjudge(s, 60.0);
         judged(s).lost = 50;
     });
+    assert!(failed.starts_with("Failed: 50 of 240,000 judged deliveries were lost"), "{failed}");
     assert!(failed.ends_with("Not judged, because the generator spoilt their time: 6 lost, 3 late."), "{failed}");
 }
 

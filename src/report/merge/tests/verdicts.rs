@@ -1,0 +1,170 @@
+//! What the whole comes to, where a part failed, is missing, or measured nothing.
+
+use super::*;
+
+#[test]
+fn a_shard_that_measured_nothing_fails_the_whole_and_is_named() {
+    let silent = |shards: std::ops::Range<usize>| {
+        merged(|s| {
+            for source in &mut s[shards] {
+                let summary = &mut source.summary;
+                (summary.deliveries, summary.judged) = (Deliveries::default(), Some(Default::default()));
+                summary.connections.clear();
+                summary.verdict = judge(summary, &End::Settled);
+            }
+        })
+        .verdict
+    };
+    assert_eq!(silent(0..0).code, OK);
+    let one = silent(1..2);
+    assert_eq!(one.code, THRESHOLD);
+    assert_eq!(one.reason, "Failed: shard 1/3 measured nothing.");
+    assert!(silent(0..2).reason.contains("shard 0/3 measured nothing; shard 1/3 measured nothing"));
+    // The life that was killed, or the one after it, has nothing to show; the shard has.
+    for life in [1, 3] {
+        let mut sources = restarted();
+        sources.iter_mut().for_each(|source| source.summary.run.complete = true);
+        let summary = &mut sources[life].summary;
+        (summary.deliveries, summary.judged) = (Deliveries::default(), Some(Default::default()));
+        summary.connections.clear();
+        summary.verdict = judge(summary, &End::Settled);
+        assert_eq!(merge(&sources).unwrap().verdict.code, OK);
+    }
+}
+
+#[test]
+fn a_shard_whose_ramp_was_not_over_is_told() {
+    let whole = merged(|s| s[2].summary.run.hold_seconds = 0.0);
+    assert!(whole.verdict.reason.contains("The ramp of shard 2/3 was not over."), "{}", whole.verdict.reason);
+}
+
+#[test]
+fn a_short_hold_of_one_generator_vouches_for_none_of_them() {
+    let lost = |hold: f64| {
+        merged(|s| {
+            swap(&mut s[1].summary.deliveries, 4);
+            judged(s).deliveries = Deliveries { expected: 239_996, on_time: 238_996, ..judged(s).deliveries.clone() };
+            s[2].summary.run.hold_seconds = hold;
+        })
+        .verdict
+        .code
+    };
+    assert_eq!((lost(29.0), lost(30.0)), (INVALID, OK));
+}
+
+#[test]
+fn groups_of_losses_are_held_to_the_losses_of_runs_that_ended() {
+    let groups = |change: fn(&mut Summary)| {
+        let mut sources = three();
+        swap(&mut sources[1].summary.deliveries, 4);
+        swap(&mut judged(&mut sources).deliveries, 4);
+        sources[1].summary.loss_groups.rest = OtherLosses { messages: 1, deliveries: 4 };
+        change(&mut sources[1].summary);
+        let whole = merge(&sources)?;
+        merge(&[Source { name: "whole.json".into(), summary: whole }])
+    };
+    assert!(groups(|_| {}).is_ok());
+    // A checkpoint's losses and groups are of two moments.
+    assert!(groups(|s| (s.run.complete, s.loss_groups.rest.deliveries) = (false, 5)).is_ok());
+    // A file of 0.1, merged with others, has none.
+    assert!(
+        groups(|s| {
+            s.loss_groups = Default::default();
+            s.verdict.thresholds.clear();
+        })
+        .is_ok()
+    );
+}
+
+#[test]
+fn missing_shards_fail_the_run_by_name() {
+    assert_eq!(merged(|_| {}).verdict.code, OK);
+    let two = merged(|s| drop(s.remove(1)));
+    assert_eq!((two.verdict.code, missing(&two)), (THRESHOLD, vec![1]));
+    assert!(two.verdict.reason.contains("shard 1 of 3 is missing"), "{}", two.verdict.reason);
+    assert_eq!(two.deliveries.expected, 480_000);
+    let one = merged(|s| drop(s.drain(..2)));
+    assert!(one.verdict.reason.contains("shards 0, 1 of 3 are missing"), "{}", one.verdict.reason);
+    assert_eq!(listed(&missing(&one)), "0, 1");
+}
+
+#[test]
+fn a_killed_generator_is_noticed() {
+    let whole = merged(|s| {
+        let facts = RunFacts {
+            shard: ShardOf { index: 2, count: 3 },
+            users: 400..600,
+            hold: Duration::from_secs(20),
+            carried_out: [400, 20, 40],
+            end: End::Running,
+            ..facts()
+        };
+        s[2].summary = summarise(&facts, &figures());
+    });
+    assert_eq!(whole.verdict.code, THRESHOLD);
+    assert!(whole.verdict.reason.contains("shard 2/3 did not come to its end"), "{}", whole.verdict.reason);
+    assert!(!whole.run.complete);
+    // 60 a second were set, and a third of them missing for two thirds of the time.
+    let chat = &whole.rates["chat"];
+    assert_eq!((chat.set, chat.carried_out), (60.0, 2_800));
+    assert!((chat.achieved - 2_800.0 / 60.0).abs() < 1e-9);
+}
+
+#[test]
+fn one_invalid_part_makes_the_whole_invalid_and_is_named() {
+    let saturate = |s: &mut Vec<Source>| {
+        s[1].summary.generator.spoilt_seconds = 20.0;
+        s[1].summary.generator.spoilt_by.insert("stall".into(), 20.0);
+    };
+    let whole = merged(saturate);
+    assert_eq!(whole.verdict.code, INVALID);
+    assert!(whole.verdict.reason.contains("shard 1/3 for 20s of the hold of 1m"), "{}", whole.verdict.reason);
+    let worse = merged(|s| {
+        saturate(s);
+        s.pop();
+    });
+    assert_eq!(worse.verdict.code, THRESHOLD, "a missing shard fails the run");
+    assert!(worse.verdict.reason.contains("shard 2 of 3 is missing"), "{}", worse.verdict.reason);
+}
+
+#[test]
+fn losses_are_held_to_the_threshold_together() {
+    let lose = |lost: [u64; 3], most: u64| {
+        merged(|s| {
+            for (source, lost) in s.iter_mut().zip(lost) {
+                swap(&mut source.summary.deliveries, lost);
+                swap(&mut source.summary.judged.as_mut().unwrap().deliveries, lost);
+                source.summary.thresholds.max_lost = Some(most);
+            }
+        })
+        .verdict
+    };
+    assert_eq!(lose([1, 1, 1], 3).code, OK);
+    let verdict = lose([1, 1, 2], 3);
+    assert_eq!(verdict.code, THRESHOLD);
+    assert!(verdict.reason.contains("4 of 720,000 deliveries were lost"), "{}", verdict.reason);
+    let strictest = merged(|s| s[2].summary.thresholds.max_error_rate = Some(0.001));
+    assert_eq!(strictest.thresholds.max_error_rate, Some(0.001));
+}
+
+#[test]
+fn ends_of_all_and_of_some() {
+    let with = |ends: [End; 3]| {
+        merged(|s| {
+            for (index, (source, end)) in (0..).zip(s.iter_mut().zip(ends)) {
+                let users = u64::from(index) * 200..u64::from(index) * 200 + 200;
+                let facts = RunFacts { shard: ShardOf { index, count: 3 }, users, end, ..facts() };
+                source.summary = summarise(&facts, &figures());
+            }
+        })
+        .verdict
+    };
+    let closed = || End::Refused("it is closed".into());
+    let all = with([closed(), closed(), closed()]);
+    assert_eq!((all.code, all.reason.as_str()), (REFUSED, "The target refused: it is closed."));
+    assert_eq!(with([End::Aborted, End::Aborted, End::Aborted]).code, ABORTED);
+    let some = with([End::Settled, closed(), End::Aborted]);
+    assert_eq!(some.code, THRESHOLD);
+    assert!(some.reason.contains("the target refused shard 1/3: it is closed"), "{}", some.reason);
+    assert!(some.reason.contains("shard 2/3 was stopped by a second signal"), "{}", some.reason);
+}
