@@ -133,16 +133,20 @@ fn of_deliveries(summary: &Summary) -> u64 {
     lost.saturating_add(if limits.max_anomalies.is_some() { corrupt } else { 0 })
 }
 
+/// All expected deliveries: what the generator spoilt was measured, if badly.
+fn expected(summary: &Summary) -> u64 {
+    summary.deliveries.expected.saturating_add(summary.remote.deliveries.expected)
+}
+
 /// Whether any user ever joined.
 pub(super) fn anybody_joined(summary: &Summary) -> bool {
-    let found = Found::of(summary);
-    cut(summary).1 > 0 || found.expected > 0
+    cut(summary).1 > 0 || expected(summary) > 0
 }
 
 /// Whether messages were to be sent and no delivery was expected.
 pub(super) fn nothing_expected(summary: &Summary) -> bool {
     let were_to_be = summary.rates.get("chat").is_some_and(|rate| rate.set > 0.0);
-    were_to_be && Found::of(summary).expected == 0
+    were_to_be && expected(summary) == 0
 }
 
 /// Every threshold in the order in which it is read. A run that goes on is not held to what only
@@ -181,7 +185,7 @@ fn has_errors(summary: &Summary, stage: &str) -> bool {
 fn nothing_measured(summary: &Summary, end: &End) -> Threshold {
     let nothing = !anybody_joined(summary) || nothing_expected(summary);
     let limit = (*end != End::Running).then_some(0);
-    counted(NOTHING_MEASURED, limit, u64::from(nothing), Found::of(summary).expected)
+    counted(NOTHING_MEASURED, limit, u64::from(nothing), expected(summary))
 }
 
 fn lost(summary: &Summary, found: Found, messages: u64) -> Threshold {

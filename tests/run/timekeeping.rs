@@ -87,9 +87,13 @@ fn seconds_spoilt(summary: &serde_json::Value, by: &str) -> f64 {
     summary["generator"]["spoilt_by"][by].as_f64().unwrap_or_default()
 }
 
-/// The exit code of a run in which only the generator was at fault: invalid, or too short to say.
+/// The exit code of a run in which only the generator was at fault: invalid if its hold shows that, or
+/// is too short to show the contrary while all deliveries together would fail.
 fn spoilt_code(summary: &serde_json::Value) -> i32 {
-    if summary["run"]["hold_seconds"].as_f64().unwrap() >= 30.0 { 106 } else { 0 }
+    let sum = |key: &str| number(summary, &format!("/deliveries/{key}"));
+    let unexpected = number(summary, "/anomalies/unexpected");
+    let fails = sum("lost") > 0 || sum("late") * 100 > sum("expected") || unexpected * 1_000 > sum("expected");
+    if summary["run"]["hold_seconds"].as_f64().unwrap() >= 30.0 || fails { 106 } else { 0 }
 }
 
 #[test]

@@ -37,10 +37,16 @@ fn row<'a>(summary: &'a Value, name: &str) -> &'a Value {
 fn deliveries_that_all_come_late_fail_a_run() {
     let late = ["--fault-delay", "100%", "--fault-delay-min", "400ms", "--fault-delay-max", "500ms"];
     let (ended, summary) = against(&late, &TERMS);
-    assert_eq!(ended.code, Some(99), "{}", ended.stdout);
-    assert!(first_line(&ended).contains("of the deliveries came late"), "{}", ended.stdout);
-    assert_eq!(row(&summary, "late")["result"], "failed");
-    assert_eq!(row(&summary, "late")["value"], 1.0);
+    if number(&summary, "/judged/late") > 0 {
+        assert_eq!(ended.code, Some(99), "{}", ended.stdout);
+        assert!(first_line(&ended).contains("of the deliveries came late"), "{}", ended.stdout);
+        assert_eq!(row(&summary, "late")["result"], "failed");
+        assert_eq!(row(&summary, "late")["value"], 1.0);
+    } else {
+        // A machine that is busy with other work spoils all of it, and the run does not pass.
+        assert_eq!(ended.code, Some(106), "{}", ended.stdout);
+        assert!(first_line(&ended).contains("late would fail"), "{}", ended.stdout);
+    }
     let off = [&TERMS[..], &["--max-late", "off", "--max-anomalies", "off", "--max-saturated", "off"]].concat();
     let (ended, summary) = against(&late, &off);
     assert_eq!(ended.code, Some(0), "{}", ended.stdout);

@@ -201,13 +201,23 @@ fn a_run_without_a_user_fails() {
 fn a_run_that_expected_no_delivery_fails_if_chats_were_to_be_sent() {
     let silent = |rate: f64| {
         settled(|s| {
-            s.judged = Some(Default::default());
+            (s.judged, s.deliveries) = (Some(Default::default()), Default::default());
             s.rates.get_mut("chat").unwrap().set = rate;
         })
     };
     assert_eq!(silent(20.0).code, THRESHOLD);
     assert_eq!(silent(20.0).reason, "Failed: chats were to be sent, and no delivery was expected.");
     assert_eq!(silent(0.0).code, OK);
+}
+
+#[test]
+fn a_run_whose_every_delivery_is_spoilt_is_invalid_and_did_expect_some() {
+    let verdict = settled(|s| {
+        (s.judged, s.run.hold_seconds) = (Some(Default::default()), 10.0);
+        (s.deliveries.late, s.deliveries.on_time) = (239_000, 0);
+    });
+    assert_eq!(verdict.code, INVALID, "{}", verdict.reason);
+    assert!(verdict.reason.contains("late would fail"), "{}", verdict.reason);
 }
 
 #[test]
