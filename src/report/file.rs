@@ -118,13 +118,24 @@ pub fn read(path: &Path) -> Result<Summary, FileError> {
         let versions = format!("its schema is {}, this soakrig knows {SCHEMA_VERSION}", schema.schema_version);
         return Err(foreign(versions));
     }
-    serde_json::from_slice(&text).map_err(|error| foreign(error.to_string()))
+    let summary = serde_json::from_slice(&text).map_err(|error| foreign(error.to_string()))?;
+    Ok(saturated_is_spoilt(summary))
+}
+
+/// A file of 0.1 tells of no spoilt time; how long its generator was saturated stands for it.
+fn saturated_is_spoilt(mut summary: Summary) -> Summary {
+    if summary.judged.is_none() {
+        summary.generator.spoilt_seconds = summary.generator.saturated_seconds;
+        summary.generator.spoilt_by.clone_from(&summary.generator.saturated_by);
+    }
+    summary
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::facts::tests::night;
+    use crate::report::verdict::{End, INVALID, judge};
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -138,6 +149,19 @@ mod tests {
         assert_eq!(read(file.path()).unwrap(), summary);
         assert_eq!(std::fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o644);
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_saturated_run_of_0_1_stays_invalid() {
+        let home = tempfile::tempdir().unwrap();
+        let file = SummaryFile::at(home.path().join("a.json")).unwrap();
+        let mut summary = night();
+        (summary.judged, summary.generator.saturated_seconds) = (None, 30.0);
+        summary.generator.saturated_by.insert("read_delay".into(), 30.0);
+        file.write(&summary).unwrap();
+        let old = read(file.path()).unwrap();
+        assert_eq!(old.generator.spoilt_seconds, 30.0);
+        assert_eq!(judge(&old, &End::Settled).code, INVALID);
     }
 
     #[test]

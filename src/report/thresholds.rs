@@ -158,7 +158,7 @@ pub(super) fn table(summary: &Summary, end: &End) -> Vec<Threshold> {
     let (limits, found) = (&summary.thresholds, Found::of(summary));
     let messages = summary.messages.sent.get("chat").copied().unwrap_or(0);
     let of_expected = |name, limit, n| share(name, limit, n, found.expected, messages);
-    let mut rows = vec![nothing_measured(summary, end), lost(summary, found, messages)];
+    let mut rows = vec![nothing_measured(summary), lost(summary, found, messages)];
     rows.push(of_expected("late", limits.max_late, found.late));
     let (kind, n) = worst_anomaly(summary);
     let kind = (n > 0).then(|| kind.to_owned());
@@ -182,10 +182,9 @@ fn has_errors(summary: &Summary, stage: &str) -> bool {
     summary.errors.get(stage).is_some_and(|kinds| kinds.values().any(|n| *n > 0))
 }
 
-fn nothing_measured(summary: &Summary, end: &End) -> Threshold {
+fn nothing_measured(summary: &Summary) -> Threshold {
     let nothing = !anybody_joined(summary) || nothing_expected(summary);
-    let limit = (*end != End::Running).then_some(0);
-    counted(NOTHING_MEASURED, limit, u64::from(nothing), expected(summary))
+    counted(NOTHING_MEASURED, Some(0), u64::from(nothing), expected(summary))
 }
 
 fn lost(summary: &Summary, found: Found, messages: u64) -> Threshold {

@@ -76,6 +76,8 @@ fn connections_that_are_cut_and_chats_that_come_twice_fail_a_run() {
     assert_eq!(rig.metric("soakrig_generators", &[]), 1.0);
     assert!(!rig.scrape().contains("name=\"p99\""), "off");
     target.act(r#"{"do":"close","code":1011,"share":1.0}"#);
+    let cut = ["plenary", "initiator=\"server\""];
+    eventually("all are cut", || rig.metric("soakrig_disconnects_total", &cut) >= 8.0);
     eventually("all are back", || rig.metric("soakrig_users", &["state=\"connected\""]) == 8.0);
     eventually("chats come twice", || rig.metric("soakrig_delivery_anomalies_total", &["duplicate"]) > 0.0);
     rig.process.signal(Signal::SIGTERM);

@@ -5,6 +5,7 @@
 //! so merging is commutative and associative to the last bit, and a merged summary can be merged
 //! again. Knows no files: a name is only what a refusal calls a summary.
 
+mod range;
 mod refusal;
 mod sums;
 #[cfg(test)]

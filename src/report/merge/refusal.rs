@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::range::impossible;
 use super::{Named, Source, times};
 use crate::report::durations::HistogramError;
 use crate::report::parts::is_same;
@@ -177,7 +178,7 @@ fn balanced(source: &Source) -> Result<(), MergeError> {
             return Err(MergeError::damaged(&source.name, why));
         }
     }
-    if let Some(why) = ungrouped(&source.summary) {
+    if let Some(why) = ungrouped(&source.summary).or_else(|| impossible(&source.summary)) {
         return Err(MergeError::damaged(&source.name, why));
     }
     if users.min >= users.max {

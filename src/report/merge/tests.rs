@@ -229,7 +229,7 @@ fn a_refusal_names_the_files_and_what_differs() {
         (|s| s[1].summary.users.max = s[1].summary.users.min, &["b.json is damaged", "users 200..200"]),
         (|s| s[1].summary.run.shard.index = 3, &["b.json is damaged", "no shard 3/3"]),
         (|s| s[1].summary.run.started = "noon".into(), &["b.json is damaged", "times"]),
-        (|s| s[1].summary.run.duration_seconds = -1.0, &["b.json is damaged", "times"]),
+        (|s| s[1].summary.run.duration_seconds = -1.0, &["b.json is damaged", "duration_seconds is -1"]),
         (|s| histogram(s).histogram = "AAAA".into(), &["b.json is damaged", "not a histogram"]),
         (|s| histogram(s).count = 5, &["b.json is damaged", "5 deliveries, 239000 in the histogram"]),
     ];

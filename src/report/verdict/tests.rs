@@ -229,6 +229,13 @@ fn a_checkpoint_is_not_held_to_what_only_the_end_shows() {
 }
 
 #[test]
+fn a_checkpoint_that_has_measured_nothing_is_no_pass() {
+    let mut summary = night();
+    (summary.judged, summary.deliveries) = (Some(Default::default()), Default::default());
+    assert_eq!(judge(&summary, &End::Running).code, THRESHOLD);
+}
+
+#[test]
 fn only_judged_figures_fail_a_run() {
     let verdict = settled(|s| (s.deliveries.lost, s.deliveries.late) = (500, 90_000));
     assert_eq!(verdict.code, OK, "{}", verdict.reason);
