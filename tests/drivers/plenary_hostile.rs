@@ -270,6 +270,34 @@ async fn error_texts_cannot_write_to_the_terminal_or_show_the_password() {
 }
 
 #[tokio::test]
+async fn a_password_that_a_page_takes_for_html_is_not_shown() {
+    let stage = Stage::open(|_, stream| async move {
+        let page = "<input name=csrfmiddlewaretoken value=t><ul class=errorlist><li>Abc<def>ghi99 is taken</li></ul>";
+        answer(stream, "200 OK", &[], page).await;
+    });
+    let account = Account { username: "loadtest7".to_owned(), password: Secret::new("Abc<def>ghi99") };
+    let failure = driver(&stage.await.url()).sign_up(&account, &mut Session::default()).await.unwrap_err();
+    assert_eq!(failure.detail, "… is taken");
+}
+
+#[tokio::test]
+async fn a_connection_that_just_ends_may_want_https_unless_it_was_answered_before() {
+    let stage = Stage::open(|heard: Heard, stream| async move {
+        if heard.path.starts_with("/accounts/") {
+            answer(stream, "404 Not Found", &[], "").await;
+        }
+    })
+    .await;
+    let driver = driver(&stage.url());
+    let first = driver.preflight().await.unwrap_err();
+    assert_eq!(first.kind, FailureKind::ConnectionClosed);
+    assert!(first.detail.contains("is this port for https://?"), "{first}");
+    let _ = driver.sign_up(&who(), &mut Session::default()).await;
+    let later = driver.preflight().await.unwrap_err();
+    assert!(!later.detail.contains("https"), "{later}");
+}
+
+#[tokio::test]
 async fn a_flood_of_frames_without_end_is_cut() {
     let stage = Stage::open(|heard: Heard, mut stream: TcpStream| async move {
         stream.write_all(switching(&heard).as_bytes()).await.unwrap();

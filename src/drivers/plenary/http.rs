@@ -7,6 +7,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -100,6 +101,8 @@ pub(super) struct Browser {
     pub(super) secrets: Vec<Secret>,
     pub(super) probe: Arc<dyn Probe>,
     pub(super) trace: Arc<dyn Trace>,
+    /// Whether any request was ever answered.
+    pub(super) answered: AtomicBool,
 }
 
 impl Browser {
@@ -161,8 +164,20 @@ impl Browser {
             }
         }
         let mut line = Box::new(Line::open(&self.dialer, &site.endpoint).await?);
-        let sent = line.send(self.request(site, session, &ask)?).await?;
+        let sent = line.send(self.request(site, session, &ask)?).await;
+        let sent = sent.map_err(|failure| self.doubt(site, &line, failure))?;
         self.answer(site, session, ask, Some(line), sent).await
+    }
+
+    /// Many servers that want TLS just end a connection that speaks plain HTTP.
+    fn doubt(&self, site: &Site, line: &Line, failure: Failure) -> Failure {
+        let ended = matches!(failure.kind, FailureKind::ConnectionClosed | FailureKind::ConnectionReset);
+        let is_first = !self.answered.load(Ordering::Relaxed);
+        if !ended || !is_first || site.endpoint.secure || !line.heard_nothing() {
+            return failure;
+        }
+        let how = if failure.detail.is_empty() { "no answer" } else { &failure.detail };
+        Failure::with(failure.kind, format!("{how} (is this port for https://?)"))
     }
 
     fn request(&self, site: &Site, session: &Session, ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, Failure> {
@@ -203,6 +218,7 @@ impl Browser {
     ) -> Result<Page, Failure> {
         let mut line = line.ok_or_else(|| Failure::new(FailureKind::Io))?;
         let (head, mut body) = response.into_parts();
+        self.answered.store(true, Ordering::Relaxed);
         cookies::absorb(session, &head.headers, site.prefix());
         spans::answered(head.status);
         let read = if head.status == StatusCode::OK {

@@ -1,9 +1,11 @@
 //! Secrets in what a server says: found however the server spelled them, and left out.
 //!
 //! A page may repeat a password with other white space, escaped for HTML, for a URL or for
-//! JSON. Text and secret are compared without white space and without characters that are never
-//! printed, in each of these readings.
+//! JSON. Text and secret are compared without white space, without characters that are never
+//! printed and without regard to case, in each of these readings. A page that repeats it unescaped
+//! shows what is left of it as HTML, which is a secret, too.
 
+use super::page;
 use crate::chat::{Failure, turns_direction};
 
 /// What stands for a secret.
@@ -32,10 +34,20 @@ pub(super) struct Mask {
 }
 
 impl Mask {
-    /// Adds a password, whatever its length.
+    /// Adds a password, whatever its length, and what a page that takes it for HTML shows of it.
     pub(super) fn password(&mut self, password: &str) {
-        let essence: Vec<char> = password.chars().filter(|c| is_essential(*c)).collect();
-        if !essence.is_empty() {
+        self.add(password, 1);
+        if password.contains(['<', '&']) {
+            self.add(&page::text(password), SHORTEST_BEGINNING);
+            // A tag may end the element whose text is shown.
+            password.split(['<', '>']).for_each(|piece| self.add(piece, SHORTEST_COOKIE));
+        }
+    }
+
+    /// Adds a secret of so many characters that count at least.
+    fn add(&mut self, secret: &str, shortest: usize) {
+        let essence: Vec<char> = secret.chars().filter(|c| is_essential(*c)).map(folded).collect();
+        if essence.len() >= shortest && !self.secrets.contains(&essence) {
             self.secrets.push(essence);
         }
     }
@@ -43,7 +55,7 @@ impl Mask {
     /// Adds the value of a cookie or a token.
     pub(super) fn cookie(&mut self, value: &str) {
         if value.chars().count() >= SHORTEST_COOKIE {
-            self.password(value);
+            self.add(value, 1);
         }
     }
 
@@ -80,7 +92,8 @@ impl Mask {
         let is_cut = said.chars().count() >= Failure::DETAIL_LIMIT;
         let mut places = Vec::new();
         for reading in readings(said) {
-            let reading: Vec<Token> = reading.into_iter().filter(|token| is_essential(token.c)).collect();
+            let essential = reading.into_iter().filter(|token| is_essential(token.c));
+            let reading: Vec<Token> = essential.map(|token| Token { c: folded(token.c), ..token }).collect();
             for secret in &self.secrets {
                 find(&reading, secret, is_cut, &mut places);
             }
@@ -91,7 +104,17 @@ impl Mask {
 
 /// Whether a character counts in a comparison: it is neither white space nor left out in print.
 fn is_essential(c: char) -> bool {
-    !c.is_whitespace() && !c.is_control() && !turns_direction(c)
+    !c.is_whitespace() && !c.is_control() && !turns_direction(c) && !has_no_width(c)
+}
+
+/// Characters that take no room in print.
+fn has_no_width(c: char) -> bool {
+    matches!(c, '\u{00AD}' | '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}')
+}
+
+/// A character without regard to case.
+fn folded(c: char) -> char {
+    c.to_lowercase().next().unwrap_or(c)
 }
 
 /// One character of a reading, and the bytes of the text it was read from.
@@ -123,7 +146,8 @@ fn find(reading: &[Token], secret: &[char], is_cut: bool, places: &mut Vec<(usiz
 fn readings(said: &str) -> Vec<Vec<Token>> {
     let plain: Vec<Token> =
         said.char_indices().map(|(begin, c)| Token { c, begin, end: begin + c.len_utf8() }).collect();
-    let decoders: [Decoder; 3] = [entity, percent, backslash];
+    // A URL within a URL is escaped twice.
+    let decoders: [Decoder; 4] = [entity, percent, percent, backslash];
     let mut readings = vec![plain];
     for decoder in decoders {
         let more: Vec<Vec<Token>> = readings.iter().filter_map(|reading| decoded(reading, decoder)).collect();
@@ -253,9 +277,33 @@ mod tests {
     }
 
     #[test]
+    fn a_password_is_found_whatever_its_case_and_what_has_no_width_in_it() {
+        let secret = mask("Sup3r Sécret");
+        for spelled in
+            ["SUP3R SÉCRET", "sup3rsécret", "Sup3r\u{200b}Séc\u{2060}r\u{feff}et", "Sup3r%2520S%25C3%25A9cret"]
+        {
+            assert_eq!(secret.text(&format!("is {spelled}!")).as_deref(), Some("is …!"), "{spelled}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_found_where_a_page_takes_it_for_html() {
+        for (password, shown) in [
+            ("Abc<def>ghi99", "Abcghi99"),
+            ("Sup3r&amp;Sec9", "Sup3r&Sec9"),
+            ("Abc<button>def</button>ghi", "Abcghi"),
+            ("Abcdef</span>ghi", "Abcdef"),
+            ("Abcdef<!--ghi", "Abcdef"),
+            ("Abcdef<ghi", "Abcdef"),
+        ] {
+            assert_eq!(mask(password).text(&format!("is {shown}!")).as_deref(), Some("is …!"), "{password}");
+            assert_eq!(mask(password).text(&format!("is {password}!")).as_deref(), Some("is …!"), "{password}");
+        }
+    }
+
+    #[test]
     fn what_is_no_secret_stays() {
         assert_eq!(mask("Hunter2Hunter2").text("A user with that username already exists."), None);
-        assert_eq!(mask("Hunter2Hunter2").text("hunter2hunter2 in lower case"), None);
         assert_eq!(mask("").text("anything"), None);
         assert_eq!(mask("  ").text("any  thing"), None);
     }

@@ -136,6 +136,7 @@ impl Plenary {
             secrets: settings.secrets,
             probe: settings.probe,
             trace: Arc::clone(&trace),
+            answered: std::sync::atomic::AtomicBool::new(false),
         };
         Ok(Self {
             site,

@@ -70,6 +70,14 @@ impl FormPage {
     }
 }
 
+/// The text of a piece of HTML as [`FormPage::reasons`] would read it; empty where that is too long.
+pub(super) fn text(fragment: &str) -> String {
+    if unfit(fragment.as_bytes()).is_some() {
+        return String::new();
+    }
+    said(Html::parse_fragment(fragment).root_element()).collect()
+}
+
 /// What speaks against giving a page to the parser.
 fn unfit(page: &[u8]) -> Option<&'static str> {
     if page.len() > PARSE_LIMIT {
