@@ -1,7 +1,9 @@
 //! `soakrig health`: whether a generator lives, for containers that hold nothing but soakrig.
 
 use super::say;
+use crate::chat::FailureKind;
 use crate::config::plan::Health;
+use crate::drivers::ws::faults;
 use crate::error::{ExitCode, StartError};
 
 /// Exit 0 if `/live` answers 200 in time.
@@ -17,15 +19,30 @@ pub(super) async fn health(health: Health) -> Result<ExitCode, StartError> {
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .map_err(|e| StartError::environment("the HTTP client", e.to_string()))?;
-    match client.get(health.url.join("/live")).send().await {
-        Ok(answer) if answer.status().is_success() => Ok(ExitCode::Ok),
-        Ok(answer) => {
-            say(&format!("soakrig: health: {} answered {}", health.url, answer.status()));
-            Ok(ExitCode::Threshold)
-        }
-        Err(error) => {
-            say(&format!("soakrig: health: {} does not answer: {}", health.url, error.without_url()));
-            Ok(ExitCode::Threshold)
-        }
+    let said = match ask(&client, &health).await {
+        Ok(status) if status.is_success() => return Ok(ExitCode::Ok),
+        Ok(status) => format!("{} answered {status}", health.url),
+        Err(error) => format!("{} does not answer: {}", health.url, cause(&error)),
+    };
+    say(&format!("soakrig: health: {said}"));
+    Ok(ExitCode::Threshold)
+}
+
+/// The status of a whole answer: one that is cut off is none.
+async fn ask(client: &reqwest::Client, health: &Health) -> Result<reqwest::StatusCode, reqwest::Error> {
+    let mut answer = client.get(health.url.join("/live")).send().await?;
+    while answer.chunk().await?.is_some() {}
+    Ok(answer.status())
+}
+
+/// What kept it from answering.
+fn cause(error: &reqwest::Error) -> String {
+    let failure = faults::of_error(error, FailureKind::Io);
+    match failure.kind {
+        _ if error.is_timeout() => "timed out".to_owned(),
+        FailureKind::ConnectionRefused => "connection refused".to_owned(),
+        FailureKind::BadHttp => format!("what it says is not HTTP ({})", failure.detail),
+        _ if error.is_body() || error.is_decode() => format!("the answer was cut off ({})", failure.detail),
+        _ => failure.detail.into_owned(),
     }
 }
