@@ -6,13 +6,15 @@
 
 use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::FileTypeExt as _;
+use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::oneshot;
@@ -29,6 +31,10 @@ use crate::user::World;
 const DRAIN: Duration = Duration::from_millis(100);
 /// Between two attempts to write what could not be written.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long a FIFO may take to get a reader.
+const READER: Duration = Duration::from_secs(5);
+/// Between two looks for one.
+const READER_RETRY: Duration = Duration::from_millis(20);
 /// How long the end of a run waits for the last lines.
 const LAST: Duration = Duration::from_secs(5);
 /// Written at once, in bytes.
@@ -51,16 +57,16 @@ impl AnomalyLog {
     /// Opens the log of a room and a run for appending.
     ///
     /// # Errors
-    /// Where the file cannot be opened for writing.
+    /// Where the file cannot be opened for writing; a FIFO that gets no reader within 5 s.
     pub(super) fn open(path: &Path, room: &str, run: &str) -> Result<Self, StartError> {
-        // A pipe that is opened for writing alone waits until someone reads it.
+        let failed = |e: io::Error| StartError::environment(format!("--anomaly-log {}", path.display()), e.to_string());
         let is_pipe = std::fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo());
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .read(is_pipe)
-            .open(path)
-            .map_err(|e| StartError::environment(format!("--anomaly-log {}", path.display()), e.to_string()))?;
+        let file = if is_pipe {
+            let opened = open_pipe(path, Instant::now() + READER);
+            opened.map_err(|e| failed(e).remedy("start what reads the FIFO first, or give a file"))?
+        } else {
+            OpenOptions::new().create(true).append(true).open(path).map_err(failed)?
+        };
         Ok(Self { file, path: path.display().to_string(), room: room.to_owned(), run: run.to_owned() })
     }
 
@@ -92,6 +98,26 @@ impl AnomalyLog {
         let dropped = world.ledger.lock().close_log();
         if dropped > 0 {
             tracing::warn!(lines = dropped, "the anomaly log is not complete");
+        }
+    }
+}
+
+/// Opens a FIFO for writing once it has a reader. From then on each write waits for the reader, and
+/// fails while there is none.
+fn open_pipe(path: &Path, until: Instant) -> io::Result<File> {
+    let mut open = OpenOptions::new();
+    open.write(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits());
+    loop {
+        match open.open(path) {
+            Err(error) if error.raw_os_error() != Some(Errno::ENXIO as i32) => return Err(error),
+            Ok(file) => {
+                fcntl(&file, FcntlArg::F_SETFL(OFlag::empty()))?;
+                return Ok(file);
+            }
+            Err(_) if Instant::now() >= until => {
+                return Err(io::Error::other(format!("nothing has read this FIFO for {} s", READER.as_secs())));
+            }
+            Err(_) => std::thread::sleep(READER_RETRY),
         }
     }
 }

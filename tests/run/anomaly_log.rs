@@ -2,6 +2,8 @@
 //! and each anomaly, or a count of those that are missing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::support::{PATIENCE, Rig, Target, balances, eventually, number};
@@ -147,22 +149,51 @@ fn a_full_disk_holds_up_nothing_and_what_is_missing_is_counted() {
     assert!(ended.stdout.contains("anomaly log        not complete: 0 lines written"), "{}", ended.stdout);
 }
 
+/// A FIFO, and a reader of it that reads nothing.
+fn pipe(home: &Path) -> (PathBuf, File) {
+    let path = home.join("pipe");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
+    let reader = File::options().read(true).custom_flags(flags).open(&path).unwrap();
+    (path, reader)
+}
+
 #[test]
-fn a_pipe_that_is_never_read_holds_up_neither_start_nor_end() {
-    let target = Target::start(&["--fault-duplicate", "every:2"]);
+fn a_pipe_that_is_not_read_any_more_holds_no_run_up() {
+    for stays in [true, false] {
+        let target = Target::start(&["--fault-duplicate", "every:2"]);
+        let home = tempfile::tempdir().unwrap();
+        let (pipe, reader) = pipe(home.path());
+        let mut reader = Some(reader);
+        let log = ["--anomaly-log", pipe.to_str().unwrap(), "--user-range-max", "20", "--chat-rate", "40/s"];
+        let args = [&QUICK[..], &CALM, &log].concat();
+        let mut rig = Rig::run(&target.url, "test", &home.path().join("s.json"), &args);
+        rig.wait_until_ready();
+        if !stays {
+            reader = None;
+        }
+        // A pipe takes 64 KiB.
+        eventually("copies", || rig.metric("soakrig_delivery_anomalies_total", &["kind=\"duplicate\""]) > 1_000.0);
+        rig.process.signal(Signal::SIGTERM);
+        let (ended, summary) = rig.end(PATIENCE);
+        let (lines, dropped) = (number(&summary, "/anomaly_log/lines"), number(&summary, "/anomaly_log/dropped"));
+        assert_eq!(lines + dropped, number(&summary, "/anomalies/duplicate"), "{}", ended.stdout);
+        assert!(dropped > 500, "{dropped}");
+        assert!(ended.stderr.contains("the anomaly log is not complete"), "{}", ended.stderr);
+        drop(reader);
+    }
+}
+
+#[test]
+fn a_pipe_without_a_reader_is_an_error_at_the_start() {
+    let target = Target::start(&[]);
     let home = tempfile::tempdir().unwrap();
-    let pipe = home.path().join("pipe");
-    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let log = ["--anomaly-log", pipe.to_str().unwrap(), "--user-range-max", "20", "--chat-rate", "40/s"];
-    let args = [&QUICK[..], &CALM, &log].concat();
-    let mut rig = Rig::run(&target.url, "test", &home.path().join("s.json"), &args);
-    rig.wait_until_ready();
-    // A pipe takes 64 KiB.
-    eventually("copies come", || rig.metric("soakrig_delivery_anomalies_total", &["kind=\"duplicate\""]) > 1_000.0);
-    rig.process.signal(Signal::SIGTERM);
-    let (ended, summary) = rig.end(PATIENCE);
-    let (lines, dropped) = (number(&summary, "/anomaly_log/lines"), number(&summary, "/anomaly_log/dropped"));
-    assert_eq!(lines + dropped, number(&summary, "/anomalies/duplicate"), "{}", ended.stdout);
-    assert!(dropped > 500, "{dropped}");
-    assert!(ended.stderr.contains("takes no more lines"), "{}", ended.stderr);
+    let (pipe, reader) = pipe(home.path());
+    drop(reader);
+    let mut command = crate::support::soakrig();
+    command.args(["run", &target.url, "test", "--metrics-listen", "127.0.0.1:0", "--cache-file"]);
+    command.arg(home.path().join("s.json")).arg("--anomaly-log").arg(&pipe);
+    let ended = crate::support::Process::command(command).end(PATIENCE);
+    assert_eq!(ended.code, Some(104), "{}", ended.stderr);
+    assert!(ended.stderr.contains("start what reads the FIFO first"), "{}", ended.stderr);
 }

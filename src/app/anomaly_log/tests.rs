@@ -194,9 +194,15 @@ fn names_are_escaped() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_pipe_that_is_not_read_does_not_keep_a_run_from_starting() {
+fn a_pipe_needs_a_reader_at_the_start_and_fails_where_that_is_gone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("pipe");
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    AnomalyLog::open(&path, "test", "night").unwrap();
+    let error = open_pipe(&path, Instant::now()).unwrap_err();
+    assert!(error.to_string().contains("nothing has read this FIFO"), "{error}");
+    let reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path).unwrap();
+    let mut pipe = open_pipe(&path, Instant::now()).unwrap();
+    pipe.write_all(b"{}\n").unwrap();
+    drop(reader);
+    assert_eq!(pipe.write_all(b"{}\n").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 }
