@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::run::code_of;
 use super::{say, tell};
-use crate::config::plan::Merge;
+use crate::config::plan::{Merge, is_same_file};
 use crate::error::{ExitCode, StartError};
 use crate::report::figures::plain;
 use crate::report::file::{self, Earlier, SummaryFile};
@@ -13,6 +13,12 @@ use crate::report::words;
 
 /// Reads, merges, prints, and writes the result where that is asked for; the exit code of the whole.
 pub(super) fn merge(wanted: &Merge) -> Result<ExitCode, StartError> {
+    if let Some(output) = &wanted.output
+        && let Some(input) = wanted.files.iter().find(|input| is_same_file(input, output))
+    {
+        let why = format!("{} is one of the files to merge", plain(&input.display().to_string()));
+        return Err(StartError::usage("--output", why).remedy("write the whole to a file of its own"));
+    }
     let output = wanted.output.as_ref().map(SummaryFile::at).transpose().map_err(|e| failed("--output", &e))?;
     let sources = wanted.files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     for source in sources.iter().filter(|source| !source.summary.run.complete) {

@@ -204,3 +204,19 @@ fn a_variable_that_is_not_utf8_is_named() {
     assert_eq!(output.status.code(), Some(104), "{said}");
     assert!(said.contains("SOAKRIG_PASSWORD") && !said.contains(SECRET), "{said}");
 }
+
+#[test]
+fn one_file_for_two_purposes_is_refused() {
+    for [one, path, other, same] in [
+        ["--summary", "x", "--cache-file", "x"],
+        ["--summary", "x", "--anomaly-log", "./x"],
+        ["--anomaly-log", "x", "--cache-file", "./x"],
+    ] {
+        let args = [RUN, &[one, path, other, same]].concat();
+        check(&Wrong { args: &args, says: &[one, other, "a file of its own"], ..NOTHING });
+    }
+    let demo = ["demo", "--summary", "x", "--anomaly-log", "x"];
+    check(&Wrong { args: &demo, says: &["--summary", "--anomaly-log"], ..NOTHING });
+    let file = "summary = \"x\"\nanomaly-log = \"x\"\n";
+    check(&Wrong { args: RUN, file: Some(file), code: 104, says: &["soak.toml:1", "soak.toml:2"], ..NOTHING });
+}

@@ -118,3 +118,18 @@ fn an_output_that_cannot_be_written_shows_first() {
     assert_eq!((code, page.as_str()), (104, ""));
     assert!(errors.contains("no/such/whole.json"), "{errors}");
 }
+
+#[test]
+fn the_whole_never_replaces_one_of_its_parts() {
+    let home = tempfile::tempdir().unwrap();
+    let [a, b] = [0, 1].map(|i| put(home.path(), &format!("{i}.json"), &summary(i, 2)));
+    let link = home.path().join("link.json");
+    std::os::unix::fs::symlink(&a, &link).unwrap();
+    for output in [&a, &link] {
+        let before = std::fs::read(&a).unwrap();
+        let (code, _, errors) = merge(&[&a, &b, Path::new("-o"), output]);
+        assert_eq!(code, 2, "{errors}");
+        assert!(errors.contains("--output") && errors.contains("is one of the files to merge"), "{errors}");
+        assert_eq!(std::fs::read(&a).unwrap(), before);
+    }
+}

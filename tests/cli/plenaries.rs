@@ -158,6 +158,12 @@ fn tables_that_contradict_each_other_are_refused() {
     let same_file = TWO.to_owned() + "summary = \"night-friday.json\"\n";
     let (_, error) = refused(&same_file, &[]);
     assert!(error.contains("night-friday.json would be written by friday and by monday"), "{error}");
+    let same_file = TWO.to_owned() + "summary = \"./night-friday.json\"\n";
+    let (_, error) = refused(&same_file, &[]);
+    assert!(error.contains("would be written by friday and by monday"), "by another path: {error}");
+    let other_purpose = TWO.to_owned() + "anomaly-log = \"night-friday.json\"\n";
+    let (code, error) = refused(&other_purpose, &[]);
+    assert!(code == 104 && error.contains("--anomaly-log") && error.contains("--summary"), "{error}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::super::layers::{Layers, flag, in_file, variable};
 use super::super::value::{
     Amount, DurationRange, LogFormat, OrOff, Pacing, Percent, Presence, Rate, RunId, Shard, Span, Switch, TargetUrl,
 };
+use super::files::single_purpose;
 use super::{Connection, Demo, Logging, Plan, Report, Target, Task, Terms, Thresholds, Timing, Traffic, Volume};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -78,7 +79,9 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// Options that do not fit together, or name a file that cannot be read.
     pub fn demo(&mut self) -> Result<Task, StartError> {
-        Ok(Task::Demo(Demo { presence: self.presence(), plan: self.plan(DEMO)? }))
+        let plan = self.plan(DEMO)?;
+        single_purpose(&plan, &self.layers)?;
+        Ok(Task::Demo(Demo { presence: self.presence(), plan }))
     }
 
     /// `soakrig target`.

@@ -5,6 +5,7 @@
 
 mod build;
 mod crowd;
+mod files;
 mod password;
 mod plenaries;
 mod task;
@@ -20,6 +21,7 @@ use super::value::{
 };
 
 pub use build::Draft;
+pub use files::is_same_file;
 pub use task::{Check, Cleanup, Demo, Health, Merge, Run, Target, Task};
 
 /// A run's load, on whatever target.

@@ -9,6 +9,7 @@ use crate::marker::RoomTag;
 use super::super::layers::{Layers, Table};
 use super::super::value::Slug;
 use super::build::{Draft, ERRAND, RUN};
+use super::files::keeps_nothing;
 use super::{Check, Cleanup, Crowd, Run, Task};
 
 /// A plenary, and its table where the file has any.
@@ -163,30 +164,8 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Each plenary writes files of its own.
-    fn own_files(&self, runs: &[Run]) -> Result<(), StartError> {
-        for (n, run) in runs.iter().enumerate() {
-            for other in runs.iter().take(n) {
-                let (mine, others) = (&run.plan.report, &other.plan.report);
-                let summary = ("summary", &mine.summary, &others.summary);
-                let log = ("anomaly_log", &mine.anomaly_log, &others.anomaly_log);
-                for (key, mine, others) in [summary, log] {
-                    if let (Some(path), true) = (mine, mine == others)
-                        && !keeps_nothing(path)
-                    {
-                        let (first, second) = (other.plenary.as_str(), run.plenary.as_str());
-                        let why = format!("{} would be written by {first} and by {second}", path.display());
-                        let error = self.layers_of(run).conflict(&[key], why);
-                        return Err(error.remedy("give each table a file of its own, or none: then the slug is added"));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// The options of one of several plenaries.
-    fn layers_of(&self, run: &Run) -> &Layers {
+    pub(super) fn layers_of(&self, run: &Run) -> &Layers {
         let table = self.layers.plenaries.iter().find(|table| table.slug == run.plenary);
         table.map_or(&self.layers, |table| &table.layers)
     }
@@ -220,11 +199,6 @@ fn listen(set: SocketAddr, table: &Table, n: usize, layers: &Layers) -> Result<S
             .remedy("give a lower port, or port 0, or metrics-listen in each table")
     })?;
     Ok(SocketAddr::new(set.ip(), port))
-}
-
-/// Whether what is written there goes into a device or a FIFO, which has no other name beside it.
-fn keeps_nothing(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 /// `night.json` of the plenary `friday`: `night-friday.json`.
