@@ -54,7 +54,7 @@ async fn let_in(heard: Heard, mut stream: TcpStream) {
             text(r#"{"payload": {"members": []}, "type": "presence"}"#),
             text(&format!(r#"{{"type": "error", "error": {json}}}"#)),
             text(&format!(
-                r#"{{"payload": {{"user": 7, "message": "sr2-{}"}}, "type": "chat"}}"#,
+                r#"{{"payload": {{"user": 6, "message": "sr2-{}"}}, "type": "chat"}}"#,
                 &json[1..json.len() - 1]
             )),
             text(&format!(r#"{{"type": {json}, "payload": "sr2-x"}}"#)),

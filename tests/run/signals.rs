@@ -8,11 +8,18 @@ use crate::support::{PATIENCE, Process, Rig, Target, eventually, number, soakrig
 
 const QUICK: [&str; 6] = ["--user-range-max", "4", "--ramp", "50/s", "--chat-rate", "5/s"];
 
+/// Runs a command that does not ignore SIGHUP, as the tests may do themselves.
+fn hearing_hangups() -> Command {
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP");
+    command
+}
+
 #[test]
 fn a_hangup_stops_a_run_in_good_order() {
     let target = Target::start(&[]);
     let cache = tempfile::tempdir().unwrap();
-    let mut rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &QUICK);
+    let mut rig = Rig::behind(hearing_hangups(), &target.url, "test", &cache.path().join("s.json"), &QUICK);
     rig.wait_until_ready();
     rig.process.signal(Signal::SIGHUP);
     let (ended, summary) = rig.end(PATIENCE);
@@ -38,8 +45,8 @@ fn a_run_under_nohup_ignores_hangups() {
 
 #[test]
 fn a_hangup_stops_the_target_which_tells_its_counts() {
-    let mut command = soakrig();
-    command.args(["target", "--listen", "127.0.0.1:0"]);
+    let mut command = hearing_hangups();
+    command.arg(env!("CARGO_BIN_EXE_soakrig")).args(["target", "--listen", "127.0.0.1:0"]);
     let mut target = Process::command(command);
     target.wait_for_line("target: http://");
     target.signal(Signal::SIGHUP);
