@@ -37,7 +37,7 @@ def _first_glance() -> list[dict]:
     verdict = stat(
         "Is it healthy?",
         "Healthy while no alert fires; look while one of severity warning does, failing while a critical one does. "
-        "Void while a generator is saturated: then the numbers are about it, not about the server.",
+        "Invalid while a generator is saturated: then the numbers are about it, not about the server.",
         f'3 * absent(up{{job="soakrig"}} == 1) or 4 * (sum({total(raw("soakrig_saturated"))}) > 0) ^ 0 or 2 * count({_firing("critical")}) ^ 0 '
         f'or count({_firing("warning")}) ^ 0 or vector(0)',
         "none",
@@ -47,7 +47,7 @@ def _first_glance() -> list[dict]:
             "1": ("look", ORANGE),
             "2": ("failing", RED),
             "3": ("nobody", GREY),
-            "4": ("void", PURPLE),
+            "4": ("invalid", PURPLE),
         }),
     )
     return [

@@ -319,7 +319,7 @@ impl Ordeal {
         let Self { rig, target: _target, .. } = self;
         rig.process.signal(Signal::SIGTERM);
         let (ended, summary) = rig.end(PATIENCE);
-        // On a machine that is busy with other things the run may be void; it is not to fail otherwise.
+        // On a machine that is busy with other things the run may be invalid; it is not to fail otherwise.
         assert!(matches!(ended.code, Some(0 | 106)), "{:?}: {}\n{}", ended.code, ended.stdout, ended.stderr);
         assert!(balances(&summary), "{}", ended.stdout);
         assert!(!ended.stdout.contains("DO NOT BALANCE") && !ended.stdout.contains("defects"), "{}", ended.stdout);
