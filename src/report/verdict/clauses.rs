@@ -106,6 +106,7 @@ fn cut_off(summary: &Summary) -> u64 {
 fn most_lost(summary: &Summary) -> String {
     let limits = &summary.thresholds;
     match (limits.max_lost, limits.max_lost_share) {
+        (Some(0), _) => "none may be".to_owned(),
         (Some(most), _) => format!("at most {} may be", count(most)),
         (None, Some(most)) => format!("at most {} may be", limit(most)),
         (None, None) => "no limit set".to_owned(),

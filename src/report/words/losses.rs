@@ -33,7 +33,7 @@ pub(super) fn log(page: &mut Page, log: Option<AnomalyLogLines>) {
 
 fn sentence(group: &LossGroup) -> String {
     let messages = plural(group.messages, "message");
-    let same = if group.messages > 1 { "the same " } else { "" };
+    let same = if group.messages > 1 && group.receivers > 1 { "the same " } else { "" };
     let mut names = group.receiver_names.join(", ");
     if group.receivers > group.receiver_names.len() as u64 {
         names.push_str(", …");
