@@ -17,7 +17,7 @@ use crate::config::settings::{
     UrlSettings, UserSettings,
 };
 use crate::config::value::{Span, TargetUrl, shown};
-use crate::target::Faults;
+use crate::server::Faults;
 
 pub use paper::{Page, Paper};
 pub use task::Resolved;

@@ -13,7 +13,7 @@
 //! | [`saturation`], [`lapses`] | whether this generator keeps up, and whether time itself does |
 //! | [`places`] | how many connections a listener holds |
 //! | [`metrics`], [`exposition`], [`telemetry`], [`report`] | what people and Prometheus see |
-//! | [`target`] | the embedded plenary server |
+//! | [`server`] | the embedded plenary server |
 //! | [`app`] | the only place that wires the parts |
 //!
 //! `config → schedule → fleet → user → driver → server`, and back:
@@ -39,7 +39,7 @@ pub mod presence;
 pub mod report;
 pub mod saturation;
 pub mod schedule;
+pub mod server;
 pub mod store;
-pub mod target;
 pub mod telemetry;
 pub mod user;

@@ -7,7 +7,7 @@ use crate::config::value::{TargetUrl, ValueError};
 use crate::error::{ExitCode, StartError};
 use crate::report::summary::Summary;
 use crate::report::words;
-use crate::target::{self, Counts, Options};
+use crate::server::{self, Counts, Options};
 
 /// The embedded target's open event.
 const SLUG: &str = "test";
@@ -18,7 +18,7 @@ pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
     let presence = super::target::presence(demo.presence);
     let options = Options { presence, ..Options::default() };
     let target =
-        target::serve(options).await.map_err(|e| StartError::environment("the embedded target", e.to_string()))?;
+        server::serve(options).await.map_err(|e| StartError::environment("the embedded target", e.to_string()))?;
     let url: TargetUrl = format!("http://{}", target.addr())
         .parse()
         .map_err(|e: ValueError| StartError::environment("the embedded target", e.to_string()))?;

@@ -6,7 +6,7 @@ use super::tell;
 use crate::config::plan::Target;
 use crate::config::value::Presence;
 use crate::error::{ExitCode, StartError};
-use crate::target::{self, Faults, Options, PresenceMode};
+use crate::server::{self, Faults, Options, PresenceMode};
 
 /// Open files that are not for clients: the control address's connections, and what a runtime has.
 const OTHER_FILES: usize = 64;
@@ -25,7 +25,7 @@ pub(super) async fn target(wanted: Target) -> Result<ExitCode, StartError> {
         ..Options::default()
     };
     let mut signals = Signals::listen()?;
-    let target = target::serve(options).await.map_err(|e| StartError::environment("--listen", e.to_string()))?;
+    let target = server::serve(options).await.map_err(|e| StartError::environment("--listen", e.to_string()))?;
     tell(&format!(
         "target: http://{}{} (events test, small, closed, future, cancelled, nobreak)",
         target.addr(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::ordeal::{Fault, How, at_once, knobs};
 use crate::support::{LENIENT, PATIENCE, Rig, Target, balances, eventually, number};
 use nix::sys::signal::Signal;
-use soakrig::target::proxy::Weather;
+use soakrig::server::proxy::Weather;
 
 const CLEAR: Weather = Weather { delay: Duration::ZERO, stalled: false, refuses: false, cut_after: None };
 const DELIVERIES: &str = "soakrig_deliveries_total";

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::target_client::{Person, until};
-use soakrig::target::{Options, PresenceMode, Target, serve};
+use soakrig::server::{Options, PresenceMode, Target, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

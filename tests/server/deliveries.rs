@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::target_client::{Line, Person, until};
 use serde_json::Value;
-use soakrig::target::{ChatKnobs, Counts, Dose, Faults, Injection, Options, PresenceMode, Scope, Target, serve};
+use soakrig::server::{ChatKnobs, Counts, Dose, Faults, Injection, Options, PresenceMode, Scope, Target, serve};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 

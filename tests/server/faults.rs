@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::target_client::{Line, Person, csrf_field, initial_state, members, until};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use soakrig::target::{
+use soakrig::server::{
     Act, ChatKnobs, Dose, Faults, HttpKnobs, Options, PresenceKnobs, SocketKnobs, Target, Timing, serve,
 };
 use tokio_tungstenite::tungstenite::{Error, Message};

@@ -1,7 +1,7 @@
 //! The embedded target's chats in the wrong place: in another plenary, or again for newcomers.
 
 use crate::target_client::{Line, Person, until};
-use soakrig::target::{ChatKnobs, Dose, Faults, Injection, Options, PresenceMode, Target, serve};
+use soakrig::server::{ChatKnobs, Dose, Faults, Injection, Options, PresenceMode, Target, serve};
 
 const CHATS: usize = 10;
 

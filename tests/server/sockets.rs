@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::target_client::{Line, Person, members, until};
 use serde_json::{Value, json};
-use soakrig::target::{Act, Options, PresenceMode, Target, Timing, serve};
+use soakrig::server::{Act, Options, PresenceMode, Target, Timing, serve};
 use tokio_tungstenite::tungstenite::Message;
 
 async fn target() -> Target {

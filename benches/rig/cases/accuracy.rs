@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use soakrig::target::{self, Options, PresenceMode};
+use soakrig::server::{self, Options, PresenceMode};
 
 use super::{Scale, keep};
 use crate::Outcome;
@@ -80,7 +80,7 @@ pub fn gaps(scale: Scale) -> Outcome<()> {
     let mut lines = Vec::new();
     for rate in rates {
         let options = Options { presence: PresenceMode::Off, record: 4_000_000, ..Options::default() };
-        let server = runtime.block_on(target::serve(options))?;
+        let server = runtime.block_on(server::serve(options))?;
         let directory = tempfile::tempdir()?;
         let outside = Server::at(&server.addr().to_string());
         let mut reader = Reader::rig(&outside, 20, *rate, &cache_file(&directory, "sessions"), &[])?;
@@ -129,7 +129,7 @@ pub fn delivery(scale: Scale) -> Outcome<()> {
     let (users, seconds) = if scale.quick { (200, 8) } else { (1_000, 40) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let options = Options { presence: PresenceMode::Off, record: 4_000_000, ..Options::default() };
-    let server = runtime.block_on(target::serve(options))?;
+    let server = runtime.block_on(server::serve(options))?;
     let address = server.addr().to_string();
     let directory = tempfile::tempdir()?;
     let (cache, summary) = (cache_file(&directory, "sessions"), directory.path().join("summary.json"));

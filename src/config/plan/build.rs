@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::StartError;
 use crate::marker::RunTag;
-use crate::target::Faults;
+use crate::server::Faults;
 
 use super::super::environment::Environment;
 use super::super::layers::{Layers, flag, in_file, variable};

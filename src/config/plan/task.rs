@@ -1,6 +1,6 @@
 //! What the process is to do: one of the commands, with all it needs.
 
-use crate::target::Faults;
+use crate::server::Faults;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;

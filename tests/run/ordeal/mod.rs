@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use soakrig::target::proxy::{Proxy, Weather};
+use soakrig::server::proxy::{Proxy, Weather};
 
 use crate::support::{LENIENT, PATIENCE, Rig, Target, balances, eventually, number};
 

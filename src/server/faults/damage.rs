@@ -89,7 +89,7 @@ mod tests {
     use serde_json::Value;
 
     fn frame(text: &str) -> String {
-        crate::target::json::dumps(&serde_json::json!({"payload": {"id": 7, "message": text}, "type": "chat"}))
+        crate::server::json::dumps(&serde_json::json!({"payload": {"id": 7, "message": text}, "type": "chat"}))
     }
 
     fn message_of(json: &str) -> Option<String> {

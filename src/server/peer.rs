@@ -334,7 +334,7 @@ fn write_once(stream: &TcpStream, outbox: &Outbox) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::faults::Faults;
+    use crate::server::faults::Faults;
     use tokio::net::TcpListener;
 
     /// More than the kernel takes while nobody reads.

@@ -7,8 +7,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use super::Answer;
 use super::page::Reply;
 use super::visit::Visit;
-use crate::target::socket::{Admission, Role};
-use crate::target::world::World;
+use crate::server::socket::{Admission, Role};
+use crate::server::world::World;
 
 /// Whether the request asks for a websocket.
 pub(super) fn is_wanted(headers: &HeaderMap) -> bool {

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::kinds::Fault;
 use super::record::Strike;
-use crate::target::peer::Peer;
-use crate::target::wire::Frame;
+use crate::server::peer::Peer;
+use crate::server::wire::Frame;
 
 /// Deliveries held back at once; beyond it none is.
 const LIMIT: usize = 200_000;

@@ -11,8 +11,8 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 
 use super::page::{Body, Reply};
-use crate::target::faults::Fault;
-use crate::target::world::World;
+use crate::server::faults::Fault;
+use crate::server::world::World;
 
 /// Pieces of a slow body.
 const PIECES: usize = 10;

@@ -5,8 +5,8 @@ use super::not_found;
 use super::page::Reply;
 use super::state;
 use super::visit::Visit;
-use crate::target::faults::Fault;
-use crate::target::world::World;
+use crate::server::faults::Fault;
+use crate::server::world::World;
 
 /// `/event/<slug>/`; `/event/<id>/` leads there.
 pub(super) async fn event(world: &World, visit: &Visit, slug: &str) -> Reply {

@@ -19,18 +19,18 @@ use super::held::{Held, Shelf};
 use super::kinds::Fault;
 use super::knobs::{Faults, Scope};
 use super::record::{Strike, beginning};
-use crate::target::accounts::User;
-use crate::target::crowd::Crowd;
-use crate::target::hall::{Hall, Note, Setting};
-use crate::target::peer::{End, Peer};
-use crate::target::wire::{self, Frame};
+use crate::server::accounts::User;
+use crate::server::crowd::Crowd;
+use crate::server::hall::{Hall, Note, Setting};
+use crate::server::peer::{End, Peer};
+use crate::server::wire::{self, Frame};
 
 /// Deliveries judged before other tasks get a turn.
 const STRETCH: usize = 64;
 
 /// A chat on its way.
 #[derive(Debug, Clone)]
-pub(in crate::target) struct Chat {
+pub(in crate::server) struct Chat {
     pub id: u64,
     pub sender: Arc<User>,
     /// As it goes out.
@@ -40,7 +40,7 @@ pub(in crate::target) struct Chat {
 
 /// The way of chats to sockets.
 #[derive(Debug)]
-pub(in crate::target) struct Deliveries {
+pub(in crate::server) struct Deliveries {
     desk: Arc<Desk>,
     halls: Arc<OnceLock<Vec<Hall>>>,
     news: watch::Receiver<Arc<Faults>>,
@@ -57,7 +57,7 @@ pub(in crate::target) struct Deliveries {
 }
 
 impl Deliveries {
-    pub(in crate::target) fn new(setting: Setting, plenary: u64) -> Self {
+    pub(in crate::server) fn new(setting: Setting, plenary: u64) -> Self {
         let Setting { desk, halls, .. } = setting;
         let mut news = desk.watch();
         news.mark_changed();
@@ -88,7 +88,7 @@ impl Deliveries {
     }
 
     /// Sends chats to everybody in a crowd.
-    pub(in crate::target) async fn broadcast(&mut self, crowd: &Crowd, chats: &[Chat]) {
+    pub(in crate::server) async fn broadcast(&mut self, crowd: &Crowd, chats: &[Chat]) {
         self.follow();
         self.leak(chats);
         if self.doses.is_empty() && self.shelf.is_empty() && self.knobs.socket.mute == 0.0 {
@@ -119,7 +119,7 @@ impl Deliveries {
     }
 
     /// Sends a chat of another plenary to everybody in a crowd.
-    pub(in crate::target) async fn leaked(&mut self, crowd: &Crowd, chat: &Chat) {
+    pub(in crate::server) async fn leaked(&mut self, crowd: &Crowd, chat: &Chat) {
         self.follow();
         for stretch in crowd.sockets().chunks(STRETCH) {
             for peer in stretch.iter().filter(|peer| !self.is_spared(peer)) {
@@ -130,7 +130,7 @@ impl Deliveries {
     }
 
     /// Sends a newcomer the last of a plenary's chats, as that fault has it; the newest comes last.
-    pub(in crate::target) fn replay<'a>(&mut self, peer: &Peer, chats: impl ExactSizeIterator<Item = &'a Chat>) {
+    pub(in crate::server) fn replay<'a>(&mut self, peer: &Peer, chats: impl ExactSizeIterator<Item = &'a Chat>) {
         self.follow();
         let skipped = chats.len().saturating_sub(self.knobs.chat.replay);
         for chat in chats.skip(skipped) {
@@ -148,12 +148,12 @@ impl Deliveries {
     }
 
     /// When a delivery that is held back is due.
-    pub(in crate::target) fn next_due(&self) -> Option<Instant> {
+    pub(in crate::server) fn next_due(&self) -> Option<Instant> {
         self.shelf.next_due()
     }
 
     /// Writes what is due.
-    pub(in crate::target) fn release(&mut self) {
+    pub(in crate::server) fn release(&mut self) {
         while let Some(held) = self.shelf.take_due(Instant::now()) {
             self.write(&held);
             if held.strike.fault == Fault::Reorder {

@@ -11,11 +11,11 @@ use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 
 use super::Answer;
 use super::visit::Visit;
-use crate::target::csrf;
-use crate::target::sanitise::escape;
+use crate::server::csrf;
+use crate::server::sanitise::escape;
 
 /// What every answer's body is.
-pub(in crate::target) type Body = UnsyncBoxBody<Bytes, Infallible>;
+pub(in crate::server) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// An answer in the making.
 pub(super) struct Reply {

@@ -89,13 +89,13 @@ impl<'de> Deserialize<'de> for Dose {
 
 /// Applies one dose to a row of events.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::target) struct Meter {
+pub(in crate::server) struct Meter {
     events: u64,
 }
 
 impl Meter {
     /// Whether the fault strikes this event.
-    pub(in crate::target) fn strikes(&mut self, dose: Dose, random: &mut StdRng) -> bool {
+    pub(in crate::server) fn strikes(&mut self, dose: Dose, random: &mut StdRng) -> bool {
         self.events += 1;
         match dose {
             Dose::Never => false,

@@ -14,7 +14,7 @@ use super::dose::{Dose, Meter};
 use super::kinds::{Fault, InjectedTally};
 use super::knobs::Faults;
 use super::record::{Epoch, Record};
-use crate::target::hall::HISTORY;
+use crate::server::hall::HISTORY;
 
 /// The largest payload of an oversize frame, in bytes.
 const OVERSIZE_LIMIT: usize = 1024 * 1024 * 1024;
@@ -30,7 +30,7 @@ pub struct BadKnob {
 
 impl BadKnob {
     /// What is wrong with which.
-    pub(in crate::target) fn new(knob: &'static str, rule: &'static str) -> Self {
+    pub(in crate::server) fn new(knob: &'static str, rule: &'static str) -> Self {
         Self { knob, rule }
     }
 }
@@ -71,7 +71,7 @@ impl Chances {
 
 /// The knobs, the stall, and the account of what was injected.
 #[derive(Debug)]
-pub(in crate::target) struct Desk {
+pub(in crate::server) struct Desk {
     knobs: watch::Sender<Arc<Faults>>,
     stalled_until: watch::Sender<Option<Instant>>,
     chances: Mutex<Chances>,
@@ -82,7 +82,7 @@ pub(in crate::target) struct Desk {
 
 impl Desk {
     /// A desk with knobs set, which keeps the last `record` strikes.
-    pub(in crate::target) fn new(faults: Faults, record: usize) -> Result<Self, BadKnob> {
+    pub(in crate::server) fn new(faults: Faults, record: usize) -> Result<Self, BadKnob> {
         check(&faults)?;
         Ok(Self {
             chances: Mutex::new(Chances::new(faults.seed)),
@@ -95,17 +95,17 @@ impl Desk {
     }
 
     /// The knobs as they are.
-    pub(in crate::target) fn faults(&self) -> Arc<Faults> {
+    pub(in crate::server) fn faults(&self) -> Arc<Faults> {
         Arc::clone(&self.knobs.borrow())
     }
 
     /// The knobs as they are, and news of every change.
-    pub(in crate::target) fn watch(&self) -> watch::Receiver<Arc<Faults>> {
+    pub(in crate::server) fn watch(&self) -> watch::Receiver<Arc<Faults>> {
         self.knobs.subscribe()
     }
 
     /// Sets all knobs; every dose counts from the beginning again, with the new seed.
-    pub(in crate::target) fn set(&self, faults: Faults) -> Result<(), BadKnob> {
+    pub(in crate::server) fn set(&self, faults: Faults) -> Result<(), BadKnob> {
         check(&faults)?;
         *self.chances.lock() = Chances::new(faults.seed);
         self.knobs.send_replace(Arc::new(faults));
@@ -113,7 +113,7 @@ impl Desk {
     }
 
     /// Whether a fault of a page or an upgrade strikes now; it is counted where it does.
-    pub(in crate::target) fn strikes(&self, fault: Fault, dose: Dose) -> bool {
+    pub(in crate::server) fn strikes(&self, fault: Fault, dose: Dose) -> bool {
         if dose == Dose::Never {
             return false;
         }
@@ -127,13 +127,13 @@ impl Desk {
     }
 
     /// Makes everything stand still for a while from now on; no time ends what stands still now.
-    pub(in crate::target) fn stall(&self, time: Duration) {
+    pub(in crate::server) fn stall(&self, time: Duration) {
         self.injected.one(Fault::Stall);
         self.stalled_until.send_replace(Some(Instant::now() + time));
     }
 
     /// Returns at once, or where the target stands still, when it goes on.
-    pub(in crate::target) async fn pass(&self) {
+    pub(in crate::server) async fn pass(&self) {
         if self.stalled_until.borrow().is_none() {
             return;
         }
@@ -155,7 +155,7 @@ impl Desk {
 
 /// A number from 0 to 1 that belongs to `id`: shares of connections and users are drawn by it,
 /// so that the same ones are meant for as long as a share is set.
-pub(in crate::target) fn lot(seed: u64, id: u64) -> f64 {
+pub(in crate::server) fn lot(seed: u64, id: u64) -> f64 {
     // SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
     let mut mixed = seed.wrapping_add(id.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

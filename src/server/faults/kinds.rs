@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 
-use crate::target::counts::Counter;
+use crate::server::counts::Counter;
 
 /// A fault that was injected; its name in snake case is its key in the counts and in the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
@@ -90,7 +90,7 @@ impl Fault {
 
 /// How often each fault was injected.
 #[derive(Debug)]
-pub(in crate::target) struct InjectedTally([Counter; Fault::COUNT]);
+pub(in crate::server) struct InjectedTally([Counter; Fault::COUNT]);
 
 impl Default for InjectedTally {
     fn default() -> Self {
@@ -99,18 +99,18 @@ impl Default for InjectedTally {
 }
 
 impl InjectedTally {
-    pub(in crate::target) fn add(&self, fault: Fault, count: u64) {
+    pub(in crate::server) fn add(&self, fault: Fault, count: u64) {
         if let Some(counter) = self.0.get(fault as usize) {
             counter.add(count);
         }
     }
 
-    pub(in crate::target) fn one(&self, fault: Fault) {
+    pub(in crate::server) fn one(&self, fault: Fault) {
         self.add(fault, 1);
     }
 
     /// All of them, those that are zero included.
-    pub(in crate::target) fn read(&self) -> BTreeMap<String, u64> {
+    pub(in crate::server) fn read(&self) -> BTreeMap<String, u64> {
         Fault::VARIANTS.iter().zip(&self.0).map(|(fault, count)| (fault.as_str().to_owned(), count.get())).collect()
     }
 }

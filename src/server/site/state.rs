@@ -9,11 +9,11 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::target::accounts::User;
-use crate::target::hall::View;
-use crate::target::json::dumps;
-use crate::target::plenary::{Doors, Plenary};
-use crate::target::wire::Card;
+use crate::server::accounts::User;
+use crate::server::hall::View;
+use crate::server::json::dumps;
+use crate::server::plenary::{Doors, Plenary};
+use crate::server::wire::Card;
 
 #[derive(Serialize)]
 struct State<'a> {

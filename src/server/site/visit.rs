@@ -13,9 +13,9 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::page::Reply;
-use crate::target::accounts::User;
-use crate::target::csrf;
-use crate::target::world::World;
+use crate::server::accounts::User;
+use crate::server::csrf;
+use crate::server::world::World;
 
 /// The largest body of a form, in bytes.
 const FORM_LIMIT: usize = 64 * 1024;

@@ -8,10 +8,10 @@ use http::Method;
 
 use super::page::{Reply, safe};
 use super::visit::Visit;
-use crate::target::accounts::{Application, Refusal, User};
-use crate::target::csrf;
-use crate::target::faults::Fault;
-use crate::target::world::World;
+use crate::server::accounts::{Application, Refusal, User};
+use crate::server::csrf;
+use crate::server::faults::Fault;
+use crate::server::world::World;
 
 /// Characters of a session cookie.
 const SESSION: usize = 32;

@@ -17,26 +17,26 @@ const TEXT: usize = 120;
 
 /// Wall-clock microseconds that never jump: the wall clock is read once, at the start.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::target) struct Epoch {
+pub(in crate::server) struct Epoch {
     started: Instant,
     micros: u64,
 }
 
 impl Epoch {
-    pub(in crate::target) fn now() -> Self {
+    pub(in crate::server) fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { started: Instant::now(), micros: u64::try_from(since.as_micros()).unwrap_or(u64::MAX) }
     }
 
     /// Microseconds since the Unix epoch.
-    pub(in crate::target) fn micros(&self) -> u64 {
+    pub(in crate::server) fn micros(&self) -> u64 {
         self.micros.saturating_add(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX))
     }
 }
 
 /// When a connection was in its room.
 #[derive(Debug, Default)]
-pub(in crate::target) struct Stay {
+pub(in crate::server) struct Stay {
     /// When its first member list was queued; 0 before.
     pub joined: AtomicU64,
     /// When the target saw its end or began it; 0 before.
@@ -45,7 +45,7 @@ pub(in crate::target) struct Stay {
 
 /// A fault that struck a delivery.
 #[derive(Debug)]
-pub(in crate::target) struct Strike {
+pub(in crate::server) struct Strike {
     pub fault: Fault,
     pub at: u64,
     pub connection: u64,
@@ -95,18 +95,18 @@ pub struct Injection {
 
 /// The bounded record.
 #[derive(Debug)]
-pub(in crate::target) struct Record {
+pub(in crate::server) struct Record {
     strikes: Mutex<(u64, VecDeque<Arc<Strike>>)>,
     limit: usize,
 }
 
 impl Record {
     /// Keeps the last `limit`.
-    pub(in crate::target) fn new(limit: usize) -> Self {
+    pub(in crate::server) fn new(limit: usize) -> Self {
         Self { strikes: Mutex::default(), limit }
     }
 
-    pub(in crate::target) fn push(&self, strike: Arc<Strike>) {
+    pub(in crate::server) fn push(&self, strike: Arc<Strike>) {
         let mut strikes = self.strikes.lock();
         let (forgotten, kept) = &mut *strikes;
         kept.push_back(strike);
@@ -117,7 +117,7 @@ impl Record {
     }
 
     /// Those from number `since` on that are still kept, oldest first.
-    pub(in crate::target) fn read(&self, since: u64) -> Vec<Injection> {
+    pub(in crate::server) fn read(&self, since: u64) -> Vec<Injection> {
         let strikes = self.strikes.lock();
         let (forgotten, kept) = &*strikes;
         let numbered = kept.iter().zip(*forgotten..).skip_while(|(_, seq)| *seq < since);
@@ -126,7 +126,7 @@ impl Record {
 }
 
 /// The beginning of a text, for a strike.
-pub(in crate::target) fn beginning(text: &str) -> String {
+pub(in crate::server) fn beginning(text: &str) -> String {
     text.chars().take(TEXT).collect()
 }
 

@@ -5,26 +5,26 @@ use std::sync::Arc;
 
 use super::desk::{Desk, lot};
 use super::kinds::Fault;
-use crate::target::accounts::User;
-use crate::target::wire::Card;
+use crate::server::accounts::User;
+use crate::server::wire::Card;
 
 /// Ghosts of one plenary; beyond it no more are made.
 const GHOST_LIMIT: usize = 10_000;
 
 /// The lies of one plenary's lists.
 #[derive(Debug)]
-pub(in crate::target) struct Lies {
+pub(in crate::server) struct Lies {
     desk: Arc<Desk>,
     ghosts: BTreeMap<u64, Arc<User>>,
 }
 
 impl Lies {
-    pub(in crate::target) fn new(desk: Arc<Desk>) -> Self {
+    pub(in crate::server) fn new(desk: Arc<Desk>) -> Self {
         Self { desk, ghosts: BTreeMap::new() }
     }
 
     /// A user came in.
-    pub(in crate::target) fn entered(&mut self, user: &User) {
+    pub(in crate::server) fn entered(&mut self, user: &User) {
         self.ghosts.remove(&user.id);
         if self.hides(user.id) {
             self.desk.injected.one(Fault::Missing);
@@ -32,7 +32,7 @@ impl Lies {
     }
 
     /// A user's row was taken off the list.
-    pub(in crate::target) fn left(&mut self, user: &Arc<User>) {
+    pub(in crate::server) fn left(&mut self, user: &Arc<User>) {
         let faults = self.desk.faults();
         if lot(faults.seed, user.id) < faults.presence.ghosts && self.ghosts.len() < GHOST_LIMIT {
             self.ghosts.insert(user.id, Arc::clone(user));
@@ -41,7 +41,7 @@ impl Lies {
     }
 
     /// Makes a true list a false one, where that is set.
-    pub(in crate::target) fn tell<'a>(&'a mut self, members: &mut Vec<Card<'a>>, image: &'a str) {
+    pub(in crate::server) fn tell<'a>(&'a mut self, members: &mut Vec<Card<'a>>, image: &'a str) {
         if self.desk.faults().presence.ghosts == 0.0 {
             self.ghosts.clear();
         }
