@@ -8,6 +8,7 @@
 //! | [`fleet`] | the ramp and the supervisor that owns every user task |
 //! | [`user`] | one person's life: session, socket, reconnect |
 //! | [`drivers`] | the protocols: steps in, events and failures out |
+//! | [`transport`] | names, TCP, TLS, HTTP and websockets, for all drivers |
 //! | [`ledger`] | who should have received what, by when; pure |
 //! | [`presence`] | member lists against who is connected |
 //! | [`saturation`], [`lapses`] | whether this generator keeps up, and whether time itself does |
@@ -42,4 +43,5 @@ pub mod schedule;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod transport;
 pub mod user;

@@ -8,7 +8,6 @@ use parking_lot::Mutex;
 use soakrig::chat::{Action, Origin, Outcome, SenderId, UserIndex, UserState};
 use soakrig::clock::Stamp;
 use soakrig::drivers::plenary::Inbox;
-use soakrig::drivers::ws::recent::Recent;
 use soakrig::drivers::{Event, Received};
 use soakrig::fleet::roster::Roster;
 use soakrig::ledger::{Identity, Ledger, Terms};
@@ -16,6 +15,7 @@ use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
 use soakrig::schedule::Intent;
 use soakrig::schedule::timetable::{Spacing, Timetable};
+use soakrig::transport::ws::recent::Recent;
 
 /// Users of the room.
 pub const USERS: u32 = 100;

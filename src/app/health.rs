@@ -3,13 +3,13 @@
 use super::say;
 use crate::chat::FailureKind;
 use crate::config::plan::Health;
-use crate::drivers::ws::faults;
 use crate::error::{ExitCode, StartError};
+use crate::transport::faults;
 
 /// Exit 0 if `/live` answers 200 in time.
 pub(super) async fn health(health: Health) -> Result<ExitCode, StartError> {
     // Whoever uses reqwest without a default provider has to name one, even for plain HTTP.
-    let tls = crate::drivers::ws::tls::trusting(None).map_err(|e| StartError::environment("TLS", e.to_string()))?;
+    let tls = crate::transport::tls::trusting(None).map_err(|e| StartError::environment("TLS", e.to_string()))?;
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured((*tls).clone())
         .timeout(health.timeout)

@@ -6,12 +6,13 @@ use http::HeaderValue;
 
 use crate::config::plan::Plan;
 use crate::config::value::OtlpEndpoint;
-use crate::drivers::{Trace, Untraced, ws};
+use crate::drivers::{Trace, Untraced};
 use crate::error::StartError;
 use crate::metrics::Metrics;
 use crate::telemetry::Extra;
 use crate::telemetry::traces::chats::ChatTraces;
 use crate::telemetry::traces::{self, Endpoint, TraceOptions, Traces};
+use crate::transport;
 
 /// The traces of a run; nothing where none are wanted.
 #[derive(Default)]
@@ -31,7 +32,7 @@ impl Tracing {
                 OtlpEndpoint::Http(url) => Endpoint::Http(url.to_string()),
                 OtlpEndpoint::Grpc(url) => Endpoint::Grpc(url.to_string()),
             },
-            tls: ws::tls::trusting(plan.connection.ca_file.as_deref()).map_err(|e| wrong(e.to_string()))?,
+            tls: transport::tls::trusting(plan.connection.ca_file.as_deref()).map_err(|e| wrong(e.to_string()))?,
             run_id: plan.report.run_id.as_str().to_owned(),
             shard: plan.crowd.shard.to_string(),
         };

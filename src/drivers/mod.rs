@@ -4,42 +4,17 @@
 //! and what comes back into [`Event`]s and [`Failure`]s. It knows no schedule, no ledger
 //! and no metrics; what it may tell about single HTTP requests goes to a [`Probe`].
 
-pub mod http;
 pub mod plenary;
-pub mod ws;
-
-pub use self::http::IDLE_LIMIT;
 
 use std::future::Future;
 use std::net::IpAddr;
-use std::time::Duration;
 
-use ::http::{HeaderName, HeaderValue};
-
-use crate::chat::{
-    Account, EndReason, Failure, FailureKind, FrameKind, HttpOutcome, Initiator, SenderId, SentKind, Socket, Step,
-};
+use crate::chat::{Account, Failure, FailureKind, FrameKind, SenderId, SentKind, Socket};
 use crate::clock::Stamp;
 use crate::marker::Sighting;
-
-/// How the rig names itself to servers.
-pub const USER_AGENT: &str = concat!("soakrig/", env!("CARGO_PKG_VERSION"));
-
-/// What remains of a signed-in user between requests: small, and fit for the cache file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Session {
-    /// The cookies of the one origin, name and value; bounded in number and size.
-    pub cookies: Vec<(Box<str>, Box<str>)>,
-    /// The connection of the sequence of requests under way, if it may carry another.
-    pub connection: http::Kept,
-}
-
-impl Session {
-    /// Closes the connection that was kept for the next request.
-    pub fn hang_up(&mut self) {
-        self.connection.close();
-    }
-}
+pub use crate::transport::http::{IDLE_LIMIT, Probe, Session};
+pub use crate::transport::ws::socket::{Ended, Progress};
+pub use crate::transport::{Trace, Untraced};
 
 /// What the event page says to a signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,35 +32,6 @@ pub struct Room {
 /// A breakout's id as the server spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BreakoutId(pub u64);
-
-/// Hears of single HTTP requests and of sizes; the metrics implement it.
-pub trait Probe: Send + Sync + 'static {
-    /// One HTTP request came to its end after `took`.
-    fn http(&self, step: Step, outcome: HttpOutcome, took: Duration);
-
-    /// A request is repeated, as the connection it went out on had ended without an answer.
-    fn http_retry(&self, step: Step);
-}
-
-/// Says which trace a request belongs to, so that an instrumented server's spans join it.
-pub trait Trace: Send + Sync + 'static {
-    /// The `traceparent` header of the step under way; `None` where it is not traced, or the
-    /// server is not to know.
-    fn traceparent(&self) -> Option<HeaderValue>;
-}
-
-/// No traces.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Untraced;
-
-impl Trace for Untraced {
-    fn traceparent(&self) -> Option<HeaderValue> {
-        None
-    }
-}
-
-/// The header's name, as W3C's Trace Context has it.
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What one whole frame from the server means to a user.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,33 +74,6 @@ pub struct Received<'a> {
     pub kind: FrameKind,
     /// Its meaning.
     pub event: Event<'a>,
-}
-
-/// How a connection ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended {
-    /// Who ended it.
-    pub initiator: Initiator,
-    /// How.
-    pub reason: EndReason,
-}
-
-/// Why [`Connection::drive`] returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// Bytes were read at this moment; their whole frames went to the sink.
-    Read {
-        /// When the bytes were read.
-        at: Stamp,
-        /// How many bytes came.
-        bytes: usize,
-    },
-    /// The frame given to [`Connection::begin`] is wholly written.
-    Written,
-    /// A close began on the server's side: its close frame was read. Keep driving until `Ended`.
-    Closing(Ended),
-    /// The connection is over; nothing more will come.
-    Ended(Ended),
 }
 
 /// A frame to send.

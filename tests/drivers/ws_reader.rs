@@ -2,10 +2,10 @@
 
 use crate::readers::frames::{End, LIMIT, Owned, agree, ours, read_up_to};
 use proptest::prelude::*;
-use soakrig::drivers::ws::frame::Violation;
-use soakrig::drivers::ws::kept::Room;
-use soakrig::drivers::ws::reader::{Message, Reader};
-use soakrig::drivers::ws::recent::Recent;
+use soakrig::transport::ws::frame::Violation;
+use soakrig::transport::ws::kept::Room;
+use soakrig::transport::ws::reader::{Message, Reader};
+use soakrig::transport::ws::recent::Recent;
 
 /// Cuts a stream into pieces at the given places.
 fn cut<'a>(stream: &'a [u8], places: &[prop::sample::Index]) -> Vec<&'a [u8]> {

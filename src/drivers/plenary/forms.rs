@@ -5,12 +5,15 @@
 
 use url::Url;
 
-use super::http::{Ask, Browser, FORM_LIMIT, Page};
 use super::page::FormPage;
+use super::refused_form;
 use super::site::{Redirect, Site};
-use super::{cookies, refused_form};
 use crate::chat::{Account, Failure, FailureKind, Step};
 use crate::drivers::Session;
+use crate::transport::http::{Ask, Browser, Field, Page, cookies};
+
+/// The largest page with a form, in bytes.
+const FORM_LIMIT: usize = 4 << 20;
 
 /// A form page as it came.
 enum Form {
@@ -20,8 +23,21 @@ enum Form {
     SignedInAlready,
 }
 
+/// The forms' own sentences: they say "password" whatever the password is.
+pub(super) const OWN_SENTENCES: [&str; 6] = [
+    "This password is too common.",
+    "This password is entirely numeric.",
+    "This password is too short. It must contain at least 8 characters.",
+    "The password is too similar to the username.",
+    "You must type the same password each time.",
+    "The username and/or password you specified are not correct.",
+];
+
 /// How often it is looked up what became of a deletion that was not answered.
 const LOOKS: u32 = 3;
+
+/// The cookie that carries one-time notices ("You have signed in"); of no use to the rig.
+const NOTICES: &str = "messages";
 
 /// The name the CSRF token is posted under.
 pub(super) const TOKEN: &str = "csrfmiddlewaretoken";
@@ -36,14 +52,14 @@ pub(super) async fn sign_up(
     let Form::Fresh(token) = read(browser, site, session, Step::Signup, url.clone()).await? else { return Ok(()) };
     let password = who.password.reveal();
     let fields = [
-        (TOKEN, token.as_str()),
-        ("username", &who.username),
-        ("email", ""),
-        ("password1", password),
-        ("password2", password),
+        Field::Token(TOKEN, &token),
+        Field::Plain("username", &who.username),
+        Field::Plain("email", ""),
+        Field::Password("password1", password),
+        Field::Password("password2", password),
     ];
     post(browser, site, session, Step::Signup, url, &fields, |said| refused_sign_up(&said)).await?;
-    cookies::forget(session, cookies::NOTICES);
+    cookies::forget(session, NOTICES);
     Ok(())
 }
 
@@ -56,9 +72,10 @@ pub(super) async fn log_in(
     let url = site.log_in();
     let Form::Fresh(token) = read(browser, site, session, Step::Login, url.clone()).await? else { return Ok(()) };
     let password = who.password.reveal();
-    let fields = [(TOKEN, token.as_str()), ("login", &who.username), ("password", password)];
+    let fields =
+        [Field::Token(TOKEN, &token), Field::Plain("login", &who.username), Field::Password("password", password)];
     post(browser, site, session, Step::Login, url, &fields, |said| refused_log_in(&said)).await?;
-    cookies::forget(session, cookies::NOTICES);
+    cookies::forget(session, NOTICES);
     Ok(())
 }
 
@@ -68,7 +85,7 @@ pub(super) async fn delete(browser: &Browser, site: &Site, session: &mut Session
         return Err(Failure::with(FailureKind::BadRedirect, "the deletion form leads elsewhere"));
     };
     let refused = |reasons: String| Failure::with(FailureKind::UnexpectedStatus, format!("not deleted: {reasons}"));
-    let posted = post(browser, site, session, Step::Delete, url, &[(TOKEN, token.as_str())], refused).await;
+    let posted = post(browser, site, session, Step::Delete, url, &[Field::Token(TOKEN, &token)], refused).await;
     if let Err(failure) = posted
         && !(failure.kind.is_unanswered() && is_gone(browser, site, session).await)
     {
@@ -93,9 +110,9 @@ async fn is_gone(browser: &Browser, site: &Site, session: &mut Session) -> bool 
 
 /// Reads the form at `url`.
 async fn read(browser: &Browser, site: &Site, session: &mut Session, step: Step, url: Url) -> Result<Form, Failure> {
-    let ask = Ask { step, url, form: None, limit: FORM_LIMIT };
+    let ask = Ask { step, url, form: None, limit: FORM_LIMIT, leads_on: false };
     browser
-        .visit(site, session, ask, |page| match page.redirect(site)? {
+        .visit(&site.origin, session, ask, |page| match site.redirect(&page)? {
             Some(Redirect::LogIn) => Err(Failure::new(FailureKind::SignedOut)),
             Some(Redirect::Inside(_)) => Ok(Form::SignedInAlready),
             None if page.status == http::StatusCode::OK => Ok(Form::Fresh(FormPage::parse(&page.body)?.csrf()?)),
@@ -111,15 +128,17 @@ async fn post(
     session: &mut Session,
     step: Step,
     url: Url,
-    fields: &[(&str, &str)],
+    fields: &[Field<'_>],
     refused: impl FnOnce(String) -> Failure,
 ) -> Result<(), Failure> {
-    let ask = Ask { step, url, form: Some(fields), limit: FORM_LIMIT };
-    browser.visit(site, session, ask, |page| judge_post(site, &page, refused)).await
+    // After the form that signs a user in comes the event page; after any other, a form or nothing.
+    let leads_on = matches!(step, Step::Signup | Step::Login);
+    let ask = Ask { step, url, form: Some(fields), limit: FORM_LIMIT, leads_on };
+    browser.visit(&site.origin, session, ask, |page| judge_post(site, &page, refused)).await
 }
 
 fn judge_post(site: &Site, page: &Page, refused: impl FnOnce(String) -> Failure) -> Result<(), Failure> {
-    match page.redirect(site)? {
+    match site.redirect(page)? {
         Some(Redirect::Inside(_)) => return Ok(()),
         Some(Redirect::LogIn) => {
             return Err(Failure::with(FailureKind::BadRedirect, "the form was taken and led back to the log-in"));

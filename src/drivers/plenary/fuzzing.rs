@@ -12,8 +12,8 @@ use super::state::State;
 use super::wire;
 use crate::chat::{Failure, FrameKind};
 use crate::drivers::Event;
-use crate::drivers::ws::reader::{Message, Reader};
-use crate::drivers::ws::recent::Recent;
+use crate::transport::ws::reader::{Message, Reader};
+use crate::transport::ws::recent::Recent;
 
 /// What a text frame is and means, the meaning as its debug text; as the rig reads it.
 #[must_use]

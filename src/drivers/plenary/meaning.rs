@@ -8,9 +8,9 @@ use std::cell::Cell;
 use super::rooms::Rooms;
 use super::wire;
 use crate::chat::{FailureKind, FrameKind, SenderId};
-use crate::drivers::ws::recent::TextNumber;
 use crate::drivers::{Event, Members};
 use crate::marker::Sighting;
+use crate::transport::ws::recent::TextNumber;
 
 /// Meanings kept, a power of two; more than the texts that the websocket remembers.
 const PLACES: usize = 64;
@@ -90,8 +90,8 @@ fn keep(what: Kept) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drivers::ws::reader::{Message, Reader};
-    use crate::drivers::ws::recent::Recent;
+    use crate::transport::ws::reader::{Message, Reader};
+    use crate::transport::ws::recent::Recent;
 
     /// The recorded frames, each as a websocket frame, three times over: the second and third
     /// time every text is known, and must be told as the first time.

@@ -6,26 +6,18 @@
 //! | file | what it is for |
 //! | --- | --- |
 //! | `site` | URLs of one site, and what a redirect means |
-//! | `cookies` | a user's jar |
-//! | `http`, `body` | requests, bounded and reported; where what they bring is kept |
 //! | `page`, `state` | what pages say: HTML and `__INITIAL_STATE__` |
-//! | `mask` | secrets that a server repeats |
 //! | `forms` | sign up, log in, delete |
 //! | `rooms` | breakouts as last heard of |
 //! | `members` | member lists, read in full |
 //! | `wire`, `quick` | text frames; the plain reader and the quick one |
 //! | `meaning` | what frames meant that were read a moment ago |
 //! | `socket` | an open socket |
-//! | `spans` | requests and handshakes as parts of traces |
 //! | `fuzzing` | ways in for fuzz targets |
 
-mod body;
-mod cookies;
 mod forms;
 #[doc(hidden)]
 pub mod fuzzing;
-mod http;
-mod mask;
 mod meaning;
 mod members;
 mod page;
@@ -33,7 +25,6 @@ mod quick;
 mod rooms;
 mod site;
 mod socket;
-mod spans;
 mod state;
 mod wire;
 
@@ -44,22 +35,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ::http::StatusCode;
+use http::StatusCode;
 use tracing::Instrument as _;
 use url::Url;
 
-use self::http::{Ask, Browser, EVENT_LIMIT, Page};
 use self::page::FormPage;
 use self::rooms::Rooms;
 use self::site::{Redirect, Site};
 pub use self::socket::{Inbox, PlenarySocket};
 use self::state::State;
-use super::ws::dial::{self, Dialer};
-use super::ws::handshake::{self, Limits, Upgrade};
-use super::ws::tls::{self, TlsError};
 use super::{BreakoutId, Driver, Members, Probe, Room, Session, Trace};
 use crate::chat::{Account, Failure, FailureKind, Secret, SenderId, Socket, Step};
 use crate::clock::Clock;
+use crate::transport::dial::{self, Dialer};
+use crate::transport::http::{Ask, Browser, BrowserSettings, Page, cookies};
+use crate::transport::spans;
+use crate::transport::tls::{self, TlsError};
+use crate::transport::ws::handshake::{self, Limits, Upgrade};
+
+/// The largest event page: it holds all users and a hundred chats.
+const EVENT_LIMIT: usize = 32 << 20;
 
 /// What the driver needs to know.
 #[derive(Clone)]
@@ -129,15 +124,14 @@ impl Plenary {
         };
         let trace = settings.trace;
         let dialer = Arc::new(Dialer::new(tls, settings.source_ips));
-        let browser = Browser {
+        let browser = Browser::new(BrowserSettings {
             dialer: Arc::clone(&dialer),
             timeout: settings.http_timeout,
-            large: Browser::turns(),
             secrets: settings.secrets,
+            harmless: &forms::OWN_SENTENCES,
             probe: settings.probe,
             trace: Arc::clone(&trace),
-            answered: std::sync::atomic::AtomicBool::new(false),
-        };
+        });
         Ok(Self {
             site,
             browser,
@@ -152,9 +146,9 @@ impl Plenary {
 
     /// Reads the event page and what it says.
     async fn event_page(&self, session: &mut Session) -> Result<Room, Failure> {
-        let ask = Ask { step: Step::Event, url: self.site.event(), form: None, limit: EVENT_LIMIT };
+        let ask = Ask { step: Step::Event, url: self.site.event(), form: None, limit: EVENT_LIMIT, leads_on: false };
         self.browser
-            .visit(&self.site, session, ask, |page| {
+            .visit(&self.site.origin, session, ask, |page| {
                 let state = self.state_of(&page)?;
                 state.check_open()?;
                 let user_id = SenderId::number(state.user()?);
@@ -177,7 +171,7 @@ impl Plenary {
 
     /// Whether an answer is a page to a signed-in user.
     fn check_page(&self, page: &Page) -> Result<(), Failure> {
-        match page.redirect(&self.site)? {
+        match self.site.redirect(page)? {
             Some(Redirect::LogIn) => Err(Failure::with(FailureKind::SignedOut, "redirected to the log-in")),
             Some(Redirect::Inside(path)) => {
                 Err(Failure::with(FailureKind::BadRedirect, format!("the page is at {path}")))
@@ -200,10 +194,10 @@ impl Plenary {
         let seed = self.seeds.fetch_add(1, Ordering::Relaxed);
         let opening = async {
             let upgrade = Upgrade {
-                endpoint: &self.site.endpoint,
+                endpoint: &self.site.origin.endpoint,
                 path: page.path(),
-                host: self.site.host.clone(),
-                origin: self.site.origin.clone(),
+                host: self.site.origin.host.clone(),
+                origin: self.site.origin.name.clone(),
                 cookie: cookies::header(session),
                 traceparent: self.trace.traceparent(),
             };
@@ -217,20 +211,20 @@ impl Plenary {
     }
 
     async fn breakout_page(&self, session: &mut Session, url: Url) -> Result<(), Failure> {
-        let ask = Ask { step: Step::Breakout, url, form: None, limit: EVENT_LIMIT };
-        self.browser.visit(&self.site, session, ask, |page| self.check_page(&page)).await
+        let ask = Ask { step: Step::Breakout, url, form: None, limit: EVENT_LIMIT, leads_on: false };
+        self.browser.visit(&self.site.origin, session, ask, |page| self.check_page(&page)).await
     }
 
     async fn ask_without_account(&self) -> Result<(), Failure> {
         let mut nobody = Session::default();
-        let ask = Ask { step: Step::Event, url: self.site.event(), form: None, limit: EVENT_LIMIT };
+        let ask = Ask { step: Step::Event, url: self.site.event(), form: None, limit: EVENT_LIMIT, leads_on: false };
         let judge = |page: Page| match self.state_of(&page) {
             // An open event sends strangers to the log-in.
             Err(failure) if failure.kind == FailureKind::SignedOut => Ok(()),
             Err(failure) => Err(failure),
             Ok(state) => state.check_open(),
         };
-        self.browser.visit(&self.site, &mut nobody, ask, judge).await
+        self.browser.visit(&self.site.origin, &mut nobody, ask, judge).await
     }
 }
 
@@ -301,7 +295,7 @@ impl Driver for Plenary {
     }
 
     fn addresses(&self) -> impl Future<Output = Result<Vec<IpAddr>, Failure>> + Send {
-        let endpoint = &self.site.endpoint;
+        let endpoint = &self.site.origin.endpoint;
         async move {
             let resolved = dial::resolve(&endpoint.host, endpoint.port).await;
             let addresses = resolved.map_err(|e| dial::dns_failure(&endpoint.host, &e))?;

@@ -8,11 +8,11 @@ use super::rooms::Rooms;
 use super::wire;
 use crate::chat::FrameKind;
 use crate::clock::Stamp;
-use crate::drivers::ws::frame::{Opcode, Violation};
-use crate::drivers::ws::reader::{Message, Reader};
-use crate::drivers::ws::recent::Recent;
-use crate::drivers::ws::socket::Socket;
 use crate::drivers::{Connection, Event, Outgoing, Progress, Received};
+use crate::transport::ws::frame::{Opcode, Violation};
+use crate::transport::ws::reader::{Message, Reader};
+use crate::transport::ws::recent::Recent;
+use crate::transport::ws::socket::Socket;
 
 /// An open socket of the application.
 #[derive(Debug)]

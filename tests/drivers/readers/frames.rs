@@ -2,8 +2,8 @@
 
 use std::io::{Cursor, Read, Write};
 
-use soakrig::drivers::ws::reader::{Message, Reader};
-use soakrig::drivers::ws::recent::Recent;
+use soakrig::transport::ws::reader::{Message, Reader};
+use soakrig::transport::ws::recent::Recent;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message as Theirs};

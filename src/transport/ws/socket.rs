@@ -10,14 +10,40 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::dial::Stream;
 use super::frame::{Masks, Opcode, Violation};
 use super::reader::{Message, Reader};
 use super::recent::Recent;
 use super::writer::Writer;
 use crate::chat::{EndReason, Initiator};
 use crate::clock::{Clock, Stamp};
-use crate::drivers::{Ended, Progress};
+use crate::transport::dial::Stream;
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Who ended it.
+    pub initiator: Initiator,
+    /// How.
+    pub reason: EndReason,
+}
+
+/// Why driving a socket returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Bytes were read at this moment; their whole frames went to the sink.
+    Read {
+        /// When the bytes were read.
+        at: Stamp,
+        /// How many bytes came.
+        bytes: usize,
+    },
+    /// The frame given to `begin` is wholly written.
+    Written,
+    /// A close began on the server's side: its close frame was read. Keep driving until `Ended`.
+    Closing(Ended),
+    /// The connection is over; nothing more will come.
+    Ended(Ended),
+}
 
 /// Size of the read buffer that all sockets of a thread share.
 pub const SCRATCH_SIZE: usize = 64 * 1024;

@@ -1,29 +1,21 @@
-//! The client side of RFC 6455 for many sockets: dialling, the upgrade, frames.
+//! The client side of RFC 6455 for many sockets: the upgrade, and frames.
 //!
 //! It knows bytes, frames and how a connection ends; it knows nothing of any chat protocol.
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | [`dial`] | TCP and TLS connections, source addresses, names |
-//! | [`tls`] | the one TLS configuration |
-//! | [`faults`] | errors of the system and of libraries as failure kinds |
 //! | [`handshake`] | the upgrade, up to the 101 |
 //! | [`frame`] | one frame's header, and frames as we write them |
 //! | [`kept`] | messages that have not come whole, and the room they share |
 //! | [`reader`] | bytes in, whole messages out |
 //! | [`recent`] | texts that were read a moment ago |
 //! | [`writer`] | one frame in writing at a time |
-//! | [`watched`] | how an answer begins, before it is parsed |
 //! | [`socket`] | reader, writer and stream as one connection |
 
-pub mod dial;
-pub mod faults;
 pub mod frame;
 pub mod handshake;
 pub mod kept;
 pub mod reader;
 pub mod recent;
 pub mod socket;
-pub mod tls;
-pub mod watched;
 pub mod writer;

@@ -12,7 +12,7 @@ use memmap2::MmapMut;
 
 /// A body, as far as it has come.
 #[derive(Debug)]
-pub(super) enum Body {
+pub enum Body {
     /// On the heap.
     Small(Vec<u8>),
     /// In memory of its own, of which the first bytes are taken.
@@ -21,12 +21,14 @@ pub(super) enum Body {
 
 impl Body {
     /// Nothing yet.
-    pub(super) const fn new() -> Self {
+    #[must_use]
+    pub const fn new() -> Self {
         Self::Small(Vec::new())
     }
 
     /// Whether it has memory of its own.
-    pub(super) const fn is_large(&self) -> bool {
+    #[must_use]
+    pub const fn is_large(&self) -> bool {
         matches!(self, Self::Large(..))
     }
 
@@ -35,7 +37,7 @@ impl Body {
     /// # Errors
     ///
     /// The system's, where it has none to give, or where more than `limit` bytes are there already.
-    pub(super) fn grow(&mut self, limit: usize) -> io::Result<()> {
+    pub fn grow(&mut self, limit: usize) -> io::Result<()> {
         let mut large = Self::Large(MmapMut::map_anon(limit)?, 0);
         large.push(self)?;
         *self = large;
@@ -47,7 +49,7 @@ impl Body {
     /// # Errors
     ///
     /// [`io::ErrorKind::OutOfMemory`], if a large body's memory is full.
-    pub(super) fn push(&mut self, piece: &[u8]) -> io::Result<()> {
+    pub fn push(&mut self, piece: &[u8]) -> io::Result<()> {
         match self {
             Self::Small(bytes) => bytes.extend_from_slice(piece),
             Self::Large(room, taken) => {
@@ -57,6 +59,12 @@ impl Body {
             }
         }
         Ok(())
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -15,12 +15,12 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::dial::{Dialer, Endpoint, Stream};
-use super::faults;
 use super::frame::Masks;
 use super::socket::{Early, Socket};
 use crate::chat::{Failure, FailureKind};
 use crate::clock::Clock;
+use crate::transport::dial::{Dialer, Endpoint, Stream};
+use crate::transport::{TRACEPARENT, USER_AGENT, faults};
 
 /// The largest head of an answer, in bytes.
 const HEAD_LIMIT: usize = 16 * 1024;
@@ -128,13 +128,13 @@ fn request(upgrade: Upgrade<'_>, key: &str) -> Result<Request<Empty<Bytes>>, Fai
         .header(header::UPGRADE, "websocket")
         .header(header::SEC_WEBSOCKET_VERSION, "13")
         .header(header::SEC_WEBSOCKET_KEY, key)
-        .header(header::USER_AGENT, crate::drivers::USER_AGENT);
+        .header(header::USER_AGENT, USER_AGENT);
     if let Some(mut cookie) = upgrade.cookie {
         cookie.set_sensitive(true);
         request = request.header(header::COOKIE, cookie);
     }
     if let Some(parent) = upgrade.traceparent {
-        request = request.header(crate::drivers::TRACEPARENT, parent);
+        request = request.header(TRACEPARENT, parent);
     }
     request.body(Empty::new()).map_err(|e| Failure::with(FailureKind::BadRequest, e.to_string()))
 }

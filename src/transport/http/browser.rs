@@ -1,4 +1,4 @@
-//! Requests to the site: each user's own connections, and a jar for each user.
+//! Requests of users, each on connections of its own.
 //!
 //! Redirects are never followed, bodies are bounded and never unpacked, and each request is
 //! reported to the probe. A form is posted on a fresh connection and never repeated; a page
@@ -20,21 +20,23 @@ use tracing::Instrument as _;
 use url::{Url, form_urlencoded};
 
 use super::body::Body;
-use super::forms::TOKEN;
+use super::connection::{Line, wants_tls};
 use super::mask::Mask;
-use super::site::{Redirect, Site};
-use super::{cookies, spans};
+use super::origin::Origin;
+use super::session::Session;
+use super::{cookies, redirect};
 use crate::chat::{Failure, FailureKind, HttpOutcome, Secret, Step};
-use crate::drivers::http::{Line, wants_tls};
-use crate::drivers::ws::dial::Dialer;
-use crate::drivers::ws::faults;
-use crate::drivers::{Probe, Session, TRACEPARENT, Trace, USER_AGENT};
+use crate::transport::dial::Dialer;
+use crate::transport::{TRACEPARENT, Trace, USER_AGENT, faults, spans};
 
-/// The largest page with a form, in bytes.
-pub(super) const FORM_LIMIT: usize = 4 << 20;
+/// Hears of single HTTP requests and of sizes; the metrics implement it.
+pub trait Probe: Send + Sync + 'static {
+    /// One HTTP request came to its end after `took`.
+    fn http(&self, step: Step, outcome: HttpOutcome, took: Duration);
 
-/// The largest event page: it holds all users and a hundred chats.
-pub(super) const EVENT_LIMIT: usize = 32 << 20;
+    /// A request is repeated, as the connection it went out on had ended without an answer.
+    fn http_retry(&self, step: Step);
+}
 
 /// A body is large from this size on.
 const LARGE: usize = 1 << 20;
@@ -49,78 +51,114 @@ const IGNORED_LIMIT: usize = 64 << 10;
 
 /// One request.
 #[derive(Debug)]
-pub(super) struct Ask<'a> {
-    pub(super) step: Step,
-    pub(super) url: Url,
+pub struct Ask<'a> {
+    /// The step that it is part of.
+    pub step: Step,
+    /// What is asked for.
+    pub url: Url,
     /// The fields to post; a plain GET without.
-    pub(super) form: Option<&'a [(&'a str, &'a str)]>,
+    pub form: Option<&'a [Field<'a>]>,
     /// The largest body, in bytes.
-    pub(super) limit: usize,
+    pub limit: usize,
+    /// Whether the same user's next request may use this one's connection.
+    pub leads_on: bool,
 }
 
-impl Ask<'_> {
-    /// Whether the same user's next request may use this one's connection: after the form that
-    /// signs it in comes the event page. After any other, the next is a form, or none.
-    fn leads_on(&self) -> bool {
-        self.form.is_some() && matches!(self.step, Step::Signup | Step::Login)
+/// One field of a form.
+#[derive(Debug, Clone, Copy)]
+pub enum Field<'a> {
+    /// Name, and a value that anybody may see.
+    Plain(&'a str, &'a str),
+    /// Name, and a password.
+    Password(&'a str, &'a str),
+    /// Name, and a token that belongs to the session.
+    Token(&'a str, &'a str),
+}
+
+impl<'a> Field<'a> {
+    /// Name and value.
+    const fn pair(self) -> (&'a str, &'a str) {
+        match self {
+            Self::Plain(name, value) | Self::Password(name, value) | Self::Token(name, value) => (name, value),
+        }
     }
 }
 
 /// One answer.
 #[derive(Debug)]
-pub(super) struct Page {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
+pub struct Page {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
     /// Of another status than 200, the body may be missing.
-    pub(super) body: Body,
-    asked: Url,
+    pub body: Body,
+    /// What was asked for.
+    pub asked: Url,
 }
 
 impl Page {
     /// Where a redirect leads; `None` for other answers.
-    pub(super) fn redirect(&self, site: &Site) -> Result<Option<Redirect>, Failure> {
+    ///
+    /// # Errors
+    /// `BadRedirect` for one that leads nowhere or to another origin.
+    pub fn redirect(&self) -> Result<Option<Url>, Failure> {
         if !self.status.is_redirection() {
             return Ok(None);
         }
-        site.redirect(&self.asked, self.headers.get(header::LOCATION)).map(Some)
+        redirect::target(&self.asked, self.headers.get(header::LOCATION)).map(Some)
     }
 
     /// The failure of a status that the step does not know.
-    pub(super) fn unhoped(&self) -> Failure {
+    #[must_use]
+    pub fn unhoped(&self) -> Failure {
         faults::of_status(self.status, &self.headers)
     }
 }
 
 /// Sends requests for all users.
-pub(super) struct Browser {
-    pub(super) dialer: Arc<Dialer>,
-    /// For each request.
-    pub(super) timeout: Duration,
-    pub(super) large: Semaphore,
-    /// What no failure's text may hold, beside what the request itself holds.
-    pub(super) secrets: Vec<Secret>,
-    pub(super) probe: Arc<dyn Probe>,
-    pub(super) trace: Arc<dyn Trace>,
+pub struct Browser {
+    settings: BrowserSettings,
+    /// The turns that large bodies take.
+    large: Semaphore,
     /// Whether any request was ever answered.
-    pub(super) answered: AtomicBool,
+    answered: AtomicBool,
+}
+
+/// What a browser needs to know.
+pub struct BrowserSettings {
+    /// Opens its connections.
+    pub dialer: Arc<Dialer>,
+    /// For each request.
+    pub timeout: Duration,
+    /// What no failure's text may hold, beside what the request itself holds.
+    pub secrets: Vec<Secret>,
+    /// What the application says whatever the secrets are.
+    pub harmless: &'static [&'static str],
+    /// Hears of each request.
+    pub probe: Arc<dyn Probe>,
+    /// Says which trace a request belongs to.
+    pub trace: Arc<dyn Trace>,
 }
 
 impl Browser {
-    /// The turns that large bodies take.
-    pub(super) fn turns() -> Semaphore {
-        Semaphore::new(LARGE_AT_ONCE)
+    /// A browser. Nothing is connected yet.
+    #[must_use]
+    pub fn new(settings: BrowserSettings) -> Self {
+        Self { settings, large: Semaphore::new(LARGE_AT_ONCE), answered: AtomicBool::new(false) }
     }
 
     /// What the texts about a request must not hold.
-    pub(super) fn mask(&self, session: &Session, form: Option<&[(&str, &str)]>) -> Mask {
-        let mut mask = Mask::default();
-        self.secrets.iter().for_each(|secret| mask.password(secret.reveal()));
+    #[must_use]
+    pub fn mask(&self, session: &Session, form: Option<&[Field<'_>]>) -> Mask {
+        let mut mask = Mask::sparing(self.settings.harmless);
+        self.settings.secrets.iter().for_each(|secret| mask.password(secret.reveal()));
         session.cookies.iter().for_each(|(_, value)| mask.cookie(value));
-        for (name, value) in form.unwrap_or_default() {
-            if name.starts_with("password") {
-                mask.password(value);
-            } else if *name == TOKEN {
-                mask.cookie(value);
+        for field in form.unwrap_or_default() {
+            match field {
+                Field::Plain(..) => {}
+                Field::Password(_, password) => mask.password(password),
+                Field::Token(_, token) => mask.cookie(token),
             }
         }
         mask
@@ -128,71 +166,78 @@ impl Browser {
 
     /// Sends one request with the user's cookies, takes the answer's over, and lets `judge`
     /// say what the answer means. The probe hears of it either way.
-    pub(super) async fn visit<T>(
+    ///
+    /// # Errors
+    /// `Timeout` over the whole; failures of the connection; those of `judge`.
+    pub async fn visit<T>(
         &self,
-        site: &Site,
+        origin: &Origin,
         session: &mut Session,
         ask: Ask<'_>,
         judge: impl FnOnce(Page) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let started = Instant::now();
         let (step, form) = (ask.step, ask.form);
-        let span = spans::request(&ask);
-        let exchange = self.exchange(site, session, ask).instrument(span.clone());
-        let answer = match tokio::time::timeout(self.timeout, exchange).await {
+        let span = spans::request(step, &ask.url, form.is_some());
+        let exchange = self.exchange(origin, session, ask).instrument(span.clone());
+        let answer = match tokio::time::timeout(self.settings.timeout, exchange).await {
             Ok(answer) => answer,
             Err(_) => Err(Failure::with(FailureKind::Timeout, "no whole answer in time")),
         };
         let took = started.elapsed();
         let outcome = answer.and_then(judge).map_err(|failure| self.mask(session, form).failure(failure));
         spans::end(&span, outcome.as_ref().err().map(|failure| failure.kind.as_str()));
-        self.probe.http(step, outcome.as_ref().err().map_or(HttpOutcome::Ok, |failure| label(failure.kind)), took);
+        self.settings.probe.http(
+            step,
+            outcome.as_ref().err().map_or(HttpOutcome::Ok, |failure| label(failure.kind)),
+            took,
+        );
         outcome
     }
 
-    async fn exchange(&self, site: &Site, session: &mut Session, ask: Ask<'_>) -> Result<Page, Failure> {
+    async fn exchange(&self, origin: &Origin, session: &mut Session, ask: Ask<'_>) -> Result<Page, Failure> {
         let kept = session.connection.take();
         // A server may have ended a kept connection by now, and a form cannot be repeated.
         let mut kept = if ask.form.is_none() { kept } else { None };
         if let Some(line) = &mut kept
             && line.is_free().await
         {
-            let sent = line.send(self.request(site, session, &ask)?).await;
+            let sent = line.send(self.request(origin, session, &ask)?).await;
             match sent {
-                Err(_) if line.heard_nothing() => self.probe.http_retry(ask.step),
-                sent => return self.answer(site, session, ask, kept, sent?).await,
+                Err(_) if line.heard_nothing() => self.settings.probe.http_retry(ask.step),
+                sent => return self.answer(origin, session, ask, kept, sent?).await,
             }
         }
-        let mut line = Box::new(Line::open(&self.dialer, &site.endpoint).await?);
-        let sent = line.send(self.request(site, session, &ask)?).await;
-        let sent = sent.map_err(|failure| self.doubt(site, &line, failure))?;
-        self.answer(site, session, ask, Some(line), sent).await
+        let mut line = Box::new(Line::open(&self.settings.dialer, &origin.endpoint).await?);
+        let sent = line.send(self.request(origin, session, &ask)?).await;
+        let sent = sent.map_err(|failure| self.doubt(origin, &line, failure))?;
+        self.answer(origin, session, ask, Some(line), sent).await
     }
 
     /// Many servers that want TLS just end a connection that speaks plain HTTP.
-    fn doubt(&self, site: &Site, line: &Line, failure: Failure) -> Failure {
+    fn doubt(&self, origin: &Origin, line: &Line, failure: Failure) -> Failure {
         let ended = matches!(failure.kind, FailureKind::ConnectionClosed | FailureKind::ConnectionReset);
         let is_first = !self.answered.load(Ordering::Relaxed);
-        if !ended || !is_first || site.endpoint.secure || !line.heard_nothing() {
+        if !ended || !is_first || origin.endpoint.secure || !line.heard_nothing() {
             return failure;
         }
         let how = if failure.detail.is_empty() { "no answer" } else { &failure.detail };
         Failure::with(failure.kind, format!("{how} (is this port for https://?)"))
     }
 
-    fn request(&self, site: &Site, session: &Session, ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, Failure> {
+    fn request(&self, origin: &Origin, session: &Session, ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, Failure> {
         let mut request = Request::builder()
             .uri(&ask.url[url::Position::BeforePath..url::Position::AfterQuery])
-            .header(header::HOST, site.host.clone())
+            .header(header::HOST, origin.host.clone())
             .header(header::USER_AGENT, USER_AGENT)
             .header(header::ACCEPT, "*/*");
-        if !ask.leads_on() {
+        if !ask.leads_on {
             request = request.header(header::CONNECTION, "close");
         }
         if let Some(cookie) = cookies::header(session) {
             request = request.header(header::COOKIE, cookie);
         }
-        if let Some(parent) = self.trace.traceparent() {
+        if let Some(parent) = self.settings.trace.traceparent() {
             request = request.header(TRACEPARENT, parent);
         }
         match ask.form {
@@ -200,9 +245,14 @@ impl Browser {
             Some(fields) => request
                 .method("POST")
                 .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .header(header::ORIGIN, site.origin.clone())
+                .header(header::ORIGIN, origin.name.clone())
                 .header(header::REFERER, HeaderValue::from_str(ask.url.as_str()).map_err(unsendable)?)
-                .body(form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into()),
+                .body(
+                    form_urlencoded::Serializer::new(String::new())
+                        .extend_pairs(fields.iter().map(|field| field.pair()))
+                        .finish()
+                        .into(),
+                ),
         }
         .map_err(unsendable)
     }
@@ -210,7 +260,7 @@ impl Browser {
     /// Takes over an answer, and keeps its connection if another request may follow on it.
     async fn answer(
         &self,
-        site: &Site,
+        origin: &Origin,
         session: &mut Session,
         ask: Ask<'_>,
         line: Option<Box<Line>>,
@@ -219,7 +269,7 @@ impl Browser {
         let mut line = line.ok_or_else(|| Failure::new(FailureKind::Io))?;
         let (head, mut body) = response.into_parts();
         self.answered.store(true, Ordering::Relaxed);
-        cookies::absorb(session, &head.headers, site.prefix());
+        cookies::absorb(session, &head.headers, &origin.prefix);
         spans::answered(head.status);
         let read = if head.status == StatusCode::OK {
             refuse_packed(&head.headers)?;
@@ -228,11 +278,11 @@ impl Browser {
             // What it says is of little use; that it came is.
             read(&mut line, &mut body, IGNORED_LIMIT, &self.large).await
         };
-        if read.is_ok() && ask.leads_on() {
+        if read.is_ok() && ask.leads_on {
             session.connection.keep(line);
         }
         let body = read.unwrap_or(Body::new());
-        if !site.endpoint.secure && wants_tls(head.status, &body) {
+        if !origin.endpoint.secure && wants_tls(head.status, &body) {
             return Err(faults::speaks_tls());
         }
         Ok(Page { status: head.status, headers: head.headers, body, asked: ask.url })

@@ -1,4 +1,4 @@
-//! HTTP/1.1 for one user at a time: a connection that carries one request after the other.
+//! A connection of one user's: HTTP/1.1, one request after the other.
 //!
 //! No connection is ever shared between users. It knows no cookies, no redirects, no retries.
 
@@ -16,10 +16,10 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
-use super::ws::dial::{Dialer, Endpoint};
-use super::ws::faults;
-use super::ws::watched::{Heard, Watched};
 use crate::chat::{Failure, FailureKind};
+use crate::transport::dial::{Dialer, Endpoint};
+use crate::transport::faults;
+use crate::transport::watched::{Heard, Watched};
 
 /// How long a connection without a request is kept: less than the five seconds of common
 /// servers, so that a request seldom meets a connection that is being closed.
@@ -132,47 +132,8 @@ async fn drive<T>(wire: &mut Wire, over: &mut bool, work: impl Future<Output = T
     .await
 }
 
-/// The place of a connection that may carry its user's next request.
-///
-/// It belongs to one sequence of requests and not to what is known of the user: a clone is
-/// empty, and all are equal.
-#[derive(Debug, Default)]
-pub struct Kept(Option<Box<Line>>);
-
-impl Kept {
-    /// Takes the connection out.
-    pub fn take(&mut self) -> Option<Box<Line>> {
-        self.0.take()
-    }
-
-    /// Puts a connection in whose last answer was read to its end.
-    pub fn keep(&mut self, line: Box<Line>) {
-        self.0 = Some(line);
-    }
-
-    /// Closes the connection, if there is one.
-    pub fn close(&mut self) {
-        self.0 = None;
-    }
-}
-
-impl Clone for Kept {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-impl PartialEq for Kept {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Kept {}
-
 /// Whether an answer is what servers that want TLS say to plain HTTP (nginx, Apache, Go).
-#[must_use]
-pub fn wants_tls(status: StatusCode, body: &[u8]) -> bool {
+pub(super) fn wants_tls(status: StatusCode, body: &[u8]) -> bool {
     const SAYINGS: [&[u8]; 3] = [
         b"plain HTTP request was sent to HTTPS port",
         b"speaking plain HTTP to an SSL-enabled server port",

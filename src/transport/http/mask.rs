@@ -5,7 +5,7 @@
 //! printed and without regard to case, in each of these readings. A page that repeats it unescaped
 //! shows what is left of it as HTML, which is a secret, too.
 
-use super::page;
+use super::html;
 use crate::chat::{Failure, turns_direction};
 
 /// What stands for a secret.
@@ -17,28 +17,27 @@ const SHORTEST_COOKIE: usize = 6;
 /// The least that counts as the beginning of a secret, where a text was cut off behind it.
 const SHORTEST_BEGINNING: usize = 3;
 
-/// The forms' own sentences: they say "password" whatever the password is.
-const OWN_SENTENCES: [&str; 6] = [
-    "This password is too common.",
-    "This password is entirely numeric.",
-    "This password is too short. It must contain at least 8 characters.",
-    "The password is too similar to the username.",
-    "You must type the same password each time.",
-    "The username and/or password you specified are not correct.",
-];
-
 /// Secrets to leave out.
-#[derive(Debug, Default)]
-pub(super) struct Mask {
+#[derive(Debug, Clone, Default)]
+pub struct Mask {
     secrets: Vec<Vec<char>>,
+    /// Sentences that are said whatever the secrets are.
+    harmless: &'static [&'static str],
 }
 
 impl Mask {
+    /// No secrets yet. The sentences in `harmless` stay whatever the secrets are, unless a secret
+    /// stands beside them.
+    #[must_use]
+    pub fn sparing(harmless: &'static [&'static str]) -> Self {
+        Self { secrets: Vec::new(), harmless }
+    }
+
     /// Adds a password, whatever its length, and what a page that takes it for HTML shows of it.
-    pub(super) fn password(&mut self, password: &str) {
+    pub fn password(&mut self, password: &str) {
         self.add(password, 1);
         if password.contains(['<', '&']) {
-            self.add(&page::text(password), SHORTEST_BEGINNING);
+            self.add(&html::text(password), SHORTEST_BEGINNING);
             // A tag may end the element whose text is shown.
             password.split(['<', '>']).for_each(|piece| self.add(piece, SHORTEST_COOKIE));
         }
@@ -53,14 +52,15 @@ impl Mask {
     }
 
     /// Adds the value of a cookie or a token.
-    pub(super) fn cookie(&mut self, value: &str) {
+    pub fn cookie(&mut self, value: &str) {
         if value.chars().count() >= SHORTEST_COOKIE {
             self.add(value, 1);
         }
     }
 
     /// A failure whose text holds none of the secrets.
-    pub(super) fn failure(&self, failure: Failure) -> Failure {
+    #[must_use]
+    pub fn failure(&self, failure: Failure) -> Failure {
         match self.text(&failure.detail) {
             Some(detail) => Failure { detail: detail.into(), ..failure },
             None => failure,
@@ -68,8 +68,9 @@ impl Mask {
     }
 
     /// The text without the secrets; `None` where it holds none.
-    pub(super) fn text(&self, said: &str) -> Option<String> {
-        let strange = OWN_SENTENCES.iter().fold(said.to_owned(), |rest, sentence| rest.replace(sentence, " "));
+    #[must_use]
+    pub fn text(&self, said: &str) -> Option<String> {
+        let strange = self.harmless.iter().fold(said.to_owned(), |rest, sentence| rest.replace(*sentence, " "));
         if self.places(&strange).is_empty() {
             return None;
         }
@@ -252,8 +253,10 @@ mod tests {
     use crate::chat::FailureKind;
     use proptest::prelude::*;
 
+    const TOO_COMMON: &str = "This password is too common.";
+
     fn mask(password: &str) -> Mask {
-        let mut mask = Mask::default();
+        let mut mask = Mask::sparing(&[TOO_COMMON]);
         mask.password(password);
         mask
     }
@@ -309,10 +312,8 @@ mod tests {
     }
 
     #[test]
-    fn the_forms_own_sentences_stay_unless_the_password_is_echoed_too() {
-        for sentence in OWN_SENTENCES {
-            assert_eq!(mask("password").text(sentence), None, "{sentence}");
-        }
+    fn harmless_sentences_stay_unless_the_password_is_echoed_too() {
+        assert_eq!(mask("password").text(TOO_COMMON), None);
         let masked = mask("password").text("This password is too common. You typed password").unwrap();
         assert!(!masked.contains("password"), "{masked}");
     }

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use cookie::Cookie;
 use http::{HeaderMap, HeaderValue, header::SET_COOKIE};
 
-use crate::drivers::Session;
+use super::Session;
 
 /// The most cookies a user keeps.
 const COUNT_LIMIT: usize = 20;
@@ -15,12 +15,9 @@ const COUNT_LIMIT: usize = 20;
 /// The largest cookie, name and value, in bytes.
 const SIZE_LIMIT: usize = 4096;
 
-/// The cookie that carries one-time notices ("You have signed in"); of no use to the rig.
-pub(super) const NOTICES: &str = "messages";
-
 /// Takes over what an answer sets and deletes. Cookies of another path than `prefix`, cookies
 /// over the limits and malformed ones are left out.
-pub(super) fn absorb(session: &mut Session, headers: &HeaderMap, prefix: &str) {
+pub fn absorb(session: &mut Session, headers: &HeaderMap, prefix: &str) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     for header in headers.get_all(SET_COOKIE) {
         let Some(cookie) = std::str::from_utf8(header.as_bytes()).ok().and_then(|text| Cookie::parse(text).ok()) else {
@@ -38,12 +35,13 @@ pub(super) fn absorb(session: &mut Session, headers: &HeaderMap, prefix: &str) {
 }
 
 /// Deletes a cookie.
-pub(super) fn forget(session: &mut Session, name: &str) {
+pub fn forget(session: &mut Session, name: &str) {
     session.cookies.retain(|(known, _)| &**known != name);
 }
 
 /// The `Cookie` header; `None` without cookies. It is marked sensitive.
-pub(super) fn header(session: &Session) -> Option<HeaderValue> {
+#[must_use]
+pub fn header(session: &Session) -> Option<HeaderValue> {
     let mut text = String::new();
     for (name, value) in session.cookies.iter().filter(|(name, value)| is_sound(name, value)).take(COUNT_LIMIT) {
         if !text.is_empty() {

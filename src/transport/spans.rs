@@ -3,33 +3,54 @@
 
 use std::fmt;
 
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 use tracing::Span;
 use tracing::field::Empty;
 use url::Url;
 
-use super::http::Ask;
 use crate::chat::{SPANS, Step};
 
+/// Says which trace a request belongs to, so that an instrumented server's spans join it.
+pub trait Trace: Send + Sync + 'static {
+    /// The `traceparent` header of the step under way; `None` where it is not traced, or the
+    /// server is not to know.
+    fn traceparent(&self) -> Option<HeaderValue>;
+}
+
+/// No traces.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Untraced;
+
+impl Trace for Untraced {
+    fn traceparent(&self) -> Option<HeaderValue> {
+        None
+    }
+}
+
+/// The header's name, as W3C's Trace Context has it.
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// One request, from its first byte to the meaning of its answer.
-pub(super) fn request(ask: &Ask<'_>) -> Span {
-    let method = if ask.form.is_some() { "POST" } else { "GET" };
+#[must_use]
+pub fn request(step: Step, url: &Url, is_form: bool) -> Span {
+    let method = if is_form { "POST" } else { "GET" };
     tracing::info_span!(
         target: SPANS,
         "http",
-        otel.name = %Name(ask.step, ask.form.is_some()),
+        otel.name = %Name(step, is_form),
         otel.kind = "client",
         otel.status_code = Empty,
         http.request.method = method,
         http.response.status_code = Empty,
-        url.path = ask.url.path(),
-        step = ask.step.as_str(),
+        url.path = url.path(),
+        step = step.as_str(),
         outcome = Empty,
     )
 }
 
 /// One websocket handshake, from the name's lookup to the 101.
-pub(super) fn handshake(page: &Url) -> Span {
+#[must_use]
+pub fn handshake(page: &Url) -> Span {
     tracing::info_span!(
         target: SPANS,
         "handshake",
@@ -41,12 +62,12 @@ pub(super) fn handshake(page: &Url) -> Span {
 }
 
 /// Notes the status of the answer to the request under way.
-pub(super) fn answered(status: StatusCode) {
+pub fn answered(status: StatusCode) {
     Span::current().record("http.response.status_code", status.as_u16());
 }
 
 /// Notes how it went: `None` well, else the label of what went wrong.
-pub(super) fn end(span: &Span, wrong: Option<&'static str>) {
+pub fn end(span: &Span, wrong: Option<&'static str>) {
     span.record("outcome", wrong.unwrap_or("ok"));
     if wrong.is_some() {
         span.record("otel.status_code", "ERROR");

@@ -1,0 +1,29 @@
+//! HTTP/1.1 for users who share nothing: a jar and connections for each of them.
+//!
+//! It knows no forms and no application.
+//!
+//! | file | what it is for |
+//! | --- | --- |
+//! | `origin` | whom requests go to |
+//! | `session` | what remains of a user between requests |
+//! | [`cookies`] | a user's jar |
+//! | `connection` | one connection, one request after the other |
+//! | `browser`, [`body`] | requests, bounded and reported; where what they bring is kept |
+//! | `redirect` | where an answer sends a user |
+//! | [`html`] | pages, parsed within limits |
+//! | [`mask`] | secrets that a server repeats |
+
+pub mod body;
+mod browser;
+mod connection;
+pub mod cookies;
+pub mod html;
+pub mod mask;
+mod origin;
+mod redirect;
+mod session;
+
+pub use self::browser::{Ask, Browser, BrowserSettings, Field, Page, Probe};
+pub use self::connection::{IDLE_LIMIT, Line};
+pub use self::origin::Origin;
+pub use self::session::{Kept, Session};

@@ -1,0 +1,34 @@
+//! Whom requests go to: one origin, and the path that everything lies under.
+
+use http::HeaderValue;
+use http::header::InvalidHeaderValue;
+use url::Url;
+
+use crate::transport::dial::Endpoint;
+
+/// One origin and a path prefix.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Where to dial.
+    pub endpoint: Endpoint,
+    /// The `Host` header.
+    pub host: HeaderValue,
+    /// The `Origin` header.
+    pub name: HeaderValue,
+    /// The path prefix, with a slash at its end.
+    pub prefix: String,
+}
+
+impl Origin {
+    /// The origin of a URL; `None` where it has no host.
+    ///
+    /// # Errors
+    /// A host that no header can hold.
+    pub fn of(base: &Url) -> Result<Option<Self>, InvalidHeaderValue> {
+        let Some(endpoint) = Endpoint::of(base) else { return Ok(None) };
+        let origin = base.origin().ascii_serialization();
+        let host = origin.split_once("://").map_or("", |(_, host)| host);
+        let (host, name) = (HeaderValue::from_str(host)?, HeaderValue::from_str(&origin)?);
+        Ok(Some(Self { endpoint, host, name, prefix: base.path().to_owned() }))
+    }
+}
