@@ -14,7 +14,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::chat::{SaturationReason, SpoiltBy};
+use crate::clock::Stamp;
 use crate::drivers::Driver;
+use crate::ledger::Ledger;
 use crate::metrics::LagCounts;
 use crate::saturation::{Delays, Judge, LIMIT, Probe, WINDOW};
 use crate::user::World;
@@ -71,10 +73,7 @@ impl Windows {
         let read = current.probe.as_ref().map(Probe::take).unwrap_or_default();
         current.since_judged[SaturationReason::ScheduleLag as usize] += lag;
         current.since_judged[SaturationReason::ReadDelay as usize] += read;
-        // A stall is spoilt time by itself, for as long as it was, and not for the window around it.
-        let (mut ledger, now) = (world.ledger.lock(), world.clock.now());
-        let stalled = ledger.stalled(now);
-        ledger.window_over(bad(lag.without_stalls(stalled), read.without_stalls(stalled)), now);
+        window_over(&mut world.ledger.lock(), lag, read, world.clock.now());
     }
 
     /// Cuts windows until it is cancelled, and then the last; says so when the generator is the
@@ -113,6 +112,13 @@ impl Windows {
     }
 }
 
+/// Ends the ledger's window, in which such delays were measured. A stall is spoilt time by itself, for
+/// as long as it was, and not for the window around it.
+fn window_over(ledger: &mut Ledger, lag: Delays, read: Delays, now: Stamp) {
+    let stalled = ledger.stalled(now);
+    ledger.window_over(bad(lag.without_stalls(stalled), read.without_stalls(stalled)), now);
+}
+
 /// What a window with such delays was spoilt by.
 fn bad(lag: Delays, read: Delays) -> &'static [SpoiltBy] {
     match (lag.total >= FEWEST_INTENTS && lag.bad(), read.bad()) {
@@ -126,6 +132,45 @@ fn bad(lag: Delays, read: Delays) -> &'static [SpoiltBy] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::{Identity, Terms};
+    use crate::marker::{GeneratorTag, RoomTag, RunTag};
+
+    const IDENTITY: Identity =
+        Identity { run: RunTag(1), room: RoomTag(1), generator: GeneratorTag(1), attributed: true, origin_micros: 0 };
+
+    /// Seconds of a hold of three windows that read delays and stalls have spoilt. The probe looks fifty
+    /// times a second, but for `stall` in the second window, of whose 500 delays `over` are over the limit.
+    fn spoilt(stall: Duration, over: u64) -> (u64, u64) {
+        let terms = Terms { deadline: WINDOW, horizon: WINDOW };
+        let mut ledger = Ledger::new(terms, IDENTITY, 1).unwrap();
+        ledger.look_for_stalls(SHORTEST_STALL, Stamp::default());
+        ledger.hold_begins(Stamp::default());
+        for n in 1..=1_500 {
+            let at = Stamp::default().plus(Duration::from_millis(20) * n);
+            let stalled = Stamp::default().plus(WINDOW)..Stamp::default().plus(WINDOW + stall);
+            if !stalled.contains(&at) {
+                ledger.look(at);
+            }
+            if n % 500 == 0 {
+                let read = Delays { total: 500, over: if n == 1_000 { over } else { 0 } };
+                window_over(&mut ledger, Delays::default(), read, at);
+            }
+        }
+        let by = ledger.spoilt().by;
+        (by[SpoiltBy::ReadDelay as usize].as_secs(), by[SpoiltBy::Stall as usize].as_secs())
+    }
+
+    #[test]
+    fn sockets_that_are_read_late_spoil_their_window() {
+        assert_eq!(spoilt(Duration::ZERO, 5), (0, 0));
+        assert_eq!(spoilt(Duration::ZERO, 6), (10, 0));
+    }
+
+    #[test]
+    fn a_stall_spoils_its_own_time_unless_more_is_late_than_it_explains() {
+        assert_eq!(spoilt(Duration::from_secs(1), 45), (0, 1));
+        assert_eq!(spoilt(Duration::from_secs(1), 90), (10, 1));
+    }
 
     #[test]
     fn a_window_is_spoilt_by_each_delay_over_the_limit() {

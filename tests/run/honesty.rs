@@ -1,6 +1,5 @@
 //! What the rig says of itself, and of servers that are slow: nothing is bent to look well.
 
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::{LENIENT, PATIENCE, Rig, Target, balances, eventually, number, sum};
@@ -82,13 +81,13 @@ fn a_server_that_stops_reading_holds_one_frame_a_user_and_no_more() {
 
 #[test]
 fn a_slow_server_is_not_a_slow_rig() {
-    // A machine that is busy with other work may slow a rig down; not three times, but for a defect.
-    let saturated = |_| slow_server() > 0.0;
-    assert!(!(0..3).all(saturated), "saturated in each of three runs");
+    // Other work on the machine may slow a rig down, which the summary tells; not five times.
+    let disturbed = |_| disturbed_before_a_slow_server();
+    assert!(!(0..5).all(disturbed), "the rig blamed itself in each of five runs");
 }
 
-/// For how long a rig called itself saturated whose server is slow.
-fn slow_server() -> f64 {
+/// Whether a rig whose server is slow found fault with itself.
+fn disturbed_before_a_slow_server() -> bool {
     let target = Target::start(&["--fault-delay", "100%", "--fault-delay-min", "2s", "--fault-delay-max", "3s"]);
     let cache = tempfile::tempdir().unwrap();
     // Long enough for three windows in a row, which would make it invalid.
@@ -97,46 +96,14 @@ fn slow_server() -> f64 {
     let rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &args);
     let (ended, summary) = rig.end(PATIENCE);
     assert!(number(&summary, "/deliveries/late") * 2 > number(&summary, "/deliveries/expected"), "{}", ended.stdout);
-    let saturated = summary["generator"]["saturated_seconds"].as_f64().unwrap();
-    assert!(saturated > 0.0 || ended.code == Some(0), "{}", ended.stdout);
-    saturated
+    let seconds = |key: &str| summary["generator"][key].as_f64().unwrap();
+    let disturbed = seconds("saturated_seconds") + seconds("spoilt_seconds") > 0.0;
+    assert!(disturbed || ended.code == Some(0), "{}", ended.stdout);
+    disturbed
 }
 
-/// Something that takes all of a processor that it gets; ended when dropped.
-struct BusyLoop(Child);
-
-impl BusyLoop {
-    fn on(processor: &str) -> Self {
-        let mut command = Command::new("taskset");
-        command.args(["-c", processor, "sh", "-c", "while :; do :; done"]).stdin(Stdio::null());
-        Self(command.spawn().expect("taskset, of the package util-linux"))
-    }
-}
-
-impl Drop for BusyLoop {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Puts every thread of a process on one processor, behind everything else that runs there.
-fn starve(process: u32, processor: &str) {
-    for thread in std::fs::read_dir(format!("/proc/{process}/task")).unwrap() {
-        let thread = thread.unwrap().file_name().into_string().unwrap();
-        for (tool, args) in [("taskset", ["-cp", processor, &thread]), ("renice", ["19", "-p", &thread])] {
-            let done = Command::new(tool).args(args).output().expect("taskset and renice, of the package util-linux");
-            assert!(done.status.success(), "{tool}: {done:?}");
-        }
-    }
-}
-
-/// A processor that this process may use.
-fn some_processor() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
-    allowed.trim().split([',', '-']).next().unwrap().to_owned()
-}
+/// How long the process is stopped at a time: longer than a delay may be, too short for a clock event.
+const STOPPED: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_rig_that_is_kept_from_running_says_so() {
@@ -146,24 +113,25 @@ fn a_rig_that_is_kept_from_running_says_so() {
     let args = [&QUICK[..], &load, &LENIENT].concat();
     let mut rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &args);
     rig.wait_until_ready();
-    let holds_since = Instant::now();
-    let processor = some_processor();
-    starve(rig.process.id(), &processor);
-    let loops = [BusyLoop::on(&processor), BusyLoop::on(&processor)];
+    let (holds_since, mut stopped) = (Instant::now(), Duration::ZERO);
+    // How much time a busy machine takes from a process is the scheduler's affair; a stop is the test's.
+    eventually("saturated, in a hold long enough to judge", || {
+        rig.process.signal(Signal::SIGSTOP);
+        std::thread::sleep(STOPPED);
+        stopped += STOPPED;
+        rig.process.signal(Signal::SIGCONT);
+        let saturated = rig.metric("soakrig_saturated", &["reason=\"read_delay\""]) == 1.0;
+        saturated && holds_since.elapsed() > Duration::from_secs(31)
+    });
     rig.process.wait_for_line("the generator itself is the bottleneck");
-    eventually("a hold long enough to judge", || holds_since.elapsed() > Duration::from_secs(31));
-    drop(loops);
-    assert!(rig.metric("soakrig_saturated", &[]) >= 1.0, "it stays so until a good window has passed");
-    rig.process.signal(Signal::SIGTERM);
-    let (ended, summary) = rig.end(PATIENCE);
+    let (ended, summary) = rig.stop();
     assert_eq!(ended.code, Some(106), "{}", ended.stdout);
     let first = ended.stdout.lines().next().unwrap();
     assert!(first.starts_with("Invalid: the generator itself could not keep up"), "{first}");
-    assert!(first.contains("readable sockets waited to be read"), "{first}");
-    let spoilt = &summary["generator"]["spoilt_by"];
-    assert!(spoilt["read_delay"].as_f64().unwrap_or(0.0) >= 20.0, "{spoilt}");
-    let because = &summary["generator"]["saturated_by"];
-    assert!(because["read_delay"].as_f64().unwrap_or(0.0) >= 30.0, "{because}");
+    assert!(first.contains("the process stood still"), "{first}");
+    let generator = &summary["generator"];
+    assert!(generator["spoilt_by"]["stall"].as_f64().unwrap_or(0.0) >= stopped.as_secs_f64(), "{generator}");
+    assert!(generator["saturated_by"]["read_delay"].as_f64().unwrap_or(0.0) >= 30.0, "{generator}");
 }
 
 #[test]
