@@ -84,7 +84,7 @@ pub enum Command {
     /// The embedded target and a run against it in one process; then a summary
     #[command(after_help = LAYERS)]
     Demo(DemoArgs),
-    /// The embedded plenary server alone, with fault knobs
+    /// The embedded plenary server alone, with fault injection
     Target(TargetArgs),
     /// One user through every step of the protocol, and what came back; no load
     #[command(override_usage = "soakrig check [OPTIONS] <URL> <PLENARY_SLUG>", after_help = LAYERS)]

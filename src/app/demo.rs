@@ -7,7 +7,7 @@ use crate::config::value::{TargetUrl, ValueError};
 use crate::error::{ExitCode, StartError};
 use crate::report::summary::Summary;
 use crate::report::words;
-use crate::server::{self, Counts, Options};
+use crate::server::{self, Options, ServerCounts};
 
 /// The embedded target's open event.
 const SLUG: &str = "test";
@@ -38,7 +38,7 @@ pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
 }
 
 /// The rig's figures beside the target's own.
-fn compared(summary: &Summary, counts: &Counts) -> String {
+fn compared(summary: &Summary, counts: &ServerCounts) -> String {
     let sent = summary.messages.sent.get("chat").copied().unwrap_or(0);
     let received = summary.messages.received.get("chat").copied().unwrap_or(0);
     let agree = sent == counts.received.chats && received == counts.sent.chats_written;

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use super::password;
 
-/// Refused log-ins that lock a name.
-const ATTEMPTS: u32 = 5;
-/// Names under watch for refused log-ins; beyond it the expired are swept out, then new ones go unwatched.
-const WATCHED_LIMIT: usize = 100_000;
+/// Failed log-ins that lock a name.
+const MAX_FAILED_LOGINS: u32 = 5;
+/// Names whose failed log-ins are counted; beyond it expired ones are removed, then new ones are not counted.
+const FAILED_LOGINS_LIMIT: usize = 100_000;
 /// The longest username, in characters.
 const NAME_LIMIT: usize = 30;
-/// Names that nobody may take.
+/// Names that no user may take.
 const RESERVED: [&str; 8] = ["admin", "administrator", "root", "superuser", "staff", "api", "unhangout", "null"];
 
-/// Somebody with an account, as the rooms know them.
+/// A user with an account.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct User {
     /// The numeric id, from 1.
@@ -32,28 +32,28 @@ struct Account {
     password: String,
 }
 
-struct Watched {
-    refused: u32,
+struct FailedLogins {
+    count: u32,
     until: Instant,
 }
 
 /// What was typed into the sign-up form.
-pub(super) struct Application<'a> {
+pub(super) struct SignUpForm<'a> {
     pub username: &'a str,
     pub email: &'a str,
     pub password: &'a str,
-    pub again: &'a str,
+    pub password_again: &'a str,
 }
 
-/// A field of the sign-up form and the text of its refusal.
-pub(super) type Reason = (&'static str, String);
+/// A field of the sign-up form and its error text.
+pub(super) type FieldError = (&'static str, String);
 
 /// Why a log-in was refused.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum LoginError {
     /// Unknown name or another password; the application does not say which.
-    Wrong,
-    /// Too many refusals before.
+    WrongCredentials,
+    /// Too many failed attempts before.
     Locked,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct Accounts {
     by_name: HashMap<String, Account>,
     emails: HashMap<String, u64>,
     sessions: HashMap<String, Arc<User>>,
-    watched: HashMap<String, Watched>,
+    failed_logins: HashMap<String, FailedLogins>,
     last_id: u64,
     lock: Duration,
 }
@@ -71,14 +71,14 @@ impl Accounts {
     /// No accounts yet; `lock` is how long a name stays locked.
     pub(super) fn new(lock: Duration) -> Self {
         let (by_name, emails) = (HashMap::new(), HashMap::new());
-        Self { by_name, emails, sessions: HashMap::new(), watched: HashMap::new(), last_id: 0, lock }
+        Self { by_name, emails, sessions: HashMap::new(), failed_logins: HashMap::new(), last_id: 0, lock }
     }
 
     /// Makes an account, or says why not.
-    pub(super) fn sign_up(&mut self, typed: &Application<'_>) -> Result<Arc<User>, Vec<Reason>> {
-        let reasons = self.reasons(typed);
-        if !reasons.is_empty() {
-            return Err(reasons);
+    pub(super) fn sign_up(&mut self, typed: &SignUpForm<'_>) -> Result<Arc<User>, Vec<FieldError>> {
+        let errors = self.errors(typed);
+        if !errors.is_empty() {
+            return Err(errors);
         }
         self.last_id += 1;
         let user = Arc::new(User { id: self.last_id, username: typed.username.to_owned() });
@@ -91,26 +91,26 @@ impl Accounts {
         Ok(user)
     }
 
-    fn reasons(&self, typed: &Application<'_>) -> Vec<Reason> {
-        let mut reasons = Vec::new();
-        if let Some(reason) = self.name_reason(typed.username) {
-            reasons.push(("username", reason));
+    fn errors(&self, typed: &SignUpForm<'_>) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        if let Some(error) = self.username_error(typed.username) {
+            errors.push(("username", error));
         }
         if !typed.email.is_empty() {
             if !typed.email.contains('@') {
-                reasons.push(("email", "Enter a valid email address.".to_owned()));
+                errors.push(("email", "Enter a valid email address.".to_owned()));
             } else if self.emails.contains_key(&typed.email.to_lowercase()) {
-                reasons.push(("email", "A user is already registered with this e-mail address.".to_owned()));
+                errors.push(("email", "A user is already registered with this e-mail address.".to_owned()));
             }
         }
-        reasons.extend(password::reasons(typed.password).into_iter().map(|reason| ("password1", reason.to_owned())));
-        if typed.password != typed.again {
-            reasons.push(("password2", "You must type the same password each time.".to_owned()));
+        errors.extend(password::errors(typed.password).into_iter().map(|error| ("password1", error.to_owned())));
+        if typed.password != typed.password_again {
+            errors.push(("password2", "You must type the same password each time.".to_owned()));
         }
-        reasons
+        errors
     }
 
-    fn name_reason(&self, name: &str) -> Option<String> {
+    fn username_error(&self, name: &str) -> Option<String> {
         let length = name.chars().count();
         let lower = name.to_lowercase();
         if length == 0 {
@@ -127,44 +127,44 @@ impl Accounts {
     }
 
     /// Checks a name and a password at `now`.
-    pub(super) fn log_in(&mut self, name: &str, password: &str, now: Instant) -> Result<Arc<User>, Refusal> {
+    pub(super) fn log_in(&mut self, name: &str, password: &str, now: Instant) -> Result<Arc<User>, LoginError> {
         let name = name.to_lowercase();
-        if let Some(watched) = self.watched.get(&name) {
-            if watched.until <= now {
-                self.watched.remove(&name);
-            } else if watched.refused >= ATTEMPTS {
-                return Err(Refusal::Locked);
+        if let Some(failed_logins) = self.failed_logins.get(&name) {
+            if failed_logins.until <= now {
+                self.failed_logins.remove(&name);
+            } else if failed_logins.count >= MAX_FAILED_LOGINS {
+                return Err(LoginError::Locked);
             }
         }
         match self.by_name.get(&name) {
             Some(account) if account.password == password => {
-                self.watched.remove(&name);
+                self.failed_logins.remove(&name);
                 Ok(Arc::clone(&account.user))
             }
             _ => {
-                self.watch(name, now);
-                Err(Refusal::Wrong)
+                self.record_failure(name, now);
+                Err(LoginError::WrongCredentials)
             }
         }
     }
 
-    fn watch(&mut self, name: String, now: Instant) {
-        if self.watched.len() >= WATCHED_LIMIT {
-            self.watched.retain(|_, watched| watched.until > now);
+    fn record_failure(&mut self, name: String, now: Instant) {
+        if self.failed_logins.len() >= FAILED_LOGINS_LIMIT {
+            self.failed_logins.retain(|_, failed_logins| failed_logins.until > now);
         }
-        if self.watched.len() < WATCHED_LIMIT || self.watched.contains_key(&name) {
-            let watched = self.watched.entry(name).or_insert(Watched { refused: 0, until: now });
-            watched.refused += 1;
-            watched.until = now + self.lock;
+        if self.failed_logins.len() < FAILED_LOGINS_LIMIT || self.failed_logins.contains_key(&name) {
+            let failed_logins = self.failed_logins.entry(name).or_insert(FailedLogins { count: 0, until: now });
+            failed_logins.count += 1;
+            failed_logins.until = now + self.lock;
         }
     }
 
-    /// Remembers a session under its cookie.
+    /// Stores a session under its cookie.
     pub(super) fn open_session(&mut self, cookie: String, user: Arc<User>) {
         self.sessions.insert(cookie, user);
     }
 
-    /// Who a session cookie stands for.
+    /// The user of a session cookie.
     pub(super) fn session(&self, cookie: &str) -> Option<Arc<User>> {
         self.sessions.get(cookie).cloned()
     }
@@ -182,7 +182,7 @@ impl Accounts {
         }
     }
 
-    /// Forgets every session; how many there were.
+    /// Deletes every session; returns how many there were.
     pub(super) fn forget_sessions(&mut self) -> u64 {
         let sessions = std::mem::take(&mut self.sessions);
         sessions.len() as u64
@@ -198,20 +198,20 @@ impl Accounts {
 mod tests {
     use super::*;
 
-    fn typed<'a>(username: &'a str, password: &'a str) -> Application<'a> {
-        Application { username, email: "", password, again: password }
+    fn typed<'a>(username: &'a str, password: &'a str) -> SignUpForm<'a> {
+        SignUpForm { username, email: "", password, password_again: password }
     }
 
     fn accounts() -> Accounts {
         Accounts::new(Duration::from_secs(300))
     }
 
-    fn first(result: Result<Arc<User>, Vec<Reason>>) -> String {
+    fn first(result: Result<Arc<User>, Vec<FieldError>>) -> String {
         result.unwrap_err().remove(0).1
     }
 
     #[test]
-    fn a_name_is_taken_in_any_case() {
+    fn a_username_is_unique_whatever_its_case() {
         let mut accounts = accounts();
         assert_eq!(accounts.sign_up(&typed("Alice", "correct-horse")).unwrap().id, 1);
         let taken = "An account with that username already exists.";
@@ -220,37 +220,37 @@ mod tests {
     }
 
     #[test]
-    fn refusals_of_the_form() {
+    fn the_sign_up_form_refuses_with_the_applications_texts() {
         let mut accounts = accounts();
         let long = "a".repeat(31);
         let text = "Ensure this value has at most 30 characters (it has 31).";
         assert_eq!(first(accounts.sign_up(&typed(&long, "correct-horse"))), text);
         assert_eq!(first(accounts.sign_up(&typed("bob", "password"))), "This password is too common.");
-        let other = Application { again: "other", ..typed("bob", "correct-horse") };
+        let other = SignUpForm { password_again: "other", ..typed("bob", "correct-horse") };
         assert_eq!(first(accounts.sign_up(&other)), "You must type the same password each time.");
-        let mail = |name| Application { email: "A@example.org", ..typed(name, "correct-horse") };
+        let mail = |name| SignUpForm { email: "A@example.org", ..typed(name, "correct-horse") };
         accounts.sign_up(&mail("bob")).unwrap();
         let text = "A user is already registered with this e-mail address.";
         assert_eq!(first(accounts.sign_up(&mail("carol"))), text);
     }
 
     #[test]
-    fn five_refusals_lock_a_name_that_exists_or_not() {
+    fn five_failed_log_ins_lock_a_name_that_exists_or_not() {
         let mut accounts = accounts();
         let now = Instant::now();
         accounts.sign_up(&typed("alice", "correct-horse")).unwrap();
-        for name in ["alice", "nobody"] {
+        for name in ["alice", "unknown"] {
             for _ in 0..5 {
-                assert_eq!(accounts.log_in(name, "wrong", now).unwrap_err(), Refusal::Wrong);
+                assert_eq!(accounts.log_in(name, "wrong", now).unwrap_err(), LoginError::WrongCredentials);
             }
-            assert_eq!(accounts.log_in(name, "correct-horse", now).unwrap_err(), Refusal::Locked);
+            assert_eq!(accounts.log_in(name, "correct-horse", now).unwrap_err(), LoginError::Locked);
         }
         let later = now + Duration::from_secs(301);
         assert_eq!(accounts.log_in("ALICE", "correct-horse", later).unwrap().id, 1);
     }
 
     #[test]
-    fn a_deleted_account_takes_its_sessions_along() {
+    fn deleting_an_account_deletes_its_sessions() {
         let mut accounts = accounts();
         let user = accounts.sign_up(&typed("alice", "correct-horse")).unwrap();
         accounts.open_session("one".into(), Arc::clone(&user));

@@ -1,134 +1,138 @@
-//! The breakout rooms of a plenary: seats, one room a user, taking over.
+//! The breakouts of a plenary: capacity, one breakout per user, taking over.
 //!
-//! Owned by the plenary's hall, which passes its own crowd in to be told who is where.
+//! Owned by the plenary's task, which passes its own channel in to receive the breakouts' lists.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::accounts::User;
-use super::crowd::Crowd;
-use super::hall::Setting;
+use super::channel::Channel;
 use super::options::PresenceMode;
-use super::peer::Peer;
 use super::plenary::Breakout;
-use super::wire::{self, Turned};
+use super::plenary_handle::PlenaryContext;
+use super::socket::Socket;
+use super::wire::{self, BreakoutRefusal};
 
 #[derive(Debug)]
-struct Room {
+struct BreakoutChannel {
     id: u64,
-    seats: usize,
-    crowd: Crowd,
+    capacity: usize,
+    channel: Channel,
 }
 
 /// All breakouts of one plenary.
 #[derive(Debug)]
 pub(super) struct Breakouts {
-    rooms: Vec<Room>,
-    setting: Setting,
-    /// Rooms whose list the plenary has not got yet (batched presence).
+    breakouts: Vec<BreakoutChannel>,
+    context: PlenaryContext,
+    /// Breakouts whose list the plenary has not got yet (batched presence).
     stale: BTreeSet<u64>,
 }
 
 impl Breakouts {
-    pub(super) fn new(breakouts: &[Breakout], setting: Setting) -> Self {
-        let room = |breakout: &Breakout| Room {
+    pub(super) fn new(breakouts: &[Breakout], context: PlenaryContext) -> Self {
+        let channel = |breakout: &Breakout| BreakoutChannel {
             id: breakout.id,
-            seats: breakout.max_attendees,
-            crowd: Crowd::new(format!("breakout-{}", breakout.id)),
+            capacity: breakout.max_attendees,
+            channel: Channel::new(format!("breakout-{}", breakout.id)),
         };
-        Self { rooms: breakouts.iter().map(room).collect(), setting, stale: BTreeSet::new() }
+        Self { breakouts: breakouts.iter().map(channel).collect(), context, stale: BTreeSet::new() }
     }
 
-    /// Seats a socket in room `id`, or tells it why not. With `take_over`, the user's sockets in
-    /// other rooms lose their seats. A socket that is in already stays.
-    pub(super) async fn enter(&mut self, id: u64, peer: &Arc<Peer>, take_over: bool, plenary: &Crowd) {
-        let Some(user) = peer.user.clone() else { return };
+    /// Adds a socket to breakout `id`, or tells it why not. With `take_over`, the user's sockets in
+    /// other breakouts are removed. A socket that is in already stays.
+    pub(super) async fn join(&mut self, id: u64, socket: &Arc<Socket>, take_over: bool, plenary: &Channel) {
+        let Some(user) = socket.user.clone() else { return };
         if take_over {
-            self.put_out(id, &user, plenary).await;
-        } else if self.rooms.iter().any(|room| room.id != id && room.crowd.roster.lists(user.id)) {
-            return peer.send(&[wire::turned_away(&own_channel(peer), Turned::Elsewhere)]);
+            self.leave_others(id, &user, plenary).await;
+        } else if self.breakouts.iter().any(|breakout| breakout.id != id && breakout.channel.members.contains(user.id))
+        {
+            return socket.send(&[wire::breakout_refused(&own_channel(socket), BreakoutRefusal::AlreadyConnected)]);
         }
-        let Some(room) = self.rooms.iter_mut().find(|room| room.id == id) else { return };
-        let roster = &room.crowd.roster;
-        if roster.len() >= room.seats && !roster.lists(user.id) {
-            return peer.send(&[wire::turned_away(&own_channel(peer), Turned::Full)]);
+        let Some(breakout) = self.breakouts.iter_mut().find(|breakout| breakout.id == id) else { return };
+        let members = &breakout.channel.members;
+        if members.len() >= breakout.capacity && !members.contains(user.id) {
+            return socket.send(&[wire::breakout_refused(&own_channel(socket), BreakoutRefusal::OverCapacity)]);
         }
-        if !room.crowd.holds(peer.id) {
-            room.crowd.enter(peer, Instant::now());
-            self.setting.tally.sockets.breakout_now.one();
+        if !breakout.channel.contains(socket.id) {
+            breakout.channel.join(socket, Instant::now());
+            self.context.counters.sockets.breakout_now.increment();
         }
-        self.announce(id, plenary).await;
+        self.broadcast_list(id, plenary).await;
     }
 
-    /// Takes the user's sockets out of every room but `id`, and tells them.
-    async fn put_out(&mut self, id: u64, user: &User, plenary: &Crowd) {
-        for at in 0..self.rooms.len() {
-            let Some(room) = self.rooms.get_mut(at).filter(|room| room.id != id) else { continue };
-            let sockets = room.crowd.sockets_of(user.id);
-            for peer in &sockets {
-                room.crowd.leave(peer.id);
-                self.setting.tally.sockets.breakout_now.less(1);
-                peer.send(&[wire::turned_away(&own_channel(peer), Turned::Elsewhere)]);
+    /// Removes the user's sockets from every breakout but `id`, and tells them.
+    async fn leave_others(&mut self, id: u64, user: &User, plenary: &Channel) {
+        for at in 0..self.breakouts.len() {
+            let Some(breakout) = self.breakouts.get_mut(at).filter(|breakout| breakout.id != id) else { continue };
+            let sockets = breakout.channel.sockets_of(user.id);
+            for socket in &sockets {
+                breakout.channel.leave(socket.id);
+                self.context.counters.sockets.breakout_now.subtract(1);
+                socket.send(&[wire::breakout_refused(&own_channel(socket), BreakoutRefusal::AlreadyConnected)]);
             }
-            let room = room.id;
+            let breakout = breakout.id;
             if !sockets.is_empty() {
-                self.announce(room, plenary).await;
+                self.broadcast_list(breakout, plenary).await;
             }
         }
     }
 
-    /// A breakout's socket is over, whichever room it was in, if any.
-    pub(super) async fn leave(&mut self, socket: u64, plenary: &Crowd) {
-        let Some(room) = self.rooms.iter_mut().find(|room| room.crowd.holds(socket)) else { return };
-        let (id, left) = (room.id, room.crowd.leave(socket));
-        self.setting.tally.sockets.breakout_now.less(1);
-        if left.is_some_and(|left| left.changed) {
-            self.announce(id, plenary).await;
+    /// Removes a socket from its breakout, if it is in one.
+    pub(super) async fn leave(&mut self, socket_id: u64, plenary: &Channel) {
+        let Some(breakout) = self.breakouts.iter_mut().find(|breakout| breakout.channel.contains(socket_id)) else {
+            return;
+        };
+        let (id, departure) = (breakout.id, breakout.channel.leave(socket_id));
+        self.context.counters.sockets.breakout_now.subtract(1);
+        if departure.is_some_and(|departure| departure.changed) {
+            self.broadcast_list(id, plenary).await;
         }
     }
 
-    /// A user gave a sign of life.
+    /// Records a sign of life of a user.
     pub(super) fn touch(&mut self, user: u64) {
-        for room in &mut self.rooms {
-            room.crowd.roster.touch(user, Instant::now());
+        for breakout in &mut self.breakouts {
+            breakout.channel.members.touch(user, Instant::now());
         }
     }
 
-    /// Takes the silent off the lists.
-    pub(super) async fn prune(&mut self, plenary: &Crowd) {
-        for at in 0..self.rooms.len() {
-            let Some(room) = self.rooms.get_mut(at) else { continue };
-            let pruned = room.crowd.roster.prune(Instant::now(), self.setting.timing.silence);
-            let id = room.id;
+    /// Removes silent users from the lists.
+    pub(super) async fn prune(&mut self, plenary: &Channel) {
+        for at in 0..self.breakouts.len() {
+            let Some(breakout) = self.breakouts.get_mut(at) else { continue };
+            let pruned = breakout.channel.members.prune(Instant::now(), self.context.timing.silence);
+            let id = breakout.id;
             if pruned > 0 {
-                self.setting.tally.sent.pruned.add(pruned as u64);
-                self.announce(id, plenary).await;
+                self.context.counters.sent.pruned.add(pruned as u64);
+                self.broadcast_list(id, plenary).await;
             }
         }
     }
 
     /// Sends the plenary the lists it has not got yet.
-    pub(super) async fn refresh(&mut self, plenary: &Crowd) {
+    pub(super) async fn send_stale_lists(&mut self, plenary: &Channel) {
         for id in std::mem::take(&mut self.stale) {
-            self.tell_plenary(id, plenary).await;
+            self.send_list_to_plenary(id, plenary).await;
         }
     }
 
-    /// Who is listed where; rooms with nobody are left out.
-    pub(super) fn listed(&self) -> Vec<(u64, Vec<Arc<User>>)> {
-        let listed = |room: &Room| (room.id, room.crowd.roster.users().cloned().collect::<Vec<_>>());
-        self.rooms.iter().map(listed).filter(|(_, users)| !users.is_empty()).collect()
+    /// Each breakout's users; empty ones are left out.
+    pub(super) fn occupied(&self) -> Vec<(u64, Vec<Arc<User>>)> {
+        let listed =
+            |breakout: &BreakoutChannel| (breakout.id, breakout.channel.members.users().cloned().collect::<Vec<_>>());
+        self.breakouts.iter().map(listed).filter(|(_, users)| !users.is_empty()).collect()
     }
 
-    /// Sends a room's list to those in it, and to the plenary as the presence mode has it.
-    async fn announce(&mut self, id: u64, plenary: &Crowd) {
-        if let Some(room) = self.rooms.iter().find(|room| room.id == id) {
-            let frame = wire::presence(&room.crowd.list(&self.setting.image, None));
-            room.crowd.broadcast(&[frame]).await;
+    /// Sends a breakout's list to its sockets, and to the plenary as the presence mode has it.
+    async fn broadcast_list(&mut self, id: u64, plenary: &Channel) {
+        if let Some(breakout) = self.breakouts.iter().find(|breakout| breakout.id == id) {
+            let frame = wire::presence(&breakout.channel.member_list(&self.context.image, None));
+            breakout.channel.broadcast(&[frame]).await;
         }
-        match self.setting.presence {
-            PresenceMode::Full => self.tell_plenary(id, plenary).await,
+        match self.context.presence {
+            PresenceMode::Full => self.send_list_to_plenary(id, plenary).await,
             PresenceMode::Batched(_) => {
                 self.stale.insert(id);
             }
@@ -136,15 +140,15 @@ impl Breakouts {
         }
     }
 
-    async fn tell_plenary(&self, id: u64, plenary: &Crowd) {
-        if let Some(room) = self.rooms.iter().find(|room| room.id == id) {
-            let list = room.crowd.list(&self.setting.image, Some(id));
+    async fn send_list_to_plenary(&self, id: u64, plenary: &Channel) {
+        if let Some(breakout) = self.breakouts.iter().find(|breakout| breakout.id == id) {
+            let list = breakout.channel.member_list(&self.context.image, Some(id));
             plenary.broadcast(&[wire::breakout_presence(&list)]).await;
         }
     }
 }
 
 /// A socket's own channel name, as refusals show it.
-fn own_channel(peer: &Peer) -> String {
-    format!("specific.{:032x}!{:032x}", 0x4faf_d98d_39f0_4099_u64, peer.id)
+fn own_channel(socket: &Socket) -> String {
+    format!("specific.{:032x}!{:032x}", 0x4faf_d98d_39f0_4099_u64, socket.id)
 }

@@ -1,16 +1,16 @@
-//! The control address: the faults, changed and done while the target runs.
+//! The control address: changes and injects faults while the server runs.
 //!
 //! | request | what it does |
 //! | --- | --- |
-//! | `GET /faults` | the knobs as they are |
-//! | `PUT /faults` | sets all knobs: those not named go back to nothing wrong |
-//! | `POST /faults` | sets the knobs that are named |
-//! | `POST /act` | does something once, see [`Act`] |
+//! | `GET /faults` | the fault settings in force |
+//! | `PUT /faults` | replaces all settings: those not named go back to no fault |
+//! | `POST /faults` | changes the settings that are named |
+//! | `POST /act` | injects a fault once, see [`FaultAction`] |
 //! | `GET /counts` | as `/_target/counts` |
 //! | `GET /injections?since=N` | JSON lines, see [`Injection`](super::Injection) |
-//! | `GET /written` | JSON lines, see [`Written`](super::Written) |
+//! | `GET /written` | JSON lines, see [`WrittenDelivery`](super::WrittenDelivery) |
 //!
-//! It binds loopback addresses only; whoever is on this machine may use it.
+//! It binds loopback addresses only; every user of this machine may use it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -29,30 +29,30 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::faults::{BadKnob, Fault, Faults};
-use super::hall::Note;
-use super::peer::End;
+use super::faults::{Fault, Faults, InvalidFault};
+use super::plenary_handle::Command;
+use super::socket::DisconnectReason;
+use super::state::ServerState;
 use super::wire::Frame;
-use super::world::World;
 use crate::places::{Place, Places};
 
 /// The largest body, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
-/// Connections at a time; for a further one, that which has been quiet longest is closed.
+/// Connections at a time; beyond it the one that has been idle longest is closed.
 pub(super) const CONNECTIONS: usize = 32;
 /// How long a request's head may take, an idle connection's next one included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a request's body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long accepting rests after it failed.
-const REST: Duration = Duration::from_millis(50);
-/// The longest stall.
+/// Pause after `accept` failed.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+/// The longest stall, in milliseconds.
 const STALL_LIMIT: u64 = 24 * 3600 * 1000;
 
-/// Something to be done wrong once. As JSON: `{"do": "close", "code": 1012, "share": 0.5}`.
+/// A fault to be injected once. As JSON: `{"do": "close", "code": 1012, "share": 0.5}`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Act {
+pub enum FaultAction {
     /// Close a share (0 to 1) of all plenary sockets with a close frame.
     Close {
         /// The close code, 1000 to 4999.
@@ -70,12 +70,12 @@ pub enum Act {
         /// How many of them.
         share: f64,
     },
-    /// Make the whole target stand still: nothing is accepted, read, written or answered.
+    /// Stall the whole server: nothing is accepted, read, written or answered.
     Stall {
         /// How long, in milliseconds; a day at most.
         ms: u64,
     },
-    /// Forget every session, not the accounts.
+    /// Delete every session, not the accounts.
     ForgetSessions,
     /// Send every plenary socket the full member list again and again.
     Flood {
@@ -89,21 +89,21 @@ pub enum Act {
     },
 }
 
-/// Serves the control address until the world stops.
-pub(super) async fn serve(world: Arc<World>, listener: TcpListener) {
+/// Serves the control address until the server stops.
+pub(super) async fn serve(server: Arc<ServerState>, listener: TcpListener) {
     let mut clients = JoinSet::new();
     let places = Places::new(CONNECTIONS);
     loop {
         tokio::select! {
-            () = world.stop.cancelled() => break,
+            () = server.stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    // None is kept, so there is a place always.
+                    // No connection here is exempt from closing, so one always fits.
                     if let Some(place) = places.admit() {
-                        clients.spawn(meet(Arc::clone(&world), stream, Arc::new(place)));
+                        clients.spawn(serve_client(Arc::clone(&server), stream, Arc::new(place)));
                     }
                 }
-                Err(_) => tokio::time::sleep(REST).await,
+                Err(_) => tokio::time::sleep(ACCEPT_BACKOFF).await,
             },
             Some(_) = clients.join_next() => {}
         }
@@ -111,59 +111,61 @@ pub(super) async fn serve(world: Arc<World>, listener: TcpListener) {
     clients.shutdown().await;
 }
 
-async fn meet(world: Arc<World>, stream: TcpStream, place: Arc<Place>) {
+async fn serve_client(server: Arc<ServerState>, stream: TcpStream, place: Arc<Place>) {
     let service = service_fn(|request| {
-        let (world, place) = (Arc::clone(&world), Arc::clone(&place));
-        async move { Ok::<_, Infallible>(place.answering(answer(&world, request)).await) }
+        let (server, place) = (Arc::clone(&server), Arc::clone(&place));
+        async move { Ok::<_, Infallible>(place.answering(answer(&server, request)).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
     tokio::select! {
-        // A client that breaks off is no concern of the target's.
+        // A client that breaks off is no error here.
         _ = connection => {}
         () = place.closed() => {}
     }
 }
 
-async fn answer(world: &World, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(server: &ServerState, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let since = request.uri().query().and_then(|query| query.strip_prefix("since=")).and_then(|n| n.parse().ok());
     let body = match timeout(BODY_TIMEOUT, Limited::new(request.into_body(), BODY_LIMIT).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(_)) => return said(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large".to_owned()),
-        Err(_) => return said(StatusCode::REQUEST_TIMEOUT, "the body did not come".to_owned()),
+        Ok(Err(_)) => return respond(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large".to_owned()),
+        Err(_) => return respond(StatusCode::REQUEST_TIMEOUT, "the body did not come".to_owned()),
     };
     let result = match (method, path.as_str()) {
-        (Method::GET, "/faults") => json(&*world.desk.faults()),
-        (Method::GET, "/counts") => json(&world.counts()),
-        (Method::GET, "/injections") => lines(&world.desk.record.read(since.unwrap_or(0))),
-        (Method::GET, "/written") => lines(&world.habits.recorder.as_ref().map(|r| r.read()).unwrap_or_default()),
-        (Method::PUT, "/faults") => set(world, &Value::Object(serde_json::Map::new()), &body),
-        (Method::POST, "/faults") => json(&*world.desk.faults()).and_then(|now| {
+        (Method::GET, "/faults") => json(&*server.injector.faults()),
+        (Method::GET, "/counts") => json(&server.counts()),
+        (Method::GET, "/injections") => lines(&server.injector.log.read(since.unwrap_or(0))),
+        (Method::GET, "/written") => {
+            lines(&server.socket_context.delivery_log.as_ref().map(|r| r.read()).unwrap_or_default())
+        }
+        (Method::PUT, "/faults") => set(server, &Value::Object(serde_json::Map::new()), &body),
+        (Method::POST, "/faults") => json(&*server.injector.faults()).and_then(|now| {
             let now = serde_json::from_str(&now).map_err(|error| error.to_string())?;
-            set(world, &now, &body)
+            set(server, &now, &body)
         }),
         (Method::POST, "/act") => match serde_json::from_slice(&body) {
-            Ok(it) => act(world, it).await.map(|()| String::new()).map_err(|error| error.to_string()),
+            Ok(action) => inject(server, action).await.map(|()| String::new()).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         },
-        _ => return said(StatusCode::NOT_FOUND, "no such address".to_owned()),
+        _ => return respond(StatusCode::NOT_FOUND, "no such address".to_owned()),
     };
     match result {
-        Ok(text) => said(StatusCode::OK, text),
-        Err(error) => said(StatusCode::BAD_REQUEST, error),
+        Ok(text) => respond(StatusCode::OK, text),
+        Err(error) => respond(StatusCode::BAD_REQUEST, error),
     }
 }
 
-/// Sets the knobs that `body` names on top of `base`; gives them back as they are then.
-fn set(world: &World, base: &Value, body: &[u8]) -> Result<String, String> {
+/// Sets what `body` names on top of `base`; returns all settings as they are then.
+fn set(server: &ServerState, base: &Value, body: &[u8]) -> Result<String, String> {
     let mut merged = base.clone();
     merge(&mut merged, serde_json::from_slice(body).map_err(|error| error.to_string())?);
     let faults: Faults = serde_json::from_value(merged).map_err(|error| error.to_string())?;
-    world.desk.set(faults).map_err(|error| error.to_string())?;
-    json(&*world.desk.faults())
+    server.injector.set(faults).map_err(|error| error.to_string())?;
+    json(&*server.injector.faults())
 }
 
 fn merge(base: &mut Value, over: Value) {
@@ -177,37 +179,41 @@ fn merge(base: &mut Value, over: Value) {
     }
 }
 
-/// Does something wrong once.
-pub(super) async fn act(world: &World, act: Act) -> Result<(), BadKnob> {
-    let shared =
-        |share: f64| (0.0..=1.0).contains(&share).then_some(share).ok_or(BadKnob::new("share", "is from 0 to 1"));
-    let note = |end, share| move || Note::Disconnect(end, share);
-    match act {
-        Act::Close { code, share } if (1000..5000).contains(&code) => {
-            tell(world, note(End::Closed(code), shared(share)?)).await;
+/// Injects a fault once.
+pub(super) async fn inject(server: &ServerState, action: FaultAction) -> Result<(), InvalidFault> {
+    let checked =
+        |share: f64| (0.0..=1.0).contains(&share).then_some(share).ok_or(InvalidFault::new("share", "is from 0 to 1"));
+    let disconnect = |reason, share| move || Command::Disconnect(reason, share);
+    match action {
+        FaultAction::Close { code, share } if (1000..5000).contains(&code) => {
+            send_to_plenaries(server, disconnect(DisconnectReason::InjectedClose(code), checked(share)?)).await;
         }
-        Act::Close { .. } => return Err(BadKnob::new("code", "is a close code from 1000 to 4999")),
-        Act::Cut { share } => tell(world, note(End::Fault(Fault::Cut), shared(share)?)).await,
-        Act::Reset { share } => tell(world, note(End::Fault(Fault::Reset), shared(share)?)).await,
-        Act::Stall { ms } if ms <= STALL_LIMIT => world.desk.stall(Duration::from_millis(ms)),
-        Act::Stall { .. } => return Err(BadKnob::new("ms", "is a day at most")),
-        Act::ForgetSessions => {
-            world.forget_sessions();
+        FaultAction::Close { .. } => return Err(InvalidFault::new("code", "is a close code from 1000 to 4999")),
+        FaultAction::Cut { share } => {
+            send_to_plenaries(server, disconnect(DisconnectReason::InjectedFault(Fault::Cut), checked(share)?)).await;
         }
-        Act::Flood { times } if times <= 10_000 => tell(world, || Note::Flood(times)).await,
-        Act::Flood { .. } => return Err(BadKnob::new("times", "is 10000 at most")),
-        Act::Frame { bytes } if (64..=256 << 20).contains(&bytes) => {
+        FaultAction::Reset { share } => {
+            send_to_plenaries(server, disconnect(DisconnectReason::InjectedFault(Fault::Reset), checked(share)?)).await;
+        }
+        FaultAction::Stall { ms } if ms <= STALL_LIMIT => server.injector.stall(Duration::from_millis(ms)),
+        FaultAction::Stall { .. } => return Err(InvalidFault::new("ms", "is a day at most")),
+        FaultAction::ForgetSessions => {
+            server.forget_sessions();
+        }
+        FaultAction::Flood { times } if times <= 10_000 => send_to_plenaries(server, || Command::Flood(times)).await,
+        FaultAction::Flood { .. } => return Err(InvalidFault::new("times", "is 10000 at most")),
+        FaultAction::Frame { bytes } if (64..=256 << 20).contains(&bytes) => {
             let frame = Frame::padding(bytes);
-            tell(world, || Note::Shout(frame.clone())).await;
+            send_to_plenaries(server, || Command::Broadcast(frame.clone())).await;
         }
-        Act::Frame { .. } => return Err(BadKnob::new("bytes", "is from 64 to 256 MiB")),
+        FaultAction::Frame { .. } => return Err(InvalidFault::new("bytes", "is from 64 to 256 MiB")),
     }
     Ok(())
 }
 
-async fn tell(world: &World, note: impl Fn() -> Note) {
-    for hall in &world.halls {
-        hall.note(note()).await;
+async fn send_to_plenaries(server: &ServerState, command: impl Fn() -> Command) {
+    for handle in &server.plenaries {
+        handle.send(command()).await;
     }
 }
 
@@ -224,7 +230,7 @@ fn lines<T: Serialize>(values: &[T]) -> Result<String, String> {
     Ok(out)
 }
 
-fn said(status: StatusCode, text: String) -> Response<Full<Bytes>> {
+fn respond(status: StatusCode, text: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
     response

@@ -1,7 +1,7 @@
-//! What the target received, sent and did, counted as it happens.
+//! What the server received, sent and did, counted as it happens.
 //!
-//! [`Tally`] is written from everywhere without a lock; [`Counts`] is a reading of it, and the
-//! JSON of `GET /_target/counts`. Knows nothing of how the numbers come about.
+//! [`Counters`] is written from everywhere without a lock; [`ServerCounts`] is a snapshot of it, and the
+//! JSON of `GET /_target/counts`.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Counter(AtomicU64);
 
 impl Counter {
-    pub(super) fn one(&self) {
+    pub(super) fn increment(&self) {
         self.add(1);
     }
 
@@ -21,7 +21,7 @@ impl Counter {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
-    pub(super) fn less(&self, n: u64) {
+    pub(super) fn subtract(&self, n: u64) {
         self.0.fetch_sub(n, Ordering::Relaxed);
     }
 
@@ -30,9 +30,9 @@ impl Counter {
     }
 }
 
-/// Declares a group of counters and the reading of it.
-macro_rules! group {
-    ($(#[$meta:meta])* $counts:ident / $tally:ident { $($(#[$doc:meta])* $name:ident),+ $(,)? }) => {
+/// Declares a group of counters and its snapshot.
+macro_rules! counter_group {
+    ($(#[$meta:meta])* $counts:ident / $counters:ident { $($(#[$doc:meta])* $name:ident),+ $(,)? }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default)]
@@ -40,9 +40,9 @@ macro_rules! group {
 
         $(#[$meta])*
         #[derive(Debug, Default)]
-        pub(super) struct $tally { $($(#[$doc])* pub(super) $name: Counter),+ }
+        pub(super) struct $counters { $($(#[$doc])* pub(super) $name: Counter),+ }
 
-        impl $tally {
+        impl $counters {
             pub(super) fn read(&self) -> $counts {
                 $counts { $($name: self.$name.get()),+ }
             }
@@ -50,9 +50,9 @@ macro_rules! group {
     };
 }
 
-group! {
+counter_group! {
     /// HTTP requests by route; a request that became a socket is under its page's route too.
-    HttpCounts / HttpTally {
+    HttpCounts / HttpCounters {
         /// All requests, those below included.
         requests,
         /// `GET /accounts/signup/`.
@@ -86,9 +86,9 @@ group! {
     }
 }
 
-group! {
+counter_group! {
     /// Accounts and sessions.
-    AccountCounts / AccountTally {
+    AccountCounts / AccountCounters {
         /// Accounts that exist now.
         now,
         /// Sign-ups that made an account.
@@ -106,16 +106,16 @@ group! {
     }
 }
 
-group! {
+counter_group! {
     /// Websockets: how many came, and how each ended. `opened` is `open_now` and `ended` together.
-    SocketCounts / SocketTally {
+    SocketCounts / SocketCounters {
         /// Upgrades answered with 101.
         opened,
-        /// Open now, in a room or not.
+        /// Open now, in a channel or not.
         open_now,
-        /// In the plenary rooms now: what a chat of now would be sent to, over all plenaries.
+        /// In plenaries now: the sockets a chat would go to, over all plenaries.
         plenary_now,
-        /// In breakout rooms now.
+        /// In breakouts now.
         breakout_now,
         /// Upgrades refused with 400, 403 or 500 by the rules of the protocol.
         refused,
@@ -125,29 +125,29 @@ group! {
         ended_by_client,
         /// The client ended the stream without a close frame, or reset it.
         ended_without_close,
-        /// The target ended it without a close frame because the client sent what the application crashes on.
+        /// The server ended it without a close frame because the client sent what the application crashes on.
         ended_by_crash,
-        /// The target closed with 1002, 1007 or 1009: the client broke RFC 6455 or the size limit.
+        /// The server closed with 1002, 1007 or 1009: the client broke RFC 6455 or the size limit.
         ended_by_breach,
-        /// The target closed with 1011: no pong in time.
+        /// The server closed with 1011: no pong in time.
         ended_by_silence,
-        /// The target ended it because too much was waiting to be written.
+        /// The server ended it because too much was waiting to be written.
         ended_by_slowness,
-        /// The target closed with 1001 because it was stopped.
+        /// The server closed with 1001 because it was stopped.
         ended_by_stop,
         /// A fault ended it.
         ended_by_fault,
     }
 }
 
-group! {
+counter_group! {
     /// What came from clients over websockets.
-    ReceivedCounts / ReceivedTally {
+    ReceivedCounts / ReceivedCounters {
         /// Chats taken in.
         chats,
         /// Heartbeat texts.
         heartbeats,
-        /// Breakout seats taken over.
+        /// Breakouts taken over.
         takeovers,
         /// Frames answered with an `error` frame.
         refused,
@@ -162,14 +162,14 @@ group! {
     }
 }
 
-group! {
+counter_group! {
     /// What went to clients over websockets, in frames on single sockets (deliveries).
     ///
     /// Without faults: `chats_due` = `chats_queued` = `chats_written` + `chats_discarded` + what waits now.
     /// With faults `chats_queued` lacks what was dropped, held back, muted or cost the connection,
     /// and has the copies.
-    SentCounts / SentTally {
-        /// Deliveries owed: for each chat, the sockets in its room when it was broadcast.
+    SentCounts / SentCounters {
+        /// Deliveries due: for each chat, the sockets in its channel when it was broadcast.
         chats_due,
         /// Chat frames handed to a socket's queue, injected copies included.
         chats_queued,
@@ -198,10 +198,10 @@ group! {
     }
 }
 
-/// A reading of everything the target counts; each number is since the start unless it ends in `now`.
+/// A snapshot of everything the server counts; each number is since the start unless it ends in `now`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Counts {
+pub struct ServerCounts {
     /// HTTP requests.
     pub http: HttpCounts,
     /// Accounts and sessions.
@@ -216,20 +216,20 @@ pub struct Counts {
     pub injected: BTreeMap<String, u64>,
 }
 
-/// The live numbers behind [`Counts`].
+/// The live numbers behind [`ServerCounts`].
 #[derive(Debug, Default)]
-pub(super) struct Tally {
-    pub(super) http: HttpTally,
-    pub(super) accounts: AccountTally,
-    pub(super) sockets: SocketTally,
-    pub(super) received: ReceivedTally,
-    pub(super) sent: SentTally,
+pub(super) struct Counters {
+    pub(super) http: HttpCounters,
+    pub(super) accounts: AccountCounters,
+    pub(super) sockets: SocketCounters,
+    pub(super) received: ReceivedCounters,
+    pub(super) sent: SentCounters,
 }
 
-impl Tally {
-    /// A reading; each number is exact, and they may be some events apart from one another.
-    pub(super) fn read(&self) -> Counts {
-        Counts {
+impl Counters {
+    /// A snapshot; each number is exact, and they may be some events apart from one another.
+    pub(super) fn read(&self) -> ServerCounts {
+        ServerCounts {
             http: self.http.read(),
             accounts: self.accounts.read(),
             sockets: self.sockets.read(),

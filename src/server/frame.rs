@@ -68,13 +68,13 @@ pub(super) fn put(out: &mut BytesMut, opcode: Opcode, bits: Bits, payload: &[u8]
 }
 
 /// One whole frame, ready for the socket.
-pub(super) fn whole(opcode: Opcode, payload: &[u8]) -> Bytes {
+pub(super) fn encode(opcode: Opcode, payload: &[u8]) -> Bytes {
     let mut out = BytesMut::new();
     put(&mut out, opcode, Bits::WHOLE, payload);
     out.freeze()
 }
 
-/// The payload of a frame that [`whole`] made.
+/// The payload of a frame that [`encode`] made.
 pub(super) fn payload(frame: &[u8]) -> Option<&[u8]> {
     let head = match frame.get(1)? {
         126 => 4,
@@ -86,7 +86,7 @@ pub(super) fn payload(frame: &[u8]) -> Option<&[u8]> {
 
 /// A close frame with `code` and no reason.
 pub(super) fn close(code: u16) -> Bytes {
-    whole(Opcode::Close, &code.to_be_bytes())
+    encode(Opcode::Close, &code.to_be_bytes())
 }
 
 /// A whole message or control frame of a client.
@@ -104,9 +104,9 @@ pub(super) enum Message {
     Close(Option<u16>),
 }
 
-/// What a client did against RFC 6455 or the size limit.
+/// How a client broke RFC 6455 or the size limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Breach {
+pub(super) enum FrameError {
     /// More than [`MESSAGE_LIMIT`] bytes.
     TooBig,
     /// Text that is not UTF-8.
@@ -115,9 +115,9 @@ pub(super) enum Breach {
     Protocol,
 }
 
-impl Breach {
+impl FrameError {
     /// The close code that answers it.
-    pub(super) fn code(self) -> u16 {
+    pub(super) fn close_code(self) -> u16 {
         match self {
             Self::TooBig => 1009,
             Self::NotUtf8 => 1007,
@@ -148,7 +148,7 @@ impl Inbound {
     /// Adds bytes as they were read.
     pub(super) fn extend(&mut self, bytes: &[u8]) {
         if self.done == self.bytes.len() {
-            // Nothing is left over: start afresh, and give back what a large frame needed.
+            // Nothing is left over: free what a large frame needed.
             self.bytes = Vec::new();
         } else {
             self.bytes.drain(..self.done);
@@ -158,7 +158,7 @@ impl Inbound {
     }
 
     /// The next whole message, or `None` where more bytes are needed.
-    pub(super) fn next(&mut self) -> Result<Option<Message>, Breach> {
+    pub(super) fn next(&mut self) -> Result<Option<Message>, FrameError> {
         loop {
             let Some(head) = head(self.bytes.get(self.done..).unwrap_or_default(), self.collected())? else {
                 return Ok(None);
@@ -178,7 +178,7 @@ impl Inbound {
         self.partial.as_ref().map_or(0, |(_, bytes)| bytes.len())
     }
 
-    fn take(&mut self, head: &Head, payload: Vec<u8>) -> Result<Option<Message>, Breach> {
+    fn take(&mut self, head: &Head, payload: Vec<u8>) -> Result<Option<Message>, FrameError> {
         match (head.opcode, self.partial.take()) {
             (Opcode::Ping, partial) => {
                 self.partial = partial;
@@ -194,36 +194,38 @@ impl Inbound {
                 self.finish(head.fin, kind, bytes)
             }
             (kind @ (Opcode::Text | Opcode::Binary), None) => self.finish(head.fin, kind, payload),
-            _ => Err(Breach::Protocol),
+            _ => Err(FrameError::Protocol),
         }
     }
 
-    fn finish(&mut self, fin: bool, kind: Opcode, bytes: Vec<u8>) -> Result<Option<Message>, Breach> {
+    fn finish(&mut self, fin: bool, kind: Opcode, bytes: Vec<u8>) -> Result<Option<Message>, FrameError> {
         if !fin {
             self.partial = Some((kind, bytes));
             return Ok(None);
         }
         match kind {
-            Opcode::Text => String::from_utf8(bytes).map(|text| Some(Message::Text(text))).map_err(|_| Breach::NotUtf8),
+            Opcode::Text => {
+                String::from_utf8(bytes).map(|text| Some(Message::Text(text))).map_err(|_| FrameError::NotUtf8)
+            }
             _ => Ok(Some(Message::Binary)),
         }
     }
 }
 
-fn closing(payload: &[u8]) -> Result<Message, Breach> {
+fn closing(payload: &[u8]) -> Result<Message, FrameError> {
     match payload {
         [] => Ok(Message::Close(None)),
-        [_] => Err(Breach::Protocol),
+        [_] => Err(FrameError::Protocol),
         [high, low, ..] => Ok(Message::Close(Some(u16::from_be_bytes([*high, *low])))),
     }
 }
 
 /// Reads a frame's head; `collected` bytes of its message came before.
-fn head(bytes: &[u8], collected: usize) -> Result<Option<Head>, Breach> {
+fn head(bytes: &[u8], collected: usize) -> Result<Option<Head>, FrameError> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
-    let (fin, opcode) = (first & 0x80 != 0, Opcode::of(first & 0x0f).ok_or(Breach::Protocol)?);
+    let (fin, opcode) = (first & 0x80 != 0, Opcode::of(first & 0x0f).ok_or(FrameError::Protocol)?);
     if first & 0x70 != 0 || second & 0x80 == 0 {
-        return Err(Breach::Protocol);
+        return Err(FrameError::Protocol);
     }
     let (length, size) = match (second & 0x7f, rest) {
         (126, [a, b, ..]) => (u64::from(u16::from_be_bytes([*a, *b])), 2),
@@ -231,12 +233,12 @@ fn head(bytes: &[u8], collected: usize) -> Result<Option<Head>, Breach> {
         (126 | 127, _) => return Ok(None),
         (short, _) => (u64::from(short), 0),
     };
-    let length = usize::try_from(length).map_err(|_| Breach::TooBig)?;
+    let length = usize::try_from(length).map_err(|_| FrameError::TooBig)?;
     if opcode as u8 >= 8 && (!fin || length > CONTROL_LIMIT) {
-        return Err(Breach::Protocol);
+        return Err(FrameError::Protocol);
     }
     if length > MESSAGE_LIMIT.saturating_sub(collected) {
-        return Err(Breach::TooBig);
+        return Err(FrameError::TooBig);
     }
     let Some(&[a, b, c, d]) = rest.get(size..size + 4) else { return Ok(None) };
     Ok(Some(Head { fin, opcode, mask: [a, b, c, d], start: 2 + size + 4, length }))
@@ -266,7 +268,7 @@ mod tests {
         out
     }
 
-    fn read(bytes: &[u8]) -> Result<Vec<Message>, Breach> {
+    fn read(bytes: &[u8]) -> Result<Vec<Message>, FrameError> {
         let mut inbound = Inbound::default();
         inbound.extend(bytes);
         let mut out = Vec::new();
@@ -277,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ping_between_fragments_comes_out_first() {
+    fn a_ping_between_fragments_is_read_before_their_message() {
         let mut bytes = masked(1, false, b"he");
         bytes.extend(masked(9, true, b"?"));
         bytes.extend(masked(0, true, b"llo"));
@@ -285,28 +287,28 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_on_the_message() {
+    fn the_size_limit_is_on_the_whole_message() {
         assert_eq!(read(&masked(1, true, &vec![b'a'; MESSAGE_LIMIT])).unwrap().len(), 1);
-        assert_eq!(read(&masked(1, true, &vec![b'a'; MESSAGE_LIMIT + 1])), Err(Breach::TooBig));
+        assert_eq!(read(&masked(1, true, &vec![b'a'; MESSAGE_LIMIT + 1])), Err(FrameError::TooBig));
         let mut pieces = masked(1, false, &vec![b'a'; MESSAGE_LIMIT]);
         pieces.extend(masked(0, true, b"a"));
-        assert_eq!(read(&pieces), Err(Breach::TooBig));
+        assert_eq!(read(&pieces), Err(FrameError::TooBig));
     }
 
     #[test]
-    fn breaches_are_told_apart() {
-        assert_eq!(read(&[0x81, 0x01, b'a']), Err(Breach::Protocol));
-        assert_eq!(read(&masked(3, true, b"")), Err(Breach::Protocol));
-        assert_eq!(read(&masked(0, true, b"a")), Err(Breach::Protocol));
-        assert_eq!(read(&masked(9, true, &[0; 126])), Err(Breach::Protocol));
-        assert_eq!(read(&masked(1, true, &[0xff])), Err(Breach::NotUtf8));
-        assert_eq!(read(&masked(8, true, &[1])), Err(Breach::Protocol));
+    fn each_protocol_error_has_its_kind() {
+        assert_eq!(read(&[0x81, 0x01, b'a']), Err(FrameError::Protocol));
+        assert_eq!(read(&masked(3, true, b"")), Err(FrameError::Protocol));
+        assert_eq!(read(&masked(0, true, b"a")), Err(FrameError::Protocol));
+        assert_eq!(read(&masked(9, true, &[0; 126])), Err(FrameError::Protocol));
+        assert_eq!(read(&masked(1, true, &[0xff])), Err(FrameError::NotUtf8));
+        assert_eq!(read(&masked(8, true, &[1])), Err(FrameError::Protocol));
         assert_eq!(read(&masked(8, true, &1000_u16.to_be_bytes())).unwrap(), [Message::Close(Some(1000))]);
     }
 
     proptest! {
         #[test]
-        fn splits_do_not_matter(texts in prop::collection::vec("\\PC{0,300}", 1..5), cut in 1_usize..64) {
+        fn messages_are_the_same_however_the_bytes_are_split(texts in prop::collection::vec("\\PC{0,300}", 1..5), cut in 1_usize..64) {
             let bytes: Vec<u8> = texts.iter().flat_map(|t| masked(1, true, t.as_bytes())).collect();
             let mut inbound = Inbound::default();
             let mut out = Vec::new();
@@ -326,8 +328,8 @@ mod tests {
         }
 
         #[test]
-        fn heads_tell_the_length(length in prop_oneof![0_usize..300, 65_500_usize..65_600]) {
-            let frame = whole(Opcode::Text, &vec![b'x'; length]);
+        fn encoded_headers_hold_the_length(length in prop_oneof![0_usize..300, 65_500_usize..65_600]) {
+            let frame = encode(Opcode::Text, &vec![b'x'; length]);
             let told = match frame[1] {
                 126 => usize::from(u16::from_be_bytes([frame[2], frame[3]])) + 4,
                 127 => u64::from_be_bytes(frame[2..10].try_into().unwrap()) as usize + 10,

@@ -41,7 +41,7 @@ impl Formatter for Dumps {
     }
 }
 
-/// Spells `value`. A value that cannot be JSON (none of the target's can fail) becomes `null`.
+/// Spells `value`. A value that cannot be JSON (none of the server's can fail) becomes `null`.
 pub(super) fn dumps<T: Serialize + ?Sized>(value: &T) -> String {
     let mut out = Vec::with_capacity(256);
     if value.serialize(&mut Serializer::with_formatter(&mut out, Dumps)).is_err() {
@@ -55,13 +55,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spells_like_the_application() {
+    fn dumps_spells_json_like_python() {
         let value = serde_json::json!({"a": [1, "caf\u{e9} \u{1f600} \"q\" </b>", null]});
         assert_eq!(dumps(&value), r#"{"a": [1, "caf\u00e9 \ud83d\ude00 \"q\" </b>", null]}"#);
     }
 
     #[test]
-    fn what_it_spells_reads_back_the_same() {
+    fn dumps_round_trips() {
         let value = serde_json::json!({"k\u{e9}y": "\u{0}\u{1f}\u{7f}\u{80}\u{ffff}\u{10ffff}\\/\n"});
         assert_eq!(serde_json::from_str::<serde_json::Value>(&dumps(&value)).unwrap(), value);
     }

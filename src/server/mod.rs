@@ -1,46 +1,46 @@
 //! The embedded plenary server: the protocol served for real, in memory, and counted.
 //!
-//! It judges the rig, so it shares no wire code with the drivers. One task a client connection
-//! (`door`, `socket`), one task a plenary (`keeper`); all are owned by [`Target`].
+//! It checks the rig, so it shares no wire code with the drivers. One task per client connection
+//! (`listener`, `socket_task`) and one per plenary (`plenary_task`); [`Server`] owns them all.
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | `options` | how a target is started |
-//! | `door`, `site/` | the listener; pages, forms, upgrades |
-//! | `socket`, `peer`, `frame` | a websocket's task, its queue, its bytes |
-//! | `hall`, `keeper`, `crowd`, `roster`, `breakouts` | who is where and hears what |
-//! | `wire`, `client`, `json`, `sanitise` | what is said, spelled as the application does |
-//! | `accounts`, `password`, `csrf` | who may come in |
+//! | `options` | how a server is started |
+//! | `listener`, `site/` | accepting connections; pages, forms, upgrades |
+//! | `socket_task`, `socket`, `frame` | a WebSocket's task, its outbox, its bytes |
+//! | `plenary_handle`, `plenary_task`, `channel`, `members`, `breakouts` | who is where, and broadcasts to them |
+//! | `wire`, `client_message`, `json`, `sanitise` | messages, spelled as the application spells them |
+//! | `accounts`, `password`, `csrf` | accounts, the session store, the rules of the forms |
 //! | `plenary` | the plenaries there are |
-//! | `world`, `counts`, `recorder` | what all share, what is counted, what was written when |
-//! | [`proxy`] | a TCP proxy that makes the wire itself bad, for tests |
-//! | `faults/`, `control` | what goes wrong on purpose, and how that is changed meanwhile |
+//! | `state`, `counts`, `delivery_log` | what all tasks share, what is counted, what was written when |
+//! | [`proxy`] | a TCP proxy that degrades the network, for tests |
+//! | `faults/`, `control` | injected faults, and how to change them while the server runs |
 
 mod accounts;
 mod breakouts;
-mod client;
+mod channel;
+mod client_message;
 mod control;
 mod counts;
-mod crowd;
 mod csrf;
-mod door;
+mod delivery_log;
 mod faults;
 mod frame;
-mod hall;
 mod json;
-mod keeper;
+mod listener;
+mod members;
 mod options;
 mod password;
-mod peer;
 mod plenary;
+mod plenary_handle;
+mod plenary_task;
 pub mod proxy;
-mod recorder;
-mod roster;
 mod sanitise;
 mod site;
 mod socket;
+mod socket_task;
+mod state;
 mod wire;
-mod world;
 
 use std::io;
 use std::net::SocketAddr;
@@ -52,23 +52,24 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use control::Act;
-pub use counts::{AccountCounts, Counts, HttpCounts, ReceivedCounts, SentCounts, SocketCounts};
+pub use control::FaultAction;
+pub use counts::{AccountCounts, HttpCounts, ReceivedCounts, SentCounts, ServerCounts, SocketCounts};
+pub use delivery_log::WrittenDelivery;
 pub use faults::{
-    BadKnob, ChatKnobs, Dose, Fault, Faults, HttpKnobs, Injection, PresenceKnobs, Scope, SocketKnobs, UnknownDose,
+    ChatFaults, Fault, Faults, Frequency, HttpFaults, Injection, InvalidFault, InvalidFrequency, PresenceFaults, Scope,
+    SocketFaults,
 };
 pub use options::{Options, PresenceMode, Timing, UnknownPresenceMode};
-pub use recorder::Written;
 
-use counts::Tally;
-use faults::desk::Desk;
-use hall::Setting;
-use keeper::Keeper;
-use world::World;
+use counts::Counters;
+use faults::injector::FaultInjector;
+use plenary_handle::PlenaryContext;
+use plenary_task::PlenaryTask;
+use state::ServerState;
 
-/// Why a target did not start.
+/// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
-pub enum TargetError {
+pub enum ServerError {
     /// The address cannot be listened on.
     #[error("cannot listen on {addr}: {source}; choose another address, or port 0 for a free one")]
     Listen {
@@ -80,28 +81,28 @@ pub enum TargetError {
     /// The prefix is not a path.
     #[error("--prefix `{0}` is not a path such as `/chat`: it begins with a slash and ends without one")]
     Prefix(String),
-    /// A fault knob is out of its range.
-    #[error("fault knob {0}")]
-    Knob(#[from] BadKnob),
-    /// The control address is not this machine's own.
+    /// A fault setting is out of range.
+    #[error("fault setting {0}")]
+    Fault(#[from] InvalidFault),
+    /// The control address is not a loopback address.
     #[error("--control {0} is not a loopback address such as 127.0.0.1:0")]
     Control(SocketAddr),
 }
 
-/// A running target; dropping it ends its tasks without a farewell, [`stop`](Self::stop) with one.
-pub struct Target {
+/// A running server. Dropping it aborts its tasks; [`stop`](Self::stop) closes its sockets first.
+pub struct Server {
     addr: SocketAddr,
     control: Option<SocketAddr>,
-    world: Arc<World>,
+    state: Arc<ServerState>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
 
-/// Starts a target: listens, and serves from tasks of its own.
+/// Starts a server: listens, and serves from tasks of its own.
 ///
 /// # Errors
-/// Where an address cannot be listened on, the prefix is not a path, or a fault knob is out of its range.
-pub async fn serve(options: Options) -> Result<Target, TargetError> {
+/// Where an address cannot be listened on, the prefix is not a path, or a fault setting is out of range.
+pub async fn serve(options: Options) -> Result<Server, ServerError> {
     check(&options)?;
     let (listener, addr) = listen(options.listen).await?;
     let control = match options.control {
@@ -110,128 +111,128 @@ pub async fn serve(options: Options) -> Result<Target, TargetError> {
     };
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let world = Arc::new(world(options, addr, &stop, &mut tasks)?);
-    tasks.spawn(door::serve(Arc::clone(&world), listener));
+    let state = Arc::new(build_state(options, addr, &stop, &mut tasks)?);
+    tasks.spawn(listener::serve(Arc::clone(&state), listener));
     let control = control.map(|(listener, addr)| {
-        tasks.spawn(control::serve(Arc::clone(&world), listener));
+        tasks.spawn(control::serve(Arc::clone(&state), listener));
         addr
     });
-    Ok(Target { addr, control, world, stop, tasks })
+    Ok(Server { addr, control, state, stop, tasks })
 }
 
-fn check(options: &Options) -> Result<(), TargetError> {
+fn check(options: &Options) -> Result<(), ServerError> {
     let prefix = &options.prefix;
     if !prefix.is_empty() && (!prefix.starts_with('/') || prefix.ends_with('/') || !prefix.is_ascii()) {
-        return Err(TargetError::Prefix(prefix.clone()));
+        return Err(ServerError::Prefix(prefix.clone()));
     }
     match options.control {
-        Some(control) if !control.ip().is_loopback() => Err(TargetError::Control(control)),
+        Some(control) if !control.ip().is_loopback() => Err(ServerError::Control(control)),
         _ => Ok(()),
     }
 }
 
-async fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), TargetError> {
-    let failed = |source| TargetError::Listen { addr, source };
-    let listener = door::listen(addr).await.map_err(failed)?;
+async fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let failed = |source| ServerError::Listen { addr, source };
+    let listener = listener::listen(addr).await.map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     Ok((listener, addr))
 }
 
-/// Builds the halls, starts their keepers, and puts everything into a world.
-fn world(
+/// Starts a task for each plenary and builds the state that all tasks share.
+fn build_state(
     options: Options,
     addr: SocketAddr,
     stop: &CancellationToken,
     tasks: &mut JoinSet<()>,
-) -> Result<World, TargetError> {
-    let setting = Setting {
-        tally: Arc::new(Tally::default()),
-        desk: Arc::new(Desk::new(options.faults.clone(), options.injections)?),
+) -> Result<ServerState, ServerError> {
+    let context = PlenaryContext {
+        counters: Arc::new(Counters::default()),
+        injector: Arc::new(FaultInjector::new(options.faults.clone(), options.injections)?),
         presence: options.presence,
         timing: options.timing,
         image: format!("http://{addr}{}/media/assets/default_avatar.jpg", options.prefix).into(),
         chat_ids: Arc::new(AtomicU64::new(0)),
-        halls: Arc::new(OnceLock::new()),
+        plenaries: Arc::new(OnceLock::new()),
     };
-    let mut halls = Vec::new();
+    let mut plenaries = Vec::new();
     for plenary in plenary::all(SystemTime::now()) {
-        let (hall, keeper) = Keeper::new(plenary, setting.clone());
-        halls.push(hall);
-        tasks.spawn(keeper.run(stop.clone()));
+        let (handle, task) = PlenaryTask::new(plenary, context.clone());
+        plenaries.push(handle);
+        tasks.spawn(task.run(stop.clone()));
     }
-    // It is set nowhere else, so it is empty.
-    let _ = setting.halls.set(halls.clone());
-    Ok(World::new(options, setting, halls, stop.clone()))
+    // Only this line sets it, so it is empty.
+    let _ = context.plenaries.set(plenaries.clone());
+    Ok(ServerState::new(options, context, plenaries, stop.clone()))
 }
 
-impl std::fmt::Debug for Target {
+impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Target({})", self.addr)
+        write!(f, "Server({})", self.addr)
     }
 }
 
-impl Target {
-    /// Where it listens, with the port that was picked.
+impl Server {
+    /// The address it listens on, with the port that was picked.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Where the faults can be changed, if anywhere, with the port that was picked.
+    /// The control address, if there is one, with the port that was picked.
     #[must_use]
     pub fn control(&self) -> Option<SocketAddr> {
         self.control
     }
 
-    /// What it received, sent and did so far.
+    /// The counts since the start.
     #[must_use]
-    pub fn counts(&self) -> Counts {
-        self.world.counts()
+    pub fn counts(&self) -> ServerCounts {
+        self.state.counts()
     }
 
-    /// The fault knobs as they are.
+    /// The fault settings in force.
     #[must_use]
     pub fn faults(&self) -> Faults {
-        (*self.world.desk.faults()).clone()
+        (*self.state.injector.faults()).clone()
     }
 
-    /// Sets all fault knobs; every dose counts from the beginning again.
+    /// Replaces all fault settings; every frequency starts counting again.
     ///
     /// # Errors
-    /// Where a knob is out of its range; then nothing is changed.
-    pub fn set_faults(&self, faults: Faults) -> Result<(), BadKnob> {
-        self.world.desk.set(faults)
+    /// Where a setting is out of range; then nothing changes.
+    pub fn set_faults(&self, faults: Faults) -> Result<(), InvalidFault> {
+        self.state.injector.set(faults)
     }
 
-    /// The injected faults of deliveries that are still remembered, from number `since` on.
+    /// The logged faults of deliveries, from number `since` on.
     #[must_use]
     pub fn injections(&self, since: u64) -> Vec<Injection> {
-        self.world.desk.record.read(since)
+        self.state.injector.log.read(since)
     }
 
     /// When deliveries of chats were written, oldest first; empty without [`Options::record`].
     #[must_use]
-    pub fn written(&self) -> Vec<Written> {
-        self.world.habits.recorder.as_ref().map(recorder::Recorder::read).unwrap_or_default()
+    pub fn written(&self) -> Vec<WrittenDelivery> {
+        self.state.socket_context.delivery_log.as_ref().map(delivery_log::DeliveryLog::read).unwrap_or_default()
     }
 
-    /// Makes the whole target stand still for a while.
+    /// Stalls the whole server for a while.
     pub fn stall(&self, time: Duration) {
-        self.world.desk.stall(time);
+        self.state.injector.stall(time);
     }
 
-    /// Does something wrong once; returns when it is under way.
+    /// Injects a fault once; returns when it is under way.
     ///
     /// # Errors
-    /// Where a number is out of its range.
-    pub async fn act(&self, act: Act) -> Result<(), BadKnob> {
-        control::act(&self.world, act).await
+    /// Where a number is out of range.
+    pub async fn inject(&self, action: FaultAction) -> Result<(), InvalidFault> {
+        control::inject(&self.state, action).await
     }
 
     /// Closes every socket with 1001, ends all tasks and waits for them; a few seconds at most.
-    pub async fn stop(mut self) -> Counts {
+    pub async fn stop(mut self) -> ServerCounts {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
-        self.world.counts()
+        self.state.counts()
     }
 }

@@ -1,4 +1,4 @@
-//! How a target is started: address, presence mode, times.
+//! The options of a server: address, presence mode, times.
 //!
 //! Plain values and their spelling; knows no sockets.
 
@@ -9,29 +9,29 @@ use std::time::Duration;
 
 use super::faults::Faults;
 
-/// What a target is started with.
+/// The options of a server.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where to listen; port 0 picks one, which [`Target::addr`](super::Target::addr) tells.
+    /// Where to listen; port 0 picks one, which [`Server::addr`](super::Server::addr) tells.
     pub listen: SocketAddr,
-    /// A path that stands before every other one, such as `/chat`; empty for none.
+    /// A prefix of every path, such as `/chat`; empty for none.
     pub prefix: String,
     /// How member lists are sent.
     pub presence: PresenceMode,
-    /// Bytes that may wait for one socket; a reader that falls further behind is cut off.
+    /// Bytes that may wait for one socket; a reader that falls further behind is disconnected.
     pub queue: usize,
-    /// Connections that clients may hold at once. For a further one, the connection without a
-    /// websocket that has been quiet longest is closed; the control address has its own.
+    /// Connections that clients may hold at once. Beyond it, the connection without a websocket
+    /// that has been idle longest is closed; the control address has its own limit.
     pub connections: usize,
     /// The application's own times.
     pub timing: Timing,
-    /// What goes wrong on purpose, from the start on.
+    /// The faults to inject from the start on.
     pub faults: Faults,
-    /// Where to listen for changes of the faults, a loopback address; none for nowhere.
+    /// The control address, a loopback address, if there is to be one.
     pub control: Option<SocketAddr>,
-    /// How many injected faults of deliveries are remembered one by one.
+    /// How many injected faults of deliveries are logged.
     pub injections: usize,
-    /// How many written chat deliveries are remembered with their time; 0 for none.
+    /// How many written chat deliveries are logged with their time; 0 for none.
     pub record: usize,
 }
 
@@ -57,9 +57,9 @@ impl Default for Options {
 pub struct Timing {
     /// Between two websocket pings, and how long a pong may take.
     pub ping: Duration,
-    /// How long a user may be silent before the member list forgets it.
+    /// How long a user may be silent before it is removed from the member list.
     pub silence: Duration,
-    /// How often silent users are looked for.
+    /// How often silent users are removed.
     pub prune: Duration,
     /// How long a name is locked after five refused log-ins.
     pub lock: Duration,
@@ -75,13 +75,13 @@ impl Default for Timing {
 /// How member lists are sent; full lists cost the square of the users at each join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PresenceMode {
-    /// The full list to everybody at every join and leave, as the application does.
+    /// The full list to every socket at every join and leave, as the application does.
     #[default]
     Full,
-    /// The full list to the newcomer at once, to everybody else at most once in this time. A list
+    /// The full list to a new socket at once, to all others at most once in this time. A list
     /// that still waits for its socket is replaced by the next one.
     Batched(Duration),
-    /// One short list to each newcomer, with only itself in it, and no breakout lists to the plenary.
+    /// One short list to each new socket, with only itself in it, and no breakout lists to the plenary.
     Off,
 }
 
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_presence_mode_reads_as_it_is_shown() {
+    fn a_presence_mode_parses_as_it_is_displayed() {
         for text in ["full", "off", "batched:1s", "batched:250ms"] {
             assert_eq!(text.parse::<PresenceMode>().unwrap().to_string(), text);
         }

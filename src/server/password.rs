@@ -5,7 +5,7 @@
 /// The shortest password, in characters.
 const SHORTEST: usize = 8;
 
-/// Passwords that everybody tries first, in lower case.
+/// Common passwords, in lower case.
 const COMMON: [&str; 32] = [
     "password",
     "password1",
@@ -42,21 +42,21 @@ const COMMON: [&str; 32] = [
 ];
 
 /// The form's texts for a password it does not take.
-pub(super) fn reasons(password: &str) -> Vec<&'static str> {
-    let mut reasons = Vec::new();
+pub(super) fn errors(password: &str) -> Vec<&'static str> {
+    let mut errors = Vec::new();
     if password.is_empty() {
         return vec!["This field is required."];
     }
     if password.chars().count() < SHORTEST {
-        reasons.push("This password is too short. It must contain at least 8 characters.");
+        errors.push("This password is too short. It must contain at least 8 characters.");
     }
     if COMMON.contains(&password.to_lowercase().as_str()) {
-        reasons.push("This password is too common.");
+        errors.push("This password is too common.");
     }
     if password.chars().all(|c| c.is_ascii_digit()) {
-        reasons.push("This password is entirely numeric.");
+        errors.push("This password is entirely numeric.");
     }
-    reasons
+    errors
 }
 
 #[cfg(test)]
@@ -64,12 +64,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_rule_has_its_text() {
-        assert_eq!(reasons(""), ["This field is required."]);
-        assert_eq!(reasons("short-1").len(), 1);
-        assert_eq!(reasons("PassWord"), ["This password is too common."]);
-        assert_eq!(reasons("12345678").len(), 2);
-        assert_eq!(reasons("9081726354"), ["This password is entirely numeric."]);
-        assert!(reasons("correct-horse").is_empty());
+    fn each_password_rule_has_its_text() {
+        assert_eq!(errors(""), ["This field is required."]);
+        assert_eq!(errors("short-1").len(), 1);
+        assert_eq!(errors("PassWord"), ["This password is too common."]);
+        assert_eq!(errors("12345678").len(), 2);
+        assert_eq!(errors("9081726354"), ["This password is entirely numeric."]);
+        assert!(errors("correct-horse").is_empty());
     }
 }

@@ -1,30 +1,30 @@
-//! The plenaries a target has, and what each is there to show.
+//! The plenaries of a server, one for each status that a client may meet.
 //!
-//! Facts only, fixed at the start; who is in a plenary is the [hall](super::hall)'s to know.
+//! Facts only, fixed at the start; [`plenary_task`](super::plenary_task) knows who is in a plenary.
 
 use std::time::{Duration, SystemTime};
 
-/// Seats of a breakout.
-const BREAKOUT_SEATS: usize = 10;
+/// Users who fit in a breakout.
+const BREAKOUT_CAPACITY: usize = 10;
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Whether people may come in.
+/// Whether users may join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Doors {
+pub(super) enum EventStatus {
     Open,
-    /// It is over.
+    /// It has ended.
     Closed,
     /// It has not begun.
     Future,
     Cancelled,
 }
 
-/// A breakout room's facts.
+/// A breakout's facts.
 #[derive(Debug, Clone)]
 pub(super) struct Breakout {
     pub id: u64,
     pub title: String,
-    /// Users who may be in at once.
+    /// Users who may be in it at once.
     pub max_attendees: usize,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Breakout {
 pub(super) struct Plenary {
     pub id: u64,
     pub slug: &'static str,
-    pub doors: Doors,
+    pub status: EventStatus,
     /// Users who may be present; 0 for no limit.
     pub max_participants: usize,
     pub breakouts: Vec<Breakout>,
@@ -42,18 +42,18 @@ pub(super) struct Plenary {
 }
 
 impl Plenary {
-    fn new(id: u64, slug: &'static str, doors: Doors, now: SystemTime) -> Self {
-        let (doors_open, doors_close) = match doors {
-            Doors::Closed => (now - 48 * HOUR, now - 24 * HOUR),
-            Doors::Future => (now + 24 * HOUR, now + 48 * HOUR),
-            Doors::Open | Doors::Cancelled => (now - HOUR, now + 30 * 24 * HOUR),
+    fn new(id: u64, slug: &'static str, status: EventStatus, now: SystemTime) -> Self {
+        let (doors_open, doors_close) = match status {
+            EventStatus::Closed => (now - 48 * HOUR, now - 24 * HOUR),
+            EventStatus::Future => (now + 24 * HOUR, now + 48 * HOUR),
+            EventStatus::Open | EventStatus::Cancelled => (now - HOUR, now + 30 * 24 * HOUR),
         };
-        Self { id, slug, doors, max_participants: 0, breakouts: Vec::new(), doors_open, doors_close }
+        Self { id, slug, status, max_participants: 0, breakouts: Vec::new(), doors_open, doors_close }
     }
 
-    /// Whether somebody must be signed in to see it, and finds it open.
+    /// Whether it is open; then only signed-in users see it.
     pub(super) fn is_open(&self) -> bool {
-        self.doors == Doors::Open
+        self.status == EventStatus::Open
     }
 
     /// Whether `present` users fill it.
@@ -62,21 +62,21 @@ impl Plenary {
     }
 
     /// The name of its channel in member lists.
-    pub(super) fn channel(&self) -> String {
+    pub(super) fn channel_name(&self) -> String {
         format!("plenary-{}", self.id)
     }
 }
 
-/// All plenaries of a target started at `now`.
+/// All plenaries of a server started at `now`.
 pub(super) fn all(now: SystemTime) -> Vec<Plenary> {
     let breakouts =
-        (1..=5).map(|id| Breakout { id, title: format!("Breakout {id}"), max_attendees: BREAKOUT_SEATS }).collect();
+        (1..=5).map(|id| Breakout { id, title: format!("Breakout {id}"), max_attendees: BREAKOUT_CAPACITY }).collect();
     vec![
-        Plenary { breakouts, ..Plenary::new(1, "test", Doors::Open, now) },
-        Plenary { max_participants: 2, ..Plenary::new(2, "small", Doors::Open, now) },
-        Plenary::new(3, "closed", Doors::Closed, now),
-        Plenary::new(4, "future", Doors::Future, now),
-        Plenary::new(5, "cancelled", Doors::Cancelled, now),
-        Plenary::new(6, "nobreak", Doors::Open, now),
+        Plenary { breakouts, ..Plenary::new(1, "test", EventStatus::Open, now) },
+        Plenary { max_participants: 2, ..Plenary::new(2, "small", EventStatus::Open, now) },
+        Plenary::new(3, "closed", EventStatus::Closed, now),
+        Plenary::new(4, "future", EventStatus::Future, now),
+        Plenary::new(5, "cancelled", EventStatus::Cancelled, now),
+        Plenary::new(6, "nobreak", EventStatus::Open, now),
     ]
 }

@@ -122,7 +122,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_recorded_message() {
+    fn the_recorded_message_is_sanitised_as_recorded() {
         let text = "a <b>b</b> & <i>i</i> <script>x</script> http://e.com \"q\" 's' caf\u{e9} \u{1f600} 1 < 2";
         assert_eq!(
             sanitise(text),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_balanced() {
+    fn open_tags_are_closed_and_stray_ones_escaped() {
         assert_eq!(sanitise("<b>x"), "<b>x</b>");
         assert_eq!(sanitise("x</b> <br>"), "x&lt;/b&gt; <br>");
     }

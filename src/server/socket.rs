@@ -1,326 +1,377 @@
-//! The task of one open websocket: reads what its client says, writes what had to wait, pings.
+//! A websocket as broadcasts see it: a bounded outbox of frames, written at once where possible.
 //!
-//! Knows frames and rooms' notes; what a room does with them is the [hall](super::hall)'s.
+//! A plenary's task writes straight to the socket while its outbox is empty, which spares waking the
+//! socket's own task for every delivery. What the kernel does not take stays in the outbox, and
+//! that task writes it. Knows frames, not their meaning.
 
-use std::io;
-use std::net::Shutdown;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use socket2::SockRef;
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
-// In each loop over a client, which must not keep the thread however fast it is.
-use tokio::task::coop::consume_budget;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::sync::Notify;
 
 use super::accounts::User;
-use super::client::{Room, Said, said};
-use super::faults::desk::lot;
-use super::faults::{Fault, Faults};
-use super::frame::{Inbound, Message};
-use super::hall::{Hall, Note};
-use super::peer::{End, Peer};
-use super::wire::{self, Frame};
-use super::world::World;
+use super::counts::Counters;
+use super::delivery_log::DeliveryLog;
+use super::faults::injection_log::ConnectionTimes;
+use super::faults::injector::FaultInjector;
+use super::faults::kinds::Fault;
+use super::wire::{Frame, FrameKind};
 
-/// Bytes read at once; the buffer is on the stack of a call, not in the task.
-const SCRATCH: usize = 16 * 1024;
-/// How long the rest of the queue and the client's part of a close may take.
-const PARTING: Duration = Duration::from_secs(2);
-/// How long a mute socket stays open after its client has said that it closes.
-const MUTE: Duration = Duration::from_secs(60);
+/// Frames that may wait for one socket; beyond it the reader is too slow and is disconnected.
+const QUEUE_FRAMES: usize = 16_384;
+/// Frames given to the kernel in one call.
+const SLICES: usize = 16;
 
-/// What a socket was opened to.
-#[derive(Debug)]
-pub(super) enum Role {
-    /// A plenary.
-    Plenary(Hall),
-    /// The breakout of this id.
-    Breakout(Hall, u64),
-    /// A breakout that cannot be had, for this reason; the socket stays open, in no room.
-    Nowhere(&'static str),
-    /// What the application's consumer crashes on at once.
-    Crash,
+/// Why a socket was disconnected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DisconnectReason {
+    /// The client sent a close frame, with this code if it had one.
+    ClientClosed(Option<u16>),
+    /// The stream ended or broke without a close frame.
+    ConnectionLost,
+    /// The client sent what the application crashes on.
+    ApplicationCrash,
+    /// The client broke RFC 6455 or the size limit: this close code.
+    ProtocolError(u16),
+    /// No pong in time.
+    PongTimeout,
+    /// The outbox was full.
+    SlowReader,
+    /// The server stops.
+    Shutdown,
+    /// A fault: a close frame with this code.
+    InjectedClose(u16),
+    /// A fault: no close frame; [`Fault::Reset`] or [`Fault::Cut`].
+    InjectedFault(Fault),
 }
 
-/// Somebody to whom 101 was said.
+impl DisconnectReason {
+    /// The code of the close frame to send, if one is sent.
+    pub(super) fn close_code(self) -> Option<u16> {
+        match self {
+            // A code that must not be sent (1005, 1006, 1015) is answered with a plain 1000.
+            Self::ClientClosed(code) => {
+                Some(code.filter(|c| matches!(c, 1000..=1003 | 1007..=1014 | 3000..)).unwrap_or(1000))
+            }
+            Self::ProtocolError(code) | Self::InjectedClose(code) => Some(code),
+            Self::PongTimeout => Some(1011),
+            Self::Shutdown => Some(1001),
+            Self::ConnectionLost | Self::ApplicationCrash | Self::SlowReader | Self::InjectedFault(_) => None,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Outbox {
+    /// None once the socket is released.
+    stream: Option<Arc<TcpStream>>,
+    queue: VecDeque<Frame>,
+    /// Bytes in `queue`, those of the first frame that are written already included.
+    bytes: usize,
+    /// Bytes of the first frame that are written.
+    written: usize,
+    disconnected: Option<DisconnectReason>,
+}
+
+/// What all sockets of a server share.
 #[derive(Debug)]
-pub(super) struct Admission {
-    pub role: Role,
-    /// None where not signed in.
+pub(super) struct SocketContext {
+    /// Whether a newer member list replaces one that waits.
+    pub replace_presence: bool,
+    /// Bytes that may wait for one socket.
+    pub limit: usize,
+    pub counters: Arc<Counters>,
+    pub injector: Arc<FaultInjector>,
+    /// The log of written deliveries, if one is kept.
+    pub delivery_log: Option<DeliveryLog>,
+}
+
+/// One websocket.
+#[derive(Debug)]
+pub(super) struct Socket {
+    /// The socket's number, from 1, never used again.
+    pub id: u64,
+    /// The signed-in user, if any.
     pub user: Option<Arc<User>>,
+    /// When it joined and ended.
+    pub times: Arc<ConnectionTimes>,
+    context: Arc<SocketContext>,
+    outbox: Mutex<Outbox>,
+    /// Whether frames wait for the socket to be writable.
+    waiting: AtomicBool,
+    /// Whether a fault withholds everything from it.
+    mute: AtomicBool,
+    wake: Notify,
 }
 
-/// What a socket's task was woken for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum What {
-    Stop,
-    Nothing,
-    Write,
-    Read,
-    Ping,
-    Suffer,
-}
-
-struct Life<'a> {
-    world: &'a World,
-    role: Role,
-    stream: Arc<TcpStream>,
-    peer: Arc<Peer>,
-    inbound: Inbound,
-    /// Whether the last ping is still unanswered.
-    unanswered: bool,
-    /// Whether a fault keeps it from being read.
-    deaf: bool,
-}
-
-/// Lives a socket to its end. `early` are bytes that came with the request.
-pub(super) async fn live(world: &World, admission: Admission, stream: TcpStream, early: &[u8]) {
-    let stream = Arc::new(stream);
-    let (id, habits) = (world.next_socket(), Arc::clone(&world.habits));
-    let peer = Arc::new(Peer::new(id, admission.user, Arc::clone(&stream), habits));
-    let mut inbound = Inbound::default();
-    inbound.extend(early);
-    let sockets = &world.tally.sockets;
-    sockets.opened.one();
-    sockets.open_now.one();
-    let mut life = Life { world, role: admission.role, stream, peer, inbound, unanswered: false, deaf: false };
-    let mut news = world.desk.watch();
-    let faults = Arc::clone(&news.borrow_and_update());
-    life.arrive(&faults).await;
-    life.converse(news).await;
-    life.part().await;
-    sockets.open_now.less(1);
-}
-
-impl Life<'_> {
-    async fn arrive(&mut self, faults: &Faults) {
-        self.suffer(faults);
-        let peer = Arc::clone(&self.peer);
-        match &self.role {
-            Role::Plenary(hall) => hall.note(Note::Enter(peer)).await,
-            Role::Breakout(hall, id) => hall.note(Note::EnterBreakout(*id, peer)).await,
-            Role::Nowhere(reason) => peer.send(&[wire::breakout_error(reason)]),
-            Role::Crash => peer.end(End::Crash),
+impl Socket {
+    /// A socket over an open stream.
+    pub(super) fn new(id: u64, user: Option<Arc<User>>, stream: Arc<TcpStream>, context: Arc<SocketContext>) -> Self {
+        Self {
+            id,
+            user,
+            times: Arc::default(),
+            context,
+            outbox: Mutex::new(Outbox { stream: Some(stream), ..Outbox::default() }),
+            waiting: AtomicBool::new(false),
+            mute: AtomicBool::new(false),
+            wake: Notify::new(),
         }
-        self.hear_all().await;
     }
 
-    /// Until the socket is to end.
-    async fn converse(&mut self, mut news: watch::Receiver<Arc<Faults>>) {
-        let ping = self.world.options.timing.ping;
-        let due = sleep_until(Instant::now() + ping);
-        tokio::pin!(due);
-        while self.peer.ended().is_none() {
-            consume_budget().await;
-            let waiting = self.peer.is_waiting();
-            let what = tokio::select! {
-                () = self.world.stop.cancelled() => What::Stop,
-                () = self.peer.woken() => What::Nothing,
-                _ = self.stream.writable(), if waiting => What::Write,
-                _ = self.stream.readable(), if !self.deaf => What::Read,
-                () = due.as_mut() => What::Ping,
-                Ok(()) = news.changed() => What::Suffer,
-            };
-            if what != What::Stop {
-                self.world.pass().await;
+    /// Notes the time at which it joined its first channel.
+    pub(super) fn mark_joined(&self) {
+        let now = self.context.injector.clock.micros();
+        let _ = self.times.joined.compare_exchange(0, now, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Whether a fault withholds everything from it.
+    pub(super) fn is_mute(&self) -> bool {
+        self.mute.load(Ordering::Acquire)
+    }
+
+    /// Starts or stops withholding everything from it.
+    pub(super) fn set_mute(&self, mute: bool) {
+        self.mute.store(mute, Ordering::Release);
+    }
+
+    /// Queues frames and writes what the kernel takes now; on a disconnected socket they are
+    /// counted and discarded.
+    pub(super) fn send(&self, frames: &[Frame]) {
+        if self.is_mute() {
+            self.context.injector.injected.add(Fault::Mute, chats(frames));
+            return;
+        }
+        let mut outbox = self.outbox.lock();
+        self.count_queued(frames);
+        if outbox.disconnected.is_some() {
+            self.count_discarded(frames);
+            return;
+        }
+        for frame in frames {
+            self.push(&mut outbox, frame);
+        }
+        self.write(&mut outbox);
+        if outbox.queue.len() > QUEUE_FRAMES || outbox.bytes > self.context.limit {
+            self.record_disconnect(&mut outbox, DisconnectReason::SlowReader);
+        }
+        if !outbox.queue.is_empty() {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Disconnects the socket: nothing more is queued, except a close frame where `reason` has a
+    /// code. The first reason stands.
+    pub(super) fn disconnect(&self, reason: DisconnectReason) {
+        let mut outbox = self.outbox.lock();
+        if outbox.disconnected.is_some() {
+            return;
+        }
+        if let Some(code) = reason.close_code().filter(|_| !self.is_mute()) {
+            self.push(&mut outbox, &Frame::close(code));
+            self.write(&mut outbox);
+        }
+        // A write that failed has disconnected it already, and nothing more can be sent.
+        self.record_disconnect(&mut outbox, reason);
+    }
+
+    /// Notes the reason, if it is the first.
+    fn record_disconnect(&self, outbox: &mut Outbox, reason: DisconnectReason) {
+        if outbox.disconnected.is_none() {
+            outbox.disconnected = Some(reason);
+            self.times.ended.store(self.context.injector.clock.micros(), Ordering::Release);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Why it was disconnected, once it was.
+    pub(super) fn disconnected(&self) -> Option<DisconnectReason> {
+        self.outbox.lock().disconnected
+    }
+
+    /// Continues writing after the socket became writable.
+    pub(super) fn flush(&self) {
+        self.write(&mut self.outbox.lock());
+    }
+
+    /// Whether frames wait for the socket to be writable.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Acquire)
+    }
+
+    /// Returns after something was queued or disconnected that the socket's own task must handle.
+    pub(super) async fn notified(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Drops the stream and the outbox; the descriptor closes with the last owner of the stream.
+    pub(super) fn release(&self) {
+        let mut outbox = self.outbox.lock();
+        self.record_disconnect(&mut outbox, DisconnectReason::ConnectionLost);
+        self.discard_queue(&mut outbox);
+    }
+
+    /// Drops the stream and what was still to be written: from here on nothing waits.
+    fn discard_queue(&self, outbox: &mut Outbox) {
+        outbox.stream = None;
+        (outbox.bytes, outbox.written) = (0, 0);
+        let left = std::mem::take(&mut outbox.queue);
+        self.count_discarded(&left);
+        self.waiting.store(false, Ordering::Release);
+    }
+
+    fn push(&self, outbox: &mut Outbox, frame: &Frame) {
+        outbox.bytes += frame.bytes.len();
+        if self.context.replace_presence && frame.kind == FrameKind::Presence {
+            // The first frame may be partly written, so it stays.
+            let started = usize::from(outbox.written > 0);
+            if let Some(old) = outbox.queue.iter_mut().skip(started).find(|old| old.kind == FrameKind::Presence) {
+                let old = std::mem::replace(old, frame.clone());
+                outbox.bytes -= old.bytes.len();
+                self.context.counters.sent.presence_replaced.increment();
+                return;
             }
-            match what {
-                What::Stop => self.peer.end(End::Stopped),
-                What::Nothing => {}
-                What::Write => self.peer.flush(),
-                What::Read => self.read().await,
-                What::Ping => self.ping(due.as_mut(), ping),
-                What::Suffer => {
-                    let faults = Arc::clone(&news.borrow_and_update());
-                    self.suffer(&faults);
+        }
+        outbox.queue.push_back(frame.clone());
+    }
+
+    /// Gives the kernel what it takes.
+    fn write(&self, outbox: &mut Outbox) {
+        let Some(stream) = outbox.stream.clone() else { return };
+        while !outbox.queue.is_empty() {
+            match write_once(&stream, outbox) {
+                Ok(count) => self.advance(outbox, count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => {
+                    // An earlier reason stands, but what was to follow it cannot be written either.
+                    self.record_disconnect(outbox, DisconnectReason::ConnectionLost);
+                    return self.discard_queue(outbox);
                 }
             }
         }
+        self.waiting.store(!outbox.queue.is_empty(), Ordering::Release);
     }
 
-    /// Takes on the faults that hold for a share of the connections.
-    fn suffer(&mut self, faults: &Faults) {
-        let lot = lot(faults.seed, self.peer.id);
-        self.deaf = lot < faults.socket.deaf;
-        self.peer.set_mute(lot < faults.socket.mute);
-    }
-
-    fn ping(&mut self, due: std::pin::Pin<&mut Sleep>, every: Duration) {
-        due.reset(Instant::now() + every);
-        if self.unanswered {
-            return self.peer.end(End::Silent);
-        }
-        self.unanswered = true;
-        self.peer.send(&[Frame::ping()]);
-    }
-
-    async fn read(&mut self) {
-        match read_once(&self.stream, &mut self.inbound) {
-            Ok(0) => self.peer.end(End::Vanished),
-            Ok(count) => {
-                self.world.tally.received.bytes.add(count as u64);
-                self.hear_all().await;
+    /// Takes `count` written bytes off the queue.
+    fn advance(&self, outbox: &mut Outbox, count: usize) {
+        self.context.counters.sent.bytes.add(count as u64);
+        outbox.written += count;
+        while let Some(first) = outbox.queue.front() {
+            let length = first.bytes.len();
+            if outbox.written < length {
+                break;
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => self.peer.end(End::Vanished),
+            self.count_written(first.kind);
+            outbox.written -= length;
+            outbox.bytes -= length;
+            outbox.queue.pop_front();
+        }
+        if outbox.queue.is_empty() && outbox.queue.capacity() > SLICES {
+            // A queue that was long once must not stay so for the socket's whole life.
+            outbox.queue = VecDeque::new();
         }
     }
 
-    async fn hear_all(&mut self) {
-        while self.peer.ended().is_none() {
-            match self.inbound.next() {
-                Ok(Some(message)) => self.hear(message).await,
-                Ok(None) => return,
-                Err(breach) => self.peer.end(End::Breach(breach.code())),
+    fn count_queued(&self, frames: &[Frame]) {
+        let sent = &self.context.counters.sent;
+        for frame in frames {
+            match frame.kind {
+                FrameKind::Chat(_) => sent.chats_queued.increment(),
+                FrameKind::Presence => sent.presence_queued.increment(),
+                FrameKind::BreakoutPresence => sent.breakout_presence_queued.increment(),
+                FrameKind::Error => sent.errors.increment(),
+                FrameKind::Ping => sent.pings.increment(),
+                FrameKind::Control | FrameKind::Injected => {}
             }
         }
     }
 
-    async fn hear(&mut self, message: Message) {
-        let received = &self.world.tally.received;
-        match message {
-            Message::Text(text) => self.hear_text(&text).await,
-            Message::Binary => self.crash(),
-            Message::Ping(payload) => {
-                received.pings.one();
-                self.peer.send(&[Frame::pong(&payload)]);
-            }
-            Message::Pong => {
-                received.pongs.one();
-                self.unanswered = false;
-            }
-            Message::Close(code) => self.peer.end(End::Client(code)),
+    fn count_written(&self, kind: FrameKind) {
+        if let (FrameKind::Chat(chat), Some(delivery_log)) = (kind, &self.context.delivery_log) {
+            delivery_log.push(chat, self.id);
         }
-    }
-
-    async fn hear_text(&mut self, text: &str) {
-        let room = if matches!(self.role, Role::Plenary(_)) { Room::Plenary } else { Room::Breakout };
-        match said(room, text) {
-            Said::Heartbeat => {
-                self.world.tally.received.heartbeats.one();
-                self.touch().await;
-            }
-            Said::Chat(text) => match (&self.role, &self.peer.user) {
-                (Role::Plenary(hall), Some(user)) => hall.note(Note::Chat(Arc::clone(user), text)).await,
-                _ => self.crash(),
-            },
-            Said::TakeOver => {
-                self.world.tally.received.takeovers.one();
-                if let Role::Breakout(hall, id) = &self.role {
-                    hall.note(Note::TakeOver(*id, Arc::clone(&self.peer))).await;
-                }
-            }
-            Said::Refused(reason) => {
-                self.world.tally.received.refused.one();
-                let error = if room == Room::Plenary { wire::error } else { wire::breakout_error };
-                self.peer.send(&[error(&reason)]);
-            }
-            Said::Crash => self.crash(),
-        }
-    }
-
-    async fn touch(&self) {
-        match (&self.role, &self.peer.user) {
-            (Role::Plenary(hall), Some(user)) => hall.note(Note::Touch(user.id)).await,
-            (Role::Breakout(hall, _), Some(user)) => hall.note(Note::TouchBreakout(user.id)).await,
+        let sent = &self.context.counters.sent;
+        sent.frames_written.increment();
+        match kind {
+            FrameKind::Chat(_) => sent.chats_written.increment(),
+            FrameKind::Presence => sent.presence_written.increment(),
             _ => {}
         }
     }
 
-    fn crash(&self) {
-        self.world.tally.received.crashes.one();
-        self.peer.end(End::Crash);
-    }
-
-    /// Tells the room, ends the connection, counts.
-    async fn part(mut self) {
-        let end = self.peer.ended().unwrap_or(End::Vanished);
-        match &self.role {
-            Role::Plenary(hall) => hall.note(Note::Leave(self.peer.id)).await,
-            Role::Breakout(hall, _) => hall.note(Note::LeaveBreakout(self.peer.id)).await,
-            Role::Nowhere(_) | Role::Crash => {}
-        }
-        match end {
-            End::Vanished | End::Slow => {}
-            End::Fault(Fault::Reset) => {
-                // Closing without lingering is what sends the RST.
-                let _ = self.stream.set_zero_linger();
-            }
-            _ => {
-                // Bounded: a client that neither reads nor closes is not waited for.
-                let patience = if self.peer.is_mute() { MUTE } else { PARTING };
-                let stopped = self.world.stopped_for(PARTING);
-                let parting = timeout(patience, self.take_leave(end));
-                tokio::select! { _ = parting => {}, () = stopped => {} }
-            }
-        }
-        self.peer.release();
-        drop(self.stream);
-        count_end(self.world, end);
-    }
-
-    /// Writes what is queued, a close frame last if there is one, and reads until the client is
-    /// gone too: closing with unread bytes would reset the connection and take the last frames along.
-    async fn take_leave(&mut self, end: End) {
-        while self.peer.is_waiting() {
-            consume_budget().await;
-            if self.stream.writable().await.is_err() {
-                return;
-            }
-            self.peer.flush();
-        }
-        if end.code().is_none() {
-            let _ = SockRef::from(&*self.stream).shutdown(Shutdown::Write);
-        } else if matches!(end, End::Client(_)) && !self.peer.is_mute() {
-            return;
-        }
-        // What follows a breach cannot be understood, so it is only taken in, until the client is gone.
-        let breach = matches!(end, End::Breach(_));
-        while self.stream.readable().await.is_ok() {
-            consume_budget().await;
-            let inbound = if breach { &mut Inbound::default() } else { &mut self.inbound };
-            match read_once(&self.stream, inbound) {
-                Ok(0) => return,
-                Ok(_) if !breach && self.hears_close() && !self.peer.is_mute() => return,
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
-                _ => {}
-            }
-        }
-    }
-
-    /// Passes over what is still said; true at the client's close frame, or where nothing more
-    /// can be understood.
-    fn hears_close(&mut self) -> bool {
-        loop {
-            match self.inbound.next() {
-                Ok(Some(Message::Close(_))) | Err(_) => return true,
-                Ok(Some(_)) => {}
-                Ok(None) => return false,
-            }
-        }
+    fn count_discarded<'a>(&self, frames: impl IntoIterator<Item = &'a Frame>) {
+        self.context.counters.sent.chats_discarded.add(chats(frames));
     }
 }
 
-fn read_once(stream: &TcpStream, inbound: &mut Inbound) -> io::Result<usize> {
-    let mut scratch = [0; SCRATCH];
-    let count = stream.try_read(&mut scratch)?;
-    inbound.extend(scratch.get(..count).unwrap_or_default());
-    Ok(count)
+/// How many of the frames are chats.
+fn chats<'a>(frames: impl IntoIterator<Item = &'a Frame>) -> u64 {
+    frames.into_iter().filter(|frame| matches!(frame.kind, FrameKind::Chat(_))).count() as u64
 }
 
-fn count_end(world: &World, end: End) {
-    let sockets = &world.tally.sockets;
-    sockets.ended.one();
-    match end {
-        End::Client(_) => sockets.ended_by_client.one(),
-        End::Vanished => sockets.ended_without_close.one(),
-        End::Crash => sockets.ended_by_crash.one(),
-        End::Breach(_) => sockets.ended_by_breach.one(),
-        End::Silent => sockets.ended_by_silence.one(),
-        End::Slow => sockets.ended_by_slowness.one(),
-        End::Stopped => sockets.ended_by_stop.one(),
-        End::Closed(_) | End::Fault(_) => sockets.ended_by_fault.one(),
+fn write_once(stream: &TcpStream, outbox: &Outbox) -> io::Result<usize> {
+    if let [only] = outbox.queue.as_slices().0
+        && outbox.queue.len() == 1
+    {
+        return stream.try_write(only.bytes.get(outbox.written..).unwrap_or_default());
+    }
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let mut skip = outbox.written;
+    let mut count = 0;
+    for (slice, frame) in slices.iter_mut().zip(&outbox.queue) {
+        *slice = IoSlice::new(frame.bytes.get(skip..).unwrap_or_default());
+        skip = 0;
+        count += 1;
+    }
+    stream.try_write_vectored(&slices[..count])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::faults::Faults;
+    use tokio::net::TcpListener;
+
+    /// More bytes than the kernel buffers.
+    const LARGE: usize = 32 * 1024 * 1024;
+
+    async fn socket() -> (Arc<TcpStream>, Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let stream = Arc::new(listener.accept().await.unwrap().0);
+        let context = SocketContext {
+            replace_presence: false,
+            limit: 2 * LARGE,
+            counters: Arc::default(),
+            injector: Arc::new(FaultInjector::new(Faults::default(), 0).unwrap()),
+            delivery_log: None,
+        };
+        (Arc::clone(&stream), Socket::new(1, None, stream, Arc::new(context)), client)
+    }
+
+    #[tokio::test]
+    async fn an_outbox_is_discarded_once_the_client_is_gone() {
+        let (stream, socket, client) = socket().await;
+        socket.send(&[Frame::padding(LARGE)]);
+        socket.disconnect(DisconnectReason::ClientClosed(None));
+        assert!(socket.is_waiting());
+        // With bytes unread, closing resets the connection.
+        drop(client);
+        for _ in 0..100 {
+            if !socket.is_waiting() {
+                break;
+            }
+            stream.writable().await.unwrap();
+            socket.flush();
+        }
+        assert!(!socket.is_waiting(), "a socket that cannot be written to still waits");
+        assert_eq!(socket.disconnected(), Some(DisconnectReason::ClientClosed(None)));
+        socket.flush();
+        socket.release();
+        assert!(!socket.is_waiting());
     }
 }

@@ -1,6 +1,6 @@
 //! The frames a plenary server sends, spelled as the recorded ones.
 //!
-//! Turns rooms' facts into frames ready for any number of sockets; knows no socket and no room.
+//! Encodes facts as frames ready for any number of sockets; knows no socket and no channel.
 
 use bytes::{Bytes, BytesMut};
 use serde::ser::SerializeMap;
@@ -13,7 +13,7 @@ use super::json::dumps;
 
 /// What a frame is, for counting and for faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FrameKind {
     /// The chat of this id.
     Chat(u64),
     /// A member list.
@@ -26,35 +26,35 @@ pub(super) enum Kind {
     Ping,
     /// A pong or a close.
     Control,
-    /// What only a fault sends.
-    Strange,
+    /// A frame that only a fault sends.
+    Injected,
 }
 
 /// A whole frame, framed once and shared by every socket it goes to.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
-    pub kind: Kind,
+    pub kind: FrameKind,
     pub bytes: Bytes,
 }
 
 impl Frame {
-    fn text(kind: Kind, text: &str) -> Self {
-        Self { kind, bytes: frame::whole(Opcode::Text, text.as_bytes()) }
+    fn text(kind: FrameKind, text: &str) -> Self {
+        Self { kind, bytes: frame::encode(Opcode::Text, text.as_bytes()) }
     }
 
     /// A websocket ping.
     pub(super) fn ping() -> Self {
-        Self { kind: Kind::Ping, bytes: Bytes::from_static(&[0x89, 4, b'l', b'i', b'f', b'e']) }
+        Self { kind: FrameKind::Ping, bytes: Bytes::from_static(&[0x89, 4, b'l', b'i', b'f', b'e']) }
     }
 
     /// The answer to a client's ping.
     pub(super) fn pong(payload: &[u8]) -> Self {
-        Self { kind: Kind::Control, bytes: frame::whole(Opcode::Pong, payload) }
+        Self { kind: FrameKind::Control, bytes: frame::encode(Opcode::Pong, payload) }
     }
 
     /// A close with `code`.
     pub(super) fn close(code: u16) -> Self {
-        Self { kind: Kind::Control, bytes: frame::close(code) }
+        Self { kind: FrameKind::Control, bytes: frame::close(code) }
     }
 
     /// The text of a text frame.
@@ -67,7 +67,7 @@ impl Frame {
 impl Frame {
     /// The first half of the frame's bytes.
     pub(super) fn half(&self) -> Self {
-        Self { kind: Kind::Strange, bytes: self.bytes.slice(..self.bytes.len() / 2) }
+        Self { kind: FrameKind::Injected, bytes: self.bytes.slice(..self.bytes.len() / 2) }
     }
 
     /// The same text in three fragments, with a ping after the first and the second.
@@ -88,34 +88,34 @@ impl Frame {
 
     /// A text frame that is not UTF-8.
     pub(super) fn not_utf8() -> Self {
-        Self { kind: Kind::Strange, bytes: frame::whole(Opcode::Text, b"{\"type\": \"\xc3\x28\"}") }
+        Self { kind: FrameKind::Injected, bytes: frame::encode(Opcode::Text, b"{\"type\": \"\xc3\x28\"}") }
     }
 
-    /// A frame that says it is compressed, though nobody offered that.
+    /// A frame that says it is compressed, though compression was not negotiated.
     pub(super) fn compressed() -> Self {
         let mut out = BytesMut::new();
         // An empty deflate block; the bit is wrong whatever the bytes are.
         frame::put(&mut out, Opcode::Text, Bits { fin: true, rsv1: true }, &[0x02, 0x00]);
-        Self { kind: Kind::Strange, bytes: out.freeze() }
+        Self { kind: FrameKind::Injected, bytes: out.freeze() }
     }
 
     /// A text frame of JSON with a payload of exactly `length` bytes, 64 at least.
     pub(super) fn padding(length: usize) -> Self {
         const HEAD: &str = "{\"payload\": \"";
         const TAIL: &str = "\", \"type\": \"embeds\"}";
-        let room = length.max(64) - HEAD.len() - TAIL.len();
-        Self::text(Kind::Strange, &format!("{HEAD}{}{TAIL}", " ".repeat(room)))
+        let padding = length.max(64) - HEAD.len() - TAIL.len();
+        Self::text(FrameKind::Injected, &format!("{HEAD}{}{TAIL}", " ".repeat(padding)))
     }
 }
 
-/// Somebody in a member list.
-pub(super) struct Card<'a> {
+/// A user in a member list.
+pub(super) struct Member<'a> {
     pub user: &'a User,
-    /// Address of the avatar, the same for everybody.
+    /// Address of the avatar, the same for all users.
     pub image: &'a str,
 }
 
-impl Serialize for Card<'_> {
+impl Serialize for Member<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(6))?;
         map.serialize_entry("id", &self.user.id)?;
@@ -132,7 +132,7 @@ impl Serialize for Card<'_> {
 #[derive(Serialize)]
 pub(super) struct MemberList<'a> {
     pub channel_name: &'a str,
-    pub members: Vec<Card<'a>>,
+    pub members: Vec<Member<'a>>,
     pub lurkers: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breakout_id: Option<String>,
@@ -145,14 +145,14 @@ struct Broadcast<'a, P> {
     r#type: &'a str,
 }
 
-/// A member list for those in its room.
+/// A member list for its own channel.
 pub(super) fn presence(list: &MemberList<'_>) -> Frame {
-    Frame::text(Kind::Presence, &dumps(&Broadcast { payload: list, r#type: "presence" }))
+    Frame::text(FrameKind::Presence, &dumps(&Broadcast { payload: list, r#type: "presence" }))
 }
 
 /// A breakout's member list for the plenary; `breakout_id` must be set.
 pub(super) fn breakout_presence(list: &MemberList<'_>) -> Frame {
-    Frame::text(Kind::BreakoutPresence, &dumps(&Broadcast { payload: list, r#type: "breakout_presence" }))
+    Frame::text(FrameKind::BreakoutPresence, &dumps(&Broadcast { payload: list, r#type: "breakout_presence" }))
 }
 
 /// A chat, as it stands in frames and in the event page.
@@ -178,12 +178,12 @@ pub(super) fn chat_payload(payload: &ChatPayload<'_>) -> Box<RawValue> {
 
 /// The frame of a chat.
 pub(super) fn chat(id: u64, payload: &RawValue) -> Frame {
-    Frame::text(Kind::Chat(id), &dumps(&Broadcast { payload, r#type: "chat" }))
+    Frame::text(FrameKind::Chat(id), &dumps(&Broadcast { payload, r#type: "chat" }))
 }
 
 /// A chat's frame of any text, for damaged ones.
 pub(super) fn chat_text(id: u64, text: &str) -> Frame {
-    Frame::text(Kind::Chat(id), text)
+    Frame::text(FrameKind::Chat(id), text)
 }
 
 /// An `error` frame of a plenary: `type` last.
@@ -193,7 +193,7 @@ pub(super) fn error(text: &str) -> Frame {
         error: &'a str,
         r#type: &'a str,
     }
-    Frame::text(Kind::Error, &dumps(&Error { error: text, r#type: "error" }))
+    Frame::text(FrameKind::Error, &dumps(&Error { error: text, r#type: "error" }))
 }
 
 /// An `error` frame of a breakout: `type` first.
@@ -203,20 +203,20 @@ pub(super) fn breakout_error(text: &str) -> Frame {
         r#type: &'a str,
         error: &'a str,
     }
-    Frame::text(Kind::Error, &dumps(&Error { r#type: "error", error: text }))
+    Frame::text(FrameKind::Error, &dumps(&Error { r#type: "error", error: text }))
 }
 
-/// Why a breakout lets nobody in.
+/// Why a breakout refuses a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turned {
-    /// As many are in as may be.
-    Full,
+pub(super) enum BreakoutRefusal {
+    /// It is full.
+    OverCapacity,
     /// The user is in another breakout.
-    Elsewhere,
+    AlreadyConnected,
 }
 
-/// The member list that says no; `channel` is the socket's own name.
-pub(super) fn turned_away(channel: &str, why: Turned) -> Frame {
+/// The member list that refuses a socket; `channel` is the socket's own name.
+pub(super) fn breakout_refused(channel: &str, why: BreakoutRefusal) -> Frame {
     #[derive(Serialize)]
     struct Payload<'a> {
         channel_name: &'a str,
@@ -230,11 +230,11 @@ pub(super) fn turned_away(channel: &str, why: Turned) -> Frame {
         payload: Payload<'a>,
     }
     let (error, error_code) = match why {
-        Turned::Full => ("Over capacity", "over-capacity"),
-        Turned::Elsewhere => ("Already connected", "already-connected"),
+        BreakoutRefusal::OverCapacity => ("Over capacity", "over-capacity"),
+        BreakoutRefusal::AlreadyConnected => ("Already connected", "already-connected"),
     };
     let payload = Payload { channel_name: channel, members: [], error, error_code };
-    Frame::text(Kind::Presence, &dumps(&Refusal { r#type: "presence", payload }))
+    Frame::text(FrameKind::Presence, &dumps(&Refusal { r#type: "presence", payload }))
 }
 
 #[cfg(test)]
@@ -255,12 +255,12 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_spelled_as_recorded() {
+    fn frames_are_encoded_as_recorded() {
         let (first, second) = (user(6, "loadtest0"), user(7, "loadtest1"));
-        let card = |user| Card { user, image: IMAGE };
+        let member = |user| Member { user, image: IMAGE };
         let list = MemberList {
             channel_name: "plenary-1",
-            members: vec![card(&first), card(&second)],
+            members: vec![member(&first), member(&second)],
             lurkers: 0,
             breakout_id: None,
         };
@@ -268,15 +268,15 @@ mod tests {
         let list = MemberList { channel_name: "plenary-3", members: Vec::new(), lurkers: 1, breakout_id: None };
         is_recorded(&presence(&list));
         let breakout_id = Some("1".to_owned());
-        let list = MemberList { channel_name: "breakout-1", members: vec![card(&second)], lurkers: 0, breakout_id };
+        let list = MemberList { channel_name: "breakout-1", members: vec![member(&second)], lurkers: 0, breakout_id };
         is_recorded(&breakout_presence(&list));
         is_recorded(&error("Missing type"));
         let own = "specific.4fafd98d39f04099b82bc73f34fa40d6!7aa4d7514e3741ffa3852040df0488ae";
-        is_recorded(&turned_away(own, Turned::Full));
+        is_recorded(&breakout_refused(own, BreakoutRefusal::OverCapacity));
     }
 
     #[test]
-    fn a_chat_is_spelled_as_recorded() {
+    fn a_chat_is_encoded_as_recorded() {
         let created = "2026-11-23T04:55:59.571659+00:00";
         let message = super::super::sanitise::sanitise(
             "a <b>b</b> & <i>i</i> <script>x</script> http://e.com \"q\" 's' caf\u{e9} \u{1f600} 1 < 2",

@@ -6,9 +6,10 @@ use std::time::Duration;
 use crate::ordeal::{Fault, How, at_once, knobs};
 use crate::support::{LENIENT, PATIENCE, Rig, Target, balances, eventually, number};
 use nix::sys::signal::Signal;
-use soakrig::server::proxy::Weather;
+use soakrig::server::proxy::NetworkConditions;
 
-const CLEAR: Weather = Weather { delay: Duration::ZERO, stalled: false, refuses: false, cut_after: None };
+const CLEAR: NetworkConditions =
+    NetworkConditions { delay: Duration::ZERO, stalled: false, refuses: false, cut_after: None };
 const DELIVERIES: &str = "soakrig_deliveries_total";
 const ANOMALIES: &str = "soakrig_delivery_anomalies_total";
 const DISCONNECTS: &str = "soakrig_disconnects_total";
@@ -84,7 +85,7 @@ const SILENCES: &[Fault] = &[
 
 const fn wire(
     name: &'static str,
-    weather: Weather,
+    weather: NetworkConditions,
     reset: bool,
     shows: &'static [(&'static str, &'static str)],
     kinds: &'static [&'static str],
@@ -94,11 +95,11 @@ const fn wire(
 
 #[rustfmt::skip]
 const WIRE: &[Fault] = &[
-    wire("the wire is slow", Weather { delay: Duration::from_millis(300), ..CLEAR }, false, &[], &[]),
-    wire("the wire stalls", Weather { stalled: true, ..CLEAR }, false, &[(DELIVERIES, "lost")], &[]).lasting(5),
+    wire("the wire is slow", NetworkConditions { delay: Duration::from_millis(300), ..CLEAR }, false, &[], &[]),
+    wire("the wire stalls", NetworkConditions { stalled: true, ..CLEAR }, false, &[(DELIVERIES, "lost")], &[]).lasting(5),
     wire("the wire resets", CLEAR, true, &[(DISCONNECTS, "network,reset")], &[]),
-    wire("the wire refuses", Weather { refuses: true, ..CLEAR }, true, &[(ERRORS, "event,connection_reset")], TRANSPORT),
-    wire("the wire cuts mid-frame", Weather { cut_after: Some(3001), ..CLEAR }, false, &[(DISCONNECTS, "server,no_close_frame")], TRANSPORT),
+    wire("the wire refuses", NetworkConditions { refuses: true, ..CLEAR }, true, &[(ERRORS, "event,connection_reset")], TRANSPORT),
+    wire("the wire cuts mid-frame", NetworkConditions { cut_after: Some(3001), ..CLEAR }, false, &[(DISCONNECTS, "server,no_close_frame")], TRANSPORT),
 ];
 
 const fn process(

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 
 use crate::target_client::{Person, until};
-use soakrig::server::{Options, PresenceMode, Target, serve};
+use soakrig::server::{Options, PresenceMode, Server, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const CONNECTIONS: usize = 8;
 
-async fn target() -> Target {
+async fn target() -> Server {
     let control = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     let options = Options { connections: CONNECTIONS, control, presence: PresenceMode::Off, ..Options::default() };
     serve(options).await.unwrap()

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::target_client::{Line, Person, until};
 use serde_json::Value;
-use soakrig::server::{ChatKnobs, Counts, Dose, Faults, Injection, Options, PresenceMode, Scope, Target, serve};
+use soakrig::server::{
+    ChatFaults, Faults, Frequency, Injection, Options, PresenceMode, Scope, Server, ServerCounts, serve,
+};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -80,7 +82,7 @@ fn judge(texts: &[String], seen: &mut Seen) {
 }
 
 /// Runs chats through a target with these faults.
-async fn run(chat: ChatKnobs) -> (Seen, Counts, Vec<Injection>) {
+async fn run(chat: ChatFaults) -> (Seen, ServerCounts, Vec<Injection>) {
     let faults = Faults { seed: 11, chat, ..Faults::default() };
     let target = serve(Options { presence: PresenceMode::Off, faults, ..Options::default() }).await.unwrap();
     let mut listeners = Vec::new();
@@ -113,12 +115,12 @@ async fn run(chat: ChatKnobs) -> (Seen, Counts, Vec<Injection>) {
     (seen, counts, injections)
 }
 
-fn nothing_is_held(target: &Target) -> bool {
+fn nothing_is_held(target: &Server) -> bool {
     let held = ["delay", "reorder"];
     target.injections(0).iter().filter(|it| held.contains(&it.fault.as_str())).all(|it| it.written.is_some())
 }
 
-fn dose(text: &str) -> Dose {
+fn dose(text: &str) -> Frequency {
     text.parse().unwrap()
 }
 
@@ -126,7 +128,7 @@ const EXPECTED: u64 = (CHATS * SENDERS * (LISTENERS + SENDERS)) as u64;
 
 #[tokio::test]
 async fn without_faults_everything_arrives_once_and_in_order() {
-    let (seen, counts, injections) = run(ChatKnobs::default()).await;
+    let (seen, counts, injections) = run(ChatFaults::default()).await;
     assert_eq!(seen, Seen { intact: EXPECTED, ..Seen::default() });
     assert_eq!((counts.sent.chats_due, counts.sent.chats_written), (EXPECTED, EXPECTED));
     assert!(injections.is_empty() && counts.injected.values().all(|count| *count == 0));
@@ -134,7 +136,7 @@ async fn without_faults_everything_arrives_once_and_in_order() {
 
 #[tokio::test]
 async fn drops_are_exactly_what_is_missing() {
-    let (seen, counts, injections) = run(ChatKnobs { drop: dose("1%"), ..ChatKnobs::default() }).await;
+    let (seen, counts, injections) = run(ChatFaults { drop: dose("1%"), ..ChatFaults::default() }).await;
     let dropped = counts.injected["drop"];
     assert!(dropped > 40, "{dropped}");
     assert_eq!(seen, Seen { intact: EXPECTED - dropped, ..Seen::default() });
@@ -144,7 +146,7 @@ async fn drops_are_exactly_what_is_missing() {
 
 #[tokio::test]
 async fn every_nth_is_every_nth() {
-    let (seen, counts, _) = run(ChatKnobs { duplicate: dose("every:100"), ..ChatKnobs::default() }).await;
+    let (seen, counts, _) = run(ChatFaults { duplicate: dose("every:100"), ..ChatFaults::default() }).await;
     assert_eq!(counts.injected["duplicate"], EXPECTED / 100);
     assert_eq!(seen, Seen { intact: EXPECTED, duplicate: EXPECTED / 100, ..Seen::default() });
 }
@@ -152,7 +154,8 @@ async fn every_nth_is_every_nth() {
 #[tokio::test]
 async fn reorders_are_true_ones() {
     let reorder_wait = std::time::Duration::from_millis(300);
-    let (seen, counts, injections) = run(ChatKnobs { reorder: dose("2%"), reorder_wait, ..ChatKnobs::default() }).await;
+    let (seen, counts, injections) =
+        run(ChatFaults { reorder: dose("2%"), reorder_wait, ..ChatFaults::default() }).await;
     let reordered = counts.injected["reorder"];
     assert!(reordered > 40, "{reordered}");
     assert_eq!(seen, Seen { intact: EXPECTED, reordered, ..Seen::default() });
@@ -163,7 +166,7 @@ async fn reorders_are_true_ones() {
 #[tokio::test]
 async fn delays_come_late_and_say_whether_they_were_overtaken() {
     let (delay_min, delay_max) = (std::time::Duration::from_millis(5), std::time::Duration::from_millis(400));
-    let chat = ChatKnobs { delay: dose("1%"), delay_min, delay_max, ..ChatKnobs::default() };
+    let chat = ChatFaults { delay: dose("1%"), delay_min, delay_max, ..ChatFaults::default() };
     let (seen, counts, injections) = run(chat).await;
     assert!(counts.injected["delay"] > 40);
     assert_eq!(seen, Seen { intact: EXPECTED, reordered: counts.injected["overtaken"], ..Seen::default() });
@@ -174,7 +177,7 @@ async fn delays_come_late_and_say_whether_they_were_overtaken() {
 }
 
 /// Sends `number` from every sender under these faults; returns when the plenary has sent it on.
-async fn say_under(target: &Target, visitor: &mut Person, lines: &mut [Line], number: usize, chat: ChatKnobs) {
+async fn say_under(target: &Server, visitor: &mut Person, lines: &mut [Line], number: usize, chat: ChatFaults) {
     target.set_faults(Faults { chat, ..Faults::default() }).unwrap();
     for (sender, line) in lines.iter_mut().enumerate() {
         line.chat(&text(sender, number)).await;
@@ -184,7 +187,7 @@ async fn say_under(target: &Target, visitor: &mut Person, lines: &mut [Line], nu
     visitor.get("/event/test/").await;
 }
 
-fn all_written(target: &Target, fault: &str) -> bool {
+fn all_written(target: &Server, fault: &str) -> bool {
     target.injections(0).iter().filter(|it| it.fault == fault).all(|it| it.written.is_some())
 }
 
@@ -200,9 +203,9 @@ async fn a_held_delivery_overtakes_when_it_is_released() {
     let mut visitor = Person::signed_up(target.addr(), "visitor").await;
     let held_for = std::time::Duration::from_millis;
     let delay =
-        |ms| ChatKnobs { delay: dose("1"), delay_min: held_for(ms), delay_max: held_for(ms), ..Default::default() };
-    let reorder = |ms| ChatKnobs { reorder: dose("1"), reorder_wait: held_for(ms), ..Default::default() };
-    let overtaken = |target: &Target| target.injections(0).iter().filter(|it| it.overtaken).count() as u64;
+        |ms| ChatFaults { delay: dose("1"), delay_min: held_for(ms), delay_max: held_for(ms), ..Default::default() };
+    let reorder = |ms| ChatFaults { reorder: dose("1"), reorder_wait: held_for(ms), ..Default::default() };
+    let overtaken = |target: &Server| target.injections(0).iter().filter(|it| it.overtaken).count() as u64;
     let (each, mut number) = ((SENDERS * SENDERS) as u64, 0);
     // A reordering that waits in vain overtakes a longer delay; again where the machine was too
     // slow to release it within that delay.
@@ -232,11 +235,11 @@ async fn a_held_delivery_overtakes_when_it_is_released() {
 
 #[tokio::test]
 async fn damage_is_seen_as_damage() {
-    let chat = ChatKnobs {
+    let chat = ChatFaults {
         corrupt_bytes: dose("1%"),
         corrupt_json: dose("1%"),
         corrupt_marker: dose("1%"),
-        ..ChatKnobs::default()
+        ..ChatFaults::default()
     };
     let (seen, counts, _) = run(chat).await;
     let (corrupt, malformed) =
@@ -248,7 +251,7 @@ async fn damage_is_seen_as_damage() {
 #[tokio::test]
 async fn a_mixture_is_as_exact() {
     let ms = std::time::Duration::from_millis;
-    let chat = ChatKnobs {
+    let chat = ChatFaults {
         drop: dose("1%"),
         corrupt_bytes: dose("every:97"),
         corrupt_json: dose("0.5%"),
@@ -259,7 +262,7 @@ async fn a_mixture_is_as_exact() {
         delay_min: ms(1),
         delay_max: ms(300),
         reorder_wait: ms(500),
-        ..ChatKnobs::default()
+        ..ChatFaults::default()
     };
     let (seen, counts, _) = run(chat).await;
     let count = |fault: &str| counts.injected[fault];
@@ -279,7 +282,7 @@ async fn a_mixture_is_as_exact() {
 
 #[tokio::test]
 async fn a_message_can_be_struck_as_a_whole() {
-    let chat = ChatKnobs { drop: dose("every:10"), scope: Scope::Message, ..ChatKnobs::default() };
+    let chat = ChatFaults { drop: dose("every:10"), scope: Scope::Message, ..ChatFaults::default() };
     let (seen, counts, injections) = run(chat).await;
     assert_eq!((counts.injected["drop"], seen.intact), (EXPECTED / 10, EXPECTED * 9 / 10));
     let chats: std::collections::BTreeSet<u64> = injections.iter().map(|it| it.chat).collect();
@@ -288,7 +291,7 @@ async fn a_message_can_be_struck_as_a_whole() {
 
 #[tokio::test]
 async fn the_same_seed_strikes_the_same_deliveries() {
-    let knobs = || ChatKnobs { drop: dose("every:7"), ..ChatKnobs::default() };
+    let knobs = || ChatFaults { drop: dose("every:7"), ..ChatFaults::default() };
     let strikes = |injections: Vec<Injection>| -> Vec<(u64, u64)> {
         injections.iter().map(|it| (it.chat, it.connection)).collect()
     };
@@ -299,6 +302,6 @@ async fn the_same_seed_strikes_the_same_deliveries() {
 #[tokio::test]
 async fn young_connections_are_spared() {
     let min_age = std::time::Duration::from_secs(3600);
-    let (seen, counts, _) = run(ChatKnobs { drop: dose("1"), min_age, ..ChatKnobs::default() }).await;
+    let (seen, counts, _) = run(ChatFaults { drop: dose("1"), min_age, ..ChatFaults::default() }).await;
     assert_eq!((seen.intact, counts.injected["drop"]), (EXPECTED, 0));
 }

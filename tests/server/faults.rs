@@ -7,31 +7,32 @@ use crate::target_client::{Line, Person, csrf_field, initial_state, members, unt
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use soakrig::server::{
-    Act, ChatKnobs, Dose, Faults, HttpKnobs, Options, PresenceKnobs, SocketKnobs, Target, Timing, serve,
+    ChatFaults, FaultAction, Faults, Frequency, HttpFaults, Options, PresenceFaults, Server, SocketFaults, Timing,
+    serve,
 };
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-const ALWAYS: Dose = Dose::Chance(1.0);
+const ALWAYS: Frequency = Frequency::Probability(1.0);
 
-async fn target(faults: Faults) -> Target {
+async fn target(faults: Faults) -> Server {
     serve(Options { faults, control: Some(SocketAddr::from(([127, 0, 0, 1], 0))), ..Options::default() }).await.unwrap()
 }
 
-async fn enter(target: &Target, name: &str) -> (Person, Line) {
+async fn enter(target: &Server, name: &str) -> (Person, Line) {
     let person = Person::signed_up(target.addr(), name).await;
     let (line, _) = person.enter("/event/test/").await;
     (person, line)
 }
 
-fn chat(chat: ChatKnobs) -> Faults {
+fn chat(chat: ChatFaults) -> Faults {
     Faults { chat, ..Faults::default() }
 }
 
-fn socket(socket: SocketKnobs) -> Faults {
+fn socket(socket: SocketFaults) -> Faults {
     Faults { socket, ..Faults::default() }
 }
 
-fn http(http: HttpKnobs) -> Faults {
+fn http(http: HttpFaults) -> Faults {
     Faults { http, ..Faults::default() }
 }
 
@@ -54,28 +55,28 @@ async fn connections_end_as_they_are_told_to() {
     let alice = Person::signed_up(target.addr(), "alice").await;
     for code in [1000, 1001, 1009, 1011, 1012, 4000] {
         let (mut line, _) = alice.enter("/event/test/").await;
-        target.act(Act::Close { code, share: 1.0 }).await.unwrap();
+        target.inject(FaultAction::Close { code, share: 1.0 }).await.unwrap();
         assert_eq!(end_of(&mut line).await, code.to_string());
         // Read on, or the client's own close frame never goes out.
         assert_eq!(end_of(&mut line).await, "end");
         until("the end is counted", || target.counts().sockets.open_now == 0).await;
     }
     let (mut line, _) = alice.enter("/event/test/").await;
-    target.act(Act::Reset { share: 1.0 }).await.unwrap();
+    target.inject(FaultAction::Reset { share: 1.0 }).await.unwrap();
     assert_eq!(end_of(&mut line).await, "ConnectionReset");
     let (mut line, _) = alice.enter("/event/test/").await;
-    target.act(Act::Cut { share: 1.0 }).await.unwrap();
+    target.inject(FaultAction::Cut { share: 1.0 }).await.unwrap();
     assert_eq!(end_of(&mut line).await, "WebSocket protocol error: Connection reset without closing handshake");
     drop(line);
     until("all are counted", || target.counts().sockets.ended_by_fault == 8).await;
     let injected = target.counts().injected;
     assert_eq!((injected["close"], injected["reset"], injected["cut"]), (6, 1, 1));
-    assert!(target.act(Act::Close { code: 99, share: 1.0 }).await.is_err());
+    assert!(target.inject(FaultAction::Close { code: 99, share: 1.0 }).await.is_err());
 }
 
 #[tokio::test]
 async fn a_delivery_can_cost_the_connection() {
-    let knobs = SocketKnobs { close: ALWAYS, close_code: 1012, ..SocketKnobs::default() };
+    let knobs = SocketFaults { close: ALWAYS, close_code: 1012, ..SocketFaults::default() };
     let target = target(socket(knobs)).await;
     let (_alice, mut line) = enter(&target, "alice").await;
     line.chat("hello").await;
@@ -87,12 +88,12 @@ async fn a_delivery_can_cost_the_connection() {
 
 #[tokio::test]
 async fn frames_that_break_the_protocol() {
-    let never = ChatKnobs::default;
+    let never = ChatFaults::default;
     for (knobs, name) in [
-        (ChatKnobs { invalid_utf8: ALWAYS, ..never() }, "invalid_utf8"),
-        (ChatKnobs { compressed: ALWAYS, ..never() }, "compressed"),
-        (ChatKnobs { oversize: ALWAYS, oversize_bytes: (16 << 20) + 1, ..never() }, "oversize"),
-        (ChatKnobs { truncate: ALWAYS, ..never() }, "truncate"),
+        (ChatFaults { invalid_utf8: ALWAYS, ..never() }, "invalid_utf8"),
+        (ChatFaults { compressed: ALWAYS, ..never() }, "compressed"),
+        (ChatFaults { oversize: ALWAYS, oversize_bytes: (16 << 20) + 1, ..never() }, "oversize"),
+        (ChatFaults { truncate: ALWAYS, ..never() }, "truncate"),
     ] {
         let target = target(chat(knobs)).await;
         let (_alice, mut line) = enter(&target, "alice").await;
@@ -115,7 +116,7 @@ async fn frames_that_break_the_protocol() {
 async fn a_frame_at_the_limit_is_a_whole_one() {
     let target = target(Faults::default()).await;
     let (_alice, mut line) = enter(&target, "alice").await;
-    target.act(Act::Frame { bytes: 1 << 20 }).await.unwrap();
+    target.inject(FaultAction::Frame { bytes: 1 << 20 }).await.unwrap();
     let text = line.text().await;
     assert_eq!(text.len(), 1 << 20);
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["type"], "embeds");
@@ -123,7 +124,7 @@ async fn a_frame_at_the_limit_is_a_whole_one() {
 
 #[tokio::test]
 async fn fragments_with_pings_between_make_one_chat() {
-    let target = target(chat(ChatKnobs { fragment: ALWAYS, ..ChatKnobs::default() })).await;
+    let target = target(chat(ChatFaults { fragment: ALWAYS, ..ChatFaults::default() })).await;
     let (_alice, mut line) = enter(&target, "alice").await;
     line.chat("hello").await;
     let mut pings = 0;
@@ -143,13 +144,14 @@ async fn fragments_with_pings_between_make_one_chat() {
 #[tokio::test]
 async fn upgrades_are_refused_or_hang() {
     for status in [403, 500, 503, 429] {
-        let knobs = SocketKnobs { refuse_upgrade: ALWAYS, refuse_status: status, retry_after: 7, ..Default::default() };
+        let knobs =
+            SocketFaults { refuse_upgrade: ALWAYS, refuse_status: status, retry_after: 7, ..Default::default() };
         let target = target(socket(knobs)).await;
         let alice = Person::signed_up(target.addr(), "alice").await;
         let Err(Error::Http(answer)) = alice.dial("/event/test/").await else { panic!("not refused") };
         assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (status, "7"));
     }
-    let target = target(socket(SocketKnobs { hang_upgrade: ALWAYS, ..Default::default() })).await;
+    let target = target(socket(SocketFaults { hang_upgrade: ALWAYS, ..Default::default() })).await;
     let alice = Person::signed_up(target.addr(), "alice").await;
     tokio::select! {
         _ = alice.dial("/event/test/") => panic!("it answered"),
@@ -165,20 +167,20 @@ async fn pages_go_wrong() {
     let target = target(Faults::default()).await;
     let mut alice = Person::signed_up(target.addr(), "alice").await;
     let set = |knobs| target.set_faults(http(knobs)).unwrap();
-    set(HttpKnobs { error: ALWAYS, ..Default::default() });
+    set(HttpFaults { error: ALWAYS, ..Default::default() });
     assert_eq!(alice.get("/event/test/").await.status(), 500);
-    set(HttpKnobs { no_state: ALWAYS, ..Default::default() });
+    set(HttpFaults { no_state: ALWAYS, ..Default::default() });
     assert_eq!(initial_state(&alice.get("/event/test/").await.text().await.unwrap()), None);
-    set(HttpKnobs { no_csrf: ALWAYS, ..Default::default() });
+    set(HttpFaults { no_csrf: ALWAYS, ..Default::default() });
     assert_eq!(csrf_field(&alice.get("/accounts/delete/").await.text().await.unwrap()), None);
     let slow_by = Duration::from_millis(30);
-    set(HttpKnobs { slow_first_byte: ALWAYS, slow_body: ALWAYS, slow_by, ..Default::default() });
+    set(HttpFaults { slow_first_byte: ALWAYS, slow_body: ALWAYS, slow_by, ..Default::default() });
     let start = tokio::time::Instant::now();
     let answer = alice.get("/event/test/").await;
     assert!(start.elapsed() >= slow_by);
     assert!(initial_state(&answer.text().await.unwrap()).is_some());
     assert!(start.elapsed() >= 10 * slow_by, "ten pieces, each late");
-    set(HttpKnobs { endless_body: ALWAYS, ..Default::default() });
+    set(HttpFaults { endless_body: ALWAYS, ..Default::default() });
     let mut body = alice.get("/event/test/").await.bytes_stream();
     let mut bytes = 0;
     while bytes < 4 << 20 {
@@ -194,7 +196,7 @@ async fn pages_go_wrong() {
 async fn sessions_are_forgotten() {
     let target = target(Faults::default()).await;
     let mut alice = Person::signed_up(target.addr(), "alice").await;
-    target.act(Act::ForgetSessions).await.unwrap();
+    target.inject(FaultAction::ForgetSessions).await.unwrap();
     assert_eq!(alice.get("/event/test/").await.status(), 302);
     assert_eq!((target.counts().injected["forget_session"], target.counts().accounts.now), (1, 1));
 }
@@ -203,7 +205,7 @@ async fn sessions_are_forgotten() {
 async fn a_mute_socket_says_nothing_and_stays_open() {
     let target = target(Faults::default()).await;
     let (_alice, mut line) = enter(&target, "alice").await;
-    target.set_faults(socket(SocketKnobs { mute: 1.0, ..Default::default() })).unwrap();
+    target.set_faults(socket(SocketFaults { mute: 1.0, ..Default::default() })).unwrap();
     // Being told takes the socket's task a moment, so the chats go on until one is swallowed.
     let mut said = 0;
     while target.counts().injected["mute"] == 0 {
@@ -228,7 +230,7 @@ async fn a_mute_socket_says_nothing_and_stays_open() {
 #[tokio::test]
 async fn a_deaf_socket_hears_again_later() {
     let timing = Timing { ping: Duration::from_secs(3600), ..Timing::default() };
-    let faults = socket(SocketKnobs { deaf: 1.0, ..Default::default() });
+    let faults = socket(SocketFaults { deaf: 1.0, ..Default::default() });
     let target = serve(Options { faults, timing, ..Options::default() }).await.unwrap();
     let (_alice, mut line) = enter(&target, "alice").await;
     let text = json!({"type": "chat", "payload": {"message": "a".repeat(500_000)}}).to_string();
@@ -262,7 +264,7 @@ async fn a_stall_stops_everything_for_its_time() {
 
 #[tokio::test]
 async fn member_lists_lie() {
-    let presence = PresenceKnobs { ghosts: 1.0, ..Default::default() };
+    let presence = PresenceFaults { ghosts: 1.0, ..Default::default() };
     let target = target(Faults { presence, ..Faults::default() }).await;
     let (_alice, mut watcher) = enter(&target, "alice").await;
     let (bob, line) = enter(&target, "bob").await;
@@ -271,7 +273,7 @@ async fn member_lists_lie() {
     assert_eq!(members(&watcher.json().await), ["alice", "bob"], "bob is a ghost");
     let (_line, _) = bob.enter("/event/test/").await;
     assert_eq!(members(&watcher.json().await), ["alice", "bob"], "and himself again");
-    let presence = PresenceKnobs { missing: 1.0, ..Default::default() };
+    let presence = PresenceFaults { missing: 1.0, ..Default::default() };
     target.set_faults(Faults { presence, ..Faults::default() }).unwrap();
     assert!(members(&watcher.json().await).is_empty());
     let (_carol, _line) = enter(&target, "carol").await;
@@ -283,7 +285,7 @@ async fn member_lists_lie() {
 async fn lists_flood() {
     let target = target(Faults::default()).await;
     let (_alice, mut line) = enter(&target, "alice").await;
-    target.act(Act::Flood { times: 50 }).await.unwrap();
+    target.inject(FaultAction::Flood { times: 50 }).await.unwrap();
     for _ in 0..50 {
         assert_eq!(members(&line.json().await), ["alice"]);
     }
@@ -306,7 +308,10 @@ async fn the_control_address_sets_and_shows() {
     let (_, _) = text(http.post(url("/faults")).body(r#"{"chat": {"delay_max": "9s"}}"#)).await;
     let (_, shown) = text(http.get(url("/faults"))).await;
     let shown: Faults = serde_json::from_str(&shown).unwrap();
-    assert_eq!((shown.seed, shown.chat.drop, shown.chat.delay_max), (3, Dose::Chance(0.01), Duration::from_secs(9)));
+    assert_eq!(
+        (shown.seed, shown.chat.drop, shown.chat.delay_max),
+        (3, Frequency::Probability(0.01), Duration::from_secs(9))
+    );
     assert_eq!(shown, target.faults());
     for (path, body) in [
         ("/faults", r#"{"chat": {"dorp": 1}}"#),

@@ -1,16 +1,16 @@
 //! The embedded target's chats in the wrong place: in another plenary, or again for newcomers.
 
 use crate::target_client::{Line, Person, until};
-use soakrig::server::{ChatKnobs, Dose, Faults, Injection, Options, PresenceMode, Target, serve};
+use soakrig::server::{ChatFaults, Faults, Frequency, Injection, Options, PresenceMode, Server, serve};
 
 const CHATS: usize = 10;
 
-async fn target(chat: ChatKnobs, presence: PresenceMode) -> Target {
+async fn target(chat: ChatFaults, presence: PresenceMode) -> Server {
     let faults = Faults { chat, ..Faults::default() };
     serve(Options { presence, faults, ..Options::default() }).await.unwrap()
 }
 
-async fn enter(target: &Target, name: &str, slug: &str) -> Line {
+async fn enter(target: &Server, name: &str, slug: &str) -> Line {
     let (line, first) = Person::signed_up(target.addr(), name).await.enter(&format!("/event/{slug}/")).await;
     assert_eq!(first["type"], "presence");
     line
@@ -41,7 +41,7 @@ fn texts_for(injections: &[Injection], username: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_leaked_chat_reaches_every_socket_of_the_other_plenaries_and_each_is_counted() {
-    let every_second = ChatKnobs { leak: "every:2".parse().unwrap(), ..ChatKnobs::default() };
+    let every_second = ChatFaults { leak: "every:2".parse().unwrap(), ..ChatFaults::default() };
     let target = target(every_second, PresenceMode::Off).await;
     let mut speaker = enter(&target, "speaker", "test").await;
     let mut neighbour = enter(&target, "neighbour", "test").await;
@@ -65,7 +65,7 @@ async fn a_leaked_chat_reaches_every_socket_of_the_other_plenaries_and_each_is_c
 #[tokio::test]
 async fn a_newcomer_gets_the_last_chats_again_after_its_member_list() {
     for presence in ["full", "off", "batched:1h"] {
-        let target = target(ChatKnobs { replay: 3, ..ChatKnobs::default() }, presence.parse().unwrap()).await;
+        let target = target(ChatFaults { replay: 3, ..ChatFaults::default() }, presence.parse().unwrap()).await;
         let mut speaker = enter(&target, "speaker", "test").await;
         let said = say(&mut speaker, 1..=2).await;
         // Fewer were said than are to be replayed.
@@ -88,9 +88,11 @@ async fn a_newcomer_gets_the_last_chats_again_after_its_member_list() {
 
 #[tokio::test]
 async fn more_than_is_remembered_cannot_be_replayed() {
-    let target = target(ChatKnobs::default(), PresenceMode::Off).await;
-    let chat =
-        |replay| Faults { chat: ChatKnobs { replay, leak: Dose::Never, ..ChatKnobs::default() }, ..Faults::default() };
+    let target = target(ChatFaults::default(), PresenceMode::Off).await;
+    let chat = |replay| Faults {
+        chat: ChatFaults { replay, leak: Frequency::Never, ..ChatFaults::default() },
+        ..Faults::default()
+    };
     assert_eq!(target.set_faults(chat(101)).unwrap_err().to_string(), "chat.replay is 100 at most");
     target.set_faults(chat(100)).unwrap();
 }

@@ -1,9 +1,9 @@
 //! The embedded target's pages: forms, sessions, redirects, the event page.
 
 use crate::target_client::{PASSWORD, Person, initial_state};
-use soakrig::server::{Options, Target, serve};
+use soakrig::server::{Options, Server, serve};
 
-async fn target() -> Target {
+async fn target() -> Server {
     serve(Options::default()).await.unwrap()
 }
 
@@ -162,7 +162,7 @@ async fn a_prefix_stands_before_every_path() {
 async fn counts_are_shown_to_this_machine() {
     let target = target().await;
     let mut person = Person::signed_up(target.addr(), "alice").await;
-    let shown: soakrig::server::Counts =
+    let shown: soakrig::server::ServerCounts =
         serde_json::from_str(&person.get("/_target/counts").await.text().await.unwrap()).unwrap();
     assert_eq!((shown.accounts.signed_up, shown.http.signup_posts, shown.http.requests), (1, 1, 3));
 }

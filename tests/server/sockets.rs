@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use crate::target_client::{Line, Person, members, until};
 use serde_json::{Value, json};
-use soakrig::server::{Act, Options, PresenceMode, Target, Timing, serve};
+use soakrig::server::{FaultAction, Options, PresenceMode, Server, Timing, serve};
 use tokio_tungstenite::tungstenite::Message;
 
-async fn target() -> Target {
+async fn target() -> Server {
     serve(Options::default()).await.unwrap()
 }
 
-async fn enter(target: &Target, name: &str) -> (Person, Line) {
+async fn enter(target: &Server, name: &str) -> (Person, Line) {
     let person = Person::signed_up(target.addr(), name).await;
     let (line, first) = person.enter("/event/test/").await;
     assert!(members(&first).contains(&name.to_owned()));
@@ -329,7 +329,7 @@ async fn a_reader_that_is_too_slow_is_cut_off_and_counted() {
     let (_alice, _never_reads) = enter(&target, "alice").await;
     let (_bob, mut second) = enter(&target, "bob").await;
     while target.counts().sockets.ended_by_slowness == 0 {
-        target.act(Act::Frame { bytes: 2 * 1024 * 1024 }).await.unwrap();
+        target.inject(FaultAction::Frame { bytes: 2 * 1024 * 1024 }).await.unwrap();
         second.chat("hello").await;
         second.json_of("chat").await;
     }

@@ -6,7 +6,7 @@ use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 use crate::server::counts::Counter;
 
-/// A fault that was injected; its name in snake case is its key in the counts and in the record.
+/// A fault that was injected; its name in snake case is its key in the counts and in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum Fault {
@@ -18,10 +18,10 @@ pub enum Fault {
     Delay,
     /// Beside `delay`: a later chat of the same sender was written to the socket before it.
     Overtaken,
-    /// A delivery held back until after the next intact chat of the same sender on that socket.
+    /// A delivery delayed until after the next intact chat of the same sender on that socket.
     /// Counted when it is written there, so each is a true reordering.
     Reorder,
-    /// A delivery held back for a reordering, written at last because no chat followed in time:
+    /// A delivery delayed for a reordering, written at last because no chat followed in time:
     /// late perhaps, but in order.
     ReorderMissed,
     /// A delivery with a character of its text changed; still UTF-8, still JSON.
@@ -42,7 +42,7 @@ pub enum Fault {
     Truncate,
     /// A chat of another plenary, written to a socket of this one.
     Leak,
-    /// An old chat of the plenary, written to a newcomer.
+    /// An old chat of the plenary, written to a new socket.
     Replay,
     /// A connection closed with `close_code` instead of a delivery.
     Close,
@@ -76,7 +76,7 @@ pub enum Fault {
     Ghost,
     /// A user let in and kept off the list.
     Missing,
-    /// The whole target stood still for a while.
+    /// The whole server was stalled for a while.
     Stall,
 }
 
@@ -90,22 +90,22 @@ impl Fault {
 
 /// How often each fault was injected.
 #[derive(Debug)]
-pub(in crate::server) struct InjectedTally([Counter; Fault::COUNT]);
+pub(in crate::server) struct FaultCounters([Counter; Fault::COUNT]);
 
-impl Default for InjectedTally {
+impl Default for FaultCounters {
     fn default() -> Self {
         Self(std::array::from_fn(|_| Counter::default()))
     }
 }
 
-impl InjectedTally {
+impl FaultCounters {
     pub(in crate::server) fn add(&self, fault: Fault, count: u64) {
         if let Some(counter) = self.0.get(fault as usize) {
             counter.add(count);
         }
     }
 
-    pub(in crate::server) fn one(&self, fault: Fault) {
+    pub(in crate::server) fn increment(&self, fault: Fault) {
         self.add(fault, 1);
     }
 

@@ -1,26 +1,26 @@
-//! Faults on purpose: what can be set, when it strikes, and the exact account of it.
+//! Injected faults: what can be set, when each fires, and the exact record of it.
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | `knobs`, `dose` | what can be set, and how often it strikes |
+//! | `settings`, `frequency` | what can be set, and how often it fires |
 //! | `kinds` | every fault by name, and the counts |
-//! | `desk` | the knobs as they are now, for every task |
-//! | `deliveries`, `held`, `damage` | faults of chats, delivery by delivery |
-//! | `lies` | faults of member lists |
-//! | `record` | which delivery was struck, and what became of its connection |
+//! | `injector` | the settings in force, for every task |
+//! | `broadcast`, `delay_queue`, `corruption` | faults of chats, delivery by delivery |
+//! | `presence` | faults of member lists |
+//! | `injection_log` | which delivery was hit, and what became of its connection |
 
-pub(super) mod damage;
-pub(super) mod deliveries;
-pub(super) mod desk;
-pub(super) mod dose;
-pub(super) mod held;
+pub(super) mod broadcast;
+pub(super) mod corruption;
+pub(super) mod delay_queue;
+pub(super) mod frequency;
+pub(super) mod injection_log;
+pub(super) mod injector;
 pub(super) mod kinds;
-pub(super) mod knobs;
-pub(super) mod lies;
-pub(super) mod record;
+pub(super) mod presence;
+pub(super) mod settings;
 
-pub use desk::BadKnob;
-pub use dose::{Dose, UnknownDose};
+pub use frequency::{Frequency, InvalidFrequency};
+pub use injection_log::Injection;
+pub use injector::InvalidFault;
 pub use kinds::Fault;
-pub use knobs::{ChatKnobs, Faults, HttpKnobs, PresenceKnobs, Scope, SocketKnobs};
-pub use record::Injection;
+pub use settings::{ChatFaults, Faults, HttpFaults, PresenceFaults, Scope, SocketFaults};

@@ -1,48 +1,50 @@
 //! The event page and the breakout page.
 
-use super::forms::to_login;
+use super::forms::redirect_to_login;
+use super::initial_state;
 use super::not_found;
-use super::page::Reply;
-use super::state;
-use super::visit::Visit;
+use super::reply::Reply;
+use super::request::PageRequest;
 use crate::server::faults::Fault;
-use crate::server::world::World;
+use crate::server::state::ServerState;
 
-/// `/event/<slug>/`; `/event/<id>/` leads there.
-pub(super) async fn event(world: &World, visit: &Visit, slug: &str) -> Reply {
-    if let Some(hall) = slug.parse().ok().and_then(|id: u64| world.halls.iter().find(|hall| hall.plenary.id == id)) {
-        return Reply::redirect(302, format!("{}/event/{}/", world.options.prefix, hall.plenary.slug));
+/// `/event/<slug>/`; `/event/<id>/` redirects there.
+pub(super) async fn event(server: &ServerState, request: &PageRequest, slug: &str) -> Reply {
+    if let Some(handle) =
+        slug.parse().ok().and_then(|id: u64| server.plenaries.iter().find(|handle| handle.plenary.id == id))
+    {
+        return Reply::redirect(302, format!("{}/event/{}/", server.options.prefix, handle.plenary.slug));
     }
-    let Some(hall) = world.hall(slug) else { return not_found(world) };
-    if visit.user.is_none() && hall.plenary.is_open() {
-        return to_login(world, visit);
+    let Some(handle) = server.plenary(slug) else { return not_found(server) };
+    if request.user.is_none() && handle.plenary.is_open() {
+        return redirect_to_login(server, request);
     }
-    if hall.plenary.is_full(hall.present()) {
-        world.tally.http.over_capacity_pages.one();
+    if handle.plenary.is_full(handle.present()) {
+        server.counters.http.over_capacity_pages.increment();
         let text =
             "<div class=\"over-capacity\"><h1>Over Capacity</h1><p>This event is full. Try again later.</p></div>";
-        return Reply::page("Over Capacity", text).forget_messages(visit);
+        return Reply::page("Over Capacity", text).clear_messages(request);
     }
-    if world.desk.strikes(Fault::NoState, world.desk.faults().http.no_state) {
-        return Reply::page(hall.plenary.slug, "<div id=\"app\"></div>");
+    if server.injector.fires(Fault::NoState, server.injector.faults().http.no_state) {
+        return Reply::page(handle.plenary.slug, "<div id=\"app\"></div>");
     }
-    let Some(view) = hall.look().await else { return Reply::error(503, "Service Unavailable") };
-    let state = state::initial(&hall.plenary, &view, visit.user.as_deref(), &world.image);
+    let Some(snapshot) = handle.snapshot().await else { return Reply::error(503, "Service Unavailable") };
+    let state = initial_state::render(&handle.plenary, &snapshot, request.user.as_deref(), &server.image);
     let main = format!(
         "<div id=\"app\"></div>\n<script>\nwindow.__INITIAL_STATE__ = {};\n</script>\n<script src=\"/static/app.js\"></script>",
         state.replace('/', "\\/")
     );
-    Reply::page(hall.plenary.slug, &main).forget_messages(visit)
+    Reply::page(handle.plenary.slug, &main).clear_messages(request)
 }
 
 /// `/breakout/<id>/`
-pub(super) fn breakout(world: &World, visit: &Visit, id: &str) -> Reply {
-    let Ok(id) = id.parse() else { return not_found(world) };
-    if world.hall_of_breakout(id).is_none() {
-        return not_found(world);
+pub(super) fn breakout(server: &ServerState, request: &PageRequest, id: &str) -> Reply {
+    let Ok(id) = id.parse() else { return not_found(server) };
+    if server.plenary_of_breakout(id).is_none() {
+        return not_found(server);
     }
-    if visit.user.is_none() {
-        return to_login(world, visit);
+    if request.user.is_none() {
+        return redirect_to_login(server, request);
     }
-    Reply::page("Breakout", &format!("<div id=\"breakout\" data-id=\"{id}\"></div>")).forget_messages(visit)
+    Reply::page("Breakout", &format!("<div id=\"breakout\" data-id=\"{id}\"></div>")).clear_messages(request)
 }

@@ -1,115 +1,115 @@
 //! The pages: routing, and what each address answers.
 //!
-//! Pure HTTP over the world's accounts and halls; sockets begin in [`upgrade`].
+//! Pure HTTP over the server's accounts and plenaries; sockets begin in [`upgrade`].
 
-mod afflict;
 mod event;
+mod faults;
 mod forms;
-mod page;
-mod state;
+mod initial_state;
+mod reply;
+mod request;
 pub(super) mod upgrade;
-mod visit;
 
 use std::net::SocketAddr;
 
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 
-pub(super) use page::Body;
-use page::Reply;
-use visit::Visit;
+pub(super) use reply::Body;
+use reply::Reply;
+use request::PageRequest;
 
-use super::socket::Admission;
-use super::world::World;
+use super::socket_task::Upgrade;
+use super::state::ServerState;
 
-/// An answer, and who goes on as a socket where it is a 101.
+/// An answer, and the upgrade where it is a 101.
 pub(super) struct Answer {
     pub response: Response<Body>,
-    pub admission: Option<Admission>,
+    pub upgrade: Option<Upgrade>,
 }
 
 /// Answers one request of `client`.
-pub(super) async fn answer(world: &World, request: Request<Incoming>, client: SocketAddr) -> Answer {
-    world.tally.http.requests.one();
-    world.pass().await;
-    let Some(visit) = Visit::of(world, request).await else {
-        world.tally.http.bad_requests.one();
+pub(super) async fn answer(server: &ServerState, request: Request<Incoming>, client: SocketAddr) -> Answer {
+    server.counters.http.requests.increment();
+    server.wait_while_stalled().await;
+    let Some(request) = PageRequest::read(server, request).await else {
+        server.counters.http.bad_requests.increment();
         return Reply::error(400, "Bad Request").into();
     };
-    count(world, &visit);
-    if upgrade::is_wanted(&visit.headers) {
-        return match afflict::upgrade(world).await {
+    count_route(server, &request);
+    if upgrade::is_wanted(&request.headers) {
+        return match faults::upgrade(server).await {
             Some(reply) => reply.into(),
-            None => upgrade::answer(world, &visit),
+            None => upgrade::answer(server, &request),
         };
     }
-    if visit.segments().first() == Some(&"_target") {
-        return own(world, &visit, client).into();
+    if request.segments().first() == Some(&"_target") {
+        return own_routes(server, &request, client).into();
     }
-    let reply = match afflict::page(world).await {
+    let reply = match faults::page(server).await {
         Some(reply) => reply,
-        None => route(world, &visit).await,
+        None => route(server, &request).await,
     };
-    Answer { response: afflict::body(world, reply.into()).await, admission: None }
+    Answer { response: faults::body(server, reply.into()).await, upgrade: None }
 }
 
-fn count(world: &World, visit: &Visit) {
-    let http = &world.tally.http;
-    let post = visit.method == Method::POST;
-    match visit.segments().first().copied().zip(visit.segments().get(1).copied()) {
-        Some(("accounts", "signup")) if post => http.signup_posts.one(),
-        Some(("accounts", "signup")) => http.signup_forms.one(),
-        Some(("accounts", "login")) if post => http.login_posts.one(),
-        Some(("accounts", "login")) => http.login_forms.one(),
-        Some(("accounts", "delete")) => http.deletes.one(),
-        Some(("event", _)) => http.events.one(),
-        Some(("breakout", _)) => http.breakouts.one(),
+fn count_route(server: &ServerState, request: &PageRequest) {
+    let http = &server.counters.http;
+    let post = request.method == Method::POST;
+    match request.segments().first().copied().zip(request.segments().get(1).copied()) {
+        Some(("accounts", "signup")) if post => http.signup_posts.increment(),
+        Some(("accounts", "signup")) => http.signup_forms.increment(),
+        Some(("accounts", "login")) if post => http.login_posts.increment(),
+        Some(("accounts", "login")) => http.login_forms.increment(),
+        Some(("accounts", "delete")) => http.deletes.increment(),
+        Some(("event", _)) => http.events.increment(),
+        Some(("breakout", _)) => http.breakouts.increment(),
         _ => {}
     }
 }
 
-async fn route(world: &World, visit: &Visit) -> Reply {
-    let segments = visit.segments();
-    if !is_address(&segments) {
-        return not_found(world);
+async fn route(server: &ServerState, request: &PageRequest) -> Reply {
+    let segments = request.segments();
+    if !is_known_path(&segments) {
+        return not_found(server);
     }
-    if !visit.path.ends_with('/') {
-        let query = visit.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
-        return Reply::redirect(301, format!("{}{}/{query}", world.options.prefix, visit.path));
+    if !request.path.ends_with('/') {
+        let query = request.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+        return Reply::redirect(301, format!("{}{}/{query}", server.options.prefix, request.path));
     }
-    if visit.method == Method::POST
-        && let Err(reply) = visit.check_csrf()
+    if request.method == Method::POST
+        && let Err(reply) = request.check_csrf()
     {
-        world.tally.http.csrf_refused.one();
+        server.counters.http.csrf_refused.increment();
         return reply;
     }
     match segments[..] {
-        ["accounts", "signup"] => forms::sign_up(world, visit),
-        ["accounts", "login"] => forms::log_in(world, visit),
-        ["accounts", "delete"] => forms::delete(world, visit),
-        ["event", slug] => event::event(world, visit, slug).await,
-        ["breakout", id] => event::breakout(world, visit, id),
-        [] | ["events"] => Reply::page("Events", "<h1>Events</h1>").forget_messages(visit),
-        _ => not_found(world),
+        ["accounts", "signup"] => forms::sign_up(server, request),
+        ["accounts", "login"] => forms::log_in(server, request),
+        ["accounts", "delete"] => forms::delete(server, request),
+        ["event", slug] => event::event(server, request, slug).await,
+        ["breakout", id] => event::breakout(server, request, id),
+        [] | ["events"] => Reply::page("Events", "<h1>Events</h1>").clear_messages(request),
+        _ => not_found(server),
     }
 }
 
-fn is_address(segments: &[&str]) -> bool {
+fn is_known_path(segments: &[&str]) -> bool {
     matches!(segments, [] | ["events"] | ["accounts", "signup" | "login" | "delete"] | ["event" | "breakout", _])
 }
 
-fn not_found(world: &World) -> Reply {
-    world.tally.http.not_found.one();
+fn not_found(server: &ServerState) -> Reply {
+    server.counters.http.not_found.increment();
     Reply::error(404, "Not Found")
 }
 
-/// The target's own addresses, for this machine only, and free of faults.
-fn own(world: &World, visit: &Visit, client: SocketAddr) -> Reply {
-    match visit.segments()[..] {
-        _ if !client.ip().to_canonical().is_loopback() => not_found(world),
-        ["_target", "counts"] => Reply::json(serde_json::to_string(&world.counts()).unwrap_or_default()),
+/// The server's own addresses, for this machine only, and exempt from faults.
+fn own_routes(server: &ServerState, request: &PageRequest, client: SocketAddr) -> Reply {
+    match request.segments()[..] {
+        _ if !client.ip().to_canonical().is_loopback() => not_found(server),
+        ["_target", "counts"] => Reply::json(serde_json::to_string(&server.counts()).unwrap_or_default()),
         // For `soakrig health http://127.0.0.1:8000/_target`.
         ["_target", "live"] => Reply::json("true".to_owned()),
-        _ => not_found(world),
+        _ => not_found(server),
     }
 }

@@ -5,40 +5,40 @@ use http::{HeaderMap, Method};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::Answer;
-use super::page::Reply;
-use super::visit::Visit;
-use crate::server::socket::{Admission, Role};
-use crate::server::world::World;
+use super::reply::Reply;
+use super::request::PageRequest;
+use crate::server::socket_task::{SocketRole, Upgrade};
+use crate::server::state::ServerState;
 
 /// Whether the request asks for a websocket.
 pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
-    names(headers, &UPGRADE, "websocket")
+    list_contains(headers, &UPGRADE, "websocket")
 }
 
 /// Answers a request for a websocket.
-pub(super) fn answer(world: &World, visit: &Visit) -> Answer {
-    let admission = handshake(visit).and_then(|accept| admit(world, visit).map(|admission| (accept, admission)));
-    match admission {
-        Ok((accept, admission)) => {
-            let reply = Reply::bare(101)
+pub(super) fn answer(server: &ServerState, request: &PageRequest) -> Answer {
+    let upgrade = handshake(request).and_then(|accept| authorize(server, request).map(|upgrade| (accept, upgrade)));
+    match upgrade {
+        Ok((accept, upgrade)) => {
+            let reply = Reply::empty(101)
                 .header(UPGRADE, "websocket")
                 .header(CONNECTION, "Upgrade")
                 .header(SEC_WEBSOCKET_ACCEPT, accept);
-            Answer { response: reply.into(), admission: Some(admission) }
+            Answer { response: reply.into(), upgrade: Some(upgrade) }
         }
         Err(status) => {
-            world.tally.sockets.refused.one();
-            Reply::bare(status).into()
+            server.counters.sockets.refused.increment();
+            Reply::empty(status).into()
         }
     }
 }
 
 /// The accept key, or 400 for a handshake that RFC 6455 forbids.
-fn handshake(visit: &Visit) -> Result<String, u16> {
-    let headers = &visit.headers;
+fn handshake(request: &PageRequest) -> Result<String, u16> {
+    let headers = &request.headers;
     let version = headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
     match headers.get(SEC_WEBSOCKET_KEY) {
-        Some(key) if version && visit.method == Method::GET && names(headers, &CONNECTION, "upgrade") => {
+        Some(key) if version && request.method == Method::GET && list_contains(headers, &CONNECTION, "upgrade") => {
             Ok(derive_accept_key(key.as_bytes()))
         }
         _ => Err(400),
@@ -46,40 +46,40 @@ fn handshake(visit: &Visit) -> Result<String, u16> {
 }
 
 /// Who comes in, or the status that says no.
-fn admit(world: &World, visit: &Visit) -> Result<Admission, u16> {
-    let user = visit.user.clone();
-    if !visit.path.ends_with('/') {
+fn authorize(server: &ServerState, request: &PageRequest) -> Result<Upgrade, u16> {
+    let user = request.user.clone();
+    if !request.path.ends_with('/') {
         return Err(500);
     }
-    match visit.segments()[..] {
+    match request.segments()[..] {
         ["event", slug] => {
-            let hall = world.hall(slug).ok_or(500_u16)?;
-            if user.is_none() && hall.plenary.is_open() {
+            let handle = server.plenary(slug).ok_or(500_u16)?;
+            if user.is_none() && handle.plenary.is_open() {
                 return Err(500);
             }
             // Counted after the limit is passed, so one more than the limit gets in.
-            if hall.present().checked_sub(1).is_some_and(|before| hall.plenary.is_full(before)) {
+            if handle.present().checked_sub(1).is_some_and(|before| handle.plenary.is_full(before)) {
                 return Err(403);
             }
-            Ok(Admission { role: Role::Plenary(hall.clone()), user })
+            Ok(Upgrade { role: SocketRole::Plenary(handle.clone()), user })
         }
         ["breakout", id] => {
             let role = match (id.parse(), &user) {
-                (Err(_), _) => Role::Crash,
-                (Ok(_), None) => Role::Nowhere("Authentication required"),
-                (Ok(id), Some(_)) => match world.hall_of_breakout(id) {
-                    Some(hall) => Role::Breakout(hall.clone(), id),
-                    None => Role::Nowhere("Breakout not found"),
+                (Err(_), _) => SocketRole::Crash,
+                (Ok(_), None) => SocketRole::Rejected("Authentication required"),
+                (Ok(id), Some(_)) => match server.plenary_of_breakout(id) {
+                    Some(handle) => SocketRole::Breakout(handle.clone(), id),
+                    None => SocketRole::Rejected("Breakout not found"),
                 },
             };
-            Ok(Admission { role, user })
+            Ok(Upgrade { role, user })
         }
         _ => Err(500),
     }
 }
 
 /// Whether a header that is a list names `word`.
-fn names(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+fn list_contains(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(word))
 }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use soakrig::server::proxy::{Proxy, Weather};
+use soakrig::server::proxy::{NetworkConditions, Proxy};
 
 use crate::support::{LENIENT, PATIENCE, Rig, Target, balances, eventually, number};
 
@@ -43,7 +43,7 @@ pub enum How {
     /// Knobs of the target, set as long as the fault lasts, and acts at its beginning.
     Knobs(&'static str, &'static [&'static str]),
     /// The wire, and whether what is open is reset at the beginning.
-    Wire(Weather, bool),
+    Wire(NetworkConditions, bool),
     /// The target is stopped (SIGSTOP) and goes on (SIGCONT).
     Frozen,
     /// The target is killed, and another one listens there afterwards, who knows nobody.
@@ -167,7 +167,7 @@ impl Ordeal {
         let target = Target::start(&TARGET);
         let proxy = over_a_proxy.then(|| {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-            (runtime.block_on(Proxy::before(target.address().parse().unwrap())).unwrap(), runtime)
+            (runtime.block_on(Proxy::start(target.address().parse().unwrap())).unwrap(), runtime)
         });
         let url = proxy.as_ref().map_or(target.url.clone(), |(proxy, _)| format!("http://{}", proxy.addr()));
         let cache = tempfile::tempdir().unwrap();
@@ -271,7 +271,7 @@ impl Ordeal {
     fn end(&mut self, fault: &Fault) {
         match fault.how {
             How::Knobs(..) => self.target().clear_faults(),
-            How::Wire(..) => self.proxy.as_ref().unwrap().0.set(Weather::default()),
+            How::Wire(..) => self.proxy.as_ref().unwrap().0.set(NetworkConditions::default()),
             How::Frozen => self.target().signal(Signal::SIGCONT),
             How::Killed => {
                 self.target = Some(Target::listen(&self.address, &TARGET));

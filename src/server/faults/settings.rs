@@ -1,37 +1,37 @@
-//! The fault knobs: what can be set, by flags at the start and as JSON while the target runs.
+//! The fault settings: by flags at the start and as JSON while the server runs.
 //!
-//! Plain values. What each fault does is said at [`Fault`](super::Fault); here stands how often
-//! and how much. JSON has the same names in groups: `{"chat": {"drop": "1%"}, "http": {...}}`.
+//! Plain values: how often each [`Fault`](super::Fault) fires, and how much. JSON has the same
+//! names in groups: `{"chat": {"drop": "1%"}, "http": {...}}`.
 
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use super::dose::Dose;
+use super::frequency::Frequency;
 
-/// All knobs; by default nothing is wrong.
+/// All settings; by default there are no faults.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// Seeds the chances; the same seed strikes the same events in the same order.
+    /// Seeds the random choices; the same seed hits the same events in the same order.
     #[arg(id = "fault-seed", long = "fault-seed", value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// What goes wrong with chats.
     #[command(flatten)]
-    pub chat: ChatKnobs,
+    pub chat: ChatFaults,
     /// What goes wrong with connections.
     #[command(flatten)]
-    pub socket: SocketKnobs,
+    pub socket: SocketFaults,
     /// What goes wrong with pages.
     #[command(flatten)]
-    pub http: HttpKnobs,
+    pub http: HttpFaults,
     /// What goes wrong with member lists.
     #[command(flatten)]
-    pub presence: PresenceKnobs,
+    pub presence: PresenceFaults,
 }
 
-/// What a dose for chats is counted by.
+/// What a frequency for chats is counted by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -42,52 +42,52 @@ pub enum Scope {
     Message,
 }
 
-/// Faults of chats. At most one strikes a delivery: they are tried in the order of these fields,
-/// `close`, `cut` and `reset` last, and a knob counts only the deliveries that came to it.
+/// Faults of chats. A delivery gets at most one: they are tried in the order of these fields,
+/// `close`, `cut` and `reset` last, and a frequency counts only the deliveries that got that far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
-pub struct ChatKnobs {
+pub struct ChatFaults {
     /// Never write it.
-    #[arg(id = "fault-drop", long = "fault-drop", value_name = "DOSE", default_value_t)]
-    pub drop: Dose,
+    #[arg(id = "fault-drop", long = "fault-drop", value_name = "FREQUENCY", default_value_t)]
+    pub drop: Frequency,
     /// Change a character of the text.
-    #[arg(id = "fault-corrupt-bytes", long = "fault-corrupt-bytes", value_name = "DOSE", default_value_t)]
-    pub corrupt_bytes: Dose,
+    #[arg(id = "fault-corrupt-bytes", long = "fault-corrupt-bytes", value_name = "FREQUENCY", default_value_t)]
+    pub corrupt_bytes: Frequency,
     /// Break the JSON.
-    #[arg(id = "fault-corrupt-json", long = "fault-corrupt-json", value_name = "DOSE", default_value_t)]
-    pub corrupt_json: Dose,
+    #[arg(id = "fault-corrupt-json", long = "fault-corrupt-json", value_name = "FREQUENCY", default_value_t)]
+    pub corrupt_json: Frequency,
     /// Change a character of the marker.
-    #[arg(id = "fault-corrupt-marker", long = "fault-corrupt-marker", value_name = "DOSE", default_value_t)]
-    pub corrupt_marker: Dose,
+    #[arg(id = "fault-corrupt-marker", long = "fault-corrupt-marker", value_name = "FREQUENCY", default_value_t)]
+    pub corrupt_marker: Frequency,
     /// Write it after the next chat of the same sender.
-    #[arg(id = "fault-reorder", long = "fault-reorder", value_name = "DOSE", default_value_t)]
-    pub reorder: Dose,
+    #[arg(id = "fault-reorder", long = "fault-reorder", value_name = "FREQUENCY", default_value_t)]
+    pub reorder: Frequency,
     /// Write it late.
-    #[arg(id = "fault-delay", long = "fault-delay", value_name = "DOSE", default_value_t)]
-    pub delay: Dose,
+    #[arg(id = "fault-delay", long = "fault-delay", value_name = "FREQUENCY", default_value_t)]
+    pub delay: Frequency,
     /// Write it twice.
-    #[arg(id = "fault-duplicate", long = "fault-duplicate", value_name = "DOSE", default_value_t)]
-    pub duplicate: Dose,
+    #[arg(id = "fault-duplicate", long = "fault-duplicate", value_name = "FREQUENCY", default_value_t)]
+    pub duplicate: Frequency,
     /// Write it in fragments with pings between them.
-    #[arg(id = "fault-fragment", long = "fault-fragment", value_name = "DOSE", default_value_t)]
-    pub fragment: Dose,
+    #[arg(id = "fault-fragment", long = "fault-fragment", value_name = "FREQUENCY", default_value_t)]
+    pub fragment: Frequency,
     /// Write text that is not UTF-8 after it.
-    #[arg(id = "fault-invalid-utf8", long = "fault-invalid-utf8", value_name = "DOSE", default_value_t)]
-    pub invalid_utf8: Dose,
+    #[arg(id = "fault-invalid-utf8", long = "fault-invalid-utf8", value_name = "FREQUENCY", default_value_t)]
+    pub invalid_utf8: Frequency,
     /// Write a frame after it that says it is compressed.
-    #[arg(id = "fault-compressed", long = "fault-compressed", value_name = "DOSE", default_value_t)]
-    pub compressed: Dose,
+    #[arg(id = "fault-compressed", long = "fault-compressed", value_name = "FREQUENCY", default_value_t)]
+    pub compressed: Frequency,
     /// Write a large frame after it.
-    #[arg(id = "fault-oversize", long = "fault-oversize", value_name = "DOSE", default_value_t)]
-    pub oversize: Dose,
+    #[arg(id = "fault-oversize", long = "fault-oversize", value_name = "FREQUENCY", default_value_t)]
+    pub oversize: Frequency,
     /// Write half of it and end the stream.
-    #[arg(id = "fault-truncate", long = "fault-truncate", value_name = "DOSE", default_value_t)]
-    pub truncate: Dose,
-    /// Write it to the sockets of all other plenaries as well; counted by chats, and whatever
-    /// else strikes it.
-    #[arg(id = "fault-leak", long = "fault-leak", value_name = "DOSE", default_value_t)]
-    pub leak: Dose,
-    /// Write the plenary's last N chats, 100 at most, to each newcomer.
+    #[arg(id = "fault-truncate", long = "fault-truncate", value_name = "FREQUENCY", default_value_t)]
+    pub truncate: Frequency,
+    /// Write it to the sockets of all other plenaries as well; counted by chats,
+    /// independently of its other faults.
+    #[arg(id = "fault-leak", long = "fault-leak", value_name = "FREQUENCY", default_value_t)]
+    pub leak: Frequency,
+    /// Write the plenary's last N chats, 100 at most, to each new socket.
     #[arg(id = "fault-replay", long = "fault-replay", value_name = "N", default_value_t = 0)]
     pub replay: usize,
     /// How late: at least this.
@@ -105,18 +105,18 @@ pub struct ChatKnobs {
     /// Payload of the large frame, in bytes; small ones are padded to 64.
     #[arg(id = "fault-oversize-bytes", long = "fault-oversize-bytes", value_name = "BYTES", default_value_t = 16 * 1024 * 1024 + 1)]
     pub oversize_bytes: usize,
-    /// Spare connections that are younger than this: whether they are owed a chat may be open.
+    /// Exempt connections that are younger than this: it may be open whether they are due a chat.
     #[arg(id = "fault-min-age", long = "fault-min-age", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "0s")]
     #[serde(with = "spelled")]
     pub min_age: Duration,
-    /// What a dose is counted by.
+    /// What a frequency is counted by.
     #[arg(id = "fault-scope", long = "fault-scope", value_enum, default_value_t)]
     pub scope: Scope,
 }
 
-impl Default for ChatKnobs {
+impl Default for ChatFaults {
     fn default() -> Self {
-        let never = Dose::Never;
+        let never = Frequency::Never;
         Self {
             drop: never,
             corrupt_bytes: never,
@@ -146,22 +146,22 @@ impl Default for ChatKnobs {
 /// faults of chats are; `deaf` and `mute` hold for a share of the connections for as long as set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
-pub struct SocketKnobs {
+pub struct SocketFaults {
     /// Close with a close frame instead of a delivery.
-    #[arg(id = "fault-close", long = "fault-close", value_name = "DOSE", default_value_t)]
-    pub close: Dose,
+    #[arg(id = "fault-close", long = "fault-close", value_name = "FREQUENCY", default_value_t)]
+    pub close: Frequency,
     /// The code of these close frames.
     #[arg(id = "fault-close-code", long = "fault-close-code", value_name = "CODE", default_value_t = 1012)]
     pub close_code: u16,
     /// End the stream without a close frame instead of a delivery.
-    #[arg(id = "fault-cut", long = "fault-cut", value_name = "DOSE", default_value_t)]
-    pub cut: Dose,
+    #[arg(id = "fault-cut", long = "fault-cut", value_name = "FREQUENCY", default_value_t)]
+    pub cut: Frequency,
     /// Reset the connection instead of a delivery.
-    #[arg(id = "fault-reset", long = "fault-reset", value_name = "DOSE", default_value_t)]
-    pub reset: Dose,
+    #[arg(id = "fault-reset", long = "fault-reset", value_name = "FREQUENCY", default_value_t)]
+    pub reset: Frequency,
     /// Refuse an upgrade.
-    #[arg(id = "fault-refuse-upgrade", long = "fault-refuse-upgrade", value_name = "DOSE", default_value_t)]
-    pub refuse_upgrade: Dose,
+    #[arg(id = "fault-refuse-upgrade", long = "fault-refuse-upgrade", value_name = "FREQUENCY", default_value_t)]
+    pub refuse_upgrade: Frequency,
     /// The status of these refusals.
     #[arg(id = "fault-refuse-status", long = "fault-refuse-status", value_name = "STATUS", default_value_t = 503)]
     pub refuse_status: u16,
@@ -169,8 +169,8 @@ pub struct SocketKnobs {
     #[arg(id = "fault-retry-after", long = "fault-retry-after", value_name = "SECONDS", default_value_t = 0)]
     pub retry_after: u32,
     /// Never answer an upgrade.
-    #[arg(id = "fault-hang-upgrade", long = "fault-hang-upgrade", value_name = "DOSE", default_value_t)]
-    pub hang_upgrade: Dose,
+    #[arg(id = "fault-hang-upgrade", long = "fault-hang-upgrade", value_name = "FREQUENCY", default_value_t)]
+    pub hang_upgrade: Frequency,
     /// The share of connections (0 to 1) that are not read.
     #[arg(id = "fault-deaf", long = "fault-deaf", value_name = "SHARE", default_value_t = 0.0)]
     pub deaf: f64,
@@ -179,9 +179,9 @@ pub struct SocketKnobs {
     pub mute: f64,
 }
 
-impl Default for SocketKnobs {
+impl Default for SocketFaults {
     fn default() -> Self {
-        let never = Dose::Never;
+        let never = Frequency::Never;
         Self {
             close: never,
             close_code: 1012,
@@ -197,37 +197,37 @@ impl Default for SocketKnobs {
     }
 }
 
-/// Faults of pages, in the order in which they are tried; upgrades and `/_target/` are spared.
+/// Faults of pages, in the order in which they are tried; upgrades and `/_target/` are exempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
-pub struct HttpKnobs {
+pub struct HttpFaults {
     /// Answer 500.
-    #[arg(id = "fault-http-error", long = "fault-http-error", value_name = "DOSE", default_value_t)]
-    pub error: Dose,
+    #[arg(id = "fault-http-error", long = "fault-http-error", value_name = "FREQUENCY", default_value_t)]
+    pub error: Frequency,
     /// Begin the answer late.
-    #[arg(id = "fault-slow-first-byte", long = "fault-slow-first-byte", value_name = "DOSE", default_value_t)]
-    pub slow_first_byte: Dose,
+    #[arg(id = "fault-slow-first-byte", long = "fault-slow-first-byte", value_name = "FREQUENCY", default_value_t)]
+    pub slow_first_byte: Frequency,
     /// Send the body in ten pieces, each late.
-    #[arg(id = "fault-slow-body", long = "fault-slow-body", value_name = "DOSE", default_value_t)]
-    pub slow_body: Dose,
+    #[arg(id = "fault-slow-body", long = "fault-slow-body", value_name = "FREQUENCY", default_value_t)]
+    pub slow_body: Frequency,
     /// How late a first byte, or a piece of a body, is.
     #[arg(id = "fault-slow-by", long = "fault-slow-by", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "1s")]
     #[serde(with = "spelled")]
     pub slow_by: Duration,
     /// Send a body that never ends.
-    #[arg(id = "fault-endless-body", long = "fault-endless-body", value_name = "DOSE", default_value_t)]
-    pub endless_body: Dose,
+    #[arg(id = "fault-endless-body", long = "fault-endless-body", value_name = "FREQUENCY", default_value_t)]
+    pub endless_body: Frequency,
     /// Leave the CSRF field out of a form; counted by forms.
-    #[arg(id = "fault-no-csrf", long = "fault-no-csrf", value_name = "DOSE", default_value_t)]
-    pub no_csrf: Dose,
+    #[arg(id = "fault-no-csrf", long = "fault-no-csrf", value_name = "FREQUENCY", default_value_t)]
+    pub no_csrf: Frequency,
     /// Leave `__INITIAL_STATE__` out of an event page; counted by event pages.
-    #[arg(id = "fault-no-state", long = "fault-no-state", value_name = "DOSE", default_value_t)]
-    pub no_state: Dose,
+    #[arg(id = "fault-no-state", long = "fault-no-state", value_name = "FREQUENCY", default_value_t)]
+    pub no_state: Frequency,
 }
 
-impl Default for HttpKnobs {
+impl Default for HttpFaults {
     fn default() -> Self {
-        let never = Dose::Never;
+        let never = Frequency::Never;
         Self {
             error: never,
             slow_first_byte: never,
@@ -240,10 +240,10 @@ impl Default for HttpKnobs {
     }
 }
 
-/// Faults of plenaries' member lists; the short lists of `--presence off` tell no lies.
+/// Faults of plenaries' member lists; the short lists of `--presence off` have none.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
-pub struct PresenceKnobs {
+pub struct PresenceFaults {
     /// The share of users (0 to 1) who stay listed when they leave, until they come again or
     /// the share is 0.
     #[arg(id = "fault-ghosts", long = "fault-ghosts", value_name = "SHARE", default_value_t = 0.0)]
@@ -279,7 +279,7 @@ mod tests {
 
     #[derive(Parser)]
     struct Line {
-        /// A flag of somebody else's with the same field name.
+        /// A flag of another group with the same field name.
         #[arg(long)]
         seed: Option<u64>,
         #[command(flatten)]
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn without_flags_nothing_is_wrong() {
+    fn no_flags_and_empty_json_mean_no_faults() {
         Line::command().debug_assert();
         let line = Line::try_parse_from(["target", "--seed", "7"]).unwrap();
         assert_eq!((line.seed, line.faults), (Some(7), Faults::default()));
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_and_json_say_the_same() {
+    fn flags_and_json_give_the_same_settings() {
         let flags =
             ["--fault-drop", "1%", "--fault-delay-max", "9s", "--fault-mute", "0.5", "--fault-scope", "message"];
         let line = Line::try_parse_from(["target"].into_iter().chain(flags)).unwrap();

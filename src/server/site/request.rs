@@ -12,10 +12,10 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use super::page::Reply;
+use super::reply::Reply;
 use crate::server::accounts::User;
 use crate::server::csrf;
-use crate::server::world::World;
+use crate::server::state::ServerState;
 
 /// The largest body of a form, in bytes.
 const FORM_LIMIT: usize = 64 * 1024;
@@ -23,9 +23,9 @@ const FORM_LIMIT: usize = 64 * 1024;
 const FORM_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A request as the pages see it.
-pub(super) struct Visit {
+pub(super) struct PageRequest {
     pub method: Method,
-    /// The path behind the target's prefix.
+    /// The path after the server's prefix.
     pub path: String,
     pub query: Option<String>,
     pub headers: HeaderMap,
@@ -35,15 +35,16 @@ pub(super) struct Visit {
     fields: HashMap<String, String>,
 }
 
-impl Visit {
+impl PageRequest {
     /// Reads a request; none where it is not one that the application takes.
-    pub(super) async fn of(world: &World, request: Request<Incoming>) -> Option<Self> {
+    pub(super) async fn read(server: &ServerState, request: Request<Incoming>) -> Option<Self> {
         let (parts, body) = request.into_parts();
         let host = parts.headers.get(HOST)?.to_str().ok()?;
         if host.is_empty() || host.contains(['/', '@', ' ', '_']) {
             return None;
         }
-        let path = parts.uri.path().strip_prefix(world.options.prefix.as_str()).unwrap_or("/no/such/prefix").to_owned();
+        let path =
+            parts.uri.path().strip_prefix(server.options.prefix.as_str()).unwrap_or("/no/such/prefix").to_owned();
         let fields = if parts.method == Method::POST {
             let body = timeout(FORM_TIMEOUT, Limited::new(body, FORM_LIMIT).collect()).await.ok()?.ok()?.to_bytes();
             url::form_urlencoded::parse(&body).into_owned().collect()
@@ -51,7 +52,7 @@ impl Visit {
             HashMap::new()
         };
         let cookies = cookies(&parts.headers);
-        let user = cookies.get("sessionid").and_then(|cookie| world.session(cookie));
+        let user = cookies.get("sessionid").and_then(|cookie| server.session(cookie));
         let query = parts.uri.query().map(str::to_owned);
         Some(Self { method: parts.method, path, query, headers: parts.headers, user, cookies, fields })
     }
@@ -95,7 +96,7 @@ impl Visit {
                 return Err(forbidden("Referer checking failed"));
             }
         }
-        if csrf::fits(self.cookie("csrftoken"), self.field("csrfmiddlewaretoken")) {
+        if csrf::same_secret(self.cookie("csrftoken"), self.field("csrfmiddlewaretoken")) {
             Ok(())
         } else {
             Err(forbidden("CSRF cookie not set, or CSRF token missing or incorrect"))

@@ -10,43 +10,43 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::server::accounts::User;
-use crate::server::hall::View;
 use crate::server::json::dumps;
-use crate::server::plenary::{Doors, Plenary};
-use crate::server::wire::Card;
+use crate::server::plenary::{EventStatus, Plenary};
+use crate::server::plenary_handle::PlenarySnapshot;
+use crate::server::wire::Member;
 
 #[derive(Serialize)]
-struct State<'a> {
+struct InitialState<'a> {
     plenary: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     breakouts: Option<Vec<Value>>,
     chat_messages: Vec<&'a RawValue>,
-    users: Cards<'a>,
-    breakout_presence: Presence<'a>,
+    users: MembersById<'a>,
+    breakout_presence: PresenceByBreakout<'a>,
     auth: Value,
 }
 
-/// Cards under their users' ids.
-struct Cards<'a>(Vec<Card<'a>>);
+/// Members by their users' ids.
+struct MembersById<'a>(Vec<Member<'a>>);
 
-impl Serialize for Cards<'_> {
+impl Serialize for MembersById<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for card in &self.0 {
-            map.serialize_entry(&card.user.id.to_string(), card)?;
+        for member in &self.0 {
+            map.serialize_entry(&member.user.id.to_string(), member)?;
         }
         map.end()
     }
 }
 
-/// Member lists under their breakouts' ids.
-struct Presence<'a>(Vec<(u64, Vec<Card<'a>>)>);
+/// Member lists by their breakouts' ids.
+struct PresenceByBreakout<'a>(Vec<(u64, Vec<Member<'a>>)>);
 
-impl Serialize for Presence<'_> {
+impl Serialize for PresenceByBreakout<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct List<'a> {
-            members: &'a [Card<'a>],
+            members: &'a [Member<'a>],
         }
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (id, members) in &self.0 {
@@ -57,21 +57,22 @@ impl Serialize for Presence<'_> {
 }
 
 /// The state for `user`; without one it is the reduced state of a visitor.
-pub(super) fn initial(plenary: &Plenary, view: &View, user: Option<&User>, image: &str) -> String {
-    let card = |user| Card { user, image };
-    let mut users: Vec<Card<'_>> = view.users.iter().map(|user| card(user)).collect();
+pub(super) fn render(plenary: &Plenary, snapshot: &PlenarySnapshot, user: Option<&User>, image: &str) -> String {
+    let member = |user| Member { user, image };
+    let mut users: Vec<Member<'_>> = snapshot.users.iter().map(|user| member(user)).collect();
     if let Some(user) = user
-        && !view.users.iter().any(|other| other.id == user.id)
+        && !snapshot.users.iter().any(|other| other.id == user.id)
     {
-        users.push(card(user));
+        users.push(member(user));
     }
-    let rooms = view.breakouts.iter().map(|(id, users)| (*id, users.iter().map(|user| card(user)).collect()));
-    dumps(&State {
+    let breakout_lists =
+        snapshot.breakouts.iter().map(|(id, users)| (*id, users.iter().map(|user| member(user)).collect()));
+    dumps(&InitialState {
         plenary: plenary_facts(plenary),
         breakouts: user.map(|_| breakouts(plenary)),
-        chat_messages: view.chats.iter().map(AsRef::as_ref).collect(),
-        users: Cards(users),
-        breakout_presence: Presence(rooms.collect()),
+        chat_messages: snapshot.chats.iter().map(AsRef::as_ref).collect(),
+        users: MembersById(users),
+        breakout_presence: PresenceByBreakout(breakout_lists.collect()),
         auth: auth(user, image),
     })
 }
@@ -81,7 +82,7 @@ fn plenary_facts(plenary: &Plenary) -> Value {
     json!({
         "id": plenary.id, "slug": plenary.slug, "name": format!("Plenary {}", plenary.slug),
         "organizer": "Load rig", "open": plenary.is_open(), "public": true,
-        "canceled": plenary.doors == Doors::Cancelled, "max_participants": plenary.max_participants,
+        "canceled": plenary.status == EventStatus::Cancelled, "max_participants": plenary.max_participants,
         "breakouts_open": !plenary.breakouts.is_empty(), "breakout_mode": "admin",
         "start_date": opens, "end_date": closes, "doors_open": opens, "doors_close": closes,
         "image": null, "admins": [], "embeds": {"embeds": [], "current": null}, "description": "",

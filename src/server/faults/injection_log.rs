@@ -1,6 +1,6 @@
-//! What was injected where, and what became of the connection: the truth that tests compare with.
+//! Which fault was injected where, and what became of the connection: tests compare with it.
 //!
-//! Bounded: the oldest are forgotten first. Times are microseconds since the Unix epoch.
+//! Bounded: the oldest entries go first. Times are microseconds since the Unix epoch.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use serde::{Deserialize, Serialize};
 use super::kinds::Fault;
 
 /// Characters of a chat's text that are kept.
-const TEXT: usize = 120;
+const EXCERPT: usize = 120;
 
 /// Wall-clock microseconds that never jump: the wall clock is read once, at the start.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::server) struct Epoch {
+pub(in crate::server) struct WallClock {
     started: Instant,
     micros: u64,
 }
 
-impl Epoch {
+impl WallClock {
     pub(in crate::server) fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { started: Instant::now(), micros: u64::try_from(since.as_micros()).unwrap_or(u64::MAX) }
@@ -34,29 +34,29 @@ impl Epoch {
     }
 }
 
-/// When a connection was in its room.
+/// When a connection joined and ended.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Stay {
+pub(in crate::server) struct ConnectionTimes {
     /// When its first member list was queued; 0 before.
     pub joined: AtomicU64,
-    /// When the target saw its end or began it; 0 before.
+    /// When the server noticed its end or began it; 0 before.
     pub ended: AtomicU64,
 }
 
-/// A fault that struck a delivery.
+/// An injected fault of a delivery; its times are still being filled in.
 #[derive(Debug)]
-pub(in crate::server) struct Strike {
+pub(in crate::server) struct InjectionEntry {
     pub fault: Fault,
     pub at: u64,
     pub connection: u64,
     pub username: String,
-    pub stay: Arc<Stay>,
+    pub times: Arc<ConnectionTimes>,
     pub chat: u64,
     pub sender: String,
     pub text: String,
-    /// How long the delivery is held back, in milliseconds.
+    /// How long the delivery is delayed, in milliseconds.
     pub delay_ms: u64,
-    /// When a delivery that was held back was written; 0 before.
+    /// When a delivery that was delayed was written; 0 before.
     pub written: AtomicU64,
     pub overtaken: AtomicBool,
 }
@@ -72,11 +72,11 @@ pub struct Injection {
     pub at: u64,
     /// The socket's number.
     pub connection: u64,
-    /// Whose socket it is; empty for somebody not signed in.
+    /// The socket's user; empty where none is signed in.
     pub username: String,
-    /// When the socket came into the room.
+    /// When the socket joined.
     pub joined: u64,
-    /// When the socket's end began, as far as the target knows; none while it is open. A lost
+    /// When the socket's end began, as far as the server knows; none while it is open. A lost
     /// delivery on a socket that ended before the horizon is not a loss but excused.
     pub ended: Option<u64>,
     /// The chat's id.
@@ -85,66 +85,66 @@ pub struct Injection {
     pub sender: String,
     /// The beginning of the chat's text as it goes out, the marker included.
     pub text: String,
-    /// How long it was to be held back, in milliseconds; 0 where that is not the fault.
+    /// How long it was to be delayed, in milliseconds; 0 where that is not the fault.
     pub delay_ms: u64,
-    /// When a delivery that was held back was handed to the socket; none where it was not (yet).
+    /// When a delivery that was delayed was handed to the socket; none where it was not (yet).
     pub written: Option<u64>,
     /// Whether a later chat of the same sender was written to this socket before it.
     pub overtaken: bool,
 }
 
-/// The bounded record.
+/// The log.
 #[derive(Debug)]
-pub(in crate::server) struct Record {
-    strikes: Mutex<(u64, VecDeque<Arc<Strike>>)>,
+pub(in crate::server) struct InjectionLog {
+    entries: Mutex<(u64, VecDeque<Arc<InjectionEntry>>)>,
     limit: usize,
 }
 
-impl Record {
-    /// Keeps the last `limit`.
+impl InjectionLog {
+    /// Keeps the last `limit` entries.
     pub(in crate::server) fn new(limit: usize) -> Self {
-        Self { strikes: Mutex::default(), limit }
+        Self { entries: Mutex::default(), limit }
     }
 
-    pub(in crate::server) fn push(&self, strike: Arc<Strike>) {
-        let mut strikes = self.strikes.lock();
-        let (forgotten, kept) = &mut *strikes;
-        kept.push_back(strike);
+    pub(in crate::server) fn push(&self, entry: Arc<InjectionEntry>) {
+        let mut entries = self.entries.lock();
+        let (dropped, kept) = &mut *entries;
+        kept.push_back(entry);
         if kept.len() > self.limit {
             kept.pop_front();
-            *forgotten += 1;
+            *dropped += 1;
         }
     }
 
     /// Those from number `since` on that are still kept, oldest first.
     pub(in crate::server) fn read(&self, since: u64) -> Vec<Injection> {
-        let strikes = self.strikes.lock();
-        let (forgotten, kept) = &*strikes;
-        let numbered = kept.iter().zip(*forgotten..).skip_while(|(_, seq)| *seq < since);
-        numbered.map(|(strike, seq)| shown(seq, strike)).collect()
+        let entries = self.entries.lock();
+        let (dropped, kept) = &*entries;
+        let numbered = kept.iter().zip(*dropped..).skip_while(|(_, seq)| *seq < since);
+        numbered.map(|(entry, seq)| injection(seq, entry)).collect()
     }
 }
 
-/// The beginning of a text, for a strike.
-pub(in crate::server) fn beginning(text: &str) -> String {
-    text.chars().take(TEXT).collect()
+/// The beginning of a text, for an entry.
+pub(in crate::server) fn excerpt(text: &str) -> String {
+    text.chars().take(EXCERPT).collect()
 }
 
-fn shown(seq: u64, strike: &Strike) -> Injection {
+fn injection(seq: u64, entry: &InjectionEntry) -> Injection {
     let time = |at: &AtomicU64| Some(at.load(Ordering::Acquire)).filter(|at| *at > 0);
     Injection {
         seq,
-        fault: strike.fault.as_str().to_owned(),
-        at: strike.at,
-        connection: strike.connection,
-        username: strike.username.clone(),
-        joined: strike.stay.joined.load(Ordering::Acquire),
-        ended: time(&strike.stay.ended),
-        chat: strike.chat,
-        sender: strike.sender.clone(),
-        text: strike.text.clone(),
-        delay_ms: strike.delay_ms,
-        written: time(&strike.written),
-        overtaken: strike.overtaken.load(Ordering::Acquire),
+        fault: entry.fault.as_str().to_owned(),
+        at: entry.at,
+        connection: entry.connection,
+        username: entry.username.clone(),
+        joined: entry.times.joined.load(Ordering::Acquire),
+        ended: time(&entry.times.ended),
+        chat: entry.chat,
+        sender: entry.sender.clone(),
+        text: entry.text.clone(),
+        delay_ms: entry.delay_ms,
+        written: time(&entry.written),
+        overtaken: entry.overtaken.load(Ordering::Acquire),
     }
 }

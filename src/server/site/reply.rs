@@ -10,7 +10,7 @@ use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 
 use super::Answer;
-use super::visit::Visit;
+use super::request::PageRequest;
 use crate::server::csrf;
 use crate::server::sanitise::escape;
 
@@ -58,7 +58,7 @@ impl Reply {
     }
 
     /// No body at all: what a refused upgrade gets.
-    pub(super) fn bare(status: u16) -> Self {
+    pub(super) fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: String::new() }
     }
 
@@ -75,7 +75,7 @@ impl Reply {
     /// Sets what a fresh session gets: its cookie for 14 days, a new CSRF secret, a word of welcome.
     pub(super) fn signed_in(self, session: &str, username: &str) -> Self {
         let random = &mut rand::rng();
-        let (token, hash) = (csrf::fresh(random), csrf::random_text(random, 40));
+        let (token, hash) = (csrf::new_token(random), csrf::random_text(random, 40));
         let welcome =
             format!("[[\\\"__json_message\\\"\\0540\\05425\\054\\\"Successfully signed in as {username}.\\\"]]");
         self.csrf_cookie(&token)
@@ -88,9 +88,9 @@ impl Reply {
         self.header(SET_COOKIE, "sessionid=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/")
     }
 
-    /// A page that shows messages takes them off the client.
-    pub(super) fn forget_messages(self, visit: &Visit) -> Self {
-        if visit.cookie("messages").is_empty() {
+    /// Clears the messages cookie, as every page that shows messages does.
+    pub(super) fn clear_messages(self, request: &PageRequest) -> Self {
+        if request.cookie("messages").is_empty() {
             return self;
         }
         self.header(SET_COOKIE, "messages=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/")
@@ -102,7 +102,7 @@ impl From<Reply> for Response<Body> {
         let mut response = Self::new(Full::new(Bytes::from(reply.body)).boxed_unsync());
         *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         for (name, value) in reply.headers {
-            // A value that HTTP cannot carry (none of the target's own) is left out.
+            // A value that HTTP cannot carry (none of the server's own) is left out.
             if let Ok(value) = HeaderValue::from_str(&value) {
                 response.headers_mut().append(name, value);
             }
@@ -113,12 +113,12 @@ impl From<Reply> for Response<Body> {
 
 impl From<Reply> for Answer {
     fn from(reply: Reply) -> Self {
-        Self { response: reply.into(), admission: None }
+        Self { response: reply.into(), upgrade: None }
     }
 }
 
 /// Text made safe for a page and for an attribute in double quotes.
-pub(super) fn safe(text: &str) -> String {
+pub(super) fn escape_attribute(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     escape(&mut out, text);
     out.replace('"', "&quot;")

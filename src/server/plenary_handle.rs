@@ -1,0 +1,118 @@
+//! A handle on a plenary: sends commands to the one task that runs it.
+//!
+//! Everything that happens in a plenary reaches its [task](super::plenary_task) as a [`Command`], so
+//! all of it has one order.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use serde_json::value::RawValue;
+use tokio::sync::{mpsc, oneshot};
+
+use super::accounts::User;
+use super::counts::Counters;
+use super::faults::broadcast::Chat;
+use super::faults::injector::FaultInjector;
+use super::options::{PresenceMode, Timing};
+use super::plenary::Plenary;
+use super::socket::{DisconnectReason, Socket};
+use super::wire::Frame;
+
+/// Chats of a plenary that are kept, for its event page and for replays.
+pub(super) const HISTORY: usize = 100;
+/// Commands that may wait; beyond it senders wait, so their sockets are not read meanwhile.
+const MAILBOX: usize = 1024;
+
+/// What a plenary's task is asked to do.
+pub(super) enum Command {
+    /// A socket was opened; it has joined from its member list on.
+    Join(Arc<Socket>),
+    /// A socket was closed.
+    Leave(u64),
+    /// A signed-in user sent this text.
+    Chat(Arc<User>, String),
+    /// A user of the plenary sent a heartbeat.
+    Touch(u64),
+    /// A user of a breakout sent a heartbeat.
+    TouchBreakout(u64),
+    /// A socket was opened to a breakout.
+    JoinBreakout(u64, Arc<Socket>),
+    /// A socket takes the breakout over from its user's other sockets.
+    TakeOverBreakout(u64, Arc<Socket>),
+    /// A breakout's socket was closed.
+    LeaveBreakout(u64),
+    /// Answers with what the event page shows.
+    Snapshot(oneshot::Sender<PlenarySnapshot>),
+    /// A fault: disconnects this share (0 to 1) of the plenary's sockets.
+    Disconnect(DisconnectReason, f64),
+    /// A fault: sends every socket the full list so many times.
+    Flood(u32),
+    /// A fault: sends every socket this frame.
+    Broadcast(Frame),
+    /// A fault: sends every socket this chat of another plenary.
+    Leak(Chat),
+}
+
+/// What the event page shows of a plenary.
+pub(super) struct PlenarySnapshot {
+    /// Users listed, by id.
+    pub users: Vec<Arc<User>>,
+    /// The last chats' payloads, oldest first.
+    pub chats: Vec<Arc<RawValue>>,
+    /// Breakout ids and who is listed there; empty ones are left out.
+    pub breakouts: Vec<(u64, Vec<Arc<User>>)>,
+}
+
+/// What the plenaries of a server share.
+#[derive(Debug, Clone)]
+pub(super) struct PlenaryContext {
+    pub counters: Arc<Counters>,
+    pub injector: Arc<FaultInjector>,
+    pub presence: PresenceMode,
+    pub timing: Timing,
+    /// Address of every user's avatar.
+    pub image: Arc<str>,
+    /// The last chat's id, over all plenaries.
+    pub chat_ids: Arc<AtomicU64>,
+    /// All plenaries of the server, once they have started.
+    pub plenaries: Arc<OnceLock<Vec<PlenaryHandle>>>,
+}
+
+/// A handle on a plenary's task.
+#[derive(Debug, Clone)]
+pub(super) struct PlenaryHandle {
+    pub plenary: Arc<Plenary>,
+    commands: mpsc::Sender<Command>,
+    present: Arc<AtomicUsize>,
+}
+
+impl PlenaryHandle {
+    /// A handle on `plenary`, and its task's ends: the commands, and the number of users present.
+    pub(super) fn new(plenary: Arc<Plenary>) -> (Self, mpsc::Receiver<Command>, Arc<AtomicUsize>) {
+        let (sender, commands) = mpsc::channel(MAILBOX);
+        let present = Arc::new(AtomicUsize::new(0));
+        (Self { plenary, commands: sender, present: Arc::clone(&present) }, commands, present)
+    }
+
+    /// Sends a command, waiting while the mailbox is full; at the stop it is dropped.
+    pub(super) async fn send(&self, command: Command) {
+        let _ = self.commands.send(command).await;
+    }
+
+    /// Sends a command unless the mailbox is full: tasks that wait for each other could deadlock.
+    pub(super) fn try_send(&self, command: Command) {
+        let _ = self.commands.try_send(command);
+    }
+
+    /// What the event page shows; none at the stop.
+    pub(super) async fn snapshot(&self) -> Option<PlenarySnapshot> {
+        let (answer, snapshot) = oneshot::channel();
+        self.send(Command::Snapshot(answer)).await;
+        snapshot.await.ok()
+    }
+
+    /// Users on the member list.
+    pub(super) fn present(&self) -> usize {
+        self.present.load(Ordering::Acquire)
+    }
+}
