@@ -2,7 +2,7 @@
 //!
 //! It holds what was typed, no defaults and no meaning; see [`crate::config`].
 
-mod paper;
+mod manual;
 mod task;
 
 use std::ffi::OsString;
@@ -19,7 +19,7 @@ use crate::config::settings::{
 use crate::config::value::{Span, TargetUrl, shown};
 use crate::server::Faults;
 
-pub use paper::{Page, Paper};
+pub use manual::{Page, Paper};
 pub use task::Resolved;
 
 const EXIT_CODES: &str = "\

@@ -1,6 +1,6 @@
 //! Errors that keep a run from starting, and every exit code in one place.
 //!
-//! Server misbehaviour is not an error but data: see [`crate::chat::Failure`].
+//! Server misbehaviour is not an error but data: see [`crate::model::Failure`].
 
 use std::fmt;
 
@@ -32,6 +32,33 @@ impl ExitCode {
     #[must_use]
     pub fn number(self) -> u8 {
         self as u8
+    }
+
+    /// The code of this number; `Threshold` where there is none, as of a summary that another
+    /// version wrote.
+    #[must_use]
+    pub fn of_number(number: u8) -> Self {
+        Self::ALL.into_iter().find(|code| code.number() == number).unwrap_or(Self::Threshold)
+    }
+
+    /// Which of several rooms' codes the process ends with: the higher. What a server did wrong
+    /// outranks what a generator could not show.
+    #[must_use]
+    pub fn severity(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Invalid => 1,
+            Self::Threshold => 2,
+            Self::Refused => 3,
+            Self::Interrupted => 4,
+            Self::Usage | Self::Environment => 5,
+        }
+    }
+
+    /// The worst of several codes, by [`severity`](Self::severity); `Ok` where there is none.
+    #[must_use]
+    pub fn worst(codes: &[Self]) -> Self {
+        codes.iter().copied().max_by_key(|code| code.severity()).unwrap_or(Self::Ok)
     }
 
     /// What the code means, in words.
@@ -121,6 +148,16 @@ mod tests {
     #[test]
     fn the_codes_are_those_that_scripts_rely_on() {
         assert_eq!(ExitCode::ALL.map(ExitCode::number), [0, 2, 99, 104, 105, 106, 107]);
+    }
+
+    #[test]
+    fn the_worst_of_several_codes_is_105_then_107_99_106_and_0() {
+        let mut codes = ExitCode::ALL;
+        codes.sort_by_key(|code| std::cmp::Reverse(code.severity()));
+        let numbers: Vec<u8> = codes.iter().map(|code| code.number()).filter(|n| ![2, 104].contains(n)).collect();
+        assert_eq!(numbers, [105, 107, 99, 106, 0]);
+        assert_eq!(ExitCode::worst(&[ExitCode::Ok, ExitCode::Threshold, ExitCode::Invalid]), ExitCode::Threshold);
+        assert_eq!(ExitCode::worst(&[]), ExitCode::Ok);
     }
 
     #[test]

@@ -2,42 +2,45 @@
 //!
 //! | module | what it is for |
 //! | --- | --- |
-//! | [`chat`], [`clock`], [`marker`] | the shared vocabulary: labels, failures, time, the tag in each chat |
+//! | [`model`], [`clock`], [`marker`] | the shared vocabulary: labels, failures, time, the tag in each chat |
 //! | [`config`] | what was typed, and what it means |
 //! | [`schedule`] | intents at a rate, from a timetable of absolute times |
-//! | [`fleet`] | the ramp and the supervisor that owns every user task |
-//! | [`user`] | one person's life: session, socket, reconnect |
-//! | [`drivers`] | the protocols: steps in, events and failures out |
+//! | [`pool`], [`fleet`] | who is connected; the ramp, the worker threads, the supervisor of every user task |
+//! | [`user`] | one virtual user: session, connection, reconnect |
+//! | [`protocol`], [`drivers`] | what a protocol must be able to do; the protocols |
 //! | [`transport`] | names, TCP, TLS, HTTP and websockets, for all drivers |
 //! | [`ledger`] | who should have received what, by when; pure |
 //! | [`presence`] | member lists against who is connected |
-//! | [`saturation`], [`lapses`] | whether this generator keeps up, and whether time itself does |
-//! | [`places`] | how many connections a listener holds |
+//! | [`saturation`], [`clock_events`] | whether this generator keeps up, and whether time itself does |
+//! | [`connection_limit`] | how many connections a listener holds |
 //! | [`metrics`], [`exposition`], [`telemetry`], [`report`] | what people and Prometheus see |
 //! | [`server`] | the embedded plenary server |
-//! | [`app`] | the only place that wires the parts |
+//! | [`run`], [`commands`] | one run and its shutdown; the subcommands |
 //!
 //! `config → schedule → fleet → user → driver → server`, and back:
 //! `event (stamped where its bytes are read) → ledger → verdict → metrics → exposition`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-pub mod app;
-pub mod chat;
 pub mod cli;
 pub mod clock;
+pub mod clock_events;
+pub mod commands;
 pub mod config;
+pub mod connection_limit;
 pub mod drivers;
 pub mod error;
 pub mod exposition;
 pub mod fleet;
-pub mod lapses;
 pub mod ledger;
 pub mod marker;
 pub mod metrics;
-pub mod places;
+pub mod model;
+pub mod pool;
 pub mod presence;
+pub mod protocol;
 pub mod report;
+pub mod run;
 pub mod saturation;
 pub mod schedule;
 pub mod server;

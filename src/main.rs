@@ -14,7 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[allow(clippy::disallowed_methods)]
 fn main() -> ExitCode {
     match parse(std::env::args_os()) {
-        Ok(Wanted::Command(command)) => soakrig::app::main(command).into(),
+        Ok(Wanted::Command(command)) => soakrig::commands::main(command).into(),
         Ok(Wanted::Paper(paper)) => match paper.write(&mut std::io::stdout()) {
             Ok(()) => error::ExitCode::Ok.into(),
             // The reader has seen enough.

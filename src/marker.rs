@@ -4,7 +4,7 @@
 //! Form: `sr2-<run>-<room>-<generator>-<number>-<intended>-<checksum>|<text>`, every field base 36
 //! in lower case. It holds only characters that the server's sanitiser returns unchanged.
 
-use crate::chat::SenderId;
+use crate::model::SenderId;
 
 /// What every marker begins with.
 pub const PREFIX: &str = "sr2-";
@@ -61,7 +61,7 @@ pub struct Marker {
 
 /// What a chat's text shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sighting {
+pub enum Decoded {
     /// No marker: a chat of a stranger.
     None,
     /// A marker of version 0.1, which no run of this version sends.
@@ -78,7 +78,7 @@ pub enum Sighting {
 impl Marker {
     /// The chat text: this marker, then `text`, for the sender `from`.
     #[must_use]
-    pub fn stamp(&self, from: SenderId, text: &str) -> String {
+    pub fn encode(&self, from: SenderId, text: &str) -> String {
         let mut out = String::with_capacity(80 + text.len());
         self.push_head(&mut out, true);
         let sum = checksum(from, [out.as_bytes(), b"", text.as_bytes()]);
@@ -109,38 +109,38 @@ impl Marker {
 
     /// Looks for a marker at the start of a chat `text` sent by `from`.
     #[must_use]
-    pub fn sight(from: SenderId, text: &str) -> Sighting {
+    pub fn decode(from: SenderId, text: &str) -> Decoded {
         let Some(rest) = text.strip_prefix(PREFIX) else { return stray(from, text) };
-        intact(from, PREFIX, rest.as_bytes()).map_or_else(|| remains(rest.as_bytes()), Sighting::Intact)
+        intact(from, PREFIX, rest.as_bytes()).map_or_else(|| remains(rest.as_bytes()), Decoded::Intact)
     }
 
     /// Looks for a marker anywhere in a `text` that could not be read as a chat.
     #[must_use]
-    pub fn glimpse(text: &str) -> Sighting {
+    pub fn decode_fragment(text: &str) -> Decoded {
         match text.split_once(PREFIX) {
             Some((_, rest)) => remains(rest.as_bytes()),
-            None => Sighting::None,
+            None => Decoded::None,
         }
     }
 }
 
 /// A text that does not begin with a marker of this version.
-fn stray(from: SenderId, text: &str) -> Sighting {
+fn stray(from: SenderId, text: &str) -> Decoded {
     let former = text.strip_prefix(FORMER_PREFIX);
     if former.is_some_and(|rest| whole::<4>(from, FORMER_PREFIX, rest.as_bytes()).is_some()) {
-        return Sighting::Foreign;
+        return Decoded::Foreign;
     }
     if text.contains(PREFIX) {
-        return Marker::glimpse(text);
+        return Marker::decode_fragment(text);
     }
     // Damage in nothing but the prefix: a byte of it changed, or the place of its dash.
     let dash = text.bytes().take(PREFIX.len() + 2).position(|byte| byte == b'-');
     let behind = [Some(PREFIX.len()), dash.map(|at| at + 1)].into_iter().flatten();
     let read = |at: usize| text.as_bytes().get(at..).and_then(|rest| intact(from, PREFIX, rest));
     match behind.filter_map(read).next() {
-        Some(marker) => Sighting::Corrupt(Some(marker)),
-        None if former.is_some() => Sighting::Foreign,
-        None => Sighting::None,
+        Some(marker) => Decoded::Corrupt(Some(marker)),
+        None if former.is_some() => Decoded::Foreign,
+        None => Decoded::None,
     }
 }
 
@@ -161,11 +161,11 @@ fn whole<const N: usize>(from: SenderId, prefix: &str, rest: &[u8]) -> Option<[u
 }
 
 /// What can be read of a damaged marker whose fields `rest` begins with.
-fn remains(rest: &[u8]) -> Sighting {
+fn remains(rest: &[u8]) -> Decoded {
     let run = || base36(rest, b'-').and_then(|(run, _)| u32::try_from(run).ok());
     match (legible(rest), run()) {
-        (None, Some(run)) => Sighting::Torn(RunTag(run)),
-        (marker, _) => Sighting::Corrupt(marker),
+        (None, Some(run)) => Decoded::Torn(RunTag(run)),
+        (marker, _) => Decoded::Corrupt(marker),
     }
 }
 

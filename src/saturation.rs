@@ -16,8 +16,8 @@ use strum::EnumCount;
 use tokio::io::AsyncReadExt as _;
 use tokio::runtime::Handle;
 
-use crate::chat::SaturationReason;
 use crate::clock::{Clock, Stamp};
+use crate::model::SaturationReason;
 
 /// Delays over this are the generator's fault.
 pub const LIMIT: Duration = Duration::from_millis(100);

@@ -49,8 +49,8 @@ fn count(piece: &str, times: usize) -> Outcome<()> {
             (0..times).for_each(|_| room.deliver(&list));
         }
         "tick" => {
-            let mut desks = Desks::new();
-            (0..times).for_each(|_| desks.tick());
+            let mut slots = Desks::new();
+            (0..times).for_each(|_| slots.tick());
         }
         unknown => return Err(format!("no piece {unknown:?}; there are delivery, batch, list, tick").into()),
     }
@@ -87,9 +87,9 @@ fn lists(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(USERS)).bench_local(|| room.deliver(&list));
 }
 
-/// An intent, from the timetable to a user's desk.
+/// An intent, from the timetable to a user's slot.
 #[divan::bench]
 fn tick(bencher: Bencher<'_, '_>) {
-    let mut desks = Desks::new();
-    bencher.bench_local(|| desks.tick());
+    let mut slots = Desks::new();
+    bencher.bench_local(|| slots.tick());
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use soakrig::chat::{Action, Origin, Outcome, SenderId, UserIndex, UserState};
 use soakrig::clock::Stamp;
 use soakrig::drivers::plenary::Inbox;
-use soakrig::drivers::{Event, Received};
-use soakrig::fleet::roster::Roster;
 use soakrig::ledger::{Identity, Ledger, Terms};
 use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
+use soakrig::model::{Action, Origin, Outcome, SenderId, UserIndex, UserState};
+use soakrig::pool::Roster;
+use soakrig::protocol::{Event, Received};
 use soakrig::schedule::Intent;
 use soakrig::schedule::timetable::{Spacing, Timetable};
 use soakrig::transport::ws::recent::Recent;
@@ -62,8 +62,8 @@ impl Room {
         let mut bytes = Vec::new();
         for _ in 0..count {
             self.now = self.now.plus(Duration::from_millis(10));
-            let handed = self.ledger.lock().hand_over(UserIndex(3), self.now, self.now);
-            let text = handed.marker.stamp(SenderId::number(4), &"we talk about this and that ".repeat(3));
+            let handed = self.ledger.lock().record_send(UserIndex(3), self.now, self.now);
+            let text = handed.marker.encode(SenderId::number(4), &"we talk about this and that ".repeat(3));
             bytes.extend(frame(&format!(
                 "{{\"payload\": {{\"id\": {}, \"user\": 4, \"created\": \"2026-11-24T12:00:00.000000+00:00\", \
                  \"message\": \"{text}\", \"highlight\": false, \"archived\": false, \"mentions\": []}}, \"type\": \"chat\"}}",
@@ -81,8 +81,8 @@ impl Room {
             for read in bytes.chunks(READ) {
                 let hear = |frame: Received<'_>| {
                     metrics.received(frame.kind, 1);
-                    if let Event::Chat { user: from, sighting } = frame.event {
-                        ledger.lock().receive(user, from, sighting, frame.at);
+                    if let Event::Chat { user: from, decoded } = frame.event {
+                        ledger.lock().receive(user, from, decoded, frame.at);
                     }
                 };
                 // The bytes are our own, and whole.
@@ -144,9 +144,9 @@ impl Desks {
         self.now = self.now.plus(Duration::from_millis(1));
         while let Some(intended) = self.table.take_due(self.now) {
             let taken = self.roster.offer(Intent { action: Action::Chat, intended });
-            if let Some(desk) = taken.ok().and_then(|user| self.roster.desk(user)) {
-                std::hint::black_box(desk.take());
-                desk.done();
+            if let Some(slot) = taken.ok().and_then(|user| self.roster.slot(user)) {
+                std::hint::black_box(slot.take());
+                slot.done();
             }
         }
     }

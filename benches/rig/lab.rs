@@ -133,7 +133,7 @@ enum Reading {
     /// Counts bytes; the size of a frame is known beforehand.
     Raw,
     /// soakrig, with the address of its metrics.
-    Rig(String),
+    Runner(String),
 }
 
 impl Reader {
@@ -167,7 +167,7 @@ impl Reader {
         let line = process.wait_for("/metrics")?;
         let page = line.split("http://").find(|rest| rest.contains("/metrics")).ok_or("no address of metrics")?;
         let address = page.split("/metrics").next().unwrap_or_default().to_owned();
-        let reader = Self { process, kind: Reading::Rig(address) };
+        let reader = Self { process, kind: Reading::Runner(address) };
         eventually("everybody to be connected", || (reader.connected()? >= users as f64).then_some(()))?;
         Ok(reader)
     }
@@ -179,7 +179,7 @@ impl Reader {
     /// The metrics of a soakrig run.
     pub fn metrics(&self) -> Outcome<String> {
         match &self.kind {
-            Reading::Rig(address) => get(address, "/metrics"),
+            Reading::Runner(address) => get(address, "/metrics"),
             Reading::Raw => Err("a raw reader has no metrics".into()),
         }
     }
@@ -188,7 +188,7 @@ impl Reader {
     pub fn bytes(&mut self) -> Outcome<f64> {
         match self.kind {
             Reading::Raw => Ok(self.process.count()?.first().copied().unwrap_or(0) as f64),
-            Reading::Rig(_) => Ok(metric(&self.metrics()?, "soakrig_received_bytes_total", &[])),
+            Reading::Runner(_) => Ok(metric(&self.metrics()?, "soakrig_received_bytes_total", &[])),
         }
     }
 }

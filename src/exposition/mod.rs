@@ -4,7 +4,7 @@
 //! Serves what it is given; must not know how figures or readiness come about. Everything is
 //! bounded: connections, header bytes, time to send a request, time to stop.
 
-mod looks;
+mod last_scrape;
 mod pages;
 
 use std::convert::Infallible;
@@ -22,10 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::pages::Readiness;
 
-use self::looks::Looks;
+use self::last_scrape::RegularScrapes;
 use self::pages::Pages;
+use crate::connection_limit::{ConnectionLimit, Place};
 use crate::metrics::Metrics;
-use crate::places::{Place, Places};
 
 /// Most connections at a time; for a further one, that which has been quiet longest is closed.
 const MOST_CONNECTIONS: usize = 64;
@@ -59,7 +59,7 @@ pub struct ListenError {
 pub struct Exposition {
     addr: SocketAddr,
     task: JoinHandle<()>,
-    looks: Looks,
+    looks: RegularScrapes,
 }
 
 impl Exposition {
@@ -97,14 +97,14 @@ pub async fn serve(
     let failed = |source| ListenError { addr, source };
     let listener = TcpListener::bind(addr).await.map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
-    let looks = Looks::default();
+    let looks = RegularScrapes::default();
     let pages = Arc::new(Pages::new(metrics, Box::new(ready), looks.clone()));
     let task = tokio::spawn(accept(listener, pages, stop));
     Ok(Exposition { addr, task, looks })
 }
 
 async fn accept(listener: TcpListener, pages: Arc<Pages>, stop: CancellationToken) {
-    let places = Places::new(MOST_CONNECTIONS);
+    let places = ConnectionLimit::new(MOST_CONNECTIONS);
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {

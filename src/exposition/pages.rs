@@ -8,7 +8,7 @@ use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use tokio::sync::Mutex;
 
-use super::looks::Looks;
+use super::last_scrape::RegularScrapes;
 use crate::metrics::Metrics;
 
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -31,11 +31,15 @@ pub(super) struct Pages {
     ready: Box<dyn Fn() -> Readiness + Send + Sync>,
     /// One scrape at a time: however many ask, the books are asked in turn.
     scraping: Mutex<()>,
-    looks: Looks,
+    looks: RegularScrapes,
 }
 
 impl Pages {
-    pub(super) fn new(metrics: Arc<Metrics>, ready: Box<dyn Fn() -> Readiness + Send + Sync>, looks: Looks) -> Self {
+    pub(super) fn new(
+        metrics: Arc<Metrics>,
+        ready: Box<dyn Fn() -> Readiness + Send + Sync>,
+        looks: RegularScrapes,
+    ) -> Self {
         Self { metrics, ready, scraping: Mutex::new(()), looks }
     }
 

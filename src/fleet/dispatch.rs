@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use strum::EnumCount;
 
-use crate::chat::{Action, DropReason, Stage};
 use crate::clock::Stamp;
+use crate::model::{Action, DropReason, Stage};
 use crate::schedule::Intent;
 use crate::schedule::limit::Limit;
 use crate::schedule::pacer::Dispatch;
-use crate::user::World;
+use crate::user::RunContext;
 
 /// An intent that is this late is not carried out any more: this process stood still, and what was
 /// due meanwhile must not come upon the server at once.
@@ -51,9 +51,9 @@ pub enum Pace {
 /// The paces of all actions, by [`Action`].
 pub type Traffic = [Pace; Action::COUNT];
 
-/// Gives intents to the users of a world.
+/// Gives intents to the users of a context.
 pub struct Dispatcher<D> {
-    world: Arc<World<D>>,
+    context: Arc<RunContext<D>>,
     traffic: Traffic,
     /// A fault of the schedule must not become a flood: nothing is sent beyond this.
     ceiling: Limit,
@@ -64,15 +64,15 @@ pub struct Dispatcher<D> {
 
 impl<D> Dispatcher<D> {
     /// A dispatcher that scales set totals by the users present until `ramped` is set.
-    pub fn new(world: Arc<World<D>>, traffic: Traffic, ramped: Arc<AtomicBool>) -> Self {
-        let users = world.roster.len();
+    pub fn new(context: Arc<RunContext<D>>, traffic: Traffic, ramped: Arc<AtomicBool>) -> Self {
+        let users = context.roster.len();
         let most: f64 = traffic.iter().map(|pace| full_rate(*pace, users)).sum();
         // Twice the rate, and as much at once: room for a late wake-up, none for a flood.
         let twice = most.mul_add(2.0, 10.0).min(1e9);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just above")]
         let burst = NonZeroU32::new(twice.ceil() as u32).unwrap_or(NonZeroU32::MIN);
-        let ceiling = Limit::with_burst(twice, burst, world.clock);
-        Self { world, traffic, ceiling, ramped, lateness: Lateness::default() }
+        let ceiling = Limit::with_burst(twice, burst, context.clock);
+        Self { context, traffic, ceiling, ramped, lateness: Lateness::default() }
     }
 }
 
@@ -88,27 +88,27 @@ pub fn full_rate(pace: Pace, users: usize) -> f64 {
 
 impl<D: Send + Sync + 'static> Dispatch for Dispatcher<D> {
     fn rate(&mut self, action: Action) -> f64 {
-        let connected = count(self.world.roster.connected());
+        let connected = count(self.context.roster.connected());
         let rate = match self.traffic[action as usize] {
             Pace::Off => 0.0,
             Pace::Total(rate) if self.ramped.load(Ordering::Relaxed) => rate,
-            Pace::Total(rate) => rate * connected / count(self.world.roster.len()).max(1.0),
+            Pace::Total(rate) => rate * connected / count(self.context.roster.len()).max(1.0),
             Pace::PerConnected(each) => each * connected,
         };
-        self.world.metrics.rate_target(action, rate);
+        self.context.metrics.rate_target(action, rate);
         rate
     }
 
     fn issue(&mut self, intent: Intent, late: Duration) {
-        self.world.metrics.operation(Stage::Send);
-        self.world.metrics.schedule_lag(late);
+        self.context.metrics.operation(Stage::Send);
+        self.context.metrics.schedule_lag(late);
         let crowded = self.lateness.crowded(intent.intended, late);
         if late > OVERDUE {
-            self.world.metrics.dropped(intent.action, DropReason::Overdue);
+            self.context.metrics.dropped(intent.action, DropReason::Overdue);
         } else if self.ceiling.allows() {
-            self.world.dispatch(intent, crowded);
+            self.context.dispatch(intent, crowded);
         } else {
-            self.world.metrics.dropped(intent.action, crowded);
+            self.context.metrics.dropped(intent.action, crowded);
         }
     }
 }

@@ -1,8 +1,6 @@
 //! The crowd: the roster of users, the ramp, the dispatch of intents, and the supervisor
 //! that owns every user's task. It knows no protocol.
 
-pub mod desk;
 pub mod dispatch;
-pub mod lanes;
 pub mod ramp;
-pub mod roster;
+pub mod workers;

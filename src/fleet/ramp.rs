@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
-use super::lanes::Lanes;
-use crate::chat::{Failure, FailureKind, UserIndex};
-use crate::drivers::Driver;
-use crate::user::{World, live};
+use super::workers::Workers;
+use crate::model::{Failure, FailureKind, UserIndex};
+use crate::protocol::Driver;
+use crate::user::{RunContext, run_user};
 
 /// How long the first user may keep the others waiting.
 const FIRST_USER_TIMEOUT: Duration = Duration::from_secs(90);
@@ -20,23 +20,23 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// All users of a generator.
 pub struct Fleet<D> {
-    world: Arc<World<D>>,
+    context: Arc<RunContext<D>>,
     lives: TaskTracker,
-    lanes: Lanes,
+    workers: Workers,
     ramped: Arc<AtomicBool>,
 }
 
 impl<D: Driver> Fleet<D> {
     /// A fleet of which nobody has started; its users live on the runtime that starts them.
     #[must_use]
-    pub fn new(world: Arc<World<D>>) -> Self {
-        Self { world, lives: TaskTracker::new(), lanes: Lanes::default(), ramped: Arc::default() }
+    pub fn new(context: Arc<RunContext<D>>) -> Self {
+        Self { context, lives: TaskTracker::new(), workers: Workers::default(), ramped: Arc::default() }
     }
 
-    /// The same fleet, whose users live on `lanes`.
+    /// The same fleet, whose users live on `workers`.
     #[must_use]
-    pub fn on(self, lanes: Lanes) -> Self {
-        Self { lanes, ..self }
+    pub fn on(self, workers: Workers) -> Self {
+        Self { workers, ..self }
     }
 
     /// Set once every user was started and its first attempt is over, well or badly.
@@ -50,7 +50,7 @@ impl<D: Driver> Fleet<D> {
     /// # Errors
     /// The failure that no waiting mends: refused account, no such room, room closed or full.
     pub async fn first(&self) -> Result<(), Failure> {
-        if self.world.roster.is_empty() {
+        if self.context.roster.is_empty() {
             return Ok(());
         }
         let (tell, heard) = oneshot::channel();
@@ -63,23 +63,23 @@ impl<D: Driver> Fleet<D> {
     }
 
     /// Starts the others, `per_second` a second, and returns when all first attempts are over
-    /// or the world stops.
+    /// or the context stops.
     pub async fn others(&self, per_second: f64) {
-        let users = u32::try_from(self.world.roster.len()).unwrap_or(u32::MAX);
+        let users = u32::try_from(self.context.roster.len()).unwrap_or(u32::MAX);
         let begin = tokio::time::Instant::now();
         for user in 1..users {
             let at = begin + Duration::try_from_secs_f64(f64::from(user) / per_second).unwrap_or(Duration::MAX / 4);
             tokio::select! {
                 biased;
-                () = self.world.stopping.cancelled() => return,
+                () = self.context.stopping.cancelled() => return,
                 () = tokio::time::sleep_until(at) => {}
             }
             self.start(UserIndex(user), None);
         }
-        while self.world.debuts.load(Ordering::Relaxed) < users as usize {
+        while self.context.debuts.load(Ordering::Relaxed) < users as usize {
             tokio::select! {
                 biased;
-                () = self.world.stopping.cancelled() => return,
+                () = self.context.stopping.cancelled() => return,
                 () = tokio::time::sleep(LOOK) => {}
             }
         }
@@ -87,16 +87,16 @@ impl<D: Driver> Fleet<D> {
     }
 
     fn start(&self, user: UserIndex, tell: Option<oneshot::Sender<Result<(), Failure>>>) {
-        self.lanes.spawn(&self.lives, user, live(Arc::clone(&self.world), user, tell));
+        self.workers.spawn(&self.lives, user, run_user(Arc::clone(&self.context), user, tell));
     }
 
     /// Waits until every user's task and breakout has ended, at most `patience`. True if all did.
     pub async fn ended(&self, patience: Duration) -> bool {
         self.lives.close();
-        self.world.visits.close();
+        self.context.visits.close();
         let all = async {
             self.lives.wait().await;
-            self.world.visits.wait().await;
+            self.context.visits.wait().await;
         };
         tokio::time::timeout(patience, all).await.is_ok()
     }

@@ -6,30 +6,30 @@ use std::time::Duration;
 use super::Ledger;
 use super::evidence::{Sender, Subject};
 use super::remote::Heard;
-use crate::chat::{Anomaly, Basis, Origin, Outcome, SenderId, UserIndex};
 use crate::clock::Stamp;
-use crate::marker::{Marker, RunTag, Sighting};
+use crate::marker::{Decoded, Marker, RunTag};
+use crate::model::{Anomaly, Basis, Origin, Outcome, SenderId, UserIndex};
 
 impl Ledger {
     /// A chat of `from` was read on `user`'s connection at `at`.
-    pub fn receive(&mut self, user: UserIndex, from: SenderId, sighting: Sighting, at: Stamp) {
+    pub fn receive(&mut self, user: UserIndex, from: SenderId, decoded: Decoded, at: Stamp) {
         self.tally.judged.called(at);
-        match sighting {
-            Sighting::Intact(marker) if self.is_own(&marker) => self.receive_own(user, from, marker, at),
-            Sighting::Intact(marker) if self.is_foreign(&marker) => self.tally.foreign += 1,
+        match decoded {
+            Decoded::Intact(marker) if self.is_own(&marker) => self.receive_own(user, from, marker, at),
+            Decoded::Intact(marker) if self.is_foreign(&marker) => self.tally.foreign += 1,
             // The server leaks between rooms.
-            Sighting::Intact(marker) if marker.room != self.identity.room => {
+            Decoded::Intact(marker) if marker.room != self.identity.room => {
                 let subject = Subject::read(self.sender(from), marker);
                 self.tally.anomaly(self.origin(&marker), Anomaly::Unexpected, user, subject, at);
             }
-            Sighting::Intact(marker) => self.receive_remote(user, from, &marker, at),
-            Sighting::Corrupt(marker) if self.concerns(from, marker.map(|m| m.run)) => {
+            Decoded::Intact(marker) => self.receive_remote(user, from, &marker, at),
+            Decoded::Corrupt(marker) if self.concerns(from, marker.map(|m| m.run)) => {
                 self.corrupt(user, from, marker, at);
             }
-            Sighting::Torn(run) if self.concerns(from, Some(run)) => self.corrupt(user, from, None, at),
-            Sighting::Corrupt(_) | Sighting::Torn(_) | Sighting::Foreign => self.tally.foreign += 1,
-            Sighting::None if self.is_ours(from) => self.corrupt(user, from, None, at),
-            Sighting::None => {}
+            Decoded::Torn(run) if self.concerns(from, Some(run)) => self.corrupt(user, from, None, at),
+            Decoded::Corrupt(_) | Decoded::Torn(_) | Decoded::Foreign => self.tally.foreign += 1,
+            Decoded::None if self.is_ours(from) => self.corrupt(user, from, None, at),
+            Decoded::None => {}
         }
     }
 

@@ -4,10 +4,10 @@
 //! A message that many receivers missed is one note with a set of receivers. What does not fit is
 //! counted, so that lines and dropped lines sum to the figures.
 
-use super::book::UserSet;
-use crate::chat::{Anomaly, Origin, SenderId, UserIndex};
+use super::message_log::UserSet;
 use crate::clock::Stamp;
 use crate::marker::Marker;
+use crate::model::{Anomaly, Origin, SenderId, UserIndex};
 
 /// Notes kept between two calls that take them.
 const NOTE_LIMIT: usize = 1 << 18;

@@ -7,8 +7,8 @@ use hdrhistogram::Histogram;
 use super::Ledger;
 use super::judged::JudgedTally;
 use super::spoilt::SpoiltTime;
-use crate::chat::{Origin, SpoiltBy, UserIndex};
 use crate::clock::Stamp;
+use crate::model::{Origin, SpoiltBy, UserIndex};
 
 impl Ledger {
     /// From `at` on the ledger is called all the time, if only by [`look`](Self::look): a time of

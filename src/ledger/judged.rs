@@ -13,8 +13,8 @@ use strum::EnumCount;
 
 use super::spoilt::{Spoilt, SpoiltTime};
 use super::tally::{OriginTally, empty_histogram};
-use crate::chat::{Anomaly, Basis, Origin, Outcome, SpoiltBy, UserIndex};
 use crate::clock::Stamp;
+use crate::model::{Anomaly, Basis, Origin, Outcome, SpoiltBy, UserIndex};
 
 /// A stall that ended no longer before a window than this shows in the delays measured in it.
 const AFTERMATH: Duration = Duration::from_secs(1);

@@ -8,10 +8,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use super::book::UserSet;
 use super::evidence::{Sender, Subject};
-use crate::chat::{Origin, UserIndex};
+use super::message_log::UserSet;
 use crate::marker::GeneratorTag;
+use crate::model::{Origin, UserIndex};
 
 /// Groups kept; the smaller half is summed at twice as many.
 const GROUP_LIMIT: usize = 1 << 10;

@@ -10,14 +10,14 @@
 //! close began. No list of recipients is kept for a message, only who has received it.
 
 mod arrivals;
-mod book;
+mod connection_window;
 mod evidence;
 mod faults;
 mod judged;
 mod losses;
+mod message_log;
 mod peer;
 mod remote;
-mod seat;
 mod spoilt;
 mod tally;
 mod terms;
@@ -29,30 +29,30 @@ use std::time::Duration;
 
 use hdrhistogram::CreationError;
 
+pub use connection_window::DisconnectCause;
 pub use evidence::{Gap, LogLines, Note, NoteKind, Notes, Sender, Subject};
 pub use judged::JudgedTally;
 pub use losses::{GROUPS_TOLD, LossGroup, LossGroups, MESSAGES_TOLD, NAMES_TOLD};
 pub use remote::PEER_LIMIT;
-pub use seat::Excuse;
 pub use spoilt::SpoiltTime;
 pub use tally::{OriginTally, Tally, empty_histogram};
-pub use terms::{HandedOver, Identity, SETTLE, Standing, Terms};
+pub use terms::{Identity, RecordedSend, SETTLE, Standing, Terms};
 
-use book::{Book, Gone, Message, UNREAD, UserSet};
+use connection_window::ConnectionWindow;
+use message_log::{Gone, Message, MessageLog, UNREAD, UserSet};
 use remote::Remote;
-use seat::Seat;
 
-use crate::chat::{Origin, Outcome, SenderId, UserIndex};
 use crate::clock::Stamp;
 use crate::marker::Marker;
+use crate::model::{Origin, Outcome, SenderId, UserIndex};
 
 /// The books of one generator.
 #[derive(Debug)]
 pub struct Ledger {
     terms: Terms,
     identity: Identity,
-    book: Book,
-    seats: Vec<Seat>,
+    book: MessageLog,
+    seats: Vec<ConnectionWindow>,
     /// Users whose seat is `Connected`.
     connected: u32,
     /// The wall clock when this generator started, in microseconds since the Unix epoch.
@@ -80,8 +80,8 @@ impl Ledger {
         Ok(Self {
             terms,
             identity,
-            book: Book::new(users),
-            seats: vec![Seat::Vacant; users],
+            book: MessageLog::new(users),
+            seats: vec![ConnectionWindow::Vacant; users],
             connected: 0,
             started_micros: identity.origin_micros,
             openings: 0,
@@ -106,14 +106,14 @@ impl Ledger {
     pub fn opening(&mut self, user: UserIndex) {
         self.openings += 1;
         let next = self.book.next();
-        self.set_seat(user, Seat::Opening { nth: self.openings, opened: next });
+        self.set_seat(user, ConnectionWindow::Opening { nth: self.openings, opened: next });
     }
 
     /// The first presence frame was read at `at`: from now on the connection expects every message.
     pub fn connected(&mut self, user: UserIndex, at: Stamp) {
         let next = self.book.next();
-        if let Some(Seat::Opening { nth, opened }) = self.seats.get(user.get()).copied() {
-            self.set_seat(user, Seat::Connected { nth, opened, connected: next, joined: at });
+        if let Some(ConnectionWindow::Opening { nth, opened }) = self.seats.get(user.get()).copied() {
+            self.set_seat(user, ConnectionWindow::Connected { nth, opened, connected: next, joined: at });
         }
     }
 
@@ -122,18 +122,20 @@ impl Ledger {
     pub fn closing(&mut self, user: UserIndex, at: Stamp) {
         self.tally.judged.called(at);
         let next = self.book.next();
-        if let Some(Seat::Connected { nth, opened, connected, joined }) = self.seats.get(user.get()).copied() {
-            self.set_seat(user, Seat::Closing { nth, opened, connected, joined, closing: next, since: at });
+        if let Some(ConnectionWindow::Connected { nth, opened, connected, joined }) =
+            self.seats.get(user.get()).copied()
+        {
+            self.set_seat(user, ConnectionWindow::Closing { nth, opened, connected, joined, closing: next, since: at });
         }
     }
 
     /// The stream is at its end, every byte of it was reported. What has not come is excused, but
     /// for what was past its horizon before the connection was left: that is lost.
-    pub fn ended(&mut self, user: UserIndex, why: Excuse, at: Stamp) {
+    pub fn ended(&mut self, user: UserIndex, why: DisconnectCause, at: Stamp) {
         self.tally.judged.called(at);
         let next = self.book.next();
         let Some(seat) = self.seats.get(user.get()).copied() else { return };
-        self.set_seat(user, Seat::Vacant);
+        self.set_seat(user, ConnectionWindow::Vacant);
         let gone = seat.gone_since(at);
         let excuses = self.closed.is_none_or(|closed| gone < closed);
         if let Some((from, to)) = seat.expects(next) {
@@ -173,7 +175,7 @@ impl Ledger {
 
     /// A chat is being handed to the sender's socket at `now`: fixes its number and who is
     /// expected to receive it. Call it before the first byte is written.
-    pub fn hand_over(&mut self, sender: UserIndex, intended: Stamp, now: Stamp) -> HandedOver {
+    pub fn record_send(&mut self, sender: UserIndex, intended: Stamp, now: Stamp) -> RecordedSend {
         self.tally.judged.called(now);
         let intended_micros = self.wall_micros(intended);
         let message = Message::new(sender, intended, now, self.connected);
@@ -181,7 +183,7 @@ impl Ledger {
         self.tally.local_mut().expect(u64::from(self.connected));
         let Identity { run, room, generator, .. } = self.identity;
         let marker = Marker { run, room, generator, seq, intended_micros };
-        HandedOver { marker, expected: self.connected }
+        RecordedSend { marker, expected: self.connected }
     }
 
     /// Passes the verdicts that are due at `now` and forgets what is too old to matter.
@@ -334,10 +336,10 @@ impl Ledger {
         Some(Subject { sender, marker: Some(marker), intended_known: true, read })
     }
 
-    fn set_seat(&mut self, user: UserIndex, seat: Seat) {
+    fn set_seat(&mut self, user: UserIndex, seat: ConnectionWindow) {
         let Some(place) = self.seats.get_mut(user.get()) else { return };
-        let was = matches!(place, Seat::Connected { .. });
-        let is = matches!(seat, Seat::Connected { .. });
+        let was = matches!(place, ConnectionWindow::Connected { .. });
+        let is = matches!(seat, ConnectionWindow::Connected { .. });
         self.connected = self.connected + u32::from(is) - u32::from(was);
         *place = seat;
     }

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::book::{UNREAD, UserSet};
 use super::evidence::{Sender, Subject};
+use super::message_log::{UNREAD, UserSet};
 use super::remote::{Heard, Open};
 use super::tally::{Fastest, Tally};
 use super::{SETTLE, Terms};
-use crate::chat::{Anomaly, Origin, SenderId, UserIndex};
 use crate::clock::Stamp;
 use crate::marker::{GeneratorTag, Marker};
+use crate::model::{Anomaly, Origin, SenderId, UserIndex};
 
 /// Numbers of one peer remembered at the same time. A marker that jumps further ahead than
 /// this starts the peer's book afresh, so that a forged number cannot take all memory.

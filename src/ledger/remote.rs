@@ -10,9 +10,9 @@ use super::Terms;
 use super::evidence::{Sender, Subject};
 use super::peer::{Arrival, Peer};
 use super::tally::{Fastest, Tally};
-use crate::chat::{Anomaly, Basis, Origin, Outcome, SenderId, UserIndex};
 use crate::clock::Stamp;
 use crate::marker::Marker;
+use crate::model::{Anomaly, Basis, Origin, Outcome, SenderId, UserIndex};
 
 /// Other generators that are followed at the same time; chats of further ones are not judged.
 pub const PEER_LIMIT: usize = 64;

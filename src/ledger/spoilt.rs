@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use strum::EnumCount;
 
-use crate::chat::SpoiltBy;
 use crate::clock::Stamp;
+use crate::model::SpoiltBy;
 
 /// Intervals remembered of each kind. Beyond that the two oldest are taken for one, so that memory
 /// is bounded; the sums stay as they are.

@@ -5,12 +5,12 @@ use std::time::Duration;
 use hdrhistogram::{CreationError, Histogram};
 use strum::EnumCount;
 
-use super::book::UserSet;
 use super::evidence::{Evidence, Subject};
 use super::judged::{Judged, JudgedTally};
 use super::losses::Losses;
-use crate::chat::{Anomaly, Basis, Origin, Outcome, SpoiltBy, UserIndex};
+use super::message_log::UserSet;
 use crate::clock::Stamp;
+use crate::model::{Anomaly, Basis, Origin, Outcome, SpoiltBy, UserIndex};
 
 /// Longest time to delivery that is told apart, in microseconds: one hour.
 const LONGEST_MICROS: u64 = 3_600_000_000;

@@ -34,7 +34,7 @@ pub struct Identity {
 
 /// A message that was handed over: everything its marker needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HandedOver {
+pub struct RecordedSend {
     /// What to stamp the chat with.
     pub marker: Marker,
     /// How many connections are expected to receive it, the sender's own included.

@@ -9,8 +9,8 @@ mod remote;
 use std::time::Duration;
 
 use super::*;
-use crate::chat::{Anomaly, Origin};
-use crate::marker::{GeneratorTag, RoomTag, RunTag, Sighting};
+use crate::marker::{Decoded, GeneratorTag, RoomTag, RunTag};
+use crate::model::{Anomaly, Origin};
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 pub(super) const HORIZON: Duration = Duration::from_secs(60);
@@ -55,11 +55,11 @@ const A: UserIndex = UserIndex(0);
 const B: UserIndex = UserIndex(1);
 
 fn send(ledger: &mut Ledger, who: UserIndex, seconds: f64) -> Marker {
-    ledger.hand_over(who, at(seconds), at(seconds)).marker
+    ledger.record_send(who, at(seconds), at(seconds)).marker
 }
 
 fn arrive(ledger: &mut Ledger, user: UserIndex, from: UserIndex, marker: Marker, seconds: f64) {
-    ledger.receive(user, id(from), Sighting::Intact(marker), at(seconds));
+    ledger.receive(user, id(from), Decoded::Intact(marker), at(seconds));
 }
 
 fn local(ledger: &Ledger) -> &OriginTally {
@@ -73,7 +73,7 @@ fn outcomes(ledger: &Ledger) -> Vec<(Outcome, u64)> {
 #[test]
 fn the_sender_is_expected_to_receive_its_own() {
     let mut l = room(2);
-    assert_eq!(l.hand_over(A, at(0.0), at(0.0)).expected, 2);
+    assert_eq!(l.record_send(A, at(0.0), at(0.0)).expected, 2);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn bytes_read_before_the_end_of_a_stream_count() {
     let m = send(&mut l, A, 0.0);
     l.closing(B, at(0.0));
     arrive(&mut l, B, A, m, 0.1);
-    l.ended(B, Excuse::Left, at(0.0));
+    l.ended(B, DisconnectCause::Left, at(0.0));
     assert_eq!(outcomes(&l), [(Outcome::OnTime, 1)]);
     assert_eq!(l.outstanding(), 1, "the sender's own");
 }
@@ -142,9 +142,9 @@ fn bytes_read_before_the_end_of_a_stream_count() {
 #[test]
 fn a_connection_that_ends_first_excuses_its_deliveries() {
     for (why, outcome) in [
-        (Excuse::Left, Outcome::ExcusedLeft),
-        (Excuse::Server, Outcome::ExcusedServer),
-        (Excuse::Network, Outcome::ExcusedNetwork),
+        (DisconnectCause::Left, Outcome::ExcusedLeft),
+        (DisconnectCause::Server, Outcome::ExcusedServer),
+        (DisconnectCause::Network, Outcome::ExcusedNetwork),
     ] {
         let mut l = room(2);
         send(&mut l, A, 0.0);
@@ -160,14 +160,14 @@ fn what_was_past_its_horizon_before_the_close_is_lost() {
     send(&mut l, A, 0.0);
     send(&mut l, A, 0.5);
     l.closing(B, at(60.2));
-    l.ended(B, Excuse::Left, at(62.0));
+    l.ended(B, DisconnectCause::Left, at(62.0));
     assert_eq!(outcomes(&l), [(Outcome::Lost, 1), (Outcome::ExcusedLeft, 1)]);
 }
 
 #[test]
 fn a_message_handed_over_while_joining_or_closing_is_neither_expected_nor_odd() {
     let mut l = room(2);
-    l.ended(B, Excuse::Left, at(0.0));
+    l.ended(B, DisconnectCause::Left, at(0.0));
     l.opening(B);
     let joining = send(&mut l, A, 1.0);
     l.connected(B, at(0.0));
@@ -182,7 +182,7 @@ fn a_message_handed_over_while_joining_or_closing_is_neither_expected_nor_odd() 
 #[test]
 fn a_message_still_under_way_may_reach_a_connection_opened_meanwhile() {
     let mut l = room(2);
-    l.ended(B, Excuse::Left, at(0.0));
+    l.ended(B, DisconnectCause::Left, at(0.0));
     let m = send(&mut l, A, 0.0);
     l.opening(B);
     l.connected(B, at(0.0));
@@ -195,7 +195,7 @@ fn a_message_sent_on_before_the_connection_is_unexpected() {
     let mut l = room(2);
     let m = send(&mut l, A, 0.0);
     arrive(&mut l, A, A, m, 0.1);
-    l.ended(B, Excuse::Left, at(0.0));
+    l.ended(B, DisconnectCause::Left, at(0.0));
     l.opening(B);
     l.connected(B, at(0.0));
     arrive(&mut l, B, A, m, 1.0);
@@ -207,7 +207,7 @@ fn a_message_sent_on_before_the_connection_is_unexpected() {
 fn a_sender_cut_off_before_any_receipt_excuses_all() {
     let mut l = room(3);
     send(&mut l, A, 0.0);
-    l.ended(A, Excuse::Network, at(0.0));
+    l.ended(A, DisconnectCause::Network, at(0.0));
     l.sweep(at(61.0));
     assert_eq!(outcomes(&l), [(Outcome::ExcusedNetwork, 1), (Outcome::ExcusedSenderCut, 2)]);
 }
@@ -216,7 +216,7 @@ fn a_sender_cut_off_before_any_receipt_excuses_all() {
 fn a_receipt_proves_that_the_server_had_it() {
     let mut l = room(3);
     let m = send(&mut l, A, 0.0);
-    l.ended(A, Excuse::Network, at(0.0));
+    l.ended(A, DisconnectCause::Network, at(0.0));
     arrive(&mut l, B, A, m, 1.0);
     l.sweep(at(61.0));
     assert_eq!(outcomes(&l), [(Outcome::OnTime, 1), (Outcome::Lost, 1), (Outcome::ExcusedNetwork, 1)]);
@@ -249,11 +249,11 @@ fn what_nobody_waits_for_any_longer_stays_outstanding() {
     // Who had begun to leave before is excused, however long its close takes.
     l.closing(A, at(50.3));
     l.close(at(60.5));
-    l.ended(A, Excuse::Left, at(60.6));
+    l.ended(A, DisconnectCause::Left, at(60.6));
     assert_eq!(outcomes(&l), [(Outcome::OnTime, 5), (Outcome::ExcusedLeft, 2)]);
     // What was past its horizon already is lost; what still comes counts; the rest stays open.
     l.closing(B, at(60.7));
-    l.ended(B, Excuse::Left, at(60.8));
+    l.ended(B, DisconnectCause::Left, at(60.8));
     l.sweep(at(500.0));
     assert_eq!(outcomes(&l), [(Outcome::OnTime, 5), (Outcome::Lost, 1), (Outcome::ExcusedLeft, 2)]);
     assert_eq!(l.outstanding(), 1, "the young one at B");
@@ -265,7 +265,7 @@ fn what_nobody_waits_for_any_longer_stays_outstanding() {
 fn a_damaged_marker_loses_its_delivery() {
     let mut l = room(1);
     send(&mut l, A, 0.0);
-    l.receive(A, id(A), Sighting::Corrupt(None), at(0.1));
+    l.receive(A, id(A), Decoded::Corrupt(None), at(0.1));
     l.sweep(at(61.0));
     assert_eq!(outcomes(&l), [(Outcome::Lost, 1)]);
     assert_eq!(local(&l).anomaly(Anomaly::Corrupt), 1);
@@ -277,8 +277,8 @@ fn forged_markers_and_unmarked_chats_of_ours_are_corrupt() {
     let m = send(&mut l, A, 0.0);
     arrive(&mut l, B, B, m, 0.1);
     arrive(&mut l, B, A, Marker { seq: 99, ..m }, 0.1);
-    l.receive(B, id(A), Sighting::None, at(0.1));
-    l.receive(B, SenderId::number(999), Sighting::None, at(0.1));
+    l.receive(B, id(A), Decoded::None, at(0.1));
+    l.receive(B, SenderId::number(999), Decoded::None, at(0.1));
     assert_eq!(local(&l).anomaly(Anomaly::Corrupt), 3);
     assert_eq!(l.outstanding(), 2);
 }

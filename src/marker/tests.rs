@@ -18,13 +18,13 @@ fn marker(seq: u64) -> Marker {
 #[test]
 fn a_strangers_chat_has_no_marker() {
     for text in ["hello from alice", "", "a-b-c-d-e-f-g|h", "so-called", "-", "sr2", "sr1", "ü-1-2-3-4-5-6|x"] {
-        assert_eq!(Marker::sight(SENDER, text), Sighting::None, "{text}");
+        assert_eq!(Marker::decode(SENDER, text), Decoded::None, "{text}");
     }
 }
 
 #[test]
 fn the_head_of_a_marker_stands_in_its_text() {
-    let text = marker(3).stamp(SENDER, "hello");
+    let text = marker(3).encode(SENDER, "hello");
     assert!(text.starts_with(&marker(3).head(true)) && marker(3).head(true).starts_with(&marker(3).head(false)));
 }
 
@@ -37,19 +37,19 @@ fn a_marker_holds_only_characters_that_a_sanitiser_keeps() {
         seq: SEQ_LIMIT - 1,
         intended_micros: u64::MAX,
     };
-    let text = full.stamp(SENDER, "");
+    let text = full.encode(SENDER, "");
     assert!(text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'|'), "{text}");
     assert!(text.len() <= 72, "{text}");
-    assert_eq!(Marker::sight(SENDER, &text), Sighting::Intact(full));
+    assert_eq!(Marker::decode(SENDER, &text), Decoded::Intact(full));
 }
 
 #[test]
 fn a_quote_by_another_sender_does_not_fit_but_can_be_read() {
-    let text = marker(3).stamp(SENDER, "hello");
-    assert_eq!(Marker::sight(SenderId::number(7), &text), Sighting::Corrupt(Some(marker(3))));
-    assert_eq!(Marker::sight(SENDER, &format!("look: {text}")), Sighting::Corrupt(Some(marker(3))));
-    assert_eq!(Marker::glimpse(&format!("{{\"message\": \"{text}")), Sighting::Corrupt(Some(marker(3))));
-    assert_eq!(Marker::glimpse("{\"message\": \"hello"), Sighting::None);
+    let text = marker(3).encode(SENDER, "hello");
+    assert_eq!(Marker::decode(SenderId::number(7), &text), Decoded::Corrupt(Some(marker(3))));
+    assert_eq!(Marker::decode(SENDER, &format!("look: {text}")), Decoded::Corrupt(Some(marker(3))));
+    assert_eq!(Marker::decode_fragment(&format!("{{\"message\": \"{text}")), Decoded::Corrupt(Some(marker(3))));
+    assert_eq!(Marker::decode_fragment("{\"message\": \"hello"), Decoded::None);
 }
 
 #[test]
@@ -59,63 +59,63 @@ fn a_marker_of_version_0_1_is_foreign() {
     let fields = whole::<4>(SENDER, FORMER_PREFIX, former.strip_prefix(FORMER_PREFIX).unwrap().as_bytes());
     assert_eq!(fields, Some([4_294_967_200, 7, 3, 37_782_336_970]));
     for text in [former, "sr1-", "sr1-x|hello", "sr1-1-2-3-4-5|x"] {
-        assert_eq!(Marker::sight(SENDER, text), Sighting::Foreign, "{text}");
+        assert_eq!(Marker::decode(SENDER, text), Decoded::Foreign, "{text}");
     }
 }
 
 #[test]
 fn what_is_left_of_a_damaged_marker_is_read() {
-    let text = marker(1_234).stamp(SENDER, "hello");
+    let text = marker(1_234).encode(SENDER, "hello");
     let fields: Vec<&str> = text.split('-').collect();
     let damaged = |nth: usize, to: &str| {
         let mut fields = fields.clone();
         fields[nth] = to;
-        Marker::sight(SENDER, &fields.join("-"))
+        Marker::decode(SENDER, &fields.join("-"))
     };
     let without_time = Marker { intended_micros: 0, ..marker(1_234) };
-    assert_eq!(damaged(0, "xr2"), Sighting::Corrupt(Some(marker(1_234))), "the prefix");
-    assert_eq!(damaged(0, "sr1"), Sighting::Corrupt(Some(marker(1_234))), "the prefix, to another one");
+    assert_eq!(damaged(0, "xr2"), Decoded::Corrupt(Some(marker(1_234))), "the prefix");
+    assert_eq!(damaged(0, "sr1"), Decoded::Corrupt(Some(marker(1_234))), "the prefix, to another one");
     for to in ["?", "", "0a", "zzzzzzzzzzzzzz"] {
-        assert_eq!(damaged(1, to), Sighting::Corrupt(None), "run: {to}");
+        assert_eq!(damaged(1, to), Decoded::Corrupt(None), "run: {to}");
     }
     for (nth, to) in [(2, ""), (3, "0a"), (4, "zzzzzzzzzzzzzz"), (4, "A")] {
-        assert_eq!(damaged(nth, to), Sighting::Torn(marker(1_234).run), "field {nth}: {to}");
+        assert_eq!(damaged(nth, to), Decoded::Torn(marker(1_234).run), "field {nth}: {to}");
     }
-    assert_eq!(damaged(5, "!"), Sighting::Corrupt(Some(without_time)));
-    assert_eq!(damaged(6, "1|hello"), Sighting::Corrupt(Some(marker(1_234))));
-    assert_eq!(Marker::sight(SENDER, "sr2-1-2-3-4"), Sighting::Torn(RunTag(1)), "a number that may be cut off");
-    assert_eq!(Marker::sight(SENDER, "sr2-1"), Sighting::Corrupt(None), "a run that may be cut off");
-    assert!(matches!(Marker::sight(SENDER, "sr2-1-2-3-4-"), Sighting::Corrupt(Some(_))));
+    assert_eq!(damaged(5, "!"), Decoded::Corrupt(Some(without_time)));
+    assert_eq!(damaged(6, "1|hello"), Decoded::Corrupt(Some(marker(1_234))));
+    assert_eq!(Marker::decode(SENDER, "sr2-1-2-3-4"), Decoded::Torn(RunTag(1)), "a number that may be cut off");
+    assert_eq!(Marker::decode(SENDER, "sr2-1"), Decoded::Corrupt(None), "a run that may be cut off");
+    assert!(matches!(Marker::decode(SENDER, "sr2-1-2-3-4-"), Decoded::Corrupt(Some(_))));
 }
 
 proptest! {
     #[test]
     fn what_was_stamped_is_sighted(seq in 0..SEQ_LIMIT, user: u64, text in "[a-zA-Z0-9 :_|-]{0,400}") {
         let from = SenderId::number(user);
-        let stamped = marker(seq).stamp(from, &text);
-        prop_assert_eq!(Marker::sight(from, &stamped), Sighting::Intact(marker(seq)));
+        let stamped = marker(seq).encode(from, &text);
+        prop_assert_eq!(Marker::decode(from, &stamped), Decoded::Intact(marker(seq)));
     }
 
     #[test]
     fn any_changed_byte_is_noticed(seq in 0..SEQ_LIMIT, user: u64, at: prop::sample::Index, to in "[ -~]") {
         let from = SenderId::number(user);
-        let stamped = marker(seq).stamp(from, "the quick brown fox");
+        let stamped = marker(seq).encode(from, "the quick brown fox");
         let at = at.index(stamped.len());
         let mut damaged = stamped.clone();
         damaged.replace_range(at..=at, &to);
         prop_assume!(damaged != stamped);
-        let sighting = Marker::sight(from, &damaged);
-        prop_assert!(matches!(sighting, Sighting::Corrupt(_) | Sighting::Torn(_)), "{sighting:?}");
+        let decoded = Marker::decode(from, &damaged);
+        prop_assert!(matches!(decoded, Decoded::Corrupt(_) | Decoded::Torn(_)), "{decoded:?}");
         if at < PREFIX.len() || at > stamped.find('|').unwrap() {
-            prop_assert_eq!(sighting, Sighting::Corrupt(Some(marker(seq))));
+            prop_assert_eq!(decoded, Decoded::Corrupt(Some(marker(seq))));
         }
     }
 
     #[test]
     fn arbitrary_text_never_panics(user: u64, text in "\\PC*") {
         for text in [text.clone(), format!("{PREFIX}{text}"), format!("{FORMER_PREFIX}{text}"), format!("x-{text}")] {
-            let _ = Marker::sight(SenderId::number(user), &text);
-            let _ = Marker::glimpse(&text);
+            let _ = Marker::decode(SenderId::number(user), &text);
+            let _ = Marker::decode_fragment(&text);
         }
     }
 }

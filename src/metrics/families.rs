@@ -2,12 +2,12 @@
 //!
 //! A family is a contract with dashboards and alerts. Knows no values.
 
-use crate::chat::{
+use crate::metrics::label::texts;
+use crate::model::{
     Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Limit,
     ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome, SentKind, Socket, SpanFate,
     Stage, Step, UserState,
 };
-use crate::metrics::label::texts;
 
 /// How a family's values behave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

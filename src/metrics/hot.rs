@@ -10,11 +10,11 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use strum::EnumCount;
 
-use crate::chat::FrameKind;
 use crate::metrics::families::{MESSAGES_RECEIVED, RECEIVED_BYTES, SCHEDULE_LAG};
 use crate::metrics::label::LabelSet;
 use crate::metrics::sample;
 use crate::metrics::stripes::Stripes;
+use crate::model::FrameKind;
 
 /// Upper bounds of the schedule lag's buckets, in nanoseconds.
 pub(crate) const LAG_BOUNDS: [u64; 15] = [

@@ -1,8 +1,8 @@
 //! Closed label sets as array indices, so that a count needs no hashing and no text.
 //!
-//! Knows the enums of [`chat`](crate::chat); must not know any metric.
+//! Knows the enums of [`chat`](crate::model); must not know any metric.
 
-use crate::chat::{
+use crate::model::{
     Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Limit,
     ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome, SentKind, Socket, SpanFate,
     Stage, Step, UserState,

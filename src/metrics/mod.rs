@@ -10,11 +10,11 @@
 //!
 //! Knows how numbers are shown; must not know how they come about, nor who serves them.
 
-mod books;
 pub mod families;
-mod foreseen;
 mod hot;
+mod initial;
 pub mod label;
+mod ledger_collector;
 pub mod page;
 mod process;
 pub mod record;
@@ -37,14 +37,14 @@ use strum::EnumCount;
 pub use self::hot::LagCounts;
 pub use self::process::ProcessFigures;
 
-use crate::chat::{
+use crate::model::{
     Action, ClockEvent, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, Limit, RunPhase, SaturationReason,
     SaveOutcome, SentKind, Socket, SpanFate, Step,
 };
-use books::{Books, BooksCollector};
 use families::Family;
 use hot::Hot;
 use label::LabelSet;
+use ledger_collector::{Books, LedgerCollector};
 use process::ProcessCollector;
 use runtime::RuntimeCollector;
 use snapshot::{LedgerSnapshot, PresenceSnapshot, Source, UsersSnapshot};
@@ -117,10 +117,10 @@ impl Metrics {
             generators: IntGauge::with_opts(opts(&families::GENERATORS))?,
             threshold: GaugeVec::new(opts(&families::THRESHOLD), &families::THRESHOLD.label_names())?,
             connections: IntGaugeVec::new(opts(&families::CONNECTIONS), &families::CONNECTIONS.label_names())?,
-            connect_failures: Tally::new(&families::CONNECT_FAILURES, foreseen::connect_failure)?,
+            connect_failures: Tally::new(&families::CONNECT_FAILURES, initial::connect_failure)?,
             connect_duration: histogram(&families::CONNECT_DURATION)?,
-            disconnects: Tally::new(&families::DISCONNECTS, foreseen::disconnect)?,
-            http_requests: Tally::new(&families::HTTP_REQUESTS, foreseen::http)?,
+            disconnects: Tally::new(&families::DISCONNECTS, initial::disconnect)?,
+            http_requests: Tally::new(&families::HTTP_REQUESTS, initial::http)?,
             http_duration: histogram(&families::HTTP_DURATION)?,
             sent: Tally::new(&families::MESSAGES_SENT, |_| true)?,
             rate_target: GaugeVec::new(opts(&families::RATE_TARGET), &families::RATE_TARGET.label_names())?,
@@ -161,7 +161,7 @@ impl Metrics {
             Box::new(self.rate_target.clone()),
             Box::new(self.actions.clone()),
             Box::new(self.dropped.clone()),
-            Box::new(BooksCollector::new(self.books.clone(), self.stages.clone())?),
+            Box::new(LedgerCollector::new(self.books.clone(), self.stages.clone())?),
             Box::new(self.saturated.clone()),
             Box::new(self.clock_events.clone()),
             Box::new(self.dns_changes.clone()),

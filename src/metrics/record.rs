@@ -7,13 +7,13 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::chat::{
+use crate::metrics::label::LabelSet;
+use crate::metrics::{LagCounts, Metrics};
+use crate::model::{
     Action, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Limit, RunPhase,
     SaturationReason, SaveOutcome, SentKind, Socket, Stage, Step,
 };
-use crate::drivers::Probe;
-use crate::metrics::label::LabelSet;
-use crate::metrics::{LagCounts, Metrics};
+use crate::protocol::Probe;
 
 impl Probe for Metrics {
     fn http(&self, step: Step, outcome: HttpOutcome, took: Duration) {

@@ -5,7 +5,7 @@
 use hdrhistogram::Histogram;
 use strum::EnumCount;
 
-use crate::chat::{Anomaly, Basis, ListFate, Origin, Outcome, PresenceMismatch, UserState};
+use crate::model::{Anomaly, Basis, ListFate, Origin, Outcome, PresenceMismatch, UserState};
 
 /// Longest time to delivery that the histograms tell apart, in microseconds: one hour.
 pub const LONGEST_MICROS: u64 = 3_600_000_000;

@@ -5,10 +5,10 @@ use std::sync::{Arc, OnceLock};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 
-use crate::chat::SpanFate;
 use crate::metrics::families::TRACE_SPANS;
 use crate::metrics::label::Label;
 use crate::metrics::sample;
+use crate::model::SpanFate;
 
 type Ask = dyn Fn(SpanFate) -> u64 + Send + Sync;
 

@@ -4,13 +4,13 @@
 //! `connect` from the connect attempts, `receive` from the frames received, and `delivery`
 //! from the ledger's verdicts.
 
-use crate::chat::{Anomaly, FailureKind, Outcome, Socket, Stage};
 use crate::metrics::families::{CONNECT_ATTEMPTS, ERRORS, OPERATIONS};
-use crate::metrics::foreseen;
 use crate::metrics::hot::Hot;
+use crate::metrics::initial;
 use crate::metrics::label::{Label, LabelSet};
 use crate::metrics::snapshot::LedgerSnapshot;
 use crate::metrics::tally::Tally;
+use crate::model::{Anomaly, FailureKind, Outcome, Socket, Stage};
 
 /// Operations and errors; clones share the counts.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ impl Stages {
     pub(crate) fn new(hot: Hot) -> prometheus::Result<Self> {
         Ok(Self {
             operations: Tally::new(&OPERATIONS, |_| true)?,
-            errors: Tally::new(&ERRORS, foreseen::error)?,
+            errors: Tally::new(&ERRORS, initial::error)?,
             connect_attempts: Tally::new(&CONNECT_ATTEMPTS, |_| true)?,
             hot,
         })
@@ -49,7 +49,7 @@ impl Stages {
         }
     }
 
-    /// Errors by stage and kind so far: those foreseen, and those that happened.
+    /// Errors by stage and kind so far: those initial, and those that happened.
     pub(crate) fn errors(&self, ledger: &LedgerSnapshot) -> Vec<((Stage, FailureKind), u64)> {
         let counted = self.errors.shown().filter(|((stage, _), _)| *stage != Stage::Delivery);
         let judged = [

@@ -20,15 +20,15 @@ pub(crate) struct Tally<L> {
     family: &'static Family,
     desc: Desc,
     cells: Arc<[AtomicU64]>,
-    foreseen: fn(L) -> bool,
+    initial: fn(L) -> bool,
     labels: PhantomData<L>,
 }
 
 impl<L: LabelSet> Tally<L> {
-    /// Counts at 0; `foreseen` says which series are shown before their first event.
-    pub(crate) fn new(family: &'static Family, foreseen: fn(L) -> bool) -> prometheus::Result<Self> {
+    /// Counts at 0; `initial` says which series are shown before their first event.
+    pub(crate) fn new(family: &'static Family, initial: fn(L) -> bool) -> prometheus::Result<Self> {
         let cells = (0..L::CELLS).map(|_| AtomicU64::new(0)).collect();
-        Ok(Self { family, desc: sample::desc(family)?, cells, foreseen, labels: PhantomData })
+        Ok(Self { family, desc: sample::desc(family)?, cells, initial, labels: PhantomData })
     }
 
     /// Counts `n` events.
@@ -48,7 +48,7 @@ impl<L: LabelSet> Tally<L> {
 
     /// Every series that is to be shown.
     pub(crate) fn shown(&self) -> impl Iterator<Item = (L, u64)> + '_ {
-        L::every().map(|labels| (labels, self.get(labels))).filter(|(labels, n)| *n > 0 || (self.foreseen)(*labels))
+        L::every().map(|labels| (labels, self.get(labels))).filter(|(labels, n)| *n > 0 || (self.initial)(*labels))
     }
 }
 
@@ -66,8 +66,8 @@ impl<L: LabelSet> Collector for Tally<L> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Action, DropReason};
     use crate::metrics::families;
+    use crate::model::{Action, DropReason};
 
     #[test]
     fn a_series_is_there_when_foreseen_or_counted() {

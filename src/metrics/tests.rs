@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::families::{ALL, Kind, Values};
 use super::snapshot::{LedgerSnapshot, PresenceSnapshot, Source, UsersSnapshot};
 use super::*;
-use crate::chat::{Basis, FrameKind, Origin, Outcome, Stage, UserState};
-use crate::drivers::Probe;
+use crate::model::{Basis, FrameKind, Origin, Outcome, Stage, UserState};
+use crate::protocol::Probe;
 
 /// Books in which something of everything has happened.
 struct Night;
@@ -67,7 +67,7 @@ fn busy() -> Metrics {
     metrics.logs_suppressed(9);
     metrics.clock_event(ClockEvent::Suspend, Duration::from_secs(600));
     metrics.dns_changed();
-    metrics.sessions_saved(crate::chat::SaveOutcome::Failed);
+    metrics.sessions_saved(crate::model::SaveOutcome::Failed);
     assert!(metrics.watch_spans(|fate| if fate == SpanFate::QueueFull { 4 } else { 0 }));
     metrics
 }

@@ -4,13 +4,13 @@ use std::sync::atomic::Ordering;
 
 use strum::EnumCount;
 
-use crate::chat::{
-    Action, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, SentKind, Socket, Stage,
-    Step,
-};
 use crate::metrics::Metrics;
 use crate::metrics::label::LabelSet;
 use crate::metrics::snapshot::LedgerSnapshot;
+use crate::model::{
+    Action, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, SentKind, Socket, Stage,
+    Step,
+};
 
 /// Every count since the start; lists hold what is not 0.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

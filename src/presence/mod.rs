@@ -1,15 +1,15 @@
 //! Member lists against who is really connected: users who are listed though they are gone
 //! (ghosts), and users who are connected and not listed (missing).
 //!
-//! The [`Register`] is pure bookkeeping: it knows no clock, no I/O and no protocol; every call
+//! The [`MembershipCheck`] is pure bookkeeping: it knows no clock, no I/O and no protocol; every call
 //! brings its time. What it is told comes once a second: where each user is, and the newest list
-//! of each [witness](Witnesses). The definitions are in `docs/presence.md`.
+//! of each [observer](ListObservers). The definitions are in `docs/presence.md`.
 
-mod places;
-mod roll;
+mod member_set;
+mod observers;
 #[cfg(test)]
 mod tests;
-mod witnesses;
+mod user_state;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use std::time::Duration;
 
 use strum::EnumCount;
 
-pub use places::Place;
-pub use roll::Roll;
-pub use witnesses::{Heard, WITNESSES, Witnesses};
+pub use member_set::MemberSet;
+pub use observers::{Heard, ListObservers, OBSERVERS};
+pub use user_state::Place;
 
-use places::User;
+use user_state::User;
 
-use crate::chat::{ListFate, PresenceMismatch, SenderId, UserIndex};
 use crate::clock::Stamp;
+use crate::model::{ListFate, PresenceMismatch, SenderId, UserIndex};
 
 /// The shortest settling time: lists may be sent in batches of seconds, and a close takes up to five.
 pub const SHORTEST_SETTLING: Duration = Duration::from_secs(5);
 
-/// Mismatches that began, named by one call of [`Register::judge`]; further ones are only counted.
+/// Mismatches that began, named by one call of [`MembershipCheck::judge`]; further ones are only counted.
 const NAMED: usize = 5;
 
 /// What was found so far.
@@ -45,27 +45,27 @@ pub struct Findings {
     pub lists: [u64; ListFate::COUNT],
 }
 
-/// The newest list of a witness.
+/// The newest list of a observer.
 #[derive(Debug)]
 struct Shown {
     to: UserIndex,
     at: Stamp,
-    roll: Arc<Roll>,
+    roll: Arc<MemberSet>,
 }
 
 /// Who is where, who is listed, and where the two disagree.
 #[derive(Debug)]
-pub struct Register {
+pub struct MembershipCheck {
     settling: Duration,
     names: HashMap<Box<str>, UserIndex>,
     /// The server's numeric ids, as far as users have signed in.
     ids: HashMap<SenderId, UserIndex>,
     users: Vec<User>,
-    shown: [Option<Shown>; WITNESSES],
+    shown: [Option<Shown>; OBSERVERS],
     findings: Findings,
 }
 
-impl Register {
+impl MembershipCheck {
     /// A register of users who have not come yet, by their usernames. Both sides of a change
     /// count as right for `settling`, [`SHORTEST_SETTLING`] at least.
     pub fn new<'a>(settling: Duration, usernames: impl IntoIterator<Item = &'a str>) -> Self {
@@ -102,40 +102,40 @@ impl Register {
 
     /// Whom a list names, out of the ids and names of its members.
     #[must_use]
-    pub fn roll(&self) -> Roll {
-        Roll::empty(self.users.len())
+    pub fn roll(&self) -> MemberSet {
+        MemberSet::empty(self.users.len())
     }
 
     /// Notes a member on a roll; people who are not this generator's only count.
-    pub fn enrol(&self, roll: &mut Roll, id: SenderId, name: &str) {
+    pub fn enrol(&self, roll: &mut MemberSet, id: SenderId, name: &str) {
         roll.enter(self.ids.get(&id).or_else(|| self.names.get(name)).copied());
     }
 
-    /// A witness was shown a list at `at`. A list that names nobody but whom it was sent to says
+    /// A observer was shown a list at `at`. A list that names nobody but whom it was sent to says
     /// nothing of the others: it may be a short one.
-    pub fn show(&mut self, witness: usize, to: UserIndex, at: Stamp, roll: Arc<Roll>) {
+    pub fn show(&mut self, observer: usize, to: UserIndex, at: Stamp, roll: Arc<MemberSet>) {
         self.list(if roll.is_only(to) { ListFate::Short } else { ListFate::Judged });
-        if let Some(place) = self.shown.get_mut(witness) {
+        if let Some(place) = self.shown.get_mut(observer) {
             *place = Some(Shown { to, at, roll });
         }
     }
 
-    /// A witness was shown something that is no list.
+    /// A observer was shown something that is no list.
     pub fn unreadable(&mut self) {
         self.list(ListFate::Unreadable);
     }
 
-    /// The witness's connection is no more, or another user's.
-    pub fn forget(&mut self, witness: usize, unless: Option<UserIndex>) {
-        if let Some(place) = self.shown.get_mut(witness)
+    /// The observer's connection is no more, or another user's.
+    pub fn forget(&mut self, observer: usize, unless: Option<UserIndex>) {
+        if let Some(place) = self.shown.get_mut(observer)
             && place.as_ref().is_some_and(|shown| Some(shown.to) != unless)
         {
             *place = None;
         }
     }
 
-    /// Witnesses that were passed over: others have been shown lists for longer than the settling
-    /// time since they were. Their lists do not count, and somebody else should witness.
+    /// ListObservers that were passed over: others have been shown lists for longer than the settling
+    /// time since they were. Their lists do not count, and somebody else should observer.
     pub fn passed_over(&self) -> impl Iterator<Item = (usize, UserIndex)> + '_ {
         let newest = self.newest();
         let shown = self.shown.iter().enumerate().filter_map(|(i, shown)| Some((i, shown.as_ref()?)));
@@ -145,7 +145,7 @@ impl Register {
     /// Compares the newest lists with where the users are at `now`; the mismatches that began.
     pub fn judge(&mut self, now: Stamp) -> Vec<(UserIndex, PresenceMismatch)> {
         let newest = self.newest();
-        let voters: Vec<Arc<Roll>> = self
+        let voters: Vec<Arc<MemberSet>> = self
             .shown
             .iter()
             .flatten()

@@ -12,12 +12,12 @@ fn at(seconds: f64) -> Stamp {
 }
 
 /// A register of users `u0` to `u5`, whose ids are not known.
-fn register() -> Register {
+fn register() -> MembershipCheck {
     let names: Vec<String> = (0..USERS).map(|i| format!("u{i}")).collect();
-    Register::new(SETTLING, names.iter().map(String::as_str))
+    MembershipCheck::new(SETTLING, names.iter().map(String::as_str))
 }
 
-fn roll(register: &Register, named: &[u32], others: usize) -> Arc<Roll> {
+fn roll(register: &MembershipCheck, named: &[u32], others: usize) -> Arc<MemberSet> {
     let mut roll = register.roll();
     named.iter().for_each(|user| register.enrol(&mut roll, SenderId::NONE, &format!("u{user}")));
     (0..others).for_each(|_| register.enrol(&mut roll, SenderId::NONE, "somebody"));
@@ -29,7 +29,7 @@ fn all_in_but(out: &[usize]) -> Vec<(Place, u32)> {
     (0..USERS).map(|i| if out.contains(&i) { (Place::Out, 1) } else { (Place::In, 1) }).collect()
 }
 
-fn now(register: &Register) -> [u64; 2] {
+fn now(register: &MembershipCheck) -> [u64; 2] {
     register.findings().now
 }
 
@@ -162,7 +162,7 @@ fn a_member_is_known_by_id_or_by_name() {
 enum Step {
     Wait(u64),
     Move(usize, Place),
-    Show { witness: usize, to: u32, named: Vec<u32>, others: usize },
+    Show { observer: usize, to: u32, named: Vec<u32>, others: usize },
     Forget(usize, Option<u32>),
     Silence,
     Judge,
@@ -170,13 +170,13 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let place = prop_oneof![Just(Place::In), Just(Place::Out), Just(Place::Between)];
-    let show = (0..WITNESSES, 0..6_u32, prop::collection::vec(0..6_u32, 0..8), 0..2_usize)
-        .prop_map(|(witness, to, named, others)| Step::Show { witness, to, named, others });
+    let show = (0..OBSERVERS, 0..6_u32, prop::collection::vec(0..6_u32, 0..8), 0..2_usize)
+        .prop_map(|(observer, to, named, others)| Step::Show { observer, to, named, others });
     prop_oneof![
         4 => (0..4_000_u64).prop_map(Step::Wait),
         3 => (0..USERS, place).prop_map(|(user, place)| Step::Move(user, place)),
         4 => show,
-        1 => (0..WITNESSES, prop::option::of(0..6_u32)).prop_map(|(witness, unless)| Step::Forget(witness, unless)),
+        1 => (0..OBSERVERS, prop::option::of(0..6_u32)).prop_map(|(observer, unless)| Step::Forget(observer, unless)),
         1 => Just(Step::Silence),
         6 => Just(Step::Judge),
     ]
@@ -197,7 +197,7 @@ struct Model {
     looks: Vec<(Stamp, Vec<(Place, u32)>)>,
     /// How many looks there had been at each silence.
     silences: Vec<usize>,
-    lists: [Option<Listed>; WITNESSES],
+    lists: [Option<Listed>; OBSERVERS],
     wrong: [Option<PresenceMismatch>; USERS],
     episodes: [u64; 2],
     most: [u64; 2],
@@ -264,15 +264,15 @@ proptest! {
                     register.look(time, places.clone());
                     model.looks.push((time, places.clone()));
                 }
-                Step::Show { witness, to, named, others } => {
+                Step::Show { observer, to, named, others } => {
                     let list = roll(&register, &named, others);
-                    register.show(witness, UserIndex(to), time, list);
+                    register.show(observer, UserIndex(to), time, list);
                     let members = named.len() + others;
-                    model.lists[witness] = Some(Listed { to, at: time, named, members });
+                    model.lists[observer] = Some(Listed { to, at: time, named, members });
                 }
-                Step::Forget(witness, unless) => {
-                    register.forget(witness, unless.map(UserIndex));
-                    model.lists[witness] = model.lists[witness].take().filter(|list| Some(list.to) == unless);
+                Step::Forget(observer, unless) => {
+                    register.forget(observer, unless.map(UserIndex));
+                    model.lists[observer] = model.lists[observer].take().filter(|list| Some(list.to) == unless);
                 }
                 Step::Silence => {
                     register.was_silent();

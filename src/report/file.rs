@@ -134,7 +134,7 @@ fn saturated_is_spoilt(mut summary: Summary) -> Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::facts::tests::night;
+    use crate::report::inputs::tests::night;
     use crate::report::verdict::{End, INVALID, judge};
     use std::os::unix::fs::PermissionsExt;
 

@@ -6,8 +6,8 @@
 
 use std::fmt;
 
-use crate::report::figures::{bytes, count, rate};
 use crate::report::machine::Machine;
+use crate::report::numbers::{bytes, count, rate};
 
 /// A chat frame, in bytes.
 const CHAT: f64 = 300.0;

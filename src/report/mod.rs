@@ -3,34 +3,34 @@
 //! | file | what it is for |
 //! | --- | --- |
 //! | [`forecast`], [`machine`] | what a run will cost, and what this machine has |
-//! | [`progress`], [`status`], [`pulse`] | the bar, what the status line says, and where its figures come from |
+//! | [`progress`], [`status`], [`rates`] | the bar, what the status line says, and where its figures come from |
 //! | [`summary`] | the summary's data, as JSON keeps it |
-//! | [`facts`] | from what the app knows and the metrics counted to a summary |
+//! | [`inputs`] | from what the run knows and the metrics counted to a summary |
 //! | [`thresholds`] | the table of thresholds: limit, value, pass or fail |
 //! | [`verdict`] | the exit code and its reason |
-//! | [`words`] | the summary as a person reads it |
-//! | [`figures`] | numbers as people read them |
+//! | [`text`] | the summary as a person reads it |
+//! | [`numbers`] | numbers as people read them |
 //! | [`file`](mod@file) | the summary's file, replaced atomically |
 //! | [`merge`](mod@merge) | several generators' summaries as one |
-//! | [`parts`] | what the generators of a merged summary say about it |
+//! | [`sections`] | what the generators of a merged summary say about it |
 //! | [`losses`] | losses by the receivers who missed them, and the lines of the anomaly log |
 //! | [`durations`] | times to delivery in the summary: quantiles and the mergeable histogram |
 //!
 //! Knows how to put figures into words; must not know sockets, users or the schedule.
 
 pub mod durations;
-pub mod facts;
-pub mod figures;
 pub mod file;
 pub mod forecast;
+pub mod inputs;
 pub mod losses;
 pub mod machine;
 pub mod merge;
-pub mod parts;
+pub mod numbers;
 pub mod progress;
-pub mod pulse;
+pub mod rates;
+pub mod sections;
 pub mod status;
 pub mod summary;
+pub mod text;
 pub mod thresholds;
 pub mod verdict;
-pub mod words;

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-pub use crate::chat::RunPhase as Phase;
-use crate::report::figures::{count, latency, rate, span};
+pub use crate::model::RunPhase as Phase;
+use crate::report::numbers::{count, latency, rate, span};
 
 /// Between two items.
 const COMMA: &str = ", ";

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::durations::Durations;
 use crate::report::losses::{AnomalyLogLines, LossGroups};
-pub use crate::report::parts::ShardOf;
+pub use crate::report::sections::ShardOf;
 
 /// The schema that this code writes and reads; a new number where a reader must know better.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -3,7 +3,7 @@
 //! Pure: reads a summary's judged figures and its limits, and nothing else, so that one generator's
 //! run and a merged one are judged alike. The words are [`super::verdict`]'s.
 
-use crate::chat::{FailureKind, Socket, Stage};
+use crate::model::{FailureKind, Socket, Stage};
 use crate::report::summary::{Anomalies, Counts, Deliveries, Judgement, Summary, Threshold, Unit};
 use crate::report::verdict::End;
 
@@ -233,7 +233,7 @@ fn share(name: &str, limit: Option<f64>, found: u64, n: u64, independent: u64) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::facts::tests::night;
+    use crate::report::inputs::tests::night;
 
     fn row(name: &str, change: impl FnOnce(&mut Summary)) -> Threshold {
         let mut summary = night();

@@ -4,8 +4,8 @@
 
 mod clauses;
 
-use crate::report::figures::span;
-use crate::report::parts;
+use crate::report::numbers::span;
+use crate::report::sections;
 use crate::report::summary::{Generator, Judgement, Summary, Verdict};
 use crate::report::thresholds;
 
@@ -41,7 +41,7 @@ pub enum End {
 #[must_use]
 pub fn judge(summary: &Summary, end: &End) -> Verdict {
     let thresholds = thresholds::table(summary, end);
-    let mut failed = parts::failed(summary);
+    let mut failed = sections::failed(summary);
     let rows = thresholds.iter().filter(|row| row.result == Judgement::Failed);
     failed.extend(rows.filter(|row| !clauses::is_said(summary, row, &thresholds)).map(|row| clauses::of(summary, row)));
     let (code, reason) = match end {
@@ -83,7 +83,7 @@ fn invalid(summary: &Summary, end: &End) -> Option<(String, &'static str)> {
     let limit = summary.thresholds.max_saturated;
     let (hold, generator) = (summary.run.hold_seconds, &summary.generator);
     let saturated = if !summary.parts.is_empty() {
-        parts::invalid(summary, limit)
+        sections::invalid(summary, limit)
     } else {
         is_invalid(generator, hold, limit)
             .then(|| format!("the generator itself could not keep up for {}", spoilt(generator, hold)))

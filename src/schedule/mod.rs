@@ -9,8 +9,8 @@ pub mod limit;
 pub mod pacer;
 pub mod timetable;
 
-use crate::chat::Action;
 use crate::clock::Stamp;
+use crate::model::Action;
 
 /// "Somebody does this now."
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

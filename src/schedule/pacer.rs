@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::Intent;
 use super::alarm::Alarm;
 use super::timetable::{Spacing, Timetable};
-use crate::chat::Action;
 use crate::clock::{Clock, Stamp};
+use crate::model::Action;
 
 /// How often rates are asked for anew, unless something else is said: they may follow the number of
 /// connected users.

@@ -34,7 +34,7 @@ use super::plenary_handle::Command;
 use super::socket::DisconnectReason;
 use super::state::ServerState;
 use super::wire::Frame;
-use crate::places::{Place, Places};
+use crate::connection_limit::{ConnectionLimit, Place};
 
 /// The largest body, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -92,7 +92,7 @@ pub enum FaultAction {
 /// Serves the control address until the server stops.
 pub(super) async fn serve(server: Arc<ServerState>, listener: TcpListener) {
     let mut clients = JoinSet::new();
-    let places = Places::new(CONNECTIONS);
+    let places = ConnectionLimit::new(CONNECTIONS);
     loop {
         tokio::select! {
             () = server.stop.cancelled() => break,

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use super::site::{self, Body};
 use super::socket_task::{self, Upgrade};
 use super::state::ServerState;
-use crate::places::{Place, Places};
+use crate::connection_limit::{ConnectionLimit, Place};
 
 /// Bytes of a request's head; hyper's own smallest buffer.
 const HEAD_LIMIT: usize = 16 * 1024;
@@ -35,7 +35,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Serves until the server stops, and until every client's task is over.
 pub(super) async fn serve(server: Arc<ServerState>, listener: TcpListener) {
     let mut clients = JoinSet::new();
-    let places = Places::new(server.options.connections);
+    let places = ConnectionLimit::new(server.options.connections);
     loop {
         tokio::select! {
             () = server.stop.cancelled() => break,

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chat::Secret;
-use crate::drivers::Session;
+use crate::model::Secret;
+use crate::protocol::Session;
 
 /// The version written and read.
 const VERSION: u64 = 1;

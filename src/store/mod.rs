@@ -13,8 +13,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rand::distr::{Alphanumeric, SampleString};
 
-use crate::chat::Secret;
-use crate::drivers::Session;
+use crate::model::Secret;
+use crate::protocol::Session;
 
 use disk::{Disk, Found, Lock};
 

@@ -13,7 +13,7 @@ use tracing::callsite::Identifier;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter};
 
-use crate::chat::STEPS;
+use crate::model::STEPS;
 
 /// The target of lines about how a run goes. They come at intervals of their own, one for each
 /// plenary, and are never left out.

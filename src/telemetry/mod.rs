@@ -18,7 +18,7 @@ use tracing_subscriber::{Layer, Registry};
 
 pub use self::limit::{Limiter, PROGRESS, Suppressed};
 pub use self::screen::Screen;
-use crate::chat::SPANS;
+use crate::model::SPANS;
 
 /// The environment variable with filter directives, which outrank `--verbose`.
 pub const FILTER_VARIABLE: &str = "SOAKRIG_LOG";

@@ -18,7 +18,7 @@ use tokio_rustls::client::TlsStream;
 use url::{Host, Url};
 
 use super::faults;
-use crate::chat::{Failure, FailureKind};
+use crate::model::{Failure, FailureKind};
 
 /// How many addresses of a name are tried.
 const ADDRESS_LIMIT: usize = 8;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 
-use crate::chat::{Failure, FailureKind};
+use crate::model::{Failure, FailureKind};
 
 /// The longest `Retry-After` that is believed.
 pub const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(3600);

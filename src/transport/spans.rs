@@ -8,7 +8,7 @@ use tracing::Span;
 use tracing::field::Empty;
 use url::Url;
 
-use crate::chat::{SPANS, Step};
+use crate::model::{SPANS, Step};
 
 /// Says which trace a request belongs to, so that an instrumented server's spans join it.
 pub trait Trace: Send + Sync + 'static {

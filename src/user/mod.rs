@@ -1,25 +1,25 @@
 //! One person's life: sign in, open the event, hold a socket, chat, leave, come back.
 //!
 //! A life decides when; its driver knows how. What it sees goes to the ledger, the roster
-//! and the metrics of the [`World`] it lives in.
+//! and the metrics of the [`RunContext`] it lives in.
 
 mod backoff;
-mod beats;
-mod breakout;
-mod calls;
-mod ear;
-mod ending;
-mod life;
-mod open;
+mod context;
+mod end_reason;
+mod frame_handler;
+mod keepalive;
+mod open_gauge;
+mod room_connection;
 mod sessions;
+mod side_room;
 mod sign_in;
 mod spans;
-mod stay;
 mod steps;
 mod texts;
-mod world;
+mod virtual_user;
+mod wakeups;
 
-pub use life::live;
+pub use context::{Behaviour, Crowd, Limits, RunContext};
 pub use sessions::Sessions;
 pub use texts::Texts;
-pub use world::{Crowd, Habits, Limits, World};
+pub use virtual_user::run_user;

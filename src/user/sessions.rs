@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::chat::UserIndex;
-use crate::drivers::Session;
+use crate::model::UserIndex;
+use crate::protocol::Session;
 
 /// Sessions by user; a user without one has to sign in.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ struct Place {
 }
 
 impl Sessions {
-    /// Places for users of these names; those that the cache knows are signed in already.
+    /// ConnectionLimit for users of these names; those that the cache knows are signed in already.
     #[must_use]
     pub fn new(usernames: impl Iterator<Item = String>, mut cached: HashMap<String, Session>) -> Self {
         let place = |name: String| {

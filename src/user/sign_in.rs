@@ -6,28 +6,29 @@ use std::sync::atomic::Ordering;
 
 use tracing::{Instrument as _, Span};
 
-use super::life::Life;
 use super::spans;
 use super::steps;
-use crate::chat::{Failure, FailureKind, Stage, UserState};
+use super::virtual_user::VirtualUser;
 use crate::clock::Stamp;
-use crate::drivers::{Driver, IDLE_LIMIT, Room, Session};
+use crate::model::{Failure, FailureKind, Stage, UserState};
+use crate::protocol::IDLE_LIMIT;
+use crate::protocol::{Driver, Room, Session};
 
-impl<D: Driver> Life<'_, D> {
+impl<D: Driver> VirtualUser<'_, D> {
     /// Opens the event page, signing in first where there is no session the server knows. The
     /// span is that of the way in, which has just begun.
     pub(super) async fn enter(&mut self) -> Result<(Room, Span), Failure> {
-        let mut session = match self.world.sessions.get(self.me) {
+        let mut session = match self.context.sessions.get(self.me) {
             Some(session) => session,
             None => self.sign_in().await?,
         };
-        self.world.roster.set(self.me, UserState::Connecting);
+        self.context.roster.set(self.me, UserState::Connecting);
         self.await_turn(&mut session).await;
         match self.open(&mut session).await {
             Err(failure) if failure.kind == FailureKind::SignedOut => {
-                self.world.sessions.forget(self.me);
+                self.context.sessions.forget(self.me);
                 session = self.sign_in().await?;
-                self.world.roster.set(self.me, UserState::Connecting);
+                self.context.roster.set(self.me, UserState::Connecting);
                 let opened = self.open(&mut session).await;
                 if let Err(failure) = &opened
                     && failure.kind == FailureKind::SignedOut
@@ -43,7 +44,7 @@ impl<D: Driver> Life<'_, D> {
 
     /// Waits until the limit lets this user connect. No connection is held through a long wait.
     async fn await_turn(&self, session: &mut Session) {
-        let mut turn = pin!(self.world.limits.connect.ready());
+        let mut turn = pin!(self.context.limits.connect.ready());
         if tokio::time::timeout(IDLE_LIMIT, &mut turn).await.is_err() {
             session.hang_up();
             turn.await;
@@ -53,16 +54,16 @@ impl<D: Driver> Life<'_, D> {
     async fn open(&mut self, session: &mut Session) -> Result<(Room, Span), Failure> {
         let span = spans::connect(self.username());
         self.begins(Stage::Event);
-        let began = self.world.clock.now();
-        let opened = self.world.driver.open(session).instrument(span.clone()).await;
+        let began = self.context.clock.now();
+        let opened = self.context.driver.open(session).instrument(span.clone()).await;
         self.under_way = None;
         self.log("event_page", opened.as_ref().map(|_| ()), began);
         match &opened {
             Ok(room) => {
-                self.world.metrics.operation(Stage::Event);
-                self.world.note_breakouts(&room.breakouts);
-                self.world.capacity.store(room.capacity.unwrap_or(0), Ordering::Relaxed);
-                self.world.sessions.put(self.me, session.clone());
+                self.context.metrics.operation(Stage::Event);
+                self.context.note_breakouts(&room.breakouts);
+                self.context.capacity.store(room.capacity.unwrap_or(0), Ordering::Relaxed);
+                self.context.sessions.put(self.me, session.clone());
             }
             // Being signed out is the way to the sign-in, whose own stage tells how that went.
             Err(failure) if failure.kind == FailureKind::SignedOut => {}
@@ -77,8 +78,8 @@ impl<D: Driver> Life<'_, D> {
     /// Signs up, or logs in where the account is known to exist; each falls back to the other
     /// once. A name that is taken and whose log-in is refused has another password: that is final.
     async fn sign_in(&mut self) -> Result<Session, Failure> {
-        self.world.roster.set(self.me, UserState::SigningIn);
-        self.world.limits.sign_in.ready().await;
+        self.context.roster.set(self.me, UserState::SigningIn);
+        self.context.limits.sign_in.ready().await;
         let span = spans::sign_in(self.username());
         let outcome = self.identify().instrument(span.clone()).await;
         spans::end(&span, outcome.as_ref().map(|_| ()));
@@ -86,27 +87,27 @@ impl<D: Driver> Life<'_, D> {
     }
 
     async fn identify(&mut self) -> Result<Session, Failure> {
-        let account = self.world.crowd.account(self.me);
-        let world = Arc::clone(&self.world);
-        let driver = &world.driver;
+        let account = self.context.crowd.account(self.me);
+        let context = Arc::clone(&self.context);
+        let driver = &context.driver;
         let mut session = Session::default();
-        if self.world.sessions.is_known(self.me) {
+        if self.context.sessions.is_known(self.me) {
             self.begins(Stage::Login);
-            let began = world.clock.now();
+            let began = context.clock.now();
             let outcome = driver.log_in(&account, &mut session).await;
             self.log("log_in", outcome.as_ref().copied(), began);
             match outcome {
                 // A server that has forgotten its accounts says the same as to a wrong password. Asked
                 // often enough it locks the name, so from now on signing up comes first.
                 Err(failure) if failure.kind == FailureKind::WrongPassword => {
-                    self.world.sessions.doubt(self.me);
+                    self.context.sessions.doubt(self.me);
                     session = Session::default();
                 }
                 outcome => return self.signed_in(Stage::Login, outcome, session),
             }
         }
         self.begins(Stage::Signup);
-        let began = world.clock.now();
+        let began = context.clock.now();
         let outcome = driver.sign_up(&account, &mut session).await;
         self.log("sign_up", outcome.as_ref().copied(), began);
         match outcome {
@@ -114,7 +115,7 @@ impl<D: Driver> Life<'_, D> {
                 self.count(Stage::Signup, Ok(()));
                 session = Session::default();
                 self.begins(Stage::Login);
-                let began = world.clock.now();
+                let began = context.clock.now();
                 let outcome = driver.log_in(&account, &mut session).await;
                 self.log("log_in", outcome.as_ref().copied(), began);
                 self.signed_in(Stage::Login, outcome, session)
@@ -125,21 +126,21 @@ impl<D: Driver> Life<'_, D> {
 
     /// Logs a step that began at `began`.
     pub(super) fn log(&self, step: &'static str, outcome: Result<(), &Failure>, began: Stamp) {
-        steps::log(self.username(), step, outcome, self.world.clock.now().since(began));
+        steps::log(self.username(), step, outcome, self.context.clock.now().since(began));
     }
 
     fn signed_in(&mut self, stage: Stage, outcome: Result<(), Failure>, session: Session) -> Result<Session, Failure> {
         self.under_way = None;
         self.count(stage, outcome.as_ref().map(|_| ()));
         outcome?;
-        self.world.sessions.put(self.me, session.clone());
+        self.context.sessions.put(self.me, session.clone());
         Ok(session)
     }
 
     fn count(&self, stage: Stage, outcome: Result<(), &Failure>) {
-        self.world.metrics.operation(stage);
+        self.context.metrics.operation(stage);
         if let Err(failure) = outcome {
-            self.world.metrics.error(stage, failure.kind);
+            self.context.metrics.error(stage, failure.kind);
             tracing::warn!(user = %self.username(), stage = stage.as_str(), %failure, "step failed");
         }
     }

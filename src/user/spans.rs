@@ -4,8 +4,8 @@
 use tracing::Span;
 use tracing::field::Empty;
 
-use crate::chat::{Failure, SPANS};
 use crate::ledger::{Ledger, Standing};
+use crate::model::{Failure, SPANS};
 use crate::telemetry::traces::chats::Progress;
 
 /// A sign-up or log-in with all its requests.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::chat::{Failure, STEPS};
+use crate::model::{Failure, STEPS};
 
 /// A step that went well, or why it did not, after `took`.
 pub(super) fn log(user: &str, step: &'static str, outcome: Result<(), &Failure>, took: Duration) {

@@ -105,10 +105,10 @@ fn an_import_is_seen_however_it_is_written() {
         let code = without_comments_and_strings(code);
         imports(&Source { file: PathBuf::new(), module: vec!["user".into(), "stay".into()], code })
     };
-    assert_eq!(seen("use crate::chat::Event;"), ["chat::Event"]);
-    assert_eq!(seen("use crate::{chat::{Event, Kind}, clock};"), ["chat", "clock"]);
+    assert_eq!(seen("use crate::model::Event;"), ["model::Event"]);
+    assert_eq!(seen("use crate::{model::{Event, Kind}, clock};"), ["model", "clock"]);
     assert_eq!(seen("fn f() { $crate::ledger::x(crate :: metrics) }"), ["ledger::x", "metrics"]);
-    assert_eq!(seen("use super::super::fleet::desk;"), ["fleet::desk"]);
+    assert_eq!(seen("use super::super::pool::slot;"), ["pool::slot"]);
     assert_eq!(seen("mod tests {\n    use super::super::life;\n}"), [""; 0]);
     assert_eq!(seen("// crate::a\n/* crate::b */ let x = \"crate::c \\\" crate::d\"; r#\"crate::e\"#;"), [""; 0]);
 }

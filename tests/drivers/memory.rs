@@ -6,10 +6,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::stage::{driver, text};
 use allocation_counter::measure;
-use soakrig::chat::SenderId;
 use soakrig::drivers::plenary::PlenarySocket;
-use soakrig::drivers::{Connection, Driver, Event, Session};
-use soakrig::marker::{GeneratorTag, Marker, RoomTag, RunTag, Sighting};
+use soakrig::marker::{Decoded, GeneratorTag, Marker, RoomTag, RunTag};
+use soakrig::model::SenderId;
+use soakrig::protocol::{Connection, Driver, Event, Session};
 use tokio::runtime::{Builder, Runtime};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -84,7 +84,7 @@ fn chat(seq: u64) -> Vec<u8> {
         intended_micros: 1,
     };
     let message =
-        marker.stamp(SenderId::number(6), "the quick brown fox jumps over the lazy dog and so on and so forth");
+        marker.encode(SenderId::number(6), "the quick brown fox jumps over the lazy dog and so on and so forth");
     text(&format!(
         "{{\"payload\": {{\"id\": {seq}, \"user\": 6, \"created\": \"2026-11-23T04:55:58.971523+00:00\", \
          \"message\": \"{message}\", \"highlight\": false, \"archived\": false, \"mentions\": []}}, \"type\": \"chat\"}}"
@@ -92,7 +92,7 @@ fn chat(seq: u64) -> Vec<u8> {
 }
 
 fn is_intact(event: &Event<'_>) -> bool {
-    matches!(event, Event::Chat { user: SenderId(6), sighting: Sighting::Intact(_) })
+    matches!(event, Event::Chat { user: SenderId(6), decoded: Decoded::Intact(_) })
 }
 
 fn presence(size: usize) -> Vec<u8> {

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use crate::stage::{Heard, Stage, answer, driver, settings, switching};
-use soakrig::chat::{Account, EndReason, Failure, FailureKind, Initiator, Secret};
 use soakrig::drivers::plenary::Plenary;
-use soakrig::drivers::{Connection, Driver, Ended, Progress, Session};
+use soakrig::model::{Account, EndReason, Failure, FailureKind, Initiator, Secret};
+use soakrig::protocol::{Connection, Driver, Ended, Progress, Session};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::stage::{Heard, Stage, answer, driver, switching};
-use soakrig::chat::{Account, Failure, FailureKind, Secret};
-use soakrig::drivers::{BreakoutId, Driver, Session};
+use soakrig::model::{Account, Failure, FailureKind, Secret};
+use soakrig::protocol::{BreakoutId, Driver, Session};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::hall::Hall;
-use soakrig::chat::{Action, Anomaly, DropReason, Origin, Outcome, SenderId};
 use soakrig::clock::Clock;
 use soakrig::fleet::ramp::Fleet;
 use soakrig::ledger::{OriginTally, Terms};
-use soakrig::marker::{GeneratorTag, Marker, PREFIX, RoomTag, RunTag, SEQ_LIMIT, Sighting};
+use soakrig::marker::{Decoded, GeneratorTag, Marker, PREFIX, RoomTag, RunTag, SEQ_LIMIT};
+use soakrig::model::{Action, Anomaly, DropReason, Origin, Outcome, SenderId};
 use soakrig::schedule::Intent;
-use soakrig::user::World;
+use soakrig::user::RunContext;
 use tokio::time::sleep;
 
 const USERS: usize = 3;
@@ -24,7 +24,7 @@ fn id(user: u64) -> SenderId {
 }
 
 struct Room {
-    world: Arc<World<Hall>>,
+    world: Arc<RunContext<Hall>>,
     hall: Hall,
     /// What we said, with its marker and its sender's id.
     sender: u64,
@@ -45,7 +45,7 @@ impl Room {
         world.dispatch(Intent { action: Action::Chat, intended: clock.now() }, DropReason::Backpressure);
         sleep(Duration::from_secs(1)).await;
         let (sender, text) = hall.last().unwrap();
-        let Sighting::Intact(marker) = Marker::sight(id(sender), &text) else { panic!("{text}") };
+        let Decoded::Intact(marker) = Marker::decode(id(sender), &text) else { panic!("{text}") };
         let room = Self { world, hall, sender, text, marker, _fleet: fleet };
         assert_eq!(room.tally(Origin::Local).outcomes[Outcome::OnTime as usize], USERS as u64);
         room
@@ -101,7 +101,7 @@ async fn a_checksum_that_does_not_fit_is_corrupt() {
 #[tokio::test(start_paused = true)]
 async fn damage_of_other_people_is_foreign() {
     let room = Room::open().await;
-    let another = Marker { run: RunTag::of("another"), ..room.marker }.stamp(id(STRANGER), "x");
+    let another = Marker { run: RunTag::of("another"), ..room.marker }.encode(id(STRANGER), "x");
     let said = ["sr2-", "sr2-|", "see sr2-1-2", "look at sr2-1f3ql3u-\u{2026}-| text"].map(str::to_owned);
     for text in said.into_iter().chain([format!("{another}y")]) {
         assert_eq!(room.hears(STRANGER, &text).await, [NONE, NONE], "{text}");
@@ -114,10 +114,10 @@ async fn damage_of_other_people_is_foreign() {
 async fn a_chat_of_ours_from_somebody_else_is_corrupt() {
     let room = Room::open().await;
     assert_eq!(room.hears(STRANGER, &room.text).await, [NONE, each(Anomaly::Corrupt)], "word for word");
-    let signed_anew = room.marker.stamp(id(STRANGER), "mine");
+    let signed_anew = room.marker.encode(id(STRANGER), "mine");
     assert_eq!(room.hears(STRANGER, &signed_anew).await, [NONE, each(Anomaly::Corrupt)], "with a checksum that fits");
     let other = if room.sender == 1 { 2 } else { 1 };
-    let by_another_of_ours = room.marker.stamp(id(other), "mine");
+    let by_another_of_ours = room.marker.encode(id(other), "mine");
     assert_eq!(room.hears(other, &by_another_of_ours).await, [each(Anomaly::Corrupt), NONE]);
 }
 
@@ -134,9 +134,9 @@ async fn a_chat_of_ours_once_more_is_a_duplicate_and_later_unexpected() {
 async fn a_number_that_was_never_given_out_is_corrupt() {
     let room = Room::open().await;
     for seq in [room.marker.seq + 1, SEQ_LIMIT - 1] {
-        let text = Marker { seq, ..room.marker }.stamp(id(room.sender), "from the future");
+        let text = Marker { seq, ..room.marker }.encode(id(room.sender), "from the future");
         assert_eq!(room.hears(room.sender, &text).await, [each(Anomaly::Corrupt), NONE]);
-        let text = Marker { seq, ..room.marker }.stamp(id(STRANGER), "from the future");
+        let text = Marker { seq, ..room.marker }.encode(id(STRANGER), "from the future");
         assert_eq!(room.hears(STRANGER, &text).await, [NONE, each(Anomaly::Corrupt)]);
     }
 }
@@ -145,8 +145,8 @@ async fn a_number_that_was_never_given_out_is_corrupt() {
 async fn a_marker_of_another_generator_is_followed_as_such() {
     let room = Room::open().await;
     let other = |seq| Marker { generator: GeneratorTag(7), seq, ..room.marker };
-    assert_eq!(room.hears(STRANGER, &other(10).stamp(id(STRANGER), "a")).await, [NONE, NONE]);
-    assert_eq!(room.hears(STRANGER, &other(12).stamp(id(STRANGER), "c")).await, [NONE, NONE]);
+    assert_eq!(room.hears(STRANGER, &other(10).encode(id(STRANGER), "a")).await, [NONE, NONE]);
+    assert_eq!(room.hears(STRANGER, &other(12).encode(id(STRANGER), "c")).await, [NONE, NONE]);
     let remote = room.tally(Origin::Remote);
     assert_eq!((remote.expected, remote.outcomes[Outcome::OnTime as usize]), (6, 6));
     room.pass(70).await;
@@ -165,7 +165,7 @@ async fn a_marker_of_another_run_or_time_or_version_is_foreign() {
         Marker { generator: GeneratorTag(7), seq: 12, intended_micros: before, ..own },
         Marker { generator: GeneratorTag(7), room: RoomTag::of("another"), intended_micros: before, ..own },
     ] {
-        assert_eq!(room.hears(STRANGER, &foreign.stamp(id(STRANGER), "x")).await, [NONE, NONE], "{foreign:?}");
+        assert_eq!(room.hears(STRANGER, &foreign.encode(id(STRANGER), "x")).await, [NONE, NONE], "{foreign:?}");
     }
     // As version 0.1 wrote it, be it from one of our users.
     for from in [STRANGER, room.sender] {
@@ -182,9 +182,9 @@ async fn a_marker_of_another_run_or_time_or_version_is_foreign() {
 async fn a_marker_of_another_room_of_this_run_is_unexpected() {
     let room = Room::open().await;
     let leaked = Marker { room: RoomTag::of("another"), ..room.marker };
-    let own = leaked.stamp(id(room.sender), "x");
+    let own = leaked.encode(id(room.sender), "x");
     assert_eq!(room.hears(room.sender, &own).await, [each(Anomaly::Unexpected), NONE], "of this generator");
-    let others = Marker { generator: GeneratorTag(7), ..leaked }.stamp(id(STRANGER), "x");
+    let others = Marker { generator: GeneratorTag(7), ..leaked }.encode(id(STRANGER), "x");
     assert_eq!(room.hears(STRANGER, &others).await, [NONE, each(Anomaly::Unexpected)], "of another generator");
     room.pass(70).await;
     let remote = room.tally(Origin::Remote);
@@ -198,7 +198,7 @@ async fn forged_numbers_of_a_thousand_generators_take_little_memory() {
     for generator in 2..1_002 {
         for seq in [0, 60_000] {
             let marker = Marker { generator: GeneratorTag(generator), seq, intended_micros: u64::MAX, ..room.marker };
-            room.hall.say(STRANGER, &marker.stamp(id(STRANGER), "x"));
+            room.hall.say(STRANGER, &marker.encode(id(STRANGER), "x"));
         }
     }
     sleep(Duration::from_secs(1)).await;

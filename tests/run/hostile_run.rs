@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::stage::{Heard, Stage, answer, close, frame, switching, text};
 use crate::support::{Ended, PATIENCE, Rig, eventually};
-use soakrig::chat::turns_direction;
+use soakrig::model::turns_direction;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

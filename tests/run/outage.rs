@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::crowd::{CONNECT_RATE, HOUR, Lab, MINUTE, Weather};
-use soakrig::chat::{Action, DropReason, EndReason, FailureKind, Initiator, Origin, Outcome, Socket, Stage, UserState};
+use soakrig::model::{
+    Action, DropReason, EndReason, FailureKind, Initiator, Origin, Outcome, Socket, Stage, UserState,
+};
 
 /// A runtime of this thread alone, whose time passes when nothing else is to be done.
 fn paused() -> tokio::runtime::Runtime {

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use soakrig::drivers::Session;
+use soakrig::protocol::Session;
 use soakrig::store::{Mode, Store};
 
 const TARGET: &str = "https://example.org";

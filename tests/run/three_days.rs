@@ -8,17 +8,17 @@ use std::time::Duration;
 use crate::hall::Hall;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use soakrig::chat::{Action, Anomaly, EndReason, Initiator, Origin, Outcome, Socket, UserState};
 use soakrig::clock::{Clock, Stamp};
-use soakrig::drivers::Ended;
 use soakrig::fleet::dispatch::{Dispatcher, Pace, Traffic};
 use soakrig::fleet::ramp::Fleet;
 use soakrig::ledger::Terms;
 use soakrig::metrics::snapshot::LedgerSnapshot;
+use soakrig::model::{Action, Anomaly, EndReason, Initiator, Origin, Outcome, Socket, UserState};
+use soakrig::protocol::Ended;
 use soakrig::schedule::Intent;
 use soakrig::schedule::pacer::{Dispatch, Pacer};
 use soakrig::schedule::timetable::Spacing;
-use soakrig::user::World;
+use soakrig::user::RunContext;
 use strum::EnumCount;
 
 const USERS: usize = 5;
@@ -53,7 +53,7 @@ impl Dispatch for Noted {
 }
 
 /// The books must balance, and hold no more than two horizons of messages.
-fn look_at(world: &World<Hall>) {
+fn look_at(world: &RunContext<Hall>) {
     world.sweep();
     let ledger = world.ledger.lock();
     let tally = ledger.tally().origin(Origin::Local);
@@ -70,7 +70,7 @@ fn look_at(world: &World<Hall>) {
 }
 
 /// Holds the load for three days, looking at the books all the time; returns the number of outages.
-async fn fate(world: &World<Hall>, hall: &Hall) -> u32 {
+async fn fate(world: &RunContext<Hall>, hall: &Hall) -> u32 {
     let mut rng = StdRng::seed_from_u64(3);
     let begin = world.clock.now();
     let (mut next_cut, mut outages) = (Duration::from_secs(600), 0);
@@ -98,7 +98,7 @@ async fn fate(world: &World<Hall>, hall: &Hall) -> u32 {
 
 /// The server is away for an hour, which costs a bounded number of attempts; a minute later
 /// everybody is back.
-async fn outage(world: &World<Hall>, hall: &Hall, nth: u32) {
+async fn outage(world: &RunContext<Hall>, hall: &Hall, nth: u32) {
     let before = hall.counts().requests.load(Ordering::Relaxed);
     hall.go_away();
     if nth.is_multiple_of(3) {
@@ -162,7 +162,7 @@ async fn seventy_two_hours_are_exact_to_the_last_delivery() {
     judge(&world, &hall, &intended.lock().unwrap(), held);
 }
 
-fn judge(world: &World<Hall>, hall: &Hall, intended: &[Vec<Stamp>; Action::COUNT], held: Duration) {
+fn judge(world: &RunContext<Hall>, hall: &Hall, intended: &[Vec<Stamp>; Action::COUNT], held: Duration) {
     let of = |action: Action| &intended[action as usize];
     for (action, gap) in [(Action::Chat, CHAT_GAP), (Action::Leave, LEAVE_GAP)] {
         let owed = held.as_secs() / gap.as_secs();

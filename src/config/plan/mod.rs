@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::chat::Secret;
+use crate::model::Secret;
 
 use super::value::{
     Amount, DurationRange, LogFormat, OtlpEndpoint, Pacing, Rate, RunId, Shard, UserRange, UsernameTemplate,

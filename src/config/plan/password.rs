@@ -4,8 +4,8 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::chat::Secret;
 use crate::error::StartError;
+use crate::model::Secret;
 
 use super::super::layers::Layers;
 

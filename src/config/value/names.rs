@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::chat::Secret;
+use crate::model::Secret;
 
 use super::{UserRange, ValueError};
 

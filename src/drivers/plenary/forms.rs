@@ -8,8 +8,8 @@ use url::Url;
 use super::page::FormPage;
 use super::refused_form;
 use super::site::{Redirect, Site};
-use crate::chat::{Account, Failure, FailureKind, Step};
-use crate::drivers::Session;
+use crate::model::{Account, Failure, FailureKind, Step};
+use crate::protocol::Session;
 use crate::transport::http::{Ask, Browser, Field, Page, cookies};
 
 /// The largest page with a form, in bytes.

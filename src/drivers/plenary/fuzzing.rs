@@ -5,13 +5,13 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use super::meaning;
+use super::decode;
 use super::page::FormPage;
-use super::rooms::Rooms;
+use super::side_rooms::SideRooms;
 use super::state::State;
 use super::wire;
-use crate::chat::{Failure, FrameKind};
-use crate::drivers::Event;
+use crate::model::{Failure, FrameKind};
+use crate::protocol::Event;
 use crate::transport::ws::reader::{Message, Reader};
 use crate::transport::ws::recent::Recent;
 
@@ -19,7 +19,7 @@ use crate::transport::ws::recent::Recent;
 #[must_use]
 pub fn frame(text: &str) -> (FrameKind, String) {
     let mut told = (FrameKind::Unknown, String::from("nothing was told"));
-    wire::read(text, &Rooms::default(), |kind, event| told = (kind, shown(&event)));
+    wire::read(text, &SideRooms::default(), |kind, event| told = (kind, shown(&event)));
     told
 }
 
@@ -39,7 +39,7 @@ pub fn frame_again(text: &str) -> [(FrameKind, String); 2] {
         // The frame is whole and within the limit; a refusal would show as nothing told.
         let _ = Reader::new(text.len()).feed(&wire, &mut recent, |message| {
             if let Message::Text(text, number) = message {
-                meaning::of(text, number, &Rooms::default(), |kind, event| told = (kind, shown(&event)));
+                decode::of(text, number, &SideRooms::default(), |kind, event| told = (kind, shown(&event)));
             }
         });
         told
@@ -52,7 +52,7 @@ pub fn frame_again(text: &str) -> [(FrameKind, String); 2] {
 #[must_use]
 pub fn frame_plainly(text: &str) -> (FrameKind, String) {
     let mut told = (FrameKind::Unknown, String::from("nothing was told"));
-    wire::read_plain(text, &Rooms::default(), |kind, event| told = (kind, shown(&event)));
+    wire::read_plain(text, &SideRooms::default(), |kind, event| told = (kind, shown(&event)));
     told
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::chat::{Failure, FailureKind, SenderId};
+use crate::model::{Failure, FailureKind, SenderId};
 
 /// A member, as far as it matters here.
 #[derive(Deserialize)]

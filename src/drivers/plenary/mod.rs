@@ -15,14 +15,14 @@
 //! | `socket` | an open socket |
 //! | `fuzzing` | ways in for fuzz targets |
 
+mod decode;
+mod fast_path;
 mod forms;
 #[doc(hidden)]
 pub mod fuzzing;
-mod meaning;
 mod members;
 mod page;
-mod quick;
-mod rooms;
+mod side_rooms;
 mod site;
 mod socket;
 mod state;
@@ -40,13 +40,13 @@ use tracing::Instrument as _;
 use url::Url;
 
 use self::page::FormPage;
-use self::rooms::Rooms;
+use self::side_rooms::SideRooms;
 use self::site::{Redirect, Site};
 pub use self::socket::{Inbox, PlenarySocket};
 use self::state::State;
-use super::{BreakoutId, Driver, Members, Probe, Room, Session, Trace};
-use crate::chat::{Account, Failure, FailureKind, Secret, SenderId, Socket, Step};
 use crate::clock::Clock;
+use crate::model::{Account, Failure, FailureKind, Secret, SenderId, Socket, Step};
+use crate::protocol::{BreakoutId, Driver, Members, Probe, Room, Session, Trace};
 use crate::transport::dial::{self, Dialer};
 use crate::transport::http::{Ask, Browser, BrowserSettings, Page, cookies};
 use crate::transport::spans;
@@ -104,7 +104,7 @@ pub struct Plenary {
     dialer: Arc<Dialer>,
     limits: Limits,
     clock: Clock,
-    rooms: Arc<Rooms>,
+    rooms: Arc<SideRooms>,
     trace: Arc<dyn Trace>,
     /// The next socket's seed for masks and nonces.
     seeds: AtomicU64,

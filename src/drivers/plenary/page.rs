@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use scraper::{Html, Selector};
 
-use crate::chat::{Failure, FailureKind};
+use crate::model::{Failure, FailureKind};
 use crate::transport::http::html;
 
 /// The most reasons of a refusal; each is as long as a failure's detail at most.

@@ -5,8 +5,8 @@
 use url::Url;
 
 use super::SetupError;
-use crate::chat::{Failure, FailureKind};
-use crate::drivers::BreakoutId;
+use crate::model::{Failure, FailureKind};
+use crate::protocol::BreakoutId;
 use crate::transport::http::{Origin, Page};
 
 /// One origin and path prefix, and the event there.

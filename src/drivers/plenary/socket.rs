@@ -3,12 +3,12 @@
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 
-use super::meaning;
-use super::rooms::Rooms;
+use super::decode;
+use super::side_rooms::SideRooms;
 use super::wire;
-use crate::chat::FrameKind;
 use crate::clock::Stamp;
-use crate::drivers::{Connection, Event, Outgoing, Progress, Received};
+use crate::model::FrameKind;
+use crate::protocol::{Connection, Event, Outgoing, Progress, Received};
 use crate::transport::ws::frame::{Opcode, Violation};
 use crate::transport::ws::reader::{Message, Reader};
 use crate::transport::ws::recent::Recent;
@@ -18,11 +18,11 @@ use crate::transport::ws::socket::Socket;
 #[derive(Debug)]
 pub struct PlenarySocket {
     socket: Socket,
-    rooms: Arc<Rooms>,
+    rooms: Arc<SideRooms>,
 }
 
 impl PlenarySocket {
-    pub(super) fn new(socket: Socket, rooms: Arc<Rooms>) -> Self {
+    pub(super) fn new(socket: Socket, rooms: Arc<SideRooms>) -> Self {
         Self { socket, rooms }
     }
 }
@@ -32,14 +32,14 @@ impl PlenarySocket {
 #[derive(Debug)]
 pub struct Inbox {
     reader: Reader,
-    rooms: Rooms,
+    rooms: SideRooms,
 }
 
 impl Inbox {
     /// An inbox that refuses messages of more than `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { reader: Reader::new(limit), rooms: Rooms::default() }
+        Self { reader: Reader::new(limit), rooms: SideRooms::default() }
     }
 
     /// Takes bytes that were read at `at`, and gives every frame that is whole now to `sink`.
@@ -84,10 +84,10 @@ impl Connection for PlenarySocket {
 }
 
 /// Gives a message to the user's loop as what it means.
-fn hand_on(at: Stamp, message: Message<'_>, rooms: &Rooms, sink: &mut impl FnMut(Received<'_>)) {
+fn hand_on(at: Stamp, message: Message<'_>, rooms: &SideRooms, sink: &mut impl FnMut(Received<'_>)) {
     let kind = match message {
         Message::Text(text, number) => {
-            return meaning::of(text, number, rooms, |kind, event| sink(Received { at, kind, event }));
+            return decode::of(text, number, rooms, |kind, event| sink(Received { at, kind, event }));
         }
         Message::Binary(_) => FrameKind::Binary,
         Message::Ping(_) => FrameKind::Ping,

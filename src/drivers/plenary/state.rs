@@ -6,8 +6,8 @@
 
 use serde::Deserialize;
 
-use crate::chat::{Failure, FailureKind};
-use crate::drivers::BreakoutId;
+use crate::model::{Failure, FailureKind};
+use crate::protocol::BreakoutId;
 
 /// What the script line begins with.
 const NAME: &[u8] = b"window.__INITIAL_STATE__";

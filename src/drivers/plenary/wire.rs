@@ -1,6 +1,6 @@
 //! Text frames from the server as events, and ours as text.
 //!
-//! The plain path reads any valid frame with a JSON parser. [`quick`](super::quick) reads the
+//! The plain path reads any valid frame with a JSON parser. [`quick`](super::fast_path) reads the
 //! common ones in the server's own spelling; it must agree with this one, and a property test
 //! holds it to that.
 
@@ -9,12 +9,12 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::quick;
-use super::rooms::Rooms;
+use super::fast_path;
+use super::side_rooms::SideRooms;
 use super::state::{Breakout, joinable};
-use crate::chat::{FailureKind, FrameKind, SenderId};
-use crate::drivers::{Event, Members, Outgoing};
 use crate::marker::{Marker, PREFIX};
+use crate::model::{FailureKind, FrameKind, SenderId};
+use crate::protocol::{Event, Members, Outgoing};
 
 /// The heartbeat: a JSON string, not an object.
 const HEARTBEAT: &[u8] = br#""heartbeat""#;
@@ -23,11 +23,11 @@ const HEARTBEAT: &[u8] = br#""heartbeat""#;
 const TAKEOVER: &[u8] = br#"{"type": "DISCONNECTING_OTHERS", "payload": {}}"#;
 
 /// Reads one text frame and gives its meaning to `sink`, once.
-pub(super) fn read(text: &str, rooms: &Rooms, sink: impl FnOnce(FrameKind, Event<'_>)) {
-    match quick::read(text) {
-        Some(quick::Frame::Chat { user, message }) => sink(FrameKind::Chat, chat(SenderId::number(user), message)),
-        Some(quick::Frame::Presence) => sink(FrameKind::Presence, Event::Presence(Members { text })),
-        Some(quick::Frame::BreakoutPresence) => sink(FrameKind::BreakoutPresence, Event::Other),
+pub(super) fn read(text: &str, rooms: &SideRooms, sink: impl FnOnce(FrameKind, Event<'_>)) {
+    match fast_path::read(text) {
+        Some(fast_path::Frame::Chat { user, message }) => sink(FrameKind::Chat, chat(SenderId::number(user), message)),
+        Some(fast_path::Frame::Presence) => sink(FrameKind::Presence, Event::Presence(Members { text })),
+        Some(fast_path::Frame::BreakoutPresence) => sink(FrameKind::BreakoutPresence, Event::Other),
         None => read_plain(text, rooms, sink),
     }
 }
@@ -87,7 +87,7 @@ struct SettingsOfPlenary {
 }
 
 /// Reads any frame with the JSON parser.
-pub(super) fn read_plain(text: &str, rooms: &Rooms, sink: impl FnOnce(FrameKind, Event<'_>)) {
+pub(super) fn read_plain(text: &str, rooms: &SideRooms, sink: impl FnOnce(FrameKind, Event<'_>)) {
     let Some(frame) = object::<Envelope<'_>>(text) else { return sink(FrameKind::Malformed, malformed(text)) };
     let kind = kind(&frame.kind.0);
     let payload = frame.payload.map_or("", RawValue::get);
@@ -122,11 +122,11 @@ fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
 }
 
 fn chat(user: SenderId, message: &str) -> Event<'static> {
-    Event::Chat { user, sighting: Marker::sight(user, message) }
+    Event::Chat { user, decoded: Marker::decode(user, message) }
 }
 
 fn malformed(text: &str) -> Event<'static> {
-    Event::Malformed { sighting: Marker::glimpse(text) }
+    Event::Malformed { decoded: Marker::decode_fragment(text) }
 }
 
 fn kind(text: &str) -> FrameKind {
@@ -178,8 +178,8 @@ fn complaint(json: &str) -> FailureKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drivers::BreakoutId;
-    use crate::marker::Sighting;
+    use crate::marker::Decoded;
+    use crate::protocol::BreakoutId;
 
     const SERVER: &str = include_str!("../../../tests/frames/server.jsonl");
     const CLIENT: &str = include_str!("../../../tests/frames/client.jsonl");
@@ -187,7 +187,7 @@ mod tests {
     /// Kind and event of a frame, the event as its debug text.
     fn told(text: &str) -> (FrameKind, String) {
         let mut told = None;
-        read(text, &Rooms::default(), |kind, event| told = Some((kind, format!("{event:?}"))));
+        read(text, &SideRooms::default(), |kind, event| told = Some((kind, format!("{event:?}"))));
         told.unwrap()
     }
 
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn recorded_chats_name_their_sender() {
         for line in SERVER.lines().filter(|line| line.ends_with(r#""chat"}"#)) {
-            assert_eq!(told(line).1, "Chat { user: SenderId(6), sighting: None }");
+            assert_eq!(told(line).1, "Chat { user: SenderId(6), decoded: None }");
         }
     }
 
@@ -263,19 +263,19 @@ mod tests {
         let chat = |text: &str| {
             let frame = SERVER.lines().nth(1).unwrap().replace("hello from alice", text);
             let mut seen = None;
-            read(&frame, &Rooms::default(), |_, event| {
-                if let Event::Chat { sighting, .. } = event {
-                    seen = Some(sighting);
+            read(&frame, &SideRooms::default(), |_, event| {
+                if let Event::Chat { decoded, .. } = event {
+                    seen = Some(decoded);
                 }
             });
             seen
         };
-        assert_eq!(chat(&marker.stamp(SenderId::number(6), "hi")), Some(Sighting::Intact(marker)));
-        assert_eq!(chat(&marker.stamp(SenderId::number(7), "hi")), Some(Sighting::Corrupt(Some(marker))));
-        assert_eq!(chat(&marker.stamp(SenderId::number(6), "caf\\u00e9")), Some(Sighting::Corrupt(Some(marker))));
+        assert_eq!(chat(&marker.encode(SenderId::number(6), "hi")), Some(Decoded::Intact(marker)));
+        assert_eq!(chat(&marker.encode(SenderId::number(7), "hi")), Some(Decoded::Corrupt(Some(marker))));
+        assert_eq!(chat(&marker.encode(SenderId::number(6), "caf\\u00e9")), Some(Decoded::Corrupt(Some(marker))));
         assert_eq!(
-            chat(&marker.stamp(SenderId::number(6), "café").replace('é', "\\u00e9")),
-            Some(Sighting::Intact(marker))
+            chat(&marker.encode(SenderId::number(6), "café").replace('é', "\\u00e9")),
+            Some(Decoded::Intact(marker))
         );
     }
 
@@ -293,16 +293,16 @@ mod tests {
             ("{\"type\": \"presence\", \"payload\": []}", false),
             ("{\"type\": \"breakout_receive\", \"payload\": {}}", false),
         ] {
-            let sighting = if marked { Sighting::Corrupt(None) } else { Sighting::None };
-            assert_eq!(told(text), (FrameKind::Malformed, format!("Malformed {{ sighting: {sighting:?} }}")), "{text}");
+            let decoded = if marked { Decoded::Corrupt(None) } else { Decoded::None };
+            assert_eq!(told(text), (FrameKind::Malformed, format!("Malformed {{ decoded: {decoded:?} }}")), "{text}");
         }
         let strange = r#"{"payload": {"message": "sr2-a"}, "type": "chaX"}"#;
-        assert_eq!(told(strange), (FrameKind::Unknown, "Malformed { sighting: Corrupt(None) }".to_owned()));
+        assert_eq!(told(strange), (FrameKind::Unknown, "Malformed { decoded: Corrupt(None) }".to_owned()));
     }
 
     #[test]
     fn breakouts_may_be_joined_only_while_they_are_open() {
-        let rooms = Rooms::default();
+        let rooms = SideRooms::default();
         let ids = |text: &str| {
             let mut ids = Vec::new();
             read(text, &rooms, |_, event| {

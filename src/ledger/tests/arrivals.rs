@@ -3,12 +3,12 @@
 use super::*;
 
 fn damaged(l: &mut Ledger, user: UserIndex, from: SenderId, marker: Marker, seconds: f64) {
-    l.receive(user, from, Sighting::Corrupt(Some(marker)), at(seconds));
+    l.receive(user, from, Decoded::Corrupt(Some(marker)), at(seconds));
 }
 
 #[test]
 fn a_damaged_arrival_is_lost_even_if_its_connection_then_ends() {
-    for why in [Excuse::Left, Excuse::Server, Excuse::Network] {
+    for why in [DisconnectCause::Left, DisconnectCause::Server, DisconnectCause::Network] {
         let mut l = room(2);
         let m = send(&mut l, A, 0.0);
         damaged(&mut l, B, id(A), m, 0.1);
@@ -24,7 +24,7 @@ fn an_intact_copy_by_the_horizon_makes_up_for_a_damaged_one() {
     let m = send(&mut l, A, 0.0);
     damaged(&mut l, B, id(A), m, 0.1);
     arrive(&mut l, B, A, m, 30.0);
-    l.ended(B, Excuse::Left, at(31.0));
+    l.ended(B, DisconnectCause::Left, at(31.0));
     assert_eq!(outcomes(&l), [(Outcome::Late, 1)]);
     damaged(&mut l, A, id(A), m, 0.1);
     arrive(&mut l, A, A, m, 60.5);
@@ -36,7 +36,7 @@ fn a_damaged_receipt_proves_that_the_server_had_it() {
     let mut l = room(3);
     let m = send(&mut l, A, 0.0);
     damaged(&mut l, B, id(A), m, 0.1);
-    l.ended(A, Excuse::Network, at(0.2));
+    l.ended(A, DisconnectCause::Network, at(0.2));
     l.sweep(at(61.0));
     assert_eq!(outcomes(&l), [(Outcome::Lost, 2), (Outcome::ExcusedNetwork, 1)]);
 }
@@ -47,8 +47,8 @@ fn a_damaged_arrival_is_lost_also_where_nobody_waits_any_longer() {
     let m = send(&mut l, A, 0.0);
     damaged(&mut l, A, id(A), m, 0.1);
     l.close(at(1.0));
-    l.ended(A, Excuse::Left, at(1.1));
-    l.ended(B, Excuse::Left, at(1.1));
+    l.ended(A, DisconnectCause::Left, at(1.1));
+    l.ended(B, DisconnectCause::Left, at(1.1));
     assert_eq!((outcomes(&l), l.outstanding()), (vec![(Outcome::Lost, 1)], 1));
 }
 
@@ -56,7 +56,7 @@ fn a_damaged_arrival_is_lost_also_where_nobody_waits_any_longer() {
 fn damage_that_hides_which_message_it_was_only_counts_as_corrupt() {
     let mut l = room(2);
     let (m, other) = (send(&mut l, A, 0.0), send(&mut l, B, 0.5));
-    l.receive(B, id(A), Sighting::Corrupt(None), at(0.6));
+    l.receive(B, id(A), Decoded::Corrupt(None), at(0.6));
     let hidden = [
         Marker { run: RunTag(9), ..m },
         Marker { room: RoomTag(9), ..m },
@@ -68,7 +68,7 @@ fn damage_that_hides_which_message_it_was_only_counts_as_corrupt() {
     for marker in hidden {
         damaged(&mut l, B, id(A), marker, 0.6);
     }
-    l.ended(B, Excuse::Left, at(1.0));
+    l.ended(B, DisconnectCause::Left, at(1.0));
     assert_eq!(outcomes(&l), [(Outcome::ExcusedLeft, 2)]);
     assert_eq!(local(&l).anomaly(Anomaly::Corrupt), 6);
 }
@@ -80,7 +80,7 @@ fn a_message_is_known_by_its_sender_or_its_time_beside_its_number() {
         let m = send(&mut l, A, 7.0);
         let read = if intended_known { m } else { Marker { intended_micros: 0, ..m } };
         damaged(&mut l, B, from, read, 7.1);
-        l.ended(B, Excuse::Left, at(8.0));
+        l.ended(B, DisconnectCause::Left, at(8.0));
         assert_eq!(outcomes(&l), [(Outcome::Lost, 1)], "{from:?}");
     }
 }
@@ -88,12 +88,12 @@ fn a_message_is_known_by_its_sender_or_its_time_beside_its_number() {
 #[test]
 fn a_damaged_copy_on_a_connection_that_does_not_expect_it_loses_nothing() {
     let mut l = room(2);
-    l.ended(B, Excuse::Left, at(0.0));
+    l.ended(B, DisconnectCause::Left, at(0.0));
     let m = send(&mut l, A, 1.0);
     l.opening(B);
     l.connected(B, at(2.0));
     damaged(&mut l, B, id(A), m, 2.1);
-    l.ended(B, Excuse::Left, at(3.0));
+    l.ended(B, DisconnectCause::Left, at(3.0));
     assert_eq!((outcomes(&l), local(&l).anomaly(Anomaly::Corrupt)), (Vec::new(), 1));
 }
 
@@ -102,8 +102,8 @@ fn a_message_of_another_room_is_unexpected_and_its_generators() {
     let mut l = room(1);
     let m = send(&mut l, A, 0.0);
     let leaked = Marker { room: RoomTag(9), ..m };
-    l.receive(A, id(A), Sighting::Intact(leaked), at(0.1));
-    l.receive(A, SenderId::number(999), Sighting::Intact(Marker { generator: GeneratorTag(9), ..leaked }), at(0.1));
+    l.receive(A, id(A), Decoded::Intact(leaked), at(0.1));
+    l.receive(A, SenderId::number(999), Decoded::Intact(Marker { generator: GeneratorTag(9), ..leaked }), at(0.1));
     let by_origin = [Origin::Local, Origin::Remote].map(|o| l.tally().origin(o).anomaly(Anomaly::Unexpected));
     assert_eq!((by_origin, l.outstanding(), l.tally().origin(Origin::Remote).expected), ([1, 1], 1, 0));
 }
@@ -113,12 +113,12 @@ fn without_senders_attribution_is_not_checked() {
     let mut l = room(2);
     l.identity.attributed = false;
     let m = send(&mut l, A, 0.0);
-    l.receive(A, SenderId::NONE, Sighting::Intact(m), at(0.1));
-    l.receive(B, id(B), Sighting::Intact(m), at(0.1));
-    l.receive(B, id(A), Sighting::None, at(0.1));
+    l.receive(A, SenderId::NONE, Decoded::Intact(m), at(0.1));
+    l.receive(B, id(B), Decoded::Intact(m), at(0.1));
+    l.receive(B, id(A), Decoded::None, at(0.1));
     assert_eq!((outcomes(&l), local(&l).anomalies), (vec![(Outcome::OnTime, 2)], [0; 4]));
     let m = send(&mut l, A, 1.0);
     damaged(&mut l, B, SenderId::NONE, Marker { intended_micros: 0, ..m }, 1.1);
-    l.ended(B, Excuse::Left, at(2.0));
+    l.ended(B, DisconnectCause::Left, at(2.0));
     assert_eq!(local(&l).outcome(Outcome::Lost), 1);
 }

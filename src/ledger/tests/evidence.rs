@@ -71,7 +71,7 @@ fn what_was_lost_one_by_one_joins_the_verdict_of_its_message() {
     arrive_at_all_but(&mut l, marker, A, &[1, 2, 3], 4);
     arrive(&mut l, B, A, marker, 60.5);
     l.closing(UserIndex(2), at(60.6));
-    l.ended(UserIndex(2), Excuse::Left, at(60.7));
+    l.ended(UserIndex(2), DisconnectCause::Left, at(60.7));
     assert_eq!(l.loss_groups().largest.iter().map(|g| (g.messages, g.receivers)).collect::<Vec<_>>(), [(1, 2)]);
     l.sweep(at(61.0));
     assert_eq!(l.loss_groups().largest.iter().map(|g| (g.messages, g.receivers)).collect::<Vec<_>>(), [(1, 3)]);
@@ -134,7 +134,7 @@ fn a_loss_of_anothers_message_names_what_is_known_of_it() {
     let mut l = watched(2);
     let theirs = |seq| Marker { generator: GeneratorTag(77), seq, intended_micros: 1_200_000, ..send_marker() };
     for (user, seq) in [(A, 5), (A, 6), (A, 9), (B, 5), (B, 9)] {
-        l.receive(user, id(UserIndex(800)), Sighting::Intact(theirs(seq)), at(1.0));
+        l.receive(user, id(UserIndex(800)), Decoded::Intact(theirs(seq)), at(1.0));
     }
     l.sweep(at(100.0));
     let notes: Vec<Note> = l.take_notes().iter().filter(|note| note.kind == NoteKind::Lost).collect();
@@ -191,13 +191,13 @@ proptest! {
             match event {
                 Event::Hear(user, seq, age) => {
                     let marker = theirs(seq, now - age as f64 / 10.0);
-                    l.receive(UserIndex(user), from, Sighting::Intact(marker), at(now));
+                    l.receive(UserIndex(user), from, Decoded::Intact(marker), at(now));
                 }
                 Event::Damaged(user, seq) => {
-                    l.receive(UserIndex(user), from, Sighting::Corrupt(Some(theirs(seq, now))), at(now));
+                    l.receive(UserIndex(user), from, Decoded::Corrupt(Some(theirs(seq, now))), at(now));
                 }
                 Event::Back(user) => {
-                    l.ended(UserIndex(user), Excuse::Server, at(now));
+                    l.ended(UserIndex(user), DisconnectCause::Server, at(now));
                     l.opening(UserIndex(user));
                     l.connected(UserIndex(user), at(now));
                 }

@@ -7,7 +7,7 @@ use strum::EnumCount;
 
 use super::super::tally::empty_histogram;
 use super::*;
-use crate::chat::{Basis, SpoiltBy};
+use crate::model::{Basis, SpoiltBy};
 
 const LIMIT: Duration = Duration::from_millis(200);
 const WAITERS: u32 = 3;
@@ -233,7 +233,7 @@ fn watched_room() -> (Ledger, Marker) {
     (l, m)
 }
 
-/// Looks often enough from one time to another.
+/// RegularScrapes often enough from one time to another.
 fn look(l: &mut Ledger, from: f64, to: f64) {
     let mut now = at(from);
     while now < at(to) {

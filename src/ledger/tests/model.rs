@@ -14,7 +14,7 @@ enum Op {
     Open(u32),
     Connect(u32),
     Close(u32),
-    End(u32, Excuse),
+    End(u32, DisconnectCause),
     Send(u32, u64),
     /// Deliver the message `back` places before the newest.
     Arrive(u32, usize),
@@ -42,7 +42,8 @@ enum Left {
 
 fn op() -> impl Strategy<Value = Op> {
     let user = 0..USERS;
-    let excuse = prop_oneof![Just(Excuse::Left), Just(Excuse::Server), Just(Excuse::Network)];
+    let excuse =
+        prop_oneof![Just(DisconnectCause::Left), Just(DisconnectCause::Server), Just(DisconnectCause::Network)];
     let left = prop::sample::select(vec![Left::All, Left::Number, Left::NoSender, Left::Nothing]);
     prop_oneof![
         2 => user.clone().prop_map(Op::Open),
@@ -125,7 +126,7 @@ impl Model {
         *self.anomalies.entry(what.as_str()).or_default() += 1;
     }
 
-    fn end(&mut self, user: u32, why: Excuse) {
+    fn end(&mut self, user: u32, why: DisconnectCause) {
         let (connection, _) = self.seat(user);
         let gone = self.gone.remove(&user).unwrap_or(self.now);
         let (judged_at, excuses) = (self.judged_at(), self.stopped.is_none_or(|stopped| gone < stopped));
@@ -268,7 +269,7 @@ fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, M
             let intended = model.now.saturating_sub(ago);
             model.send(u, intended);
             let intended = Stamp::default().plus(Duration::from_millis(intended));
-            sent.push((u, ledger.hand_over(UserIndex(u), intended, stamp).marker));
+            sent.push((u, ledger.record_send(UserIndex(u), intended, stamp).marker));
         }
         Op::Arrive(u, back) if state(u) != State::Vacant => {
             let Some(index) = sent.len().checked_sub(back + 1) else { return };
@@ -279,7 +280,7 @@ fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, M
             ledger.sweep(stamp);
             model.arrive(u, index);
             let (sender, marker) = sent[index];
-            ledger.receive(UserIndex(u), id(UserIndex(sender)), Sighting::Intact(marker), stamp);
+            ledger.receive(UserIndex(u), id(UserIndex(sender)), Decoded::Intact(marker), stamp);
         }
         Op::Damage(u, back, left) if state(u) != State::Vacant => {
             let Some(index) = sent.len().checked_sub(back + 1) else { return };
@@ -304,7 +305,7 @@ fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, M
             if read.is_some() {
                 model.damage(u, index);
             }
-            ledger.receive(UserIndex(u), from, Sighting::Corrupt(read), stamp);
+            ledger.receive(UserIndex(u), from, Decoded::Corrupt(read), stamp);
         }
         Op::Stray(u, foreign) if state(u) != State::Vacant => {
             let Some((sender, marker)) = sent.last().copied() else { return };
@@ -315,7 +316,7 @@ fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, M
                 model.odd(Anomaly::Unexpected);
                 Marker { room: RoomTag(9), ..marker }
             };
-            ledger.receive(UserIndex(u), id(UserIndex(sender)), Sighting::Intact(stray), stamp);
+            ledger.receive(UserIndex(u), id(UserIndex(sender)), Decoded::Intact(stray), stamp);
         }
         Op::Pass(ms) => model.now += ms,
         Op::Sweep => ledger.sweep(stamp),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::place::Place;
 use super::{FileError, SummaryFile, read};
-use crate::report::figures::plain;
+use crate::report::numbers::plain;
 use crate::report::summary::Summary;
 
 /// Most lives of one shard whose summaries are kept.
@@ -74,7 +74,7 @@ impl SummaryFile {
         let Place::File(path) = &self.place else { return "nothing was written".to_owned() };
         match read(path) {
             Ok(found) if is_same(&found, summary) && found.run.earlier_lives == summary.run.earlier_lives => {
-                let after = crate::report::figures::span(found.run.duration_seconds);
+                let after = crate::report::numbers::span(found.run.duration_seconds);
                 format!("what is there is this run's checkpoint after {after}")
             }
             Ok(found) => format!("WHAT IS THERE IS OF ANOTHER RUN: {}", plain(&found.run.id)),
@@ -126,7 +126,7 @@ fn keep(path: &Path, kept: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::facts::tests::night;
+    use crate::report::inputs::tests::night;
 
     fn file(home: &tempfile::TempDir) -> SummaryFile {
         SummaryFile::at(home.path().join("night.json")).unwrap()

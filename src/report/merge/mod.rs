@@ -14,8 +14,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
-use crate::report::figures::span;
-use crate::report::parts::{end, is_same, name};
+use crate::report::numbers::span;
+use crate::report::sections::{end, is_same, name};
 use crate::report::summary::{Generator, Part, Rate, Run, Summary, Thresholds, Users};
 use crate::report::verdict::judge;
 

@@ -39,7 +39,7 @@ pub(super) fn impossible(summary: &Summary) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::facts::tests::night;
+    use crate::report::inputs::tests::night;
 
     #[test]
     fn a_number_outside_its_range_is_named() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::range::impossible;
 use super::{Named, Source, times};
 use crate::report::durations::HistogramError;
-use crate::report::parts::is_same;
+use crate::report::sections::is_same;
 use crate::report::summary::{Anomalies, Deliveries, Judged, Part, Summary, Users};
 use crate::report::verdict::{ABORTED, REFUSED};
 

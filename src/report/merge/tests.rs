@@ -7,11 +7,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::chat::{Action, Basis, EndReason, FailureKind, Initiator, Origin, Outcome, Socket, Stage};
-use crate::report::facts::tests::{facts, figures};
-use crate::report::facts::{Figures, RunFacts, summarise};
+use crate::model::{Action, Basis, EndReason, FailureKind, Initiator, Origin, Outcome, Socket, Stage};
+use crate::report::inputs::tests::{facts, figures};
+use crate::report::inputs::{Figures, RunInputs, summarise};
 use crate::report::losses::OtherLosses;
-use crate::report::parts::{listed, missing};
+use crate::report::sections::{listed, missing};
 use crate::report::summary::{Deliveries, Mismatches, ShardOf};
 use crate::report::verdict::{ABORTED, End, INVALID, OK, REFUSED, THRESHOLD};
 
@@ -81,7 +81,7 @@ fn told(seen: &[&Seen], shard: ShardOf, first_user: u64) -> Summary {
     let chats: u64 = seen.iter().map(|seen| seen.chats).sum();
     let set = users as f64 / 20.0;
     summarise(
-        &RunFacts {
+        &RunInputs {
             shard,
             users: first_user..first_user + users,
             set_rates: [set, 1.0 / f64::from(shard.count), 0.0],
@@ -153,7 +153,7 @@ proptest! {
 fn three() -> Vec<Source> {
     let part = |index: u32| {
         let users = u64::from(index) * 200..u64::from(index) * 200 + 200;
-        let summary = summarise(&RunFacts { shard: ShardOf { index, count: 3 }, users, ..facts() }, &figures());
+        let summary = summarise(&RunInputs { shard: ShardOf { index, count: 3 }, users, ..facts() }, &figures());
         Source { name: format!("{}.json", ["a", "b", "c"][index as usize]), summary }
     };
     (0..3).map(part).collect()
@@ -308,7 +308,7 @@ fn generators_with_ranges_instead_of_shards_are_parts_of_a_whole() {
         s[1].summary.run.seed = 43;
     });
     assert_eq!((whole.verdict.code, whole.users.target, whole.users.max), (OK, 600, 600));
-    let page = crate::report::words::render(&whole);
+    let page = crate::report::text::render(&whole);
     assert!(page.contains("3 ranges of users") && page.contains("users 200 to 399"), "{page}");
 }
 
@@ -323,7 +323,7 @@ fn nothing_from_a_file_reaches_a_terminal_raw() {
             summary.operations.insert("a\u{1b}]0;t\u{7}".into(), 1);
         }
     });
-    let page = crate::report::words::render(&whole);
+    let page = crate::report::text::render(&whole);
     assert!(page.chars().all(|c| c == '\n' || !c.is_control()), "{page:?}");
     assert!(page.contains("x\\u{1b}[2J"), "{page}");
 }
@@ -369,7 +369,7 @@ fn a_fleet_in_words() {
         s[0].summary.remote.clock_offset_seconds = Some(-0.002);
         s[1].summary.run.complete = false;
     });
-    insta::assert_snapshot!(crate::report::words::render(&whole));
+    insta::assert_snapshot!(crate::report::text::render(&whole));
 }
 
 #[test]

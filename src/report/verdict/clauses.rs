@@ -1,9 +1,9 @@
 //! What a verdict says of a run that passed, and of each threshold that failed.
 
-use crate::chat::{Stage, UserState};
 use crate::metrics::label::Label as _;
-use crate::report::figures::{count, latency, latency_over, limit, percent_over};
-use crate::report::parts;
+use crate::model::{Stage, UserState};
+use crate::report::numbers::{count, latency, latency_over, limit, percent_over};
+use crate::report::sections;
 use crate::report::summary::{Judgement, Summary, Threshold};
 use crate::report::thresholds::{self, Found};
 
@@ -39,7 +39,7 @@ fn ramp(summary: &Summary) -> String {
         let joined = state(UserState::Connected).saturating_add(state(UserState::Away));
         return format!(" The ramp was not over: {} of {} had joined.", count(joined), plural(users.target, "user"));
     }
-    match parts::still_ramping(summary).as_slice() {
+    match sections::still_ramping(summary).as_slice() {
         [] => String::new(),
         names => format!(" The ramp of {} was not over.", names.join(", ")),
     }

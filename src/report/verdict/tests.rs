@@ -1,7 +1,7 @@
 //! Each code, and the words of each reason.
 
 use super::*;
-use crate::report::facts::tests::night;
+use crate::report::inputs::tests::night;
 use crate::report::summary::Counts;
 
 fn judged(summary: &mut Summary) -> &mut crate::report::summary::Deliveries {

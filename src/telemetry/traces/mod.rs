@@ -29,7 +29,7 @@ use tracing_subscriber::filter::Targets;
 use self::queue::Export;
 pub use self::queue::SpanCounts;
 use super::Extra;
-use crate::chat::SPANS;
+use crate::model::SPANS;
 
 /// How long the end of a run waits for the last spans to be taken.
 const FLUSH: Duration = Duration::from_secs(2);

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::exporter::TIMEOUT;
-use crate::chat::SpanFate;
+use crate::model::SpanFate;
 
 /// Spans that wait at most; at about a kilobyte each.
 const QUEUE: usize = 4_096;

@@ -25,7 +25,7 @@ use super::mask::Mask;
 use super::origin::Origin;
 use super::session::Session;
 use super::{cookies, redirect};
-use crate::chat::{Failure, FailureKind, HttpOutcome, Secret, Step};
+use crate::model::{Failure, FailureKind, HttpOutcome, Secret, Step};
 use crate::transport::dial::Dialer;
 use crate::transport::{TRACEPARENT, Trace, USER_AGENT, faults, spans};
 

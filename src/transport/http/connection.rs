@@ -16,7 +16,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
-use crate::chat::{Failure, FailureKind};
+use crate::model::{Failure, FailureKind};
 use crate::transport::dial::{Dialer, Endpoint};
 use crate::transport::faults;
 use crate::transport::watched::{Heard, Watched};

@@ -5,7 +5,7 @@
 
 use scraper::{CaseSensitivity, ElementRef, Html, Node};
 
-use crate::chat::{Failure, turns_direction};
+use crate::model::{Failure, turns_direction};
 
 /// The largest page that is parsed, in bytes; the real forms are under 20 kB.
 const PARSE_LIMIT: usize = 1 << 20;

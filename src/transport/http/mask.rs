@@ -6,7 +6,7 @@
 //! shows what is left of it as HTML, which is a secret, too.
 
 use super::html;
-use crate::chat::{Failure, turns_direction};
+use crate::model::{Failure, turns_direction};
 
 /// What stands for a secret.
 const MASK: &str = "…";
@@ -250,7 +250,7 @@ fn backslash(rest: &[Token]) -> Option<(char, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::FailureKind;
+    use crate::model::FailureKind;
     use proptest::prelude::*;
 
     const TOO_COMMON: &str = "This password is too common.";

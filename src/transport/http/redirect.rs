@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use url::Url;
 
-use crate::chat::{Failure, FailureKind};
+use crate::model::{Failure, FailureKind};
 
 /// Where the `Location` of an answer to `asked` leads.
 ///

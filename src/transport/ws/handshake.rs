@@ -17,8 +17,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::frame::Masks;
 use super::socket::{Early, Socket};
-use crate::chat::{Failure, FailureKind};
 use crate::clock::Clock;
+use crate::model::{Failure, FailureKind};
 use crate::transport::dial::{Dialer, Endpoint, Stream};
 use crate::transport::{TRACEPARENT, USER_AGENT, faults};
 

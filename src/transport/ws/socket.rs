@@ -14,8 +14,8 @@ use super::frame::{Masks, Opcode, Violation};
 use super::reader::{Message, Reader};
 use super::recent::Recent;
 use super::writer::Writer;
-use crate::chat::{EndReason, Initiator};
 use crate::clock::{Clock, Stamp};
+use crate::model::{EndReason, Initiator};
 use crate::transport::dial::Stream;
 
 /// How a connection ended.
@@ -79,7 +79,7 @@ pub struct Socket {
     reader: Reader,
     writer: Writer,
     clock: Clock,
-    life: Life,
+    life: VirtualUser,
     /// What to tell at the next call, before reading on.
     news: Option<News>,
     /// Bytes that came together with the 101.
@@ -112,7 +112,7 @@ impl From<News> for Progress {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Life {
+enum VirtualUser {
     Open,
     /// The stream takes no more bytes; what came before the end is still read.
     Unwritable(Ended),
@@ -132,7 +132,7 @@ impl Socket {
             reader: Reader::new(limit),
             writer: Writer::new(masks),
             clock,
-            life: Life::Open,
+            life: VirtualUser::Open,
             news: None,
             early: early.map(Box::new),
         }
@@ -141,7 +141,7 @@ impl Socket {
     /// Takes one frame to write; false, and nothing taken, while the one before is unwritten
     /// or the close has begun.
     pub fn begin(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
-        matches!(self.life, Life::Open) && self.writer.begin(opcode, payload)
+        matches!(self.life, VirtualUser::Open) && self.writer.begin(opcode, payload)
     }
 
     /// Whether a frame given to [`begin`](Self::begin) is not wholly written.
@@ -153,8 +153,8 @@ impl Socket {
     /// Begins an orderly close with code 1000. The end comes when the server ends the stream,
     /// so that the connection's last wait (TIME_WAIT) and its port are the server's affair.
     pub fn close(&mut self) {
-        if matches!(self.life, Life::Open | Life::Unwritable(_)) {
-            self.life = Life::Leaving;
+        if matches!(self.life, VirtualUser::Open | VirtualUser::Unwritable(_)) {
+            self.life = VirtualUser::Leaving;
             self.writer.close(Some(1000));
         }
     }
@@ -170,7 +170,7 @@ impl Socket {
         if let Some(news) = self.news.take() {
             return Poll::Ready(news.into());
         }
-        if let Life::Over(ended) = self.life {
+        if let VirtualUser::Over(ended) = self.life {
             return Poll::Ready(Progress::Ended(ended));
         }
         if !self.writer.is_idle() && self.flush(cx) {
@@ -192,8 +192,8 @@ impl Socket {
             Ok(written) => written,
             Err(e) => {
                 self.writer.give_up();
-                if matches!(self.life, Life::Open) {
-                    self.life = Life::Unwritable(broken(&e));
+                if matches!(self.life, VirtualUser::Open) {
+                    self.life = VirtualUser::Unwritable(broken(&e));
                 }
                 false
             }
@@ -230,9 +230,9 @@ impl Socket {
         let outcome = reader.feed(bytes, recent, |message| {
             match message {
                 Message::Ping(payload) => writer.pong(payload),
-                Message::Close { code, .. } if !matches!(life, Life::Leaving) => {
+                Message::Close { code, .. } if !matches!(life, VirtualUser::Leaving) => {
                     let reason = reason_of(code);
-                    *life = Life::PeerClosing(reason);
+                    *life = VirtualUser::PeerClosing(reason);
                     *news = Some(News::Closing(Ended { initiator: Initiator::Server, reason }));
                     writer.close_at_once(code);
                 }
@@ -265,15 +265,15 @@ impl Socket {
     /// Ends the socket: by the reason of a close that had begun, else as `seen`.
     fn end(&mut self, seen: Ended) -> Ended {
         let ended = match self.life {
-            Life::Open => seen,
+            VirtualUser::Open => seen,
             // The write saw a reset; the read behind it may see a plain end of stream.
-            Life::Unwritable(ended) if seen == END_OF_STREAM => ended,
-            Life::Unwritable(_) => seen,
-            Life::Leaving => Ended { initiator: Initiator::User, reason: EndReason::Left },
-            Life::PeerClosing(reason) => Ended { initiator: Initiator::Server, reason },
-            Life::Over(ended) => ended,
+            VirtualUser::Unwritable(ended) if seen == END_OF_STREAM => ended,
+            VirtualUser::Unwritable(_) => seen,
+            VirtualUser::Leaving => Ended { initiator: Initiator::User, reason: EndReason::Left },
+            VirtualUser::PeerClosing(reason) => Ended { initiator: Initiator::Server, reason },
+            VirtualUser::Over(ended) => ended,
         };
-        self.life = Life::Over(ended);
+        self.life = VirtualUser::Over(ended);
         ended
     }
 }

@@ -1,7 +1,7 @@
 //! Pages: forms and `__INITIAL_STATE__`, on any bytes.
 
-use soakrig::chat::{Failure, FailureKind};
 use soakrig::drivers::plenary::fuzzing;
+use soakrig::model::{Failure, FailureKind};
 
 /// Whether a text may be shown on a terminal: short, and nothing in it that steers one.
 fn is_plain(text: &str) -> bool {

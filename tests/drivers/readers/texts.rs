@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use soakrig::chat::FrameKind;
 use soakrig::drivers::plenary::fuzzing;
+use soakrig::model::FrameKind;
 
 /// The fuzz target: bytes that are no UTF-8 never come to these readers.
 pub fn hold_bytes(data: &[u8]) {

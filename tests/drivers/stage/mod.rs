@@ -9,10 +9,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use soakrig::chat::{HttpOutcome, Step};
 use soakrig::clock::Clock;
 use soakrig::drivers::plenary::{Plenary, Settings};
-use soakrig::drivers::{Probe, Untraced};
+use soakrig::model::{HttpOutcome, Step};
+use soakrig::protocol::{Probe, Untraced};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;

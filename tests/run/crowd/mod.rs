@@ -8,23 +8,23 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use soakrig::chat::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, SenderId, Socket, Stage};
 use soakrig::clock::Clock;
-use soakrig::drivers::{
-    BreakoutId, Connection, Driver, Ended, Event, Members, Outgoing, Progress, Received, Room, Session,
-};
 use soakrig::fleet::dispatch::{Dispatcher, Pace};
 use soakrig::fleet::ramp::Fleet;
-use soakrig::fleet::roster::Roster;
 use soakrig::ledger::{Identity, Ledger, Terms};
 use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
-use soakrig::presence::{Register, Witnesses};
+use soakrig::model::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, SenderId, Socket, Stage};
+use soakrig::pool::Roster;
+use soakrig::presence::{ListObservers, MembershipCheck};
+use soakrig::protocol::{
+    BreakoutId, Connection, Driver, Ended, Event, Members, Outgoing, Progress, Received, Room, Session,
+};
 use soakrig::schedule::limit::Limit;
 use soakrig::schedule::pacer::Pacer;
 use soakrig::schedule::timetable::Spacing;
 use soakrig::telemetry::traces::chats::ChatTraces;
-use soakrig::user::{Crowd, Habits, Limits, Sessions, Texts, World};
+use soakrig::user::{Behaviour, Crowd, Limits, RunContext, Sessions, Texts};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -211,7 +211,7 @@ impl Driver for Stub {
 
 /// A crowd that wants to be in, with ten chats a second.
 pub struct Lab {
-    pub world: Arc<World<Stub>>,
+    pub world: Arc<RunContext<Stub>>,
     fleet: Fleet<Stub>,
 }
 
@@ -228,14 +228,14 @@ impl Lab {
             origin_micros: 0,
         };
         let brief = (Duration::from_secs(2), Duration::from_secs(30));
-        let world = Arc::new(World {
+        let world = Arc::new(RunContext {
             driver: Stub::new(clock),
             clock,
             ledger: Mutex::new(Ledger::new(terms, identity, users).unwrap()),
             roster: Roster::new(users, 1),
             metrics: Arc::new(Metrics::new().unwrap()),
             limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(CONNECT_RATE, clock) },
-            habits: Habits { away: brief, breakout_stay: brief, seed: 1 },
+            behaviour: Behaviour { away: brief, breakout_stay: brief, seed: 1 },
             sessions: Sessions::new(usernames.iter().map(ToString::to_string), HashMap::new()),
             crowd: Crowd { usernames, password: Secret::new("x") },
             texts: Texts::new(1),
@@ -248,8 +248,8 @@ impl Lab {
             debuts: AtomicUsize::new(0),
             anybody_came: AtomicBool::new(false),
             capacity: 0.into(),
-            witnesses: Witnesses::default(),
-            register: Mutex::new(Register::new(Duration::from_secs(10), std::iter::empty())),
+            observers: ListObservers::default(),
+            register: Mutex::new(MembershipCheck::new(Duration::from_secs(10), std::iter::empty())),
         });
         Self { fleet: Fleet::new(Arc::clone(&world)), world }
     }

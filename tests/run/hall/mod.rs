@@ -13,19 +13,19 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use soakrig::chat::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, SenderId, Socket};
 use soakrig::clock::{Clock, Stamp};
-use soakrig::drivers::{
-    BreakoutId, Connection, Driver, Ended, Event, Members, Outgoing, Progress, Received, Room, Session,
-};
-use soakrig::fleet::roster::Roster;
 use soakrig::ledger::{Identity, Ledger, Terms};
 use soakrig::marker::{GeneratorTag, Marker, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
-use soakrig::presence::{Register, Witnesses};
+use soakrig::model::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, SenderId, Socket};
+use soakrig::pool::Roster;
+use soakrig::presence::{ListObservers, MembershipCheck};
+use soakrig::protocol::{
+    BreakoutId, Connection, Driver, Ended, Event, Members, Outgoing, Progress, Received, Room, Session,
+};
 use soakrig::schedule::limit::Limit;
 use soakrig::telemetry::traces::chats::ChatTraces;
-use soakrig::user::{Crowd, Habits, Limits, Sessions, Texts, World};
+use soakrig::user::{Behaviour, Crowd, Limits, RunContext, Sessions, Texts};
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
@@ -246,7 +246,7 @@ impl Connection for Line {
                 Some(Said::Pong) => (FrameKind::Pong, Event::Other),
                 Some(Said::Chat { user, text }) => {
                     let user = SenderId::number(user);
-                    (FrameKind::Chat, Event::Chat { user, sighting: Marker::sight(user, &text) })
+                    (FrameKind::Chat, Event::Chat { user, decoded: Marker::decode(user, &text) })
                 }
             };
             sink(Received { at, kind, event });
@@ -330,7 +330,7 @@ impl Driver for Hall {
 }
 
 /// A world of `users` whose server is this hall.
-pub fn world(hall: Hall, users: usize, terms: Terms) -> World<Hall> {
+pub fn world(hall: Hall, users: usize, terms: Terms) -> RunContext<Hall> {
     let clock = hall.clock;
     let usernames: Box<[Box<str>]> = (0..users).map(|i| format!("loadtest{i}").into()).collect();
     let identity = Identity {
@@ -340,14 +340,14 @@ pub fn world(hall: Hall, users: usize, terms: Terms) -> World<Hall> {
         attributed: true,
         origin_micros: clock.unix_micros(Stamp(0)),
     };
-    World {
+    RunContext {
         driver: hall,
         clock,
         ledger: parking_lot::Mutex::new(Ledger::new(terms, identity, users).unwrap()),
         roster: Roster::new(users, 1),
         metrics: Arc::new(Metrics::new().unwrap()),
         limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(20.0, clock) },
-        habits: Habits {
+        behaviour: Behaviour {
             away: (Duration::from_secs(2), Duration::from_secs(30)),
             breakout_stay: (Duration::from_secs(30), Duration::from_secs(300)),
             seed: 7,
@@ -362,8 +362,8 @@ pub fn world(hall: Hall, users: usize, terms: Terms) -> World<Hall> {
         done: std::array::from_fn(|_| 0.into()),
         chats: ChatTraces::default(),
         debuts: AtomicUsize::new(0),
-        witnesses: Witnesses::default(),
-        register: parking_lot::Mutex::new(Register::new(Duration::from_secs(10), std::iter::empty())),
+        observers: ListObservers::default(),
+        register: parking_lot::Mutex::new(MembershipCheck::new(Duration::from_secs(10), std::iter::empty())),
         anybody_came: AtomicBool::new(false),
         capacity: 0.into(),
     }

@@ -91,7 +91,7 @@ fn missing_shards_fail_the_run_by_name() {
 #[test]
 fn a_killed_generator_is_noticed() {
     let whole = merged(|s| {
-        let facts = RunFacts {
+        let facts = RunInputs {
             shard: ShardOf { index: 2, count: 3 },
             users: 400..600,
             hold: Duration::from_secs(20),
@@ -153,7 +153,7 @@ fn ends_of_all_and_of_some() {
         merged(|s| {
             for (index, (source, end)) in (0..).zip(s.iter_mut().zip(ends)) {
                 let users = u64::from(index) * 200..u64::from(index) * 200 + 200;
-                let facts = RunFacts { shard: ShardOf { index, count: 3 }, users, end, ..facts() };
+                let facts = RunInputs { shard: ShardOf { index, count: 3 }, users, end, ..facts() };
                 source.summary = summarise(&facts, &figures());
             }
         })

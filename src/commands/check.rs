@@ -1,0 +1,228 @@
+//! `soakrig check`: one user through every step of the protocol, and what came back.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::tell;
+use crate::clock::{Clock, Stamp};
+use crate::config::plan::Check;
+use crate::drivers::plenary::Plenary;
+use crate::error::{ExitCode, StartError};
+use crate::marker::{Decoded, GeneratorTag, Marker, RoomTag, RunTag};
+use crate::model::{Account, Failure, FailureKind, HttpOutcome, Step};
+use crate::protocol::{Connection, Driver, Event, Outgoing, Probe, Progress, Room, Session, Untraced};
+use crate::run::Console;
+use crate::run::background::Cache;
+use crate::run::over_capacity;
+use crate::run::setup;
+use crate::run::signals::{Signals, read_by};
+
+/// How long one frame may take to come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Goes through the steps and prints a line each; exit 107 at the first that fails.
+pub(super) async fn check(check: Check) -> Result<ExitCode, StartError> {
+    let mut signals = Signals::listen()?;
+    Console::open(&check.logging)?;
+    let clock = Clock::start();
+    let mut cache = Cache::open(check.crowd.cache.clone(), check.target.to_string()).await?;
+    let password = cache.password(check.crowd.password.clone()).await?;
+    let slug = check.plenary.as_str();
+    let driver = setup::driver(
+        &check.target,
+        slug,
+        &check.connection,
+        vec![password.clone()],
+        clock,
+        Arc::new(Quiet),
+        Arc::new(Untraced),
+    )?;
+    let username = check.crowd.template.name(check.crowd.range.min());
+    tell(&format!("{} as {username}, event {slug}", check.target));
+    let saved = cache.sessions().remove(&username);
+    let users = u64::from(check.crowd.fleet_range.len());
+    let walk = Walk { driver, clock, users, account: Account { username, password } };
+    let mut session = None;
+    let walked = tokio::select! {
+        walked = walk.all(saved, &mut session) => Some(walked),
+        () = signals.next() => None,
+    };
+    if session.is_some() {
+        cache.write(vec![(walk.account.username, session)]).await;
+    }
+    let code = match walked {
+        Some(Ok(())) => {
+            tell("every step works");
+            ExitCode::Ok
+        }
+        Some(Err(failure)) => {
+            tell(&format!("  FAILED: {failure}"));
+            ExitCode::Refused
+        }
+        None => {
+            tell("  interrupted");
+            return Ok(ExitCode::Interrupted);
+        }
+    };
+    read_by(&mut signals).await;
+    Ok(code)
+}
+
+/// A probe nobody asks.
+pub(super) struct Quiet;
+
+impl Probe for Quiet {
+    fn http(&self, _: Step, _: HttpOutcome, _: Duration) {}
+
+    fn http_retry(&self, _: Step) {}
+}
+
+struct Walk {
+    driver: Plenary,
+    clock: Clock,
+    /// How many users a run of this configuration would hold.
+    users: u64,
+    account: Account,
+}
+
+impl Walk {
+    /// Every step. `session` is left as it is known to the server, for the cache file.
+    async fn all(&self, saved: Option<Session>, known: &mut Option<Session>) -> Result<(), Failure> {
+        self.step("event is there and open", self.driver.preflight()).await?;
+        let (mut session, room) = self.come_in(saved).await?;
+        *known = Some(session.clone());
+        told(format_args!(
+            "user id {}, page of {} bytes, {} breakouts to join",
+            room.user_id.0,
+            room.page_bytes,
+            room.breakouts.len()
+        ));
+        if let Some(warning) = over_capacity(self.users, room.capacity.unwrap_or(0)) {
+            told(format_args!("warning: {warning}"));
+        }
+        self.talk(&session, &room).await?;
+        match room.breakouts.first() {
+            None => {
+                tell("  breakouts: none to join, which is normal");
+                Ok(())
+            }
+            Some(first) => {
+                let joining = self.driver.connect_breakout(&mut session, *first);
+                let mut socket = self.step("breakout page and socket", joining).await?;
+                self.step("breakout's first frame", self.until(&mut socket, joined)).await?;
+                self.leave(&mut socket).await
+            }
+        }
+    }
+
+    /// The event page, with the saved session if the server still knows it.
+    async fn come_in(&self, saved: Option<Session>) -> Result<(Session, Room), Failure> {
+        if let Some(mut session) = saved {
+            tell("  session: saved by an earlier run or check");
+            match self.step("event page", self.driver.open(&mut session)).await {
+                Err(failure) if failure.kind == FailureKind::SignedOut => {
+                    tell("  session: the server does not know it any more, signing in");
+                }
+                opened => return opened.map(|room| (session, room)),
+            }
+        }
+        let mut session = self.sign_in().await?;
+        let room = self.step("event page", self.driver.open(&mut session)).await?;
+        Ok((session, room))
+    }
+
+    /// Signs up, or logs in where the name is taken.
+    async fn sign_in(&self) -> Result<Session, Failure> {
+        let mut session = Session::default();
+        match self.driver.sign_up(&self.account, &mut session).await {
+            Ok(()) => tell("  sign-up: ok"),
+            Err(failure) if failure.kind == FailureKind::NameTaken => {
+                tell("  sign-up: the name is taken, logging in");
+                session = Session::default();
+                self.step("log-in", self.driver.log_in(&self.account, &mut session)).await?;
+            }
+            Err(failure) => return Err(failure),
+        }
+        Ok(session)
+    }
+
+    /// The event's socket: presence, a chat and its echo, a heartbeat, the close.
+    async fn talk(&self, session: &Session, room: &Room) -> Result<(), Failure> {
+        let mut socket = self.step("socket handshake", self.driver.connect(session)).await?;
+        self.step("first presence frame", self.until(&mut socket, joined)).await?;
+        let marker = Marker {
+            run: RunTag::of("check"),
+            room: RoomTag::of("check"),
+            generator: GeneratorTag(rand::random()),
+            seq: 0,
+            intended_micros: self.clock.unix_micros(self.clock.now()),
+        };
+        socket.begin(Outgoing::Chat(&marker.encode(room.user_id, "soakrig checks that a chat comes back unchanged")));
+        let echo = self.until(&mut socket, |event| match event {
+            Event::Chat { decoded: Decoded::Intact(seen), .. } if *seen == marker => Some(Ok(())),
+            // Other people's chats may look damaged, too.
+            Event::Chat { user, decoded: Decoded::Corrupt(_) | Decoded::Torn(_) } if *user == room.user_id => {
+                Some(Err(Failure::new(FailureKind::Corrupt)))
+            }
+            Event::Refused(kind) => Some(Err(Failure::new(*kind))),
+            _ => None,
+        });
+        self.step("chat and its echo", echo).await?;
+        self.leave(&mut socket).await
+    }
+
+    async fn leave(&self, socket: &mut impl Connection) -> Result<(), Failure> {
+        socket.close();
+        let over = async { while !matches!(socket.drive(|_| {}).await, Progress::Ended(_)) {} };
+        let closed = async {
+            tokio::time::timeout(PATIENCE, over)
+                .await
+                .map_err(|_| Failure::with(FailureKind::Timeout, "no answer to the close"))
+        };
+        self.step("close", closed).await
+    }
+
+    /// Reads until `wanted` has seen what it waits for.
+    async fn until(
+        &self,
+        socket: &mut impl Connection,
+        mut wanted: impl FnMut(&Event<'_>) -> Option<Result<(), Failure>> + Send,
+    ) -> Result<(), Failure> {
+        let reading = async {
+            let mut seen = None;
+            while seen.is_none() {
+                let progress = socket.drive(|frame| seen = seen.take().or_else(|| wanted(&frame.event))).await;
+                if let Progress::Ended(ended) = progress {
+                    let how = format!("the socket ended: {} ({})", ended.reason.as_str(), ended.initiator.as_str());
+                    return seen.unwrap_or(Err(Failure::with(FailureKind::ConnectionClosed, how)));
+                }
+            }
+            seen.unwrap_or(Ok(()))
+        };
+        tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| Err(Failure::new(FailureKind::Timeout)))
+    }
+
+    async fn step<T>(&self, what: &str, doing: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let began: Stamp = self.clock.now();
+        let done = doing.await;
+        let took = self.clock.now().since(began);
+        match &done {
+            Ok(_) => tell(&format!("  {what}: ok, {:.1} ms", took.as_secs_f64() * 1e3)),
+            Err(_) => tell(&format!("  {what}: failed after {:.1} ms", took.as_secs_f64() * 1e3)),
+        }
+        done
+    }
+}
+
+fn joined(event: &Event<'_>) -> Option<Result<(), Failure>> {
+    match event {
+        Event::Presence(_) => Some(Ok(())),
+        Event::Refused(kind) => Some(Err(Failure::new(*kind))),
+        _ => None,
+    }
+}
+
+fn told(what: impl Display) {
+    tell(&format!("    {what}"));
+}

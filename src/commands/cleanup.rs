@@ -1,0 +1,229 @@
+//! `soakrig cleanup`: delete the accounts of a username range.
+//!
+//! What was deleted is told and kept in the cache file, also where a signal ends it early.
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::check::Quiet;
+use super::{say, tell};
+use crate::clock::Clock;
+use crate::config::plan::{Cleanup, Crowd};
+use crate::error::{ExitCode, StartError};
+use crate::model::{Account, Failure, FailureKind};
+use crate::protocol::{Driver, Session, Untraced};
+use crate::run::Console;
+use crate::run::background::Cache;
+use crate::run::setup;
+use crate::run::signals::{Signals, read_by};
+use crate::schedule::limit::Limit;
+
+/// How often an account is tried that no answer of the server's settles.
+const ATTEMPTS: u32 = 3;
+
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a request under way may still take after a signal.
+const LAST: Duration = Duration::from_secs(2);
+
+/// How many deletions are in no cache file at most.
+const UNSAVED: usize = 100;
+
+/// What became of one account.
+enum Fate {
+    Deleted,
+    Absent,
+}
+
+/// Logs in as each user and deletes it; exit 99 if an account is left, 105 after a signal.
+pub(super) async fn cleanup(cleanup: Cleanup) -> Result<ExitCode, StartError> {
+    let mut signals = Signals::listen()?;
+    Console::open(&cleanup.logging)?;
+    let clock = Clock::start();
+    let driver = setup::driver(
+        &cleanup.target,
+        "",
+        &cleanup.connection,
+        Vec::new(),
+        clock,
+        Arc::new(Quiet),
+        Arc::new(Untraced),
+    )?;
+    let all = cleanup.crowds.iter().map(|crowd| u64::from(crowd.range.len())).sum::<u64>();
+    let (mut count, mut phases) = (Count::default(), ControlFlow::Continue(()));
+    for crowd in &cleanup.crowds {
+        let cache = Cache::open(crowd.cache.clone(), cleanup.target.to_string()).await?;
+        phases = clear(crowd, cache, &driver, clock, &mut count, &mut signals).await?;
+        if phases.is_break() {
+            break;
+        }
+    }
+    let Count { deleted, absent, left } = count;
+    let said = format!("{deleted} accounts deleted, {absent} were not there or have another password, {left} failed");
+    if phases.is_break() {
+        tell(&format!("interrupted: {said}, {} remain untried", all - deleted - absent - left));
+        return Ok(ExitCode::Interrupted);
+    }
+    tell(&said);
+    read_by(&mut signals).await;
+    Ok(if left == 0 { ExitCode::Ok } else { ExitCode::Threshold })
+}
+
+/// What became of all accounts.
+#[derive(Debug, Default)]
+struct Count {
+    deleted: u64,
+    absent: u64,
+    left: u64,
+}
+
+impl Count {
+    /// Counts one account; whether it is gone. `None` where its end was not awaited.
+    fn take(&mut self, fate: Option<Result<Fate, Failure>>, username: &str) -> bool {
+        match fate {
+            Some(Ok(Fate::Deleted)) => self.deleted += 1,
+            Some(Ok(Fate::Absent)) => self.absent += 1,
+            Some(Err(failure)) => {
+                self.left += 1;
+                say(&format!("soakrig: cleanup: {username}: {failure}"));
+                return false;
+            }
+            None => return false,
+        }
+        true
+    }
+}
+
+/// Deletes the accounts of one crowd; breaks at a signal.
+async fn clear(
+    crowd: &Crowd,
+    mut cache: Cache,
+    driver: &impl Driver,
+    clock: Clock,
+    count: &mut Count,
+    signals: &mut Signals,
+) -> Result<ControlFlow<()>, StartError> {
+    let password = cache.password(crowd.password.clone()).await?;
+    let limit = Limit::evenly(crowd.sign_in_rate.per_second(), clock);
+    let mut sessions = cache.sessions();
+    let (mut gone, mut phases) = (Vec::new(), ControlFlow::Continue(()));
+    for username in setup::usernames(crowd) {
+        if phases.is_continue() {
+            phases = wait(&limit, signals).await;
+        }
+        if phases.is_break() {
+            break;
+        }
+        let saved = sessions.remove(&username);
+        let account = Account { username, password: password.clone() };
+        let stopping = Cell::new(false);
+        let settled = settle(driver, &account, saved, &stopping);
+        let fate;
+        (fate, phases) = to_the_end(signals.next(), &stopping, settled).await;
+        if count.take(fate, &account.username) {
+            gone.push((account.username, None));
+        }
+        if gone.len() >= UNSAVED {
+            cache.write(std::mem::take(&mut gone)).await;
+        }
+    }
+    cache.write(gone).await;
+    Ok(phases)
+}
+
+/// Waits for the limit; breaks at a signal.
+async fn wait(limit: &Limit, signals: &mut Signals) -> ControlFlow<()> {
+    tokio::select! {
+        biased;
+        () = signals.next() => ControlFlow::Break(()),
+        () = limit.ready() => ControlFlow::Continue(()),
+    }
+}
+
+/// Lets a deletion come to its end after a signal, as half of it would leave its outcome unknown; but
+/// not for long, and without another attempt.
+async fn to_the_end<T>(
+    signal: impl Future<Output = ()>,
+    stopping: &Cell<bool>,
+    work: impl Future<Output = T>,
+) -> (Option<T>, ControlFlow<()>) {
+    let mut work = pin!(work);
+    tokio::select! {
+        done = &mut work => return (Some(done), ControlFlow::Continue(())),
+        () = signal => stopping.set(true),
+    }
+    (tokio::time::timeout(LAST, work).await.ok(), ControlFlow::Break(()))
+}
+
+/// Deletes one account; tries again where no answer came, unless it is `stopping`.
+async fn settle(
+    driver: &impl Driver,
+    account: &Account,
+    mut saved: Option<Session>,
+    stopping: &Cell<bool>,
+) -> Result<Fate, Failure> {
+    let mut seen = false;
+    for attempt in 1.. {
+        match delete(driver, account, saved.take(), &mut seen).await {
+            Err(failure) if failure.kind.is_unanswered() && attempt < ATTEMPTS && !stopping.get() => {
+                tokio::time::sleep(PAUSE).await;
+                if stopping.get() {
+                    return Err(failure);
+                }
+            }
+            outcome => return outcome,
+        }
+    }
+    Ok(Fate::Absent)
+}
+
+/// Deletes one account, with its saved session or a new one. `seen`: whether the account is
+/// known to have been there.
+async fn delete(
+    driver: &impl Driver,
+    account: &Account,
+    saved: Option<Session>,
+    seen: &mut bool,
+) -> Result<Fate, Failure> {
+    if let Some(mut session) = saved {
+        match driver.delete(&mut session).await {
+            Err(failure) if failure.kind == FailureKind::SignedOut => {}
+            outcome => return outcome.map(|()| Fate::Deleted),
+        }
+    }
+    let mut session = Session::default();
+    match driver.log_in(account, &mut session).await {
+        // The server says the same to a wrong password and to a name that does not exist.
+        Err(failure) if failure.kind == FailureKind::WrongPassword && *seen => return Ok(Fate::Deleted),
+        Err(failure) if failure.kind == FailureKind::WrongPassword => return Ok(Fate::Absent),
+        outcome => outcome?,
+    }
+    *seen = true;
+    driver.delete(&mut session).await.map(|()| Fate::Deleted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_signal_leaves_what_does_not_end_within_two_seconds() {
+        let (stopping, begun) = (Cell::new(false), tokio::time::Instant::now());
+        let (fate, phases) = to_the_end(ready(()), &stopping, pending::<()>()).await;
+        assert!(fate.is_none() && phases.is_break() && stopping.get());
+        assert!(begun.elapsed() < Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_signal_lets_what_ends_soon_come_to_its_end() {
+        let stopping = Cell::new(false);
+        let work = async { tokio::time::sleep(Duration::from_secs(1)).await };
+        let (fate, phases) = to_the_end(ready(()), &stopping, work).await;
+        assert!(fate.is_some() && phases.is_break());
+    }
+}

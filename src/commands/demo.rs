@@ -1,0 +1,52 @@
+//! `soakrig demo`: the embedded target and a run against it, in one process.
+
+use super::tell;
+use crate::config::plan::{Demo, Run};
+use crate::config::value::{TargetUrl, ValueError};
+use crate::error::{ExitCode, StartError};
+use crate::report::summary::Summary;
+use crate::report::text;
+use crate::run::{Console, hold};
+use crate::server::{self, Options, ServerCounts};
+
+/// The embedded target's open event.
+const SLUG: &str = "test";
+
+/// Runs the demo, prints the summary and what the target itself counted.
+pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
+    let console = Console::traced(&demo.plan)?;
+    let presence = super::target::presence(demo.presence);
+    let options = Options { presence, ..Options::default() };
+    let target =
+        server::serve(options).await.map_err(|e| StartError::environment("the embedded target", e.to_string()))?;
+    let url: TargetUrl = format!("http://{}", target.addr())
+        .parse()
+        .map_err(|e: ValueError| StartError::environment("the embedded target", e.to_string()))?;
+    let wrong = |e: ValueError| StartError::environment("the embedded target", e.to_string());
+    let run = Run { target: url, plenary: SLUG.parse().map_err(wrong)?, plan: demo.plan };
+    let held = hold(vec![run], &console).await;
+    console.close().await;
+    let held = held?;
+    let counts = target.stop().await;
+    let mut code = ExitCode::Ok;
+    for held in &held {
+        tell(&text::render(&held.summary));
+        tell(&compared(&held.summary, &counts));
+        code = held.code();
+    }
+    Ok(code)
+}
+
+/// The rig's figures beside the target's own.
+fn compared(summary: &Summary, counts: &ServerCounts) -> String {
+    let sent = summary.messages.sent.get("chat").copied().unwrap_or(0);
+    let received = summary.messages.received.get("chat").copied().unwrap_or(0);
+    let agree = sent == counts.received.chats && received == counts.sent.chats_written;
+    format!(
+        "The embedded target counted by itself: {} chats taken in (the rig sent {sent}), {} chat frames written \
+         (the rig read {received}): {}.",
+        counts.received.chats,
+        counts.sent.chats_written,
+        if agree { "the two agree" } else { "the two differ" },
+    )
+}

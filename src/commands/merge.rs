@@ -1,0 +1,71 @@
+//! `soakrig merge`: the files of several generators in, one summary out.
+
+use std::path::Path;
+
+use super::{say, tell};
+use crate::config::plan::{Merge, is_same_file};
+use crate::error::{ExitCode, StartError};
+use crate::report::file::{self, Earlier, SummaryFile};
+use crate::report::merge::{self, MergeError, Source};
+use crate::report::numbers::plain;
+use crate::report::text;
+
+/// Reads, merges, prints, and writes the result where that is asked for; the exit code of the whole.
+pub(super) fn merge(wanted: &Merge) -> Result<ExitCode, StartError> {
+    if let Some(output) = &wanted.output
+        && let Some(input) = wanted.files.iter().find(|input| is_same_file(input, output))
+    {
+        let why = format!("{} is one of the files to merge", plain(&input.display().to_string()));
+        return Err(StartError::usage("--output", why).remedy("write the whole to a file of its own"));
+    }
+    let output = wanted.output.as_ref().map(SummaryFile::at).transpose().map_err(|e| failed("--output", &e))?;
+    let sources = wanted.files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    for source in sources.iter().filter(|source| !source.summary.run.complete) {
+        let text = "the last checkpoint of a generator that was killed, or still runs";
+        say(&format!("soakrig: warning: {}: {text}", plain(&source.name)));
+    }
+    let whole = merge::merge(&sources).map_err(|e| failed("merge", &e).remedy(remedy(&e)))?;
+    for text in merge::late_starts(&whole) {
+        say(&format!("soakrig: warning: {}", plain(&text)));
+    }
+    let mut code = ExitCode::of_number(whole.verdict.code);
+    let written = output.map(|file| {
+        if let Earlier::Life { kept, .. } | Earlier::Other { kept, .. } = file.keep_earlier(&whole)? {
+            let (path, kept) = (file.path().display(), kept.display());
+            say(&format!("soakrig: warning: --output: what was in {path} is kept as {kept}"));
+        }
+        file.write(&whole)
+    });
+    if let Some(Err(error)) = written {
+        say(&format!("soakrig: --output: {}", plain(&error.to_string())));
+        // The verdict is told all the same.
+        code = if code == ExitCode::Ok { ExitCode::Environment } else { code };
+    }
+    tell(&text::render(&whole));
+    Ok(code)
+}
+
+fn read(path: &Path) -> Result<Source, StartError> {
+    let summary = file::read(path).map_err(|e| failed("merge", &e).remedy("give files that --summary wrote"))?;
+    Ok(Source { name: path.display().to_string(), summary })
+}
+
+fn failed(what: &str, error: &impl std::fmt::Display) -> StartError {
+    StartError::environment(what, plain(&error.to_string()))
+}
+
+fn remedy(error: &MergeError) -> &'static str {
+    match error {
+        MergeError::Nothing => "give the files that the generators wrote with --summary",
+        MergeError::OtherRun { .. } => "give all generators of a run the same --run-id, --seed and plenary",
+        MergeError::SameShard { .. } => {
+            "give each file once; start generators with --shard I/N each, or with ranges that share no user"
+        }
+        MergeError::Overlap { .. } => {
+            "start all generators of a run with the same range and --shard I/N each, or with ranges that share no user"
+        }
+        MergeError::Damaged { .. } => {
+            "fetch the file again from its generator; if that wrote it so, it is a defect of soakrig"
+        }
+    }
+}

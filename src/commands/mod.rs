@@ -1,0 +1,67 @@
+//! The subcommands, one file each, and what they share: the runtime, output, the exit code.
+
+mod check;
+mod cleanup;
+mod demo;
+mod health;
+mod merge;
+mod run;
+mod target;
+
+use std::time::Duration;
+
+use crate::cli::Command;
+use crate::config::Environment;
+use crate::config::plan::Task;
+use crate::error::{ExitCode, StartError};
+use crate::telemetry::stdio;
+use crate::telemetry::stdio::{say, tell};
+
+/// How long a runtime that is done waits for its last blocking wakeups.
+const SHUTDOWN: Duration = Duration::from_secs(2);
+/// How long the end waits for a reader of the output that takes nothing.
+const READING: Duration = Duration::from_secs(30);
+
+/// Does what a command says, and tells how it ended. Output that cannot be written changes no exit
+/// code; a slow reader gets all of it.
+#[must_use]
+pub fn main(command: Command) -> ExitCode {
+    let mut patience = Some(READING);
+    let ended = command.resolve(&Environment::of_process()).and_then(|resolved| {
+        if let Task::Merge(_) = resolved.task {
+            // Printing is all that it does, and signals end it.
+            patience = None;
+        }
+        for warning in &resolved.warnings {
+            say(&format!("soakrig: warning: {warning}"));
+        }
+        perform(resolved.task)
+    });
+    let code = ended.unwrap_or_else(|error| {
+        say(&error.to_string());
+        error.code()
+    });
+    stdio::finish(patience);
+    code
+}
+
+fn perform(task: Task) -> Result<ExitCode, StartError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("soakrig")
+        .build()
+        .map_err(|e| StartError::environment("the runtime", e.to_string()))?;
+    let ended = runtime.block_on(async {
+        match task {
+            Task::Run(runs) => run::run(runs).await,
+            Task::Demo(demo) => demo::demo(demo).await,
+            Task::Target(target) => target::target(target).await,
+            Task::Check(check) => check::check(check).await,
+            Task::Cleanup(cleanup) => cleanup::cleanup(cleanup).await,
+            Task::Merge(merge) => merge::merge(&merge),
+            Task::Health(health) => health::health(health).await,
+        }
+    });
+    runtime.shutdown_timeout(SHUTDOWN);
+    ended
+}

@@ -1,0 +1,62 @@
+//! `soakrig run`: hold the load on a server until it is stopped, on one plenary or on several.
+
+use super::tell;
+use crate::config::plan::Run;
+use crate::error::ExitCode;
+use crate::error::StartError;
+use crate::report::text;
+use crate::run::{Console, Held, hold};
+
+/// Runs to the end, prints a summary of each plenary, and tells the exit code: the worst.
+pub(super) async fn run(runs: Vec<Run>) -> Result<ExitCode, StartError> {
+    let Some(first) = runs.first() else { return Ok(ExitCode::Ok) };
+    // What concerns the console is the same for all.
+    let console = Console::traced(&first.plan)?;
+    let held = hold(runs, &console).await;
+    console.close().await;
+    let held = held?;
+    let mut pages: Vec<String> = held.iter().map(|held| text::render(&held.summary)).collect();
+    let codes: Vec<ExitCode> = held.iter().map(Held::code).collect();
+    if let [_, _, ..] = codes.as_slice() {
+        let whole = overall(&codes);
+        pages.insert(0, whole.clone());
+        pages.push(whole);
+    }
+    tell(&pages.join("\n\n"));
+    Ok(ExitCode::worst(&codes))
+}
+
+/// What became of several plenaries, and how the process ends: `2 plenaries: 1 passed, 1 refused (exit code 107)`.
+fn overall(codes: &[ExitCode]) -> String {
+    let mut all = ExitCode::ALL;
+    all.sort_by_key(|code| code.severity());
+    let of = |code: &ExitCode| codes.iter().filter(|other| *other == code).count();
+    let said = all.iter().filter(|code| of(code) > 0).map(|code| format!("{} {}", of(code), became(*code)));
+    let said = said.collect::<Vec<_>>().join(", ");
+    format!("{} plenaries: {said} (exit code {})", codes.len(), ExitCode::worst(codes).number())
+}
+
+fn became(code: ExitCode) -> &'static str {
+    match code {
+        ExitCode::Ok => "passed",
+        ExitCode::Invalid => "invalid",
+        ExitCode::Threshold => "failed",
+        ExitCode::Refused => "refused",
+        ExitCode::Interrupted => "stopped by a second signal",
+        ExitCode::Usage | ExitCode::Environment => "without its summary file",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_of_several_plenaries_is_told_at_once() {
+        use ExitCode::{Invalid, Ok, Refused, Threshold};
+        assert_eq!(overall(&[Ok, Refused]), "2 plenaries: 1 passed, 1 refused (exit code 107)");
+        assert_eq!(overall(&[Ok, Ok, Ok]), "3 plenaries: 3 passed (exit code 0)");
+        let all = overall(&[Threshold, Invalid, Ok, Threshold]);
+        assert_eq!(all, "4 plenaries: 1 passed, 1 invalid, 2 failed (exit code 99)");
+    }
+}

@@ -1,0 +1,64 @@
+//! `soakrig target`: the embedded plenary server alone, until a signal.
+
+use super::tell;
+use crate::config::plan::Target;
+use crate::config::value::Presence;
+use crate::error::{ExitCode, StartError};
+use crate::run::Console;
+use crate::run::Signals;
+use crate::server::{self, Faults, Options, PresenceMode};
+
+/// Open files that are not for clients: the control address's connections, and what a runtime has.
+const OTHER_FILES: usize = 64;
+
+/// Serves until the first signal, and prints what was counted.
+pub(super) async fn target(wanted: Target) -> Result<ExitCode, StartError> {
+    Console::open(&wanted.logging)?;
+    let files = crate::run::open_files::raise_open_files();
+    let options = Options {
+        connections: connections(files),
+        listen: wanted.listen,
+        prefix: wanted.prefix.as_str().to_owned(),
+        presence: presence(wanted.presence),
+        faults: seeded(wanted.faults, wanted.seed),
+        control: wanted.control,
+        ..Options::default()
+    };
+    let mut signals = Signals::listen()?;
+    let target = server::serve(options).await.map_err(|e| StartError::environment("--listen", e.to_string()))?;
+    tell(&format!(
+        "target: http://{}{} (events test, small, closed, future, cancelled, nobreak)",
+        target.addr(),
+        wanted.prefix.as_str()
+    ));
+    if let Some(control) = target.control() {
+        tell(&format!("control: http://{control}"));
+    }
+    signals.next().await;
+    let counts = target.stop().await;
+    let text =
+        serde_json::to_string_pretty(&counts).map_err(|e| StartError::environment("the counts", e.to_string()))?;
+    tell(&text);
+    Ok(ExitCode::Ok)
+}
+
+/// Connections that leave enough open files, of those that this process may have, for all the rest:
+/// the control address must answer whatever clients do.
+fn connections(files: Option<u64>) -> usize {
+    let files = files.and_then(|files| usize::try_from(files).ok());
+    files.map_or(Options::default().connections, |files| files.saturating_sub(OTHER_FILES).max(1))
+}
+
+/// Faults whose chances follow from `--seed` where `--fault-seed` was not given.
+fn seeded(faults: Faults, seed: u64) -> Faults {
+    if faults.seed == 0 { Faults { seed, ..faults } } else { faults }
+}
+
+/// The target's word for a presence mode.
+pub(super) fn presence(wanted: Presence) -> PresenceMode {
+    match wanted {
+        Presence::Full => PresenceMode::Full,
+        Presence::Batched(every) => PresenceMode::Batched(every),
+        Presence::Off => PresenceMode::Off,
+    }
+}

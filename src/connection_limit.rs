@@ -1,0 +1,157 @@
+//! How many connections a listener holds at once, and which one makes room for the next.
+//!
+//! A client that opens connections and says nothing must not keep others out, so nobody waits for
+//! a place: when all are taken, the connection that has been quiet longest is closed. Bookkeeping
+//! only; knows no sockets.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+/// What a connection is doing; the order is that in which places are taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Use {
+    /// It waits for the client: for a request, or to take an answer.
+    Quiet,
+    /// A request is being answered.
+    Answering,
+    /// It keeps its place to its end.
+    Kept,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// When its use changed last, in changes of all places.
+    since: u64,
+    r#use: Use,
+    closed: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    changes: u64,
+    entries: HashMap<u64, Entry>,
+}
+
+impl Open {
+    fn change(&mut self) -> u64 {
+        self.changes += 1;
+        self.changes
+    }
+}
+
+/// The places of one listener.
+#[derive(Debug)]
+pub struct ConnectionLimit {
+    limit: usize,
+    open: Mutex<Open>,
+}
+
+impl ConnectionLimit {
+    /// So many places, one at least.
+    #[must_use]
+    pub fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { limit: limit.max(1), open: Mutex::default() })
+    }
+
+    /// A place for a new connection, if need be that of another one; none where all are kept.
+    #[must_use]
+    pub fn admit(self: &Arc<Self>) -> Option<Place> {
+        let mut open = self.open.lock();
+        if open.entries.len() >= self.limit {
+            let evictable = open.entries.iter().filter(|(_, entry)| entry.r#use != Use::Kept);
+            let (id, _) = evictable.min_by_key(|(_, entry)| (entry.r#use, entry.since))?;
+            let id = *id;
+            if let Some(entry) = open.entries.remove(&id) {
+                entry.closed.cancel();
+            }
+        }
+        let id = open.change();
+        let closed = CancellationToken::new();
+        open.entries.insert(id, Entry { since: id, r#use: Use::Quiet, closed: closed.clone() });
+        drop(open);
+        Some(Place { id, places: Arc::clone(self), closed })
+    }
+}
+
+/// A connection's place; dropping it gives it back.
+#[derive(Debug)]
+pub struct Place {
+    id: u64,
+    places: Arc<ConnectionLimit>,
+    closed: CancellationToken,
+}
+
+impl Place {
+    /// Returns when another connection has been given this place.
+    pub async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+
+    /// A request is being answered for as long as `answer` takes.
+    pub async fn answering<T>(&self, answer: impl Future<Output = T>) -> T {
+        self.set(Use::Answering);
+        let answer = answer.await;
+        self.set(Use::Quiet);
+        answer
+    }
+
+    /// From now on the place is not given away.
+    pub fn keep(&self) {
+        self.set(Use::Kept);
+    }
+
+    fn set(&self, r#use: Use) {
+        let mut open = self.places.open.lock();
+        let since = open.change();
+        if let Some(entry) = open.entries.get_mut(&self.id) {
+            (entry.since, entry.r#use) = (since, r#use);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.open.lock().entries.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(places: &[&Place]) -> Vec<bool> {
+        places.iter().map(|place| !place.closed.is_cancelled()).collect()
+    }
+
+    #[tokio::test]
+    async fn the_connection_that_was_quiet_longest_makes_room() {
+        let places = ConnectionLimit::new(2);
+        let (first, second) = (places.admit().unwrap(), places.admit().unwrap());
+        first.answering(async {}).await;
+        let third = places.admit().unwrap();
+        second.closed().await;
+        assert_eq!(open(&[&first, &second, &third]), [true, false, true]);
+        drop(third);
+        let fourth = places.admit().unwrap();
+        assert_eq!(open(&[&first, &fourth]), [true, true], "a place that was given back is free");
+    }
+
+    #[tokio::test]
+    async fn who_is_answered_goes_last_and_who_keeps_a_place_never() {
+        let places = ConnectionLimit::new(2);
+        let (kept, answered) = (places.admit().unwrap(), places.admit().unwrap());
+        kept.keep();
+        let answer = answered.answering(async {
+            let quiet = places.admit();
+            assert!(quiet.is_some() && answered.closed.is_cancelled(), "nothing else could be closed");
+            quiet
+        });
+        let quiet = answer.await.unwrap();
+        quiet.keep();
+        assert!(places.admit().is_none());
+        assert_eq!(open(&[&kept, &quiet]), [true, true]);
+    }
+}

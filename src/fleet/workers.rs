@@ -1,0 +1,173 @@
+//! The threads that users live on: one for each processor, each with a runtime of its own.
+//!
+//! On a runtime whose threads share their work, every few reads one thread wakes another, which
+//! takes half of what is to be done and goes to sleep again: much of what a delivery costs
+//! (`docs/decisions/0008-users-live-on-workers.md`). Users are many and alike, and so are spread
+//! evenly once and for all. Everything that is not a user's (schedule, verdicts, metrics) stays
+//! where it was started, and is not kept waiting by reads.
+//!
+//! A lane that is kept busy looks for more to read only every quarter of a millisecond, so that it
+//! finds several sockets at once instead of waking for each
+//! (`docs/decisions/0009-a-busy-lane-rests.md`).
+
+use std::future::Future;
+use std::io;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::model::UserIndex;
+use crate::schedule::limit::Limit;
+
+/// How long a lane waits at its end for blocking wakeups (name lookups).
+const SHUTDOWN: Duration = Duration::from_secs(2);
+
+/// How often a lane that is kept busy wakes, a second: what comes in between waits, at most for
+/// a 4,000th of a second and what the system's timer adds (some 50 µs on Linux).
+const WAKES: f64 = 4_000.0;
+/// How often it may wake beyond that in a row, so that a lane with little to do is never late.
+const WAKES_AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(15);
+
+/// Where users live: on workers, or on the runtime of whoever starts them.
+#[derive(Debug, Clone, Default)]
+pub struct Workers(Arc<[Handle]>);
+
+impl Workers {
+    /// The runtimes.
+    #[must_use]
+    pub fn handles(&self) -> &[Handle] {
+        &self.0
+    }
+
+    /// Starts a user's life on the user's lane.
+    pub fn spawn<F>(&self, lives: &TaskTracker, user: UserIndex, life: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        match self.0.get(user.get() % self.0.len().max(1)) {
+            Some(lane) => lives.spawn_on(life, lane),
+            None => lives.spawn(life),
+        };
+    }
+}
+
+/// Running workers. Dropping it ends their threads, and whatever still lives there.
+#[derive(Debug)]
+pub struct Running {
+    workers: Workers,
+    threads: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Running {
+    /// Starts as many workers as this process may use processors.
+    ///
+    /// # Errors
+    /// Where the system gives no thread or no descriptors for one.
+    pub fn start() -> io::Result<Self> {
+        let clock = Clock::start();
+        let count = std::thread::available_parallelism()?.get();
+        let mut handles = Vec::with_capacity(count);
+        let mut threads = Vec::with_capacity(count);
+        for _ in 0..count {
+            let wakes = Limit::with_burst(WAKES, WAKES_AT_ONCE, clock);
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .thread_name("soakrig-user")
+                .on_thread_park(move || wakes.wait())
+                .build()?;
+            handles.push(runtime.handle().clone());
+            let (end, ended) = oneshot::channel::<()>();
+            let thread = std::thread::Builder::new().name("soakrig-users".to_owned()).spawn(move || {
+                // An error is an end as well: whoever could say so is gone.
+                let _ = runtime.block_on(ended);
+                runtime.shutdown_timeout(SHUTDOWN);
+            })?;
+            threads.push((end, thread));
+        }
+        Ok(Self { workers: Workers(handles.into()), threads })
+    }
+
+    /// The workers.
+    #[must_use]
+    pub fn workers(&self) -> Workers {
+        self.workers.clone()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let threads: Vec<_> = self.threads.drain(..).map(|(_end, thread)| thread).collect();
+        for thread in threads {
+            // A lane's panic was told where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn users_are_spread_evenly_and_stay_where_they_are() {
+        let running = Running::start().unwrap();
+        let workers = running.workers();
+        let lives = TaskTracker::new();
+        let seen = Arc::new(Mutex::new(HashSet::new()));
+        for user in 0..64 {
+            let seen = Arc::clone(&seen);
+            workers.spawn(&lives, UserIndex(user), async move {
+                let begun = std::thread::current().id();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                assert_eq!(std::thread::current().id(), begun);
+                seen.lock().unwrap().insert(begun);
+            });
+        }
+        lives.close();
+        lives.wait().await;
+        assert_eq!(seen.lock().unwrap().len(), workers.handles().len());
+        assert!(!seen.lock().unwrap().contains(&std::thread::current().id()));
+    }
+
+    #[tokio::test]
+    async fn who_still_lives_on_a_lane_ends_with_it() {
+        let running = Running::start().unwrap();
+        let lives = TaskTracker::new();
+        running.workers().spawn(&lives, UserIndex(0), std::future::pending());
+        assert_eq!(lives.len(), 1);
+        drop(running);
+        assert!(lives.is_empty());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_busy_lane_wakes_only_so_often() {
+        let begin = std::time::Instant::now();
+        let running = Running::start().unwrap();
+        let lane = running.workers().handles()[0].clone();
+        let mut wakeups = 0_u64;
+        while wakeups < 2_000 {
+            lane.spawn(std::future::ready(())).await.unwrap();
+            wakeups += 1;
+        }
+        let woken = lane.metrics().worker_park_count(0);
+        let granted = begin.elapsed().as_secs_f64() * WAKES + f64::from(WAKES_AT_ONCE.get());
+        assert!(woken as f64 <= granted + 1.0, "{woken} times for {wakeups} wakeups, {granted} are granted");
+    }
+
+    #[tokio::test]
+    async fn without_lanes_a_user_lives_here() {
+        let (lives, here) = (TaskTracker::new(), std::thread::current().id());
+        Workers::default().spawn(&lives, UserIndex(3), async move { assert_eq!(std::thread::current().id(), here) });
+        lives.close();
+        lives.wait().await;
+    }
+}

@@ -1,0 +1,91 @@
+//! A user's seat: the state of its connection, in message numbers instead of times.
+
+use super::message_log::Message;
+use crate::clock::Stamp;
+use crate::model::Outcome;
+
+/// Why an expected delivery is nobody's loss: the connection ended first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DisconnectCause {
+    /// The receiving user meant to leave.
+    Left,
+    /// The server ended its connection.
+    Server,
+    /// The network did.
+    Network,
+}
+
+impl DisconnectCause {
+    /// The outcome it is counted as.
+    #[must_use]
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Left => Outcome::ExcusedLeft,
+            Self::Server => Outcome::ExcusedServer,
+            Self::Network => Outcome::ExcusedNetwork,
+        }
+    }
+}
+
+/// The connection of a user. `nth` counts openings; each other field is the number that the
+/// next message would have got when the state began. `since` is when the close began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ConnectionWindow {
+    /// No connection.
+    Vacant,
+    /// Handshake begun, no presence read yet.
+    Opening { nth: u64, opened: u64 },
+    /// In the room, since `joined`.
+    Connected { nth: u64, opened: u64, connected: u64, joined: Stamp },
+    /// A close has begun; bytes may still come.
+    Closing { nth: u64, opened: u64, connected: u64, joined: Stamp, closing: u64, since: Stamp },
+}
+
+impl ConnectionWindow {
+    /// Whether this connection is expected to receive message `seq`.
+    pub(super) fn expected(self, seq: u64) -> bool {
+        match self {
+            Self::Vacant | Self::Opening { .. } => false,
+            Self::Connected { connected, .. } => connected <= seq,
+            Self::Closing { connected, closing, .. } => (connected..closing).contains(&seq),
+        }
+    }
+
+    /// Whether receiving `message`, numbered `seq`, is explained where it is not expected: it was
+    /// handed over while this connection was joining or closing, or nobody had read it when this
+    /// connection was opened, so that the server may have sent it on after the join.
+    pub(super) fn may_receive(self, seq: u64, message: &Message) -> bool {
+        match self {
+            Self::Vacant => false,
+            Self::Opening { nth, opened } | Self::Connected { nth, opened, .. } | Self::Closing { nth, opened, .. } => {
+                opened <= seq || (message.read_at >= nth && !message.judged)
+            }
+        }
+    }
+
+    /// Which opening this connection is, and when it joined, if it has; `None` without a connection.
+    pub(super) fn joined(self) -> Option<(u64, Option<Stamp>)> {
+        match self {
+            Self::Vacant => None,
+            Self::Opening { nth, .. } => Some((nth, None)),
+            Self::Connected { nth, joined, .. } | Self::Closing { nth, joined, .. } => Some((nth, Some(joined))),
+        }
+    }
+
+    /// When the connection was no longer connected: when its close began, else `now`, at its end.
+    pub(super) fn gone_since(self, now: Stamp) -> Stamp {
+        match self {
+            Self::Closing { since, .. } => since,
+            _ => now,
+        }
+    }
+
+    /// The numbers this connection expects, from and up to (exclusive), `next` being the next to be given.
+    pub(super) fn expects(self, next: u64) -> Option<(u64, u64)> {
+        match self {
+            Self::Vacant | Self::Opening { .. } => None,
+            Self::Connected { connected, .. } => Some((connected, next)),
+            Self::Closing { connected, closing, .. } => Some((connected, closing)),
+        }
+    }
+}

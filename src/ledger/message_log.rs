@@ -1,0 +1,286 @@
+//! The messages of one sender's numbering that still matter, in order of their numbers.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::clock::Stamp;
+use crate::model::UserIndex;
+
+/// A set of users, one bit each; up to 64 users need no allocation.
+#[derive(Debug, Clone)]
+pub(super) enum UserSet {
+    Small(u64),
+    Large(Box<[u64]>),
+}
+
+impl UserSet {
+    pub(super) fn empty(users: usize) -> Self {
+        if users <= 64 { Self::Small(0) } else { Self::Large(vec![0; users.div_ceil(64)].into_boxed_slice()) }
+    }
+
+    /// Adds a user; true if it was not in the set.
+    pub(super) fn insert(&mut self, user: UserIndex) -> bool {
+        let bit = 1_u64 << (user.get() % 64);
+        let Some(word) = self.word_mut(user) else { return false };
+        let fresh = *word & bit == 0;
+        *word |= bit;
+        fresh
+    }
+
+    /// Adds a user to a set that was made for fewer than the `users` there are; true if it was not in it.
+    pub(super) fn insert_of(&mut self, user: UserIndex, users: usize) -> bool {
+        if users > 64 && matches!(self, Self::Small(_)) {
+            *self = Self::empty(users);
+        }
+        self.insert(user)
+    }
+
+    /// Whether every user of another set is in this one.
+    pub(super) fn contains_all(&self, other: &Self) -> bool {
+        let (own, other) = (self.words(), other.words());
+        other.iter().enumerate().all(|(i, word)| word & !own.get(i).copied().unwrap_or(0) == 0)
+    }
+
+    pub(super) fn contains(&self, user: UserIndex) -> bool {
+        let bit = 1_u64 << (user.get() % 64);
+        match self {
+            Self::Small(word) => user.get() < 64 && word & bit != 0,
+            Self::Large(words) => words.get(user.get() / 64).is_some_and(|w| w & bit != 0),
+        }
+    }
+
+    fn word_mut(&mut self, user: UserIndex) -> Option<&mut u64> {
+        match self {
+            Self::Small(word) => (user.get() < 64).then_some(word),
+            Self::Large(words) => words.get_mut(user.get() / 64),
+        }
+    }
+}
+
+/// Nobody has read it.
+pub(super) const UNREAD: u64 = u64::MAX;
+
+/// One message of ours.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) sender: UserIndex,
+    pub(super) intended: Stamp,
+    pub(super) sent: Stamp,
+    /// The intended time in its marker.
+    pub(super) intended_micros: u64,
+    /// Expected deliveries without a verdict.
+    pub(super) outstanding: u32,
+    /// How many connections had been opened when it was first read anywhere; [`UNREAD`] before
+    /// that. A receipt proves that the server had it and has sent it on.
+    pub(super) read_at: u64,
+    /// The sender's connection ended while there was no receipt.
+    pub(super) sender_cut: bool,
+    /// Its verdicts have been passed.
+    pub(super) judged: bool,
+    /// Deliveries that were lost.
+    pub(super) lost: u32,
+    /// Who has received it, on the connection it has now.
+    pub(super) arrived: UserSet,
+}
+
+impl Message {
+    pub(super) fn new(sender: UserIndex, intended: Stamp, sent: Stamp, expected: u32) -> Self {
+        Self {
+            sender,
+            intended,
+            sent,
+            intended_micros: 0,
+            outstanding: expected,
+            read_at: UNREAD,
+            sender_cut: false,
+            judged: false,
+            lost: 0,
+            arrived: UserSet::Small(0),
+        }
+    }
+}
+
+/// That a connection is no more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gone {
+    /// When it was left.
+    pub(super) at: Stamp,
+    /// Whether that excuses what was open then, or leaves it as it is.
+    pub(super) excuses: bool,
+}
+
+/// What became of the deliveries that a connection left open.
+#[derive(Debug, Default)]
+pub(super) struct Parting {
+    /// Excused: the connection was left before their horizon.
+    pub(super) excused: u64,
+    /// Past their horizon already, the sender cut off before any receipt.
+    pub(super) sender_cut: u64,
+    /// Past their horizon already: the numbers.
+    pub(super) lost: Vec<u64>,
+}
+
+/// This generator's messages, from the oldest remembered to the newest.
+#[derive(Debug)]
+pub(super) struct MessageLog {
+    users: usize,
+    messages: VecDeque<Message>,
+    /// The number of the front message.
+    base: u64,
+    /// The first number whose verdict has not been passed.
+    unjudged: u64,
+    outstanding: u64,
+    /// The highest number each user has read on its present connection, plus one.
+    highest: Vec<u64>,
+    /// Numbers without a verdict that were read damaged, and on whose connections.
+    damaged: BTreeMap<u64, UserSet>,
+}
+
+impl MessageLog {
+    pub(super) fn new(users: usize) -> Self {
+        Self {
+            users,
+            messages: VecDeque::new(),
+            base: 0,
+            unjudged: 0,
+            outstanding: 0,
+            highest: vec![0; users],
+            damaged: BTreeMap::new(),
+        }
+    }
+
+    /// The number the next message will get.
+    pub(super) fn next(&self) -> u64 {
+        self.base + self.messages.len() as u64
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    pub(super) fn outstanding(&self) -> u64 {
+        self.outstanding
+    }
+
+    pub(super) fn push(&mut self, mut message: Message) -> u64 {
+        message.arrived = UserSet::empty(self.users);
+        self.outstanding += u64::from(message.outstanding);
+        let seq = self.next();
+        self.messages.push_back(message);
+        seq
+    }
+
+    pub(super) fn get(&self, seq: u64) -> Option<&Message> {
+        let at = usize::try_from(seq.checked_sub(self.base)?).ok()?;
+        self.messages.get(at)
+    }
+
+    pub(super) fn get_mut(&mut self, seq: u64) -> Option<&mut Message> {
+        let at = usize::try_from(seq.checked_sub(self.base)?).ok()?;
+        self.messages.get_mut(at)
+    }
+
+    /// One expected delivery of `seq` has its verdict.
+    pub(super) fn settle_one(&mut self, seq: u64) {
+        if let Some(message) = self.get_mut(seq)
+            && message.outstanding > 0
+        {
+            message.outstanding -= 1;
+            self.outstanding -= 1;
+        }
+    }
+
+    /// One delivery of `seq` came too late to count.
+    pub(super) fn lose_one(&mut self, seq: u64) {
+        if let Some(message) = self.get_mut(seq) {
+            message.lost += 1;
+        }
+    }
+
+    /// Settles what `user`, whose connection is gone, has not received of the numbers `from..to`,
+    /// and marks the user's own messages that nobody has received.
+    pub(super) fn part(&mut self, user: UserIndex, from: u64, to: u64, gone: Gone, horizon: Duration) -> Parting {
+        let mut parting = Parting::default();
+        for seq in from.max(self.unjudged)..to {
+            let damaged = self.is_damaged(seq, user);
+            let Some(message) = self.get_mut(seq) else { continue };
+            // No intact copy can come any more.
+            let over = damaged || gone.at > message.intended.plus(horizon);
+            if !over && !gone.excuses {
+                continue;
+            }
+            if message.sender == user && message.read_at == UNREAD && !over {
+                message.sender_cut = true;
+            }
+            if message.outstanding == 0 || message.arrived.contains(user) {
+                continue;
+            }
+            message.outstanding -= 1;
+            match (over, message.sender_cut && message.read_at == UNREAD) {
+                (false, _) => parting.excused += 1,
+                (true, true) => parting.sender_cut += 1,
+                (true, false) => {
+                    message.lost += 1;
+                    parting.lost.push(seq);
+                }
+            }
+        }
+        self.outstanding -= parting.excused + parting.sender_cut + parting.lost.len() as u64;
+        parting
+    }
+
+    /// A damaged copy of `seq` was read on the connection of `user`, which expects it.
+    pub(super) fn note_damaged(&mut self, user: UserIndex, seq: u64) {
+        let users = self.users;
+        let Some(message) = self.get_mut(seq) else { return };
+        if !message.judged && !message.arrived.contains(user) {
+            self.damaged.entry(seq).or_insert_with(|| UserSet::empty(users)).insert(user);
+        }
+    }
+
+    fn is_damaged(&self, seq: u64, user: UserIndex) -> bool {
+        self.damaged.get(&seq).is_some_and(|users| users.contains(user))
+    }
+
+    /// Notes a first arrival at `user`; true if it has already read a higher number of the
+    /// same sender on this connection.
+    pub(super) fn note_read(&mut self, user: UserIndex, seq: u64) -> bool {
+        let Some(highest) = self.highest.get_mut(user.get()) else { return false };
+        let read_up_to = *highest;
+        *highest = read_up_to.max(seq + 1);
+        if seq + 1 >= read_up_to {
+            return false;
+        }
+        let Some(sender) = self.get_mut(seq).map(|m| m.sender) else { return false };
+        (seq + 1..read_up_to).any(|s| self.get_mut(s).is_some_and(|m| m.sender == sender && m.arrived.contains(user)))
+    }
+
+    /// Passes the next verdict that is due at `now`: number, deliveries without an arrival,
+    /// and whether the sender was cut off before anybody received it.
+    pub(super) fn judge_next(&mut self, now: Stamp, age: Duration) -> Option<(u64, u32, bool)> {
+        let seq = self.unjudged;
+        let message = self.get_mut(seq)?;
+        if now < message.intended.plus(age) {
+            return None;
+        }
+        message.judged = true;
+        let left = std::mem::take(&mut message.outstanding);
+        let sender_cut = message.sender_cut && message.read_at == UNREAD;
+        message.lost += if sender_cut { 0 } else { left };
+        self.outstanding -= u64::from(left);
+        self.damaged.remove(&seq);
+        self.unjudged += 1;
+        Some((seq, left, sender_cut))
+    }
+
+    /// Forgets judged messages older than `age`.
+    pub(super) fn forget(&mut self, now: Stamp, age: Duration) {
+        while self.messages.front().is_some_and(|m| m.judged && now >= m.intended.plus(age)) {
+            self.messages.pop_front();
+            self.base += 1;
+        }
+        if self.messages.capacity() > 1024 && self.messages.len() < self.messages.capacity() / 4 {
+            self.messages.shrink_to(self.messages.len() * 2);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The families that are read off the books at scrape time: deliveries, users, operations, errors.
+//!
+//! One snapshot serves all of them, so within a scrape they agree with one another.
+
+use std::sync::{Arc, OnceLock};
+
+use hdrhistogram::Histogram;
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Metric, MetricFamily};
+
+use crate::metrics::families::{
+    ANOMALIES, ANOMALY_LOG_DROPPED, CLOCK_OFFSET, DELIVERIES, DELIVERIES_EXPECTED, DELIVERY_DURATION, ERRORS,
+    FOREIGN_MESSAGES, Family, LEDGER_MESSAGES, OPERATIONS, OUTSTANDING, PRESENCE_EPISODES, PRESENCE_LISTS,
+    PRESENCE_MISMATCHES, USERS, USERS_TARGET,
+};
+use crate::metrics::label::LabelSet;
+use crate::metrics::sample;
+use crate::metrics::snapshot::{LedgerSnapshot, PresenceSnapshot, Source, UsersSnapshot};
+use crate::metrics::stages::Stages;
+use crate::model::{Anomaly, Basis, ListFate, Origin, Outcome, PresenceMismatch, UserState};
+
+/// Upper bounds of the time to delivery's buckets, in microseconds.
+const DELIVERY_BOUNDS: [u64; 15] = [
+    1_000, 2_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
+    10_000_000, 30_000_000, 60_000_000,
+];
+
+/// Whom to ask for the books; clones share it. Until somebody is set, everything is 0.
+#[derive(Clone, Default)]
+pub(crate) struct Books(Arc<OnceLock<Arc<dyn Source>>>);
+
+impl Books {
+    pub(crate) fn open(&self, source: Arc<dyn Source>) -> bool {
+        self.0.set(source).is_ok()
+    }
+
+    pub(crate) fn ledger(&self) -> LedgerSnapshot {
+        self.0.get().map_or_else(LedgerSnapshot::empty, |source| source.ledger())
+    }
+
+    pub(crate) fn users(&self) -> UsersSnapshot {
+        self.0.get().map_or_else(UsersSnapshot::default, |source| source.users())
+    }
+
+    pub(crate) fn presence(&self) -> PresenceSnapshot {
+        self.0.get().map_or_else(PresenceSnapshot::default, |source| source.presence())
+    }
+}
+
+/// Turns a snapshot into families.
+pub(crate) struct LedgerCollector {
+    books: Books,
+    stages: Stages,
+    descs: Vec<Desc>,
+}
+
+impl LedgerCollector {
+    pub(crate) fn new(books: Books, stages: Stages) -> prometheus::Result<Self> {
+        let families: [&Family; 15] = [
+            &OUTSTANDING,
+            &USERS_TARGET,
+            &USERS,
+            &DELIVERIES_EXPECTED,
+            &DELIVERIES,
+            &ANOMALIES,
+            &ANOMALY_LOG_DROPPED,
+            &DELIVERY_DURATION,
+            &PRESENCE_MISMATCHES,
+            &PRESENCE_EPISODES,
+            &PRESENCE_LISTS,
+            &CLOCK_OFFSET,
+            &LEDGER_MESSAGES,
+            &OPERATIONS,
+            &ERRORS,
+        ];
+        let descs = families.iter().map(|family| sample::desc(family)).collect::<prometheus::Result<_>>()?;
+        Ok(Self { books, stages, descs })
+    }
+}
+
+impl Collector for LedgerCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descs.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        // What the ledger judges was received before: asking it first keeps the ratios sane.
+        let ledger = self.books.ledger();
+        let mut families = users(&self.books.users());
+        families.extend(deliveries(&ledger));
+        families.extend(presence(&self.books.presence()));
+        families.extend(stages(&self.stages, &ledger));
+        families
+    }
+}
+
+fn users(users: &UsersSnapshot) -> Vec<MetricFamily> {
+    let states =
+        UserState::every().map(|state| sample::number(&USERS, &state.texts(), users.state(state) as f64)).collect();
+    vec![sample::single(&USERS_TARGET, users.target as f64), sample::of(&USERS, states)]
+}
+
+fn deliveries(ledger: &LedgerSnapshot) -> Vec<MetricFamily> {
+    let expected: u64 = ledger.by_origin.iter().map(|counts| counts.expected).sum();
+    let outcomes = <(Outcome, Origin)>::every().map(|(outcome, origin)| {
+        let n = ledger.counts(origin).outcome(outcome);
+        sample::number(&DELIVERIES, &(outcome, origin).texts(), n as f64)
+    });
+    let anomalies = <(Anomaly, Origin)>::every().map(|(anomaly, origin)| {
+        let n = ledger.counts(origin).anomaly(anomaly);
+        sample::number(&ANOMALIES, &(anomaly, origin).texts(), n as f64)
+    });
+    let durations = <(Basis, Origin)>::every()
+        // Markers carry the intended time only: nobody knows when another generator's frame was sent.
+        .filter(|labels| *labels != (Basis::Sent, Origin::Remote))
+        .map(|(basis, origin)| duration(&(basis, origin).texts(), ledger.durations(origin, basis)));
+    let outstanding: u64 = ledger.by_origin.iter().map(|counts| counts.outstanding).sum();
+    let mut families = vec![
+        sample::single(&DELIVERIES_EXPECTED, expected as f64),
+        sample::single(&OUTSTANDING, outstanding as f64),
+        sample::of(&DELIVERIES, outcomes.collect()),
+        sample::of(&ANOMALIES, anomalies.collect()),
+        sample::single(&FOREIGN_MESSAGES, ledger.foreign as f64),
+        sample::single(&ANOMALY_LOG_DROPPED, ledger.anomaly_log.map_or(0.0, |log| log.dropped as f64)),
+        sample::of(&DELIVERY_DURATION, durations.collect()),
+        sample::single(&LEDGER_MESSAGES, ledger.messages_in_horizon as f64),
+    ];
+    families.extend(ledger.clock_offset.map(|seconds| sample::single(&CLOCK_OFFSET, seconds)));
+    families
+}
+
+fn presence(presence: &PresenceSnapshot) -> Vec<MetricFamily> {
+    fn by<L: LabelSet>(family: &'static Family, counts: &[u64]) -> MetricFamily {
+        let numbers = L::every().zip(counts).map(|(label, n)| sample::number(family, &label.texts(), *n as f64));
+        sample::of(family, numbers.collect())
+    }
+    vec![
+        by::<PresenceMismatch>(&PRESENCE_MISMATCHES, &presence.now),
+        by::<PresenceMismatch>(&PRESENCE_EPISODES, &presence.episodes),
+        by::<ListFate>(&PRESENCE_LISTS, &presence.lists),
+    ]
+}
+
+fn stages(stages: &Stages, ledger: &LedgerSnapshot) -> Vec<MetricFamily> {
+    let operations = stages.all_operations(ledger).into_iter();
+    let errors = stages.errors(ledger).into_iter();
+    vec![
+        sample::of(&OPERATIONS, operations.map(|(l, n)| sample::number(&OPERATIONS, &l.texts(), n as f64)).collect()),
+        sample::of(&ERRORS, errors.map(|(l, n)| sample::number(&ERRORS, &l.texts(), n as f64)).collect()),
+    ]
+}
+
+/// A histogram of few buckets from one of many. Each of the many goes to a bucket by its middle, so
+/// at a bound the counts are right to the 0.1 % that the fine histogram tells apart.
+fn duration(texts: &[&str], fine: &Histogram<u64>) -> Metric {
+    let mut counts = [0_u64; DELIVERY_BOUNDS.len() + 1];
+    let mut sum_micros = 0.0;
+    for step in fine.iter_recorded() {
+        let middle = fine.median_equivalent(step.value_iterated_to());
+        counts[DELIVERY_BOUNDS.partition_point(|bound| *bound < middle)] += step.count_at_value();
+        sum_micros += middle as f64 * step.count_at_value() as f64;
+    }
+    let bounds = DELIVERY_BOUNDS.map(|micros| micros as f64 / 1e6);
+    sample::histogram(&DELIVERY_DURATION, texts, &bounds, &counts, sum_micros / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::snapshot::durations;
+
+    #[test]
+    fn fine_histograms_fold_into_buckets() {
+        let mut fine = durations();
+        for micros in [1_000, 1_001, 99_000, 70_000_000] {
+            fine.record(micros).unwrap();
+        }
+        let metric = duration(&["intended", "local"], &fine);
+        let histogram = metric.get_histogram();
+        let below: Vec<u64> = histogram.get_bucket().iter().map(|b| b.cumulative_count()).collect();
+        assert_eq!(&below[..2], [1, 2]);
+        assert_eq!(below[6], 3, "99 ms is at most 0.1 s");
+        assert_eq!((below[14], histogram.get_sample_count()), (3, 4));
+        assert!((histogram.get_sample_sum() - 70.101).abs() < 0.07, "{}", histogram.get_sample_sum());
+    }
+}

@@ -1,0 +1,76 @@
+//! A user's slot: room for one intent, taken until its frame is wholly written.
+
+use std::task::Waker;
+
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+
+use crate::schedule::Intent;
+
+/// Where one user gets its intents.
+#[derive(Debug, Default)]
+pub struct IntentSlot {
+    top: Mutex<Top>,
+    user: AtomicWaker,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+enum Top {
+    #[default]
+    Free,
+    /// Put down, not taken up.
+    Waiting(Intent),
+    /// Taken up, its frame not wholly written.
+    Busy,
+}
+
+impl IntentSlot {
+    /// Puts an intent down if the slot is free; false if it is not.
+    pub(super) fn put(&self, intent: Intent) -> bool {
+        let mut top = self.top.lock();
+        if !matches!(*top, Top::Free) {
+            return false;
+        }
+        *top = Top::Waiting(intent);
+        true
+    }
+
+    /// Takes the intent up, if there is one. The slot stays busy until [`done`](Self::done).
+    pub fn take(&self) -> Option<Intent> {
+        let mut top = self.top.lock();
+        let Top::Waiting(intent) = *top else { return None };
+        *top = Top::Busy;
+        Some(intent)
+    }
+
+    /// The intent that was taken up is carried out: the slot is free.
+    pub fn done(&self) {
+        let mut top = self.top.lock();
+        if matches!(*top, Top::Busy) {
+            *top = Top::Free;
+        }
+    }
+
+    /// Takes back an intent that was not taken up; the slot is free.
+    pub(super) fn withdraw(&self) -> Option<Intent> {
+        let mut top = self.top.lock();
+        let Top::Waiting(intent) = *top else { return None };
+        *top = Top::Free;
+        Some(intent)
+    }
+
+    /// Whether an intent was taken up and is not carried out.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(*self.top.lock(), Top::Busy)
+    }
+
+    /// Wakes whoever listens here.
+    pub(super) fn wake(&self) {
+        self.user.wake();
+    }
+
+    /// Has `listener` woken the next time.
+    pub(super) fn listen(&self, listener: &Waker) {
+        self.user.register(listener);
+    }
+}

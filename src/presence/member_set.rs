@@ -1,0 +1,40 @@
+//! Whom of this generator's users a member list names: a bit each.
+
+use crate::model::UserIndex;
+
+const BITS: usize = u64::BITS as usize;
+
+/// Whom a list names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberSet {
+    ours: Box<[u64]>,
+    /// Members in all, other people's users among them.
+    members: usize,
+}
+
+impl MemberSet {
+    /// A roll of nobody, with room for `users` users.
+    pub(super) fn empty(users: usize) -> Self {
+        Self { ours: vec![0; users.div_ceil(BITS)].into_boxed_slice(), members: 0 }
+    }
+
+    /// Notes a member, one of ours or somebody else.
+    pub(super) fn enter(&mut self, ours: Option<UserIndex>) {
+        self.members += 1;
+        if let Some(user) = ours
+            && let Some(word) = self.ours.get_mut(user.get() / BITS)
+        {
+            *word |= 1 << (user.get() % BITS);
+        }
+    }
+
+    /// Whether it names this user.
+    pub(super) fn names(&self, user: UserIndex) -> bool {
+        self.ours.get(user.get() / BITS).is_some_and(|word| word >> (user.get() % BITS) & 1 == 1)
+    }
+
+    /// Whether it names this user and nobody else.
+    pub(super) fn is_only(&self, user: UserIndex) -> bool {
+        self.members == 1 && self.names(user)
+    }
+}

@@ -1,0 +1,172 @@
+//! What a chat protocol must be able to do for a user.
+//!
+//! A driver turns steps (sign up, open the room, connect, chat) into requests and frames,
+//! and what comes back into [`Event`]s and [`Failure`]s. It knows no schedule, no ledger
+//! and no metrics; what it may tell about single HTTP requests goes to a [`Probe`].
+
+use std::future::Future;
+use std::net::IpAddr;
+
+use crate::clock::Stamp;
+use crate::marker::Decoded;
+use crate::model::{Account, Failure, FailureKind, FrameKind, SenderId, SentKind, Socket};
+pub use crate::transport::http::{IDLE_LIMIT, Probe, Session};
+pub use crate::transport::ws::socket::{Ended, Progress};
+pub use crate::transport::{Trace, Untraced};
+
+/// What the event page says to a signed-in user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    /// How the server names the user: the sender of its own chats.
+    pub user_id: SenderId,
+    /// Breakouts that this user may join now; none is normal.
+    pub breakouts: Vec<BreakoutId>,
+    /// How many may be present at a time, if the event has a limit.
+    pub capacity: Option<u64>,
+    /// Size of the page in bytes.
+    pub page_bytes: usize,
+}
+
+/// A breakout's id as the server spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BreakoutId(pub u64);
+
+/// What one whole frame from the server means to a user.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event<'a> {
+    /// A member list came: the user is in the room.
+    Presence(Members<'a>),
+    /// A chat of `user`, with what its marker looks like.
+    Chat {
+        /// The sender, [`SenderId::NONE`] where the frame names none.
+        user: SenderId,
+        /// The marker found in the text, if any.
+        decoded: Decoded,
+    },
+    /// A refusal of a breakout, or an `error` frame.
+    Refused(FailureKind),
+    /// The breakouts changed; these may be joined now.
+    Breakouts(&'a [BreakoutId]),
+    /// Anything else that only counts.
+    Other,
+    /// A frame that could not be understood, and what is left of the marker in it, if it holds one.
+    Malformed {
+        /// `Corrupt`, or `None` where the text holds no marker.
+        decoded: Decoded,
+    },
+}
+
+/// A presence list, unread: whoever wants the members parses them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Members<'a> {
+    /// The frame's text.
+    pub text: &'a str,
+}
+
+/// A frame as it is handed to the user's loop.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Received<'a> {
+    /// When its last bytes were read from the socket, before any parsing.
+    pub at: Stamp,
+    /// What kind of frame it is, for counting.
+    pub kind: FrameKind,
+    /// Its meaning.
+    pub event: Event<'a>,
+}
+
+/// A frame to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outgoing<'a> {
+    /// A chat of this text.
+    Chat(&'a str),
+    /// The protocol's own sign of life.
+    Heartbeat,
+    /// A websocket ping.
+    Ping,
+    /// Take the breakout seat over from an older socket of the same user.
+    Takeover,
+}
+
+impl Outgoing<'_> {
+    /// The frame's kind, for counting.
+    #[must_use]
+    pub fn kind(&self) -> SentKind {
+        match self {
+            Self::Chat(_) => SentKind::Chat,
+            Self::Heartbeat => SentKind::Heartbeat,
+            Self::Ping => SentKind::Ping,
+            Self::Takeover => SentKind::Takeover,
+        }
+    }
+}
+
+/// An open socket.
+///
+/// One frame of the user's is in writing at a time, beside control frames (pongs, close),
+/// which have a small bounded room of their own.
+pub trait Connection: Send + 'static {
+    /// Takes one frame to write; it is written by [`drive`](Self::drive).
+    /// Returns false, and takes nothing, while the frame before it is still in writing.
+    fn begin(&mut self, frame: Outgoing<'_>) -> bool;
+
+    /// Whether a frame given to `begin` is not yet wholly written.
+    fn is_writing(&self) -> bool;
+
+    /// Begins an orderly close with code 1000; `drive` then ends when the server has answered
+    /// or ended the stream. The caller bounds the time.
+    fn close(&mut self);
+
+    /// Writes what is due, reads once, and gives every whole frame to `sink` before it returns.
+    /// Cancel-safe: dropping the future loses nothing. The caller drops it after every poll that is
+    /// pending, so what wakes the task (a timer, say) is kept in the connection, not in the future.
+    fn drive<F>(&mut self, sink: F) -> impl Future<Output = Progress> + Send
+    where
+        F: FnMut(Received<'_>) + Send;
+}
+
+/// A chat protocol.
+///
+/// Every step has a timeout of its own inside; every failure is a value.
+pub trait Driver: Send + Sync + 'static {
+    /// Its sockets.
+    type Connection: Connection;
+
+    /// Creates the account. `NameTaken` where the name exists; `SignupRefused` with the page's reasons.
+    fn sign_up(&self, who: &Account, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Signs in to an existing account. `WrongPassword` where the server refuses, `Locked` after too many failures.
+    fn log_in(&self, who: &Account, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Opens the event page. `SignedOut` where the session is unknown; `OverCapacity`,
+    /// `EventClosed`, `EventCancelled`, `NotFound` told apart.
+    fn open(&self, session: &mut Session) -> impl Future<Output = Result<Room, Failure>> + Send;
+
+    /// Opens the event's socket, up to the 101.
+    fn connect(&self, session: &Session) -> impl Future<Output = Result<Self::Connection, Failure>> + Send;
+
+    /// Opens a breakout's page and its socket, up to the 101.
+    fn connect_breakout(
+        &self,
+        session: &mut Session,
+        breakout: BreakoutId,
+    ) -> impl Future<Output = Result<Self::Connection, Failure>> + Send;
+
+    /// Deletes the signed-in account.
+    fn delete(&self, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Asks the target, without an account, whether the room is there and open.
+    fn preflight(&self) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Reads a member list: `each` gets every member's id and username. `Malformed` where it
+    /// is none; `each` may then have been called for some.
+    ///
+    /// # Errors
+    /// The failure of a text that is no list.
+    fn members(&self, list: Members<'_>, each: impl FnMut(SenderId, &str)) -> Result<(), Failure>;
+
+    /// The addresses that the server's name stands for now, in no order.
+    fn addresses(&self) -> impl Future<Output = Result<Vec<IpAddr>, Failure>> + Send;
+
+    /// Which sockets this protocol has.
+    fn sockets(&self) -> &'static [Socket];
+}

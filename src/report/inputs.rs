@@ -1,0 +1,285 @@
+//! From what the app knows and the metrics counted to a [`Summary`].
+//!
+//! A pure function: the app asks the books, the counters and the kernel, this puts it together.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use strum::EnumCount;
+
+use crate::metrics::ProcessFigures;
+use crate::metrics::label::Label;
+use crate::metrics::snapshot::{self, DeliveryCounts, LedgerSnapshot, LogCounts, PresenceSnapshot, UsersSnapshot};
+use crate::metrics::totals::Totals;
+use crate::model::{
+    Action, Anomaly, Basis, ClockEvent, FrameKind, ListFate, Origin, Outcome, PresenceMismatch, SaturationReason,
+    SentKind, Socket, SpoiltBy, Stage, UserState,
+};
+use crate::report::durations::Durations;
+use crate::report::losses::{AnomalyLogLines, LossGroups};
+use crate::report::summary::{
+    Anomalies, ClockEvents, Connections, Counts, Deliveries, Excused, Generator, Judged, Messages, Mismatches,
+    Presence, Rate, Remote, Run, SCHEMA_VERSION, ShardOf, Summary, Thresholds, Users, Verdict,
+};
+use crate::report::verdict::{End, judge};
+
+/// What the app knows of its run.
+#[derive(Debug, Clone)]
+pub struct RunInputs {
+    /// The run id.
+    pub id: String,
+    /// The seed.
+    pub seed: u64,
+    /// The plenary's slug.
+    pub plenary: String,
+    /// Which part of the run.
+    pub shard: ShardOf,
+    /// This generator's part of the username range.
+    pub users: Range<u64>,
+    /// When the ramp began.
+    pub started: SystemTime,
+    /// Time since then.
+    pub took: Duration,
+    /// Of that, from the end of the ramp to the stop.
+    pub hold: Duration,
+    /// Set rates in intents a second, by [`Action`].
+    pub set_rates: [f64; Action::COUNT],
+    /// Intents carried out during the hold, by [`Action`].
+    pub carried_out: [u64; Action::COUNT],
+    /// How long the generator was saturated for any reason.
+    pub saturated: Duration,
+    /// How long for each [`SaturationReason`].
+    pub saturated_by: [Duration; SaturationReason::COUNT],
+    /// How much of the hold was spoilt by the generator or its machine.
+    pub spoilt: Duration,
+    /// How much by each [`SpoiltBy`]; they may overlap.
+    pub spoilt_by: [Duration; SpoiltBy::COUNT],
+    /// What the run is held to.
+    pub thresholds: Thresholds,
+    /// How it ended.
+    pub end: End,
+    /// How often this generator was started before in the same run.
+    pub earlier_lives: u32,
+}
+
+/// The figures of one moment, from ledger, roster, counters and kernel.
+#[derive(Debug, Clone)]
+pub struct Figures {
+    /// The books.
+    pub ledger: LedgerSnapshot,
+    /// The books when the hold began; `None` where it has not.
+    pub before_hold: Option<Arc<LedgerSnapshot>>,
+    /// The roster; at the end, as it was at the stop.
+    pub users: UsersSnapshot,
+    /// The member lists.
+    pub presence: PresenceSnapshot,
+    /// The counters.
+    pub totals: Totals,
+    /// The kernel's.
+    pub process: ProcessFigures,
+    /// Losses by who missed them.
+    pub losses: LossGroups,
+}
+
+/// The summary, judged.
+#[must_use]
+pub fn summarise(facts: &RunInputs, figures: &Figures) -> Summary {
+    let Figures { ledger, users, presence, totals, process, losses, .. } = figures;
+    let (local, remote) = (ledger.counts(Origin::Local), ledger.counts(Origin::Remote));
+    let mut summary = Summary {
+        schema_version: SCHEMA_VERSION,
+        run: run(facts),
+        users: Users {
+            min: facts.users.start,
+            max: facts.users.end,
+            target: users.target,
+            states: counts::<UserState>(&users.states),
+        },
+        rates: rates(facts, totals),
+        deliveries: deliveries(local),
+        judged: Some(judged(ledger, Origin::Local)),
+        anomalies: anomalies(local),
+        delivery_seconds: durations(ledger, Origin::Local),
+        judged_seconds: judged_durations(figures),
+        remote: Remote {
+            deliveries: deliveries(remote),
+            judged: Some(judged(ledger, Origin::Remote)),
+            anomalies: anomalies(remote),
+            delivery_seconds: durations(ledger, Origin::Remote),
+            clock_offset_seconds: ledger.clock_offset,
+        },
+        foreign: ledger.foreign,
+        loss_groups: losses.clone(),
+        anomaly_log: ledger.anomaly_log.map(|LogCounts { lines, dropped }| AnomalyLogLines { lines, dropped }),
+        operations: counts::<Stage>(&totals.operations),
+        errors: grouped(totals.errors.iter().map(|((stage, kind), n)| (stage.text(), kind.text(), *n))),
+        messages: Messages {
+            sent: counts::<SentKind>(&totals.sent),
+            received: counts::<FrameKind>(&totals.received),
+            received_bytes: totals.received_bytes,
+        },
+        connections: connections(totals),
+        presence: members(presence),
+        clock: clock(totals),
+        generator: generator(facts, process),
+        thresholds: facts.thresholds,
+        verdict: Verdict { code: 0, reason: String::new(), thresholds: Vec::new() },
+        parts: Vec::new(),
+    };
+    summary.verdict = judge(&summary, &facts.end);
+    summary
+}
+
+fn run(facts: &RunInputs) -> Run {
+    Run {
+        id: facts.id.clone(),
+        seed: facts.seed,
+        plenary: facts.plenary.clone(),
+        shard: facts.shard,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: humantime::format_rfc3339_millis(facts.started).to_string(),
+        duration_seconds: facts.took.as_secs_f64(),
+        hold_seconds: facts.hold.as_secs_f64(),
+        complete: facts.end != End::Running,
+        earlier_lives: facts.earlier_lives,
+    }
+}
+
+fn rates(facts: &RunInputs, totals: &Totals) -> BTreeMap<String, Rate> {
+    let hold = facts.hold.as_secs_f64();
+    let rate = |action: &Action| {
+        let carried_out = facts.carried_out[action.index()];
+        let dropped = totals.dropped.iter().filter(|((dropped, _), _)| dropped == action);
+        Rate {
+            set: facts.set_rates[action.index()],
+            achieved: if hold > 0.0 { carried_out as f64 / hold } else { 0.0 },
+            carried_out,
+            dropped: dropped.map(|((_, reason), n)| (reason.text().to_owned(), *n)).collect(),
+        }
+    };
+    Action::ALL.iter().map(|action| (action.text().to_owned(), rate(action))).collect()
+}
+
+fn deliveries(counts: &DeliveryCounts) -> Deliveries {
+    let excused = Excused {
+        total: 0,
+        left: counts.outcome(Outcome::ExcusedLeft),
+        server: counts.outcome(Outcome::ExcusedServer),
+        network: counts.outcome(Outcome::ExcusedNetwork),
+        sender_cut: counts.outcome(Outcome::ExcusedSenderCut),
+    };
+    Deliveries {
+        expected: counts.expected,
+        on_time: counts.outcome(Outcome::OnTime),
+        late: counts.outcome(Outcome::Late),
+        lost: counts.outcome(Outcome::Lost),
+        excused: Excused { total: excused.left + excused.server + excused.network + excused.sender_cut, ..excused },
+        outstanding: counts.outstanding,
+        raced: counts.raced,
+    }
+}
+
+fn judged(ledger: &LedgerSnapshot, origin: Origin) -> Judged {
+    let counts = &ledger.judged[origin as usize];
+    Judged { deliveries: deliveries(counts), anomalies: anomalies(counts) }
+}
+
+fn anomalies(counts: &DeliveryCounts) -> Anomalies {
+    Anomalies {
+        duplicate: counts.anomaly(Anomaly::Duplicate),
+        reordered: counts.anomaly(Anomaly::Reordered),
+        unexpected: counts.anomaly(Anomaly::Unexpected),
+        corrupt: counts.anomaly(Anomaly::Corrupt),
+    }
+}
+
+/// Times to delivery by basis; other generators' chats have no known time of sending.
+fn durations(ledger: &LedgerSnapshot, origin: Origin) -> BTreeMap<String, Durations> {
+    let known = Basis::ALL.iter().filter(|basis| (**basis, origin) != (Basis::Sent, Origin::Remote));
+    known.map(|basis| (basis.text().to_owned(), Durations::of(ledger.durations(origin, *basis)))).collect()
+}
+
+/// Of the hold, and of this generator's own messages: what others' clocks say is no time to hold a
+/// server to.
+fn judged_durations(figures: &Figures) -> BTreeMap<String, Durations> {
+    let held = match &figures.before_hold {
+        Some(before) => figures.ledger.judged_since(before, Origin::Local),
+        None => snapshot::durations(),
+    };
+    BTreeMap::from([(Basis::Intended.text().to_owned(), Durations::of(&held))])
+}
+
+fn connections(totals: &Totals) -> BTreeMap<String, Connections> {
+    let of = |socket: Socket| {
+        let failures = totals.connect_failures.iter().filter(|((s, _), _)| *s == socket);
+        let ends = totals.disconnects.iter().filter(|((s, _, _), _)| *s == socket);
+        Connections {
+            attempts: totals.connect_attempts[socket.index()],
+            joined: totals.joined[socket.index()],
+            failures: failures.map(|((_, kind), n)| (kind.text().to_owned(), *n)).collect(),
+            disconnects: grouped(ends.map(|((_, initiator, reason), n)| (initiator.text(), reason.text(), *n))),
+        }
+    };
+    Socket::ALL.iter().map(|socket| (socket.text().to_owned(), of(*socket))).collect()
+}
+
+fn members(found: &PresenceSnapshot) -> Presence {
+    let of = |kind: PresenceMismatch| Mismatches {
+        at_end: found.now[kind.index()],
+        most: found.most[kind.index()],
+        episodes: found.episodes[kind.index()],
+    };
+    Presence {
+        ghost: of(PresenceMismatch::Ghost),
+        missing: of(PresenceMismatch::Missing),
+        lists: counts::<ListFate>(&found.lists),
+    }
+}
+
+fn clock(totals: &Totals) -> ClockEvents {
+    let seconds = ClockEvent::ALL.iter().zip(totals.clock_micros).filter(|(_, micros)| *micros > 0);
+    ClockEvents {
+        events: counts::<ClockEvent>(&totals.clock_events),
+        seconds: seconds.map(|(event, micros)| (event.text().to_owned(), micros as f64 / 1e6)).collect(),
+        dns_changes: totals.dns_changes,
+    }
+}
+
+fn generator(facts: &RunInputs, process: &ProcessFigures) -> Generator {
+    let by = SaturationReason::ALL.iter().map(|reason| {
+        let seconds = facts.saturated_by[reason.index()].as_secs_f64();
+        (reason.text().to_owned(), seconds)
+    });
+    let spoilt_by = SpoiltBy::ALL
+        .iter()
+        .map(|reason| (reason.as_str().to_owned(), facts.spoilt_by[*reason as usize].as_secs_f64()));
+    Generator {
+        cpu_seconds_user: process.cpu_user,
+        cpu_seconds_system: process.cpu_system,
+        peak_memory_bytes: process.peak_resident,
+        threads: process.threads,
+        saturated_seconds: facts.saturated.as_secs_f64(),
+        saturated_by: by.filter(|(_, seconds)| *seconds > 0.0).collect(),
+        spoilt_seconds: facts.spoilt.as_secs_f64(),
+        spoilt_by: spoilt_by.filter(|(_, seconds)| *seconds > 0.0).collect(),
+    }
+}
+
+/// Counts that are not 0, by label text.
+fn counts<L: Label>(numbers: &[u64]) -> Counts {
+    let labelled = L::MEMBERS.iter().zip(numbers).filter(|(_, n)| **n > 0);
+    labelled.map(|(label, n)| (label.text().to_owned(), *n)).collect()
+}
+
+fn grouped<'a>(numbers: impl Iterator<Item = (&'a str, &'a str, u64)>) -> BTreeMap<String, Counts> {
+    let mut groups: BTreeMap<String, Counts> = BTreeMap::new();
+    for (group, kind, n) in numbers {
+        groups.entry(group.to_owned()).or_default().insert(kind.to_owned(), n);
+    }
+    groups
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

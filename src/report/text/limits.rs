@@ -1,0 +1,116 @@
+//! The table of thresholds in words, and what the generator itself spoilt.
+
+use super::Page;
+use crate::report::numbers::{self, count, latency, latency_over, percent, percent_over, span};
+use crate::report::summary::{Anomalies, Deliveries, Judged, Judgement, Summary, Threshold, Unit};
+use crate::report::thresholds::not_judged;
+use crate::report::verdict::is_too_short;
+
+/// A line for each threshold that was set, and for those that are off where they show something.
+pub(super) fn thresholds(page: &mut Page, rows: &[Threshold]) {
+    if rows.is_empty() {
+        return;
+    }
+    page.line(&format!("{:<22} {:>9} {:>12} {:>13}  result", "threshold", "limit", "value", "of"));
+    for row in rows {
+        let limit = row.limit.map_or_else(|| "off".to_owned(), |limit| self::limit(row.unit, limit));
+        let value = row.value.map_or_else(|| "-".to_owned(), |value| self::value(row, value));
+        let line = format!("  {:<20} {limit:>9} {value:>12} {:>13}  {}", row.name, count(row.n), result(row));
+        page.line(line.trim_end());
+    }
+}
+
+fn limit(unit: Unit, limit: f64) -> String {
+    match unit {
+        Unit::Count => count(limit as u64),
+        Unit::Share => numbers::limit(limit),
+        Unit::Seconds => latency(limit),
+    }
+}
+
+fn value(row: &Threshold, value: f64) -> String {
+    let limit = row.limit.unwrap_or(f64::INFINITY);
+    match row.unit {
+        Unit::Count => count(value as u64),
+        Unit::Share => percent_over(value, limit),
+        Unit::Seconds => latency_over(value, limit),
+    }
+}
+
+fn result(row: &Threshold) -> String {
+    let result = match row.result {
+        Judgement::Passed => "passed",
+        Judgement::TooFew => "passed, too few to exclude the limit",
+        Judgement::Failed => "FAILED",
+        Judgement::Off => "",
+    };
+    match &row.kind {
+        Some(kind) if result.is_empty() => kind.clone(),
+        Some(kind) => format!("{result} ({kind})"),
+        None => result.to_owned(),
+    }
+}
+
+/// Of the deliveries above, what is not judged.
+pub(super) fn left_out(page: &mut Page, deliveries: &Deliveries, anomalies: &Anomalies, judged: Option<&Judged>) {
+    let Some(Judged { deliveries: judged, anomalies: few }) = judged else { return };
+    let kinds = [
+        ("lost", deliveries.lost, judged.lost),
+        ("late", deliveries.late, judged.late),
+        ("duplicate", anomalies.duplicate, few.duplicate),
+        ("reordered", anomalies.reordered, few.reordered),
+        ("unexpected", anomalies.unexpected, few.unexpected),
+        ("corrupt", anomalies.corrupt, few.corrupt),
+    ];
+    let differ = kinds.map(|(name, all, judged)| (name, all.saturating_sub(judged)));
+    let said: Vec<String> =
+        differ.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{} {name}", count(*n))).collect();
+    if !said.is_empty() {
+        let n = differ.iter().map(|(_, n)| n).fold(0_u64, |sum, n| sum.saturating_add(*n));
+        page.number("not judged", n, &format!("{}: the generator spoilt their time", said.join(", ")));
+    }
+}
+
+/// What the generator spoilt of its own hold.
+pub(super) fn spoilt(page: &mut Page, summary: &Summary) {
+    let (generator, hold) = (&summary.generator, summary.run.hold_seconds);
+    if generator.spoilt_seconds <= 0.0 {
+        if !not_judged(summary).is_empty() {
+            page.row("spoilt", "nothing of the hold, but time before or after it, in which deliveries are not judged");
+        }
+        return;
+    }
+    let why: Vec<String> = generator
+        .spoilt_by
+        .iter()
+        .map(|(by, seconds)| format!("{} {}", by.replace('_', " "), span(*seconds)))
+        .collect();
+    let by = if why.is_empty() { String::new() } else { format!(" ({})", why.join(", ")) };
+    let share = if is_too_short(generator, hold) {
+        "too short to judge saturation".to_owned()
+    } else {
+        percent((generator.spoilt_seconds / hold * 1e4).round() / 1e4)
+    };
+    page.row("spoilt", &format!("{} of the hold of {}{by}: {share}", span(generator.spoilt_seconds), span(hold)));
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::inputs::tests::night;
+    use crate::report::text::render;
+
+    #[test]
+    fn what_is_not_judged_has_a_line_and_a_reason() {
+        let mut summary = night();
+        assert!(!render(&summary).contains("not judged"));
+        (summary.deliveries.lost, summary.deliveries.late, summary.remote.anomalies.unexpected) = (56, 3, 2);
+        let page = render(&summary);
+        assert!(
+            page.contains("not judged                  59  56 lost, 3 late: the generator spoilt their time"),
+            "{page}"
+        );
+        assert!(page.contains("not judged                   2  2 unexpected: the generator"), "{page}");
+        assert!(page.contains("spoilt             nothing of the hold, but time before or after it"), "{page}");
+        assert!(page.contains("saturated          never in the hold"), "{page}");
+    }
+}

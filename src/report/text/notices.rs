@@ -1,0 +1,57 @@
+//! What is told of member lists and of time itself: what nobody asked for, and must be seen.
+
+use super::{Page, in_order};
+use crate::metrics::label::Label;
+use crate::model::{ClockEvent, ListFate};
+use crate::report::numbers::{count, span};
+use crate::report::summary::{ClockEvents, Mismatches, Presence};
+
+/// What member lists had wrong; nothing where there were none.
+pub(super) fn presence(page: &mut Page, presence: &Presence) {
+    let lists = |fate: ListFate| presence.lists.get(fate.text()).copied().unwrap_or(0);
+    let (judged, short, unreadable) = (lists(ListFate::Judged), lists(ListFate::Short), lists(ListFate::Unreadable));
+    if judged + short + unreadable == 0 {
+        return;
+    }
+    let Presence { ghost, missing, .. } = presence;
+    let clean = ghost.episodes + missing.episodes == 0;
+    let mut said = match judged {
+        0 => "not judged: none named anybody but its receiver".to_owned(),
+        n => format!("{} looked at{}", count(n), if clean { ", nobody was listed wrongly" } else { "" }),
+    };
+    if unreadable > 0 {
+        said.push_str(&format!(", {} more could not be read", count(unreadable)));
+    }
+    page.row("member lists", &said);
+    if clean {
+        return;
+    }
+    for (name, found, meaning) in
+        [("ghosts", ghost, "listed, though gone"), ("missing", missing, "connected, and not listed")]
+    {
+        let Mismatches { at_end, most, episodes } = found;
+        let remark = format!("{meaning}; {} at most at a time, {} at the end", count(*most), count(*at_end));
+        page.number(name, *episodes, &remark);
+    }
+}
+
+/// What happened to time; nothing where all was as it should be.
+pub(super) fn clock(page: &mut Page, clock: &ClockEvents) {
+    for (kind, n) in in_order::<ClockEvent, _>(&clock.events) {
+        let what = match kind.as_str() {
+            "wall_jump" => "the wall clock was set",
+            "suspend" => "the machine slept",
+            "stall" => "the process stood still",
+            other => other,
+        };
+        let seconds = clock.seconds.get(kind).copied().unwrap_or(0.0);
+        page.row("noticed", &format!("{what} {}, {} in all", times_over(*n), span(seconds)));
+    }
+    if clock.dns_changes > 0 {
+        page.row("noticed", &format!("the server's name changed its addresses {}", times_over(clock.dns_changes)));
+    }
+}
+
+fn times_over(n: u64) -> String {
+    if n == 1 { "once".to_owned() } else { format!("{} times", count(n)) }
+}

@@ -1,0 +1,46 @@
+//! Sockets in words: how many were tried, why some were not joined, how the others ended.
+
+use super::{Page, in_order, or_none};
+use crate::model::Socket;
+use crate::report::numbers::count;
+use crate::report::summary::{Counts, Summary};
+
+pub(super) fn connections(page: &mut Page, summary: &Summary) {
+    for (socket, sockets) in in_order::<Socket, _>(&summary.connections) {
+        if sockets.attempts == 0 {
+            continue;
+        }
+        let ends = sockets.disconnects.iter().flat_map(|(initiator, reasons)| {
+            let who = if initiator == "user" { String::new() } else { format!(" by {initiator}") };
+            reasons.iter().map(move |(reason, n)| format!("{} {}{who}", count(*n), reason.replace('_', " ")))
+        });
+        let failures = not_joined(&sockets.failures);
+        let numbers = format!("{} tried, {failures}; ended: {}", count(sockets.attempts), or_none(ends.collect()));
+        page.row(&format!("{socket} sockets"), &numbers);
+    }
+}
+
+/// How many sockets were not joined, and why: a server that says that a room is full is no failure.
+fn not_joined(failures: &Counts) -> String {
+    if failures.is_empty() {
+        return "0 failed".to_owned();
+    }
+    let why = |(kind, n): (&String, &u64)| match kind.as_str() {
+        "over_capacity" => format!("{} refused: full", count(*n)),
+        "already_connected" => format!("{} refused: already in another", count(*n)),
+        other => format!("{} failed: {}", count(*n), other.replace('_', " ")),
+    };
+    failures.iter().map(why).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_breakout_is_refused_and_not_failed() {
+        let failures = [("over_capacity".to_owned(), 20), ("no_presence".to_owned(), 1_000)].into();
+        assert_eq!(not_joined(&failures), "1,000 failed: no presence, 20 refused: full");
+        assert_eq!(not_joined(&Counts::default()), "0 failed");
+    }
+}

@@ -1,0 +1,151 @@
+//! Keeps an eye on time itself, and on the address of the server: what a run of days must notice,
+//! and must not take for the server's doing.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::background::ticks;
+use crate::clock_events::{ClockChange, Detector, Readings};
+use crate::model::{ClockEvent, Failure};
+use crate::protocol::Driver;
+use crate::saturation::Judge;
+use crate::user::RunContext;
+
+/// Between two looks at the clocks.
+const LOOK: Duration = Duration::from_millis(250);
+/// Who gave no sign of life for longer may be taken off a member list: heartbeats go out every 25 s,
+/// and a minute without one is too long.
+const SILENT: Duration = Duration::from_secs(30);
+/// Between two look-ups of the server's name.
+const LOOK_UP: Duration = Duration::from_secs(60);
+/// So many addresses of a name, and there may be more that are not told: see the driver's limit.
+const MANY: usize = 8;
+
+/// Notices what happens to the clocks.
+pub(crate) async fn watch_clocks<D: Driver>(
+    context: Arc<RunContext<D>>,
+    judge: Arc<Mutex<Judge>>,
+    until: CancellationToken,
+) {
+    let mut detector: Option<Detector> = None;
+    while ticks(LOOK, &until).await {
+        // A look that was disturbed is made up for by the next.
+        let Some(now) = Readings::take() else { continue };
+        match &mut detector {
+            None => detector = Some(Detector::new(now, LOOK)),
+            Some(detector) => detector.look(now).for_each(|change| notice(&context, &judge, change)),
+        }
+    }
+}
+
+/// Logs and counts a change, and keeps it from spoiling the figures.
+fn notice<D: Driver>(context: &RunContext<D>, judge: &Mutex<Judge>, change: ClockChange) {
+    let ClockChange { event, length, back } = change;
+    let seconds = length.as_secs_f64();
+    context.metrics.clock_event(event, length);
+    match event {
+        ClockEvent::WallJump => {
+            let direction = if back { "back" } else { "ahead" };
+            tracing::warn!(seconds, direction, "the wall clock was set; the figures go by another clock");
+        }
+        ClockEvent::Suspend => {
+            context.ledger.lock().slept(length);
+            tracing::warn!(seconds, "the machine slept; the run's time stood still meanwhile");
+        }
+        ClockEvent::Stall => {
+            judge.lock().stood_still(length);
+            tracing::error!(seconds, "this process stood still; what was due meanwhile is dropped, not caught up on");
+        }
+    }
+    if event != ClockEvent::WallJump && length >= SILENT {
+        context.register.lock().was_silent();
+    }
+}
+
+/// Looks the server's name up now and then, and notices when it stands for other addresses.
+pub(crate) async fn watch_name<D: Driver>(context: Arc<RunContext<D>>, until: CancellationToken) {
+    watch(|| context.driver.addresses(), || context.metrics.dns_changed(), &until).await;
+}
+
+async fn watch<F>(look_up: impl Fn() -> F, mut changed: impl FnMut(), until: &CancellationToken)
+where
+    F: Future<Output = Result<Vec<IpAddr>, Failure>>,
+{
+    let mut known = BTreeSet::new();
+    loop {
+        // A name that is not found just now is the connects' to tell.
+        if let Ok(found) = look_up().await
+            && !found.is_empty()
+        {
+            let found = found.into_iter().collect();
+            if differ(&known, &found) {
+                tracing::warn!(before = ?known, now = ?found, "the server's name stands for other addresses");
+                changed();
+            }
+            known = found;
+        }
+        if !ticks(LOOK_UP, until).await {
+            return;
+        }
+    }
+}
+
+/// Whether a name's addresses have changed. Of a long list only a part is told, another each time.
+fn differ(known: &BTreeSet<IpAddr>, found: &BTreeSet<IpAddr>) -> bool {
+    if known.is_empty() {
+        return false;
+    }
+    if known.len().min(found.len()) >= MANY { known.is_disjoint(found) } else { known != found }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::*;
+    use crate::model::FailureKind;
+
+    fn ips(last: &[u8]) -> Vec<IpAddr> {
+        last.iter().map(|last| IpAddr::from([192, 0, 2, *last])).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_that_moves_is_noticed_once_each_time() {
+        let lost = || Err(Failure::new(FailureKind::Dns));
+        let answers = RefCell::new(vec![
+            lost(),
+            Ok(ips(&[1, 2])),
+            Ok(ips(&[2, 1])),
+            lost(),
+            Ok(ips(&[3])),
+            Ok(ips(&[3])),
+            Ok(ips(&[1, 2])),
+        ]);
+        answers.borrow_mut().reverse();
+        let (until, changes) = (CancellationToken::new(), Cell::new(0));
+        let look_up = || {
+            let answer = answers.borrow_mut().pop();
+            if answers.borrow().is_empty() {
+                until.cancel();
+            }
+            async move { answer.unwrap() }
+        };
+        watch(look_up, || changes.set(changes.get() + 1), &until).await;
+        assert_eq!((changes.get(), answers.borrow().len()), (2, 0));
+    }
+
+    #[test]
+    fn of_many_addresses_some_may_be_others() {
+        let set = |last: std::ops::Range<u8>| last.map(|last| IpAddr::from([192, 0, 2, last])).collect();
+        assert!(!differ(&set(0..8), &set(4..12)));
+        assert!(differ(&set(0..8), &set(8..16)));
+        assert!(differ(&set(0..2), &set(0..1)));
+        assert!(!differ(&set(0..0), &set(0..1)), "the first look-up is no change");
+    }
+}

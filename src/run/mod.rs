@@ -1,0 +1,85 @@
+//! One run: its rooms from their preparation to their summaries, what goes on beside the load, and
+//! the order of the shutdown.
+
+mod anomaly_log;
+pub(crate) mod background;
+mod clock_watch;
+mod delay_windows;
+mod losses;
+mod member_lists;
+pub(crate) mod open_files;
+pub(crate) mod output;
+mod phases;
+mod reporter;
+mod room_run;
+mod runner;
+pub(crate) mod setup;
+pub(crate) mod signals;
+mod snapshots;
+mod source_addresses;
+mod supervise;
+mod thresholds;
+mod traces;
+
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
+
+pub(crate) use output::Console;
+pub(crate) use room_run::Held;
+pub(crate) use runner::over_capacity;
+pub(crate) use signals::Signals;
+
+use room_run::RoomRun;
+use setup::Process;
+
+use crate::config::plan::Run;
+use crate::error::StartError;
+use crate::fleet::workers::Running;
+use crate::report::machine::Machine;
+
+/// Holds loads until their ends: what came of each, in their order.
+///
+/// Nothing is sent before all of them are ready to begin; then each ends by itself, and signals
+/// concern all.
+pub(crate) async fn hold(runs: Vec<Run>, console: &Console) -> Result<Vec<Held>, StartError> {
+    // First of all: from here on a signal is a wish, and not the end of the process.
+    let signals = Signals::listen()?;
+    open_files::raise_open_files();
+    let running = Running::start().map_err(|e| StartError::environment("the threads of the users", e.to_string()))?;
+    let (process, several) = (Process::start(), runs.len() > 1);
+    let mut holds = Vec::new();
+    for run in runs {
+        holds.push(RoomRun::prepare(run, process, running.workers(), console, several).await?);
+    }
+    let mut machine = Machine::read();
+    for hold in &holds {
+        hold.forecast(&mut machine).await?;
+    }
+    for hold in &mut holds {
+        hold.take_over().await?;
+        hold.announce();
+    }
+    until_the_end(&mut holds, signals, console).await?;
+    let mut held = Vec::new();
+    for hold in holds {
+        held.push(hold.close().await);
+    }
+    Ok(held)
+}
+
+/// Waits for the ends of all, and tells them what signals ask for.
+async fn until_the_end(holds: &mut [RoomRun], mut signals: Signals, console: &Console) -> Result<(), StartError> {
+    let rigs: Vec<_> = holds.iter().map(|hold| Arc::clone(&hold.rig)).collect();
+    let second = async {
+        signals.next().await;
+        tracing::info!("stopping: deliveries settle, then the sockets close; a second signal ends at once");
+        rigs.iter().for_each(|rig| rig.stop());
+        signals.next().await;
+    };
+    tokio::select! {
+        biased;
+        () = second => Ok(()),
+        ended = try_join_all(holds.iter_mut().map(|hold| hold.run(console))) => ended.map(|_| ()),
+    }
+}

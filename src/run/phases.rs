@@ -1,0 +1,92 @@
+//! The phases of a run: when it began, was at full load, and stopped.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use strum::EnumCount;
+
+use crate::clock::Stamp;
+use crate::metrics::snapshot::{LedgerSnapshot, UsersSnapshot};
+use crate::model::{Action, UserState};
+use crate::report::status::Phase;
+use crate::user::RunContext;
+
+/// What was noted of a run's phases so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Phases {
+    started: Stamp,
+    ramped: Option<Mark>,
+    stopped: Option<Mark>,
+    /// The books when the hold began.
+    pub(crate) before_hold: Option<Arc<LedgerSnapshot>>,
+    /// States of the users when the stop began.
+    pub(crate) at_stop: Option<[u64; UserState::COUNT]>,
+}
+
+/// A moment, and what had been carried out by then.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    at: Stamp,
+    done: [u64; Action::COUNT],
+}
+
+impl Mark {
+    fn now<D>(context: &RunContext<D>) -> Self {
+        Self { at: context.clock.now(), done: done(context) }
+    }
+}
+
+impl Phases {
+    /// A run that begins `wait` from now.
+    pub(crate) fn begin<D>(context: &RunContext<D>, wait: Duration) -> Self {
+        Self { started: context.clock.now().plus(wait), ramped: None, stopped: None, before_hold: None, at_stop: None }
+    }
+
+    pub(crate) fn started(&self) -> Stamp {
+        self.started
+    }
+
+    pub(crate) fn ramped<D>(&mut self, context: &RunContext<D>) {
+        let from = self.ramped.get_or_insert_with(|| Mark::now(context));
+        context.ledger.lock().hold_begins(from.at);
+        self.before_hold.get_or_insert_with(|| Arc::new(context.metrics.ledger()));
+        context.metrics.run_phase(self.phase());
+    }
+
+    pub(crate) fn stopped<D>(&mut self, context: &RunContext<D>) {
+        let to = self.stopped.get_or_insert_with(|| Mark::now(context));
+        context.ledger.lock().hold_ends(to.at);
+        self.at_stop.get_or_insert_with(|| context.roster.counts());
+        context.metrics.run_phase(self.phase());
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match (self.ramped, self.stopped) {
+            (_, Some(_)) => Phase::Settle,
+            (Some(_), None) => Phase::Hold,
+            (None, None) => Phase::Ramp,
+        }
+    }
+
+    pub(crate) fn elapsed(&self, now: Stamp) -> Duration {
+        now.since(self.started)
+    }
+
+    /// Length of the hold so far, and what was carried out in it.
+    pub(crate) fn hold<D>(&self, context: &RunContext<D>) -> (Duration, [u64; Action::COUNT]) {
+        let Some(from) = self.ramped else { return (Duration::ZERO, [0; Action::COUNT]) };
+        let to = self.stopped.unwrap_or_else(|| Mark::now(context));
+        (to.at.since(from.at), std::array::from_fn(|i| to.done[i].saturating_sub(from.done[i])))
+    }
+
+    /// The users: as they were at the stop, once there was one.
+    pub(crate) fn users(&self, now: UsersSnapshot) -> UsersSnapshot {
+        UsersSnapshot { states: self.at_stop.unwrap_or(now.states), ..now }
+    }
+}
+
+/// What was carried out so far, by action.
+fn done<D>(context: &RunContext<D>) -> [u64; Action::COUNT] {
+    std::array::from_fn(|i| context.done[i].load(Ordering::Relaxed))
+}

@@ -1,0 +1,196 @@
+//! What people get to see of a run: the status while it goes on, and summaries.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use strum::EnumCount;
+use tokio_util::sync::CancellationToken;
+
+use super::losses;
+use super::phases::Phases;
+use super::setup;
+use super::thresholds;
+use crate::config::plan::Plan;
+use crate::fleet::dispatch::full_rate;
+use crate::metrics::ProcessFigures;
+use crate::model::Action;
+use crate::protocol::Driver;
+use crate::report::file::{Earlier, FileError, SummaryFile};
+use crate::report::inputs::{Figures, RunInputs, summarise};
+use crate::report::progress::Progress;
+use crate::report::rates::{Moment, RateMeter};
+use crate::report::status::Status;
+use crate::report::summary::{ShardOf, Summary};
+use crate::report::verdict::End;
+use crate::saturation::Judge;
+use crate::telemetry::Screen;
+use crate::user::RunContext;
+
+/// Between two status lines.
+const TICK: Duration = Duration::from_secs(1);
+/// Between two checkpoints of the summary.
+const CHECKPOINT: Duration = Duration::from_secs(60);
+
+/// Everything that is needed to tell how a run goes.
+pub(crate) struct Reporter<D: Driver> {
+    context: Arc<RunContext<D>>,
+    plan: Arc<Plan>,
+    phases: Arc<Mutex<Phases>>,
+    judge: Arc<Mutex<Judge>>,
+    slug: Arc<str>,
+    /// Whether the status has to say which plenary it is of.
+    several: bool,
+    /// How often this generator was started before in the same run.
+    earlier_lives: u32,
+    /// Where the summary goes, once its place was taken.
+    file: Option<SummaryFile>,
+}
+
+impl<D: Driver> Clone for Reporter<D> {
+    fn clone(&self) -> Self {
+        Self {
+            context: Arc::clone(&self.context),
+            plan: Arc::clone(&self.plan),
+            phases: Arc::clone(&self.phases),
+            judge: Arc::clone(&self.judge),
+            slug: Arc::clone(&self.slug),
+            several: self.several,
+            earlier_lives: self.earlier_lives,
+            file: self.file.clone(),
+        }
+    }
+}
+
+impl<D: Driver> Reporter<D> {
+    pub(crate) fn new(
+        context: Arc<RunContext<D>>,
+        plan: Arc<Plan>,
+        phases: Arc<Mutex<Phases>>,
+        judge: Arc<Mutex<Judge>>,
+        slug: Arc<str>,
+        several: bool,
+    ) -> Self {
+        Self { context, plan, phases, judge, slug, several, earlier_lives: 0, file: None }
+    }
+
+    /// The room as typed.
+    pub(crate) fn room(&self) -> &str {
+        &self.slug
+    }
+
+    /// The summary as of now.
+    pub(crate) fn summary(&self, end: End) -> Summary {
+        let ledger = self.context.metrics.ledger();
+        let totals = self.context.metrics.totals(&ledger);
+        let users = self.phases.lock().users(self.context.metrics.users());
+        let presence = self.context.metrics.presence();
+        let losses = losses::told(&self.context.ledger.lock().loss_groups(), &self.context.crowd.usernames);
+        let before_hold = self.phases.lock().before_hold.clone();
+        let process = ProcessFigures::read();
+        let figures = Figures { ledger, before_hold, users, presence, totals, process, losses };
+        summarise(&self.facts(end), &figures)
+    }
+
+    fn facts(&self, end: End) -> RunInputs {
+        let (context, plan, phases) = (&self.context, &self.plan, self.phases.lock().clone());
+        let (hold, carried_out) = phases.hold(context);
+        let (spoilt, judge) = (context.ledger.lock().spoilt(), self.judge.lock());
+        RunInputs {
+            id: plan.report.run_id.as_str().to_owned(),
+            seed: plan.traffic.seed,
+            plenary: self.slug.to_string(),
+            shard: ShardOf { index: plan.crowd.shard.index(), count: plan.crowd.shard.of() },
+            users: u64::from(plan.crowd.range.min())..u64::from(plan.crowd.range.max()),
+            started: context.clock.wall(phases.started()),
+            took: phases.elapsed(context.clock.now()),
+            hold,
+            set_rates: set_rates(plan, context.roster.len()),
+            carried_out,
+            saturated: judge.saturated(),
+            saturated_by: judge.saturated_by(),
+            spoilt: spoilt.total,
+            spoilt_by: spoilt.by,
+            thresholds: thresholds::of(&plan.thresholds),
+            end,
+            earlier_lives: self.earlier_lives,
+        }
+    }
+
+    /// Takes the summary's place before anything is sent: keeps what an earlier run left there, and
+    /// proves by a first checkpoint that it can be written.
+    pub(crate) async fn take_over(&mut self, path: PathBuf) -> Result<Earlier, FileError> {
+        let file = SummaryFile::at(path)?;
+        let earlier = file.keep_earlier(&self.summary(End::Running))?;
+        if let Earlier::Life { lives, .. } = &earlier {
+            self.earlier_lives = *lives;
+        }
+        if file.takes_checkpoints() {
+            file.write(&self.summary(End::Running))?;
+        }
+        self.file = Some(file);
+        Ok(earlier)
+    }
+
+    /// Writes the summary to a file every minute, so that a kill loses one minute.
+    pub(crate) async fn checkpoint(self, until: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = until.cancelled() => return,
+                () = tokio::time::sleep(CHECKPOINT) => {}
+            }
+            if let Err(error) = self.write(self.summary(End::Running)).await {
+                tracing::error!(%error, "summary not written");
+            }
+        }
+    }
+
+    /// Writes a summary where that is wanted; to what takes no checkpoints only the last one.
+    pub(crate) async fn write(&self, summary: Summary) -> Result<(), String> {
+        let Some(file) = self.file.clone() else { return Ok(()) };
+        if !summary.run.complete && !file.takes_checkpoints() {
+            return Ok(());
+        }
+        let write = move || file.write(&summary).map_err(|error| format!("{error}; {}", file.what_is_there(&summary)));
+        tokio::task::spawn_blocking(write).await.map_err(|e| e.to_string())?
+    }
+
+    /// Shows the status every second.
+    pub(crate) async fn show(self, screen: Screen, until: CancellationToken) {
+        let title = self.several.then(|| self.slug.to_string());
+        let mut progress = Progress::on(&screen, title);
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut meter = RateMeter::default();
+        loop {
+            tokio::select! {
+                () = until.cancelled() => break,
+                _ = ticks.tick() => progress.tick(&self.status(&mut meter)),
+            }
+        }
+        progress.finish();
+    }
+
+    fn status(&self, meter: &mut RateMeter) -> Status {
+        let (context, phases) = (&self.context, self.phases.lock().clone());
+        let ledger = context.metrics.ledger();
+        let totals = context.metrics.totals(&ledger);
+        let elapsed = phases.elapsed(context.clock.now());
+        let moment = Moment {
+            phase: phases.phase(),
+            elapsed,
+            held: phases.hold(context).0,
+            remaining: self.plan.timing.duration.map(|d| d.saturating_sub(elapsed)),
+            chats_target: set_rates(&self.plan, context.roster.len())[Action::Chat as usize],
+            saturated: self.judge.lock().is_saturated(),
+            closing: context.closing.is_cancelled(),
+        };
+        meter.status(moment, &ledger, &context.metrics.users(), &totals)
+    }
+}
+
+/// The rates that were set, once every user is connected.
+fn set_rates(plan: &Plan, users: usize) -> [f64; Action::COUNT] {
+    setup::traffic(&plan.traffic).map(|pace| full_rate(pace, users))
+}

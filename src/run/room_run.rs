@@ -1,0 +1,262 @@
+//! The load on one plenary from its preparation to its summary, and who looks at it.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::background::Cache;
+use super::output::Console;
+use super::reporter::Reporter;
+use super::runner::{Runner, refusal};
+use super::setup::Process;
+use super::snapshots::Snapshots;
+use super::{setup, source_addresses, thresholds};
+use crate::config::plan::{Plan, Run, Volume};
+use crate::config::value::TargetUrl;
+use crate::drivers::plenary::Plenary;
+use crate::error::{ExitCode, StartError};
+use crate::exposition::{self, Exposition};
+use crate::fleet::ramp::is_hopeless;
+use crate::fleet::workers::Workers;
+use crate::metrics::Metrics;
+use crate::model::{FailureKind, Stage};
+use crate::protocol::Driver as _;
+use crate::report::file::Earlier;
+use crate::report::forecast::{Forecast, Load, Shortage};
+use crate::report::machine::Machine;
+use crate::report::numbers::plain;
+use crate::report::summary::Summary;
+use crate::report::verdict::End;
+use crate::telemetry::stdio::say;
+
+/// A load that is ready to begin, or goes on, or has ended.
+pub(crate) struct RoomRun {
+    pub(crate) rig: Arc<Runner<Plenary>>,
+    target: TargetUrl,
+    slug: Arc<str>,
+    /// Until the run takes it.
+    cache: Option<Cache>,
+    view: Reporter<Plenary>,
+    /// Until the end.
+    exposition: Option<Exposition>,
+    over: CancellationToken,
+    /// How it ended, once it has.
+    end: Option<End>,
+    /// What came of it, once that is written.
+    held: Option<Held>,
+}
+
+/// What came of a load.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// The summary.
+    pub(crate) summary: Summary,
+    /// Whether it was to be written to a file and could not be.
+    pub(crate) unwritten: bool,
+}
+
+impl Held {
+    /// How the process ends: as the verdict says, unless a run that did what it should has no
+    /// summary to show for it.
+    pub(crate) fn code(&self) -> ExitCode {
+        match ExitCode::of_number(self.summary.verdict.code) {
+            ExitCode::Ok if self.unwritten => ExitCode::Environment,
+            code => code,
+        }
+    }
+}
+
+impl RoomRun {
+    /// Everything up to the first connection. `several`: whether others go on beside it.
+    pub(crate) async fn prepare(
+        run: Run,
+        process: Process,
+        workers: Workers,
+        console: &Console,
+        several: bool,
+    ) -> Result<Self, StartError> {
+        let Run { target, plenary, plan } = run;
+        let slug: Arc<str> = plenary.as_str().into();
+        let metrics = Arc::new(
+            Metrics::of(&runtimes(&workers)).map_err(|e| StartError::environment("the metrics", e.to_string()))?,
+        );
+        metrics.generators(plan.crowd.shard.of());
+        thresholds::show(&plan.thresholds, &metrics);
+        metrics.run_info(plan.report.run_id.as_str(), &slug, &plan.crowd.shard.to_string());
+        let mut cache = Cache::open(plan.crowd.cache.clone(), target.to_string()).await?;
+        let password = cache.password(plan.crowd.password.clone()).await?;
+        let probe = Arc::clone(&metrics);
+        console.tracing.watched_by(&metrics);
+        let driver = setup::driver(
+            &target,
+            &slug,
+            &plan.connection,
+            vec![password.clone()],
+            process.clock,
+            probe,
+            console.tracing.header(),
+        )?;
+        let chats = console.tracing.chats(setup::shard_seed(&plan));
+        let context = setup::context(&plan, driver, &slug, process, Arc::clone(&metrics), &mut cache, password, chats)?;
+        let rig = Arc::new(Runner::new(context, plan, workers));
+        metrics.open_books(Arc::new(Snapshots(Arc::clone(&rig.context))));
+        let over = CancellationToken::new();
+        let exposition = exposition::serve(rig.plan.report.metrics_listen, metrics, rig.readiness(), over.clone())
+            .await
+            .map_err(|e| StartError::environment("--metrics-listen", e.to_string()))?;
+        let (context, plan) = (Arc::clone(&rig.context), Arc::clone(&rig.plan));
+        let view =
+            Reporter::new(context, plan, Arc::clone(&rig.phases), Arc::clone(&rig.judge), Arc::clone(&slug), several);
+        Ok(Self {
+            rig,
+            target,
+            slug,
+            cache: Some(cache),
+            view,
+            exposition: Some(exposition),
+            over,
+            end: None,
+            held: None,
+        })
+    }
+
+    /// Takes the summary's place, and says what was there.
+    pub(crate) async fn take_over(&mut self) -> Result<(), StartError> {
+        let Some(path) = self.rig.plan.report.summary.clone() else { return Ok(()) };
+        let shown = path.display().to_string();
+        let earlier = self.view.take_over(path).await.map_err(|e| {
+            StartError::environment("--summary", plain(&e.to_string())).remedy("give a path that can be written")
+        })?;
+        match earlier {
+            Earlier::Nothing => {}
+            Earlier::Life { kept, .. } => say(&format!(
+                "soakrig: warning: --summary: {shown} is of an earlier start of this generator in the same run; it \
+                 is kept as {}, for soakrig merge",
+                kept.display()
+            )),
+            Earlier::Other { kept, what } => {
+                say(&format!("soakrig: warning: --summary: {shown} was {what}; it is kept as {}", kept.display()))
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what the run will cost, and what of it is more than the machine has; the machine is
+    /// left with what then remains for others.
+    ///
+    /// # Errors
+    /// Where the machine cannot carry the load at all.
+    pub(crate) async fn forecast(&self, machine: &mut Machine) -> Result<(), StartError> {
+        // A name that is not found just now is the preflight's to tell.
+        let addresses = self.rig.context.driver.addresses().await.unwrap_or_default();
+        source_addresses::reach(&self.rig.plan.connection.source_ips, &addresses)?;
+        let forecast = Forecast::of(&load(&self.rig.plan), machine);
+        if let Some(Shortage { what, why, remedy }) = forecast.shortage(machine, addresses.len() as u64) {
+            return Err(StartError::environment(what, why).remedy(remedy));
+        }
+        for line in forecast.to_string().lines() {
+            say(line);
+        }
+        *machine = forecast.leaves(*machine);
+        Ok(())
+    }
+
+    pub(crate) fn announce(&self) {
+        let plan = &self.rig.plan;
+        if plan.connection.insecure {
+            tracing::warn!("--insecure-skip-verify: whoever stands between here and the server can read the passwords");
+        }
+        let (range, metrics) = (plan.crowd.range, self.exposition.as_ref().map(Exposition::addr));
+        tracing::info!(
+            run = plan.report.run_id.as_str(),
+            seed = plan.traffic.seed,
+            "holding {} users ({} to {}) on {}, event {}; metrics on http://{}/metrics",
+            range.len(),
+            plan.crowd.template.name(range.min()),
+            plan.crowd.template.name(range.max() - 1),
+            self.target,
+            self.slug,
+            metrics.unwrap_or(plan.report.metrics_listen),
+        );
+    }
+
+    /// The preflight and the run; at its end the summary is written and the metrics are closed,
+    /// whether others go on or not.
+    pub(crate) async fn run(&mut self, console: &Console) -> Result<(), StartError> {
+        let Some(cache) = self.cache.take() else { return Ok(()) };
+        self.rig.begin();
+        match self.rig.within(self.rig.context.driver.preflight()).await {
+            Some(Ok(())) => {}
+            Some(Err(failure)) if is_hopeless(failure.kind) => {
+                tracing::error!(plenary = &*self.slug, %failure, "the target refused");
+                self.end = Some(End::Refused(refusal(&failure)));
+                self.conclude().await;
+                return Ok(());
+            }
+            Some(Err(failure)) => tracing::warn!(%failure, "the target is not well; starting all the same"),
+            None => {
+                // The event page was asked for, like any other.
+                self.rig.context.metrics.operation(Stage::Event);
+                self.rig.context.metrics.error(Stage::Event, FailureKind::Stopping);
+                tracing::warn!("the target had not answered when the run was over");
+            }
+        }
+        self.end = Some(self.rig.run(cache, console, self.view.clone()).await?);
+        if let Some(exposition) = &self.exposition {
+            exposition.last_look().await;
+        }
+        self.conclude().await;
+        Ok(())
+    }
+
+    /// What came of it, also where a second signal did not let the run come to it.
+    pub(crate) async fn close(mut self) -> Held {
+        if self.held.is_none() {
+            self.conclude().await;
+        }
+        self.held.unwrap_or_else(|| Held { summary: self.view.summary(End::Aborted), unwritten: false })
+    }
+
+    /// Makes the summary and writes it where that is wanted; whoever looks at the metrics is
+    /// shown out.
+    async fn conclude(&mut self) {
+        // A second signal does not wait for the last lines of the anomaly log.
+        self.rig.context.ledger.lock().close_log();
+        let summary = self.view.summary(self.end.clone().unwrap_or(End::Aborted));
+        let written = self.view.write(summary.clone()).await;
+        if let Err(error) = &written {
+            say(&format!("soakrig: --summary: {}", plain(error)));
+        }
+        self.held = Some(Held { summary, unwritten: written.is_err() });
+        self.over.cancel();
+        if let Some(exposition) = self.exposition.take() {
+            exposition.stopped().await;
+        }
+    }
+}
+
+/// The runtime of whoever asks, and those of the users.
+fn runtimes(workers: &Workers) -> Vec<Handle> {
+    Handle::try_current().into_iter().chain(workers.handles().iter().cloned()).collect()
+}
+
+/// What a plan asks of the machine.
+fn load(plan: &Plan) -> Load {
+    let (parts, room) = (f64::from(plan.crowd.shard.of()), plan.crowd.fleet_range.len());
+    let whole = |volume: Volume| match volume {
+        Volume::Total(rate) => rate.per_second() * parts,
+        each => each.per_second(room as usize),
+    };
+    let stay = plan.traffic.breakout_stay;
+    Load {
+        users: u64::from(plan.crowd.range.len()),
+        room: u64::from(room),
+        chats: whole(plan.traffic.chat),
+        leaves: whole(plan.traffic.leave),
+        breakouts: whole(plan.traffic.breakout),
+        breakout_stay: (stay.min() + stay.max()).as_secs_f64() / 2.0,
+        horizon: plan.terms.horizon.as_secs_f64(),
+        sources: plan.connection.source_ips.len().max(1) as u64,
+    }
+}

@@ -1,0 +1,294 @@
+//! One run, from the first user to the summary.
+//!
+//! The order of the stop: no more intents and nobody starts; what is outstanding settles, at
+//! most for the grace; sockets close; the cache is written; the books are closed.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::anomaly_log::AnomalyLog;
+use super::background::{self, Cache};
+use super::clock_watch;
+use super::delay_windows::Windows;
+use super::member_lists;
+use super::output::Console;
+use super::phases::Phases;
+use super::reporter::Reporter;
+use super::setup;
+use super::supervise;
+use crate::config::plan::Plan;
+use crate::config::value::Pacing;
+use crate::error::StartError;
+use crate::exposition::Readiness;
+use crate::fleet::dispatch::Dispatcher;
+use crate::fleet::ramp::Fleet;
+use crate::fleet::workers::Workers;
+use crate::model::{DropReason, Failure};
+use crate::protocol::Driver;
+use crate::report::verdict::End;
+use crate::saturation::Judge;
+use crate::schedule::alarm::Alarm;
+use crate::schedule::pacer::Pacer;
+use crate::schedule::timetable::Spacing;
+use crate::user::RunContext;
+
+/// Between two looks at whether deliveries have settled.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long closing all sockets may take, beyond their own patience.
+const CLOSING: Duration = Duration::from_secs(8);
+
+/// A run and what keeps it.
+pub(crate) struct Runner<D: Driver> {
+    pub(crate) context: Arc<RunContext<D>>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) phases: Arc<Mutex<Phases>>,
+    pub(crate) judge: Arc<Mutex<Judge>>,
+    windows: Arc<Windows>,
+    fleet: Fleet<D>,
+    workers: Workers,
+    /// Ends the background, after the users.
+    over: CancellationToken,
+}
+
+impl<D: Driver> Runner<D> {
+    pub(crate) fn new(context: RunContext<D>, plan: Plan, workers: Workers) -> Self {
+        let (context, judge) = (Arc::new(context), Arc::default());
+        Self {
+            windows: Arc::new(Windows::new(Arc::clone(&judge))),
+            phases: Arc::new(Mutex::new(Phases::begin(&context, Duration::ZERO))),
+            fleet: Fleet::new(Arc::clone(&context)).on(workers.clone()),
+            workers,
+            context,
+            plan: Arc::new(plan),
+            judge,
+            over: CancellationToken::new(),
+        }
+    }
+
+    /// What `/ready` answers.
+    pub(crate) fn readiness(&self) -> impl Fn() -> Readiness + Send + Sync + 'static {
+        let (context, ramped) = (Arc::clone(&self.context), self.fleet.ramped());
+        move || match (context.stopping.is_cancelled(), ramped.load(Ordering::Relaxed), context.roster.connected()) {
+            (true, ..) => Readiness::NotReady("stopping"),
+            (_, false, _) => Readiness::NotReady("the ramp is not done"),
+            (.., 0) => Readiness::NotReady("nobody is connected"),
+            _ => Readiness::Ready,
+        }
+    }
+
+    /// The run begins now, or at its set start: its duration counts from there, whatever the server does.
+    pub(crate) fn begin(&self) {
+        let wait = self.plan.timing.start_at.and_then(|at| at.duration_since(SystemTime::now()).ok());
+        *self.phases.lock() = Phases::begin(&self.context, wait.unwrap_or_default());
+    }
+
+    /// What comes of `work`; `None` where the stop or the end of the duration comes first.
+    pub(crate) async fn within<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let started = self.phases.lock().started();
+        let end = self.plan.timing.duration.map(|d| self.context.clock.instant(started.plus(d)));
+        let over = async {
+            match end {
+                Some(end) => tokio::time::sleep_until(end).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.context.stopping.cancelled() => None,
+            () = over => None,
+            done = work => Some(done),
+        }
+    }
+
+    /// Runs to the end: how it ended.
+    pub(crate) async fn run(&self, cache: Cache, console: &Console, view: Reporter<D>) -> Result<End, StartError> {
+        let background = self.background(console, view)?;
+        let (context, over) = (Arc::clone(&self.context), self.over.clone());
+        let cache = tokio::spawn(async move {
+            supervise::caught(&context.metrics, "sessions", cache.keep(Arc::clone(&context), over)).await
+        });
+        self.wait_for_start().await;
+        let first = self.within(self.fleet.first()).await;
+        let refused = match first {
+            Some(Ok(())) => {
+                let room = self.context.capacity.load(Ordering::Relaxed);
+                if let Some(warning) = over_capacity(u64::from(self.plan.crowd.fleet_range.len()), room) {
+                    tracing::warn!("{warning}");
+                }
+                self.load().await;
+                None
+            }
+            Some(Err(failure)) => Some(failure),
+            // The run was over before its first user was in.
+            None => None,
+        };
+        self.wind_up(refused.is_some()).await;
+        self.over.cancel();
+        for background_task in background {
+            // Panics were caught and counted; the books are closed all the same.
+            let _ = background_task.await;
+        }
+        if let Ok(Some(mut cache)) = cache.await {
+            cache.save(&self.context).await;
+        }
+        Ok(refused.map_or(End::Settled, |failure| End::Refused(refusal(&failure))))
+    }
+
+    fn background(&self, console: &Console, view: Reporter<D>) -> Result<Vec<JoinHandle<()>>, StartError> {
+        let context = || Arc::clone(&self.context);
+        self.windows
+            .begin(&self.context, self.workers.handles())
+            .map_err(|e| StartError::environment("the read-delay probe", e.to_string()))?;
+        let over = self.over.clone();
+        let (metrics, logs) = (Arc::clone(&self.context.metrics), console.logs.clone());
+        let (w, o) = (context(), over.clone());
+        let mut tasks = vec![self.background_task("verdicts", move || background::sweep(Arc::clone(&w), o.clone()))];
+        let (w, o, windows) = (context(), over.clone(), Arc::clone(&self.windows));
+        tasks.push(self.background_task("saturation", move || {
+            let (context, until, windows) = (Arc::clone(&w), o.clone(), Arc::clone(&windows));
+            async move { windows.watch(&context, until).await }
+        }));
+        let w = context();
+        tasks.push(self.background_task("presence", move || member_lists::watch(Arc::clone(&w))));
+        let (w, o, judge) = (context(), over.clone(), Arc::clone(&self.judge));
+        tasks.push(self.background_task("clocks", move || {
+            clock_watch::watch_clocks(Arc::clone(&w), Arc::clone(&judge), o.clone())
+        }));
+        let (w, o) = (context(), over.clone());
+        tasks.push(self.background_task("name", move || clock_watch::watch_name(Arc::clone(&w), o.clone())));
+        let o = over.clone();
+        tasks.push(self.background_task("log", move || {
+            background::report_suppressed(Arc::clone(&metrics), logs.clone(), o.clone())
+        }));
+        let (shown, screen, o) = (view.clone(), console.screen.clone(), over.clone());
+        tasks.push(self.background_task("status", move || shown.clone().show(screen.clone(), o.clone())));
+        let room = view.room().to_owned();
+        if self.plan.report.summary.is_some() {
+            let o = over.clone();
+            tasks.push(self.background_task("checkpoints", move || view.clone().checkpoint(o.clone())));
+        }
+        if let Some(path) = &self.plan.report.anomaly_log {
+            let log = AnomalyLog::open(path, &room, self.plan.report.run_id.as_str())?;
+            self.context.ledger.lock().keep_notes();
+            let context = context();
+            tasks.push(tokio::spawn(async move {
+                supervise::caught(&context.metrics, "anomaly log", log.keep(Arc::clone(&context), over)).await;
+            }));
+        }
+        Ok(tasks)
+    }
+
+    /// A task beside the load that begins anew after a defect.
+    fn background_task<F>(&self, name: &'static str, begin: impl FnMut() -> F + Send + 'static) -> JoinHandle<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        supervise::spawn(&self.context.metrics, name, self.over.clone(), begin)
+    }
+
+    async fn wait_for_start(&self) {
+        let (clock, started) = (self.context.clock, self.phases.lock().started());
+        let wait = started.since(clock.now());
+        if wait.is_zero() {
+            return;
+        }
+        tracing::info!(seconds = wait.as_secs(), "waiting for the start");
+        tokio::select! {
+            () = self.context.stopping.cancelled() => {}
+            () = tokio::time::sleep_until(clock.instant(started)) => {}
+        }
+    }
+
+    /// Ramp and hold, until the duration is over or somebody asks for the stop.
+    async fn load(&self) {
+        let context = &self.context;
+        let spacing = match self.plan.traffic.pacing {
+            Pacing::Even => Spacing::Even,
+            Pacing::Poisson => Spacing::Poisson,
+        };
+        let (traffic, seed) = (setup::traffic(&self.plan.traffic), setup::shard_seed(&self.plan));
+        let (sent_by, ramped) = (Arc::clone(context), self.fleet.ramped());
+        let pacer = supervise::spawn(&context.metrics, "schedule", context.stopping.clone(), move || {
+            let dispatcher = Dispatcher::new(Arc::clone(&sent_by), traffic, Arc::clone(&ramped));
+            // Where the system has no timer to give, the runtime's is a millisecond or two less exact.
+            let alarm = Alarm::exact().unwrap_or_default();
+            Pacer::new(sent_by.clock, spacing, seed, dispatcher).waking_by(alarm).run(sent_by.stopping.clone())
+        });
+        let holding = async {
+            self.fleet.others(self.plan.timing.ramp.per_second()).await;
+            self.hold_begins();
+            context.stopping.cancelled().await;
+        };
+        self.within(holding).await;
+        self.stop();
+        // The pacer ends at the token.
+        let _ = pacer.await;
+    }
+
+    /// Everybody has come, or tried to: from now on the load is held.
+    fn hold_begins(&self) {
+        self.windows.cut(&self.context);
+        self.phases.lock().ramped(&self.context);
+    }
+
+    /// Begins the stop: notes where everybody is, and lets nobody start or send any more.
+    pub(crate) fn stop(&self) {
+        if !self.context.stopping.is_cancelled() {
+            self.windows.cut(&self.context);
+        }
+        self.phases.lock().stopped(&self.context);
+        self.context.ledger.lock().stop();
+        self.context.stopping.cancel();
+    }
+
+    /// Whether a user is about to send, or a delivery has no verdict yet, of any generator's message.
+    fn is_outstanding(&self) -> bool {
+        self.context.roster.is_anybody_busy() || !self.context.ledger.lock().is_settled()
+    }
+
+    async fn wind_up(&self, at_once: bool) {
+        let context = &self.context;
+        self.stop();
+        for intent in context.roster.withdraw_intents() {
+            context.metrics.dropped(intent.action, DropReason::Stopping);
+        }
+        if !at_once {
+            let settled = async {
+                while self.is_outstanding() {
+                    tokio::time::sleep(LOOK).await;
+                }
+            };
+            // What has not settled by then is outstanding, and told as that.
+            let _ = tokio::time::timeout(self.plan.terms.grace, settled).await;
+        }
+        context.close();
+        if !self.fleet.ended(CLOSING).await {
+            tracing::warn!("some sockets were not closed in time");
+        }
+        context.sweep();
+        context.chats.finish(context.clock.wall(context.clock.now()));
+    }
+}
+
+/// What is to be said where more users are configured than the event lets in; `room` is 0 where
+/// it has no limit.
+pub(crate) fn over_capacity(users: u64, room: u64) -> Option<String> {
+    (room > 0 && users > room).then(|| {
+        format!(
+            "{users} users are configured, and the event lets about {room} in at a time (max_participants): the \
+             others will be refused; raise its limit, or take fewer users"
+        )
+    })
+}
+
+/// A refusal in words.
+pub(crate) fn refusal(failure: &Failure) -> String {
+    let what = failure.kind.as_str().replace('_', " ");
+    if failure.detail.is_empty() { what } else { format!("{what} ({})", failure.detail) }
+}

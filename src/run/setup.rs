@@ -1,0 +1,141 @@
+//! From a plan to a context: every setting finds the part it belongs to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::background::Cache;
+use super::source_addresses;
+use crate::clock::{Clock, Stamp};
+use crate::config::plan::{self, Plan, Volume};
+use crate::config::value::TargetUrl;
+use crate::drivers::plenary::{Plenary, Settings};
+use crate::error::StartError;
+use crate::fleet::dispatch::{Pace, Traffic};
+use crate::ledger::{Identity, Ledger, Terms};
+use crate::marker::{GeneratorTag, RoomTag, RunTag};
+use crate::metrics::Metrics;
+use crate::model::Secret;
+use crate::pool::Roster;
+use crate::presence::{ListObservers, MembershipCheck};
+use crate::protocol::{Driver, Probe, Trace};
+use crate::schedule::limit::Limit;
+use crate::telemetry::traces::chats::ChatTraces;
+use crate::user::{Behaviour, Crowd, Limits, RunContext, Sessions, Texts};
+
+/// What all rooms of this process share.
+#[derive(Clone, Copy)]
+pub(crate) struct Process {
+    pub(crate) clock: Clock,
+    generator: GeneratorTag,
+}
+
+impl Process {
+    /// Starts the clock and draws the tag.
+    pub(crate) fn start() -> Self {
+        Self { clock: Clock::start(), generator: GeneratorTag(rand::random()) }
+    }
+}
+
+/// The driver for a target.
+pub(crate) fn driver(
+    target: &TargetUrl,
+    slug: &str,
+    connection: &plan::Connection,
+    secrets: Vec<Secret>,
+    clock: Clock,
+    probe: Arc<dyn Probe>,
+    trace: Arc<dyn Trace>,
+) -> Result<Plenary, StartError> {
+    source_addresses::are_ours(&connection.source_ips)?;
+    Plenary::new(Settings {
+        base: target.url().clone(),
+        slug: slug.to_owned(),
+        ca_file: connection.ca_file.clone(),
+        insecure_skip_verify: connection.insecure,
+        source_ips: connection.source_ips.clone(),
+        max_frame: connection.max_frame,
+        http_timeout: connection.http_timeout,
+        clock,
+        secrets,
+        probe,
+        trace,
+    })
+    .map_err(|e| StartError::environment("the way to the server", e.to_string()))
+}
+
+/// Everything the users of a run share.
+#[allow(clippy::too_many_arguments, reason = "each is a part of its own")]
+pub(crate) fn context<D: Driver>(
+    plan: &Plan,
+    driver: D,
+    room: &str,
+    Process { clock, generator }: Process,
+    metrics: Arc<Metrics>,
+    cache: &mut Cache,
+    password: Secret,
+    chats: ChatTraces,
+) -> Result<RunContext<D>, StartError> {
+    let usernames: Box<[Box<str>]> = usernames(&plan.crowd).map(String::into_boxed_str).collect();
+    let seed = shard_seed(plan);
+    let identity = Identity {
+        run: RunTag::of(plan.report.run_id.as_str()),
+        room: RoomTag::of(room),
+        generator,
+        attributed: true,
+        origin_micros: clock.unix_micros(Stamp::default()),
+    };
+    let terms = Terms { deadline: plan.terms.deadline, horizon: plan.terms.horizon };
+    let ledger = Ledger::new(terms, identity, usernames.len())
+        .map_err(|e| StartError::environment("the ledger", e.to_string()))?;
+    let register = MembershipCheck::new(plan.terms.deadline, usernames.iter().map(|name| &**name));
+    let (away, stay) = (plan.traffic.away, plan.traffic.breakout_stay);
+    Ok(RunContext {
+        driver,
+        clock,
+        ledger: Mutex::new(ledger),
+        roster: Roster::new(usernames.len(), seed),
+        observers: ListObservers::default(),
+        register: Mutex::new(register),
+        metrics,
+        limits: Limits {
+            sign_in: Limit::evenly(plan.crowd.sign_in_rate.per_second(), clock),
+            connect: Limit::evenly(plan.timing.connect_rate.per_second(), clock),
+        },
+        behaviour: Behaviour { away: (away.min(), away.max()), breakout_stay: (stay.min(), stay.max()), seed },
+        sessions: Sessions::new(usernames.iter().map(ToString::to_string), cache.sessions()),
+        crowd: Crowd { usernames, password },
+        texts: Texts::new(seed),
+        breakouts: Mutex::new(Arc::from([])),
+        stopping: CancellationToken::new(),
+        closing: CancellationToken::new(),
+        visits: TaskTracker::new(),
+        done: std::array::from_fn(|_| 0.into()),
+        chats,
+        debuts: AtomicUsize::new(0),
+        anybody_came: AtomicBool::new(false),
+        capacity: 0.into(),
+    })
+}
+
+/// The usernames of a crowd, in order.
+pub(crate) fn usernames(crowd: &plan::Crowd) -> impl Iterator<Item = String> + '_ {
+    (crowd.range.min()..crowd.range.max()).map(|number| crowd.template.name(number))
+}
+
+/// The seed of this shard: parts of one run must not do the same at the same time.
+pub(crate) fn shard_seed(plan: &Plan) -> u64 {
+    plan.traffic.seed.wrapping_add(u64::from(plan.crowd.shard.index()).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
+/// The paces of a plan.
+pub(crate) fn traffic(plan: &plan::Traffic) -> Traffic {
+    [plan.chat, plan.leave, plan.breakout].map(|volume| match volume {
+        Volume::Off => Pace::Off,
+        Volume::Total(rate) => Pace::Total(rate.per_second()),
+        Volume::PerUser(each) => Pace::PerConnected(each),
+    })
+}

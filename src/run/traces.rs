@@ -1,0 +1,76 @@
+//! Traces of a run, where `--otlp-endpoint` asks for them: who makes them, who hears of them.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use crate::config::plan::Plan;
+use crate::config::value::OtlpEndpoint;
+use crate::error::StartError;
+use crate::metrics::Metrics;
+use crate::protocol::{Trace, Untraced};
+use crate::telemetry::Extra;
+use crate::telemetry::traces::chats::ChatTraces;
+use crate::telemetry::traces::{self, Endpoint, TraceOptions, Traces};
+use crate::transport;
+
+/// The traces of a run; nothing where none are wanted.
+#[derive(Default)]
+pub(crate) struct Tracing {
+    traces: Option<Traces>,
+    /// Whether the server is to know.
+    traceparent: bool,
+}
+
+impl Tracing {
+    /// Begins to export, if there is an endpoint; the layers belong to the logs.
+    pub(super) fn start(plan: &Plan) -> Result<(Self, Vec<Extra>), StartError> {
+        let Some(endpoint) = &plan.report.otlp_endpoint else { return Ok((Self::default(), Vec::new())) };
+        let wrong = |why: String| StartError::environment("--otlp-endpoint", why);
+        let options = TraceOptions {
+            endpoint: match endpoint {
+                OtlpEndpoint::Http(url) => Endpoint::Http(url.to_string()),
+                OtlpEndpoint::Grpc(url) => Endpoint::Grpc(url.to_string()),
+            },
+            tls: transport::tls::trusting(plan.connection.ca_file.as_deref()).map_err(|e| wrong(e.to_string()))?,
+            run_id: plan.report.run_id.as_str().to_owned(),
+            shard: plan.crowd.shard.to_string(),
+        };
+        let (traces, layer) = Traces::start(options).map_err(|e| wrong(e.to_string()))?;
+        Ok((Self { traces: Some(traces), traceparent: plan.report.traceparent }, vec![layer]))
+    }
+
+    /// Lets the metrics show what becomes of the spans.
+    pub(super) fn watched_by(&self, metrics: &Metrics) {
+        if let Some(traces) = &self.traces {
+            let counts = traces.counts();
+            metrics.watch_spans(move |fate| counts.get(fate));
+        }
+    }
+
+    /// What the driver tells the server.
+    pub(super) fn header(&self) -> Arc<dyn Trace> {
+        if self.traces.is_some() && self.traceparent { Arc::new(Current) } else { Arc::new(Untraced) }
+    }
+
+    /// The chats that are traced, drawn from this seed.
+    pub(super) fn chats(&self, seed: u64) -> ChatTraces {
+        self.traces.as_ref().map_or_else(ChatTraces::default, |traces| ChatTraces::sampled(traces, seed))
+    }
+
+    /// Sends what is left, for two seconds at most.
+    pub(super) async fn finish(self) {
+        if let Some(traces) = self.traces {
+            traces.finish().await;
+        }
+    }
+}
+
+/// The span that the request is made in.
+struct Current;
+
+impl Trace for Current {
+    fn traceparent(&self) -> Option<HeaderValue> {
+        HeaderValue::from_str(&traces::current()?.traceparent()).ok()
+    }
+}

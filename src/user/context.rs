@@ -1,0 +1,200 @@
+//! What all users of a generator share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use strum::EnumCount;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::sessions::Sessions;
+use super::texts::Texts;
+use super::{spans, steps};
+use crate::clock::{Clock, Stamp};
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::model::{Account, Action, DropReason, FailureKind, Secret, UserIndex, UserState};
+use crate::pool::Roster;
+use crate::presence::{ListObservers, MembershipCheck};
+use crate::protocol::BreakoutId;
+use crate::schedule::Intent;
+use crate::schedule::limit::Limit;
+use crate::telemetry::traces::chats::ChatTraces;
+
+/// How users behave.
+#[derive(Debug, Clone, Copy)]
+pub struct Behaviour {
+    /// How long a user who left stays away, shortest and longest.
+    pub away: (Duration, Duration),
+    /// How long a breakout is stayed in, shortest and longest.
+    pub breakout_stay: (Duration, Duration),
+    /// Seed of everything a user decides for itself.
+    pub seed: u64,
+}
+
+/// What the server is spared.
+#[derive(Debug)]
+pub struct Limits {
+    /// Sign-ups and log-ins.
+    pub sign_in: Limit,
+    /// Event pages with their sockets, and breakouts.
+    pub connect: Limit,
+}
+
+/// Who the users are.
+#[derive(Debug)]
+pub struct Crowd {
+    /// Username of each user.
+    pub usernames: Box<[Box<str>]>,
+    /// The password they share.
+    pub password: Secret,
+}
+
+impl Crowd {
+    /// A user's credentials.
+    #[must_use]
+    pub fn account(&self, user: UserIndex) -> Account {
+        let username = self.usernames.get(user.get()).map(ToString::to_string).unwrap_or_default();
+        Account { username, password: self.password.clone() }
+    }
+}
+
+/// What all users of a generator share.
+pub struct RunContext<D> {
+    /// The protocol.
+    pub driver: D,
+    /// The time.
+    pub clock: Clock,
+    /// The books.
+    pub ledger: Mutex<Ledger>,
+    /// Who is where.
+    pub roster: Roster,
+    /// The connections whose member lists are looked at.
+    pub observers: ListObservers,
+    /// Member lists against who is connected.
+    pub register: Mutex<MembershipCheck>,
+    /// The counts.
+    pub metrics: Arc<Metrics>,
+    /// What the server is spared.
+    pub limits: Limits,
+    /// How users behave.
+    pub behaviour: Behaviour,
+    /// Who they are.
+    pub crowd: Crowd,
+    /// Their sessions.
+    pub sessions: Sessions,
+    /// What they say.
+    pub texts: Texts,
+    /// Breakouts that may be joined, as last heard.
+    pub breakouts: Mutex<Arc<[BreakoutId]>>,
+    /// Cancelled when sending stops: nobody starts or comes back any more.
+    pub stopping: CancellationToken,
+    /// Cancelled when the sockets are to be closed.
+    pub closing: CancellationToken,
+    /// Breakout visits under way.
+    pub visits: TaskTracker,
+    /// Intents carried out, by [`Action`].
+    pub done: [AtomicU64; Action::COUNT],
+    /// Chats that are traced.
+    pub chats: ChatTraces,
+    /// Users whose first attempt to connect has come to an end, well or badly.
+    pub debuts: AtomicUsize,
+    /// Set once any user has been connected.
+    pub anybody_came: AtomicBool,
+    /// How many users may be in the room at a time, as last heard; 0 where there is no limit.
+    pub capacity: AtomicU64,
+}
+
+impl<D> RunContext<D> {
+    /// Gives an intent to a connected user, or counts why none could take it: as `crowded` where
+    /// every one of them has an intent already.
+    pub fn dispatch(&self, intent: Intent, crowded: DropReason) {
+        let offered = if self.stopping.is_cancelled() { Err(DropReason::Stopping) } else { self.roster.offer(intent) };
+        match offered {
+            Ok(_) => {}
+            Err(DropReason::Backpressure) => self.metrics.dropped(intent.action, crowded),
+            Err(reason) => self.metrics.dropped(intent.action, reason),
+        }
+    }
+
+    /// Has everybody close its sockets. What is outstanding now stays so.
+    pub fn close(&self) {
+        self.ledger.lock().close(self.clock.now());
+        self.closing.cancel();
+        self.roster.notify_all();
+    }
+
+    /// A user goes to a state where it takes no intents; one that it has not begun goes to another.
+    /// Tells the state it was in.
+    pub(super) fn withdraw(&self, user: UserIndex, to: UserState) -> Option<UserState> {
+        let was = self.roster.set(user, to);
+        self.observers.dismiss(user);
+        if let Some(slot) = self.roster.slot(user) {
+            let left = slot.take();
+            slot.done();
+            if let Some(intent) = left {
+                self.dispatch(intent, DropReason::Backpressure);
+            }
+        }
+        was
+    }
+
+    /// An intent was carried out.
+    pub(super) fn carried_out(&self, action: Action) {
+        self.done[action as usize].fetch_add(1, Ordering::Relaxed);
+        self.metrics.carried_out(action);
+    }
+
+    /// What a step comes to that the stop cut short, begun at `began`: `Stopping`, which is held
+    /// against nobody, unless the server has had as long to answer as a delivery may take.
+    pub(super) fn unanswered(&self, began: Stamp) -> FailureKind {
+        let deadline = self.ledger.lock().terms().deadline;
+        if self.clock.now().since(began) > deadline { FailureKind::Timeout } else { FailureKind::Stopping }
+    }
+
+    /// Passes the verdicts that are due by now.
+    pub fn sweep(&self) {
+        let now = self.clock.now();
+        let mut ledger = self.ledger.lock();
+        ledger.sweep(now);
+        self.chats.sweep(self.clock.wall(now), |seq| spans::progress(&ledger, seq));
+    }
+
+    /// A user's first attempt has come to an end.
+    pub(super) fn debut(&self) {
+        self.debuts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Logs a step that began at `began` and ended in one of several ways.
+    pub(super) fn step(&self, user: UserIndex, step: &'static str, outcome: &'static str, began: Stamp) {
+        steps::done(self.username(user), step, outcome, self.clock.now().since(began));
+    }
+
+    /// A user's name.
+    pub(super) fn username(&self, user: UserIndex) -> &str {
+        self.crowd.usernames.get(user.get()).map_or("", |name| name)
+    }
+
+    /// A user's own randomness.
+    pub(super) fn rng(&self, user: UserIndex) -> SmallRng {
+        SmallRng::seed_from_u64(self.behaviour.seed ^ (u64::from(user.0) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// A breakout to join, or nothing where there is none.
+    pub(super) fn some_breakout(&self, rng: &mut SmallRng) -> Option<BreakoutId> {
+        let breakouts = Arc::clone(&self.breakouts.lock());
+        (!breakouts.is_empty()).then(|| breakouts[rng.random_range(0..breakouts.len())])
+    }
+
+    /// Notes the breakouts as a user was told of them.
+    pub(super) fn note_breakouts(&self, heard: &[BreakoutId]) {
+        let mut breakouts = self.breakouts.lock();
+        if **breakouts != *heard {
+            *breakouts = heard.into();
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What the end of a connection means: for what had not come, and where the user was not in yet.
+
+use std::time::Duration;
+
+use crate::ledger::DisconnectCause;
+use crate::model::{EndReason, FailureKind, Initiator};
+
+/// What a connection's end means for what had not come.
+pub(super) fn excuse(initiator: Initiator) -> DisconnectCause {
+    match initiator {
+        Initiator::User => DisconnectCause::Left,
+        Initiator::Server => DisconnectCause::Server,
+        Initiator::Network => DisconnectCause::Network,
+    }
+}
+
+/// Why a user did not get in, in words: whether the connection ended or soakrig gave up.
+pub(super) fn never_joined(reason: EndReason, patience: Duration) -> String {
+    let gave_up = |what: String| format!("{what}; soakrig gave up");
+    match reason {
+        EndReason::NoPresence => gave_up(format!("no presence frame within {} s", patience.as_secs())),
+        EndReason::Silent => gave_up("nothing was read for too long before the first presence frame".to_owned()),
+        EndReason::WriteTimeout => gave_up("a frame could not be written before the first presence frame".to_owned()),
+        reason => format!("the socket ended before the first presence frame: {}", reason.as_str()),
+    }
+}
+
+/// Why a user did not get in whose connection ended before the first presence frame.
+pub(super) fn failure(reason: EndReason) -> FailureKind {
+    match reason {
+        EndReason::NoPresence => FailureKind::NoPresence,
+        EndReason::Reset => FailureKind::ConnectionReset,
+        EndReason::FrameTooLarge => FailureKind::FrameTooLarge,
+        EndReason::InvalidUtf8 => FailureKind::InvalidUtf8,
+        EndReason::ProtocolViolation => FailureKind::Protocol,
+        EndReason::Io => FailureKind::Io,
+        _ => FailureKind::ConnectionClosed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_gave_up_is_told() {
+        let said = |reason| never_joined(reason, Duration::from_secs(30));
+        assert_eq!(said(EndReason::NoPresence), "no presence frame within 30 s; soakrig gave up");
+        assert_eq!(said(EndReason::Reset), "the socket ended before the first presence frame: reset");
+    }
+}

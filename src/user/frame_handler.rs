@@ -1,0 +1,88 @@
+//! What a user hears on its plenary socket, frame by frame, on its way to the books.
+//!
+//! Called synchronously from the read: no waiting, no allocation for an ordinary chat.
+
+use std::sync::atomic::Ordering;
+
+use super::context::RunContext;
+use super::spans;
+use super::steps;
+use crate::clock::Stamp;
+use crate::marker::Decoded;
+use crate::model::{FailureKind, FrameKind, SenderId, SentKind, Socket, Stage, UserIndex, UserState};
+use crate::protocol::{Event, Members, Received};
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// A 101, but no presence yet.
+    Joining,
+    /// In the room.
+    Connected,
+    /// A close has begun.
+    Closing,
+}
+
+pub(super) struct FrameHandler<'a, D> {
+    pub(super) context: &'a RunContext<D>,
+    pub(super) me: UserIndex,
+    /// When the connection was begun.
+    pub(super) began: Stamp,
+    pub(super) phase: &'a mut Phase,
+}
+
+impl<D> FrameHandler<'_, D> {
+    pub(super) fn handle(&mut self, frame: &Received<'_>) {
+        let context = self.context;
+        context.metrics.received(frame.kind, 1);
+        match frame.event {
+            Event::Chat { user, decoded } => self.chat(user, decoded, frame.at),
+            Event::Presence(members) => self.presence(members, frame.at),
+            Event::Breakouts(breakouts) => context.note_breakouts(breakouts),
+            Event::Refused(kind) => context.metrics.error(Stage::Receive, kind),
+            Event::Malformed { decoded } => self.malformed(decoded, frame.at),
+            Event::Other => {}
+        }
+        if frame.kind == FrameKind::Ping {
+            // The socket has answered it by itself.
+            context.metrics.sent(SentKind::Pong);
+        }
+    }
+
+    fn chat(&self, user: SenderId, decoded: Decoded, at: Stamp) {
+        let context = self.context;
+        let mut ledger = context.ledger.lock();
+        ledger.receive(self.me, user, decoded, at);
+        if let Decoded::Intact(marker) = decoded
+            && context.chats.samples(marker.seq)
+            && ledger.is_own(&marker)
+        {
+            context.chats.arrived(marker.seq, context.clock.wall(at), || spans::progress(&ledger, marker.seq));
+        }
+    }
+
+    fn presence(&mut self, members: Members<'_>, at: Stamp) {
+        if *self.phase == Phase::Joining {
+            self.come_in(at);
+        }
+        if *self.phase == Phase::Connected {
+            self.context.observers.note(self.me, members.text, at);
+        }
+    }
+
+    fn come_in(&mut self, at: Stamp) {
+        *self.phase = Phase::Connected;
+        self.context.ledger.lock().connected(self.me, at);
+        self.context.roster.set(self.me, UserState::Connected);
+        self.context.metrics.connected(Socket::Plenary, at.since(self.began));
+        steps::done(self.context.username(self.me), "joined", "ok", at.since(self.began));
+        self.context.anybody_came.store(true, Ordering::Relaxed);
+    }
+
+    fn malformed(&self, decoded: Decoded, at: Stamp) {
+        self.context.metrics.error(Stage::Receive, FailureKind::Malformed);
+        if decoded != Decoded::None {
+            self.context.ledger.lock().receive(self.me, SenderId::NONE, decoded, at);
+        }
+    }
+}

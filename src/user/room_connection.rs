@@ -1,0 +1,401 @@
+//! A stay in the room: one socket, from its 101 to its end.
+
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rand::rngs::SmallRng;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tracing::Span;
+
+use super::context::RunContext;
+use super::end_reason;
+use super::frame_handler::{FrameHandler, Phase};
+use super::keepalive::{KEEPALIVE, next_keepalive};
+use super::open_gauge::Open;
+use super::side_room;
+use super::spans;
+use super::virtual_user::ConnectionOutcome;
+use super::wakeups::{Wakeup, Wakeups};
+use crate::clock::Stamp;
+use crate::ledger::RecordedSend;
+use crate::model::{Action, EndReason, Failure, Initiator, SenderId, Socket, UserIndex, UserState};
+use crate::pool::slot::IntentSlot;
+use crate::protocol::{Connection, Driver, Ended, Outgoing, Progress};
+use crate::schedule::Intent;
+use crate::telemetry::traces::chats::Chat;
+
+/// From the 101 to the first presence frame, at most.
+const PRESENCE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A socket on which nothing was read for this long, pongs included, is dead.
+const SILENCE: Duration = Duration::from_secs(75);
+/// A frame that is not written after this long means that the server reads no more.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the server may take to answer a close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Reads in a row before anything else is looked at.
+const READS_IN_A_ROW: u32 = 16;
+
+/// Small, and what is rarely looked at is elsewhere: a read of any of ten thousand stays finds
+/// nothing of it in a cache.
+pub(super) struct RoomConnection<D: Driver> {
+    connection: D::Connection,
+    context: Arc<RunContext<D>>,
+    began: Stamp,
+    last_read: Stamp,
+    next_keepalive: Stamp,
+    rest: Box<Rest>,
+    me: UserIndex,
+    phase: Phase,
+    /// Whether it was told that the user is in.
+    is_in: bool,
+}
+
+/// What a read does not touch.
+struct Rest {
+    _open: Open,
+    user_id: SenderId,
+    writing_since: Option<Stamp>,
+    keepalives: u32,
+    /// The breakout visit of this stay; present while there may be one.
+    breakout: Option<Breakout>,
+    /// The span of the way in, until the user is in.
+    coming_in: Option<Span>,
+    rng: SmallRng,
+    /// Who waits for the user to be in.
+    tell: Option<oneshot::Sender<()>>,
+}
+
+/// A visit to a breakout, which ends with this.
+struct Breakout(CancellationToken);
+
+impl Drop for Breakout {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// Why the loop of a stay ends.
+enum Turn {
+    /// The connection is over.
+    Over(Ended),
+    /// The server has begun to close.
+    ServerCloses,
+    /// The user leaves on purpose.
+    Leave(EndReason),
+    /// The user gives the connection up.
+    GiveUp(Ended),
+}
+
+/// What a stay hears of next.
+enum Next {
+    /// The connection did something.
+    Progress(Progress),
+    /// IntentSlot or alarm called.
+    Wakeup(Wakeup),
+    /// Enough was read in a row.
+    Pause,
+}
+
+impl<D: Driver> RoomConnection<D> {
+    pub(super) fn new(
+        connection: D::Connection,
+        context: Arc<RunContext<D>>,
+        me: UserIndex,
+        user_id: SenderId,
+        began: Stamp,
+        coming_in: Span,
+        rng: SmallRng,
+    ) -> Self {
+        let now = context.clock.now();
+        let rest = Rest {
+            _open: Open::new(&context.metrics, Socket::Plenary),
+            user_id,
+            writing_since: None,
+            keepalives: 0,
+            breakout: None,
+            coming_in: Some(coming_in),
+            rng,
+            tell: None,
+        };
+        Self {
+            connection,
+            context,
+            began,
+            last_read: now,
+            next_keepalive: now.plus(KEEPALIVE),
+            rest: Box::new(rest),
+            me,
+            phase: Phase::Joining,
+            is_in: false,
+        }
+    }
+
+    /// Holds the socket until it ends, whoever ends it, and tells once the user is in.
+    pub(super) async fn hold(&mut self, tell: oneshot::Sender<()>) -> ConnectionOutcome {
+        self.rest.tell = Some(tell);
+        let turn = self.turn().await;
+        let joined = self.phase != Phase::Joining;
+        let left = matches!(turn, Turn::Leave(EndReason::Left));
+        let stopped = matches!(turn, Turn::Leave(EndReason::Stopped));
+        let ended = self.wind_up(turn, if left { UserState::Away } else { UserState::BackingOff }).await;
+        self.context.ledger.lock().ended(self.me, end_reason::excuse(ended.initiator), self.context.clock.now());
+        self.context.withdraw(self.me, if left { UserState::Away } else { UserState::BackingOff });
+        if joined {
+            self.context.metrics.disconnect(Socket::Plenary, ended.initiator, ended.reason);
+            let step = if left || stopped { "leave" } else { "cut" };
+            self.context.step(self.me, step, ended.reason.as_str(), self.began);
+        }
+        if stopped && !joined {
+            self.context.metrics.connect_failure(Socket::Plenary, self.context.unanswered(self.began));
+        }
+        match (joined, left, stopped) {
+            (_, _, true) => ConnectionOutcome::Stopped,
+            (_, true, _) => ConnectionOutcome::Left,
+            (true, ..) => ConnectionOutcome::Cut(self.context.clock.now().since(self.began)),
+            (false, ..) => self.never_joined(ended),
+        }
+    }
+
+    fn never_joined(&mut self, ended: Ended) -> ConnectionOutcome {
+        let kind = end_reason::failure(ended.reason);
+        self.context.metrics.connect_failure(Socket::Plenary, kind);
+        let span = self.rest.coming_in.take().unwrap_or_else(Span::none);
+        let failure = Failure::with(kind, end_reason::never_joined(ended.reason, PRESENCE_TIMEOUT));
+        spans::end(&span, Err(&failure));
+        span.in_scope(
+            || tracing::warn!(user = self.context.username(self.me), stage = "connect", %failure, "step failed"),
+        );
+        ConnectionOutcome::Failed(failure)
+    }
+
+    /// Until something ends the stay.
+    async fn turn(&mut self) -> Turn {
+        let context = Arc::clone(&self.context);
+        let Some(slot) = context.roster.slot(self.me) else { return Turn::Leave(EndReason::Stopped) };
+        let due = self.next_wake();
+        let mut wakeups = Wakeups::new(&context.roster, self.me, due, &context.clock);
+        let (mut reads, mut just_read) = (0, None);
+        loop {
+            // Whoever closes the context stirs every slot afterwards.
+            if reads == 0 && context.closing.is_cancelled() {
+                return Turn::Leave(EndReason::Stopped);
+            }
+            let next = poll_fn(|cx| self.poll_next(cx, &mut wakeups, reads, just_read.take())).await;
+            match next {
+                Next::Progress(progress) => {
+                    reads += 1;
+                    if let Some(turn) = self.progressed(progress) {
+                        return turn;
+                    }
+                    if let Progress::Read { at, .. } = progress {
+                        just_read = Some(at);
+                        continue;
+                    }
+                }
+                Next::Wakeup(Wakeup::Time) => {
+                    if let Some(turn) = self.keepalive() {
+                        return turn;
+                    }
+                    wakeups.set(self.next_wake(), &context.clock);
+                }
+                Next::Wakeup(Wakeup::Notified) | Next::Pause => {}
+            }
+            reads = 0;
+            if let Some(turn) = self.take_up(slot) {
+                return turn;
+            }
+        }
+    }
+
+    /// What happens next. This runs for every read of every user.
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        wakeups: &mut Wakeups<'_>,
+        reads: u32,
+        just_read: Option<Stamp>,
+    ) -> Poll<Next> {
+        if reads >= READS_IN_A_ROW {
+            return match wakeups.poll(cx, just_read) {
+                Poll::Ready(call) => Poll::Ready(Next::Wakeup(call)),
+                Poll::Pending => Poll::Ready(Next::Pause),
+            };
+        }
+        let mut handler =
+            FrameHandler { context: &self.context, me: self.me, began: self.began, phase: &mut self.phase };
+        let drive = pin!(self.connection.drive(|frame| handler.handle(&frame)));
+        if let Poll::Ready(progress) = drive.poll(cx) {
+            return Poll::Ready(Next::Progress(progress));
+        }
+        wakeups.poll(cx, just_read).map(Next::Wakeup)
+    }
+
+    fn progressed(&mut self, progress: Progress) -> Option<Turn> {
+        match progress {
+            Progress::Read { at, bytes } => {
+                self.last_read = at;
+                self.context.metrics.received_bytes(bytes as u64);
+                if self.phase == Phase::Connected && !self.is_in {
+                    self.come_in();
+                }
+                None
+            }
+            Progress::Written => {
+                self.rest.writing_since = None;
+                None
+            }
+            Progress::Closing(_) => Some(Turn::ServerCloses),
+            Progress::Ended(ended) => Some(Turn::Over(ended)),
+        }
+    }
+
+    fn come_in(&mut self) {
+        self.is_in = true;
+        if let Some(span) = self.rest.coming_in.take() {
+            spans::end(&span, Ok(()));
+        }
+        if let Some(tell) = self.rest.tell.take() {
+            // The life that began this stay waits for it, or is gone with the runtime.
+            let _ = tell.send(());
+        }
+    }
+
+    /// Carries out the intent on the slot, if there is one and the socket is free for it. The
+    /// slot is free again once the frame before is wholly written.
+    fn take_up(&mut self, slot: &IntentSlot) -> Option<Turn> {
+        if self.phase != Phase::Connected || self.connection.is_writing() {
+            return None;
+        }
+        let Some(intent) = slot.take() else {
+            slot.done();
+            return None;
+        };
+        self.context.carried_out(intent.action);
+        match intent.action {
+            Action::Chat => self.chat(intent),
+            Action::Leave => return Some(Turn::Leave(EndReason::Left)),
+            Action::Breakout => self.join_breakout(),
+        }
+        if !self.connection.is_writing() {
+            slot.done();
+        }
+        None
+    }
+
+    fn chat(&mut self, intent: Intent) {
+        let context = &self.context;
+        let now = context.clock.now();
+        let handed = context.ledger.lock().record_send(self.me, intent.intended, now);
+        if context.chats.samples(handed.marker.seq) {
+            self.trace(&handed, intent.intended, now);
+        }
+        let text = handed.marker.encode(self.rest.user_id, &context.texts.next());
+        self.send(Outgoing::Chat(&text), now);
+    }
+
+    fn trace(&self, handed: &RecordedSend, intended: Stamp, now: Stamp) {
+        let context = &self.context;
+        context.chats.begin(Chat {
+            seq: handed.marker.seq,
+            sender: context.username(self.me),
+            expected: handed.expected,
+            intended: context.clock.wall(intended),
+            handed: context.clock.wall(now),
+        });
+    }
+
+    fn send(&mut self, frame: Outgoing<'_>, now: Stamp) {
+        self.context.metrics.sent(frame.kind());
+        if self.connection.begin(frame) {
+            self.rest.writing_since = Some(now);
+        }
+    }
+
+    fn join_breakout(&mut self) {
+        if self.rest.breakout.as_ref().is_some_and(|Breakout(visit)| !visit.is_cancelled()) {
+            return;
+        }
+        let Some(id) = self.context.some_breakout(&mut self.rest.rng) else { return };
+        let over = CancellationToken::new();
+        self.rest.breakout = Some(Breakout(over.clone()));
+        self.context.visits.spawn(side_room::visit(Arc::clone(&self.context), self.me, id, over));
+    }
+
+    /// A sign of life is due, or a timeout has passed.
+    fn keepalive(&mut self) -> Option<Turn> {
+        let now = self.context.clock.now();
+        if let Some(reason) = self.overdue(now) {
+            return Some(Turn::GiveUp(Ended { initiator: Initiator::Network, reason }));
+        }
+        if now >= self.next_keepalive {
+            self.next_keepalive = next_keepalive(self.next_keepalive, now);
+            self.rest.keepalives = self.rest.keepalives.wrapping_add(1);
+            let frame = if self.rest.keepalives.is_multiple_of(2) { Outgoing::Heartbeat } else { Outgoing::Ping };
+            // Whoever is being read from is alive, and need not be asked.
+            let is_asked = frame != Outgoing::Ping || now.since(self.last_read) >= KEEPALIVE;
+            if is_asked && !self.connection.is_writing() {
+                self.send(frame, now);
+            }
+        }
+        None
+    }
+
+    fn overdue(&self, now: Stamp) -> Option<EndReason> {
+        if self.phase == Phase::Joining && now >= self.began.plus(PRESENCE_TIMEOUT) {
+            return Some(EndReason::NoPresence);
+        }
+        if self.rest.writing_since.is_some_and(|since| now.since(since) >= WRITE_TIMEOUT) {
+            return Some(EndReason::WriteTimeout);
+        }
+        (now.since(self.last_read) >= SILENCE).then_some(EndReason::Silent)
+    }
+
+    fn next_wake(&self) -> Stamp {
+        // Reads and writes move these limits on; that is seen to at the next beat.
+        let written = self.rest.writing_since.map_or(self.next_keepalive, |since| since.plus(WRITE_TIMEOUT));
+        let next = self.next_keepalive.min(self.last_read.plus(SILENCE)).min(written);
+        match self.phase {
+            Phase::Joining => next.min(self.began.plus(PRESENCE_TIMEOUT)),
+            Phase::Connected | Phase::Closing => next,
+        }
+    }
+
+    /// Brings the connection to its end; what still arrives on the way counts.
+    async fn wind_up(&mut self, turn: Turn, state: UserState) -> Ended {
+        self.rest.breakout = None;
+        if self.phase == Phase::Connected {
+            self.phase = Phase::Closing;
+            self.context.ledger.lock().closing(self.me, self.context.clock.now());
+            self.context.withdraw(self.me, state);
+        }
+        let fallback = match turn {
+            Turn::Over(ended) | Turn::GiveUp(ended) => return ended,
+            Turn::ServerCloses => None,
+            Turn::Leave(reason) => {
+                self.context.metrics.sent(crate::model::SentKind::Close);
+                self.connection.close();
+                Some(Ended { initiator: Initiator::User, reason })
+            }
+        };
+        let ended = tokio::time::timeout(CLOSE_TIMEOUT, self.last_words()).await.ok();
+        // Whoever began the close ended the connection, however its end then looked.
+        fallback.or(ended).unwrap_or(Ended { initiator: Initiator::Server, reason: EndReason::NoCloseFrame })
+    }
+
+    async fn last_words(&mut self) -> Ended {
+        let context = Arc::clone(&self.context);
+        loop {
+            let mut handler =
+                FrameHandler { context: &context, me: self.me, began: self.began, phase: &mut self.phase };
+            match self.connection.drive(|frame| handler.handle(&frame)).await {
+                Progress::Ended(ended) => return ended,
+                Progress::Read { bytes, .. } => context.metrics.received_bytes(bytes as u64),
+                Progress::Written | Progress::Closing(_) => {}
+            }
+        }
+    }
+}

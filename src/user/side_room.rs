@@ -1,0 +1,208 @@
+//! A visit to a breakout: a second socket beside the plenary's, held for a while.
+//!
+//! Its first frame decides. A full breakout, or another seat of the same user, is an answer
+//! like any other; nothing in a breakout touches the books of the plenary's chats.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use rand::RngExt as _;
+use tokio_util::sync::CancellationToken;
+
+use super::context::RunContext;
+use super::open_gauge::Open;
+use super::steps;
+use crate::clock::Stamp;
+use crate::model::{EndReason, Failure, FailureKind, FrameKind, Initiator, SentKind, Socket, Stage, UserIndex};
+use crate::protocol::{BreakoutId, Connection, Driver, Ended, Event, Outgoing, Progress, Received};
+
+/// Between two heartbeats.
+const HEARTBEAT: Duration = Duration::from_secs(25);
+/// From the attempt to the first frame, at most, after the 101.
+const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the server may take to answer a close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Joins `id` as `me`, and stays until its time is up or `over` is cancelled. Cancels `over`
+/// at its end, so that the user may join another.
+pub(super) async fn visit<D: Driver>(
+    context: Arc<RunContext<D>>,
+    me: UserIndex,
+    id: BreakoutId,
+    over: CancellationToken,
+) {
+    let visiting = async {
+        let began = context.clock.now();
+        let visited = join_and_stay(&context, me, id, &over).await;
+        steps::log(context.username(me), "breakout", visited.as_ref().copied(), context.clock.now().since(began));
+        if let Err(failure) = visited {
+            context.metrics.connect_failure(Socket::Breakout, failure.kind);
+        }
+    };
+    if AssertUnwindSafe(visiting).catch_unwind().await.is_err() {
+        context.metrics.error(Stage::Receive, FailureKind::Panic);
+    }
+    over.cancel();
+}
+
+async fn join_and_stay<D: Driver>(
+    context: &Arc<RunContext<D>>,
+    me: UserIndex,
+    id: BreakoutId,
+    over: &CancellationToken,
+) -> Result<(), Failure> {
+    let tried = AtomicBool::new(false);
+    let opened = tokio::select! {
+        biased;
+        () = over.cancelled() => return Ok(()),
+        () = context.stopping.cancelled() => {
+            // Counted as tried, and held against nobody.
+            return if tried.load(Ordering::Relaxed) { Err(Failure::new(FailureKind::Stopping)) } else { Ok(()) };
+        }
+        opened = open(context, me, id, &tried) => opened?,
+    };
+    let Some((connection, began)) = opened else { return Ok(()) };
+    // The socket is open: from here on its end is counted, whatever ends it.
+    let _open = Open::new(&context.metrics, Socket::Breakout);
+    Room { connection, context: Arc::clone(context), began, joined: None }.stay(me, over).await
+}
+
+async fn open<D: Driver>(
+    context: &RunContext<D>,
+    me: UserIndex,
+    id: BreakoutId,
+    tried: &AtomicBool,
+) -> Result<Option<(D::Connection, Stamp)>, Failure> {
+    context.limits.connect.ready().await;
+    let Some(mut session) = context.sessions.get(me) else { return Ok(None) };
+    let began = context.clock.now();
+    context.metrics.connect_attempt(Socket::Breakout);
+    tried.store(true, Ordering::Relaxed);
+    Ok(Some((context.driver.connect_breakout(&mut session, id).await?, began)))
+}
+
+struct Room<D: Driver> {
+    connection: D::Connection,
+    context: Arc<RunContext<D>>,
+    began: Stamp,
+    /// What the first frame said.
+    joined: Option<Result<(), FailureKind>>,
+}
+
+impl<D: Driver> Room<D> {
+    async fn stay(&mut self, me: UserIndex, over: &CancellationToken) -> Result<(), Failure> {
+        let (shortest, longest) = self.context.behaviour.breakout_stay;
+        let stay = self.context.rng(me).random_range(shortest..=longest.max(shortest));
+        let first_frame = tokio::select! {
+            biased;
+            () = over.cancelled() => Ok(Ok(Ok(()))),
+            first = tokio::time::timeout(FIRST_FRAME_TIMEOUT, self.first_frame()) => first,
+        };
+        let ended = match first_frame {
+            Err(_) => Err(FailureKind::NoPresence),
+            Ok(Err(_)) => Err(FailureKind::ConnectionClosed),
+            Ok(Ok(Err(refusal))) => Err(refusal),
+            Ok(Ok(Ok(()))) => {
+                self.context.metrics.connected(Socket::Breakout, self.context.clock.now().since(self.began));
+                Ok(self.hold(self.context.clock.now().plus(stay), over).await)
+            }
+        };
+        let ended = match ended {
+            Ok(Some(ended)) => Ok(ended),
+            Ok(None) => Ok(self.close(EndReason::Left).await),
+            Err(kind) => {
+                self.close(EndReason::Refused).await;
+                Err(kind)
+            }
+        };
+        let ended = ended.map_err(Failure::new)?;
+        self.context.metrics.disconnect(Socket::Breakout, ended.initiator, ended.reason);
+        Ok(())
+    }
+
+    async fn first_frame(&mut self) -> Result<Result<(), FailureKind>, Ended> {
+        loop {
+            if let Some(ended) = self.drive().await {
+                return Err(ended);
+            }
+            if let Some(joined) = self.joined {
+                return Ok(joined);
+            }
+        }
+    }
+
+    /// Reads and sends heartbeats until the time is up (nothing) or the connection ends.
+    async fn hold(&mut self, until: Stamp, over: &CancellationToken) -> Option<Ended> {
+        let context = Arc::clone(&self.context);
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        let mut timer = std::pin::pin!(tokio::time::sleep_until(context.clock.instant(until)));
+        loop {
+            tokio::select! {
+                () = over.cancelled() => return None,
+                () = context.closing.cancelled() => return None,
+                () = &mut timer => return None,
+                _ = heartbeat.tick() => {
+                    if self.connection.begin(Outgoing::Heartbeat) {
+                        context.metrics.sent(SentKind::Heartbeat);
+                    }
+                }
+                ended = self.drive() => match (ended, self.joined) {
+                    (Some(ended), _) => return Some(ended),
+                    // An older socket hears this when another one takes the seat over.
+                    (None, Some(Err(FailureKind::AlreadyConnected))) => {
+                        return Some(Ended { initiator: Initiator::Server, reason: EndReason::Displaced });
+                    }
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    async fn close(&mut self, reason: EndReason) -> Ended {
+        self.context.metrics.sent(SentKind::Close);
+        self.connection.close();
+        let last = async { while self.drive().await.is_none() {} };
+        // A server that does not answer is left all the same.
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, last).await;
+        Ended { initiator: Initiator::User, reason }
+    }
+
+    /// One step of the connection; how it ended, once it has.
+    async fn drive(&mut self) -> Option<Ended> {
+        let Self { connection, context, joined, .. } = self;
+        let progress = connection.drive(|frame| handle(context, joined, &frame)).await;
+        match progress {
+            Progress::Ended(ended) => Some(ended),
+            Progress::Read { bytes, .. } => {
+                self.context.metrics.received_bytes(bytes as u64);
+                None
+            }
+            Progress::Written | Progress::Closing(_) => None,
+        }
+    }
+}
+
+fn handle<D>(context: &RunContext<D>, joined: &mut Option<Result<(), FailureKind>>, frame: &Received<'_>) {
+    context.metrics.received(frame.kind, 1);
+    match frame.event {
+        Event::Presence(_) => {
+            joined.get_or_insert(Ok(()));
+        }
+        Event::Refused(kind) => {
+            let over = frame.kind == FrameKind::Presence;
+            if joined.is_none() || over {
+                *joined = Some(Err(kind));
+            } else {
+                context.metrics.error(Stage::Receive, kind);
+            }
+        }
+        Event::Malformed { .. } => context.metrics.error(Stage::Receive, FailureKind::Malformed),
+        Event::Chat { .. } | Event::Breakouts(_) | Event::Other => {}
+    }
+    if frame.kind == FrameKind::Ping {
+        context.metrics.sent(SentKind::Pong);
+    }
+}

@@ -1,0 +1,296 @@
+//! A life: visits to the room, one after the other, with waits between them.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::sync::oneshot;
+use tracing::Instrument as _;
+
+use super::backoff::{Backoff, GOOD};
+use super::context::RunContext;
+use super::room_connection::RoomConnection;
+use super::spans;
+use super::steps;
+use crate::clock::Stamp;
+use crate::ledger::DisconnectCause;
+use crate::model::{EndReason, Failure, FailureKind, Initiator, Socket, Stage, UserIndex, UserState};
+use crate::protocol::Driver;
+
+/// Wait after a refusal because of too many failed log-ins: the server wants about five minutes.
+const LOCKED: Duration = Duration::from_secs(330);
+/// Wait after a defect of our own.
+const AFTER_PANIC: Duration = Duration::from_secs(30);
+
+/// Lives as `me` until the context stops or the server refuses the account for good. `first`
+/// hears how the first attempt went.
+pub async fn run_user<D: Driver>(
+    context: Arc<RunContext<D>>,
+    me: UserIndex,
+    first: Option<oneshot::Sender<Result<(), Failure>>>,
+) {
+    let mut debut = Some(Debut { tell: first });
+    loop {
+        let rng = context.rng(me);
+        let life = VirtualUser {
+            context: Arc::clone(&context),
+            me,
+            backoff: Backoff::default(),
+            rng,
+            under_way: None,
+            debut: &mut debut,
+        };
+        if AssertUnwindSafe(life.run()).catch_unwind().await.is_ok() {
+            return;
+        }
+        // The panic hook has logged it.
+        close_books(&context, me);
+        conclude(&context, &mut debut, Err(Failure::new(FailureKind::Panic)));
+        if pause(&context, AFTER_PANIC).await.is_err() {
+            context.roster.set(me, UserState::Waiting);
+            return;
+        }
+    }
+}
+
+/// Counts a panic, and closes what the user it struck had open in the books.
+fn close_books<D>(context: &RunContext<D>, me: UserIndex) {
+    context.metrics.error(Stage::Receive, FailureKind::Panic);
+    {
+        let mut ledger = context.ledger.lock();
+        ledger.ended(me, DisconnectCause::Network, context.clock.now());
+        ledger.waits(me, None, context.clock.now());
+    }
+    if context.withdraw(me, UserState::BackingOff) == Some(UserState::Connected) {
+        context.metrics.disconnect(Socket::Plenary, Initiator::Network, EndReason::Panic);
+    }
+}
+
+/// The first attempt has come to an end; says so once.
+fn conclude<D>(context: &RunContext<D>, debut: &mut Option<Debut>, how: Result<(), Failure>) {
+    let Some(debut) = debut.take() else { return };
+    context.debut();
+    if let Some(tell) = debut.tell {
+        // Nobody listens any more where the run stops already.
+        let _ = tell.send(how);
+    }
+}
+
+/// Who wants to know of a first attempt.
+#[derive(Debug)]
+pub(super) struct Debut {
+    tell: Option<oneshot::Sender<Result<(), Failure>>>,
+}
+
+pub(super) struct VirtualUser<'a, D> {
+    pub(super) context: Arc<RunContext<D>>,
+    pub(super) me: UserIndex,
+    pub(super) rng: SmallRng,
+    backoff: Backoff,
+    /// The step of the way in that the server has not answered yet, and when it began.
+    pub(super) under_way: Option<(Stage, Stamp)>,
+    /// Kept by whoever lives this life, so that a panic does not leave the ramp waiting for it.
+    debut: &'a mut Option<Debut>,
+}
+
+/// How a visit to the room ended.
+#[derive(Debug)]
+pub(super) enum ConnectionOutcome {
+    /// The user left on purpose.
+    Left,
+    /// The connection was cut after lasting this long.
+    Cut(Duration),
+    /// The user did not get in.
+    Failed(Failure),
+    /// The run stopped.
+    Stopped,
+}
+
+/// The run is stopping.
+struct Stopping;
+
+impl<D: Driver> VirtualUser<'_, D> {
+    async fn run(mut self) {
+        loop {
+            let visit = self.visit().await;
+            let (state, wait) = match visit {
+                ConnectionOutcome::Stopped => break,
+                ConnectionOutcome::Left => {
+                    self.backoff.reset();
+                    (UserState::Away, self.between(self.context.behaviour.away))
+                }
+                ConnectionOutcome::Cut(lasted) => {
+                    if lasted >= GOOD {
+                        self.backoff.reset();
+                    }
+                    (UserState::BackingOff, self.backoff.next(&mut self.rng))
+                }
+                ConnectionOutcome::Failed(failure) => {
+                    let wait = self.wait_after(&failure);
+                    let last = is_final(&failure);
+                    self.concluded(Err(failure));
+                    if last {
+                        self.context.roster.set(self.me, UserState::Failed);
+                        return;
+                    }
+                    (UserState::BackingOff, wait)
+                }
+            };
+            self.context.roster.set(self.me, state);
+            if pause(&self.context, wait).await.is_err() {
+                break;
+            }
+            steps::done(self.username(), "return", state.as_str(), wait);
+        }
+        self.waits(None);
+        self.context.roster.set(self.me, UserState::Waiting);
+    }
+
+    /// One visit, from the session to the end of the socket. The large futures of the way in
+    /// are boxed, so that a user who is in the room costs only what being there costs.
+    async fn visit(&mut self) -> ConnectionOutcome {
+        let stopping = self.context.stopping.clone();
+        let came_in = tokio::select! {
+            biased;
+            () = stopping.cancelled() => None,
+            came_in = Box::pin(self.come_in()) => Some(came_in),
+        };
+        self.waits(came_in.as_ref().and_then(|how| how.as_ref().err()));
+        match came_in {
+            None => {
+                self.cut_short();
+                self.context.ledger.lock().ended(self.me, DisconnectCause::Left, self.context.clock.now());
+                ConnectionOutcome::Stopped
+            }
+            Some(Err(failure)) => ConnectionOutcome::Failed(failure),
+            Some(Ok(stay)) => self.hold(stay).await,
+        }
+    }
+
+    /// A step begins.
+    pub(super) fn begins(&mut self, stage: Stage) {
+        self.under_way = Some((stage, self.context.clock.now()));
+    }
+
+    /// The stop came while a step was under way: it is counted.
+    fn cut_short(&mut self) {
+        let Some((stage, began)) = self.under_way.take() else { return };
+        let (metrics, kind) = (&self.context.metrics, self.context.unanswered(began));
+        if stage == Stage::Connect {
+            return metrics.connect_failure(Socket::Plenary, kind);
+        }
+        metrics.operation(stage);
+        metrics.error(stage, kind);
+    }
+
+    /// Notes whether the user now waits because of this machine: after `failure`, if there was one.
+    fn waits(&self, failure: Option<&Failure>) {
+        let why = failure.and_then(|failure| failure.kind.spoils());
+        self.context.ledger.lock().waits(self.me, why, self.context.clock.now());
+    }
+
+    /// A stay is a task of its own: every read polls it, and there is nothing then but the stay
+    /// to go through. What strikes it strikes this life.
+    async fn hold(&mut self, mut stay: RoomConnection<D>) -> ConnectionOutcome {
+        let (tell, is_in) = oneshot::channel();
+        let stay = tokio::spawn(async move { stay.hold(tell).await });
+        if is_in.await.is_ok() {
+            self.concluded(Ok(()));
+        }
+        match stay.await {
+            Ok(visit) => visit,
+            Err(e) if e.is_panic() => std::panic::resume_unwind(e.into_panic()),
+            // Only the end of the runtime takes a stay away.
+            Err(_) => ConnectionOutcome::Stopped,
+        }
+    }
+
+    /// Session, page and socket up to the 101.
+    async fn come_in(&mut self) -> Result<RoomConnection<D>, Failure> {
+        let (room, span) = self.enter().await?;
+        let context = Arc::clone(&self.context);
+        let Some(session) = context.sessions.get(self.me) else { return Err(Failure::new(FailureKind::SignedOut)) };
+        let began = context.clock.now();
+        context.register.lock().introduce(self.me, room.user_id);
+        {
+            let mut ledger = context.ledger.lock();
+            ledger.introduce(self.me, room.user_id);
+            ledger.opening(self.me);
+        }
+        context.metrics.connect_attempt(Socket::Plenary);
+        self.begins(Stage::Connect);
+        let connected = context.driver.connect(&session).instrument(span.clone()).await;
+        self.under_way = None;
+        self.log("connect", connected.as_ref().map(|_| ()), began);
+        match connected {
+            Ok(connection) => {
+                let rng = SmallRng::from_rng(&mut self.rng);
+                Ok(RoomConnection::new(connection, context, self.me, room.user_id, began, span, rng))
+            }
+            Err(failure) => {
+                context.ledger.lock().ended(self.me, DisconnectCause::Network, context.clock.now());
+                context.metrics.connect_failure(Socket::Plenary, failure.kind);
+                spans::end(&span, Err(&failure));
+                span.in_scope(|| {
+                    tracing::warn!(user = %self.username(), stage = Stage::Connect.as_str(), %failure, "step failed");
+                });
+                Err(failure)
+            }
+        }
+    }
+
+    /// The first attempt has come to an end.
+    pub(super) fn concluded(&mut self, how: Result<(), Failure>) {
+        conclude(&self.context, self.debut, how);
+    }
+
+    pub(super) fn username(&self) -> &str {
+        self.context.username(self.me)
+    }
+
+    fn between(&mut self, (shortest, longest): (Duration, Duration)) -> Duration {
+        self.rng.random_range(shortest..=longest.max(shortest))
+    }
+
+    fn wait_after(&mut self, failure: &Failure) -> Duration {
+        match (failure.kind, failure.retry_after) {
+            (FailureKind::Locked, _) => LOCKED,
+            (_, Some(asked)) => self.backoff.next_asked(asked, &mut self.rng),
+            (_, None) => self.backoff.next(&mut self.rng),
+        }
+    }
+}
+
+/// Whether trying again cannot help, and could lock the account.
+fn is_final(failure: &Failure) -> bool {
+    matches!(failure.kind, FailureKind::WrongPassword | FailureKind::SignupRefused)
+}
+
+/// Waits, unless the run stops meanwhile.
+async fn pause<D>(context: &RunContext<D>, wait: Duration) -> Result<(), Stopping> {
+    tokio::select! {
+        biased;
+        () = context.stopping.cancelled() => Err(Stopping),
+        () = tokio::time::sleep(wait) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drivers::plenary::Plenary;
+
+    /// A user's task is what it is for as long as the user is in the room; the way in is boxed
+    /// and given back.
+    #[test]
+    fn a_users_task_is_small() {
+        fn size<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
+            size_of::<F>()
+        }
+        let bytes = size(run_user::<Plenary>);
+        assert!(bytes <= 2_048, "{bytes} bytes");
+    }
+}
