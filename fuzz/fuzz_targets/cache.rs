@@ -2,7 +2,7 @@
 #![no_main]
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../../tests/drivers/readers/cache.rs"]
+#[path = "../../tests/drivers/fuzz_checks/cache.rs"]
 mod cache;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| cache::hold(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| cache::check(data));

@@ -2,7 +2,7 @@
 #![no_main]
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../../tests/drivers/readers/pages.rs"]
+#[path = "../../tests/drivers/fuzz_checks/pages.rs"]
 mod pages;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| pages::hold(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pages::check(data));

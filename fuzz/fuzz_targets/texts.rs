@@ -2,7 +2,7 @@
 #![no_main]
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../../tests/drivers/readers/texts.rs"]
+#[path = "../../tests/drivers/fuzz_checks/texts.rs"]
 mod texts;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| texts::hold_bytes(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| texts::check_bytes(data));

@@ -1,12 +1,12 @@
-//! Connections that the server ends early: what is repeated, what is not, and who shares what.
+//! Connections that the server closes early: which requests are retried, and which connections are shared.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::stage::{Heard, Reports, Stage, answer, driver, listen, settings};
-use soakrig::drivers::plenary::Plenary;
+use crate::scripted_server::{RecordingProbe, Request, ScriptedServer, answer, driver, read_request, settings};
 use soakrig::model::{Account, Failure, FailureKind, Secret, Step};
-use soakrig::protocol::{Driver, Room, Session};
+use soakrig::drivers::plenary::Plenary;
+use soakrig::drivers::{Driver, Room, Session};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -14,9 +14,9 @@ const FORM: &str = "<input name='csrfmiddlewaretoken' value='t0123456789' type='
 const PAGE: &str =
     r#"window.__INITIAL_STATE__ = {"plenary": {"open": true}, "auth": {"is_authenticated": true, "id": 6}};"#;
 
-/// How a server treats one request.
+/// How the server responds to one request.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Deed {
+enum Response {
     /// Answers, and keeps the connection.
     Answer,
     /// Answers, and ends the connection without having announced it.
@@ -29,65 +29,65 @@ enum Deed {
     EndHalfway,
 }
 
-/// A server that keeps connections, and remembers which request came on which.
-struct Keeper {
+/// A server with keep-alive, which records the connection of each request.
+struct KeepAliveServer {
     port: u16,
     /// Number of the connection, method and path.
-    heard: Arc<Mutex<Vec<(usize, String)>>>,
+    requests: Arc<Mutex<Vec<(usize, String)>>>,
     /// Connections whose end the server has seen.
     ended: Arc<AtomicUsize>,
 }
 
-impl Keeper {
-    /// `deeds` tells by the request and its number on its connection.
-    async fn open(deeds: fn(&str, usize) -> Deed) -> Self {
+impl KeepAliveServer {
+    /// `respond` decides by the request line and its number on its connection.
+    async fn start(respond: fn(&str, usize) -> Response) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (heard, ended) = (Arc::default(), Arc::default());
-        let (log, over) = (Arc::clone(&heard), Arc::clone(&ended));
+        let (requests, ended) = (Arc::default(), Arc::default());
+        let (log, over) = (Arc::clone(&requests), Arc::clone(&ended));
         tokio::spawn(async move {
             for connection in 1.. {
                 let Ok((stream, _)) = listener.accept().await else { return };
-                tokio::spawn(serve(connection, stream, deeds, Arc::clone(&log), Arc::clone(&over)));
+                tokio::spawn(serve(connection, stream, respond, Arc::clone(&log), Arc::clone(&over)));
             }
         });
-        Self { port, heard, ended }
+        Self { port, requests, ended }
     }
 
-    fn heard(&self) -> Vec<(usize, String)> {
-        self.heard.lock().unwrap().clone()
+    fn requests(&self) -> Vec<(usize, String)> {
+        self.requests.lock().unwrap().clone()
     }
 
     fn times(&self, line: &str) -> usize {
-        self.heard().iter().filter(|(_, heard)| heard == line).count()
+        self.requests().iter().filter(|(_, request)| request == line).count()
     }
 }
 
 async fn serve(
     connection: usize,
     mut stream: TcpStream,
-    deeds: fn(&str, usize) -> Deed,
+    respond: fn(&str, usize) -> Response,
     log: Arc<Mutex<Vec<(usize, String)>>>,
     over: Arc<AtomicUsize>,
 ) {
     for number in 1.. {
-        let Some(request) = listen(&mut stream).await else { break };
+        let Some(request) = read_request(&mut stream).await else { break };
         let line = request.line();
         log.lock().unwrap().push((connection, line.clone()));
-        let answer = answer_to(&request);
+        let answer = answer_text(&request);
         let closing = request.header("connection") == Some("close");
-        match deeds(&line, number) {
-            Deed::Answer => stream.write_all(answer.as_bytes()).await.unwrap(),
-            Deed::AnswerAndEnd => {
+        match respond(&line, number) {
+            Response::Answer => stream.write_all(answer.as_bytes()).await.unwrap(),
+            Response::AnswerAndEnd => {
                 stream.write_all(answer.as_bytes()).await.unwrap();
                 break;
             }
-            Deed::End => break,
-            Deed::Reset => {
+            Response::End => break,
+            Response::Reset => {
                 stream.set_zero_linger().unwrap();
                 return;
             }
-            Deed::EndHalfway => {
+            Response::EndHalfway => {
                 stream.write_all(&answer.as_bytes()[..answer.len() - 5]).await.unwrap();
                 break;
             }
@@ -101,7 +101,7 @@ async fn serve(
     over.fetch_add(1, Ordering::SeqCst);
 }
 
-fn answer_to(request: &Heard) -> String {
+fn answer_text(request: &Request) -> String {
     let (status, headers, body) = match request.line().as_str() {
         "GET /event/test/" => ("200 OK", "", PAGE),
         line if line.starts_with("GET") => ("200 OK", "Set-Cookie: csrftoken=c1\r\n", FORM),
@@ -116,41 +116,41 @@ struct Outcome {
     retries: Vec<Step>,
 }
 
-/// Signs up and opens the event page, as a user on its way into the room does.
-async fn come_in(server: &Keeper, name: &str) -> Outcome {
-    let reports = Arc::new(Reports::default());
-    let mut with_reports = settings(&format!("http://127.0.0.1:{}/", server.port));
-    with_reports.probe = Arc::clone(&reports) as _;
-    let driver = Plenary::new(with_reports).unwrap();
+/// Signs up and opens the event page, as a user does before it connects.
+async fn sign_up_and_open(server: &KeepAliveServer, name: &str) -> Outcome {
+    let probe = Arc::new(RecordingProbe::default());
+    let mut with_probe = settings(&format!("http://127.0.0.1:{}/", server.port));
+    with_probe.probe = Arc::clone(&probe) as _;
+    let driver = Plenary::new(with_probe).unwrap();
     let who = Account { username: name.to_owned(), password: Secret::new("Sup3rS3cretPw") };
     let mut session = Session::default();
     let signed_up = driver.sign_up(&who, &mut session).await;
     let opened = if signed_up.is_ok() { Some(driver.open(&mut session).await) } else { None };
-    Outcome { signed_up, opened, retries: reports.retries() }
+    Outcome { signed_up, opened, retries: probe.retries() }
 }
 
 const POST: &str = "POST /accounts/signup/";
 const EVENT: &str = "GET /event/test/";
 
 #[tokio::test]
-async fn a_form_goes_on_a_fresh_connection_and_the_page_after_it_on_the_same() {
-    let server = Keeper::open(|_, _| Deed::Answer).await;
-    let outcome = come_in(&server, "a").await;
+async fn a_form_uses_a_new_connection_and_the_page_after_it_the_same() {
+    let server = KeepAliveServer::start(|_, _| Response::Answer).await;
+    let outcome = sign_up_and_open(&server, "a").await;
     outcome.opened.unwrap().unwrap();
     let wanted = [(1, "GET /accounts/signup/"), (2, POST), (2, EVENT)];
-    assert_eq!(server.heard(), wanted.map(|(connection, line)| (connection, line.to_owned())));
+    assert_eq!(server.requests(), wanted.map(|(connection, line)| (connection, line.to_owned())));
     assert_eq!(outcome.retries, []);
 }
 
 #[tokio::test]
-async fn a_page_is_repeated_once_when_the_kept_connection_ends_without_an_answer() {
-    for second in [Deed::End, Deed::Reset] {
-        let deeds: fn(&str, usize) -> Deed = match second {
-            Deed::End => |_, number| if number == 1 { Deed::Answer } else { Deed::End },
-            _ => |_, number| if number == 1 { Deed::Answer } else { Deed::Reset },
+async fn a_page_is_retried_once_when_a_kept_connection_closes_without_an_answer() {
+    for second in [Response::End, Response::Reset] {
+        let respond: fn(&str, usize) -> Response = match second {
+            Response::End => |_, number| if number == 1 { Response::Answer } else { Response::End },
+            _ => |_, number| if number == 1 { Response::Answer } else { Response::Reset },
         };
-        let server = Keeper::open(deeds).await;
-        let outcome = come_in(&server, "a").await;
+        let server = KeepAliveServer::start(respond).await;
+        let outcome = sign_up_and_open(&server, "a").await;
         outcome.opened.unwrap().unwrap();
         assert_eq!(server.times(EVENT), 2, "{second:?}");
         assert_eq!(outcome.retries, [Step::Event], "{second:?}");
@@ -158,11 +158,11 @@ async fn a_page_is_repeated_once_when_the_kept_connection_ends_without_an_answer
 }
 
 #[tokio::test]
-async fn a_connection_that_the_server_ended_between_two_requests_hurts_no_step() {
-    // It says "keep-alive" and ends the connection behind each answer.
-    let server = Keeper::open(|_, _| Deed::AnswerAndEnd).await;
+async fn a_connection_closed_between_requests_fails_no_step() {
+    // It says "keep-alive" and ends the connection after each answer.
+    let server = KeepAliveServer::start(|_, _| Response::AnswerAndEnd).await;
     for name in ["a", "b", "c"] {
-        let outcome = come_in(&server, name).await;
+        let outcome = sign_up_and_open(&server, name).await;
         outcome.signed_up.unwrap();
         outcome.opened.unwrap().unwrap();
     }
@@ -170,51 +170,53 @@ async fn a_connection_that_the_server_ended_between_two_requests_hurts_no_step()
 }
 
 #[tokio::test]
-async fn a_page_that_fails_on_a_fresh_connection_is_not_repeated() {
-    let server = Keeper::open(|line, _| if line.starts_with("GET") { Deed::End } else { Deed::Answer }).await;
-    let outcome = come_in(&server, "a").await;
+async fn a_page_that_fails_on_a_new_connection_is_not_retried() {
+    let server =
+        KeepAliveServer::start(|line, _| if line.starts_with("GET") { Response::End } else { Response::Answer }).await;
+    let outcome = sign_up_and_open(&server, "a").await;
     assert_eq!(outcome.signed_up.unwrap_err().kind, FailureKind::ConnectionClosed);
-    assert_eq!(server.heard(), [(1, "GET /accounts/signup/".to_owned())]);
+    assert_eq!(server.requests(), [(1, "GET /accounts/signup/".to_owned())]);
     // Nor is the repetition of a page.
-    let server = Keeper::open(|line, _| if line == EVENT { Deed::End } else { Deed::Answer }).await;
-    let outcome = come_in(&server, "a").await;
+    let server = KeepAliveServer::start(|line, _| if line == EVENT { Response::End } else { Response::Answer }).await;
+    let outcome = sign_up_and_open(&server, "a").await;
     assert_eq!(outcome.opened.unwrap().unwrap_err().kind, FailureKind::ConnectionClosed);
     assert_eq!((server.times(EVENT), outcome.retries), (2, vec![Step::Event]));
 }
 
 #[tokio::test]
-async fn a_page_whose_answer_had_begun_is_not_repeated() {
-    let server = Keeper::open(|line, _| if line == EVENT { Deed::EndHalfway } else { Deed::Answer }).await;
-    let outcome = come_in(&server, "a").await;
+async fn a_page_whose_answer_had_begun_is_not_retried() {
+    let server =
+        KeepAliveServer::start(|line, _| if line == EVENT { Response::EndHalfway } else { Response::Answer }).await;
+    let outcome = sign_up_and_open(&server, "a").await;
     assert_eq!(outcome.opened.unwrap().unwrap_err().kind, FailureKind::ConnectionClosed);
     assert_eq!((server.times(EVENT), outcome.retries), (1, vec![]));
 }
 
 #[tokio::test]
 async fn a_form_is_never_posted_twice() {
-    for deed in [Deed::End, Deed::Reset, Deed::EndHalfway] {
-        let deeds: fn(&str, usize) -> Deed = match deed {
-            Deed::End => |line, _| if line == POST { Deed::End } else { Deed::Answer },
-            Deed::Reset => |line, _| if line == POST { Deed::Reset } else { Deed::Answer },
-            _ => |line, _| if line == POST { Deed::EndHalfway } else { Deed::Answer },
+    for response in [Response::End, Response::Reset, Response::EndHalfway] {
+        let respond: fn(&str, usize) -> Response = match response {
+            Response::End => |line, _| if line == POST { Response::End } else { Response::Answer },
+            Response::Reset => |line, _| if line == POST { Response::Reset } else { Response::Answer },
+            _ => |line, _| if line == POST { Response::EndHalfway } else { Response::Answer },
         };
-        let server = Keeper::open(deeds).await;
-        let outcome = come_in(&server, "a").await;
+        let server = KeepAliveServer::start(respond).await;
+        let outcome = sign_up_and_open(&server, "a").await;
         outcome.signed_up.unwrap_err();
-        assert_eq!((server.times(POST), outcome.retries), (1, vec![]), "{deed:?}");
+        assert_eq!((server.times(POST), outcome.retries), (1, vec![]), "{response:?}");
     }
 }
 
 #[tokio::test]
-async fn users_share_no_connection_and_leave_none_behind() {
-    let server = Keeper::open(|_, _| Deed::Answer).await;
-    let (a, b) = tokio::join!(come_in(&server, "a"), come_in(&server, "b"));
+async fn users_share_no_connection_and_close_all_of_theirs() {
+    let server = KeepAliveServer::start(|_, _| Response::Answer).await;
+    let (a, b) = tokio::join!(sign_up_and_open(&server, "a"), sign_up_and_open(&server, "b"));
     a.opened.unwrap().unwrap();
     b.opened.unwrap().unwrap();
-    let heard = server.heard();
-    let pages: Vec<_> = heard.iter().filter(|(_, line)| line == EVENT).map(|(connection, _)| connection).collect();
-    assert!(pages.len() == 2 && pages[0] != pages[1], "{heard:?}");
-    // All four are closed as soon as nobody can use them any more.
+    let requests = server.requests();
+    let pages: Vec<_> = requests.iter().filter(|(_, line)| line == EVENT).map(|(connection, _)| connection).collect();
+    assert!(pages.len() == 2 && pages[0] != pages[1], "{requests:?}");
+    // All four are closed as soon as no user can use them any more.
     let closed = async {
         while server.ended.load(Ordering::SeqCst) < 4 {
             tokio::task::yield_now().await
@@ -225,13 +227,13 @@ async fn users_share_no_connection_and_leave_none_behind() {
 
 const DELETE: &str = "POST /accounts/delete/";
 
-/// What a server says to whoever asks for the deletion form after the first post of it.
+/// Deletes an account on a server that loses the answer to the first post; `then` is what the form shows afterwards.
 async fn delete_where(then: &'static str) -> (Result<(), Failure>, Vec<String>) {
     let posts = Arc::new(AtomicUsize::new(0));
-    let stage = Stage::open(move |heard: Heard, mut stream: TcpStream| {
+    let server = ScriptedServer::start(move |request: Request, mut stream: TcpStream| {
         let posts = Arc::clone(&posts);
         async move {
-            if heard.line() == DELETE {
+            if request.line() == DELETE {
                 // The answer is lost: the connection ends without one.
                 posts.fetch_add(1, Ordering::SeqCst);
                 stream.shutdown().await.unwrap();
@@ -246,12 +248,12 @@ async fn delete_where(then: &'static str) -> (Result<(), Failure>, Vec<String>) 
     })
     .await;
     let mut session = Session { cookies: vec![("sessionid".into(), "s1".into())], ..Session::default() };
-    let deleted = driver(&stage.url()).delete(&mut session).await;
-    (deleted, stage.lines())
+    let deleted = driver(&server.url()).delete(&mut session).await;
+    (deleted, server.request_lines())
 }
 
 #[tokio::test]
-async fn a_deletion_whose_answer_was_lost_is_looked_up() {
+async fn a_deletion_whose_answer_was_lost_is_verified() {
     let (deleted, lines) = delete_where("gone").await;
     deleted.unwrap();
     assert_eq!(lines, ["GET /accounts/delete/", DELETE, "GET /accounts/delete/"]);

@@ -3,14 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 mod connections;
-mod fuzz_bodies;
+mod fuzz_checks;
+mod fuzz_corpora;
 mod memory;
 mod plenary_accounts;
 mod plenary_event;
 mod plenary_hostile;
-mod plenary_strangers;
+mod plenary_redirects;
 mod plenary_tls;
-mod readers;
-mod stage;
+mod scripted_server;
 mod ws_reader;
 mod ws_socket;

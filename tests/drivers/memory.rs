@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::stage::{driver, text};
+use crate::scripted_server::{driver, text};
 use allocation_counter::measure;
 use soakrig::drivers::plenary::PlenarySocket;
 use soakrig::marker::{Decoded, GeneratorTag, Marker, RoomTag, RunTag};
@@ -101,7 +101,7 @@ fn presence(size: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_chat_allocates_nothing() {
+fn a_received_chat_allocates_nothing() {
     let (url, orders) = server();
     let (runtime, driver) = (runtime(), driver(&url));
     let mut socket = runtime.block_on(driver.connect(&Session::default())).unwrap();
@@ -123,7 +123,7 @@ fn a_chat_allocates_nothing() {
 }
 
 #[test]
-fn a_socket_at_rest_is_small_also_after_a_large_frame() {
+fn an_idle_socket_is_small_even_after_a_large_frame() {
     assert!(size_of::<PlenarySocket>() <= 320, "{}", size_of::<PlenarySocket>());
     let (url, orders) = server();
     let (runtime, driver) = (runtime(), driver(&url));

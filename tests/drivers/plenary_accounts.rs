@@ -1,11 +1,11 @@
-//! The driver's forms against a scripted server: what is asked, and what each answer means.
+//! The driver's forms against a scripted server: its requests, and how it reads each answer.
 
 use std::sync::Arc;
 
-use crate::stage::{Heard, Reports, Stage, answer, driver, settings};
-use soakrig::drivers::plenary::Plenary;
+use crate::scripted_server::{RecordingProbe, Request, ScriptedServer, answer, driver, settings};
 use soakrig::model::{Account, Failure, FailureKind, HttpOutcome, Secret, Step};
-use soakrig::protocol::{Driver, Session};
+use soakrig::drivers::plenary::Plenary;
+use soakrig::drivers::{Driver, Session};
 use tokio::net::TcpStream;
 
 const TOKEN: &str = "tok0123456789012345678901234567890123456789012345678901234567890";
@@ -22,10 +22,10 @@ fn who() -> Account {
     Account { username: "loadtest7".to_owned(), password: Secret::new("p&ss=ö w") }
 }
 
-/// A server whose forms come up, and whose posts are answered by `status`, `headers`, `body`.
-async fn posting(status: &'static str, headers: &'static [&'static str], body: &'static str) -> Stage {
-    Stage::open(move |heard: Heard, stream: TcpStream| async move {
-        match heard.method.as_str() {
+/// A server that serves its forms, and answers posts by `status`, `headers`, `body`.
+async fn answering_posts(status: &'static str, headers: &'static [&'static str], body: &'static str) -> ScriptedServer {
+    ScriptedServer::start(move |request: Request, stream: TcpStream| async move {
+        match request.method.as_str() {
             "GET" => answer(stream, "200 OK", &[SET_CSRF], &form()).await,
             _ => answer(stream, status, headers, body).await,
         }
@@ -33,27 +33,27 @@ async fn posting(status: &'static str, headers: &'static [&'static str], body: &
     .await
 }
 
-async fn sign_up(stage: &Stage) -> (Result<(), Failure>, Session) {
+async fn sign_up(server: &ScriptedServer) -> (Result<(), Failure>, Session) {
     let mut session = Session::default();
-    let outcome = driver(&stage.url()).sign_up(&who(), &mut session).await;
+    let outcome = driver(&server.url()).sign_up(&who(), &mut session).await;
     (outcome, session)
 }
 
 #[tokio::test]
-async fn signing_up_posts_the_form_as_a_browser_would() {
+async fn sign_up_posts_the_form_as_a_browser_does() {
     let taken = ["Location: /events/", SET_SESSION, SET_NOTICE, "Set-Cookie: csrftoken=c2; Path=/"];
-    let stage = posting("302 Found", Box::leak(Box::new(taken)), "").await;
-    let reports = Arc::new(Reports::default());
-    let mut with_reports = settings(&stage.url());
-    with_reports.probe = Arc::clone(&reports) as _;
+    let server = answering_posts("302 Found", Box::leak(Box::new(taken)), "").await;
+    let probe = Arc::new(RecordingProbe::default());
+    let mut with_probe = settings(&server.url());
+    with_probe.probe = Arc::clone(&probe) as _;
     let mut session = Session::default();
-    Plenary::new(with_reports).unwrap().sign_up(&who(), &mut session).await.unwrap();
+    Plenary::new(with_probe).unwrap().sign_up(&who(), &mut session).await.unwrap();
 
-    assert_eq!(stage.lines(), ["GET /accounts/signup/", "POST /accounts/signup/"]);
-    let post = stage.heard().remove(1);
+    assert_eq!(server.request_lines(), ["GET /accounts/signup/", "POST /accounts/signup/"]);
+    let post = server.requests().remove(1);
     assert_eq!(post.header("cookie"), Some("csrftoken=c1"));
-    assert_eq!(post.header("referer"), Some(format!("{}accounts/signup/", stage.url()).as_str()));
-    assert_eq!(post.header("origin"), Some(stage.url().trim_end_matches('/')));
+    assert_eq!(post.header("referer"), Some(format!("{}accounts/signup/", server.url()).as_str()));
+    assert_eq!(post.header("origin"), Some(server.url().trim_end_matches('/')));
     for (name, value) in [
         ("csrfmiddlewaretoken", TOKEN),
         ("username", "loadtest7"),
@@ -65,45 +65,47 @@ async fn signing_up_posts_the_form_as_a_browser_would() {
     }
     let cookies: Vec<_> = session.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
     assert_eq!(cookies, ["csrftoken=c2", "sessionid=s1"]);
-    assert_eq!(reports.all(), [(Step::Signup, HttpOutcome::Ok); 2]);
+    assert_eq!(probe.all(), [(Step::Signup, HttpOutcome::Ok); 2]);
 }
 
 #[tokio::test]
-async fn a_form_that_comes_again_is_a_refusal_in_its_own_words() {
+async fn a_form_shown_again_is_a_refusal_with_its_text() {
     let page =
         r#"<div class="alert alert-danger">Hm.</div><span class="help-block">This password is too common.</span>"#;
-    let (outcome, _) = sign_up(&posting("200 OK", &[], page).await).await;
+    let (outcome, _) = sign_up(&answering_posts("200 OK", &[], page).await).await;
     let failure = outcome.unwrap_err();
     assert_eq!(failure.kind, FailureKind::SignupRefused);
     assert_eq!(failure.detail, "Hm. This password is too common.");
 }
 
 #[tokio::test]
-async fn a_taken_name_is_told_apart_in_either_wording() {
+async fn a_taken_name_is_recognised_in_both_wordings() {
     for page in [
         r#"<span class="help-block">An account with that username already exists.</span>"#,
         r#"<ul class="errorlist"><li>A user with that username already exists.</li></ul>"#,
     ] {
-        let (outcome, _) = sign_up(&posting("200 OK", &[], page).await).await;
+        let (outcome, _) = sign_up(&answering_posts("200 OK", &[], page).await).await;
         assert_eq!(outcome.unwrap_err().kind, FailureKind::NameTaken);
     }
 }
 
 #[tokio::test]
-async fn a_csrf_refusal_and_a_missing_field_are_told_apart() {
-    let (outcome, _) = sign_up(&posting("403 Forbidden", &[], "CSRF verification failed").await).await;
+async fn a_csrf_refusal_is_forbidden_and_a_missing_field_is_no_csrf() {
+    let (outcome, _) = sign_up(&answering_posts("403 Forbidden", &[], "CSRF verification failed").await).await;
     let failure = outcome.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Forbidden);
     assert!(failure.detail.contains("CSRF"), "{failure}");
-    let bare = Stage::open(|_, stream| async { answer(stream, "200 OK", &[], "<form></form>").await }).await;
+    let bare = ScriptedServer::start(|_, stream| async { answer(stream, "200 OK", &[], "<form></form>").await }).await;
     assert_eq!(sign_up(&bare).await.0.unwrap_err().kind, FailureKind::NoCsrf);
 }
 
 #[tokio::test]
-async fn who_is_signed_in_already_is_not_asked_again() {
-    let stage = Stage::open(|_, stream| async { answer(stream, "302 Found", &["Location: /events/"], "").await }).await;
-    sign_up(&stage).await.0.unwrap();
-    assert_eq!(stage.lines(), ["GET /accounts/signup/"]);
+async fn a_user_already_signed_in_posts_no_form() {
+    let server =
+        ScriptedServer::start(|_, stream| async { answer(stream, "302 Found", &["Location: /events/"], "").await })
+            .await;
+    sign_up(&server).await.0.unwrap();
+    assert_eq!(server.request_lines(), ["GET /accounts/signup/"]);
 }
 
 #[tokio::test]
@@ -115,11 +117,11 @@ async fn log_in_tells_a_wrong_password_from_a_lock() {
         ),
         ("<div class='alert-danger'>Too many failed login attempts. Try again later.</div>", FailureKind::Locked),
     ] {
-        let stage = posting("200 OK", &[], page).await;
-        let failure = driver(&stage.url()).log_in(&who(), &mut Session::default()).await.unwrap_err();
+        let server = answering_posts("200 OK", &[], page).await;
+        let failure = driver(&server.url()).log_in(&who(), &mut Session::default()).await.unwrap_err();
         assert_eq!(failure.kind, kind);
         assert!(!failure.to_string().contains("p&ss"), "{failure}");
-        let post = stage.heard().remove(1);
+        let post = server.requests().remove(1);
         assert_eq!(post.line(), "POST /accounts/login/");
         assert_eq!(post.field("login").as_deref(), Some("loadtest7"));
         assert_eq!(post.field("password").as_deref(), Some("p&ss=ö w"));
@@ -127,45 +129,46 @@ async fn log_in_tells_a_wrong_password_from_a_lock() {
 }
 
 #[tokio::test]
-async fn deletion_leaves_no_cookie() {
-    let stage = posting("302 Found", &["Location: /"], "").await;
+async fn deletion_clears_the_cookies() {
+    let server = answering_posts("302 Found", &["Location: /"], "").await;
     let mut session = Session { cookies: vec![("sessionid".into(), "s1".into())], ..Session::default() };
-    driver(&stage.url()).delete(&mut session).await.unwrap();
-    assert_eq!(stage.lines(), ["GET /accounts/delete/", "POST /accounts/delete/"]);
-    assert!(stage.heard()[1].header("cookie").unwrap().contains("sessionid=s1"));
+    driver(&server.url()).delete(&mut session).await.unwrap();
+    assert_eq!(server.request_lines(), ["GET /accounts/delete/", "POST /accounts/delete/"]);
+    assert!(server.requests()[1].header("cookie").unwrap().contains("sessionid=s1"));
     assert!(session.cookies.is_empty());
 }
 
 #[tokio::test]
 async fn deletion_without_a_session_is_signed_out() {
     let to_login = "Location: /accounts/login/?next=/accounts/delete/";
-    let stage = Stage::open(move |_, stream| async move { answer(stream, "302 Found", &[to_login], "").await }).await;
-    let failure = driver(&stage.url()).delete(&mut Session::default()).await.unwrap_err();
+    let server =
+        ScriptedServer::start(move |_, stream| async move { answer(stream, "302 Found", &[to_login], "").await }).await;
+    let failure = driver(&server.url()).delete(&mut Session::default()).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::SignedOut);
 }
 
 #[tokio::test]
 async fn a_path_in_the_url_prefixes_every_request() {
-    let stage = posting("302 Found", &["Location: /rooms/events/"], "").await;
-    let driver = driver(&format!("{}rooms", stage.url()));
+    let server = answering_posts("302 Found", &["Location: /rooms/events/"], "").await;
+    let driver = driver(&format!("{}rooms", server.url()));
     driver.sign_up(&who(), &mut Session::default()).await.unwrap();
-    assert_eq!(stage.lines(), ["GET /rooms/accounts/signup/", "POST /rooms/accounts/signup/"]);
+    assert_eq!(server.request_lines(), ["GET /rooms/accounts/signup/", "POST /rooms/accounts/signup/"]);
 }
 
 #[tokio::test]
-async fn neither_cookies_nor_passwords_follow_to_another_origin() {
-    let elsewhere = Stage::open(|_, stream| async { answer(stream, "200 OK", &[], &form()).await }).await;
-    let location: &'static str = format!("Location: {}accounts/signup/", elsewhere.url()).leak();
+async fn cookies_and_passwords_are_not_sent_to_another_origin() {
+    let other_origin = ScriptedServer::start(|_, stream| async { answer(stream, "200 OK", &[], &form()).await }).await;
+    let location: &'static str = format!("Location: {}accounts/signup/", other_origin.url()).leak();
     for status in ["302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
-        let stage = posting(status, Box::leak(Box::new([location])), "").await;
-        let (outcome, _) = sign_up(&stage).await;
+        let server = answering_posts(status, Box::leak(Box::new([location])), "").await;
+        let (outcome, _) = sign_up(&server).await;
         assert_eq!(outcome.unwrap_err().kind, FailureKind::BadRedirect);
     }
-    assert!(elsewhere.heard().is_empty());
+    assert!(other_origin.requests().is_empty());
 }
 
 #[tokio::test]
-async fn no_failure_holds_a_password_however_the_server_spells_it() {
+async fn no_failure_contains_a_password_however_the_server_spells_it() {
     let password = "two  spaces & 'more'";
     for echo in [
         "two  spaces &amp; &#x27;more&#x27;",
@@ -175,21 +178,21 @@ async fn no_failure_holds_a_password_however_the_server_spells_it() {
         "two++spaces+%26+%27more%27",
     ] {
         let body: &str = Box::leak(format!("<span class=help-block>No {echo} here</span>{}", form()).into_boxed_str());
-        let stage = posting("200 OK", &[], body).await;
+        let server = answering_posts("200 OK", &[], body).await;
         let who = Account { username: "loadtest7".to_owned(), password: Secret::new(password) };
-        let failure = driver(&stage.url()).sign_up(&who, &mut Session::default()).await.unwrap_err();
+        let failure = driver(&server.url()).sign_up(&who, &mut Session::default()).await.unwrap_err();
         assert_eq!(failure.to_string(), "signup_refused: No … here", "{echo}");
     }
     // Other pages know nothing of the log-in, and must not repeat it either.
-    let stage = Stage::open(|heard: Heard, stream: TcpStream| async move {
+    let server = ScriptedServer::start(|request: Request, stream: TcpStream| async move {
         let location = "Location: /x/two%20%20spaces%20&%20'more'/s3cr3tsession/";
-        match heard.path.as_str() {
+        match request.path.as_str() {
             "/event/test/" => answer(stream, "302 Found", &[location], "").await,
             _ => answer(stream, "302 Found", &["Location: gopher://two+spaces:s3cr3tsession@x"], "").await,
         }
     })
     .await;
-    let mut with_secrets = settings(&stage.url());
+    let mut with_secrets = settings(&server.url());
     with_secrets.secrets = vec![Secret::new(password)];
     let driver = Plenary::new(with_secrets).unwrap();
     let mut session = Session { cookies: vec![("sessionid".into(), "s3cr3tsession".into())], ..Session::default() };

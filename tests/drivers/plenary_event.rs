@@ -1,11 +1,13 @@
-//! The driver's pages and sockets against a scripted server: what each answer means.
+//! The driver's pages and sockets against a scripted server: how it reads each answer.
 
 use std::time::Duration;
 
-use crate::stage::{Heard, Reports, Stage, answer, close, driver, settings, switching, text};
-use soakrig::drivers::plenary::{Plenary, PlenarySocket};
+use crate::scripted_server::{
+    RecordingProbe, Request, ScriptedServer, answer, close, driver, settings, switching_protocols, text,
+};
 use soakrig::model::{EndReason, Failure, FailureKind, FrameKind, HttpOutcome, Initiator, Step};
-use soakrig::protocol::{BreakoutId, Connection, Driver, Ended, Event, Outgoing, Progress, Session};
+use soakrig::drivers::plenary::{Plenary, PlenarySocket};
+use soakrig::drivers::{BreakoutId, Connection, Driver, Ended, Event, Outgoing, Progress, Session};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -30,44 +32,44 @@ fn open_page() -> String {
 }
 
 /// A server with one answer for everything.
-async fn always(status: &'static str, headers: &'static [&'static str], body: String) -> Stage {
-    Stage::open(move |_, stream| {
+async fn always(status: &'static str, headers: &'static [&'static str], body: String) -> ScriptedServer {
+    ScriptedServer::start(move |_, stream| {
         let body = body.clone();
         async move { answer(stream, status, headers, &body).await }
     })
     .await
 }
 
-async fn open_kind(stage: &Stage) -> FailureKind {
-    driver(&stage.url()).open(&mut session()).await.unwrap_err().kind
+async fn open_kind(server: &ScriptedServer) -> FailureKind {
+    driver(&server.url()).open(&mut session()).await.unwrap_err().kind
 }
 
-async fn preflight(stage: &Stage) -> Result<(), Failure> {
-    driver(&stage.url()).preflight().await
+async fn preflight(server: &ScriptedServer) -> Result<(), Failure> {
+    driver(&server.url()).preflight().await
 }
 
 #[tokio::test]
-async fn the_event_page_tells_id_and_breakouts() {
-    let stage = always("200 OK", &["Set-Cookie: csrftoken=c2; Path=/"], open_page()).await;
+async fn the_event_page_gives_user_id_and_breakouts() {
+    let server = always("200 OK", &["Set-Cookie: csrftoken=c2; Path=/"], open_page()).await;
     let mut session = session();
-    let room = driver(&stage.url()).open(&mut session).await.unwrap();
+    let room = driver(&server.url()).open(&mut session).await.unwrap();
     assert_eq!((room.user_id.0, room.breakouts, room.page_bytes), (42, vec![BreakoutId(3)], open_page().len()));
-    assert_eq!(stage.lines(), ["GET /event/test/"]);
-    assert_eq!(stage.heard()[0].header("cookie"), Some("csrftoken=c1; sessionid=s1"));
+    assert_eq!(server.request_lines(), ["GET /event/test/"]);
+    assert_eq!(server.requests()[0].header("cookie"), Some("csrftoken=c1; sessionid=s1"));
     assert_eq!(&*session.cookies[0].1, "c2");
 }
 
 #[tokio::test]
-async fn what_may_be_wrong_with_an_event_is_told_apart() {
+async fn each_problem_of_an_event_has_its_failure_kind() {
     let full = "<div class=\"over-capacity\">Over Capacity</div>".to_owned();
     let closed = page(r#"{"plenary": {"open": false}, "auth": {"is_authenticated": true, "id": 1}}"#);
     let cancelled = page(r#"{"plenary": {"open": false, "canceled": true}}"#);
-    let nobody = page(r#"{"plenary": {"open": true}, "auth": {"is_authenticated": false}}"#);
+    let signed_out = page(r#"{"plenary": {"open": true}, "auth": {"is_authenticated": false}}"#);
     for (body, kind) in [
         (full, FailureKind::OverCapacity),
         (closed, FailureKind::EventClosed),
         (cancelled, FailureKind::EventCancelled),
-        (nobody, FailureKind::SignedOut),
+        (signed_out, FailureKind::SignedOut),
         ("<html></html>".to_owned(), FailureKind::NoState),
         (page("{"), FailureKind::BadState),
     ] {
@@ -90,18 +92,18 @@ async fn what_may_be_wrong_with_an_event_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_server_that_asks_to_wait_is_heard() {
-    let stage = always("429 Too Many Requests", &["Retry-After: 17"], String::new()).await;
-    let failure = driver(&stage.url()).open(&mut session()).await.unwrap_err();
+async fn retry_after_of_a_refused_upgrade_is_kept() {
+    let server = always("429 Too Many Requests", &["Retry-After: 17"], String::new()).await;
+    let failure = driver(&server.url()).open(&mut session()).await.unwrap_err();
     assert_eq!((failure.kind, failure.retry_after), (FailureKind::TooManyRequests, Some(Duration::from_secs(17))));
 }
 
 #[tokio::test]
 async fn the_preflight_needs_no_account() {
     let to_login = &["Location: /accounts/login/?next=/event/test/"];
-    let stage = always("302 Found", to_login, String::new()).await;
-    preflight(&stage).await.unwrap();
-    assert_eq!(stage.heard()[0].header("cookie"), None);
+    let server = always("302 Found", to_login, String::new()).await;
+    preflight(&server).await.unwrap();
+    assert_eq!(server.requests()[0].header("cookie"), None);
     let kind = |outcome: Result<(), Failure>| outcome.unwrap_err().kind;
     assert_eq!(kind(preflight(&always("404 Not Found", &[], String::new()).await).await), FailureKind::NotFound);
     let closed = page(r#"{"plenary": {"open": false}, "auth": {"is_authenticated": false}}"#);
@@ -115,20 +117,20 @@ async fn the_preflight_needs_no_account() {
 
 #[tokio::test]
 async fn each_request_is_reported_once_with_its_outcome() {
-    let reports = std::sync::Arc::new(Reports::default());
+    let probe = std::sync::Arc::new(RecordingProbe::default());
     for (status, body) in [("200 OK", open_page()), ("404 Not Found", String::new()), ("503 Busy", String::new())] {
-        let mut with_reports = settings(&always(status, &[], body).await.url());
-        with_reports.probe = std::sync::Arc::clone(&reports) as _;
-        let _ = Plenary::new(with_reports).unwrap().open(&mut session()).await;
+        let mut with_probe = settings(&always(status, &[], body).await.url());
+        with_probe.probe = std::sync::Arc::clone(&probe) as _;
+        let _ = Plenary::new(with_probe).unwrap().open(&mut session()).await;
     }
     let outcomes = [HttpOutcome::Ok, HttpOutcome::ClientError, HttpOutcome::ServerError];
-    assert_eq!(reports.all(), outcomes.map(|outcome| (Step::Event, outcome)));
+    assert_eq!(probe.all(), outcomes.map(|outcome| (Step::Event, outcome)));
 }
 
 /// A server that upgrades, sends `early` together with the 101, and echoes frames' bytes.
-async fn upgrading(early: Vec<u8>) -> Stage {
-    Stage::open(move |heard: Heard, mut stream: TcpStream| {
-        let mut bytes = switching(&heard).into_bytes();
+async fn upgrading(early: Vec<u8>) -> ScriptedServer {
+    ScriptedServer::start(move |request: Request, mut stream: TcpStream| {
+        let mut bytes = switching_protocols(&request).into_bytes();
         bytes.extend_from_slice(&early);
         async move {
             stream.write_all(&bytes).await.unwrap();
@@ -151,14 +153,14 @@ async fn drive(socket: &mut PlenarySocket, done: impl Fn(&Progress) -> bool) -> 
 }
 
 #[tokio::test]
-async fn frames_that_come_with_the_101_are_not_lost() {
+async fn frames_sent_with_the_101_are_read() {
     let presence = text(PRESENCE);
     let (first, rest) = presence.split_at(40);
     // A whole frame, and the beginning of another one.
     let early = [&presence[..], first].concat();
     let rest = rest.to_vec();
-    let stage = Stage::open(move |heard: Heard, mut stream: TcpStream| {
-        let (together, rest) = ([switching(&heard).as_bytes(), &early].concat(), rest.clone());
+    let server = ScriptedServer::start(move |request: Request, mut stream: TcpStream| {
+        let (together, rest) = ([switching_protocols(&request).as_bytes(), &early].concat(), rest.clone());
         async move {
             stream.write_all(&together).await.unwrap();
             // The rest goes out once the client has spoken, so it cannot come together.
@@ -168,7 +170,7 @@ async fn frames_that_come_with_the_101_are_not_lost() {
         }
     })
     .await;
-    let mut socket = driver(&stage.url()).connect(&session()).await.unwrap();
+    let mut socket = driver(&server.url()).connect(&session()).await.unwrap();
     let mut seen = 0;
     let progress = socket.drive(|received| seen += usize::from(matches!(received.event, Event::Presence(_)))).await;
     assert!(matches!(progress, Progress::Read { .. }), "{progress:?}");
@@ -179,21 +181,21 @@ async fn frames_that_come_with_the_101_are_not_lost() {
 }
 
 #[tokio::test]
-async fn the_upgrade_asks_as_a_browser_would_and_offers_no_extension() {
-    let stage = upgrading(text(PRESENCE)).await;
-    let driver = driver(&format!("{}rooms/", stage.url()));
+async fn the_upgrade_has_a_browsers_headers_and_offers_no_extension() {
+    let server = upgrading(text(PRESENCE)).await;
+    let driver = driver(&format!("{}rooms/", server.url()));
     let _socket = driver.connect(&session()).await.unwrap();
-    let asked = stage.heard().remove(0);
+    let asked = server.requests().remove(0);
     assert_eq!(asked.line(), "GET /rooms/event/test/");
-    assert_eq!(asked.header("host"), Some(format!("127.0.0.1:{}", stage.port).as_str()));
-    assert_eq!(asked.header("origin"), Some(format!("http://127.0.0.1:{}", stage.port).as_str()));
+    assert_eq!(asked.header("host"), Some(format!("127.0.0.1:{}", server.port).as_str()));
+    assert_eq!(asked.header("origin"), Some(format!("http://127.0.0.1:{}", server.port).as_str()));
     assert_eq!(asked.header("cookie"), Some("csrftoken=c1; sessionid=s1"));
     assert_eq!(asked.header("sec-websocket-version"), Some("13"));
     assert_eq!(asked.header("sec-websocket-extensions"), None);
 }
 
 #[tokio::test]
-async fn a_refused_upgrade_is_told_apart() {
+async fn each_refused_upgrade_has_its_failure_kind() {
     for (status, kind) in [
         ("403 Forbidden", FailureKind::OverCapacity),
         ("500 Internal Server Error", FailureKind::InternalError),
@@ -203,8 +205,8 @@ async fn a_refused_upgrade_is_told_apart() {
         ("200 OK", FailureKind::UnexpectedStatus),
         ("302 Found", FailureKind::UnexpectedStatus),
     ] {
-        let stage = always(status, &["Retry-After: 3"], "x".repeat(100_000)).await;
-        let failure = driver(&stage.url()).connect(&session()).await.unwrap_err();
+        let server = always(status, &["Retry-After: 3"], "x".repeat(100_000)).await;
+        let failure = driver(&server.url()).connect(&session()).await.unwrap_err();
         assert_eq!((failure.kind, failure.retry_after), (kind, Some(Duration::from_secs(3))), "{status}");
     }
 }
@@ -219,29 +221,29 @@ async fn a_wrong_101_is_a_bad_handshake() {
         ("Upgrade: WebSocket", "Upgrade: WebSocket\r\nSec-WebSocket-Extensions: permessage-deflate"),
         ("Upgrade: WebSocket", "Upgrade: WebSocket\r\nSec-WebSocket-Protocol: chat"),
     ] {
-        let stage = Stage::open(move |heard: Heard, mut stream: TcpStream| async move {
-            stream.write_all(switching(&heard).replace(find, put).as_bytes()).await.unwrap();
+        let server = ScriptedServer::start(move |request: Request, mut stream: TcpStream| async move {
+            stream.write_all(switching_protocols(&request).replace(find, put).as_bytes()).await.unwrap();
         })
         .await;
-        let failure = driver(&stage.url()).connect(&session()).await.unwrap_err();
+        let failure = driver(&server.url()).connect(&session()).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::BadHandshake, "{put}: {failure}");
     }
 }
 
 #[tokio::test]
-async fn a_breakout_is_a_page_and_then_a_socket() {
-    let stage = Stage::open(move |heard: Heard, mut stream: TcpStream| async move {
-        if heard.header("upgrade").is_none() {
+async fn a_breakout_requests_its_page_and_then_its_socket() {
+    let server = ScriptedServer::start(move |request: Request, mut stream: TcpStream| async move {
+        if request.header("upgrade").is_none() {
             return answer(stream, "200 OK", &[], "<html>").await;
         }
-        stream.write_all(switching(&heard).as_bytes()).await.unwrap();
+        stream.write_all(switching_protocols(&request).as_bytes()).await.unwrap();
         let full = r#"{"type": "presence", "payload": {"members": [], "error": "x", "error_code": "over-capacity"}}"#;
         stream.write_all(&[text(full), close(4001)].concat()).await.unwrap();
         let _ = stream.read(&mut [0; 100]).await;
     })
     .await;
-    let mut socket = driver(&stage.url()).connect_breakout(&mut session(), BreakoutId(3)).await.unwrap();
-    assert_eq!(stage.lines(), ["GET /breakout/3/", "GET /breakout/3/"]);
+    let mut socket = driver(&server.url()).connect_breakout(&mut session(), BreakoutId(3)).await.unwrap();
+    assert_eq!(server.request_lines(), ["GET /breakout/3/", "GET /breakout/3/"]);
     let mut refusal = None;
     socket
         .drive(|received| {
@@ -256,9 +258,9 @@ async fn a_breakout_is_a_page_and_then_a_socket() {
 }
 
 #[tokio::test]
-async fn a_breakout_that_is_gone_is_not_found() {
-    let stage = always("404 Not Found", &[], String::new()).await;
-    let outcome = driver(&stage.url()).connect_breakout(&mut session(), BreakoutId(3)).await;
+async fn a_missing_breakout_is_not_found() {
+    let server = always("404 Not Found", &[], String::new()).await;
+    let outcome = driver(&server.url()).connect_breakout(&mut session(), BreakoutId(3)).await;
     assert_eq!(outcome.unwrap_err().kind, FailureKind::NotFound);
-    assert_eq!(stage.lines().len(), 1);
+    assert_eq!(server.request_lines().len(), 1);
 }

@@ -1,12 +1,12 @@
-//! The driver against servers that mean harm: every answer is a failure with a kind, in
-//! bounded time and memory.
+//! The driver against hostile servers: every answer is a failure with a kind, in bounded time and
+//! memory.
 
 use std::time::Duration;
 
-use crate::stage::{Heard, Stage, answer, driver, settings, switching};
-use soakrig::drivers::plenary::Plenary;
+use crate::scripted_server::{Request, ScriptedServer, answer, driver, settings, switching_protocols};
 use soakrig::model::{Account, EndReason, Failure, FailureKind, Initiator, Secret};
-use soakrig::protocol::{Connection, Driver, Ended, Progress, Session};
+use soakrig::drivers::plenary::Plenary;
+use soakrig::drivers::{Connection, Driver, Ended, Progress, Session};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -15,8 +15,8 @@ fn who() -> Account {
 }
 
 /// A server that begins each answer with `head` and goes on with `more` for ever.
-async fn endless(head: &'static str, more: &'static [u8]) -> Stage {
-    Stage::open(move |_, mut stream: TcpStream| async move {
+async fn endless(head: &'static str, more: &'static [u8]) -> ScriptedServer {
+    ScriptedServer::start(move |_, mut stream: TcpStream| async move {
         let mut bytes = head.as_bytes();
         while stream.write_all(bytes).await.is_ok() {
             bytes = more;
@@ -26,8 +26,8 @@ async fn endless(head: &'static str, more: &'static [u8]) -> Stage {
 }
 
 /// A server that sends `bytes` and waits for the client to go.
-async fn says(bytes: String) -> Stage {
-    Stage::open(move |_, mut stream: TcpStream| {
+async fn answering(bytes: String) -> ScriptedServer {
+    ScriptedServer::start(move |_, mut stream: TcpStream| {
         let bytes = bytes.clone();
         async move {
             let _ = stream.write_all(bytes.as_bytes()).await;
@@ -37,22 +37,22 @@ async fn says(bytes: String) -> Stage {
     .await
 }
 
-async fn page(stage: &Stage) -> Failure {
-    driver(&stage.url()).open(&mut Session::default()).await.unwrap_err()
+async fn page(server: &ScriptedServer) -> Failure {
+    driver(&server.url()).open(&mut Session::default()).await.unwrap_err()
 }
 
-async fn form(stage: &Stage) -> Failure {
-    driver(&stage.url()).sign_up(&who(), &mut Session::default()).await.unwrap_err()
+async fn form(server: &ScriptedServer) -> Failure {
+    driver(&server.url()).sign_up(&who(), &mut Session::default()).await.unwrap_err()
 }
 
-async fn socket(stage: &Stage) -> Failure {
-    driver(&stage.url()).connect(&Session::default()).await.unwrap_err()
+async fn socket(server: &ScriptedServer) -> Failure {
+    driver(&server.url()).connect(&Session::default()).await.unwrap_err()
 }
 
 const CHUNK: &[u8] = b"10000\r\n";
 
 #[tokio::test]
-async fn endless_bodies_are_cut() {
+async fn endless_bodies_are_too_large() {
     let mut chunk = CHUNK.to_vec();
     chunk.resize(CHUNK.len() + 0x10000, b' ');
     chunk.extend_from_slice(b"\r\n");
@@ -61,7 +61,7 @@ async fn endless_bodies_are_cut() {
     assert_eq!(form(&chunked).await.kind, FailureKind::BodyTooLarge);
     let unframed = endless("HTTP/1.1 200 OK\r\n\r\n", &[b' '; 65_536]).await;
     assert_eq!(page(&unframed).await.kind, FailureKind::BodyTooLarge);
-    let announced = says("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n".to_owned()).await;
+    let announced = answering("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n".to_owned()).await;
     assert_eq!(page(&announced).await.kind, FailureKind::BodyTooLarge);
     // The body of a refusal is not waited for beyond its limit either.
     let refusal = endless("HTTP/1.1 500 Oops\r\n\r\n", &[b' '; 65_536]).await;
@@ -70,66 +70,67 @@ async fn endless_bodies_are_cut() {
 }
 
 #[tokio::test]
-async fn endless_heads_are_cut() {
+async fn endless_heads_are_bad_http() {
     for (head, more) in [
         ("HTTP/1.1 200 OK\r\n", &b"X-Header: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n"[..]),
         ("HTTP/1.1 200 OK\r\nX-Header: ", &[b'x'; 4096]),
         ("HTTP/1.1 200 ", &[b'x'; 4096]),
     ] {
-        let stage = endless(head, more).await;
-        assert_eq!(page(&stage).await.kind, FailureKind::BadHttp);
-        assert_eq!(socket(&stage).await.kind, FailureKind::BadHttp);
+        let server = endless(head, more).await;
+        assert_eq!(page(&server).await.kind, FailureKind::BadHttp);
+        assert_eq!(socket(&server).await.kind, FailureKind::BadHttp);
     }
     // Interim answers without an end are bounded by the time-out alone.
-    let stage = endless("", b"HTTP/1.1 103 Early Hints\r\n\r\n").await;
-    let mut patient = settings(&stage.url());
-    patient.http_timeout = Duration::from_millis(200);
-    let patient = Plenary::new(patient).unwrap();
-    assert_eq!(patient.open(&mut Session::default()).await.unwrap_err().kind, FailureKind::Timeout);
-    assert_eq!(patient.connect(&Session::default()).await.unwrap_err().kind, FailureKind::Timeout);
+    let server = endless("", b"HTTP/1.1 103 Early Hints\r\n\r\n").await;
+    let mut with_timeout = settings(&server.url());
+    with_timeout.http_timeout = Duration::from_millis(200);
+    let with_timeout = Plenary::new(with_timeout).unwrap();
+    assert_eq!(with_timeout.open(&mut Session::default()).await.unwrap_err().kind, FailureKind::Timeout);
+    assert_eq!(with_timeout.connect(&Session::default()).await.unwrap_err().kind, FailureKind::Timeout);
 }
 
 #[tokio::test]
-async fn ten_thousand_cookies_do_not_pile_up() {
+async fn cookies_are_limited_in_number() {
     let many = |count: usize| {
         let cookies: String = (0..count).map(|n| format!("Set-Cookie: c{n}={}; Path=/\r\n", "x".repeat(20))).collect();
         format!("HTTP/1.1 404 No\r\n{cookies}Content-Length: 0\r\n\r\n")
     };
-    assert_eq!(page(&says(many(10_000)).await).await.kind, FailureKind::BadHttp);
+    assert_eq!(page(&answering(many(10_000)).await).await.kind, FailureKind::BadHttp);
     let mut session = Session::default();
-    let stage = says(many(90)).await;
-    let failure = driver(&stage.url()).open(&mut session).await.unwrap_err();
+    let server = answering(many(90)).await;
+    let failure = driver(&server.url()).open(&mut session).await.unwrap_err();
     assert_eq!((failure.kind, session.cookies.len()), (FailureKind::NotFound, 20));
 }
 
 #[tokio::test]
-async fn redirects_are_not_followed_round_and_round() {
+async fn redirect_loops_are_not_followed() {
     for location in
         ["/event/test/", "/event/test", "//127.0.0.1:1/", "http://user:pw@127.0.0.1/", "", "http://[", "\u{1}"]
     {
-        let stage = says(format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")).await;
-        let kind = page(&stage).await.kind;
+        let server =
+            answering(format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")).await;
+        let kind = page(&server).await.kind;
         assert!(matches!(kind, FailureKind::BadRedirect | FailureKind::BadHttp), "{location}: {kind:?}");
-        assert_eq!(stage.lines().len(), 1);
+        assert_eq!(server.request_lines().len(), 1);
     }
-    let stage = Stage::open(|heard: Heard, stream| async move {
-        let location = format!("Location: {}x/", heard.path);
+    let server = ScriptedServer::start(|request: Request, stream| async move {
+        let location = format!("Location: {}x/", request.path);
         answer(stream, "302 Found", &[&location], "").await;
     })
     .await;
-    assert_eq!(page(&stage).await.kind, FailureKind::BadRedirect);
-    assert_eq!(stage.lines().len(), 1);
+    assert_eq!(page(&server).await.kind, FailureKind::BadRedirect);
+    assert_eq!(server.request_lines().len(), 1);
 }
 
 #[tokio::test]
-async fn large_pages_come_a_few_at_a_time() {
+async fn large_pages_are_read_eight_at_a_time() {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     // More than the buffers of both ends hold; then the server waits.
     const SENT: usize = 24 << 20;
     let far = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&far);
-    let stage = Stage::open(move |_, mut stream: TcpStream| {
+    let server = ScriptedServer::start(move |_, mut stream: TcpStream| {
         let count = Arc::clone(&count);
         async move {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n").await;
@@ -143,23 +144,23 @@ async fn large_pages_come_a_few_at_a_time() {
         }
     })
     .await;
-    let mut patient = settings(&stage.url());
-    patient.http_timeout = Duration::from_secs(300);
-    let patient = Arc::new(Plenary::new(patient).unwrap());
+    let mut with_timeout = settings(&server.url());
+    with_timeout.http_timeout = Duration::from_secs(300);
+    let with_timeout = Arc::new(Plenary::new(with_timeout).unwrap());
     let asking: Vec<_> = (0..11)
         .map(|_| {
-            let driver = Arc::clone(&patient);
+            let driver = Arc::clone(&with_timeout);
             tokio::spawn(async move { driver.open(&mut Session::default()).await.map(drop) })
         })
         .collect();
     let reached = || far.load(Ordering::SeqCst);
     let until = std::time::Instant::now() + Duration::from_secs(120);
-    while (reached() < 8 || stage.lines().len() < 11) && std::time::Instant::now() < until {
+    while (reached() < 8 || server.request_lines().len() < 11) && std::time::Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // A ninth would be about as far.
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!((stage.lines().len(), reached()), (11, 8), "all ask, and eight are read at a time");
+    assert_eq!((server.request_lines().len(), reached()), (11, 8), "all ask, and eight are read at a time");
     asking.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
@@ -180,85 +181,88 @@ async fn nested_json_in_frames_is_bounded() {
     .iter()
     .flat_map(|form| [form.replace('X', &nested(250_000)), form.replace('X', &"[".repeat(500_000))])
     .collect();
-    let wire: Vec<u8> =
-        frames.iter().flat_map(|frame| crate::stage::text(frame)).chain(crate::stage::close(1000)).collect();
-    let stage = Stage::open(move |heard: Heard, mut stream: TcpStream| {
+    let wire: Vec<u8> = frames
+        .iter()
+        .flat_map(|frame| crate::scripted_server::text(frame))
+        .chain(crate::scripted_server::close(1000))
+        .collect();
+    let server = ScriptedServer::start(move |request: Request, mut stream: TcpStream| {
         let wire = wire.clone();
         async move {
-            let _ = stream.write_all(switching(&heard).as_bytes()).await;
+            let _ = stream.write_all(switching_protocols(&request).as_bytes()).await;
             let _ = stream.write_all(&wire).await;
             let _ = stream.read(&mut [0; 16]).await;
         }
     })
     .await;
-    let mut socket = driver(&stage.url()).connect(&Session::default()).await.unwrap();
+    let mut socket = driver(&server.url()).connect(&Session::default()).await.unwrap();
     let mut read = 0;
     while !matches!(socket.drive(|_| read += 1).await, Progress::Ended(_)) {}
     assert_eq!(read, frames.len() + 1, "each is read as one frame, and the close");
 }
 
 #[tokio::test]
-async fn packed_bodies_are_not_unpacked() {
+async fn compressed_bodies_are_refused() {
     let bomb = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x0b\x08";
-    assert_eq!(page(&says(bomb.to_owned()).await).await.kind, FailureKind::BadHttp);
+    assert_eq!(page(&answering(bomb.to_owned()).await).await.kind, FailureKind::BadHttp);
 }
 
 #[tokio::test]
 async fn nested_json_and_nested_pages_are_bounded() {
     for inside in ["{\"plenary\": ", "{\"plenary\": {\"x\": ", "{\"breakouts\": "] {
         let body = format!("window.__INITIAL_STATE__ = {inside}{}", "[".repeat(5_000_000));
-        let stage = says(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
-        assert_eq!(page(&stage).await.kind, FailureKind::BadState);
+        let server = answering(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+        assert_eq!(page(&server).await.kind, FailureKind::BadState);
     }
     for body in ["<div>".repeat(700_000), "<b><p>".repeat(600_000), format!("<a {}", " x".repeat(2_000_000))] {
-        let stage = says(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
-        assert_eq!(form(&stage).await.kind, FailureKind::NoCsrf);
-        assert_eq!(page(&stage).await.kind, FailureKind::NoState);
+        let server = answering(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+        assert_eq!(form(&server).await.kind, FailureKind::NoCsrf);
+        assert_eq!(page(&server).await.kind, FailureKind::NoState);
     }
 }
 
 #[tokio::test]
-async fn answers_that_break_off_or_never_come_have_their_kinds() {
-    let cut = Stage::open(|_, mut stream: TcpStream| async move {
+async fn broken_answers_have_their_failure_kinds() {
+    let cut = ScriptedServer::start(|_, mut stream: TcpStream| async move {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf").await;
     })
     .await;
     assert_eq!(page(&cut).await.kind, FailureKind::ConnectionClosed);
-    let gone = Stage::open(|_, _| async {}).await;
+    let gone = ScriptedServer::start(|_, _| async {}).await;
     assert_eq!(page(&gone).await.kind, FailureKind::ConnectionClosed);
     assert_eq!(socket(&gone).await.kind, FailureKind::ConnectionClosed);
-    let reset = Stage::open(|_, stream: TcpStream| async move { stream.set_zero_linger().unwrap() }).await;
+    let reset = ScriptedServer::start(|_, stream: TcpStream| async move { stream.set_zero_linger().unwrap() }).await;
     assert_eq!(page(&reset).await.kind, FailureKind::ConnectionReset);
     assert_eq!(socket(&reset).await.kind, FailureKind::ConnectionReset);
-    let nonsense = says("SSH-2.0-OpenSSH_9.2\r\n\r\n".to_owned()).await;
+    let nonsense = answering("SSH-2.0-OpenSSH_9.2\r\n\r\n".to_owned()).await;
     assert_eq!(page(&nonsense).await.kind, FailureKind::BadHttp);
     assert_eq!(socket(&nonsense).await.kind, FailureKind::BadHttp);
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_is_a_timeout_at_every_stage() {
-    for said in ["", "HTTP/1.1 200 OK\r\nContent-Le", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"] {
-        let stage = says(said.to_owned()).await;
-        let mut impatient = settings(&stage.url());
-        impatient.http_timeout = Duration::from_millis(100);
-        let failure = Plenary::new(impatient).unwrap().open(&mut Session::default()).await.unwrap_err();
-        assert_eq!(failure.kind, FailureKind::Timeout, "{said}");
+async fn a_hanging_server_is_a_timeout_at_every_stage() {
+    for sent in ["", "HTTP/1.1 200 OK\r\nContent-Le", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"] {
+        let server = answering(sent.to_owned()).await;
+        let mut with_timeout = settings(&server.url());
+        with_timeout.http_timeout = Duration::from_millis(100);
+        let failure = Plenary::new(with_timeout).unwrap().open(&mut Session::default()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Timeout, "{sent}");
     }
-    let stage = says(String::new()).await;
-    let mut impatient = settings(&stage.url());
-    impatient.http_timeout = Duration::from_millis(100);
-    let failure = Plenary::new(impatient).unwrap().connect(&Session::default()).await.unwrap_err();
+    let server = answering(String::new()).await;
+    let mut with_timeout = settings(&server.url());
+    with_timeout.http_timeout = Duration::from_millis(100);
+    let failure = Plenary::new(with_timeout).unwrap().connect(&Session::default()).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Timeout);
 }
 
 #[tokio::test]
-async fn error_texts_cannot_write_to_the_terminal_or_show_the_password() {
+async fn error_texts_hold_no_control_characters_and_no_password() {
     let shows = async |text: String| {
-        let stage = Stage::open(move |_, stream| {
+        let server = ScriptedServer::start(move |_, stream| {
             let page = format!("<input name=csrfmiddlewaretoken value=t><span class=help-block>{text}");
             async move { answer(stream, "200 OK", &[], &page).await }
         });
-        form(&stage.await).await
+        form(&server.await).await
     };
     let failure = shows("\x1b]0;owned\x07\x1b[2J\u{9b}31mhello\u{202e}".to_owned()).await;
     assert_eq!(failure.kind, FailureKind::SignupRefused);
@@ -270,25 +274,25 @@ async fn error_texts_cannot_write_to_the_terminal_or_show_the_password() {
 }
 
 #[tokio::test]
-async fn a_password_that_a_page_takes_for_html_is_not_shown() {
-    let stage = Stage::open(|_, stream| async move {
+async fn a_password_parsed_as_html_is_not_shown() {
+    let server = ScriptedServer::start(|_, stream| async move {
         let page = "<input name=csrfmiddlewaretoken value=t><ul class=errorlist><li>Abc<def>ghi99 is taken</li></ul>";
         answer(stream, "200 OK", &[], page).await;
     });
     let account = Account { username: "loadtest7".to_owned(), password: Secret::new("Abc<def>ghi99") };
-    let failure = driver(&stage.await.url()).sign_up(&account, &mut Session::default()).await.unwrap_err();
+    let failure = driver(&server.await.url()).sign_up(&account, &mut Session::default()).await.unwrap_err();
     assert_eq!(failure.detail, "… is taken");
 }
 
 #[tokio::test]
-async fn a_connection_that_just_ends_may_want_https_unless_it_was_answered_before() {
-    let stage = Stage::open(|heard: Heard, stream| async move {
-        if heard.path.starts_with("/accounts/") {
+async fn a_first_connection_closed_without_an_answer_suggests_https() {
+    let server = ScriptedServer::start(|request: Request, stream| async move {
+        if request.path.starts_with("/accounts/") {
             answer(stream, "404 Not Found", &[], "").await;
         }
     })
     .await;
-    let driver = driver(&stage.url());
+    let driver = driver(&server.url());
     let first = driver.preflight().await.unwrap_err();
     assert_eq!(first.kind, FailureKind::ConnectionClosed);
     assert!(first.detail.contains("is this port for https://?"), "{first}");
@@ -298,9 +302,9 @@ async fn a_connection_that_just_ends_may_want_https_unless_it_was_answered_befor
 }
 
 #[tokio::test]
-async fn a_flood_of_frames_without_end_is_cut() {
-    let stage = Stage::open(|heard: Heard, mut stream: TcpStream| async move {
-        stream.write_all(switching(&heard).as_bytes()).await.unwrap();
+async fn an_endless_message_is_frame_too_large() {
+    let server = ScriptedServer::start(|request: Request, mut stream: TcpStream| async move {
+        stream.write_all(switching_protocols(&request).as_bytes()).await.unwrap();
         // One text message in fragments that never ends.
         let mut bytes = [&[0x01, 126, 0xFF, 0xFF][..], &[b'x'; 0xFFFF]].concat();
         while stream.write_all(&bytes).await.is_ok() {
@@ -308,7 +312,7 @@ async fn a_flood_of_frames_without_end_is_cut() {
         }
     })
     .await;
-    let mut socket = driver(&stage.url()).connect(&Session::default()).await.unwrap();
+    let mut socket = driver(&server.url()).connect(&Session::default()).await.unwrap();
     loop {
         if let Progress::Ended(end) = socket.drive(|_| {}).await {
             assert_eq!(end, Ended { initiator: Initiator::Server, reason: EndReason::FrameTooLarge });

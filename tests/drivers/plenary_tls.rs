@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::stage::{Stage, answer, settings, switching, text};
+use crate::scripted_server::{ScriptedServer, answer, settings, switching_protocols, text};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use soakrig::drivers::plenary::Plenary;
@@ -20,7 +20,7 @@ struct Secured {
     _folder: tempfile::TempDir,
 }
 
-async fn secure(stage: &Stage) -> Secured {
+async fn secure(server: &ScriptedServer) -> Secured {
     let mut authority = CertificateParams::new(Vec::<String>::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
@@ -42,7 +42,7 @@ async fn secure(stage: &Stage) -> Secured {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
-    let behind = stage.port;
+    let behind = server.port;
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
@@ -62,14 +62,14 @@ fn pem(der: &[u8]) -> String {
     format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
 }
 
-async fn stage() -> Stage {
-    Stage::open(|heard, mut stream: TcpStream| async move {
-        if heard.header("upgrade").is_none() {
+async fn server() -> ScriptedServer {
+    ScriptedServer::start(|request, mut stream: TcpStream| async move {
+        if request.header("upgrade").is_none() {
             let page = r#"window.__INITIAL_STATE__ = {"plenary": {"open": true}, "auth": {"is_authenticated": true, "id": 1}};"#;
             return answer(stream, "200 OK", &[], page).await;
         }
         let large = format!(r#"{{"payload": {{"members": ["{}"]}}, "type": "presence"}}"#, "x".repeat(200_000));
-        stream.write_all(&[switching(&heard).as_bytes(), &text(&large)].concat()).await.unwrap();
+        stream.write_all(&[switching_protocols(&request).as_bytes(), &text(&large)].concat()).await.unwrap();
         // One masked heartbeat: two bytes of header, four of mask, eleven of text.
         stream.read_exact(&mut [0; 17]).await.unwrap();
     })
@@ -77,8 +77,8 @@ async fn stage() -> Stage {
 }
 
 #[tokio::test]
-async fn a_private_authority_is_trusted_where_it_is_named() {
-    let secured = secure(&stage().await).await;
+async fn a_private_authority_is_trusted_when_configured() {
+    let secured = secure(&server().await).await;
     let mut trusting = settings(&secured.url);
     trusting.insecure_skip_verify = false;
     trusting.ca_file = Some(secured.ca_file.clone());
@@ -86,8 +86,8 @@ async fn a_private_authority_is_trusted_where_it_is_named() {
 }
 
 #[tokio::test]
-async fn an_unknown_authority_is_a_tls_failure_unless_all_are_accepted() {
-    let secured = secure(&stage().await).await;
+async fn an_unknown_authority_is_a_tls_failure_unless_verification_is_off() {
+    let secured = secure(&server().await).await;
     let mut strict = settings(&secured.url);
     strict.insecure_skip_verify = false;
     let strict = Plenary::new(strict).unwrap();

@@ -1,6 +1,6 @@
 //! The frame reader against tungstenite's, on arbitrary byte streams in arbitrary pieces.
 
-use crate::readers::frames::{End, LIMIT, Owned, agree, ours, read_up_to};
+use crate::fuzz_checks::frames::{End, LIMIT, Owned, agree, ours, read_up_to};
 use proptest::prelude::*;
 use soakrig::transport::ws::frame::Violation;
 use soakrig::transport::ws::kept::Room;
@@ -86,7 +86,7 @@ proptest! {
     /// Whatever a thread remembers: what it reads is the same. Small texts, large ones, and ones
     /// that begin like a known one and then go on otherwise, or end in half a character.
     #[test]
-    fn remembering_changes_nothing(
+    fn the_decode_cache_changes_no_message(
         changes in prop::collection::vec((any::<prop::sample::Index>(), 0..4_usize, any::<bool>()), 1..12),
         places in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
     ) {
@@ -116,7 +116,7 @@ fn feed(bytes: &[u8]) -> Result<(), Violation> {
 }
 
 #[test]
-fn sizes_are_judged_by_the_header_alone() {
+fn the_size_limit_applies_to_the_header() {
     let mut reader = Reader::new(LIMIT);
     let announced = [&[0x82, 127][..], &u64::MAX.to_be_bytes()].concat();
     assert_eq!(reader.feed(&announced, &mut Recent::default(), |_| {}), Err(Violation::TooLarge));
@@ -136,7 +136,7 @@ fn control_frames_may_come_between_fragments() {
 }
 
 #[test]
-fn codes_of_the_registry_are_accepted() {
+fn registered_close_codes_are_accepted() {
     for code in [1000, 1003, 1007, 1011, 1012, 1013, 1014, 3000, 4000, 4999_u16] {
         let stream = [&[0x88, 2][..], &code.to_be_bytes()].concat();
         assert_eq!(ours(&[&stream]).0, [Owned::Close(Some((code, String::new())))]);
@@ -144,7 +144,7 @@ fn codes_of_the_registry_are_accepted() {
 }
 
 #[test]
-fn memory_of_a_large_frame_is_given_back() {
+fn memory_of_a_large_frame_is_freed() {
     let mut reader = Reader::new(1 << 20);
     let stream = [&[0x81, 127][..], &200_000_u64.to_be_bytes(), &[b'x'; 200_000]].concat();
     let mut whole = 0;
@@ -156,7 +156,7 @@ fn memory_of_a_large_frame_is_given_back() {
 }
 
 #[test]
-fn what_is_unfinished_on_all_sockets_together_is_bounded() {
+fn unfinished_messages_of_all_sockets_together_are_bounded() {
     static ROOM: Room = Room::new(1_000_000);
     let beginning = [&[0x82, 127][..], &300_000_u64.to_be_bytes(), &[7; 1_000]].concat();
     let fragment = [&[0x02, 126][..], &1_000_u16.to_be_bytes(), &[7; 1_000]].concat();
@@ -168,7 +168,7 @@ fn what_is_unfinished_on_all_sockets_together_is_bounded() {
     }
     assert_eq!(ROOM.left(), 100_000);
     assert_eq!(begin(&mut readers, 3, &beginning), Err(Violation::TooLarge));
-    assert_eq!((readers[3].held(), ROOM.left()), (0, 100_000), "whoever is refused holds nothing");
+    assert_eq!((readers[3].held(), ROOM.left()), (0, 100_000), "a refused reader keeps nothing");
     // A message of many fragments needs room as it grows, and there is an end to that, too.
     let more = [&[0x00, 126][..], &1_000_u16.to_be_bytes(), &[7; 1_000]].concat();
     assert_eq!(begin(&mut readers, 4, &fragment), Ok(()));
@@ -182,7 +182,7 @@ fn what_is_unfinished_on_all_sockets_together_is_bounded() {
 }
 
 #[test]
-fn nothing_counts_after_a_close() {
+fn frames_after_a_close_are_ignored() {
     let stream = [&[0x88, 0][..], &[0x81, 1], b"x", &[0xFF, 0xFF]].concat();
     assert_eq!(ours(&[&stream]), (vec![Owned::Close(None)], End::Closed));
 }

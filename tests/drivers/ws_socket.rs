@@ -3,10 +3,10 @@
 use std::future::poll_fn;
 use std::time::Duration;
 
-use crate::stage::{close, frame, text};
-use soakrig::clock::Clock;
+use crate::scripted_server::{close, frame, text};
 use soakrig::model::{EndReason, Initiator};
-use soakrig::protocol::{Ended, Progress};
+use soakrig::clock::Clock;
+use soakrig::drivers::{Ended, Progress};
 use soakrig::transport::dial::Stream;
 use soakrig::transport::ws::frame::{Masks, Opcode};
 use soakrig::transport::ws::reader::Message;
@@ -68,7 +68,7 @@ fn ended(initiator: Initiator, reason: EndReason) -> Ended {
 }
 
 #[tokio::test]
-async fn what_we_write_a_server_reads() {
+async fn tungstenite_reads_what_we_write() {
     let (mut socket, mut server) = pair_with_server().await;
     for size in [0, 125, 126, 65_535, 65_536] {
         let payload = "x".repeat(size);
@@ -84,7 +84,7 @@ async fn what_we_write_a_server_reads() {
 }
 
 #[tokio::test]
-async fn pings_are_answered_in_kind() {
+async fn pings_are_answered_with_their_payload() {
     let (mut socket, mut server) = pair_with_server().await;
     server.send(Theirs::Ping(vec![1, 2, 3].into())).await.unwrap();
     let mut seen = Vec::new();
@@ -99,7 +99,7 @@ async fn pings_are_answered_in_kind() {
 }
 
 #[tokio::test]
-async fn reading_goes_on_while_a_frame_cannot_be_written() {
+async fn frames_are_read_while_a_write_is_blocked() {
     let (mut socket, mut peer) = pair().await;
     let large = vec![b'x'; 16 << 20];
     assert!(socket.begin(Opcode::Binary, &large));
@@ -113,16 +113,16 @@ async fn reading_goes_on_while_a_frame_cannot_be_written() {
     // The pong waits until the frame in writing is whole.
     let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
     let mut server = WebSocketStream::from_raw_socket(peer, Role::Server, Some(config)).await;
-    let heard = tokio::spawn(async move {
+    let request = tokio::spawn(async move {
         let whole = server.next().await.unwrap().unwrap();
         (whole.len(), server.next().await.unwrap().unwrap())
     });
     assert_eq!(to_the_end(&mut socket).await.1, [Progress::Written]);
-    assert_eq!(heard.await.unwrap(), (large.len(), Theirs::Pong(b"p".to_vec().into())));
+    assert_eq!(request.await.unwrap(), (large.len(), Theirs::Pong(b"p".to_vec().into())));
 }
 
 #[tokio::test]
-async fn a_dropped_drive_loses_nothing() {
+async fn a_dropped_drive_loses_no_frame() {
     let (mut socket, mut peer) = pair().await;
     let stream = [text("a"), text(&"b".repeat(300)), text("c")].concat();
     let mut seen = Vec::new();
@@ -138,7 +138,7 @@ async fn a_dropped_drive_loses_nothing() {
 }
 
 #[tokio::test]
-async fn close_codes_of_the_server_are_told_apart() {
+async fn each_close_code_of_the_server_has_its_reason() {
     for (code, reason) in [
         (1000, EndReason::Normal),
         (1001, EndReason::GoingAway),
@@ -166,7 +166,7 @@ async fn close_codes_of_the_server_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_close_without_a_code_and_an_end_without_a_close_are_told_apart() {
+async fn a_close_without_a_code_and_an_end_without_a_close_differ() {
     let (mut socket, mut peer) = pair().await;
     peer.write_all(&frame(0x88, b"")).await.unwrap();
     drop(peer);
@@ -179,7 +179,7 @@ async fn a_close_without_a_code_and_an_end_without_a_close_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_reset_is_the_networks_and_what_came_before_it_counts() {
+async fn a_reset_is_a_network_disconnect_after_the_frames_before_it() {
     for writing in [false, true] {
         let (mut socket, mut peer) = pair().await;
         if writing {
@@ -196,7 +196,7 @@ async fn a_reset_is_the_networks_and_what_came_before_it_counts() {
 }
 
 #[tokio::test]
-async fn violations_end_the_connection_and_tell_the_server_why() {
+async fn violations_close_the_connection_with_their_code() {
     let too_large = [&[0x81, 127][..], &(LIMIT as u64 + 1).to_be_bytes()].concat();
     for (bytes, reason, code) in [
         (too_large, EndReason::FrameTooLarge, 1009_u16),
@@ -219,27 +219,27 @@ async fn violations_end_the_connection_and_tell_the_server_why() {
 }
 
 #[tokio::test]
-async fn leaving_is_ours_and_frames_on_their_way_still_come() {
+async fn after_a_close_by_us_pending_frames_are_still_read() {
     let (mut socket, mut server) = pair_with_server().await;
     server.send(Theirs::Text("under way".into())).await.unwrap();
     socket.close();
     assert!(!socket.begin(Opcode::Text, b"too late"));
     let server = tokio::spawn(async move {
-        let mut heard = Vec::new();
+        let mut request = Vec::new();
         while let Some(Ok(message)) = server.next().await {
-            heard.push(message);
+            request.push(message);
         }
-        heard
+        request
     });
     let (seen, _, end) = to_the_end(&mut socket).await;
     assert_eq!(seen[0], "under way");
     assert_eq!(end, ended(Initiator::User, EndReason::Left));
-    let heard = server.await.unwrap();
-    assert!(matches!(&heard[..], [Theirs::Close(Some(close))] if u16::from(close.code) == 1000), "{heard:?}");
+    let request = server.await.unwrap();
+    assert!(matches!(&request[..], [Theirs::Close(Some(close))] if u16::from(close.code) == 1000), "{request:?}");
 }
 
 #[tokio::test]
-async fn a_frame_given_before_the_close_is_written_before_it() {
+async fn a_frame_begun_before_the_close_is_written_first() {
     let (mut socket, mut server) = pair_with_server().await;
     assert!(socket.begin(Opcode::Text, b"last words"));
     socket.close();
@@ -255,7 +255,7 @@ async fn a_frame_given_before_the_close_is_written_before_it() {
 }
 
 #[tokio::test]
-async fn leaving_stays_ours_whatever_the_server_does_then() {
+async fn a_close_by_us_stays_ours_however_the_server_ends() {
     for bytes in [close(1011), frame(0xC1, b"x"), Vec::new()] {
         let (mut socket, mut peer) = pair().await;
         socket.close();
@@ -266,7 +266,7 @@ async fn leaving_stays_ours_whatever_the_server_does_then() {
 }
 
 #[tokio::test]
-async fn the_end_is_told_again() {
+async fn the_end_is_reported_again_on_each_drive() {
     let (mut socket, peer) = pair().await;
     drop(peer);
     let first = to_the_end(&mut socket).await.2;

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::stage::{Heard, Stage, answer, close, frame, switching, text};
+use crate::scripted_server::{Request, ScriptedServer, answer, close, frame, switching_protocols, text};
 use crate::support::{Ended, PATIENCE, Rig, eventually};
 use soakrig::model::turns_direction;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -37,8 +37,8 @@ fn texts(value: &serde_json::Value) -> Vec<String> {
 const FORM: &str = "<input name=csrfmiddlewaretoken value=t0k>";
 
 /// Refuses every sign-up, with a reason that steers.
-async fn refuse(heard: Heard, stream: TcpStream) {
-    match (heard.method.as_str(), heard.path.as_str()) {
+async fn refuse(request: Request, stream: TcpStream) {
+    match (request.method.as_str(), request.path.as_str()) {
         (_, "/event/test/") => answer(stream, "302 Found", &["Location: /accounts/login/"], "").await,
         ("GET", _) => answer(stream, "200 OK", &[], FORM).await,
         _ => answer(stream, "200 OK", &[], &format!("{FORM}<span class=help-block>no: {STEERING}</span>")).await,
@@ -46,9 +46,9 @@ async fn refuse(heard: Heard, stream: TcpStream) {
 }
 
 /// Lets everybody in, and then says what steers in every kind of frame.
-async fn let_in(heard: Heard, mut stream: TcpStream) {
+async fn let_in(request: Request, mut stream: TcpStream) {
     const STATE: &str = r#"{"plenary": {"open": true}, "auth": {"is_authenticated": true, "id": 6}}"#;
-    if heard.header("upgrade").is_some() {
+    if request.header("upgrade").is_some() {
         let json = serde_json::to_string(STEERING).unwrap();
         let frames = [
             text(r#"{"payload": {"members": []}, "type": "presence"}"#),
@@ -61,13 +61,13 @@ async fn let_in(heard: Heard, mut stream: TcpStream) {
             text(&format!("{{\"type\": \"chat\", {STEERING}")),
             frame(0x88, &[&1008_u16.to_be_bytes(), STEERING.as_bytes()].concat()),
         ];
-        let _ = stream.write_all(switching(&heard).as_bytes()).await;
+        let _ = stream.write_all(switching_protocols(&request).as_bytes()).await;
         let _ = stream.write_all(&frames.concat()).await;
         let _ = stream.read(&mut [0; 64]).await;
         let _ = stream.write_all(&close(1000)).await;
-    } else if heard.path.starts_with("/accounts/") {
+    } else if request.path.starts_with("/accounts/") {
         let cookie = "Set-Cookie: sessionid=s; Path=/";
-        match heard.method.as_str() {
+        match request.method.as_str() {
             "GET" => answer(stream, "200 OK", &[cookie], FORM).await,
             _ => answer(stream, "302 Found", &[cookie, "Location: /"], "").await,
         }
@@ -82,11 +82,11 @@ fn start(url: &str, folder: &Path, args: &[&str]) -> Rig {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_that_steers_is_told_without_it() {
-    let stage = Stage::open(refuse).await;
+    let server = ScriptedServer::start(refuse).await;
     let folder = tempfile::tempdir().unwrap();
     for format in ["human", "json"] {
         let args = ["--user-range-max", "1", "--log-format", format];
-        let rig = start(stage.url().trim_end_matches('/'), folder.path(), &args);
+        let rig = start(server.url().trim_end_matches('/'), folder.path(), &args);
         let (ended, summary) = tokio::task::block_in_place(|| rig.end(PATIENCE));
         assert_eq!(ended.code, Some(107), "{}\n{}", ended.stdout, ended.stderr);
         assert!(ended.stdout.contains("no: ") && ended.stdout.contains("boo"), "{:?}", ended.stdout);
@@ -94,7 +94,7 @@ async fn a_refusal_that_steers_is_told_without_it() {
         assert!(texts(&summary).iter().all(|text| !is_steered(text)), "{summary}");
     }
     let mut check = Command::new(env!("CARGO_BIN_EXE_soakrig"));
-    check.args(["check", stage.url().trim_end_matches('/'), "test"]).env("SOAKRIG_PASSWORD", "correct horse");
+    check.args(["check", server.url().trim_end_matches('/'), "test"]).env("SOAKRIG_PASSWORD", "correct horse");
     let output = tokio::task::block_in_place(|| check.output().unwrap());
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(said.contains("boo") && !is_steered(&said), "{said:?}");
@@ -103,11 +103,11 @@ async fn a_refusal_that_steers_is_told_without_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_and_close_reasons_that_steer_reach_no_log() {
-    let stage = Stage::open(let_in).await;
+    let server = ScriptedServer::start(let_in).await;
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("anomalies.jsonl");
     let args = ["--user-range-max", "2", "--verbose", "--anomaly-log", log.to_str().unwrap()];
-    let mut rig = start(stage.url().trim_end_matches('/'), folder.path(), &args);
+    let mut rig = start(server.url().trim_end_matches('/'), folder.path(), &args);
     let (ended, summary) = tokio::task::block_in_place(|| {
         rig.wait_for_metrics();
         let anomalies = || rig.metric("soakrig_delivery_anomalies_total", &["kind=\"corrupt\""]);

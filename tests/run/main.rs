@@ -21,10 +21,10 @@ mod outage;
 mod output;
 mod plenaries;
 mod presence;
+#[path = "../drivers/scripted_server.rs"]
+mod scripted_server;
 mod signals;
 mod soak_self;
-#[path = "../drivers/stage/mod.rs"]
-mod stage;
 mod store_processes;
 mod summary_file;
 mod support;

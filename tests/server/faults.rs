@@ -1,9 +1,9 @@
-//! The embedded target's faults of connections, pages and member lists, and its control address.
+//! The embedded server's faults of connections, pages and member lists, and its control address.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::target_client::{Line, Person, csrf_field, initial_state, members, until};
+use crate::client::{Client, WebSocket, csrf_field, initial_state, members, wait_until};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use soakrig::server::{
@@ -14,32 +14,32 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 const ALWAYS: Frequency = Frequency::Probability(1.0);
 
-async fn target(faults: Faults) -> Server {
+async fn start_server(faults: Faults) -> Server {
     serve(Options { faults, control: Some(SocketAddr::from(([127, 0, 0, 1], 0))), ..Options::default() }).await.unwrap()
 }
 
-async fn enter(target: &Server, name: &str) -> (Person, Line) {
-    let person = Person::signed_up(target.addr(), name).await;
-    let (line, _) = person.enter("/event/test/").await;
-    (person, line)
+async fn join(server: &Server, name: &str) -> (Client, WebSocket) {
+    let client = Client::signed_up(server.addr(), name).await;
+    let (socket, _) = client.join("/event/test/").await;
+    (client, socket)
 }
 
-fn chat(chat: ChatFaults) -> Faults {
+fn chat_faults(chat: ChatFaults) -> Faults {
     Faults { chat, ..Faults::default() }
 }
 
-fn socket(socket: SocketFaults) -> Faults {
+fn socket_faults(socket: SocketFaults) -> Faults {
     Faults { socket, ..Faults::default() }
 }
 
-fn http(http: HttpFaults) -> Faults {
+fn http_faults(http: HttpFaults) -> Faults {
     Faults { http, ..Faults::default() }
 }
 
-/// How a connection came to its end.
-async fn end_of(line: &mut Line) -> String {
+/// How a connection ended.
+async fn disconnect_of(socket: &mut WebSocket) -> String {
     loop {
-        match line.next().await {
+        match socket.next().await {
             Some(Ok(Message::Close(Some(frame)))) => return u16::from(frame.code).to_string(),
             Some(Ok(_)) => {}
             Some(Err(Error::Io(error))) => return format!("{:?}", error.kind()),
@@ -50,86 +50,89 @@ async fn end_of(line: &mut Line) -> String {
 }
 
 #[tokio::test]
-async fn connections_end_as_they_are_told_to() {
-    let target = target(Faults::default()).await;
-    let alice = Person::signed_up(target.addr(), "alice").await;
+async fn an_injected_disconnect_ends_every_connection_as_chosen() {
+    let server = start_server(Faults::default()).await;
+    let alice = Client::signed_up(server.addr(), "alice").await;
     for code in [1000, 1001, 1009, 1011, 1012, 4000] {
-        let (mut line, _) = alice.enter("/event/test/").await;
-        target.inject(FaultAction::Close { code, share: 1.0 }).await.unwrap();
-        assert_eq!(end_of(&mut line).await, code.to_string());
+        let (mut socket, _) = alice.join("/event/test/").await;
+        server.inject(FaultAction::Close { code, share: 1.0 }).await.unwrap();
+        assert_eq!(disconnect_of(&mut socket).await, code.to_string());
         // Read on, or the client's own close frame never goes out.
-        assert_eq!(end_of(&mut line).await, "end");
-        until("the end is counted", || target.counts().sockets.open_now == 0).await;
+        assert_eq!(disconnect_of(&mut socket).await, "end");
+        wait_until("the end is counted", || server.counts().sockets.open_now == 0).await;
     }
-    let (mut line, _) = alice.enter("/event/test/").await;
-    target.inject(FaultAction::Reset { share: 1.0 }).await.unwrap();
-    assert_eq!(end_of(&mut line).await, "ConnectionReset");
-    let (mut line, _) = alice.enter("/event/test/").await;
-    target.inject(FaultAction::Cut { share: 1.0 }).await.unwrap();
-    assert_eq!(end_of(&mut line).await, "WebSocket protocol error: Connection reset without closing handshake");
-    drop(line);
-    until("all are counted", || target.counts().sockets.ended_by_fault == 8).await;
-    let injected = target.counts().injected;
+    let (mut socket, _) = alice.join("/event/test/").await;
+    server.inject(FaultAction::Reset { share: 1.0 }).await.unwrap();
+    assert_eq!(disconnect_of(&mut socket).await, "ConnectionReset");
+    let (mut socket, _) = alice.join("/event/test/").await;
+    server.inject(FaultAction::Cut { share: 1.0 }).await.unwrap();
+    assert_eq!(
+        disconnect_of(&mut socket).await,
+        "WebSocket protocol error: Connection reset without closing handshake"
+    );
+    drop(socket);
+    wait_until("all are counted", || server.counts().sockets.ended_by_fault == 8).await;
+    let injected = server.counts().injected;
     assert_eq!((injected["close"], injected["reset"], injected["cut"]), (6, 1, 1));
-    assert!(target.inject(FaultAction::Close { code: 99, share: 1.0 }).await.is_err());
+    assert!(server.inject(FaultAction::Close { code: 99, share: 1.0 }).await.is_err());
 }
 
 #[tokio::test]
-async fn a_delivery_can_cost_the_connection() {
-    let knobs = SocketFaults { close: ALWAYS, close_code: 1012, ..SocketFaults::default() };
-    let target = target(socket(knobs)).await;
-    let (_alice, mut line) = enter(&target, "alice").await;
-    line.chat("hello").await;
-    assert_eq!(end_of(&mut line).await, "1012");
-    let injections = target.injections(0);
+async fn delivery_faults_disconnect_as_configured() {
+    let faults = SocketFaults { close: ALWAYS, close_code: 1012, ..SocketFaults::default() };
+    let server = start_server(socket_faults(faults)).await;
+    let (_alice, mut socket) = join(&server, "alice").await;
+    socket.chat("hello").await;
+    assert_eq!(disconnect_of(&mut socket).await, "1012");
+    let injections = server.injections(0);
     assert_eq!((injections.len(), injections[0].fault.as_str()), (1, "close"));
     assert!(injections[0].ended.is_some_and(|ended| ended >= injections[0].joined));
 }
 
 #[tokio::test]
-async fn frames_that_break_the_protocol() {
+async fn protocol_faults_send_frames_that_break_rfc_6455() {
     let never = ChatFaults::default;
-    for (knobs, name) in [
+    for (faults, name) in [
         (ChatFaults { invalid_utf8: ALWAYS, ..never() }, "invalid_utf8"),
         (ChatFaults { compressed: ALWAYS, ..never() }, "compressed"),
         (ChatFaults { oversize: ALWAYS, oversize_bytes: (16 << 20) + 1, ..never() }, "oversize"),
         (ChatFaults { truncate: ALWAYS, ..never() }, "truncate"),
     ] {
-        let target = target(chat(knobs)).await;
-        let (_alice, mut line) = enter(&target, "alice").await;
-        line.chat("hello").await;
+        let server = start_server(chat_faults(faults)).await;
+        let (_alice, mut socket) = join(&server, "alice").await;
+        socket.chat("hello").await;
         let mut chats = 0;
         let error = loop {
-            match line.next().await {
+            match socket.next().await {
                 Some(Ok(Message::Text(_))) => chats += 1,
                 Some(Ok(_)) => {}
                 Some(Err(error)) => break error,
                 None => panic!("{name}: an orderly end"),
             }
         };
-        assert_eq!(target.counts().injected[name], 1, "{name}: {error}");
+        assert_eq!(server.counts().injected[name], 1, "{name}: {error}");
         assert_eq!(chats, usize::from(name != "truncate"), "{name}: the chat itself arrives");
     }
 }
 
 #[tokio::test]
-async fn a_frame_at_the_limit_is_a_whole_one() {
-    let target = target(Faults::default()).await;
-    let (_alice, mut line) = enter(&target, "alice").await;
-    target.inject(FaultAction::Frame { bytes: 1 << 20 }).await.unwrap();
-    let text = line.text().await;
+async fn an_oversize_frame_has_exactly_the_configured_size() {
+    let server = start_server(Faults::default()).await;
+    let (_alice, mut socket) = join(&server, "alice").await;
+    server.inject(FaultAction::Frame { bytes: 1 << 20 }).await.unwrap();
+    let text = socket.text().await;
     assert_eq!(text.len(), 1 << 20);
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["type"], "embeds");
 }
 
 #[tokio::test]
-async fn fragments_with_pings_between_make_one_chat() {
-    let target = target(chat(ChatFaults { fragment: ALWAYS, ..ChatFaults::default() })).await;
-    let (_alice, mut line) = enter(&target, "alice").await;
-    line.chat("hello").await;
+async fn fragments_with_pings_between_form_one_chat() {
+    let server = start_server(chat_faults(ChatFaults { fragment: ALWAYS, ..ChatFaults::default() })).await;
+    let (_alice, mut socket) = join(&server, "alice").await;
+    socket.chat("hello").await;
     let mut pings = 0;
     loop {
-        match line.next().await.unwrap().unwrap() {
+        match socket.next().await.unwrap().unwrap() {
             Message::Ping(_) => pings += 1,
             Message::Text(text) => {
                 assert!(text.contains("hello"));
@@ -142,31 +145,31 @@ async fn fragments_with_pings_between_make_one_chat() {
 }
 
 #[tokio::test]
-async fn upgrades_are_refused_or_hang() {
+async fn upgrade_faults_refuse_or_hang() {
     for status in [403, 500, 503, 429] {
-        let knobs =
+        let faults =
             SocketFaults { refuse_upgrade: ALWAYS, refuse_status: status, retry_after: 7, ..Default::default() };
-        let target = target(socket(knobs)).await;
-        let alice = Person::signed_up(target.addr(), "alice").await;
-        let Err(Error::Http(answer)) = alice.dial("/event/test/").await else { panic!("not refused") };
+        let server = start_server(socket_faults(faults)).await;
+        let alice = Client::signed_up(server.addr(), "alice").await;
+        let Err(Error::Http(answer)) = alice.connect("/event/test/").await else { panic!("not refused") };
         assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (status, "7"));
     }
-    let target = target(socket(SocketFaults { hang_upgrade: ALWAYS, ..Default::default() })).await;
-    let alice = Person::signed_up(target.addr(), "alice").await;
+    let server = start_server(socket_faults(SocketFaults { hang_upgrade: ALWAYS, ..Default::default() })).await;
+    let alice = Client::signed_up(server.addr(), "alice").await;
     tokio::select! {
-        _ = alice.dial("/event/test/") => panic!("it answered"),
-        () = until("it hangs", || target.counts().injected["hang_upgrade"] == 1) => {}
+        _ = alice.connect("/event/test/") => panic!("it answered"),
+        () = wait_until("it hangs", || server.counts().injected["hang_upgrade"] == 1) => {}
     }
-    tokio::time::timeout(crate::target_client::PATIENCE, target.stop())
+    tokio::time::timeout(crate::client::TIMEOUT, server.stop())
         .await
         .expect("a hanging upgrade does not hold the stop");
 }
 
 #[tokio::test]
-async fn pages_go_wrong() {
-    let target = target(Faults::default()).await;
-    let mut alice = Person::signed_up(target.addr(), "alice").await;
-    let set = |knobs| target.set_faults(http(knobs)).unwrap();
+async fn page_faults_change_the_answer() {
+    let server = start_server(Faults::default()).await;
+    let mut alice = Client::signed_up(server.addr(), "alice").await;
+    let set = |faults| server.set_faults(http_faults(faults)).unwrap();
     set(HttpFaults { error: ALWAYS, ..Default::default() });
     assert_eq!(alice.get("/event/test/").await.status(), 500);
     set(HttpFaults { no_state: ALWAYS, ..Default::default() });
@@ -186,119 +189,119 @@ async fn pages_go_wrong() {
     while bytes < 4 << 20 {
         bytes += body.next().await.unwrap().unwrap().len();
     }
-    let injected = target.counts().injected;
+    let injected = server.counts().injected;
     for fault in ["http_error", "no_state", "no_csrf", "slow_first_byte", "slow_body", "endless_body"] {
         assert_eq!(injected[fault], 1, "{fault}");
     }
 }
 
 #[tokio::test]
-async fn sessions_are_forgotten() {
-    let target = target(Faults::default()).await;
-    let mut alice = Person::signed_up(target.addr(), "alice").await;
-    target.inject(FaultAction::ForgetSessions).await.unwrap();
+async fn forgotten_sessions_are_signed_out() {
+    let server = start_server(Faults::default()).await;
+    let mut alice = Client::signed_up(server.addr(), "alice").await;
+    server.inject(FaultAction::ForgetSessions).await.unwrap();
     assert_eq!(alice.get("/event/test/").await.status(), 302);
-    assert_eq!((target.counts().injected["forget_session"], target.counts().accounts.now), (1, 1));
+    assert_eq!((server.counts().injected["forget_session"], server.counts().accounts.now), (1, 1));
 }
 
 #[tokio::test]
-async fn a_mute_socket_says_nothing_and_stays_open() {
-    let target = target(Faults::default()).await;
-    let (_alice, mut line) = enter(&target, "alice").await;
-    target.set_faults(socket(SocketFaults { mute: 1.0, ..Default::default() })).unwrap();
-    // Being told takes the socket's task a moment, so the chats go on until one is swallowed.
-    let mut said = 0;
-    while target.counts().injected["mute"] == 0 {
-        line.chat("hello").await;
-        said += 1;
+async fn a_mute_socket_receives_nothing_and_stays_open() {
+    let server = start_server(Faults::default()).await;
+    let (_alice, mut socket) = join(&server, "alice").await;
+    server.set_faults(socket_faults(SocketFaults { mute: 1.0, ..Default::default() })).unwrap();
+    // The socket's task learns of the fault a moment later, so chats are sent until one is withheld.
+    let mut sent = 0;
+    while server.counts().injected["mute"] == 0 {
+        socket.chat("hello").await;
+        sent += 1;
         tokio::task::yield_now().await;
     }
-    target.set_faults(Faults::default()).unwrap();
-    let deadline = tokio::time::Instant::now() + crate::target_client::PATIENCE;
+    server.set_faults(Faults::default()).unwrap();
+    let deadline = tokio::time::Instant::now() + crate::client::TIMEOUT;
     loop {
-        line.chat("the last").await;
-        let last = tokio::time::timeout(Duration::from_millis(50), line.text()).await;
+        socket.chat("the last").await;
+        let last = tokio::time::timeout(Duration::from_millis(50), socket.text()).await;
         if last.is_ok_and(|text| text.contains("the last")) {
             break;
         }
-        assert!(tokio::time::Instant::now() < deadline, "it never spoke again after {said}");
+        assert!(tokio::time::Instant::now() < deadline, "it never received again after {sent} chats");
     }
-    assert_eq!(target.counts().sockets.open_now, 1);
-    assert_eq!(target.injections(0).len() as u64, target.counts().injected["mute"]);
+    assert_eq!(server.counts().sockets.open_now, 1);
+    assert_eq!(server.injections(0).len() as u64, server.counts().injected["mute"]);
 }
 
 #[tokio::test]
-async fn a_deaf_socket_hears_again_later() {
+async fn a_deaf_socket_is_read_again_once_the_fault_is_cleared() {
     let timing = Timing { ping: Duration::from_secs(3600), ..Timing::default() };
-    let faults = socket(SocketFaults { deaf: 1.0, ..Default::default() });
-    let target = serve(Options { faults, timing, ..Options::default() }).await.unwrap();
-    let (_alice, mut line) = enter(&target, "alice").await;
+    let faults = socket_faults(SocketFaults { deaf: 1.0, ..Default::default() });
+    let server = serve(Options { faults, timing, ..Options::default() }).await.unwrap();
+    let (_alice, mut socket) = join(&server, "alice").await;
     let text = json!({"type": "chat", "payload": {"message": "a".repeat(500_000)}}).to_string();
     let mut written = 0;
     // The buffers between fill at some point, and then the client cannot write any more.
-    while tokio::time::timeout(Duration::from_millis(300), line.say(&text)).await.is_ok() {
+    while tokio::time::timeout(Duration::from_millis(300), socket.send_text(&text)).await.is_ok() {
         written += 1;
-        assert!(written < 200, "somebody reads");
+        assert!(written < 200, "the server still reads");
     }
-    assert_eq!(target.counts().received.chats, 0);
-    target.set_faults(Faults::default()).unwrap();
-    until("it hears", || target.counts().received.chats >= written).await;
+    assert_eq!(server.counts().received.chats, 0);
+    server.set_faults(Faults::default()).unwrap();
+    wait_until("it is read", || server.counts().received.chats >= written).await;
 }
 
 #[tokio::test]
-async fn a_stall_stops_everything_for_its_time() {
-    let target = target(Faults::default()).await;
-    let (mut alice, mut line) = enter(&target, "alice").await;
+async fn a_stall_delays_chats_and_pages_until_it_ends() {
+    let server = start_server(Faults::default()).await;
+    let (mut alice, mut socket) = join(&server, "alice").await;
     let start = tokio::time::Instant::now();
-    target.stall(Duration::from_millis(400));
-    line.chat("hello").await;
-    assert_eq!(line.json_of("chat").await["payload"]["message"], "hello");
+    server.stall(Duration::from_millis(400));
+    socket.chat("hello").await;
+    assert_eq!(socket.json_of("chat").await["payload"]["message"], "hello");
     assert!(start.elapsed() >= Duration::from_millis(400));
     let start = tokio::time::Instant::now();
-    target.stall(Duration::from_millis(400));
+    server.stall(Duration::from_millis(400));
     assert_eq!(alice.get("/event/test/").await.status(), 200);
     assert!(start.elapsed() >= Duration::from_millis(400));
-    target.stall(Duration::from_secs(3600));
-    tokio::time::timeout(crate::target_client::PATIENCE, target.stop()).await.expect("a stall does not hold the stop");
+    server.stall(Duration::from_secs(3600));
+    tokio::time::timeout(crate::client::TIMEOUT, server.stop()).await.expect("a stall does not hold the stop");
 }
 
 #[tokio::test]
-async fn member_lists_lie() {
+async fn ghosts_stay_listed_and_missing_users_are_not() {
     let presence = PresenceFaults { ghosts: 1.0, ..Default::default() };
-    let target = target(Faults { presence, ..Faults::default() }).await;
-    let (_alice, mut watcher) = enter(&target, "alice").await;
-    let (bob, line) = enter(&target, "bob").await;
+    let server = start_server(Faults { presence, ..Faults::default() }).await;
+    let (_alice, mut watcher) = join(&server, "alice").await;
+    let (bob, socket) = join(&server, "bob").await;
     assert_eq!(members(&watcher.json().await), ["alice", "bob"]);
-    line.close().await;
+    socket.close().await;
     assert_eq!(members(&watcher.json().await), ["alice", "bob"], "bob is a ghost");
-    let (_line, _) = bob.enter("/event/test/").await;
+    let (_line, _) = bob.join("/event/test/").await;
     assert_eq!(members(&watcher.json().await), ["alice", "bob"], "and himself again");
     let presence = PresenceFaults { missing: 1.0, ..Default::default() };
-    target.set_faults(Faults { presence, ..Faults::default() }).unwrap();
+    server.set_faults(Faults { presence, ..Faults::default() }).unwrap();
     assert!(members(&watcher.json().await).is_empty());
-    let (_carol, _line) = enter(&target, "carol").await;
-    let injected = target.counts().injected;
+    let (_carol, _line) = join(&server, "carol").await;
+    let injected = server.counts().injected;
     assert_eq!((injected["ghost"], injected["missing"]), (1, 1));
 }
 
 #[tokio::test]
-async fn lists_flood() {
-    let target = target(Faults::default()).await;
-    let (_alice, mut line) = enter(&target, "alice").await;
-    target.inject(FaultAction::Flood { times: 50 }).await.unwrap();
+async fn an_injected_flood_sends_the_list_so_many_times() {
+    let server = start_server(Faults::default()).await;
+    let (_alice, mut socket) = join(&server, "alice").await;
+    server.inject(FaultAction::Flood { times: 50 }).await.unwrap();
     for _ in 0..50 {
-        assert_eq!(members(&line.json().await), ["alice"]);
+        assert_eq!(members(&socket.json().await), ["alice"]);
     }
-    until("all are counted", || target.counts().injected["flood"] == 50).await;
+    wait_until("all are counted", || server.counts().injected["flood"] == 50).await;
 }
 
 #[tokio::test]
-async fn the_control_address_sets_and_shows() {
-    let target = target(Faults::default()).await;
-    let client = Person::new(target.addr());
+async fn the_control_address_changes_faults_and_shows_counts_and_injections() {
+    let server = start_server(Faults::default()).await;
+    let client = Client::new(server.addr());
     drop(client);
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let url = |path: &str| format!("http://{}{path}", target.control().unwrap());
+    let url = |path: &str| format!("http://{}{path}", server.control().unwrap());
     let text = async |request: reqwest::RequestBuilder| {
         let answer = request.send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
@@ -312,7 +315,7 @@ async fn the_control_address_sets_and_shows() {
         (shown.seed, shown.chat.drop, shown.chat.delay_max),
         (3, Frequency::Probability(0.01), Duration::from_secs(9))
     );
-    assert_eq!(shown, target.faults());
+    assert_eq!(shown, server.faults());
     for (path, body) in [
         ("/faults", r#"{"chat": {"dorp": 1}}"#),
         ("/faults", r#"{"socket": {"deaf": 2}}"#),
@@ -324,31 +327,31 @@ async fn the_control_address_sets_and_shows() {
     }
     let (status, _) = text(http.put(url("/faults")).body(r#"{"chat": {"drop": 1}}"#)).await;
     assert_eq!(status, 200);
-    let (_alice, mut line) = enter(&target, "alice").await;
-    line.chat("sr2-x|hello").await;
-    until("the chat is dropped", || target.counts().injected["drop"] == 1).await;
-    let (_, lines) = text(http.get(url("/injections?since=0"))).await;
-    let strike: Value = serde_json::from_str(lines.trim()).unwrap();
+    let (_alice, mut socket) = join(&server, "alice").await;
+    socket.chat("sr2-x|hello").await;
+    wait_until("the chat is dropped", || server.counts().injected["drop"] == 1).await;
+    let (_, sockets) = text(http.get(url("/injections?since=0"))).await;
+    let injection: Value = serde_json::from_str(sockets.trim()).unwrap();
     assert_eq!(
-        (&strike["fault"], &strike["username"], &strike["text"]),
+        (&injection["fault"], &injection["username"], &injection["text"]),
         (&json!("drop"), &json!("alice"), &json!("sr2-x|hello"))
     );
     assert_eq!(text(http.get(url("/injections?since=1"))).await.1, "");
     assert_eq!(text(http.post(url("/act")).body(r#"{"do": "close", "code": 1012, "share": 1}"#)).await.0, 200);
-    assert_eq!(end_of(&mut line).await, "1012");
+    assert_eq!(disconnect_of(&mut socket).await, "1012");
     assert!(text(http.get(url("/counts"))).await.1.contains("\"drop\":1"));
     assert_eq!(text(http.get(url("/elsewhere"))).await.0, 404);
 }
 
 #[tokio::test]
-async fn deliveries_are_recorded_with_their_time() {
-    let target = serve(Options { record: 3, ..Options::default() }).await.unwrap();
-    let (_alice, mut line) = enter(&target, "alice").await;
+async fn the_delivery_log_keeps_the_last_deliveries_in_order() {
+    let server = serve(Options { record: 3, ..Options::default() }).await.unwrap();
+    let (_alice, mut socket) = join(&server, "alice").await;
     for _ in 0..5 {
-        line.chat("hello").await;
-        line.json_of("chat").await;
+        socket.chat("hello").await;
+        socket.json_of("chat").await;
     }
-    let written = target.written();
+    let written = server.written();
     assert_eq!(written.iter().map(|it| it.chat).collect::<Vec<_>>(), [3, 4, 5]);
     assert!(written.is_sorted_by_key(|it| it.at));
     let outside = Options { control: Some("0.0.0.0:0".parse().unwrap()), ..Options::default() };

@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
-mod budgets;
-mod deliveries;
+mod client;
+mod connection_limit;
+mod delivery_faults;
 mod faults;
-mod misplaced;
+mod leak_and_replay;
 mod pages;
 mod sockets;
-mod target_client;

@@ -1,4 +1,4 @@
-//! The file of saved sessions, on any bytes.
+//! Checks the file of saved sessions, on any bytes.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -10,7 +10,7 @@ pub const TARGET: &str = "https://example.org";
 
 /// The fuzz target. Reading never panics; what is read reads back the same once written; every
 /// session can be sent, and nothing but it; a salvaged password stands in the file.
-pub fn hold(bytes: &[u8]) {
+pub fn check(bytes: &[u8]) {
     match read_contents(bytes) {
         Err(damage) => assert!(format!("{damage:?}").len() < 200),
         Ok(contents) => {
@@ -34,7 +34,7 @@ pub fn hold(bytes: &[u8]) {
 
 /// Opens these bytes as a file: it is used, repaired or refused for a reason, and a file that was
 /// repaired is whole the next time. Slow, as it waits for the disk: not for the fuzzer.
-pub fn open(bytes: &[u8]) {
+pub fn check_file(bytes: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.json");
     std::fs::write(&path, bytes).unwrap();

@@ -1,4 +1,4 @@
-//! Text frames: the quick reader and the plain one, on any text.
+//! Checks the fast and the plain decoder of text frames, on any text.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -7,34 +7,35 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use soakrig::drivers::plenary::fuzzing;
 use soakrig::model::FrameKind;
 
-/// The fuzz target: bytes that are no UTF-8 never come to these readers.
-pub fn hold_bytes(data: &[u8]) {
+/// The fuzz target: bytes that are not UTF-8 never reach these decoders.
+pub fn check_bytes(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
-        hold(text);
+        check(text);
     }
 }
 
-/// Neither reader panics, and what is known means what it meant. They agree on everything that is sound JSON, and on every text that the
-/// quick one takes for a chat: damage to a chat must be seen, whatever it is.
-pub fn hold(text: &str) {
+/// Neither decoder panics, and a cached text decodes as before. They agree on all JSON without
+/// repeated keys, and on every text that the fast one takes for a chat: any damage to a chat must
+/// be noticed.
+pub fn check(text: &str) {
     let (read, plainly) = (fuzzing::frame(text), fuzzing::frame_plainly(text));
     assert_eq!(fuzzing::frame_again(text), [read.clone(), read.clone()], "{text}");
-    if read.0 == FrameKind::Chat || serde_json::from_str::<Sound>(text).is_ok() {
+    if read.0 == FrameKind::Chat || serde_json::from_str::<UniqueKeys>(text).is_ok() {
         assert_eq!(read, plainly, "{text}");
     }
 }
 
-/// JSON in which no object has a key twice. The plain reader refuses a repeated key of its own
-/// level; the quick one does not look for them, as no server's encoder writes them.
-struct Sound;
+/// JSON in which no object repeats a key. The plain decoder refuses a repeated key at its own
+/// level; the fast one does not check, as no server's encoder writes them.
+struct UniqueKeys;
 
-impl<'de> Deserialize<'de> for Sound {
+impl<'de> Deserialize<'de> for UniqueKeys {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Sound)
+        deserializer.deserialize_any(UniqueKeys)
     }
 }
 
-impl<'de> Visitor<'de> for Sound {
+impl<'de> Visitor<'de> for UniqueKeys {
     type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,8 +83,8 @@ impl<'de> Visitor<'de> for Sound {
 }
 
 #[test]
-fn soundness_is_judged_strictly() {
-    let sound = |text: &str| serde_json::from_str::<Sound>(text).is_ok();
-    assert!(sound(r#"{"a": [1, -2, 1.5, "x", null, true, {"a": {}}], "b": {"a": 1}}"#));
-    assert!(!sound(r#"{"a": 1, "\u0061": 2}"#) && !sound(r#"[{"b": {"a": 1, "a": 1}}]"#) && !sound("{"));
+fn repeated_keys_are_rejected_at_any_depth() {
+    let unique = |text: &str| serde_json::from_str::<UniqueKeys>(text).is_ok();
+    assert!(unique(r#"{"a": [1, -2, 1.5, "x", null, true, {"a": {}}], "b": {"a": 1}}"#));
+    assert!(!unique(r#"{"a": 1, "\u0061": 2}"#) && !unique(r#"[{"b": {"a": 1, "a": 1}}]"#) && !unique("{"));
 }

@@ -1,9 +1,9 @@
-//! The readers of what servers and disks hold, on the fuzz targets' corpora, on these with pieces
-//! exchanged, and on arbitrary bytes. `fuzz/README.md` says how the same bodies run for hours.
+//! The fuzz targets' checks on their corpora, on mutated corpora, and on arbitrary bytes.
+//! `fuzz/README.md` says how to run the same checks for hours.
 
 use std::path::Path;
 
-use crate::readers::{cache, frames, pages, texts};
+use crate::fuzz_checks::{cache, frames, pages, texts};
 use proptest::prelude::*;
 
 /// Every file of a target's corpus, in order of names.
@@ -15,8 +15,8 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     files.iter().map(|file| std::fs::read(file).unwrap()).collect()
 }
 
-/// Files of a corpus in which pieces were exchanged for arbitrary ones and for pieces of others.
-fn spoilt(target: &str) -> impl Strategy<Value = Vec<u8>> {
+/// Corpus files in which pieces are replaced by arbitrary ones and by pieces of other files.
+fn mutated(target: &str) -> impl Strategy<Value = Vec<u8>> {
     let seeds = corpus(target);
     let piece = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..12),
@@ -38,13 +38,13 @@ fn spoilt(target: &str) -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[test]
-fn the_corpora_hold() {
-    corpus("frames").iter().for_each(|data| frames::hold(data));
-    corpus("texts").iter().for_each(|data| texts::hold_bytes(data));
-    corpus("pages").iter().for_each(|data| pages::hold(data));
+fn every_corpus_file_passes_its_check() {
+    corpus("frames").iter().for_each(|data| frames::check(data));
+    corpus("texts").iter().for_each(|data| texts::check_bytes(data));
+    corpus("pages").iter().for_each(|data| pages::check(data));
     corpus("cache").iter().for_each(|data| {
-        cache::hold(data);
-        cache::open(data);
+        cache::check(data);
+        cache::check_file(data);
     });
 }
 
@@ -52,27 +52,27 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn frames_hold(data in spoilt("frames"), arbitrary in prop::collection::vec(any::<u8>(), 0..200)) {
-        frames::hold(&data);
-        frames::hold(&arbitrary);
+    fn mutated_and_arbitrary_frames_pass(data in mutated("frames"), arbitrary in prop::collection::vec(any::<u8>(), 0..200)) {
+        frames::check(&data);
+        frames::check(&arbitrary);
     }
 
     #[test]
-    fn texts_hold(data in spoilt("texts"), arbitrary in "\\PC{0,200}") {
-        texts::hold(&String::from_utf8_lossy(&data));
-        texts::hold(&arbitrary);
+    fn mutated_and_arbitrary_texts_pass(data in mutated("texts"), arbitrary in "\\PC{0,200}") {
+        texts::check(&String::from_utf8_lossy(&data));
+        texts::check(&arbitrary);
     }
 
     #[test]
-    fn pages_hold(data in spoilt("pages"), arbitrary in prop::collection::vec(any::<u8>(), 0..400)) {
-        pages::hold(&data);
-        pages::hold(&arbitrary);
+    fn mutated_and_arbitrary_pages_pass(data in mutated("pages"), arbitrary in prop::collection::vec(any::<u8>(), 0..400)) {
+        pages::check(&data);
+        pages::check(&arbitrary);
     }
 
     #[test]
-    fn the_cache_holds(data in spoilt("cache"), arbitrary in prop::collection::vec(any::<u8>(), 0..400)) {
-        cache::hold(&data);
-        cache::hold(&arbitrary);
+    fn mutated_and_arbitrary_cache_files_pass(data in mutated("cache"), arbitrary in prop::collection::vec(any::<u8>(), 0..400)) {
+        cache::check(&data);
+        cache::check(&arbitrary);
     }
 }
 
@@ -80,7 +80,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(30))]
 
     #[test]
-    fn a_spoilt_file_is_used_repaired_or_refused(data in spoilt("cache")) {
-        cache::open(&data);
+    fn a_mutated_cache_file_is_used_repaired_or_refused(data in mutated("cache")) {
+        cache::check_file(&data);
     }
 }

@@ -1,7 +1,7 @@
-//! A server that does what a test's script says, byte for byte: one request a connection.
+//! A scripted server: one request per connection, answered byte for byte by the test's script.
 //!
-//! It speaks just enough HTTP to be scripted, shares no code with the crate under test, and
-//! remembers what it heard.
+//! It knows just enough HTTP for that, shares no code with the crate under test, and records its
+//! requests.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 use std::future::Future;
@@ -17,9 +17,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-/// One request as it was heard.
+/// One request as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
+pub struct Request {
     pub method: String,
     pub path: String,
     /// Names in lower case.
@@ -27,7 +27,7 @@ pub struct Heard {
     pub body: String,
 }
 
-impl Heard {
+impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -43,38 +43,38 @@ impl Heard {
     }
 }
 
-type Act = Pin<Box<dyn Future<Output = ()> + Send>>;
+type ScriptFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A scripted server; it ends with the test's runtime.
-pub struct Stage {
+pub struct ScriptedServer {
     pub port: u16,
-    heard: Arc<Mutex<Vec<Heard>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
 }
 
-impl Stage {
-    /// Serves each connection's one request by `script`, which then owns the stream.
-    pub async fn open<F, A>(script: F) -> Self
+impl ScriptedServer {
+    /// Answers each connection's one request by `script`, which then owns the stream.
+    pub async fn start<F, A>(script: F) -> Self
     where
-        F: Fn(Heard, TcpStream) -> A + Send + Sync + 'static,
+        F: Fn(Request, TcpStream) -> A + Send + Sync + 'static,
         A: Future<Output = ()> + Send + 'static,
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&heard);
-        let script = Arc::new(move |heard, stream| Box::pin(script(heard, stream)) as Act);
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&requests);
+        let script = Arc::new(move |request, stream| Box::pin(script(request, stream)) as ScriptFuture);
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let (script, log) = (Arc::clone(&script), Arc::clone(&log));
                 tokio::spawn(async move {
-                    if let Some(request) = listen(&mut stream).await {
+                    if let Some(request) = read_request(&mut stream).await {
                         log.lock().unwrap().push(request.clone());
                         script(request, stream).await;
                     }
                 });
             }
         });
-        Self { port, heard }
+        Self { port, requests }
     }
 
     /// The base URL.
@@ -83,17 +83,17 @@ impl Stage {
     }
 
     /// All requests so far.
-    pub fn heard(&self) -> Vec<Heard> {
-        self.heard.lock().unwrap().clone()
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
     }
 
     /// Methods and paths of all requests so far.
-    pub fn lines(&self) -> Vec<String> {
-        self.heard().iter().map(Heard::line).collect()
+    pub fn request_lines(&self) -> Vec<String> {
+        self.requests().iter().map(Request::line).collect()
     }
 }
 
-pub async fn listen(stream: &mut TcpStream) -> Option<Heard> {
+pub async fn read_request(stream: &mut TcpStream) -> Option<Request> {
     let mut bytes = Vec::new();
     let head = loop {
         let mut chunk = [0; 4096];
@@ -109,7 +109,7 @@ pub async fn listen(stream: &mut TcpStream) -> Option<Heard> {
     let (method, path) = (first.next()?.to_owned(), first.next()?.to_owned());
     let headers: Vec<(String, String)> =
         lines.filter_map(|line| line.split_once(": ").map(|(n, v)| (n.to_lowercase(), v.to_owned()))).collect();
-    let mut request = Heard { method, path, headers, body: String::new() };
+    let mut request = Request { method, path, headers, body: String::new() };
     let length: usize = request.header("content-length").map_or(0, |text| text.parse().unwrap());
     while bytes.len() < head + length {
         let mut chunk = [0; 4096];
@@ -133,9 +133,9 @@ pub async fn answer(mut stream: TcpStream, status: &str, headers: &[&str], body:
     let _ = stream.shutdown().await;
 }
 
-/// The head of a right answer to an upgrade.
-pub fn switching(heard: &Heard) -> String {
-    let key = heard.header("sec-websocket-key").expect("a websocket request");
+/// The head of a correct answer to an upgrade.
+pub fn switching_protocols(request: &Request) -> String {
+    let key = request.header("sec-websocket-key").expect("a websocket request");
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: keep-alive, upgrade\r\n\
          Sec-WebSocket-Accept: {}\r\n\r\n",
@@ -171,11 +171,11 @@ pub fn close(code: u16) -> Vec<u8> {
     frame(0x88, &code.to_be_bytes())
 }
 
-/// Remembers what the driver reports.
+/// A probe that records what the driver reports.
 #[derive(Default)]
-pub struct Reports(Mutex<Vec<(Step, HttpOutcome)>>, Mutex<Vec<Step>>);
+pub struct RecordingProbe(Mutex<Vec<(Step, HttpOutcome)>>, Mutex<Vec<Step>>);
 
-impl Probe for Reports {
+impl Probe for RecordingProbe {
     fn http(&self, step: Step, outcome: HttpOutcome, _took: Duration) {
         self.0.lock().unwrap().push((step, outcome));
     }
@@ -185,7 +185,7 @@ impl Probe for Reports {
     }
 }
 
-impl Reports {
+impl RecordingProbe {
     pub fn retries(&self) -> Vec<Step> {
         self.1.lock().unwrap().clone()
     }
@@ -207,7 +207,7 @@ pub fn settings(base: &str) -> Settings {
         http_timeout: Duration::from_secs(20),
         clock: Clock::start(),
         secrets: Vec::new(),
-        probe: Arc::new(Reports::default()),
+        probe: Arc::new(RecordingProbe::default()),
         trace: Arc::new(Untraced),
     }
 }

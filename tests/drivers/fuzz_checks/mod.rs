@@ -1,5 +1,5 @@
-//! What must hold of every reader, whatever bytes it is given: the bodies that the fuzz targets
-//! under `fuzz/` and the property tests of `tests/fuzz_bodies.rs` share.
+//! Checks that every parser must pass, whatever bytes it is given. The fuzz targets under `fuzz/`
+//! and the property tests of `fuzz_corpora` share them.
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 

@@ -1,4 +1,4 @@
-//! The frame reader against tungstenite's verdict, on any bytes in any pieces.
+//! Checks the frame reader against tungstenite, on any bytes in any pieces.
 
 use std::io::{Cursor, Read, Write};
 
@@ -59,15 +59,15 @@ pub fn read_up_to(limit: usize, pieces: &[&[u8]], recent: &mut Recent) -> (Vec<O
 }
 
 /// The bytes of a stream; what is written to it is dropped.
-struct Wire(Cursor<Vec<u8>>);
+struct MemoryStream(Cursor<Vec<u8>>);
 
-impl Read for Wire {
+impl Read for MemoryStream {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
         self.0.read(buf)
     }
 }
 
-impl Write for Wire {
+impl Write for MemoryStream {
     fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
         Ok(buf.len())
     }
@@ -79,7 +79,7 @@ impl Write for Wire {
 
 pub fn theirs(stream: &[u8]) -> (Vec<Owned>, End) {
     let config = WebSocketConfig::default().max_message_size(Some(LIMIT)).max_frame_size(Some(LIMIT));
-    let mut socket = WebSocket::from_raw_socket(Wire(Cursor::new(stream.to_vec())), Role::Client, Some(config));
+    let mut socket = WebSocket::from_raw_socket(MemoryStream(Cursor::new(stream.to_vec())), Role::Client, Some(config));
     let mut messages = Vec::new();
     loop {
         match socket.read() {
@@ -130,9 +130,9 @@ fn holds_1014(messages: &[Owned]) -> bool {
     messages.iter().any(|message| matches!(message, Owned::Close(Some((1014, _)))))
 }
 
-/// What a thread remembers must change nothing: not of the same stream, in pieces or whole, and not
-/// of a stream that only resembles what is known.
-fn remembering_changes_nothing(pieces: &[&[u8]]) {
+/// The cache must change nothing: for the same stream, in pieces or whole, and for a stream that only
+/// resembles a cached one.
+fn the_cache_changes_nothing(pieces: &[&[u8]]) {
     const LARGE: usize = 1 << 20;
     let stream = pieces.concat();
     let fresh = read_up_to(LARGE, &[&stream], &mut Recent::default());
@@ -148,15 +148,15 @@ fn remembering_changes_nothing(pieces: &[&[u8]]) {
     assert_eq!(read_up_to(LARGE, &[&other], &mut recent), alone, "{other:02x?}");
 }
 
-/// The fuzz target: the first byte says how many bytes that follow are places to cut at, as
+/// The fuzz target: the first byte is the number of bytes that follow as places to cut at, in
 /// 256ths of the rest; the rest is the stream.
-pub fn hold(data: &[u8]) {
+pub fn check(data: &[u8]) {
     let Some((count, rest)) = data.split_first() else { return };
-    let (places, stream) = rest.split_at(usize::from(count % 8).min(rest.len()));
-    let mut places: Vec<usize> = places.iter().map(|place| usize::from(*place) * stream.len() / 256).collect();
-    places.extend([0, stream.len()]);
-    places.sort_unstable();
-    let pieces: Vec<&[u8]> = places.windows(2).map(|pair| &stream[pair[0]..pair[1]]).collect();
+    let (cuts, stream) = rest.split_at(usize::from(count % 8).min(rest.len()));
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) * stream.len() / 256).collect();
+    cuts.extend([0, stream.len()]);
+    cuts.sort_unstable();
+    let pieces: Vec<&[u8]> = cuts.windows(2).map(|pair| &stream[pair[0]..pair[1]]).collect();
     agree(&pieces);
-    remembering_changes_nothing(&pieces);
+    the_cache_changes_nothing(&pieces);
 }

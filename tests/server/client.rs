@@ -1,5 +1,5 @@
-//! A plain client of the plenary protocol for the target's tests: crates only, no code of the
-//! rig's driver, so that it judges the target by itself.
+//! A client of the plenary protocol for the server's tests: crates only, no code of the driver, so
+//! that it is an independent check of the server.
 
 #![allow(
     dead_code,
@@ -23,40 +23,40 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-/// Nothing on this machine takes longer, unless it never comes.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+/// How long a test waits for anything before it fails.
+pub const TIMEOUT: Duration = Duration::from_secs(180);
 pub const PASSWORD: &str = "correct-horse-battery";
 
 thread_local! {
     // Making one is slow (it reads the machine's certificates). Each test has a thread and a
     // runtime of its own, so a client is not shared between runtimes.
-    static CLIENT: reqwest::Client = {
+    static HTTP: reqwest::Client = {
         // Only the first one installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap()
     };
 }
 
-/// Somebody with a cookie jar.
-pub struct Person {
+/// A user's HTTP client, with its cookies.
+pub struct Client {
     pub addr: SocketAddr,
     pub cookies: BTreeMap<String, String>,
     pub headers: Vec<(&'static str, String)>,
-    client: reqwest::Client,
+    http: reqwest::Client,
 }
 
-impl Person {
+impl Client {
     pub fn new(addr: SocketAddr) -> Self {
-        let client = CLIENT.with(Clone::clone);
-        Self { addr, cookies: BTreeMap::new(), headers: Vec::new(), client }
+        let http = HTTP.with(Clone::clone);
+        Self { addr, cookies: BTreeMap::new(), headers: Vec::new(), http }
     }
 
-    /// Somebody who has just signed up.
+    /// A client that has signed up.
     pub async fn signed_up(addr: SocketAddr, name: &str) -> Self {
-        let mut person = Self::new(addr);
-        let answer = person.sign_up(name).await;
+        let mut client = Self::new(addr);
+        let answer = client.sign_up(name).await;
         assert_eq!(answer.status(), StatusCode::FOUND);
-        person
+        client
     }
 
     fn cookie_header(&self) -> String {
@@ -82,7 +82,7 @@ impl Person {
     }
 
     pub async fn get(&mut self, path: &str) -> Response {
-        let request = self.client.get(format!("http://{}{path}", self.addr));
+        let request = self.http.get(format!("http://{}{path}", self.addr));
         self.send(request).await
     }
 
@@ -90,7 +90,7 @@ impl Person {
         let mut body = url::form_urlencoded::Serializer::new(String::new());
         body.extend_pairs(fields);
         let request = self
-            .client
+            .http
             .post(format!("http://{}{path}", self.addr))
             .header("Content-Type", "application/x-www-form-urlencoded")
             .body(body.finish());
@@ -115,25 +115,25 @@ impl Person {
     }
 
     /// Opens a websocket.
-    pub async fn dial(&self, path: &str) -> Result<Line, Error> {
+    pub async fn connect(&self, path: &str) -> Result<WebSocket, Error> {
         let mut request = format!("ws://{}{path}", self.addr).into_client_request().unwrap();
         request.headers_mut().insert("Cookie", self.cookie_header().parse().unwrap());
         let stream = TcpStream::connect(self.addr).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let (socket, _) = tokio_tungstenite::client_async(request, stream).await?;
-        Ok(Line { socket })
+        Ok(WebSocket { socket })
     }
 
-    /// Opens a websocket that must be had, and waits for its first frame.
-    pub async fn enter(&self, path: &str) -> (Line, Value) {
-        let mut line = self.dial(path).await.unwrap();
-        let first = line.json().await;
-        (line, first)
+    /// Opens a websocket, and waits for its first frame.
+    pub async fn join(&self, path: &str) -> (WebSocket, Value) {
+        let mut socket = self.connect(path).await.unwrap();
+        let first = socket.json().await;
+        (socket, first)
     }
 
     /// The HTTP status that refuses a websocket.
-    pub async fn refused(&self, path: &str) -> u16 {
-        match self.dial(path).await {
+    pub async fn refused_status(&self, path: &str) -> u16 {
+        match self.connect(path).await {
             Err(Error::Http(answer)) => answer.status().as_u16(),
             Err(other) => panic!("no HTTP answer: {other}"),
             Ok(_) => 101,
@@ -142,14 +142,14 @@ impl Person {
 }
 
 /// An open websocket.
-pub struct Line {
+pub struct WebSocket {
     pub socket: WebSocketStream<TcpStream>,
 }
 
-impl Line {
-    /// What comes next; none at the end of the stream.
+impl WebSocket {
+    /// The next message; none at the end of the stream.
     pub async fn next(&mut self) -> Option<Result<Message, Error>> {
-        tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("something should have come")
+        tokio::time::timeout(TIMEOUT, self.socket.next()).await.expect("something should have come")
     }
 
     /// The next text frame.
@@ -167,7 +167,7 @@ impl Line {
         serde_json::from_str(&self.text().await).unwrap()
     }
 
-    /// The next frame of a type; those before it are passed over.
+    /// The next frame of a type; those before it are skipped.
     pub async fn json_of(&mut self, kind: &str) -> Value {
         loop {
             let frame = self.json().await;
@@ -177,12 +177,12 @@ impl Line {
         }
     }
 
-    pub async fn say(&mut self, text: &str) {
+    pub async fn send_text(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
     pub async fn chat(&mut self, text: &str) {
-        self.say(&serde_json::json!({"type": "chat", "payload": {"message": text}}).to_string()).await;
+        self.send_text(&serde_json::json!({"type": "chat", "payload": {"message": text}}).to_string()).await;
     }
 
     /// Reads to the end: the close code, or none where there was no close frame.
@@ -196,7 +196,7 @@ impl Line {
         code
     }
 
-    /// Closes and waits for the server's part.
+    /// Closes and waits for the server's close frame.
     pub async fn close(mut self) {
         let _ = self.socket.close(None).await;
         while let Some(Ok(_)) = self.next().await {}
@@ -220,11 +220,11 @@ pub fn members(frame: &Value) -> Vec<String> {
     members.iter().map(|member| member["username"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Polls until `true`, or fails after a while.
-pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+/// Polls a condition until it holds, or fails after [`TIMEOUT`].
+pub async fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + TIMEOUT;
     while !condition() {
-        assert!(tokio::time::Instant::now() < deadline, "never came: {what}");
+        assert!(tokio::time::Instant::now() < deadline, "not within the timeout: {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
