@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::scripted_server::{RecordingProbe, Request, ScriptedServer, answer, driver, read_request, settings};
-use soakrig::model::{Account, Failure, FailureKind, Secret, Step};
 use soakrig::drivers::plenary::Plenary;
-use soakrig::drivers::{Driver, Room, Session};
+use soakrig::model::{Account, Failure, FailureKind, Secret, Step};
+use soakrig::protocol::{Driver, Room, Session};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::scripted_server::{RecordingProbe, Request, ScriptedServer, answer, driver, settings};
-use soakrig::model::{Account, Failure, FailureKind, HttpOutcome, Secret, Step};
 use soakrig::drivers::plenary::Plenary;
-use soakrig::drivers::{Driver, Session};
+use soakrig::model::{Account, Failure, FailureKind, HttpOutcome, Secret, Step};
+use soakrig::protocol::{Driver, Session};
 use tokio::net::TcpStream;
 
 const TOKEN: &str = "tok0123456789012345678901234567890123456789012345678901234567890";

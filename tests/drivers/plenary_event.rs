@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::scripted_server::{
     RecordingProbe, Request, ScriptedServer, answer, close, driver, settings, switching_protocols, text,
 };
-use soakrig::model::{EndReason, Failure, FailureKind, FrameKind, HttpOutcome, Initiator, Step};
 use soakrig::drivers::plenary::{Plenary, PlenarySocket};
-use soakrig::drivers::{BreakoutId, Connection, Driver, Ended, Event, Outgoing, Progress, Session};
+use soakrig::model::{EndReason, Failure, FailureKind, FrameKind, HttpOutcome, Initiator, Step};
+use soakrig::protocol::{BreakoutId, Connection, Driver, Ended, Event, Outgoing, Progress, Session};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

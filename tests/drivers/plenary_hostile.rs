@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use crate::scripted_server::{Request, ScriptedServer, answer, driver, settings, switching_protocols};
-use soakrig::model::{Account, EndReason, Failure, FailureKind, Initiator, Secret};
 use soakrig::drivers::plenary::Plenary;
-use soakrig::drivers::{Connection, Driver, Ended, Progress, Session};
+use soakrig::model::{Account, EndReason, Failure, FailureKind, Initiator, Secret};
+use soakrig::protocol::{Connection, Driver, Ended, Progress, Session};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

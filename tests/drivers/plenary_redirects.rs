@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::scripted_server::{Request, ScriptedServer, answer, driver, switching_protocols};
 use soakrig::model::{Account, Failure, FailureKind, Secret};
-use soakrig::drivers::{BreakoutId, Driver, Session};
+use soakrig::protocol::{BreakoutId, Driver, Session};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 

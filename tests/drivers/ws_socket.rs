@@ -4,9 +4,9 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use crate::scripted_server::{close, frame, text};
-use soakrig::model::{EndReason, Initiator};
 use soakrig::clock::Clock;
-use soakrig::drivers::{Ended, Progress};
+use soakrig::model::{EndReason, Initiator};
+use soakrig::protocol::{Ended, Progress};
 use soakrig::transport::dial::Stream;
 use soakrig::transport::ws::frame::{Masks, Opcode};
 use soakrig::transport::ws::reader::Message;
