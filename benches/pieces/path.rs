@@ -80,9 +80,11 @@ impl Room {
         for (inbox, user) in inboxes.iter_mut().zip((0..USERS).map(UserIndex)) {
             for read in bytes.chunks(READ) {
                 let hear = |frame: Received<'_>| {
-                    metrics.received(frame.kind, 1);
-                    if let Event::Chat { user: from, decoded } = frame.event {
-                        ledger.lock().receive(user, from, decoded, frame.at);
+                    if let Some(kind) = frame.kind {
+                        metrics.received(kind, 1);
+                    }
+                    if let Event::Message { sender, decoded, .. } = frame.event {
+                        ledger.lock().receive(user, sender, decoded, frame.at);
                     }
                 };
                 // The bytes are our own, and whole.

@@ -160,9 +160,11 @@ impl Walk {
         };
         socket.begin(Outgoing::Chat(&marker.encode(room.user_id, "soakrig checks that a chat comes back unchanged")));
         let echo = self.until(&mut socket, |event| match event {
-            Event::Chat { decoded: Decoded::Intact(seen), .. } if *seen == marker => Some(Ok(())),
+            Event::Message { decoded: Decoded::Intact(seen), .. } if *seen == marker => Some(Ok(())),
             // Other people's chats may look damaged, too.
-            Event::Chat { user, decoded: Decoded::Corrupt(_) | Decoded::Torn(_) } if *user == room.user_id => {
+            Event::Message { sender, decoded: Decoded::Corrupt(_) | Decoded::Torn(_), .. }
+                if *sender == room.user_id =>
+            {
                 Some(Err(Failure::new(FailureKind::Corrupt)))
             }
             Event::Refused(kind) => Some(Err(Failure::new(*kind))),
@@ -217,7 +219,7 @@ impl Walk {
 
 fn joined(event: &Event<'_>) -> Option<Result<(), Failure>> {
     match event {
-        Event::Presence(_) => Some(Ok(())),
+        Event::Joined => Some(Ok(())),
         Event::Refused(kind) => Some(Err(Failure::new(*kind))),
         _ => None,
     }

@@ -33,7 +33,7 @@ impl DisconnectCause {
 pub(super) enum ConnectionWindow {
     /// No connection.
     Vacant,
-    /// Handshake begun, no presence read yet.
+    /// Handshake begun, not joined yet.
     Opening { nth: u64, opened: u64 },
     /// In the room, since `joined`.
     Connected { nth: u64, opened: u64, connected: u64, joined: Stamp },

@@ -109,7 +109,7 @@ impl Ledger {
         self.set_seat(user, ConnectionWindow::Opening { nth: self.openings, opened: next });
     }
 
-    /// The first presence frame was read at `at`: from now on the connection expects every message.
+    /// The user joined, by what was read at `at`: from now on the connection expects every message.
     pub fn connected(&mut self, user: UserIndex, at: Stamp) {
         let next = self.book.next();
         if let Some(ConnectionWindow::Opening { nth, opened }) = self.seats.get(user.get()).copied() {

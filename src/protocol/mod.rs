@@ -20,33 +20,38 @@ pub struct Room {
     /// How the server names the user: the sender of its own chats.
     pub user_id: SenderId,
     /// Breakouts that this user may join now; none is normal.
-    pub breakouts: Vec<BreakoutId>,
+    pub breakouts: Vec<SideRoomId>,
     /// How many may be present at a time, if the event has a limit.
     pub capacity: Option<u64>,
     /// Size of the page in bytes.
     pub page_bytes: usize,
 }
 
-/// A breakout's id as the server spells it.
+/// A side room's id as the server spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct BreakoutId(pub u64);
+pub struct SideRoomId(pub u64);
 
-/// What one whole frame from the server means to a user.
+/// What a connection tells its user: what one whole frame from the server means, or that it has joined.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event<'a> {
-    /// A member list came: the user is in the room.
-    Presence(Members<'a>),
-    /// A chat of `user`, with what its marker looks like.
-    Chat {
+    /// From here on this user receives the room's messages. Told once for a connection, by itself:
+    /// if a frame says so, this comes first and the frame's own meaning behind it.
+    Joined,
+    /// A member list came.
+    Members(Members<'a>),
+    /// A message that somebody sent, with what its marker looks like.
+    Message {
         /// The sender, [`SenderId::NONE`] where the frame names none.
-        user: SenderId,
+        sender: SenderId,
         /// The marker found in the text, if any.
         decoded: Decoded,
+        /// Whether it is history that the server sends again, by the protocol's own mark.
+        replay: bool,
     },
-    /// A refusal of a breakout, or an `error` frame.
+    /// A refusal of a side room, or an `error` frame.
     Refused(FailureKind),
-    /// The breakouts changed; these may be joined now.
-    Breakouts(&'a [BreakoutId]),
+    /// The side rooms changed; these may be joined now.
+    SideRooms(&'a [SideRoomId]),
     /// Anything else that only counts.
     Other,
     /// A frame that could not be understood, and what is left of the marker in it, if it holds one.
@@ -63,13 +68,13 @@ pub struct Members<'a> {
     pub text: &'a str,
 }
 
-/// A frame as it is handed to the user's loop.
+/// A frame, or an event without a frame, as it is handed to the user's loop.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Received<'a> {
     /// When its last bytes were read from the socket, before any parsing.
     pub at: Stamp,
-    /// What kind of frame it is, for counting.
-    pub kind: FrameKind,
+    /// What kind of frame it is, for counting; `None` with [`Event::Joined`], which is no frame.
+    pub kind: Option<FrameKind>,
     /// Its meaning.
     pub event: Event<'a>,
 }
@@ -148,7 +153,7 @@ pub trait Driver: Send + Sync + 'static {
     fn connect_breakout(
         &self,
         session: &mut Session,
-        breakout: BreakoutId,
+        breakout: SideRoomId,
     ) -> impl Future<Output = Result<Self::Connection, Failure>> + Send;
 
     /// Deletes the signed-in account.

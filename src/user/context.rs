@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::model::{Account, Action, DropReason, FailureKind, Secret, UserIndex, UserState};
 use crate::pool::Roster;
 use crate::presence::{ListObservers, MembershipCheck};
-use crate::protocol::BreakoutId;
+use crate::protocol::SideRoomId;
 use crate::schedule::Intent;
 use crate::schedule::limit::Limit;
 use crate::telemetry::traces::chats::ChatTraces;
@@ -90,7 +90,7 @@ pub struct RunContext<D> {
     /// What they say.
     pub texts: Texts,
     /// Breakouts that may be joined, as last heard.
-    pub breakouts: Mutex<Arc<[BreakoutId]>>,
+    pub breakouts: Mutex<Arc<[SideRoomId]>>,
     /// Cancelled when sending stops: nobody starts or comes back any more.
     pub stopping: CancellationToken,
     /// Cancelled when the sockets are to be closed.
@@ -185,13 +185,13 @@ impl<D> RunContext<D> {
     }
 
     /// A breakout to join, or nothing where there is none.
-    pub(super) fn some_breakout(&self, rng: &mut SmallRng) -> Option<BreakoutId> {
+    pub(super) fn some_breakout(&self, rng: &mut SmallRng) -> Option<SideRoomId> {
         let breakouts = Arc::clone(&self.breakouts.lock());
         (!breakouts.is_empty()).then(|| breakouts[rng.random_range(0..breakouts.len())])
     }
 
     /// Notes the breakouts as a user was told of them.
-    pub(super) fn note_breakouts(&self, heard: &[BreakoutId]) {
+    pub(super) fn note_breakouts(&self, heard: &[SideRoomId]) {
         let mut breakouts = self.breakouts.lock();
         if **breakouts != *heard {
             *breakouts = heard.into();

@@ -15,7 +15,7 @@ use crate::protocol::{Event, Members, Received};
 /// How far a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// A 101, but no presence yet.
+    /// A 101, but not in the room yet.
     Joining,
     /// In the room.
     Connected,
@@ -34,25 +34,29 @@ pub(super) struct FrameHandler<'a, D> {
 impl<D> FrameHandler<'_, D> {
     pub(super) fn handle(&mut self, frame: &Received<'_>) {
         let context = self.context;
-        context.metrics.received(frame.kind, 1);
+        if let Some(kind) = frame.kind {
+            context.metrics.received(kind, 1);
+        }
         match frame.event {
-            Event::Chat { user, decoded } => self.chat(user, decoded, frame.at),
-            Event::Presence(members) => self.presence(members, frame.at),
-            Event::Breakouts(breakouts) => context.note_breakouts(breakouts),
+            Event::Message { sender, decoded, replay: false } => self.message(sender, decoded, frame.at),
+            // History is neither a delivery nor an anomaly.
+            Event::Message { replay: true, .. } | Event::Other => {}
+            Event::Joined => self.joined(frame.at),
+            Event::Members(members) => self.members(members, frame.at),
+            Event::SideRooms(breakouts) => context.note_breakouts(breakouts),
             Event::Refused(kind) => context.metrics.error(Stage::Receive, kind),
             Event::Malformed { decoded } => self.malformed(decoded, frame.at),
-            Event::Other => {}
         }
-        if frame.kind == FrameKind::Ping {
+        if frame.kind == Some(FrameKind::Ping) {
             // The socket has answered it by itself.
             context.metrics.sent(SentKind::Pong);
         }
     }
 
-    fn chat(&self, user: SenderId, decoded: Decoded, at: Stamp) {
+    fn message(&self, sender: SenderId, decoded: Decoded, at: Stamp) {
         let context = self.context;
         let mut ledger = context.ledger.lock();
-        ledger.receive(self.me, user, decoded, at);
+        ledger.receive(self.me, sender, decoded, at);
         if let Decoded::Intact(marker) = decoded
             && context.chats.samples(marker.seq)
             && ledger.is_own(&marker)
@@ -61,16 +65,16 @@ impl<D> FrameHandler<'_, D> {
         }
     }
 
-    fn presence(&mut self, members: Members<'_>, at: Stamp) {
-        if *self.phase == Phase::Joining {
-            self.come_in(at);
-        }
+    fn members(&self, members: Members<'_>, at: Stamp) {
         if *self.phase == Phase::Connected {
             self.context.observers.note(self.me, members.text, at);
         }
     }
 
-    fn come_in(&mut self, at: Stamp) {
+    fn joined(&mut self, at: Stamp) {
+        if *self.phase != Phase::Joining {
+            return;
+        }
         *self.phase = Phase::Connected;
         self.context.ledger.lock().connected(self.me, at);
         self.context.roster.set(self.me, UserState::Connected);

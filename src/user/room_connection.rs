@@ -28,7 +28,7 @@ use crate::protocol::{Connection, Driver, Ended, Outgoing, Progress};
 use crate::schedule::Intent;
 use crate::telemetry::traces::chats::Chat;
 
-/// From the 101 to the first presence frame, at most.
+/// From the 101 until the user has joined, at most.
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A socket on which nothing was read for this long, pongs included, is dead.
 const SILENCE: Duration = Duration::from_secs(75);

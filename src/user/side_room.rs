@@ -17,7 +17,7 @@ use super::open_gauge::Open;
 use super::steps;
 use crate::clock::Stamp;
 use crate::model::{EndReason, Failure, FailureKind, FrameKind, Initiator, SentKind, Socket, Stage, UserIndex};
-use crate::protocol::{BreakoutId, Connection, Driver, Ended, Event, Outgoing, Progress, Received};
+use crate::protocol::{Connection, Driver, Ended, Event, Outgoing, Progress, Received, SideRoomId};
 
 /// Between two heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(25);
@@ -31,7 +31,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) async fn visit<D: Driver>(
     context: Arc<RunContext<D>>,
     me: UserIndex,
-    id: BreakoutId,
+    id: SideRoomId,
     over: CancellationToken,
 ) {
     let visiting = async {
@@ -51,7 +51,7 @@ pub(super) async fn visit<D: Driver>(
 async fn join_and_stay<D: Driver>(
     context: &Arc<RunContext<D>>,
     me: UserIndex,
-    id: BreakoutId,
+    id: SideRoomId,
     over: &CancellationToken,
 ) -> Result<(), Failure> {
     let tried = AtomicBool::new(false);
@@ -73,7 +73,7 @@ async fn join_and_stay<D: Driver>(
 async fn open<D: Driver>(
     context: &RunContext<D>,
     me: UserIndex,
-    id: BreakoutId,
+    id: SideRoomId,
     tried: &AtomicBool,
 ) -> Result<Option<(D::Connection, Stamp)>, Failure> {
     context.limits.connect.ready().await;
@@ -186,13 +186,15 @@ impl<D: Driver> Room<D> {
 }
 
 fn handle<D>(context: &RunContext<D>, joined: &mut Option<Result<(), FailureKind>>, frame: &Received<'_>) {
-    context.metrics.received(frame.kind, 1);
+    if let Some(kind) = frame.kind {
+        context.metrics.received(kind, 1);
+    }
     match frame.event {
-        Event::Presence(_) => {
+        Event::Joined => {
             joined.get_or_insert(Ok(()));
         }
         Event::Refused(kind) => {
-            let over = frame.kind == FrameKind::Presence;
+            let over = frame.kind == Some(FrameKind::Presence);
             if joined.is_none() || over {
                 *joined = Some(Err(kind));
             } else {
@@ -200,9 +202,9 @@ fn handle<D>(context: &RunContext<D>, joined: &mut Option<Result<(), FailureKind
             }
         }
         Event::Malformed { .. } => context.metrics.error(Stage::Receive, FailureKind::Malformed),
-        Event::Chat { .. } | Event::Breakouts(_) | Event::Other => {}
+        Event::Message { .. } | Event::Members(_) | Event::SideRooms(_) | Event::Other => {}
     }
-    if frame.kind == FrameKind::Ping {
+    if frame.kind == Some(FrameKind::Ping) {
         context.metrics.sent(SentKind::Pong);
     }
 }

@@ -92,7 +92,7 @@ fn chat(seq: u64) -> Vec<u8> {
 }
 
 fn is_intact(event: &Event<'_>) -> bool {
-    matches!(event, Event::Chat { user: SenderId(6), decoded: Decoded::Intact(_) })
+    matches!(event, Event::Message { sender: SenderId(6), decoded: Decoded::Intact(_), .. })
 }
 
 fn presence(size: usize) -> Vec<u8> {
@@ -127,7 +127,7 @@ fn an_idle_socket_is_small_even_after_a_large_frame() {
     assert!(size_of::<PlenarySocket>() <= 320, "{}", size_of::<PlenarySocket>());
     let (url, orders) = server();
     let (runtime, driver) = (runtime(), driver(&url));
-    let is_presence = |event: &Event<'_>| matches!(event, Event::Presence(_));
+    let is_presence = |event: &Event<'_>| matches!(event, Event::Members(_));
     // The first connection pays for what all share.
     let mut first = runtime.block_on(driver.connect(&Session::default())).unwrap();
     // The thread's memory of recent texts fills up first.

@@ -7,7 +7,7 @@ use crate::scripted_server::{
 };
 use soakrig::drivers::plenary::{Plenary, PlenarySocket};
 use soakrig::model::{EndReason, Failure, FailureKind, FrameKind, HttpOutcome, Initiator, Step};
-use soakrig::protocol::{BreakoutId, Connection, Driver, Ended, Event, Outgoing, Progress, Session};
+use soakrig::protocol::{Connection, Driver, Ended, Event, Outgoing, Progress, Received, Session, SideRoomId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -53,7 +53,7 @@ async fn the_event_page_gives_user_id_and_breakouts() {
     let server = always("200 OK", &["Set-Cookie: csrftoken=c2; Path=/"], open_page()).await;
     let mut session = session();
     let room = driver(&server.url()).open(&mut session).await.unwrap();
-    assert_eq!((room.user_id.0, room.breakouts, room.page_bytes), (42, vec![BreakoutId(3)], open_page().len()));
+    assert_eq!((room.user_id.0, room.breakouts, room.page_bytes), (42, vec![SideRoomId(3)], open_page().len()));
     assert_eq!(server.request_lines(), ["GET /event/test/"]);
     assert_eq!(server.requests()[0].header("cookie"), Some("csrftoken=c1; sessionid=s1"));
     assert_eq!(&*session.cookies[0].1, "c2");
@@ -145,7 +145,7 @@ async fn upgrading(early: Vec<u8>) -> ScriptedServer {
 async fn drive(socket: &mut PlenarySocket, done: impl Fn(&Progress) -> bool) -> (Vec<FrameKind>, Progress) {
     let mut kinds = Vec::new();
     loop {
-        let progress = socket.drive(|received| kinds.push(received.kind)).await;
+        let progress = socket.drive(|received| kinds.extend(received.kind)).await;
         if done(&progress) {
             return (kinds, progress);
         }
@@ -172,7 +172,7 @@ async fn frames_sent_with_the_101_are_read() {
     .await;
     let mut socket = driver(&server.url()).connect(&session()).await.unwrap();
     let mut seen = 0;
-    let progress = socket.drive(|received| seen += usize::from(matches!(received.event, Event::Presence(_)))).await;
+    let progress = socket.drive(|received| seen += usize::from(matches!(received.event, Event::Members(_)))).await;
     assert!(matches!(progress, Progress::Read { .. }), "{progress:?}");
     assert_eq!(seen, 1);
     assert!(socket.begin(Outgoing::Heartbeat));
@@ -242,14 +242,13 @@ async fn a_breakout_requests_its_page_and_then_its_socket() {
         let _ = stream.read(&mut [0; 100]).await;
     })
     .await;
-    let mut socket = driver(&server.url()).connect_breakout(&mut session(), BreakoutId(3)).await.unwrap();
+    let mut socket = driver(&server.url()).connect_breakout(&mut session(), SideRoomId(3)).await.unwrap();
     assert_eq!(server.request_lines(), ["GET /breakout/3/", "GET /breakout/3/"]);
     let mut refusal = None;
     socket
-        .drive(|received| {
-            if let Event::Refused(kind) = received.event {
-                refusal = Some(kind);
-            }
+        .drive(|received| match received.event {
+            Event::Refused(kind) => refusal = Some(kind),
+            event => assert_ne!(event, Event::Joined),
         })
         .await;
     assert_eq!(refusal, Some(FailureKind::OverCapacity));
@@ -258,9 +257,33 @@ async fn a_breakout_requests_its_page_and_then_its_socket() {
 }
 
 #[tokio::test]
+async fn the_first_member_list_means_joined_and_is_one_frame() {
+    let chat = r#"{"type": "chat", "payload": {"user": 6, "message": "hello"}}"#;
+    let early = [text(chat), text(PRESENCE), text(PRESENCE), close(1000)].concat();
+    let server = upgrading(early).await;
+    let mut socket = driver(&server.url()).connect(&session()).await.unwrap();
+    let mut told = Vec::new();
+    loop {
+        let note = |received: Received<'_>| {
+            told.push((
+                received.kind,
+                matches!(received.event, Event::Joined),
+                matches!(received.event, Event::Members(_)),
+            ));
+        };
+        if let Progress::Closing(_) = socket.drive(note).await {
+            break;
+        }
+    }
+    let list = (Some(FrameKind::Presence), false, true);
+    let before = (Some(FrameKind::Chat), false, false);
+    assert_eq!(told, [before, (None, true, false), list, list, (Some(FrameKind::Close), false, false)]);
+}
+
+#[tokio::test]
 async fn a_missing_breakout_is_not_found() {
     let server = always("404 Not Found", &[], String::new()).await;
-    let outcome = driver(&server.url()).connect_breakout(&mut session(), BreakoutId(3)).await;
+    let outcome = driver(&server.url()).connect_breakout(&mut session(), SideRoomId(3)).await;
     assert_eq!(outcome.unwrap_err().kind, FailureKind::NotFound);
     assert_eq!(server.request_lines().len(), 1);
 }

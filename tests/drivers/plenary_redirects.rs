@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::scripted_server::{Request, ScriptedServer, answer, driver, switching_protocols};
 use soakrig::model::{Account, Failure, FailureKind, Secret};
-use soakrig::protocol::{BreakoutId, Driver, Session};
+use soakrig::protocol::{Driver, Session, SideRoomId};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -54,7 +54,7 @@ async fn all_steps(url: &str) -> Vec<Failure> {
     failures.extend(driver.log_in(&who(), &mut session).await.err());
     failures.extend(driver.open(&mut session).await.err());
     failures.extend(driver.connect(&session).await.err());
-    failures.extend(driver.connect_breakout(&mut session, BreakoutId(4)).await.err());
+    failures.extend(driver.connect_breakout(&mut session, SideRoomId(4)).await.err());
     failures.extend(driver.delete(&mut session).await.err());
     failures
 }

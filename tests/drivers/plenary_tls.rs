@@ -117,7 +117,7 @@ async fn works(driver: Plenary) {
     let mut socket = driver.connect(&Session::default()).await.unwrap();
     let mut kinds = Vec::new();
     while kinds.is_empty() {
-        socket.drive(|received| kinds.push(received.kind)).await;
+        socket.drive(|received| kinds.extend(received.kind)).await;
     }
     assert_eq!(kinds, [FrameKind::Presence]);
     assert!(socket.begin(Outgoing::Heartbeat));

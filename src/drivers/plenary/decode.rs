@@ -29,30 +29,31 @@ struct Kept {
 /// An event without the text it came from.
 #[derive(Clone, Copy)]
 enum Meaning {
-    Chat { user: SenderId, decoded: Decoded },
-    Presence,
+    Message { sender: SenderId, decoded: Decoded },
+    Members,
     Refused(FailureKind),
     Other,
     Malformed { decoded: Decoded },
 }
 
 impl Meaning {
-    /// Lists of breakouts are not kept: reading one teaches the rooms.
+    /// Lists of breakouts are not kept: reading one teaches the rooms. Nothing is replayed here, and
+    /// that a user has joined is known by the socket, not by a text.
     fn of(event: &Event<'_>) -> Option<Self> {
         Some(match *event {
-            Event::Chat { user, decoded } => Self::Chat { user, decoded },
-            Event::Presence(_) => Self::Presence,
+            Event::Message { sender, decoded, replay: false } => Self::Message { sender, decoded },
+            Event::Members(_) => Self::Members,
             Event::Refused(kind) => Self::Refused(kind),
             Event::Other => Self::Other,
             Event::Malformed { decoded } => Self::Malformed { decoded },
-            Event::Breakouts(_) => return None,
+            Event::SideRooms(_) | Event::Joined | Event::Message { replay: true, .. } => return None,
         })
     }
 
     fn event(self, text: &str) -> Event<'_> {
         match self {
-            Self::Chat { user, decoded } => Event::Chat { user, decoded },
-            Self::Presence => Event::Presence(Members { text }),
+            Self::Message { sender, decoded } => Event::Message { sender, decoded, replay: false },
+            Self::Members => Event::Members(Members { text }),
             Self::Refused(kind) => Event::Refused(kind),
             Self::Other => Event::Other,
             Self::Malformed { decoded } => Event::Malformed { decoded },

@@ -46,7 +46,7 @@ pub use self::socket::{Inbox, PlenarySocket};
 use self::state::State;
 use crate::clock::Clock;
 use crate::model::{Account, Failure, FailureKind, Secret, SenderId, Socket, Step};
-use crate::protocol::{BreakoutId, Driver, Members, Probe, Room, Session, Trace};
+use crate::protocol::{Driver, Members, Probe, Room, Session, SideRoomId, Trace};
 use crate::transport::dial::{self, Dialer};
 use crate::transport::http::{Ask, Browser, BrowserSettings, Page, cookies};
 use crate::transport::spans;
@@ -273,7 +273,7 @@ impl Driver for Plenary {
     fn connect_breakout(
         &self,
         session: &mut Session,
-        breakout: BreakoutId,
+        breakout: SideRoomId,
     ) -> impl Future<Output = Result<PlenarySocket, Failure>> + Send {
         Box::pin(async move {
             let url = self.site.breakout(breakout);

@@ -4,7 +4,7 @@
 
 use parking_lot::Mutex;
 
-use crate::protocol::BreakoutId;
+use crate::protocol::SideRoomId;
 
 /// The event's breakouts. Touched by rare frames only.
 #[derive(Debug, Default)]
@@ -13,32 +13,32 @@ pub(super) struct SideRooms(Mutex<Known>);
 #[derive(Debug, Default)]
 struct Known {
     open: bool,
-    list: Vec<BreakoutId>,
+    list: Vec<SideRoomId>,
 }
 
 impl Known {
-    fn joinable(&self) -> Vec<BreakoutId> {
+    fn joinable(&self) -> Vec<SideRoomId> {
         if self.open { self.list.clone() } else { Vec::new() }
     }
 }
 
 impl SideRooms {
     /// Takes over what a page says; returns what may be joined.
-    pub(super) fn learn(&self, open: bool, list: Vec<BreakoutId>) -> Vec<BreakoutId> {
+    pub(super) fn learn(&self, open: bool, list: Vec<SideRoomId>) -> Vec<SideRoomId> {
         let mut known = self.0.lock();
         *known = Known { open, list };
         known.joinable()
     }
 
     /// Takes over a new list; returns what may be joined.
-    pub(super) fn learn_list(&self, list: Vec<BreakoutId>) -> Vec<BreakoutId> {
+    pub(super) fn learn_list(&self, list: Vec<SideRoomId>) -> Vec<SideRoomId> {
         let mut known = self.0.lock();
         known.list = list;
         known.joinable()
     }
 
     /// Takes over whether breakouts are open; returns what may be joined where that is news.
-    pub(super) fn learn_open(&self, open: bool) -> Vec<BreakoutId> {
+    pub(super) fn learn_open(&self, open: bool) -> Vec<SideRoomId> {
         let mut known = self.0.lock();
         known.open = open;
         known.joinable()

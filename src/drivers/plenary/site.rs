@@ -6,7 +6,7 @@ use url::Url;
 
 use super::SetupError;
 use crate::model::{Failure, FailureKind};
-use crate::protocol::BreakoutId;
+use crate::protocol::SideRoomId;
 use crate::transport::http::{Origin, Page};
 
 /// One origin and path prefix, and the event there.
@@ -76,7 +76,7 @@ impl Site {
     }
 
     /// A breakout's page; its socket has the same path.
-    pub(super) fn breakout(&self, id: BreakoutId) -> Url {
+    pub(super) fn breakout(&self, id: SideRoomId) -> Url {
         self.page(&["breakout", &id.0.to_string()])
     }
 
@@ -111,7 +111,7 @@ mod tests {
             let site = site(base);
             assert_eq!(site.sign_up().as_str(), "https://chat.example/rooms/accounts/signup/");
             assert_eq!(site.event().as_str(), "https://chat.example/rooms/event/test/");
-            assert_eq!(site.breakout(BreakoutId(3)).as_str(), "https://chat.example/rooms/breakout/3/");
+            assert_eq!(site.breakout(SideRoomId(3)).as_str(), "https://chat.example/rooms/breakout/3/");
         }
     }
 

@@ -19,11 +19,13 @@ use crate::transport::ws::socket::Socket;
 pub struct PlenarySocket {
     socket: Socket,
     rooms: Arc<SideRooms>,
+    /// Whether a member list has come.
+    joined: bool,
 }
 
 impl PlenarySocket {
     pub(super) fn new(socket: Socket, rooms: Arc<SideRooms>) -> Self {
-        Self { socket, rooms }
+        Self { socket, rooms, joined: false }
     }
 }
 
@@ -33,13 +35,14 @@ impl PlenarySocket {
 pub struct Inbox {
     reader: Reader,
     rooms: SideRooms,
+    joined: bool,
 }
 
 impl Inbox {
     /// An inbox that refuses messages of more than `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { reader: Reader::new(limit), rooms: SideRooms::default() }
+        Self { reader: Reader::new(limit), rooms: SideRooms::default(), joined: false }
     }
 
     /// Takes bytes that were read at `at`, and gives every frame that is whole now to `sink`.
@@ -53,8 +56,8 @@ impl Inbox {
         recent: &mut Recent,
         mut sink: impl FnMut(Received<'_>),
     ) -> Result<(), Violation> {
-        let Self { reader, rooms } = self;
-        reader.feed(bytes, recent, |message| hand_on(at, message, rooms, &mut sink))
+        let Self { reader, rooms, joined } = self;
+        reader.feed(bytes, recent, |message| hand_on(at, message, rooms, joined, &mut sink))
     }
 }
 
@@ -78,21 +81,28 @@ impl Connection for PlenarySocket {
     where
         F: FnMut(Received<'_>) + Send,
     {
-        let Self { socket, rooms } = self;
-        poll_fn(move |cx| socket.poll_drive(cx, |at, message| hand_on(at, message, rooms, &mut sink)))
+        let Self { socket, rooms, joined } = self;
+        poll_fn(move |cx| socket.poll_drive(cx, |at, message| hand_on(at, message, rooms, joined, &mut sink)))
     }
 }
 
-/// Gives a message to the user's loop as what it means.
-fn hand_on(at: Stamp, message: Message<'_>, rooms: &SideRooms, sink: &mut impl FnMut(Received<'_>)) {
+/// Gives a message to the user's loop as what it means. The first member list means that the user
+/// has joined: the server has put it into the room.
+fn hand_on(at: Stamp, message: Message<'_>, rooms: &SideRooms, joined: &mut bool, sink: &mut impl FnMut(Received<'_>)) {
     let kind = match message {
         Message::Text(text, number) => {
-            return decode::of(text, number, rooms, |kind, event| sink(Received { at, kind, event }));
+            return decode::of(text, number, rooms, |kind, event| {
+                if !*joined && matches!(event, Event::Members(_)) {
+                    *joined = true;
+                    sink(Received { at, kind: None, event: Event::Joined });
+                }
+                sink(Received { at, kind: Some(kind), event });
+            });
         }
         Message::Binary(_) => FrameKind::Binary,
         Message::Ping(_) => FrameKind::Ping,
         Message::Pong(_) => FrameKind::Pong,
         Message::Close { .. } => FrameKind::Close,
     };
-    sink(Received { at, kind, event: Event::Other });
+    sink(Received { at, kind: Some(kind), event: Event::Other });
 }

@@ -7,7 +7,7 @@
 use serde::Deserialize;
 
 use crate::model::{Failure, FailureKind};
-use crate::protocol::BreakoutId;
+use crate::protocol::SideRoomId;
 
 /// What the script line begins with.
 const NAME: &[u8] = b"window.__INITIAL_STATE__";
@@ -124,15 +124,15 @@ impl State {
     }
 
     /// The breakouts a user may join while breakouts are open.
-    pub(super) fn breakouts(&self) -> Vec<BreakoutId> {
+    pub(super) fn breakouts(&self) -> Vec<SideRoomId> {
         joinable(&self.breakouts)
     }
 }
 
 /// Neither proposals nor random ones; of a list beyond all measure, the first.
-pub(super) fn joinable(list: &[Breakout]) -> Vec<BreakoutId> {
+pub(super) fn joinable(list: &[Breakout]) -> Vec<SideRoomId> {
     let open = list.iter().filter(|b| !b.is_proposal && !b.is_random);
-    open.map(|b| BreakoutId(b.id)).take(BREAKOUT_LIMIT).collect()
+    open.map(|b| SideRoomId(b.id)).take(BREAKOUT_LIMIT).collect()
 }
 
 fn after_equals(rest: &[u8]) -> Option<&[u8]> {
@@ -164,7 +164,7 @@ mod tests {
         let state = State::find(page(STATE).as_bytes()).unwrap();
         assert_eq!(state.user().unwrap(), 6);
         assert!(state.check_open().is_ok() && state.breakouts_open());
-        assert_eq!(state.breakouts(), [BreakoutId(1), BreakoutId(4)]);
+        assert_eq!(state.breakouts(), [SideRoomId(1), SideRoomId(4)]);
     }
 
     #[test]

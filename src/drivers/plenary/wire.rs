@@ -26,7 +26,7 @@ const TAKEOVER: &[u8] = br#"{"type": "DISCONNECTING_OTHERS", "payload": {}}"#;
 pub(super) fn read(text: &str, rooms: &SideRooms, sink: impl FnOnce(FrameKind, Event<'_>)) {
     match fast_path::read(text) {
         Some(fast_path::Frame::Chat { user, message }) => sink(FrameKind::Chat, chat(SenderId::number(user), message)),
-        Some(fast_path::Frame::Presence) => sink(FrameKind::Presence, Event::Presence(Members { text })),
+        Some(fast_path::Frame::Presence) => sink(FrameKind::Presence, Event::Members(Members { text })),
         Some(fast_path::Frame::BreakoutPresence) => sink(FrameKind::BreakoutPresence, Event::Other),
         None => read_plain(text, rooms, sink),
     }
@@ -98,15 +98,15 @@ pub(super) fn read_plain(text: &str, rooms: &SideRooms, sink: impl FnOnce(FrameK
         },
         FrameKind::Presence => match object::<Presence<'_>>(payload) {
             Some(Presence { error_code: Some(code) }) => sink(kind, Event::Refused(refusal(&code.0))),
-            Some(Presence { error_code: None }) => sink(kind, Event::Presence(Members { text })),
+            Some(Presence { error_code: None }) => sink(kind, Event::Members(Members { text })),
             None => sink(FrameKind::Malformed, malformed(text)),
         },
         FrameKind::BreakoutReceive => match serde_json::from_str::<Vec<Breakout>>(payload) {
-            Ok(list) => sink(kind, Event::Breakouts(&rooms.learn_list(joinable(&list)))),
+            Ok(list) => sink(kind, Event::SideRooms(&rooms.learn_list(joinable(&list)))),
             Err(_) => sink(FrameKind::Malformed, malformed(text)),
         },
         FrameKind::Plenary => match object::<Settings>(payload).and_then(|s| s.plenary.breakouts_open) {
-            Some(open) => sink(kind, Event::Breakouts(&rooms.learn_open(open))),
+            Some(open) => sink(kind, Event::SideRooms(&rooms.learn_open(open))),
             None => sink(kind, Event::Other),
         },
         FrameKind::Error => sink(kind, Event::Refused(complaint(frame.error.map_or("", RawValue::get)))),
@@ -121,8 +121,8 @@ fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
     if json.trim_ascii_start().starts_with('{') { serde_json::from_str(json).ok() } else { None }
 }
 
-fn chat(user: SenderId, message: &str) -> Event<'static> {
-    Event::Chat { user, decoded: Marker::decode(user, message) }
+fn chat(sender: SenderId, message: &str) -> Event<'static> {
+    Event::Message { sender, decoded: Marker::decode(sender, message), replay: false }
 }
 
 fn malformed(text: &str) -> Event<'static> {
@@ -179,7 +179,7 @@ fn complaint(json: &str) -> FailureKind {
 mod tests {
     use super::*;
     use crate::marker::Decoded;
-    use crate::protocol::BreakoutId;
+    use crate::protocol::SideRoomId;
 
     const SERVER: &str = include_str!("../../../tests/frames/server.jsonl");
     const CLIENT: &str = include_str!("../../../tests/frames/client.jsonl");
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn recorded_chats_name_their_sender() {
         for line in SERVER.lines().filter(|line| line.ends_with(r#""chat"}"#)) {
-            assert_eq!(told(line).1, "Chat { user: SenderId(6), decoded: None }");
+            assert_eq!(told(line).1, "Message { sender: SenderId(6), decoded: None, replay: false }");
         }
     }
 
@@ -264,7 +264,7 @@ mod tests {
             let frame = SERVER.lines().nth(1).unwrap().replace("hello from alice", text);
             let mut seen = None;
             read(&frame, &SideRooms::default(), |_, event| {
-                if let Event::Chat { decoded, .. } = event {
+                if let Event::Message { decoded, .. } = event {
                     seen = Some(decoded);
                 }
             });
@@ -306,7 +306,7 @@ mod tests {
         let ids = |text: &str| {
             let mut ids = Vec::new();
             read(text, &rooms, |_, event| {
-                if let Event::Breakouts(list) = event {
+                if let Event::SideRooms(list) = event {
                     ids.extend_from_slice(list);
                 }
             });
@@ -315,8 +315,8 @@ mod tests {
         let list = r#"{"type": "breakout_receive", "payload": [{"id": 4}, {"id": 5, "is_proposal": true}]}"#;
         assert_eq!(ids(list), []);
         let opened = SERVER.lines().find(|line| line.ends_with(r#""plenary"}"#)).unwrap();
-        assert_eq!(ids(opened), [BreakoutId(4)]);
-        assert_eq!(ids(list), [BreakoutId(4)]);
+        assert_eq!(ids(opened), [SideRoomId(4)]);
+        assert_eq!(ids(list), [SideRoomId(4)]);
         assert_eq!(ids(&opened.replace("\"breakouts_open\": true", "\"breakouts_open\": false")), []);
     }
 }

@@ -14,11 +14,11 @@ use soakrig::fleet::ramp::Fleet;
 use soakrig::ledger::{Identity, Ledger, Terms};
 use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
-use soakrig::model::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, SenderId, Socket, Stage};
+use soakrig::model::{Account, EndReason, Failure, FailureKind, Initiator, Secret, SenderId, Socket, Stage};
 use soakrig::pool::Roster;
 use soakrig::presence::{ListObservers, MembershipCheck};
 use soakrig::protocol::{
-    BreakoutId, Connection, Driver, Ended, Event, Members, Outgoing, Progress, Received, Room, Session,
+    Connection, Driver, Ended, Event, Members, Outgoing, Progress, Received, Room, Session, SideRoomId,
 };
 use soakrig::schedule::limit::Limit;
 use soakrig::schedule::pacer::Pacer;
@@ -113,8 +113,8 @@ impl Connection for Line {
             let _ = self.weather.wait_for(|weather| *weather != Weather::Silent).await;
         }
         if !std::mem::replace(&mut self.greeted, true) {
-            let event = Event::Presence(Members { text: "" });
-            sink(Received { at, kind: FrameKind::Presence, event });
+            // A protocol without member lists, in which no frame says that the user is in.
+            sink(Received { at, kind: None, event: Event::Joined });
             return Progress::Read { at, bytes: 1 };
         }
         if self.closed {
@@ -184,7 +184,7 @@ impl Driver for Stub {
         })
     }
 
-    async fn connect_breakout(&self, session: &mut Session, _: BreakoutId) -> Result<Line, Failure> {
+    async fn connect_breakout(&self, session: &mut Session, _: SideRoomId) -> Result<Line, Failure> {
         self.connect(session).await
     }
 

@@ -21,7 +21,7 @@ use soakrig::model::{Account, EndReason, Failure, FailureKind, FrameKind, Initia
 use soakrig::pool::Roster;
 use soakrig::presence::{ListObservers, MembershipCheck};
 use soakrig::protocol::{
-    BreakoutId, Connection, Driver, Ended, Event, Members, Outgoing, Progress, Received, Room, Session,
+    Connection, Driver, Ended, Event, Members, Outgoing, Progress, Received, Room, Session, SideRoomId,
 };
 use soakrig::schedule::limit::Limit;
 use soakrig::telemetry::traces::chats::ChatTraces;
@@ -242,14 +242,18 @@ impl Connection for Line {
                     return Poll::Ready(Progress::Ended(BROKEN));
                 }
                 Some(Said::End(ended)) => return Poll::Ready(Progress::Ended(ended)),
-                Some(Said::Presence) => (FrameKind::Presence, Event::Presence(Members { text: "{}" })),
+                Some(Said::Presence) => {
+                    sink(Received { at, kind: None, event: Event::Joined });
+                    (FrameKind::Presence, Event::Members(Members { text: "{}" }))
+                }
                 Some(Said::Pong) => (FrameKind::Pong, Event::Other),
                 Some(Said::Chat { user, text }) => {
-                    let user = SenderId::number(user);
-                    (FrameKind::Chat, Event::Chat { user, decoded: Marker::decode(user, &text) })
+                    let sender = SenderId::number(user);
+                    let decoded = Marker::decode(sender, &text);
+                    (FrameKind::Chat, Event::Message { sender, decoded, replay: false })
                 }
             };
-            sink(Received { at, kind, event });
+            sink(Received { at, kind: Some(kind), event });
             Poll::Ready(Progress::Read { at, bytes: 100 })
         })
     }
@@ -304,7 +308,7 @@ impl Driver for Hall {
         Ok(Line { hall, user, nth, from_server, to_server: to_client, writing: None, leaving: false })
     }
 
-    async fn connect_breakout(&self, _: &mut Session, _: BreakoutId) -> Result<Line, Failure> {
+    async fn connect_breakout(&self, _: &mut Session, _: SideRoomId) -> Result<Line, Failure> {
         Err(Failure::new(FailureKind::BreakoutNotFound))
     }
 
