@@ -101,7 +101,7 @@ impl Walk {
         if let Some(warning) = over_capacity(self.users, room.capacity.unwrap_or(0)) {
             told(format_args!("warning: {warning}"));
         }
-        self.talk(&session, &room).await?;
+        self.talk(&mut session, &room).await?;
         match room.breakouts.first() {
             None => {
                 tell("  breakouts: none to join, which is normal");
@@ -148,7 +148,7 @@ impl Walk {
     }
 
     /// The event's socket: presence, a chat and its echo, a heartbeat, the close.
-    async fn talk(&self, session: &Session, room: &Room) -> Result<(), Failure> {
+    async fn talk(&self, session: &mut Session, room: &Room) -> Result<(), Failure> {
         let mut socket = self.step("socket handshake", self.driver.connect(session)).await?;
         self.step("first presence frame", self.until(&mut socket, joined)).await?;
         let marker = Marker {

@@ -147,7 +147,7 @@ pub trait Driver: Send + Sync + 'static {
     fn open(&self, session: &mut Session) -> impl Future<Output = Result<Room, Failure>> + Send;
 
     /// Opens the event's socket, up to the 101.
-    fn connect(&self, session: &Session) -> impl Future<Output = Result<Self::Connection, Failure>> + Send;
+    fn connect(&self, session: &mut Session) -> impl Future<Output = Result<Self::Connection, Failure>> + Send;
 
     /// Opens a breakout's page and its socket, up to the 101.
     fn connect_breakout(

@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Secret;
 use crate::protocol::Session;
+use crate::transport::http::cookies;
 
 /// The version written and read.
 const VERSION: u64 = 1;
 /// A session with more cookies is left out.
-const MOST_COOKIES: usize = 64;
+const MOST_COOKIES: usize = cookies::COUNT_LIMIT;
 /// A session with longer cookies, in all, is left out.
-const MOST_BYTES: usize = 16 * 1024;
+const MOST_BYTES: usize = cookies::TOTAL_LIMIT;
 
 /// Everything in the file.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,9 +35,27 @@ pub struct Contents {
 /// A session in the file.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedSession {
-    cookies: Vec<(Box<str>, Box<str>)>,
+    cookies: Vec<SavedCookie>,
     /// Seconds since the Unix epoch.
     saved_at: u64,
+}
+
+/// Name and value, and what else the server said of it. Version 0.1 kept no attributes.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum SavedCookie {
+    Whole(Box<str>, Box<str>, Box<str>),
+    Pair(Box<str>, Box<str>),
+}
+
+impl SavedCookie {
+    /// Name, value and attributes.
+    fn parts(&self) -> (&str, &str, &str) {
+        match self {
+            Self::Whole(name, value, attributes) => (name, value, attributes),
+            Self::Pair(name, value) => (name, value, ""),
+        }
+    }
 }
 
 /// Cookies are secrets.
@@ -50,22 +69,35 @@ impl SavedSession {
     /// A session as it is saved at a moment, in seconds since the Unix epoch.
     #[must_use]
     pub fn of(session: &Session, saved_at: u64) -> Self {
-        Self { cookies: session.cookies.clone(), saved_at }
+        let whole = |(name, value, attributes): (&str, &str, &str)| match attributes {
+            "" => SavedCookie::Pair(name.into(), value.into()),
+            _ => SavedCookie::Whole(name.into(), value.into(), attributes.into()),
+        };
+        Self { cookies: session.cookies.saved().map(whole).collect(), saved_at }
     }
 
     /// The session.
     #[must_use]
     pub fn session(&self) -> Session {
-        Session { cookies: self.cookies.clone(), ..Session::default() }
+        let mut session = Session::default();
+        for (name, value, attributes) in self.cookies.iter().map(SavedCookie::parts) {
+            session.cookies.restore(name, value, attributes);
+        }
+        session
     }
 
     fn is_usable(&self) -> bool {
-        let size: usize = self.cookies.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let parts = || self.cookies.iter().map(SavedCookie::parts);
+        let size: usize = parts().map(|(name, value, attributes)| name.len() + value.len() + attributes.len()).sum();
         let sendable = |text: &str| text.chars().all(|c| !c.is_control() && c != ';');
         self.cookies.len() <= MOST_COOKIES
             && size <= MOST_BYTES
-            && self.cookies.iter().all(|(name, value)| {
-                !name.is_empty() && !name.contains(['=', ' ']) && sendable(name) && sendable(value)
+            && parts().all(|(name, value, attributes)| {
+                !name.is_empty()
+                    && !name.contains(['=', ' '])
+                    && sendable(name)
+                    && sendable(value)
+                    && !attributes.contains(char::is_control)
             })
     }
 }
@@ -164,7 +196,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn session(cookies: &[(&str, &str)]) -> SavedSession {
-        let cookies = cookies.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let cookies = cookies.iter().map(|(name, value)| SavedCookie::Pair((*name).into(), (*value).into())).collect();
         SavedSession { cookies, saved_at: 1_763_900_000 }
     }
 
@@ -200,6 +232,20 @@ mod tests {
             let salvaged = salvage_password(cut, "https://example.org");
             assert_eq!(salvaged.is_some(), end >= password_ends, "{end}");
             assert!(salvage_password(cut, "https://example.com").is_none());
+        }
+    }
+
+    #[test]
+    fn a_file_of_version_0_1_is_read_and_attributes_are_kept() {
+        let text = br#"{"version":1,"target":"t","sessions":{"a":{"cookies":[["sessionid","x"]],"saved_at":1},
+            "b":{"cookies":[["sessionid","y","Path=/p"]],"saved_at":1}}}"#;
+        let read = read(text).unwrap();
+        let header = |user: &str, url: &str| read.sessions[user].session().cookies.header(&url.parse().unwrap());
+        assert_eq!(header("a", "http://h/").unwrap(), "sessionid=x");
+        assert_eq!(header("b", "http://h/p/").unwrap(), "sessionid=y");
+        assert_eq!(header("b", "http://h/").map(|header| header.is_empty()), None);
+        for saved in read.sessions.values() {
+            assert_eq!(&SavedSession::of(&saved.session(), 1), saved);
         }
     }
 

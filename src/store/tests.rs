@@ -1,11 +1,12 @@
 use super::*;
+use crate::transport::http::cookies::Jar;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 const TARGET: &str = "https://example.org";
 
 fn session(value: &str) -> Session {
-    Session { cookies: vec![("sessionid".into(), value.into())], ..Session::default() }
+    Session::with(Jar::from([("sessionid", value)]))
 }
 
 fn open(path: &Path) -> Store {

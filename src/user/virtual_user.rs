@@ -212,7 +212,7 @@ impl<D: Driver> VirtualUser<'_, D> {
     async fn come_in(&mut self) -> Result<RoomConnection<D>, Failure> {
         let (room, span) = self.enter().await?;
         let context = Arc::clone(&self.context);
-        let Some(session) = context.sessions.get(self.me) else { return Err(Failure::new(FailureKind::SignedOut)) };
+        let Some(mut session) = context.sessions.get(self.me) else { return Err(Failure::new(FailureKind::SignedOut)) };
         let began = context.clock.now();
         context.register.lock().introduce(self.me, room.user_id);
         {
@@ -222,7 +222,11 @@ impl<D: Driver> VirtualUser<'_, D> {
         }
         context.metrics.connect_attempt(Socket::Plenary);
         self.begins(Stage::Connect);
-        let connected = context.driver.connect(&session).instrument(span.clone()).await;
+        let before = session.cookies.clone();
+        let connected = context.driver.connect(&mut session).instrument(span.clone()).await;
+        if session.cookies != before {
+            context.sessions.put(self.me, session);
+        }
         self.under_way = None;
         self.log("connect", connected.as_ref().map(|_| ()), began);
         match connected {

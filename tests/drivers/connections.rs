@@ -7,6 +7,7 @@ use crate::scripted_server::{RecordingProbe, Request, ScriptedServer, answer, dr
 use soakrig::drivers::plenary::Plenary;
 use soakrig::model::{Account, Failure, FailureKind, Secret, Step};
 use soakrig::protocol::{Driver, Room, Session};
+use soakrig::transport::http::cookies::Jar;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -247,7 +248,7 @@ async fn delete_where(then: &'static str) -> (Result<(), Failure>, Vec<String>) 
         }
     })
     .await;
-    let mut session = Session { cookies: vec![("sessionid".into(), "s1".into())], ..Session::default() };
+    let mut session = Session::with(Jar::from([("sessionid", "s1")]));
     let deleted = driver(&server.url()).delete(&mut session).await;
     (deleted, server.request_lines())
 }

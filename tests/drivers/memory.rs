@@ -104,7 +104,7 @@ fn presence(size: usize) -> Vec<u8> {
 fn a_received_chat_allocates_nothing() {
     let (url, orders) = server();
     let (runtime, driver) = (runtime(), driver(&url));
-    let mut socket = runtime.block_on(driver.connect(&Session::default())).unwrap();
+    let mut socket = runtime.block_on(driver.connect(&mut Session::default())).unwrap();
     // The thread's memory of recent texts fills up first.
     orders.send((1_000..1_040).flat_map(chat).collect()).unwrap();
     receive(&runtime, &mut socket, 40, is_intact);
@@ -129,7 +129,7 @@ fn an_idle_socket_is_small_even_after_a_large_frame() {
     let (runtime, driver) = (runtime(), driver(&url));
     let is_presence = |event: &Event<'_>| matches!(event, Event::Members(_));
     // The first connection pays for what all share.
-    let mut first = runtime.block_on(driver.connect(&Session::default())).unwrap();
+    let mut first = runtime.block_on(driver.connect(&mut Session::default())).unwrap();
     // The thread's memory of recent texts fills up first.
     for size in 200_000..200_004 {
         orders.send(presence(size)).unwrap();
@@ -141,7 +141,7 @@ fn an_idle_socket_is_small_even_after_a_large_frame() {
     let mut held = |frames: Vec<Vec<u8>>| {
         let frames: Vec<_> = frames.into_iter().chain([presence(100), Vec::new()]).collect();
         measure(|| {
-            sockets.push(runtime.block_on(driver.connect(&Session::default())).unwrap());
+            sockets.push(runtime.block_on(driver.connect(&mut Session::default())).unwrap());
             for bytes in frames {
                 let count = usize::from(!bytes.is_empty());
                 orders.send(bytes).unwrap();

@@ -6,6 +6,7 @@ use crate::scripted_server::{RecordingProbe, Request, ScriptedServer, answer, dr
 use soakrig::drivers::plenary::Plenary;
 use soakrig::model::{Account, Failure, FailureKind, HttpOutcome, Secret, Step};
 use soakrig::protocol::{Driver, Session};
+use soakrig::transport::http::cookies::Jar;
 use tokio::net::TcpStream;
 
 const TOKEN: &str = "tok0123456789012345678901234567890123456789012345678901234567890";
@@ -63,7 +64,7 @@ async fn sign_up_posts_the_form_as_a_browser_does() {
     ] {
         assert_eq!(post.field(name).as_deref(), Some(value), "{name}");
     }
-    let cookies: Vec<_> = session.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
+    let cookies: Vec<_> = session.cookies.pairs().map(|(n, v)| format!("{n}={v}")).collect();
     assert_eq!(cookies, ["csrftoken=c2", "sessionid=s1"]);
     assert_eq!(probe.all(), [(Step::Signup, HttpOutcome::Ok); 2]);
 }
@@ -131,7 +132,7 @@ async fn log_in_tells_a_wrong_password_from_a_lock() {
 #[tokio::test]
 async fn deletion_clears_the_cookies() {
     let server = answering_posts("302 Found", &["Location: /"], "").await;
-    let mut session = Session { cookies: vec![("sessionid".into(), "s1".into())], ..Session::default() };
+    let mut session = Session::with(Jar::from([("sessionid", "s1")]));
     driver(&server.url()).delete(&mut session).await.unwrap();
     assert_eq!(server.request_lines(), ["GET /accounts/delete/", "POST /accounts/delete/"]);
     assert!(server.requests()[1].header("cookie").unwrap().contains("sessionid=s1"));
@@ -195,7 +196,7 @@ async fn no_failure_contains_a_password_however_the_server_spells_it() {
     let mut with_secrets = settings(&server.url());
     with_secrets.secrets = vec![Secret::new(password)];
     let driver = Plenary::new(with_secrets).unwrap();
-    let mut session = Session { cookies: vec![("sessionid".into(), "s3cr3tsession".into())], ..Session::default() };
+    let mut session = Session::with(Jar::from([("sessionid", "s3cr3tsession")]));
     for failure in [driver.open(&mut session).await.unwrap_err(), driver.delete(&mut session).await.unwrap_err()] {
         let said = failure.to_string();
         assert!(!said.contains("spaces") && !said.contains("s3cr3t"), "{said}");

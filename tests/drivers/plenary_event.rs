@@ -8,16 +8,14 @@ use crate::scripted_server::{
 use soakrig::drivers::plenary::{Plenary, PlenarySocket};
 use soakrig::model::{EndReason, Failure, FailureKind, FrameKind, HttpOutcome, Initiator, Step};
 use soakrig::protocol::{Connection, Driver, Ended, Event, Outgoing, Progress, Received, Session, SideRoomId};
+use soakrig::transport::http::cookies::Jar;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const PRESENCE: &str = r#"{"payload": {"channel_name": "plenary-1", "members": [], "lurkers": 0}, "type": "presence"}"#;
 
 fn session() -> Session {
-    Session {
-        cookies: vec![("csrftoken".into(), "c1".into()), ("sessionid".into(), "s1".into())],
-        ..Session::default()
-    }
+    Session::with(Jar::from([("csrftoken", "c1"), ("sessionid", "s1")]))
 }
 
 fn page(state: &str) -> String {
@@ -56,7 +54,7 @@ async fn the_event_page_gives_user_id_and_breakouts() {
     assert_eq!((room.user_id.0, room.breakouts, room.page_bytes), (42, vec![SideRoomId(3)], open_page().len()));
     assert_eq!(server.request_lines(), ["GET /event/test/"]);
     assert_eq!(server.requests()[0].header("cookie"), Some("csrftoken=c1; sessionid=s1"));
-    assert_eq!(&*session.cookies[0].1, "c2");
+    assert_eq!(session.cookies.value("csrftoken"), Some("c2"));
 }
 
 #[tokio::test]
@@ -170,7 +168,7 @@ async fn frames_sent_with_the_101_are_read() {
         }
     })
     .await;
-    let mut socket = driver(&server.url()).connect(&session()).await.unwrap();
+    let mut socket = driver(&server.url()).connect(&mut session()).await.unwrap();
     let mut seen = 0;
     let progress = socket.drive(|received| seen += usize::from(matches!(received.event, Event::Members(_)))).await;
     assert!(matches!(progress, Progress::Read { .. }), "{progress:?}");
@@ -184,7 +182,7 @@ async fn frames_sent_with_the_101_are_read() {
 async fn the_upgrade_has_a_browsers_headers_and_offers_no_extension() {
     let server = upgrading(text(PRESENCE)).await;
     let driver = driver(&format!("{}rooms/", server.url()));
-    let _socket = driver.connect(&session()).await.unwrap();
+    let _socket = driver.connect(&mut session()).await.unwrap();
     let asked = server.requests().remove(0);
     assert_eq!(asked.line(), "GET /rooms/event/test/");
     assert_eq!(asked.header("host"), Some(format!("127.0.0.1:{}", server.port).as_str()));
@@ -206,7 +204,7 @@ async fn each_refused_upgrade_has_its_failure_kind() {
         ("302 Found", FailureKind::UnexpectedStatus),
     ] {
         let server = always(status, &["Retry-After: 3"], "x".repeat(100_000)).await;
-        let failure = driver(&server.url()).connect(&session()).await.unwrap_err();
+        let failure = driver(&server.url()).connect(&mut session()).await.unwrap_err();
         assert_eq!((failure.kind, failure.retry_after), (kind, Some(Duration::from_secs(3))), "{status}");
     }
 }
@@ -225,7 +223,7 @@ async fn a_wrong_101_is_a_bad_handshake() {
             stream.write_all(switching_protocols(&request).replace(find, put).as_bytes()).await.unwrap();
         })
         .await;
-        let failure = driver(&server.url()).connect(&session()).await.unwrap_err();
+        let failure = driver(&server.url()).connect(&mut session()).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::BadHandshake, "{put}: {failure}");
     }
 }
@@ -261,7 +259,7 @@ async fn the_first_member_list_means_joined_and_is_one_frame() {
     let chat = r#"{"type": "chat", "payload": {"user": 6, "message": "hello"}}"#;
     let early = [text(chat), text(PRESENCE), text(PRESENCE), close(1000)].concat();
     let server = upgrading(early).await;
-    let mut socket = driver(&server.url()).connect(&session()).await.unwrap();
+    let mut socket = driver(&server.url()).connect(&mut session()).await.unwrap();
     let mut told = Vec::new();
     loop {
         let note = |received: Received<'_>| {

@@ -53,7 +53,7 @@ async fn all_steps(url: &str) -> Vec<Failure> {
     failures.extend(driver.sign_up(&who(), &mut session).await.err());
     failures.extend(driver.log_in(&who(), &mut session).await.err());
     failures.extend(driver.open(&mut session).await.err());
-    failures.extend(driver.connect(&session).await.err());
+    failures.extend(driver.connect(&mut session).await.err());
     failures.extend(driver.connect_breakout(&mut session, SideRoomId(4)).await.err());
     failures.extend(driver.delete(&mut session).await.err());
     failures
@@ -139,7 +139,7 @@ async fn text_of_a_page_cannot_become_a_header() {
     .await;
     let mut session = Session::default();
     driver(&server.url()).sign_up(&who(), &mut session).await.unwrap();
-    let _ = driver(&server.url()).connect(&session).await;
+    let _ = driver(&server.url()).connect(&mut session).await;
     let requests = server.requests();
     assert_eq!(server.request_lines(), ["GET /accounts/signup/", "POST /accounts/signup/", "GET /event/test/"]);
     for request in &requests {

@@ -94,7 +94,7 @@ async fn an_unknown_authority_is_a_tls_failure_unless_verification_is_off() {
     let failure = strict.open(&mut Session::default()).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Tls);
     assert!(failure.detail.contains("UnknownIssuer"), "{failure}");
-    assert_eq!(strict.connect(&Session::default()).await.unwrap_err().kind, FailureKind::Tls);
+    assert_eq!(strict.connect(&mut Session::default()).await.unwrap_err().kind, FailureKind::Tls);
     works(Plenary::new(settings(&secured.url)).unwrap()).await;
 }
 
@@ -108,13 +108,13 @@ async fn plain_http_behind_an_https_url_is_a_tls_failure() {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
     });
     let driver = Plenary::new(settings(&url)).unwrap();
-    assert_eq!(driver.connect(&Session::default()).await.unwrap_err().kind, FailureKind::Tls);
+    assert_eq!(driver.connect(&mut Session::default()).await.unwrap_err().kind, FailureKind::Tls);
 }
 
 /// The page and a whole conversation.
 async fn works(driver: Plenary) {
     driver.open(&mut Session::default()).await.unwrap();
-    let mut socket = driver.connect(&Session::default()).await.unwrap();
+    let mut socket = driver.connect(&mut Session::default()).await.unwrap();
     let mut kinds = Vec::new();
     while kinds.is_empty() {
         socket.drive(|received| kinds.extend(received.kind)).await;

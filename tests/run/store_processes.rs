@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use soakrig::protocol::Session;
 use soakrig::store::{Mode, Store};
+use soakrig::transport::http::cookies::Jar;
 
 const TARGET: &str = "https://example.org";
 const FILE: &str = "SOAKRIG_TEST_STORE";
@@ -24,7 +25,7 @@ fn writer() {
     let mut store = open(Path::new(&path));
     println!("\npassword {}", store.password().unwrap().reveal());
     for (round, _) in std::io::stdin().lock().bytes().enumerate() {
-        let session = Session { cookies: vec![("sessionid".into(), format!("{round}").into())], ..Session::default() };
+        let session = Session::with(Jar::from([("sessionid", format!("{round}").as_str())]));
         store.save((0..USERS).map(|user| (format!("{name}{user}"), Some(session.clone())))).unwrap();
         println!("\nsaved {round}");
     }
@@ -91,7 +92,7 @@ fn a_writer_killed_at_any_moment_leaves_a_whole_file() {
         assert_eq!(store.take_notices(), Vec::<String>::new());
         let sessions = store.sessions();
         assert_eq!(sessions.len(), USERS);
-        let round = |session: &Session| session.cookies[0].1.parse::<u64>().unwrap();
+        let round = |session: &Session| session.cookies.value("sessionid").unwrap().parse::<u64>().unwrap();
         let found = round(&sessions["u0"]);
         assert!(sessions.values().all(|session| round(session) == found), "a mixture of two saves");
         assert!(found >= saved, "save {saved} was told of, and {found} was found");

@@ -10,7 +10,7 @@ use super::refused_form;
 use super::site::{Redirect, Site};
 use crate::model::{Account, Failure, FailureKind, Step};
 use crate::protocol::Session;
-use crate::transport::http::{Ask, Browser, Field, Page, cookies};
+use crate::transport::http::{Ask, Browser, Field, Page};
 
 /// The largest page with a form, in bytes.
 const FORM_LIMIT: usize = 4 << 20;
@@ -59,7 +59,7 @@ pub(super) async fn sign_up(
         Field::Password("password2", password),
     ];
     post(browser, site, session, Step::Signup, url, &fields, |said| refused_sign_up(&said)).await?;
-    cookies::forget(session, NOTICES);
+    session.cookies.forget(NOTICES);
     Ok(())
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn log_in(
     let fields =
         [Field::Token(TOKEN, &token), Field::Plain("login", &who.username), Field::Password("password", password)];
     post(browser, site, session, Step::Login, url, &fields, |said| refused_log_in(&said)).await?;
-    cookies::forget(session, NOTICES);
+    session.cookies.forget(NOTICES);
     Ok(())
 }
 

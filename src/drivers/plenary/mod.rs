@@ -48,7 +48,7 @@ use crate::clock::Clock;
 use crate::model::{Account, Failure, FailureKind, Secret, SenderId, Socket, Step};
 use crate::protocol::{Driver, Members, Probe, Room, Session, SideRoomId, Trace};
 use crate::transport::dial::{self, Dialer};
-use crate::transport::http::{Ask, Browser, BrowserSettings, Page, cookies};
+use crate::transport::http::{Ask, Browser, BrowserSettings, Page};
 use crate::transport::spans;
 use crate::transport::tls::{self, TlsError};
 use crate::transport::ws::handshake::{self, Limits, Upgrade};
@@ -190,22 +190,17 @@ impl Plenary {
     }
 
     /// Opens the socket at a page's path.
-    async fn open_socket(&self, page: &Url, session: &Session) -> Result<PlenarySocket, Failure> {
+    async fn open_socket(&self, page: &Url, session: &mut Session) -> Result<PlenarySocket, Failure> {
         let seed = self.seeds.fetch_add(1, Ordering::Relaxed);
         let opening = async {
-            let upgrade = Upgrade {
-                endpoint: &self.site.origin.endpoint,
-                path: page.path(),
-                host: self.site.origin.host.clone(),
-                origin: self.site.origin.name.clone(),
-                cookie: cookies::header(session),
-                traceparent: self.trace.traceparent(),
-            };
+            let (origin, traceparent) = (&self.site.origin, self.trace.traceparent());
+            let upgrade = Upgrade { origin, url: page, session, traceparent };
             handshake::open(&self.dialer, upgrade, self.limits, self.clock, seed).await
         };
         let span = spans::handshake(page);
         let opened = opening.instrument(span.clone()).await;
-        let opened = opened.map_err(|failure| self.browser.mask(session, None).failure(failure));
+        let explained = |failure| self.browser.mask(session, None).failure(session.explain(failure));
+        let opened = opened.map_err(explained);
         spans::end(&span, opened.as_ref().err().map(|failure| failure.kind.as_str()));
         Ok(PlenarySocket::new(opened?, Arc::clone(&self.rooms)))
     }
@@ -266,7 +261,7 @@ impl Driver for Plenary {
         Box::pin(self.event_page(session))
     }
 
-    fn connect(&self, session: &Session) -> impl Future<Output = Result<PlenarySocket, Failure>> + Send {
+    fn connect(&self, session: &mut Session) -> impl Future<Output = Result<PlenarySocket, Failure>> + Send {
         Box::pin(async move { self.open_socket(&self.site.event(), session).await.map_err(refused_socket) })
     }
 

@@ -23,8 +23,8 @@ use super::body::Body;
 use super::connection::{Line, wants_tls};
 use super::mask::Mask;
 use super::origin::Origin;
+use super::redirect;
 use super::session::Session;
-use super::{cookies, redirect};
 use crate::model::{Failure, FailureKind, HttpOutcome, Secret, Step};
 use crate::transport::dial::Dialer;
 use crate::transport::{TRACEPARENT, Trace, USER_AGENT, faults, spans};
@@ -153,7 +153,7 @@ impl Browser {
     pub fn mask(&self, session: &Session, form: Option<&[Field<'_>]>) -> Mask {
         let mut mask = Mask::sparing(self.settings.harmless);
         self.settings.secrets.iter().for_each(|secret| mask.password(secret.reveal()));
-        session.cookies.iter().for_each(|(_, value)| mask.cookie(value));
+        session.cookies.pairs().for_each(|(_, value)| mask.cookie(value));
         for field in form.unwrap_or_default() {
             match field {
                 Field::Plain(..) => {}
@@ -185,7 +185,8 @@ impl Browser {
             Err(_) => Err(Failure::with(FailureKind::Timeout, "no whole answer in time")),
         };
         let took = started.elapsed();
-        let outcome = answer.and_then(judge).map_err(|failure| self.mask(session, form).failure(failure));
+        let outcome = answer.and_then(judge).map_err(|failure| session.explain(failure));
+        let outcome = outcome.map_err(|failure| self.mask(session, form).failure(failure));
         spans::end(&span, outcome.as_ref().err().map(|failure| failure.kind.as_str()));
         self.settings.probe.http(
             step,
@@ -234,7 +235,7 @@ impl Browser {
         if !ask.leads_on {
             request = request.header(header::CONNECTION, "close");
         }
-        if let Some(cookie) = cookies::header(session) {
+        if let Some(cookie) = session.cookies.header(&ask.url) {
             request = request.header(header::COOKIE, cookie);
         }
         if let Some(parent) = self.settings.trace.traceparent() {
@@ -269,7 +270,7 @@ impl Browser {
         let mut line = line.ok_or_else(|| Failure::new(FailureKind::Io))?;
         let (head, mut body) = response.into_parts();
         self.answered.store(true, Ordering::Relaxed);
-        cookies::absorb(session, &head.headers, &origin.prefix);
+        session.absorb(&head.headers, &ask.url);
         spans::answered(head.status);
         let read = if head.status == StatusCode::OK {
             refuse_packed(&head.headers)?;

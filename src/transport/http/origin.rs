@@ -1,4 +1,4 @@
-//! Whom requests go to: one origin, and the path that everything lies under.
+//! Whom requests go to.
 
 use http::HeaderValue;
 use http::header::InvalidHeaderValue;
@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::transport::dial::Endpoint;
 
-/// One origin and a path prefix.
+/// One origin.
 #[derive(Debug, Clone)]
 pub struct Origin {
     /// Where to dial.
@@ -15,8 +15,6 @@ pub struct Origin {
     pub host: HeaderValue,
     /// The `Origin` header.
     pub name: HeaderValue,
-    /// The path prefix, with a slash at its end.
-    pub prefix: String,
 }
 
 impl Origin {
@@ -29,6 +27,6 @@ impl Origin {
         let origin = base.origin().ascii_serialization();
         let host = origin.split_once("://").map_or("", |(_, host)| host);
         let (host, name) = (HeaderValue::from_str(host)?, HeaderValue::from_str(&origin)?);
-        Ok(Some(Self { endpoint, host, name, prefix: base.path().to_owned() }))
+        Ok(Some(Self { endpoint, host, name }))
     }
 }

@@ -1,17 +1,51 @@
 //! What remains of a user between requests: cookies, and a connection that may carry the next one.
 
+use http::HeaderMap;
+use url::Url;
+
 use super::connection::Line;
+use super::cookies::Jar;
+use crate::model::{Failure, FailureKind};
 
 /// What remains of a signed-in user between requests: small, and fit for the cache file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Session {
-    /// The cookies of the one origin, name and value; bounded in number and size.
-    pub cookies: Vec<(Box<str>, Box<str>)>,
+    /// The cookies of the one origin; bounded in number and size.
+    pub cookies: Jar,
+    /// What the server wanted kept and no browser would keep, in words: it may be why a later
+    /// step fails.
+    pub refused: Option<Box<str>>,
     /// The connection of the sequence of requests under way, if it may carry another.
     pub connection: Kept,
 }
 
 impl Session {
+    /// A user who has these cookies, and nothing else.
+    #[must_use]
+    pub fn with(cookies: Jar) -> Self {
+        Self { cookies, ..Self::default() }
+    }
+
+    /// Takes over the cookies of an answer to `asked`.
+    pub fn absorb(&mut self, headers: &HeaderMap, asked: &Url) {
+        if let Some(refused) = self.cookies.absorb(headers, asked) {
+            self.refused = Some(refused);
+        }
+    }
+
+    /// A failure of the application with what the server's own cookies may have to do with it.
+    #[must_use]
+    pub fn explain(&self, failure: Failure) -> Failure {
+        match &self.refused {
+            Some(refused) if wants_cookies(failure.kind) => {
+                let separator = if failure.detail.is_empty() { "" } else { "; " };
+                let detail = format!("{}{separator}{refused}", failure.detail);
+                Failure { retry_after: failure.retry_after, ..Failure::with(failure.kind, detail) }
+            }
+            _ => failure,
+        }
+    }
+
     /// Closes the connection that was kept for the next request.
     pub fn hang_up(&mut self) {
         self.connection.close();
@@ -55,3 +89,9 @@ impl PartialEq for Kept {
 }
 
 impl Eq for Kept {}
+
+/// Whether a failure may come of a cookie that was not sent.
+fn wants_cookies(kind: FailureKind) -> bool {
+    use FailureKind as K;
+    matches!(kind, K::SignedOut | K::Forbidden | K::BadRedirect | K::WrongPassword | K::OverCapacity)
+}

@@ -14,12 +14,14 @@ use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use url::{Position, Url};
 
 use super::frame::Masks;
 use super::socket::{Early, Socket};
 use crate::clock::Clock;
 use crate::model::{Failure, FailureKind};
-use crate::transport::dial::{Dialer, Endpoint, Stream};
+use crate::transport::dial::{Dialer, Stream};
+use crate::transport::http::{Origin, Session};
 use crate::transport::{TRACEPARENT, USER_AGENT, faults};
 
 /// The largest head of an answer, in bytes.
@@ -28,19 +30,15 @@ const HEAD_LIMIT: usize = 16 * 1024;
 /// The most headers in an answer.
 const HEADER_COUNT_LIMIT: usize = 64;
 
-/// What to ask for.
-#[derive(Debug, Clone)]
+/// What to ask for, and for whom.
+#[derive(Debug)]
 pub struct Upgrade<'a> {
     /// Where.
-    pub endpoint: &'a Endpoint,
-    /// Path and query.
-    pub path: &'a str,
-    /// The `Host` header.
-    pub host: HeaderValue,
-    /// The `Origin` header.
-    pub origin: HeaderValue,
-    /// The `Cookie` header, if there is a cookie.
-    pub cookie: Option<HeaderValue>,
+    pub origin: &'a Origin,
+    /// The socket's address, with the scheme of a page.
+    pub url: &'a Url,
+    /// The user, whose cookies are sent; what the answer sets is kept, also if it is no 101.
+    pub session: &'a mut Session,
     /// The `traceparent` header, if the server is to join a trace.
     pub traceparent: Option<HeaderValue>,
 }
@@ -67,7 +65,7 @@ pub async fn open(
     seed: u64,
 ) -> Result<Socket, Failure> {
     let work = async {
-        let stream = dialer.dial(upgrade.endpoint).await?;
+        let stream = dialer.dial(&upgrade.origin.endpoint).await?;
         let (stream, early) = negotiate(stream, upgrade, seed).await?;
         let early = (!early.is_empty()).then(|| Early { at: clock.now(), bytes: early.as_ref().into() });
         Ok(Socket::new(stream, early, limits.max_message, clock, Masks::seeded(seed)))
@@ -81,7 +79,7 @@ pub async fn open(
 /// Asks for the upgrade; the stream and the bytes read behind the answer's head.
 async fn negotiate(stream: Stream, upgrade: Upgrade<'_>, seed: u64) -> Result<(Stream, Bytes), Failure> {
     let key = key(seed);
-    let request = request(upgrade, &key)?;
+    let request = request(&upgrade, &key)?;
     let (mut sender, mut connection) = http1::Builder::new()
         .max_buf_size(HEAD_LIMIT)
         .max_header_size(HEAD_LIMIT)
@@ -98,6 +96,7 @@ async fn negotiate(stream: Stream, upgrade: Upgrade<'_>, seed: u64) -> Result<(S
     })
     .await
     .map_err(|e| broken(&e))?;
+    upgrade.session.absorb(response.headers(), upgrade.url);
     check(&response, &key)?;
     if !upgraded {
         poll_fn(|cx| connection.poll_without_shutdown(cx)).await.map_err(|e| broken(&e))?;
@@ -120,20 +119,20 @@ fn key(seed: u64) -> String {
     base64::engine::general_purpose::STANDARD.encode(nonce)
 }
 
-fn request(upgrade: Upgrade<'_>, key: &str) -> Result<Request<Empty<Bytes>>, Failure> {
-    let mut request = Request::get(upgrade.path)
-        .header(header::HOST, upgrade.host)
-        .header(header::ORIGIN, upgrade.origin)
+fn request(upgrade: &Upgrade<'_>, key: &str) -> Result<Request<Empty<Bytes>>, Failure> {
+    let Upgrade { origin, url, session, traceparent } = upgrade;
+    let mut request = Request::get(&url[Position::BeforePath..Position::AfterQuery])
+        .header(header::HOST, &origin.host)
+        .header(header::ORIGIN, &origin.name)
         .header(header::CONNECTION, "Upgrade")
         .header(header::UPGRADE, "websocket")
         .header(header::SEC_WEBSOCKET_VERSION, "13")
         .header(header::SEC_WEBSOCKET_KEY, key)
         .header(header::USER_AGENT, USER_AGENT);
-    if let Some(mut cookie) = upgrade.cookie {
-        cookie.set_sensitive(true);
+    if let Some(cookie) = session.cookies.header(url) {
         request = request.header(header::COOKIE, cookie);
     }
-    if let Some(parent) = upgrade.traceparent {
+    if let Some(parent) = traceparent {
         request = request.header(TRACEPARENT, parent);
     }
     request.body(Empty::new()).map_err(|e| Failure::with(FailureKind::BadRequest, e.to_string()))

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use http::HeaderValue;
-use soakrig::store::{Mode, Store, StoreError, read_contents, salvage_password};
+use soakrig::store::{Mode, SavedSession, Store, StoreError, read_contents, salvage_password};
 
 /// The target that the files of these tests are for.
 pub const TARGET: &str = "https://example.org";
@@ -18,10 +18,12 @@ pub fn check(bytes: &[u8]) {
             assert_eq!(again.left_out, 0);
             again.left_out = contents.left_out;
             assert_eq!(again, contents);
-            for (name, value) in contents.sessions.values().flat_map(|saved| saved.session().cookies) {
-                let header = format!("{name}={value}");
-                assert!(HeaderValue::from_bytes(header.as_bytes()).is_ok(), "{header:?}");
-                assert!(!header.contains(';'), "{header:?}");
+            for session in contents.sessions.values().map(SavedSession::session) {
+                for (name, value) in session.cookies.pairs() {
+                    let header = format!("{name}={value}");
+                    assert!(HeaderValue::from_bytes(header.as_bytes()).is_ok(), "{header:?}");
+                    assert!(!header.contains(';'), "{header:?}");
+                }
             }
         }
     }

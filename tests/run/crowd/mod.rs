@@ -169,7 +169,7 @@ impl Driver for Stub {
         }
     }
 
-    async fn connect(&self, _: &Session) -> Result<Line, Failure> {
+    async fn connect(&self, _: &mut Session) -> Result<Line, Failure> {
         if let Weather::Busy(wish) = *self.weather.borrow() {
             let failure = Failure::new(FailureKind::TooManyRequests);
             return Err(Failure { retry_after: Some(wish), ..failure });

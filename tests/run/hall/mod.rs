@@ -25,6 +25,7 @@ use soakrig::protocol::{
 };
 use soakrig::schedule::limit::Limit;
 use soakrig::telemetry::traces::chats::ChatTraces;
+use soakrig::transport::http::cookies::Jar;
 use soakrig::user::{Behaviour, Crowd, Limits, RunContext, Sessions, Texts};
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep};
@@ -117,12 +118,12 @@ impl Hall {
 
     fn begin_session(&self, who: &Account, session: &mut Session) {
         self.state.lock().unwrap().sessions.insert(who.username.clone());
-        session.cookies = vec![("sessionid".into(), who.username.as_str().into())];
+        session.cookies = Jar::from([("sessionid", who.username.as_str())]);
     }
 
     /// The user whose session it is: the number in its name.
     fn known(&self, session: &Session) -> Result<u64, Failure> {
-        let name = session.cookies.first().map_or("", |(_, value)| value);
+        let name = session.cookies.value("sessionid").unwrap_or_default();
         if !self.state.lock().unwrap().sessions.contains(name) {
             return Err(Failure::new(FailureKind::SignedOut));
         }
@@ -292,7 +293,7 @@ impl Driver for Hall {
         })
     }
 
-    async fn connect(&self, session: &Session) -> Result<Line, Failure> {
+    async fn connect(&self, session: &mut Session) -> Result<Line, Failure> {
         self.request().await?;
         let user = self.known(session)?;
         let nth = self.counts.connections.fetch_add(1, Ordering::Relaxed);
