@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use soakrig::clock::Stamp;
 use soakrig::drivers::plenary::Inbox;
-use soakrig::ledger::{Identity, Ledger, Terms};
+use soakrig::ledger::{Identity, Ledger, Rules, Terms};
 use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
 use soakrig::model::{Action, Origin, Outcome, SenderId, UserIndex, UserState};
@@ -39,10 +39,9 @@ impl Room {
             run: RunTag::of("bench"),
             room: RoomTag::of("test"),
             generator: GeneratorTag(7),
-            attributed: true,
             origin_micros: 1,
         };
-        let mut ledger = Ledger::new(terms, identity, USERS as usize)?;
+        let mut ledger = Ledger::new(terms, Rules::default(), identity, USERS as usize)?;
         for user in (0..USERS).map(UserIndex) {
             ledger.introduce(user, SenderId::number(u64::from(user.0) + 1));
             ledger.opening(user);

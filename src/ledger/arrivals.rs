@@ -33,6 +33,12 @@ impl Ledger {
         }
     }
 
+    /// History was read at `at` that the protocol marks as such: neither a delivery nor an anomaly,
+    /// and no proof of anything, since it may go its own way in the server.
+    pub fn replayed(&mut self, at: Stamp) {
+        self.tally.judged.called(at);
+    }
+
     /// Whether a marker is of this process and this room.
     #[must_use]
     pub fn is_own(&self, marker: &Marker) -> bool {
@@ -49,7 +55,7 @@ impl Ledger {
 
     /// Whether a sender is one of our users, as far as messages name them.
     fn is_ours(&self, from: SenderId) -> bool {
-        self.identity.attributed && self.ids.contains_key(&from)
+        self.rules.senders && self.ids.contains_key(&from)
     }
 
     /// Whether damage is this run's: one of our users said it, or its run can still be read. Anything
@@ -68,14 +74,15 @@ impl Ledger {
         let Some((nth, joined)) = self.seats.get(user.get()).and_then(|seat| seat.joined()) else { return };
         let since = self.since_by_wall(at, marker.intended_micros);
         let stay = joined.map(|joined| i64::try_from(at.since(joined).as_micros()).unwrap_or(i64::MAX));
-        let from = if self.identity.attributed { from } else { SenderId::NONE };
-        let heard = Heard { user, from, marker, at, since, nth, openings: self.openings, stay };
+        let from = if self.rules.senders { from } else { SenderId::NONE };
+        let (openings, ordered) = (self.openings, self.rules.ordered);
+        let heard = Heard { user, from, marker, at, since, nth, openings, stay, ordered };
         self.remote.receive(&heard, &self.terms, &mut self.tally);
     }
 
     /// Something that looks like one of our messages arrived damaged; with what can be read of its marker.
     fn corrupt(&mut self, user: UserIndex, from: SenderId, marker: Option<Marker>, at: Stamp) {
-        let named = self.identity.attributed && from != SenderId::NONE;
+        let named = self.rules.senders && from != SenderId::NONE;
         let origin = match marker {
             Some(marker) if !named => self.origin(&marker),
             _ if self.is_ours(from) => Origin::Local,
@@ -98,16 +105,15 @@ impl Ledger {
     fn damaged(&mut self, user: UserIndex, from: SenderId, marker: &Marker) {
         let (Some(seat), openings) = (self.seats.get(user.get()).copied(), self.openings) else { return };
         let Some((sender, intended)) = self.book.get(marker.seq).map(|m| (m.sender, m.intended_micros)) else { return };
-        let senders = self.identity.attributed && is_of(&self.present_ids, &self.ids, sender, from);
+        let senders = self.rules.senders && is_of(&self.present_ids, &self.ids, sender, from);
         // The number may be what was damaged.
-        let nothing_else = marker.intended_micros == 0 && (!self.identity.attributed || from == SenderId::NONE);
+        let nothing_else = marker.intended_micros == 0 && (!self.rules.senders || from == SenderId::NONE);
         if !senders && !nothing_else && marker.intended_micros != intended {
             return;
         }
-        if let Some(message) = self.book.get_mut(marker.seq) {
-            message.read_at = message.read_at.min(openings);
-        }
-        if seat.expected(marker.seq) {
+        let Some(message) = self.book.get_mut(marker.seq) else { return };
+        message.read_at = message.read_at.min(openings);
+        if seat.expected(marker.seq) && !message.is_own_of(user) {
             self.book.note_damaged(user, marker.seq);
         }
     }
@@ -125,18 +131,20 @@ impl Ledger {
             let since_start = Duration::from_micros(marker.intended_micros.saturating_sub(self.identity.origin_micros));
             return self.overdue(user, subject, Stamp::default().plus(since_start), at);
         };
-        if self.identity.attributed && !is_of(&self.present_ids, &self.ids, message.sender, from) {
+        if self.rules.senders && !is_of(&self.present_ids, &self.ids, message.sender, from) {
             return self.forged(user, from, marker, at);
         }
         let subject = Subject::read(Sender::User(message.sender), marker);
         message.read_at = message.read_at.min(self.openings);
-        if !seat_at_receipt.may_receive(seq, message) {
+        // Where there is no echo, what comes back on the connection it came from is one all the same.
+        let echoed = message.is_own_of(user) && seat_at_receipt.expected(seq);
+        if echoed || !seat_at_receipt.may_receive(seq, message) {
             return self.tally.anomaly(Origin::Local, Anomaly::Unexpected, user, subject, at);
         }
         if !message.arrived.insert(user) {
             return self.tally.anomaly(Origin::Local, Anomaly::Duplicate, user, subject, at);
         }
-        let overtaken = self.book.note_read(user, seq);
+        let overtaken = self.rules.ordered && self.book.note_read(user, seq);
         if !seat_at_receipt.expected(seq) {
             self.tally.local_mut().raced += 1;
             return;
@@ -177,7 +185,7 @@ impl Ledger {
 
     /// An intact marker of ours that is not what we wrote.
     fn forged(&mut self, user: UserIndex, from: SenderId, marker: Marker, at: Stamp) {
-        let origin = if self.identity.attributed && !self.is_ours(from) { Origin::Remote } else { Origin::Local };
+        let origin = if self.rules.senders && !self.is_ours(from) { Origin::Remote } else { Origin::Local };
         let subject = Subject::read(self.sender(from), marker);
         self.tally.anomaly(origin, Anomaly::Corrupt, user, subject, at);
     }

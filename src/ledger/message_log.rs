@@ -79,6 +79,8 @@ pub(super) struct Message {
     pub(super) judged: bool,
     /// Deliveries that were lost.
     pub(super) lost: u32,
+    /// Whether the connection it came from gets it back.
+    pub(super) echo: bool,
     /// Who has received it, on the connection it has now.
     pub(super) arrived: UserSet,
 }
@@ -95,8 +97,14 @@ impl Message {
             sender_cut: false,
             judged: false,
             lost: 0,
+            echo: true,
             arrived: UserSet::Small(0),
         }
+    }
+
+    /// Whether the connection of `user` it came from, if it did, does not expect it for that.
+    pub(super) fn is_own_of(&self, user: UserIndex) -> bool {
+        !self.echo && self.sender == user
     }
 }
 
@@ -212,7 +220,7 @@ impl MessageLog {
             if message.sender == user && message.read_at == UNREAD && !over {
                 message.sender_cut = true;
             }
-            if message.outstanding == 0 || message.arrived.contains(user) {
+            if message.outstanding == 0 || message.is_own_of(user) || message.arrived.contains(user) {
                 continue;
             }
             message.outstanding -= 1;

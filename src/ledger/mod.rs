@@ -36,7 +36,7 @@ pub use losses::{GROUPS_TOLD, LossGroup, LossGroups, MESSAGES_TOLD, NAMES_TOLD};
 pub use remote::PEER_LIMIT;
 pub use spoilt::SpoiltTime;
 pub use tally::{OriginTally, Tally, empty_histogram};
-pub use terms::{Identity, RecordedSend, SETTLE, Standing, Terms};
+pub use terms::{Identity, RecordedSend, Rules, SETTLE, Standing, Terms};
 
 use connection_window::ConnectionWindow;
 use message_log::{Gone, Message, MessageLog, UNREAD, UserSet};
@@ -50,6 +50,7 @@ use crate::model::{Origin, Outcome, SenderId, UserIndex};
 #[derive(Debug)]
 pub struct Ledger {
     terms: Terms,
+    rules: Rules,
     identity: Identity,
     book: MessageLog,
     seats: Vec<ConnectionWindow>,
@@ -76,9 +77,10 @@ impl Ledger {
     ///
     /// # Errors
     /// Only if the histograms cannot be made, which their constant bounds rule out.
-    pub fn new(terms: Terms, identity: Identity, users: usize) -> Result<Self, CreationError> {
+    pub fn new(terms: Terms, rules: Rules, identity: Identity, users: usize) -> Result<Self, CreationError> {
         Ok(Self {
             terms,
+            rules,
             identity,
             book: MessageLog::new(users),
             seats: vec![ConnectionWindow::Vacant; users],
@@ -178,12 +180,15 @@ impl Ledger {
     pub fn record_send(&mut self, sender: UserIndex, intended: Stamp, now: Stamp) -> RecordedSend {
         self.tally.judged.called(now);
         let intended_micros = self.wall_micros(intended);
-        let message = Message::new(sender, intended, now, self.connected);
-        let seq = self.book.push(Message { intended_micros, ..message });
-        self.tally.local_mut().expect(u64::from(self.connected));
+        let is_connected = matches!(self.seats.get(sender.get()), Some(ConnectionWindow::Connected { .. }));
+        let echo = self.rules.echo;
+        let expected = self.connected - u32::from(is_connected && !echo);
+        let message = Message::new(sender, intended, now, expected);
+        let seq = self.book.push(Message { intended_micros, echo, ..message });
+        self.tally.local_mut().expect(u64::from(expected));
         let Identity { run, room, generator, .. } = self.identity;
         let marker = Marker { run, room, generator, seq, intended_micros };
-        RecordedSend { marker, expected: self.connected }
+        RecordedSend { marker, expected }
     }
 
     /// Passes the verdicts that are due at `now` and forgets what is too old to matter.
@@ -315,7 +320,7 @@ impl Ledger {
         }
         let Some((message, subject)) = self.book.get(seq).zip(self.subject(seq)) else { return };
         let missing = UserSet::of(self.seats.len(), |user| {
-            lost && self.seats[user.get()].expected(seq) && !message.arrived.contains(user)
+            lost && self.seats[user.get()].expected(seq) && !message.is_own_of(user) && !message.arrived.contains(user)
         });
         self.tally.lost_by(Origin::Local, missing, subject, now);
     }

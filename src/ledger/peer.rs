@@ -143,7 +143,8 @@ impl Peer {
         }
         let end = self.read.get(user.get()).map_or(0, |span| span.end);
         let by_same = |m: &RemoteMessage| m.sender == Some(from) && m.arrived.contains(user);
-        let reordered = from != SenderId::NONE && (seq + 1..end).any(|s| self.get(s).is_some_and(by_same));
+        let judged = heard.ordered && from != SenderId::NONE;
+        let reordered = judged && (seq + 1..end).any(|s| self.get(s).is_some_and(by_same));
         Arrival::First { reordered }
     }
 

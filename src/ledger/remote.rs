@@ -48,6 +48,8 @@ pub(super) struct Heard<'a> {
     pub(super) openings: u64,
     /// For how many microseconds the connection has been joined; `None` before it is.
     pub(super) stay: Option<i64>,
+    /// Whether the server keeps the order of a sender's messages.
+    pub(super) ordered: bool,
 }
 
 /// What became of the deliveries that a connection left open.

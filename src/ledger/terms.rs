@@ -17,6 +17,25 @@ pub struct Terms {
     pub horizon: Duration,
 }
 
+/// What a protocol promises about messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// The server sends a message back to the connection it came from. Where it does not, that
+    /// connection expects none, and an arrival there is `unexpected`.
+    pub echo: bool,
+    /// The server keeps the order of one sender's messages. Where it does not, order is not judged.
+    pub ordered: bool,
+    /// Messages name their senders. Where they do not, attribution is not checked.
+    pub senders: bool,
+}
+
+impl Default for Rules {
+    /// All of it: the rules of a plenary.
+    fn default() -> Self {
+        Self { echo: true, ordered: true, senders: true }
+    }
+}
+
 /// Who this generator is in markers, and how its stamps relate to the wall clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Identity {
@@ -26,8 +45,6 @@ pub struct Identity {
     pub room: RoomTag,
     /// This process's tag, the same in all its rooms.
     pub generator: GeneratorTag,
-    /// Whether messages name their senders. Where they do not, attribution is not checked.
-    pub attributed: bool,
     /// The wall clock at stamp 0, in microseconds since the Unix epoch.
     pub origin_micros: u64,
 }
@@ -37,7 +54,7 @@ pub struct Identity {
 pub struct RecordedSend {
     /// What to stamp the chat with.
     pub marker: Marker,
-    /// How many connections are expected to receive it, the sender's own included.
+    /// How many connections are expected to receive it.
     pub expected: u32,
 }
 

@@ -16,17 +16,16 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 pub(super) const HORIZON: Duration = Duration::from_secs(60);
 
 pub(super) fn identity() -> Identity {
-    Identity {
-        run: RunTag(1),
-        room: RoomTag(3),
-        attributed: true,
-        generator: GeneratorTag(2),
-        origin_micros: 1_000_000,
-    }
+    Identity { run: RunTag(1), room: RoomTag(3), generator: GeneratorTag(2), origin_micros: 1_000_000 }
 }
 
 pub(super) fn ledger(users: u32) -> Ledger {
-    let mut ledger = Ledger::new(Terms { deadline: DEADLINE, horizon: HORIZON }, identity(), users as usize).unwrap();
+    ledger_by(Rules::default(), users)
+}
+
+pub(super) fn ledger_by(rules: Rules, users: u32) -> Ledger {
+    let terms = Terms { deadline: DEADLINE, horizon: HORIZON };
+    let mut ledger = Ledger::new(terms, rules, identity(), users as usize).unwrap();
     for i in 0..users {
         ledger.introduce(UserIndex(i), id(UserIndex(i)));
     }
@@ -34,7 +33,11 @@ pub(super) fn ledger(users: u32) -> Ledger {
 }
 
 fn room(users: u32) -> Ledger {
-    let mut ledger = ledger(users);
+    room_by(Rules::default(), users)
+}
+
+fn room_by(rules: Rules, users: u32) -> Ledger {
+    let mut ledger = ledger_by(rules, users);
     for i in 0..users {
         ledger.opening(UserIndex(i));
         ledger.connected(UserIndex(i), at(0.0));
@@ -74,6 +77,64 @@ fn outcomes(ledger: &Ledger) -> Vec<(Outcome, u64)> {
 fn the_sender_is_expected_to_receive_its_own() {
     let mut l = room(2);
     assert_eq!(l.record_send(A, at(0.0), at(0.0)).expected, 2);
+}
+
+#[test]
+fn without_echo_the_senders_connection_expects_none_and_an_arrival_there_is_unexpected() {
+    let mut l = room_by(Rules { echo: false, ..Rules::default() }, 3);
+    let sent = l.record_send(A, at(0.0), at(0.0));
+    assert_eq!(sent.expected, 2);
+    arrive(&mut l, A, A, sent.marker, 0.1);
+    arrive(&mut l, A, A, sent.marker, 0.2);
+    arrive(&mut l, B, A, sent.marker, 0.3);
+    assert_eq!((local(&l).anomaly(Anomaly::Unexpected), local(&l).raced), (2, 0));
+    l.ended(A, DisconnectCause::Left, at(0.4));
+    l.sweep(at(61.0));
+    assert_eq!(outcomes(&l), [(Outcome::OnTime, 1), (Outcome::Lost, 1)]);
+    assert_eq!(l.loss_groups().largest[0].names, [UserIndex(2)]);
+}
+
+#[test]
+fn without_echo_a_sender_cut_off_before_any_receipt_excuses_all_others() {
+    let mut l = room_by(Rules { echo: false, ..Rules::default() }, 3);
+    send(&mut l, A, 0.0);
+    l.ended(A, DisconnectCause::Network, at(0.1));
+    l.sweep(at(61.0));
+    assert_eq!(outcomes(&l), [(Outcome::ExcusedSenderCut, 2)]);
+}
+
+#[test]
+fn without_echo_a_damaged_copy_at_its_sender_loses_nothing() {
+    let mut l = room_by(Rules { echo: false, ..Rules::default() }, 2);
+    let m = send(&mut l, A, 0.0);
+    l.receive(A, id(A), Decoded::Corrupt(Some(m)), at(0.1));
+    l.ended(A, DisconnectCause::Left, at(0.2));
+    assert_eq!((outcomes(&l), l.outstanding(), local(&l).anomaly(Anomaly::Corrupt)), (Vec::new(), 1, 1));
+}
+
+#[test]
+fn where_the_server_keeps_no_order_none_is_judged() {
+    let mut l = room_by(Rules { ordered: false, ..Rules::default() }, 1);
+    let (one, two) = (send(&mut l, A, 0.0), send(&mut l, A, 0.1));
+    arrive(&mut l, A, A, two, 0.2);
+    arrive(&mut l, A, A, one, 0.3);
+    let theirs = |seq| Marker { generator: GeneratorTag(77), seq, ..one };
+    for seq in [1, 0] {
+        l.receive(A, SenderId::number(900), Decoded::Intact(theirs(seq)), at(0.4));
+    }
+    let all = [Origin::Local, Origin::Remote].map(|origin| l.tally().origin(origin).anomalies);
+    assert_eq!((outcomes(&l), all), (vec![(Outcome::OnTime, 2)], [[0; 4]; 2]));
+}
+
+#[test]
+fn history_is_neither_a_delivery_nor_an_anomaly() {
+    let mut l = room(2);
+    send(&mut l, A, 0.0);
+    l.replayed(at(0.1));
+    l.ended(A, DisconnectCause::Network, at(0.2));
+    l.sweep(at(61.0));
+    assert_eq!(outcomes(&l), [(Outcome::ExcusedNetwork, 1), (Outcome::ExcusedSenderCut, 1)]);
+    assert_eq!(local(&l).anomalies, [0; 4]);
 }
 
 #[test]

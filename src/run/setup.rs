@@ -15,7 +15,7 @@ use crate::config::value::TargetUrl;
 use crate::drivers::plenary::{Plenary, Settings};
 use crate::error::StartError;
 use crate::fleet::dispatch::{Pace, Traffic};
-use crate::ledger::{Identity, Ledger, Terms};
+use crate::ledger::{Identity, Ledger, Rules, Terms};
 use crate::marker::{GeneratorTag, RoomTag, RunTag};
 use crate::metrics::Metrics;
 use crate::model::Secret;
@@ -85,11 +85,10 @@ pub(crate) fn context<D: Driver>(
         run: RunTag::of(plan.report.run_id.as_str()),
         room: RoomTag::of(room),
         generator,
-        attributed: true,
         origin_micros: clock.unix_micros(Stamp::default()),
     };
     let terms = Terms { deadline: plan.terms.deadline, horizon: plan.terms.horizon };
-    let ledger = Ledger::new(terms, identity, usernames.len())
+    let ledger = Ledger::new(terms, Rules::default(), identity, usernames.len())
         .map_err(|e| StartError::environment("the ledger", e.to_string()))?;
     let register = MembershipCheck::new(plan.terms.deadline, usernames.iter().map(|name| &**name));
     let (away, stay) = (plan.traffic.away, plan.traffic.breakout_stay);

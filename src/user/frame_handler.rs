@@ -39,13 +39,13 @@ impl<D> FrameHandler<'_, D> {
         }
         match frame.event {
             Event::Message { sender, decoded, replay: false } => self.message(sender, decoded, frame.at),
-            // History is neither a delivery nor an anomaly.
-            Event::Message { replay: true, .. } | Event::Other => {}
+            Event::Message { replay: true, .. } => context.ledger.lock().replayed(frame.at),
             Event::Joined => self.joined(frame.at),
             Event::Members(members) => self.members(members, frame.at),
             Event::SideRooms(breakouts) => context.note_breakouts(breakouts),
             Event::Refused(kind) => context.metrics.error(Stage::Receive, kind),
             Event::Malformed { decoded } => self.malformed(decoded, frame.at),
+            Event::Other => {}
         }
         if frame.kind == Some(FrameKind::Ping) {
             // The socket has answered it by itself.

@@ -99,6 +99,24 @@ async fn a_checksum_that_does_not_fit_is_corrupt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn history_is_counted_as_frames_and_as_nothing_else() {
+    let room = Room::open().await;
+    let figures = || {
+        let (local, remote) = (room.tally(Origin::Local), room.tally(Origin::Remote));
+        (local.outcomes, local.anomalies, remote.expected, remote.anomalies, room.world.ledger.lock().tally().foreign)
+    };
+    let before = figures();
+    let unread = Marker { seq: room.marker.seq + 1, ..room.marker };
+    let of_another = Marker { generator: GeneratorTag(77), ..room.marker };
+    for text in [&*room.text, &unread.encode(id(STRANGER), "x"), &of_another.encode(id(STRANGER), "x"), "sr2-", "hello"]
+    {
+        room.hall.replay(room.sender, text);
+    }
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(figures(), before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn damage_of_other_people_is_foreign() {
     let room = Room::open().await;
     let another = Marker { run: RunTag::of("another"), ..room.marker }.encode(id(STRANGER), "x");

@@ -20,6 +20,8 @@ enum Op {
     Arrive(u32, usize),
     /// Deliver it damaged; what is left of its marker, see [`Left`].
     Damage(u32, usize, Left),
+    /// History comes on a connection.
+    Replay(u32),
     /// Deliver a chat of another run (`true`), or of another room of this one.
     Stray(u32, bool),
     Pass(u64),
@@ -53,6 +55,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (user.clone(), 0..2_000_u64).prop_map(|(u, ago)| Op::Send(u, ago)),
         4 => (user.clone(), 0..12_usize, left).prop_map(|(u, back, left)| Op::Damage(u, back, left)),
         1 => (user.clone(), any::<bool>()).prop_map(|(u, foreign)| Op::Stray(u, foreign)),
+        1 => user.clone().prop_map(Op::Replay),
         16 => (user, 0..12_usize).prop_map(|(u, back)| Op::Arrive(u, back)),
         4 => prop_oneof![0..100_u64, 5_000..20_000_u64, 50_000..130_000_u64].prop_map(Op::Pass),
         1 => Just(Op::Sweep),
@@ -98,6 +101,7 @@ struct Letter {
 /// Connections have ids of their own here; `seat[user]` is the present one.
 #[derive(Debug, Default)]
 struct Model {
+    rules: Rules,
     now: u64,
     /// When nobody waited any longer.
     stopped: Option<u64>,
@@ -159,7 +163,10 @@ impl Model {
             sending_user: user,
             intended,
             due: self.letters.last().map_or(0, |l| l.due).max(intended + 61_000),
-            expected: with(State::Connected).map(|c| (c, None)).collect(),
+            expected: with(State::Connected)
+                .filter(|c| self.rules.echo || *c != connection)
+                .map(|c| (c, None))
+                .collect(),
             raced: with(State::Opening).chain(with(State::Closing)).collect(),
             in_flight: BTreeSet::new(),
             damaged: BTreeSet::new(),
@@ -189,7 +196,8 @@ impl Model {
         let sender = letter.sending_user;
         let intended = letter.intended;
         let before = self.arrivals.entry(connection).or_default();
-        let overtaken = before.iter().any(|i| *i > index && self.letters[*i].sending_user == sender);
+        let overtaken =
+            self.rules.ordered && before.iter().any(|i| *i > index && self.letters[*i].sending_user == sender);
         before.push(index);
         if !expected {
             self.raced += 1;
@@ -297,7 +305,7 @@ fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, M
                 Left::Nothing => (sender, None),
             };
             // Where nothing tells whose it was, it is not one of ours.
-            if read.is_some() || ledger.identity.attributed {
+            if read.is_some() || model.rules.senders {
                 model.odd(Anomaly::Corrupt);
             } else {
                 model.foreign += 1;
@@ -307,6 +315,7 @@ fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, M
             }
             ledger.receive(UserIndex(u), from, Decoded::Corrupt(read), stamp);
         }
+        Op::Replay(u) if state(u) != State::Vacant => ledger.replayed(stamp),
         Op::Stray(u, foreign) if state(u) != State::Vacant => {
             let Some((sender, marker)) = sent.last().copied() else { return };
             let stray = if foreign {
@@ -340,10 +349,11 @@ proptest! {
     fn the_books_balance_and_agree_with_the_model(
         ops in prop::collection::vec(op(), 0..300),
         end in prop_oneof![Just(Vec::new()), prop::collection::vec(last_op(), 0..40)],
-        attributed in any::<bool>(),
+        [echo, ordered, senders] in any::<[bool; 3]>(),
     ) {
-        let (mut model, mut ledger, mut sent) = (Model::default(), super::ledger(USERS), Vec::new());
-        ledger.identity.attributed = attributed;
+        let rules = Rules { echo, ordered, senders };
+        let (mut model, mut ledger, mut sent) =
+            (Model { rules, ..Model::default() }, super::ledger_by(rules, USERS), Vec::new());
         let stop = (!end.is_empty()).then_some(Op::Stop);
         ledger.keep_notes();
         for op in ops.iter().chain(&stop).chain(&end) {

@@ -271,7 +271,7 @@ fn what_is_first_heard_of_after_the_stop_is_not_expected() {
 #[test]
 fn order_between_senders_that_are_not_named_is_not_judged() {
     let mut l = room(1);
-    l.identity.attributed = false;
+    l.rules.senders = false;
     for (seq, from) in [(2, 1), (1, 2)] {
         l.receive(A, SenderId::number(from), Decoded::Intact(theirs(seq, 1.0)), at(1.1));
         l.receive(A, SenderId::number(from + 7), Decoded::Intact(theirs(seq, 1.0)), at(1.2));

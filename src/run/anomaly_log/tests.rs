@@ -2,7 +2,7 @@ use std::sync::mpsc::Sender as Stop;
 
 use super::*;
 use crate::clock::Stamp;
-use crate::ledger::{self, Identity};
+use crate::ledger::{self, Identity, Rules};
 use crate::marker::{Decoded, GeneratorTag, RoomTag};
 use crate::model::UserIndex;
 
@@ -19,10 +19,9 @@ fn lossy(messages: u64) -> Mutex<Ledger> {
         run: RunTag::of("night"),
         room: RoomTag::of("test"),
         generator: GeneratorTag(2),
-        attributed: true,
         origin_micros: 1_763_900_000_000_000,
     };
-    let mut books = Ledger::new(terms, identity, USERS as usize).unwrap();
+    let mut books = Ledger::new(terms, Rules::default(), identity, USERS as usize).unwrap();
     books.keep_notes();
     for user in (0..USERS).map(UserIndex) {
         books.introduce(user, SenderId::number(100 + u64::from(user.0)));

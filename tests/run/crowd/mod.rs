@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use soakrig::clock::Clock;
 use soakrig::fleet::dispatch::{Dispatcher, Pace};
 use soakrig::fleet::ramp::Fleet;
-use soakrig::ledger::{Identity, Ledger, Terms};
+use soakrig::ledger::{Identity, Ledger, Rules, Terms};
 use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
 use soakrig::model::{Account, EndReason, Failure, FailureKind, Initiator, Secret, SenderId, Socket, Stage};
@@ -224,14 +224,13 @@ impl Lab {
             run: RunTag::of("lab"),
             room: RoomTag::of("test"),
             generator: GeneratorTag(1),
-            attributed: true,
             origin_micros: 0,
         };
         let brief = (Duration::from_secs(2), Duration::from_secs(30));
         let world = Arc::new(RunContext {
             driver: Stub::new(clock),
             clock,
-            ledger: Mutex::new(Ledger::new(terms, identity, users).unwrap()),
+            ledger: Mutex::new(Ledger::new(terms, Rules::default(), identity, users).unwrap()),
             roster: Roster::new(users, 1),
             metrics: Arc::new(Metrics::new().unwrap()),
             limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(CONNECT_RATE, clock) },

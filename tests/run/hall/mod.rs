@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use soakrig::clock::{Clock, Stamp};
-use soakrig::ledger::{Identity, Ledger, Terms};
+use soakrig::ledger::{Identity, Ledger, Rules, Terms};
 use soakrig::marker::{GeneratorTag, Marker, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
 use soakrig::model::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, SenderId, Socket};
@@ -39,7 +39,7 @@ const WAY: Duration = Duration::from_millis(5);
 #[derive(Debug, Clone)]
 enum Said {
     Presence,
-    Chat { user: u64, text: Arc<str> },
+    Chat { user: u64, text: Arc<str>, replay: bool },
     Pong,
     End(Ended),
 }
@@ -148,11 +148,20 @@ impl Hall {
 
     /// Sends everybody a chat, whoever it is said to be from.
     pub fn say(&self, user: u64, text: &str) {
+        self.send_to_all(user, text, false);
+    }
+
+    /// Sends everybody a chat as history.
+    pub fn replay(&self, user: u64, text: &str) {
+        self.send_to_all(user, text, true);
+    }
+
+    fn send_to_all(&self, user: u64, text: &str, replay: bool) {
         let text: Arc<str> = Arc::from(text);
         let state = self.state.lock().unwrap();
         for (_, member) in state.members.values() {
             self.counts.copies.fetch_add(1, Ordering::Relaxed);
-            let _ = member.send(Said::Chat { user, text: Arc::clone(&text) });
+            let _ = member.send(Said::Chat { user, text: Arc::clone(&text), replay });
         }
     }
 
@@ -248,10 +257,10 @@ impl Connection for Line {
                     (FrameKind::Presence, Event::Members(Members { text: "{}" }))
                 }
                 Some(Said::Pong) => (FrameKind::Pong, Event::Other),
-                Some(Said::Chat { user, text }) => {
+                Some(Said::Chat { user, text, replay }) => {
                     let sender = SenderId::number(user);
                     let decoded = Marker::decode(sender, &text);
-                    (FrameKind::Chat, Event::Message { sender, decoded, replay: false })
+                    (FrameKind::Chat, Event::Message { sender, decoded, replay })
                 }
             };
             sink(Received { at, kind: Some(kind), event });
@@ -342,13 +351,12 @@ pub fn world(hall: Hall, users: usize, terms: Terms) -> RunContext<Hall> {
         run: RunTag::of("days"),
         room: RoomTag::of("hall"),
         generator: GeneratorTag(1),
-        attributed: true,
         origin_micros: clock.unix_micros(Stamp(0)),
     };
     RunContext {
         driver: hall,
         clock,
-        ledger: parking_lot::Mutex::new(Ledger::new(terms, identity, users).unwrap()),
+        ledger: parking_lot::Mutex::new(Ledger::new(terms, Rules::default(), identity, users).unwrap()),
         roster: Roster::new(users, 1),
         metrics: Arc::new(Metrics::new().unwrap()),
         limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(20.0, clock) },
