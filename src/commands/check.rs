@@ -10,7 +10,7 @@ use crate::config::plan::Check;
 use crate::drivers::plenary::Plenary;
 use crate::error::{ExitCode, StartError};
 use crate::marker::{Decoded, GeneratorTag, Marker, RoomTag, RunTag};
-use crate::model::{Account, Failure, FailureKind, HttpOutcome, Step};
+use crate::model::{Account, Failure, FailureClass, FailureKind, HttpOutcome, Step};
 use crate::protocol::{Connection, Driver, Event, Outgoing, Probe, Progress, Room, Session, Untraced};
 use crate::run::Console;
 use crate::run::background::Cache;
@@ -121,7 +121,7 @@ impl Walk {
         if let Some(mut session) = saved {
             tell("  session: saved by an earlier run or check");
             match self.step("event page", self.driver.open(&mut session)).await {
-                Err(failure) if failure.kind == FailureKind::SignedOut => {
+                Err(failure) if failure.class == FailureClass::SignedOut => {
                     tell("  session: the server does not know it any more, signing in");
                 }
                 opened => return opened.map(|room| (session, room)),
@@ -137,7 +137,7 @@ impl Walk {
         let mut session = Session::default();
         match self.driver.sign_up(&self.account, &mut session).await {
             Ok(()) => tell("  sign-up: ok"),
-            Err(failure) if failure.kind == FailureKind::NameTaken => {
+            Err(failure) if failure.class == FailureClass::NameTaken => {
                 tell("  sign-up: the name is taken, logging in");
                 session = Session::default();
                 self.step("log-in", self.driver.log_in(&self.account, &mut session)).await?;
@@ -167,7 +167,7 @@ impl Walk {
             {
                 Some(Err(Failure::new(FailureKind::Corrupt)))
             }
-            Event::Refused(kind) => Some(Err(Failure::new(*kind))),
+            Event::Refused(failure) => Some(Err(failure.clone())),
             _ => None,
         });
         self.step("chat and its echo", echo).await?;
@@ -220,7 +220,7 @@ impl Walk {
 fn joined(event: &Event<'_>) -> Option<Result<(), Failure>> {
     match event {
         Event::Joined => Some(Ok(())),
-        Event::Refused(kind) => Some(Err(Failure::new(*kind))),
+        Event::Refused(failure) => Some(Err(failure.clone())),
         _ => None,
     }
 }

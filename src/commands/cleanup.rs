@@ -13,7 +13,7 @@ use super::{say, tell};
 use crate::clock::Clock;
 use crate::config::plan::{Cleanup, Crowd};
 use crate::error::{ExitCode, StartError};
-use crate::model::{Account, Failure, FailureKind};
+use crate::model::{Account, Failure, FailureClass};
 use crate::protocol::{Driver, Session, Untraced};
 use crate::run::Console;
 use crate::run::background::Cache;
@@ -169,7 +169,7 @@ async fn settle(
     let mut seen = false;
     for attempt in 1.. {
         match delete(driver, account, saved.take(), &mut seen).await {
-            Err(failure) if failure.kind.is_unanswered() && attempt < ATTEMPTS && !stopping.get() => {
+            Err(failure) if failure.class == FailureClass::Unanswered && attempt < ATTEMPTS && !stopping.get() => {
                 tokio::time::sleep(PAUSE).await;
                 if stopping.get() {
                     return Err(failure);
@@ -191,15 +191,15 @@ async fn delete(
 ) -> Result<Fate, Failure> {
     if let Some(mut session) = saved {
         match driver.delete(&mut session).await {
-            Err(failure) if failure.kind == FailureKind::SignedOut => {}
+            Err(failure) if failure.class == FailureClass::SignedOut => {}
             outcome => return outcome.map(|()| Fate::Deleted),
         }
     }
     let mut session = Session::default();
     match driver.log_in(account, &mut session).await {
         // The server says the same to a wrong password and to a name that does not exist.
-        Err(failure) if failure.kind == FailureKind::WrongPassword && *seen => return Ok(Fate::Deleted),
-        Err(failure) if failure.kind == FailureKind::WrongPassword => return Ok(Fate::Absent),
+        Err(failure) if failure.class == FailureClass::Final && *seen => return Ok(Fate::Deleted),
+        Err(failure) if failure.class == FailureClass::Final => return Ok(Fate::Absent),
         outcome => outcome?,
     }
     *seen = true;

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use super::workers::Workers;
-use crate::model::{Failure, FailureKind, UserIndex};
+use crate::model::{Failure, UserIndex};
 use crate::protocol::Driver;
 use crate::user::{RunContext, run_user};
 
@@ -56,7 +56,7 @@ impl<D: Driver> Fleet<D> {
         let (tell, heard) = oneshot::channel();
         self.start(UserIndex(0), Some(tell));
         match tokio::time::timeout(FIRST_USER_TIMEOUT, heard).await {
-            Ok(Ok(Err(failure))) if is_hopeless(failure.kind) => Err(failure),
+            Ok(Ok(Err(failure))) if failure.class.refuses_run() => Err(failure),
             // Connected, or a trouble that may pass, or a stop.
             _ => Ok(()),
         }
@@ -100,25 +100,4 @@ impl<D: Driver> Fleet<D> {
         };
         tokio::time::timeout(patience, all).await.is_ok()
     }
-}
-
-/// Whether a first user that fails like this means that the target refuses the run.
-#[must_use]
-pub fn is_hopeless(kind: FailureKind) -> bool {
-    matches!(
-        kind,
-        FailureKind::WrongPassword
-            | FailureKind::SignupRefused
-            | FailureKind::Locked
-            | FailureKind::NotFound
-            | FailureKind::BadRequest
-            | FailureKind::EventClosed
-            | FailureKind::EventCancelled
-            | FailureKind::OverCapacity
-            | FailureKind::Dns
-            | FailureKind::ConnectionRefused
-            | FailureKind::Unreachable
-            | FailureKind::Tls
-            | FailureKind::BadRedirect
-    )
 }

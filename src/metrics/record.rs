@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::metrics::label::LabelSet;
 use crate::metrics::{LagCounts, Metrics};
 use crate::model::{
-    Action, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Limit, RunPhase,
-    SaturationReason, SaveOutcome, SentKind, Socket, Stage, Step,
+    Action, ClockEvent, DropReason, EndReason, Failure, FailureClass, FailureKind, FrameKind, HttpOutcome, Initiator,
+    Limit, RunPhase, SaturationReason, SaveOutcome, SentKind, Socket, Stage, Step,
 };
 use crate::protocol::Probe;
 
@@ -33,13 +33,12 @@ impl Metrics {
         self.stages.connect_attempts.add(socket, 1);
     }
 
-    /// It did not come to its first frame. Counts as an error of [`Stage::Connect`], unless a
-    /// breakout said that it is full or that the user sits in another one: answers as they should be.
-    pub fn connect_failure(&self, socket: Socket, kind: FailureKind) {
-        self.connect_failures.add((socket, kind), 1);
-        let answered = matches!(kind, FailureKind::OverCapacity | FailureKind::AlreadyConnected);
-        if socket == Socket::Plenary || !answered {
-            self.stages.error(Stage::Connect, kind);
+    /// It did not come to its first frame. Counts as an error of [`Stage::Connect`], unless the
+    /// failure is [`FailureClass::Declined`].
+    pub fn connect_failure(&self, socket: Socket, failure: &Failure) {
+        self.connect_failures.add((socket, failure.kind), 1);
+        if failure.class != FailureClass::Declined {
+            self.stages.error(Stage::Connect, failure.kind);
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::families::{ALL, Kind, Values};
 use super::snapshot::{LedgerSnapshot, PresenceSnapshot, Source, UsersSnapshot};
 use super::*;
-use crate::model::{Basis, FrameKind, Origin, Outcome, Stage, UserState};
+use crate::model::{Basis, Failure, FailureClass, FrameKind, Origin, Outcome, Stage, UserState};
 use crate::protocol::Probe;
 
 /// Books in which something of everything has happened.
@@ -47,7 +47,7 @@ fn busy() -> Metrics {
     metrics.http(Step::Login, HttpOutcome::Refused, Duration::from_millis(30));
     metrics.connect_attempt(Socket::Plenary);
     metrics.connect_attempt(Socket::Breakout);
-    metrics.connect_failure(Socket::Breakout, FailureKind::OverCapacity);
+    metrics.connect_failure(Socket::Breakout, &Failure::new(FailureKind::OverCapacity).classed(FailureClass::Declined));
     metrics.connected(Socket::Plenary, Duration::from_millis(4));
     metrics.connection_opened(Socket::Plenary);
     metrics.connection_opened(Socket::Plenary);

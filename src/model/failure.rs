@@ -1,6 +1,7 @@
-//! Failures as data: a closed kind for labels, a bounded text for people.
+//! Failures as data: a class to decide by, a kind for labels, a bounded text for people.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 
@@ -144,43 +145,99 @@ impl FailureKind {
         }
     }
 
-    /// Whether a request may have reached the server without its answer reaching this side.
+    /// The class of a failure of this kind, unless a driver knows better.
     #[must_use]
-    pub fn is_unanswered(self) -> bool {
-        matches!(self, Self::ConnectionReset | Self::ConnectionClosed | Self::Timeout)
+    pub fn usual_class(self) -> FailureClass {
+        match self {
+            Self::ConnectionReset | Self::ConnectionClosed | Self::Timeout => FailureClass::Unanswered,
+            Self::SignedOut => FailureClass::SignedOut,
+            Self::NameTaken => FailureClass::NameTaken,
+            Self::WrongPassword | Self::SignupRefused => FailureClass::Final,
+            Self::Dns
+            | Self::ConnectionRefused
+            | Self::Unreachable
+            | Self::Tls
+            | Self::BadRequest
+            | Self::NotFound
+            | Self::BadRedirect
+            | Self::OverCapacity
+            | Self::EventClosed
+            | Self::EventCancelled => FailureClass::HopelessAtStart,
+            Self::AlreadyConnected => FailureClass::Declined,
+            _ => FailureClass::Retry,
+        }
+    }
+}
+
+/// What a failure means for the user that meets it. Drivers set it; everything else decides by
+/// the class alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureClass {
+    /// May pass: the user tries again after a backoff.
+    Retry,
+    /// No answer came, though the request may have reached the server. Tried again like `Retry`.
+    Unanswered,
+    /// The server wants no attempt for this long. Refuses the run where the first user meets it.
+    Wait(Duration),
+    /// The server does not know the session: the user signs in again.
+    SignedOut,
+    /// The account exists: the user logs in.
+    NameTaken,
+    /// The server refuses the account, and another attempt could lock it: the user gives up. Refuses
+    /// the run where the first user meets it.
+    Final,
+    /// Tried again like `Retry`, but refuses the run where the first user or the preflight meets it.
+    HopelessAtStart,
+    /// A side room is full, or the user has joined another one: a valid answer, not an error.
+    Declined,
+}
+
+impl FailureClass {
+    /// Whether a first user or a preflight that fails like this ends the run: no backoff helps.
+    #[must_use]
+    pub fn refuses_run(self) -> bool {
+        matches!(self, Self::Wait(_) | Self::Final | Self::HopelessAtStart)
     }
 }
 
 /// A step that failed, as data: the run goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The closed kind, fit for a label.
+    /// What it means for the user.
+    pub class: FailureClass,
+    /// Its name, for labels and for people; nothing decides by it.
     pub kind: FailureKind,
     /// What the server or the system said, bounded, without secrets, with control
     /// characters removed; for logs and for `check`, never for a label.
     pub detail: Cow<'static, str>,
     /// How long the server asked to wait (`Retry-After`), if it did.
-    pub retry_after: Option<std::time::Duration>,
+    pub retry_after: Option<Duration>,
 }
 
 impl Failure {
     /// How much of a server's text is kept, in characters.
     pub const DETAIL_LIMIT: usize = 300;
 
-    /// A failure whose kind says it all.
+    /// A failure of the kind's usual class, without a text.
     #[must_use]
     pub fn new(kind: FailureKind) -> Self {
-        Self { kind, detail: Cow::Borrowed(""), retry_after: None }
+        Self { class: kind.usual_class(), kind, detail: Cow::Borrowed(""), retry_after: None }
     }
 
-    /// A failure with a text, which is shortened and stripped of what could steer a terminal or
+    /// The same failure in another class than its kind's usual one.
+    #[must_use]
+    pub fn classed(self, class: FailureClass) -> Self {
+        Self { class, ..self }
+    }
+
+    /// A failure of the kind's usual class with a text, which is shortened and stripped of what could steer a terminal or
     /// disguise the text on it.
     #[must_use]
     pub fn with(kind: FailureKind, detail: impl AsRef<str>) -> Self {
         let harmless = |c: char| if c.is_control() { ' ' } else { c };
         let detail: String =
             detail.as_ref().chars().filter(|c| !turns_direction(*c)).map(harmless).take(Self::DETAIL_LIMIT).collect();
-        Self { kind, detail: Cow::Owned(detail), retry_after: None }
+        Self { detail: Cow::Owned(detail), ..Self::new(kind) }
     }
 }
 
@@ -201,3 +258,26 @@ impl std::fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_refused_by_what_no_backoff_mends() {
+        for kind in [FailureKind::WrongPassword, FailureKind::SignupRefused, FailureKind::NotFound, FailureKind::Dns] {
+            assert!(Failure::new(kind).class.refuses_run(), "{kind:?}");
+        }
+        for kind in [FailureKind::Timeout, FailureKind::InternalError, FailureKind::NameTaken, FailureKind::NoFiles] {
+            assert!(!Failure::new(kind).class.refuses_run(), "{kind:?}");
+        }
+        assert!(FailureClass::Wait(Duration::from_secs(1)).refuses_run());
+    }
+
+    #[test]
+    fn a_class_set_by_a_driver_outlives_the_kinds_own() {
+        let failure = Failure::with(FailureKind::ServerMessage, "banned").classed(FailureClass::Final);
+        assert_eq!((failure.class, failure.to_string().as_str()), (FailureClass::Final, "server_message: banned"));
+        assert_eq!(Failure::new(FailureKind::ServerMessage).class, FailureClass::Retry);
+    }
+}

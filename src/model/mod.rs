@@ -78,7 +78,7 @@ mod failure;
 mod limit;
 mod sender;
 
-pub use failure::{Failure, FailureKind, turns_direction};
+pub use failure::{Failure, FailureClass, FailureKind, turns_direction};
 pub use limit::Limit;
 pub use sender::SenderId;
 

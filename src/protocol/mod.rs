@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use crate::clock::Stamp;
 use crate::marker::Decoded;
-use crate::model::{Account, Failure, FailureKind, FrameKind, SenderId, SentKind, Socket};
+use crate::model::{Account, Failure, FrameKind, SenderId, SentKind, Socket};
 pub use crate::transport::http::{IDLE_LIMIT, Probe, Session};
 pub use crate::transport::ws::socket::{Ended, Progress};
 pub use crate::transport::{Trace, Untraced};
@@ -48,8 +48,8 @@ pub enum Event<'a> {
         /// Whether it is history that the server sends again, by the protocol's own mark.
         replay: bool,
     },
-    /// A refusal of a side room, or an `error` frame.
-    Refused(FailureKind),
+    /// A refusal of a side room (`Declined`), or an `error` frame.
+    Refused(Failure),
     /// The side rooms changed; these may be joined now.
     SideRooms(&'a [SideRoomId]),
     /// Anything else that only counts.
@@ -136,20 +136,21 @@ pub trait Driver: Send + Sync + 'static {
     /// Its sockets.
     type Connection: Connection;
 
-    /// Creates the account. `NameTaken` where the name exists; `SignupRefused` with the page's reasons.
+    /// Creates the account. Class `NameTaken` where the name exists, `Final` where it is refused.
     fn sign_up(&self, who: &Account, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Signs in to an existing account. `WrongPassword` where the server refuses, `Locked` after too many failures.
+    /// Signs in to an existing account. Class `Final` where the server refuses the password, `Wait` where
+    /// it wants no attempt for a while.
     fn log_in(&self, who: &Account, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Opens the event page. `SignedOut` where the session is unknown; `OverCapacity`,
-    /// `EventClosed`, `EventCancelled`, `NotFound` told apart.
+    /// Opens the event page. Class `SignedOut` where the session is unknown, `HopelessAtStart` where
+    /// the room is missing, closed or full.
     fn open(&self, session: &mut Session) -> impl Future<Output = Result<Room, Failure>> + Send;
 
     /// Opens the event's socket, up to the 101.
     fn connect(&self, session: &mut Session) -> impl Future<Output = Result<Self::Connection, Failure>> + Send;
 
-    /// Opens a breakout's page and its socket, up to the 101.
+    /// Opens a breakout's page and its socket, up to the 101. Class `Declined` where it is full.
     fn connect_breakout(
         &self,
         session: &mut Session,

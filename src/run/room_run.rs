@@ -17,7 +17,6 @@ use crate::config::value::TargetUrl;
 use crate::drivers::plenary::Plenary;
 use crate::error::{ExitCode, StartError};
 use crate::exposition::{self, Exposition};
-use crate::fleet::ramp::is_hopeless;
 use crate::fleet::workers::Workers;
 use crate::metrics::Metrics;
 use crate::model::{FailureKind, Stage};
@@ -188,7 +187,7 @@ impl RoomRun {
         self.rig.begin();
         match self.rig.within(self.rig.context.driver.preflight()).await {
             Some(Ok(())) => {}
-            Some(Err(failure)) if is_hopeless(failure.kind) => {
+            Some(Err(failure)) if failure.class.refuses_run() => {
                 tracing::error!(plenary = &*self.slug, %failure, "the target refused");
                 self.end = Some(End::Refused(refusal(&failure)));
                 self.conclude().await;

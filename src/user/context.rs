@@ -17,7 +17,7 @@ use super::{spans, steps};
 use crate::clock::{Clock, Stamp};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::model::{Account, Action, DropReason, FailureKind, Secret, UserIndex, UserState};
+use crate::model::{Account, Action, DropReason, Failure, FailureKind, Secret, UserIndex, UserState};
 use crate::pool::Roster;
 use crate::presence::{ListObservers, MembershipCheck};
 use crate::protocol::SideRoomId;
@@ -151,9 +151,10 @@ impl<D> RunContext<D> {
 
     /// What a step comes to that the stop cut short, begun at `began`: `Stopping`, which is held
     /// against nobody, unless the server has had as long to answer as a delivery may take.
-    pub(super) fn unanswered(&self, began: Stamp) -> FailureKind {
+    pub(super) fn unanswered(&self, began: Stamp) -> Failure {
         let deadline = self.ledger.lock().terms().deadline;
-        if self.clock.now().since(began) > deadline { FailureKind::Timeout } else { FailureKind::Stopping }
+        let late = self.clock.now().since(began) > deadline;
+        Failure::new(if late { FailureKind::Timeout } else { FailureKind::Stopping })
     }
 
     /// Passes the verdicts that are due by now.

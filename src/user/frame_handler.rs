@@ -37,14 +37,14 @@ impl<D> FrameHandler<'_, D> {
         if let Some(kind) = frame.kind {
             context.metrics.received(kind, 1);
         }
-        match frame.event {
-            Event::Message { sender, decoded, replay: false } => self.message(sender, decoded, frame.at),
+        match &frame.event {
+            Event::Message { sender, decoded, replay: false } => self.message(*sender, *decoded, frame.at),
             Event::Message { replay: true, .. } => context.ledger.lock().replayed(frame.at),
             Event::Joined => self.joined(frame.at),
-            Event::Members(members) => self.members(members, frame.at),
+            Event::Members(members) => self.members(*members, frame.at),
             Event::SideRooms(breakouts) => context.note_breakouts(breakouts),
-            Event::Refused(kind) => context.metrics.error(Stage::Receive, kind),
-            Event::Malformed { decoded } => self.malformed(decoded, frame.at),
+            Event::Refused(failure) => context.metrics.error(Stage::Receive, failure.kind),
+            Event::Malformed { decoded } => self.malformed(*decoded, frame.at),
             Event::Other => {}
         }
         if frame.kind == Some(FrameKind::Ping) {

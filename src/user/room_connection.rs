@@ -150,7 +150,7 @@ impl<D: Driver> RoomConnection<D> {
             self.context.step(self.me, step, ended.reason.as_str(), self.began);
         }
         if stopped && !joined {
-            self.context.metrics.connect_failure(Socket::Plenary, self.context.unanswered(self.began));
+            self.context.metrics.connect_failure(Socket::Plenary, &self.context.unanswered(self.began));
         }
         match (joined, left, stopped) {
             (_, _, true) => ConnectionOutcome::Stopped,
@@ -162,9 +162,9 @@ impl<D: Driver> RoomConnection<D> {
 
     fn never_joined(&mut self, ended: Ended) -> ConnectionOutcome {
         let kind = end_reason::failure(ended.reason);
-        self.context.metrics.connect_failure(Socket::Plenary, kind);
         let span = self.rest.coming_in.take().unwrap_or_else(Span::none);
         let failure = Failure::with(kind, end_reason::never_joined(ended.reason, PRESENCE_TIMEOUT));
+        self.context.metrics.connect_failure(Socket::Plenary, &failure);
         spans::end(&span, Err(&failure));
         span.in_scope(
             || tracing::warn!(user = self.context.username(self.me), stage = "connect", %failure, "step failed"),

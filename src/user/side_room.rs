@@ -16,7 +16,9 @@ use super::context::RunContext;
 use super::open_gauge::Open;
 use super::steps;
 use crate::clock::Stamp;
-use crate::model::{EndReason, Failure, FailureKind, FrameKind, Initiator, SentKind, Socket, Stage, UserIndex};
+use crate::model::{
+    EndReason, Failure, FailureClass, FailureKind, FrameKind, Initiator, SentKind, Socket, Stage, UserIndex,
+};
 use crate::protocol::{Connection, Driver, Ended, Event, Outgoing, Progress, Received, SideRoomId};
 
 /// Between two heartbeats.
@@ -39,7 +41,7 @@ pub(super) async fn visit<D: Driver>(
         let visited = join_and_stay(&context, me, id, &over).await;
         steps::log(context.username(me), "breakout", visited.as_ref().copied(), context.clock.now().since(began));
         if let Err(failure) = visited {
-            context.metrics.connect_failure(Socket::Breakout, failure.kind);
+            context.metrics.connect_failure(Socket::Breakout, &failure);
         }
     };
     if AssertUnwindSafe(visiting).catch_unwind().await.is_err() {
@@ -89,7 +91,7 @@ struct Room<D: Driver> {
     context: Arc<RunContext<D>>,
     began: Stamp,
     /// What the first frame said.
-    joined: Option<Result<(), FailureKind>>,
+    joined: Option<Result<(), Failure>>,
 }
 
 impl<D: Driver> Room<D> {
@@ -102,8 +104,8 @@ impl<D: Driver> Room<D> {
             first = tokio::time::timeout(FIRST_FRAME_TIMEOUT, self.first_frame()) => first,
         };
         let ended = match first_frame {
-            Err(_) => Err(FailureKind::NoPresence),
-            Ok(Err(_)) => Err(FailureKind::ConnectionClosed),
+            Err(_) => Err(Failure::new(FailureKind::NoPresence)),
+            Ok(Err(_)) => Err(Failure::new(FailureKind::ConnectionClosed)),
             Ok(Ok(Err(refusal))) => Err(refusal),
             Ok(Ok(Ok(()))) => {
                 self.context.metrics.connected(Socket::Breakout, self.context.clock.now().since(self.began));
@@ -113,23 +115,22 @@ impl<D: Driver> Room<D> {
         let ended = match ended {
             Ok(Some(ended)) => Ok(ended),
             Ok(None) => Ok(self.close(EndReason::Left).await),
-            Err(kind) => {
+            Err(failure) => {
                 self.close(EndReason::Refused).await;
-                Err(kind)
+                Err(failure)
             }
-        };
-        let ended = ended.map_err(Failure::new)?;
+        }?;
         self.context.metrics.disconnect(Socket::Breakout, ended.initiator, ended.reason);
         Ok(())
     }
 
-    async fn first_frame(&mut self) -> Result<Result<(), FailureKind>, Ended> {
+    async fn first_frame(&mut self) -> Result<Result<(), Failure>, Ended> {
         loop {
             if let Some(ended) = self.drive().await {
                 return Err(ended);
             }
-            if let Some(joined) = self.joined {
-                return Ok(joined);
+            if let Some(joined) = &self.joined {
+                return Ok(joined.clone());
             }
         }
     }
@@ -149,10 +150,10 @@ impl<D: Driver> Room<D> {
                         context.metrics.sent(SentKind::Heartbeat);
                     }
                 }
-                ended = self.drive() => match (ended, self.joined) {
+                ended = self.drive() => match (ended, &self.joined) {
                     (Some(ended), _) => return Some(ended),
                     // An older socket hears this when another one takes the seat over.
-                    (None, Some(Err(FailureKind::AlreadyConnected))) => {
+                    (None, Some(Err(_))) => {
                         return Some(Ended { initiator: Initiator::Server, reason: EndReason::Displaced });
                     }
                     _ => {}
@@ -185,22 +186,18 @@ impl<D: Driver> Room<D> {
     }
 }
 
-fn handle<D>(context: &RunContext<D>, joined: &mut Option<Result<(), FailureKind>>, frame: &Received<'_>) {
+fn handle<D>(context: &RunContext<D>, joined: &mut Option<Result<(), Failure>>, frame: &Received<'_>) {
     if let Some(kind) = frame.kind {
         context.metrics.received(kind, 1);
     }
-    match frame.event {
+    match &frame.event {
         Event::Joined => {
             joined.get_or_insert(Ok(()));
         }
-        Event::Refused(kind) => {
-            let over = frame.kind == Some(FrameKind::Presence);
-            if joined.is_none() || over {
-                *joined = Some(Err(kind));
-            } else {
-                context.metrics.error(Stage::Receive, kind);
-            }
+        Event::Refused(failure) if joined.is_none() || failure.class == FailureClass::Declined => {
+            *joined = Some(Err(failure.clone()));
         }
+        Event::Refused(failure) => context.metrics.error(Stage::Receive, failure.kind),
         Event::Malformed { .. } => context.metrics.error(Stage::Receive, FailureKind::Malformed),
         Event::Message { .. } | Event::Members(_) | Event::SideRooms(_) | Event::Other => {}
     }

@@ -10,7 +10,7 @@ use super::spans;
 use super::steps;
 use super::virtual_user::VirtualUser;
 use crate::clock::Stamp;
-use crate::model::{Failure, FailureKind, Stage, UserState};
+use crate::model::{Failure, FailureClass, Stage, UserState};
 use crate::protocol::IDLE_LIMIT;
 use crate::protocol::{Driver, Room, Session};
 
@@ -25,13 +25,13 @@ impl<D: Driver> VirtualUser<'_, D> {
         self.context.roster.set(self.me, UserState::Connecting);
         self.await_turn(&mut session).await;
         match self.open(&mut session).await {
-            Err(failure) if failure.kind == FailureKind::SignedOut => {
+            Err(failure) if failure.class == FailureClass::SignedOut => {
                 self.context.sessions.forget(self.me);
                 session = self.sign_in().await?;
                 self.context.roster.set(self.me, UserState::Connecting);
                 let opened = self.open(&mut session).await;
                 if let Err(failure) = &opened
-                    && failure.kind == FailureKind::SignedOut
+                    && failure.class == FailureClass::SignedOut
                 {
                     // Signed in a moment ago, and unknown already: that is no way to the sign-in.
                     self.count(Stage::Event, Err(failure));
@@ -66,7 +66,7 @@ impl<D: Driver> VirtualUser<'_, D> {
                 self.context.sessions.put(self.me, session.clone());
             }
             // Being signed out is the way to the sign-in, whose own stage tells how that went.
-            Err(failure) if failure.kind == FailureKind::SignedOut => {}
+            Err(failure) if failure.class == FailureClass::SignedOut => {}
             Err(failure) => span.in_scope(|| self.count(Stage::Event, Err(failure))),
         }
         if let Err(failure) = &opened {
@@ -99,7 +99,7 @@ impl<D: Driver> VirtualUser<'_, D> {
             match outcome {
                 // A server that has forgotten its accounts says the same as to a wrong password. Asked
                 // often enough it locks the name, so from now on signing up comes first.
-                Err(failure) if failure.kind == FailureKind::WrongPassword => {
+                Err(failure) if failure.class == FailureClass::Final => {
                     self.context.sessions.doubt(self.me);
                     session = Session::default();
                 }
@@ -111,7 +111,7 @@ impl<D: Driver> VirtualUser<'_, D> {
         let outcome = driver.sign_up(&account, &mut session).await;
         self.log("sign_up", outcome.as_ref().copied(), began);
         match outcome {
-            Err(failure) if failure.kind == FailureKind::NameTaken => {
+            Err(failure) if failure.class == FailureClass::NameTaken => {
                 self.count(Stage::Signup, Ok(()));
                 session = Session::default();
                 self.begins(Stage::Login);

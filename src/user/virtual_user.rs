@@ -17,11 +17,9 @@ use super::spans;
 use super::steps;
 use crate::clock::Stamp;
 use crate::ledger::DisconnectCause;
-use crate::model::{EndReason, Failure, FailureKind, Initiator, Socket, Stage, UserIndex, UserState};
+use crate::model::{EndReason, Failure, FailureClass, FailureKind, Initiator, Socket, Stage, UserIndex, UserState};
 use crate::protocol::Driver;
 
-/// Wait after a refusal because of too many failed log-ins: the server wants about five minutes.
-const LOCKED: Duration = Duration::from_secs(330);
 /// Wait after a defect of our own.
 const AFTER_PANIC: Duration = Duration::from_secs(30);
 
@@ -130,7 +128,7 @@ impl<D: Driver> VirtualUser<'_, D> {
                 }
                 ConnectionOutcome::Failed(failure) => {
                     let wait = self.wait_after(&failure);
-                    let last = is_final(&failure);
+                    let last = failure.class == FailureClass::Final;
                     self.concluded(Err(failure));
                     if last {
                         self.context.roster.set(self.me, UserState::Failed);
@@ -178,12 +176,12 @@ impl<D: Driver> VirtualUser<'_, D> {
     /// The stop came while a step was under way: it is counted.
     fn cut_short(&mut self) {
         let Some((stage, began)) = self.under_way.take() else { return };
-        let (metrics, kind) = (&self.context.metrics, self.context.unanswered(began));
+        let (metrics, failure) = (&self.context.metrics, self.context.unanswered(began));
         if stage == Stage::Connect {
-            return metrics.connect_failure(Socket::Plenary, kind);
+            return metrics.connect_failure(Socket::Plenary, &failure);
         }
         metrics.operation(stage);
-        metrics.error(stage, kind);
+        metrics.error(stage, failure.kind);
     }
 
     /// Notes whether the user now waits because of this machine: after `failure`, if there was one.
@@ -236,7 +234,7 @@ impl<D: Driver> VirtualUser<'_, D> {
             }
             Err(failure) => {
                 context.ledger.lock().ended(self.me, DisconnectCause::Network, context.clock.now());
-                context.metrics.connect_failure(Socket::Plenary, failure.kind);
+                context.metrics.connect_failure(Socket::Plenary, &failure);
                 spans::end(&span, Err(&failure));
                 span.in_scope(|| {
                     tracing::warn!(user = %self.username(), stage = Stage::Connect.as_str(), %failure, "step failed");
@@ -260,17 +258,12 @@ impl<D: Driver> VirtualUser<'_, D> {
     }
 
     fn wait_after(&mut self, failure: &Failure) -> Duration {
-        match (failure.kind, failure.retry_after) {
-            (FailureKind::Locked, _) => LOCKED,
+        match (failure.class, failure.retry_after) {
+            (FailureClass::Wait(quiet), _) => quiet,
             (_, Some(asked)) => self.backoff.next_asked(asked, &mut self.rng),
             (_, None) => self.backoff.next(&mut self.rng),
         }
     }
-}
-
-/// Whether trying again cannot help, and could lock the account.
-fn is_final(failure: &Failure) -> bool {
-    matches!(failure.kind, FailureKind::WrongPassword | FailureKind::SignupRefused)
 }
 
 /// Waits, unless the run stops meanwhile.

@@ -6,7 +6,7 @@ use crate::scripted_server::{
     RecordingProbe, Request, ScriptedServer, answer, close, driver, settings, switching_protocols, text,
 };
 use soakrig::drivers::plenary::{Plenary, PlenarySocket};
-use soakrig::model::{EndReason, Failure, FailureKind, FrameKind, HttpOutcome, Initiator, Step};
+use soakrig::model::{EndReason, Failure, FailureClass, FailureKind, FrameKind, HttpOutcome, Initiator, Step};
 use soakrig::protocol::{Connection, Driver, Ended, Event, Outgoing, Progress, Received, Session, SideRoomId};
 use soakrig::transport::http::cookies::Jar;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -245,11 +245,11 @@ async fn a_breakout_requests_its_page_and_then_its_socket() {
     let mut refusal = None;
     socket
         .drive(|received| match received.event {
-            Event::Refused(kind) => refusal = Some(kind),
+            Event::Refused(failure) => refusal = Some((failure.class, failure.kind)),
             event => assert_ne!(event, Event::Joined),
         })
         .await;
-    assert_eq!(refusal, Some(FailureKind::OverCapacity));
+    assert_eq!(refusal, Some((FailureClass::Declined, FailureKind::OverCapacity)));
     let (_, end) = drive(&mut socket, |p| matches!(p, Progress::Ended(_))).await;
     assert_eq!(end, Progress::Ended(Ended { initiator: Initiator::Server, reason: EndReason::Application }));
 }

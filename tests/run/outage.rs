@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::crowd::{CONNECT_RATE, HOUR, Lab, MINUTE, Weather};
 use soakrig::model::{
-    Action, DropReason, EndReason, FailureKind, Initiator, Origin, Outcome, Socket, Stage, UserState,
+    Action, DropReason, EndReason, FailureClass, FailureKind, Initiator, Origin, Outcome, Socket, Stage, UserState,
 };
 
 /// A runtime of this thread alone, whose time passes when nothing else is to be done.
@@ -173,4 +173,29 @@ async fn a_server_that_knows_nobody_who_has_just_signed_in_is_an_error() {
     lab.set(Weather::Fair);
     let took = lab.until_all_are_in().await;
     assert!(took < MINUTE, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_act_on_the_class_of_a_failure_whatever_its_kind() {
+    let quiet = FailureClass::Wait(10 * MINUTE);
+    for (class, pages, last) in [
+        (quiet, 20..=20, UserState::BackingOff),
+        (FailureClass::Final, 20..=20, UserState::Failed),
+        (FailureClass::Retry, 20 * 10..=20 * 60, UserState::BackingOff),
+        (FailureClass::HopelessAtStart, 20 * 10..=20 * 60, UserState::BackingOff),
+    ] {
+        let lab = Lab::new(20);
+        lab.begin().await;
+        lab.until_all_are_in().await;
+        lab.set(Weather::Away);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        lab.set(Weather::Refusing(class));
+        let before = lab.world.driver.asked.load(Ordering::Relaxed);
+        tokio::time::sleep(5 * MINUTE).await;
+        let asked = lab.world.driver.asked.load(Ordering::Relaxed) - before;
+        assert!(pages.contains(&asked), "{class:?}: {asked} pages");
+        assert!(lab.world.roster.counts()[last as usize] >= 18, "{class:?}");
+        let errors = lab.errors(Stage::Event, FailureKind::ServerMessage);
+        assert_eq!(errors, asked, "{class:?}: each counts under its kind");
+    }
 }

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use super::side_rooms::SideRooms;
 use super::wire;
 use crate::marker::Decoded;
-use crate::model::{FailureKind, FrameKind, SenderId};
+use crate::model::{Failure, FailureClass, FailureKind, FrameKind, SenderId};
 use crate::protocol::{Event, Members};
 use crate::transport::ws::recent::TextNumber;
 
@@ -31,7 +31,7 @@ struct Kept {
 enum Meaning {
     Message { sender: SenderId, decoded: Decoded },
     Members,
-    Refused(FailureKind),
+    Refused(FailureClass, FailureKind),
     Other,
     Malformed { decoded: Decoded },
 }
@@ -40,12 +40,12 @@ impl Meaning {
     /// Lists of breakouts are not kept: reading one teaches the rooms. Nothing is replayed here, and
     /// that a user has joined is known by the socket, not by a text.
     fn of(event: &Event<'_>) -> Option<Self> {
-        Some(match *event {
-            Event::Message { sender, decoded, replay: false } => Self::Message { sender, decoded },
+        Some(match event {
+            Event::Message { sender, decoded, replay: false } => Self::Message { sender: *sender, decoded: *decoded },
             Event::Members(_) => Self::Members,
-            Event::Refused(kind) => Self::Refused(kind),
+            Event::Refused(failure) => Self::Refused(failure.class, failure.kind),
             Event::Other => Self::Other,
-            Event::Malformed { decoded } => Self::Malformed { decoded },
+            Event::Malformed { decoded } => Self::Malformed { decoded: *decoded },
             Event::SideRooms(_) | Event::Joined | Event::Message { replay: true, .. } => return None,
         })
     }
@@ -54,7 +54,7 @@ impl Meaning {
         match self {
             Self::Message { sender, decoded } => Event::Message { sender, decoded, replay: false },
             Self::Members => Event::Members(Members { text }),
-            Self::Refused(kind) => Event::Refused(kind),
+            Self::Refused(class, kind) => Event::Refused(Failure::new(kind).classed(class)),
             Self::Other => Event::Other,
             Self::Malformed { decoded } => Event::Malformed { decoded },
         }

@@ -3,12 +3,14 @@
 //! Each is read for its CSRF field and then posted. A 302 means yes; the form again means no,
 //! with the reasons in the page.
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::page::FormPage;
 use super::refused_form;
 use super::site::{Redirect, Site};
-use crate::model::{Account, Failure, FailureKind, Step};
+use crate::model::{Account, Failure, FailureClass, FailureKind, Step};
 use crate::protocol::Session;
 use crate::transport::http::{Ask, Browser, Field, Page};
 
@@ -32,6 +34,10 @@ pub(super) const OWN_SENTENCES: [&str; 6] = [
     "You must type the same password each time.",
     "The username and/or password you specified are not correct.",
 ];
+
+/// Wait after too many failed log-ins: the application locks a name for 300 s (the default of
+/// django-allauth's `ACCOUNT_LOGIN_ATTEMPTS_TIMEOUT`); 30 s more keep an attempt from coming too early.
+const LOCKED: Duration = Duration::from_secs(330);
 
 /// How often it is looked up what became of a deletion that was not answered.
 const LOOKS: u32 = 3;
@@ -87,7 +93,7 @@ pub(super) async fn delete(browser: &Browser, site: &Site, session: &mut Session
     let refused = |reasons: String| Failure::with(FailureKind::UnexpectedStatus, format!("not deleted: {reasons}"));
     let posted = post(browser, site, session, Step::Delete, url, &[Field::Token(TOKEN, &token)], refused).await;
     if let Err(failure) = posted
-        && !(failure.kind.is_unanswered() && is_gone(browser, site, session).await)
+        && !(failure.class == FailureClass::Unanswered && is_gone(browser, site, session).await)
     {
         return Err(failure);
     }
@@ -100,8 +106,8 @@ pub(super) async fn delete(browser: &Browser, site: &Site, session: &mut Session
 async fn is_gone(browser: &Browser, site: &Site, session: &mut Session) -> bool {
     for _ in 0..LOOKS {
         match read(browser, site, session, Step::Delete, site.delete()).await {
-            Err(failure) if failure.kind == FailureKind::SignedOut => return true,
-            Err(failure) if failure.kind.is_unanswered() => {}
+            Err(failure) if failure.class == FailureClass::SignedOut => return true,
+            Err(failure) if failure.class == FailureClass::Unanswered => {}
             _ => return false,
         }
     }
@@ -165,10 +171,25 @@ fn refused_sign_up(reasons: &str) -> Failure {
 }
 
 fn refused_log_in(reasons: &str) -> Failure {
-    let kind = if reasons.to_lowercase().contains("too many failed") {
-        FailureKind::Locked
+    if reasons.to_lowercase().contains("too many failed") {
+        refused_form(FailureKind::Locked, reasons).classed(FailureClass::Wait(LOCKED))
     } else {
-        FailureKind::WrongPassword
-    };
-    refused_form(kind, reasons)
+        refused_form(FailureKind::WrongPassword, reasons)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_forms_have_the_class_of_their_reason() {
+        let class = |failure: Failure| (failure.class, failure.kind.as_str());
+        let taken = refused_sign_up("An account with that username already exists.");
+        assert_eq!(class(taken), (FailureClass::NameTaken, "name_taken"));
+        assert_eq!(class(refused_sign_up(OWN_SENTENCES[0])), (FailureClass::Final, "signup_refused"));
+        assert_eq!(class(refused_log_in(OWN_SENTENCES[5])), (FailureClass::Final, "wrong_password"));
+        let locked = refused_log_in("Too many failed login attempts. Try again later.");
+        assert_eq!(class(locked), (FailureClass::Wait(Duration::from_secs(330)), "locked"));
+    }
 }

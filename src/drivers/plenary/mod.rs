@@ -45,7 +45,7 @@ use self::site::{Redirect, Site};
 pub use self::socket::{Inbox, PlenarySocket};
 use self::state::State;
 use crate::clock::Clock;
-use crate::model::{Account, Failure, FailureKind, Secret, SenderId, Socket, Step};
+use crate::model::{Account, Failure, FailureClass, FailureKind, Secret, SenderId, Socket, Step};
 use crate::protocol::{Driver, Members, Probe, Room, Session, SideRoomId, Trace};
 use crate::transport::dial::{self, Dialer};
 use crate::transport::http::{Ask, Browser, BrowserSettings, Page};
@@ -215,7 +215,7 @@ impl Plenary {
         let ask = Ask { step: Step::Event, url: self.site.event(), form: None, limit: EVENT_LIMIT, leads_on: false };
         let judge = |page: Page| match self.state_of(&page) {
             // An open event sends strangers to the log-in.
-            Err(failure) if failure.kind == FailureKind::SignedOut => Ok(()),
+            Err(failure) if failure.class == FailureClass::SignedOut => Ok(()),
             Err(failure) => Err(failure),
             Ok(state) => state.check_open(),
         };
@@ -236,10 +236,10 @@ fn refused_form(kind: FailureKind, reasons: &str) -> Failure {
     Failure::with(kind, reasons)
 }
 
-/// What a socket's HTTP refusal means here.
-fn refused_socket(failure: Failure) -> Failure {
+/// What a socket's HTTP refusal means here: 403 is what a full room answers.
+fn refused_socket(failure: Failure, when_full: FailureClass) -> Failure {
     match failure.kind {
-        FailureKind::Forbidden => Failure { kind: FailureKind::OverCapacity, ..failure },
+        FailureKind::Forbidden => Failure { kind: FailureKind::OverCapacity, class: when_full, ..failure },
         _ => failure,
     }
 }
@@ -262,7 +262,10 @@ impl Driver for Plenary {
     }
 
     fn connect(&self, session: &mut Session) -> impl Future<Output = Result<PlenarySocket, Failure>> + Send {
-        Box::pin(async move { self.open_socket(&self.site.event(), session).await.map_err(refused_socket) })
+        Box::pin(async move {
+            let opened = self.open_socket(&self.site.event(), session).await;
+            opened.map_err(|failure| refused_socket(failure, FailureClass::HopelessAtStart))
+        })
     }
 
     fn connect_breakout(
@@ -273,7 +276,8 @@ impl Driver for Plenary {
         Box::pin(async move {
             let url = self.site.breakout(breakout);
             self.breakout_page(session, url.clone()).await?;
-            self.open_socket(&url, session).await.map_err(refused_socket)
+            let opened = self.open_socket(&url, session).await;
+            opened.map_err(|failure| refused_socket(failure, FailureClass::Declined))
         })
     }
 

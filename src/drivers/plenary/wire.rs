@@ -13,7 +13,7 @@ use super::fast_path;
 use super::side_rooms::SideRooms;
 use super::state::{Breakout, joinable};
 use crate::marker::{Marker, PREFIX};
-use crate::model::{FailureKind, FrameKind, SenderId};
+use crate::model::{Failure, FailureClass, FailureKind, FrameKind, SenderId};
 use crate::protocol::{Event, Members, Outgoing};
 
 /// The heartbeat: a JSON string, not an object.
@@ -109,7 +109,7 @@ pub(super) fn read_plain(text: &str, rooms: &SideRooms, sink: impl FnOnce(FrameK
             Some(open) => sink(kind, Event::SideRooms(&rooms.learn_open(open))),
             None => sink(kind, Event::Other),
         },
-        FrameKind::Error => sink(kind, Event::Refused(complaint(frame.error.map_or("", RawValue::get)))),
+        FrameKind::Error => sink(kind, Event::Refused(Failure::new(complaint(frame.error.map_or("", RawValue::get))))),
         // A damaged type over one of our chats.
         FrameKind::Unknown if text.contains(PREFIX) => sink(kind, malformed(text)),
         _ => sink(kind, Event::Other),
@@ -149,11 +149,12 @@ fn kind(text: &str) -> FrameKind {
 }
 
 /// Why a breakout's first frame refuses.
-fn refusal(code: &str) -> FailureKind {
+fn refusal(code: &str) -> Failure {
+    let declined = |kind| Failure::new(kind).classed(FailureClass::Declined);
     match code {
-        "over-capacity" => FailureKind::OverCapacity,
-        "already-connected" => FailureKind::AlreadyConnected,
-        _ => FailureKind::ServerMessage,
+        "over-capacity" => declined(FailureKind::OverCapacity),
+        "already-connected" => declined(FailureKind::AlreadyConnected),
+        _ => Failure::new(FailureKind::ServerMessage),
     }
 }
 
@@ -191,6 +192,17 @@ mod tests {
         told.unwrap()
     }
 
+    /// Class and kind of the refusal that a frame is, if it is one.
+    fn refusal(text: &str) -> Option<(FailureClass, &'static str)> {
+        let mut refused = None;
+        read(text, &SideRooms::default(), |_, event| {
+            if let Event::Refused(failure) = event {
+                refused = Some((failure.class, failure.kind.as_str()));
+            }
+        });
+        refused
+    }
+
     #[test]
     fn recorded_frames_are_understood() {
         use FrameKind as F;
@@ -226,18 +238,22 @@ mod tests {
 
     #[test]
     fn refusals_and_errors_have_their_kinds() {
-        let refused: Vec<String> =
-            SERVER.lines().map(|line| told(line).1).filter(|event| event.starts_with("Refused")).collect();
-        let expected = ["AlreadyConnected", "OverCapacity", "TypeNotUnderstood", "MissingType"];
-        assert_eq!(refused, expected.map(|kind| format!("Refused({kind})")));
+        let refused: Vec<_> = SERVER.lines().filter_map(refusal).collect();
+        let expected = [
+            (FailureClass::Declined, "already_connected"),
+            (FailureClass::Declined, "over_capacity"),
+            (FailureClass::Retry, "type_not_understood"),
+            (FailureClass::Retry, "missing_type"),
+        ];
+        assert_eq!(refused, expected);
         for (text, kind) in [
-            ("Must be an admin to archive chat", "MustBeAdmin"),
-            ("Authentication required", "AuthenticationRequired"),
-            ("Breakout not found", "BreakoutNotFound"),
-            ("teapot", "ServerMessage"),
+            ("Must be an admin to archive chat", "must_be_admin"),
+            ("Authentication required", "authentication_required"),
+            ("Breakout not found", "breakout_not_found"),
+            ("teapot", "server_message"),
         ] {
             let frame = format!(r#"{{"type": "error", "error": "{text}"}}"#);
-            assert_eq!(told(&frame), (FrameKind::Error, format!("Refused({kind})")));
+            assert_eq!((told(&frame).0, refusal(&frame)), (FrameKind::Error, Some((FailureClass::Retry, kind))));
         }
     }
 

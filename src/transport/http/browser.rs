@@ -25,7 +25,7 @@ use super::mask::Mask;
 use super::origin::Origin;
 use super::redirect;
 use super::session::Session;
-use crate::model::{Failure, FailureKind, HttpOutcome, Secret, Step};
+use crate::model::{Failure, FailureClass, FailureKind, HttpOutcome, Secret, Step};
 use crate::transport::dial::Dialer;
 use crate::transport::{TRACEPARENT, Trace, USER_AGENT, faults, spans};
 
@@ -188,11 +188,7 @@ impl Browser {
         let outcome = answer.and_then(judge).map_err(|failure| session.explain(failure));
         let outcome = outcome.map_err(|failure| self.mask(session, form).failure(failure));
         spans::end(&span, outcome.as_ref().err().map(|failure| failure.kind.as_str()));
-        self.settings.probe.http(
-            step,
-            outcome.as_ref().err().map_or(HttpOutcome::Ok, |failure| label(failure.kind)),
-            took,
-        );
+        self.settings.probe.http(step, outcome.as_ref().err().map_or(HttpOutcome::Ok, label), took);
         outcome
     }
 
@@ -327,9 +323,9 @@ async fn read(line: &mut Line, body: &mut Incoming, limit: usize, large: &Semaph
 }
 
 /// The outcome of a request as the metrics count it.
-fn label(kind: FailureKind) -> HttpOutcome {
+fn label(failure: &Failure) -> HttpOutcome {
     use FailureKind as K;
-    match kind {
+    match failure.kind {
         K::Timeout => HttpOutcome::Timeout,
         K::Dns
         | K::ConnectionRefused
@@ -342,14 +338,11 @@ fn label(kind: FailureKind) -> HttpOutcome {
         | K::Io => HttpOutcome::Transport,
         K::BadRequest | K::Forbidden | K::NotFound | K::TooManyRequests | K::ClientError => HttpOutcome::ClientError,
         K::InternalError | K::Unavailable | K::ServerError => HttpOutcome::ServerError,
-        K::SignupRefused
-        | K::NameTaken
-        | K::WrongPassword
-        | K::Locked
-        | K::SignedOut
-        | K::OverCapacity
-        | K::EventClosed
-        | K::EventCancelled => HttpOutcome::Refused,
-        _ => HttpOutcome::Unexpected,
+        K::BadRedirect | K::UnexpectedStatus => HttpOutcome::Unexpected,
+        // The application's own word.
+        _ => match failure.class {
+            FailureClass::Retry | FailureClass::Unanswered => HttpOutcome::Unexpected,
+            _ => HttpOutcome::Refused,
+        },
     }
 }

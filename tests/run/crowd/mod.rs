@@ -14,7 +14,9 @@ use soakrig::fleet::ramp::Fleet;
 use soakrig::ledger::{Identity, Ledger, Rules, Terms};
 use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
-use soakrig::model::{Account, EndReason, Failure, FailureKind, Initiator, Secret, SenderId, Socket, Stage};
+use soakrig::model::{
+    Account, EndReason, Failure, FailureClass, FailureKind, Initiator, Secret, SenderId, Socket, Stage,
+};
 use soakrig::pool::Roster;
 use soakrig::presence::{ListObservers, MembershipCheck};
 use soakrig::protocol::{
@@ -50,6 +52,8 @@ pub enum Weather {
     Wiped,
     /// Upgrades are refused with this wish.
     Busy(Duration),
+    /// Pages are refused in this class, by a kind that says nothing.
+    Refusing(FailureClass),
 }
 
 /// A server without a network.
@@ -164,6 +168,7 @@ impl Driver for Stub {
         }
         match &*self.weather.borrow() {
             Weather::Away => Err(Failure::new(FailureKind::ConnectionRefused)),
+            Weather::Refusing(class) => Err(Failure::new(FailureKind::ServerMessage).classed(*class)),
             Weather::Forgetful | Weather::Wiped => Err(Failure::new(FailureKind::SignedOut)),
             _ => Ok(Room { user_id: SenderId::number(1), breakouts: Vec::new(), capacity: None, page_bytes: 1 }),
         }
