@@ -1,48 +1,64 @@
 //! `soakrig check`: one user through every step of the protocol, and what came back.
 
 use std::fmt::Display;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::tell;
+use super::{chosen, tell};
 use crate::clock::{Clock, Stamp};
 use crate::config::plan::Check;
-use crate::drivers::plenary::Plenary;
+use crate::drivers::Visitor;
 use crate::error::{ExitCode, StartError};
 use crate::marker::{Decoded, GeneratorTag, Marker, RoomTag, RunTag};
 use crate::model::{Account, Failure, FailureClass, FailureKind, HttpOutcome, Step};
-use crate::protocol::{Connection, Driver, Event, Outgoing, Probe, Progress, Room, Session, Untraced};
+use crate::protocol::{Connection, Driver, Event, Outgoing, Probe, Progress, Protocol, Room, Session, Untraced};
 use crate::run::Console;
 use crate::run::background::Cache;
 use crate::run::over_capacity;
-use crate::run::setup;
+use crate::run::setup::{self, Asked};
 use crate::run::signals::{Signals, read_by};
 
 /// How long one frame may take to come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A check of whichever protocol was chosen.
+struct Checked(Check);
+
+impl Visitor for Checked {
+    type Output = Pin<Box<dyn Future<Output = Result<ExitCode, StartError>>>>;
+
+    fn visit<P: Protocol>(self, protocol: P) -> Self::Output {
+        Box::pin(async move { check_with(&protocol, self.0).await })
+    }
+}
+
 /// Goes through the steps and prints a line each; exit 107 at the first that fails.
 pub(super) async fn check(check: Check) -> Result<ExitCode, StartError> {
+    chosen(Checked(check))?.await
+}
+
+async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode, StartError> {
     let mut signals = Signals::listen()?;
     Console::open(&check.logging)?;
     let clock = Clock::start();
     let mut cache = Cache::open(check.crowd.cache.clone(), check.target.to_string()).await?;
     let password = cache.password(check.crowd.password.clone()).await?;
     let slug = check.plenary.as_str();
-    let driver = setup::driver(
-        &check.target,
-        slug,
-        &check.connection,
-        vec![password.clone()],
+    let asked = Asked {
+        target: &check.target,
+        room: slug,
+        connection: &check.connection,
+        secrets: vec![password.clone()],
         clock,
-        Arc::new(Quiet),
-        Arc::new(Untraced),
-    )?;
+    };
+    let driver = setup::driver(protocol, asked, Arc::new(Quiet), Arc::new(Untraced))?;
     let username = check.crowd.template.name(check.crowd.range.min());
     tell(&format!("{} as {username}, event {slug}", check.target));
     let saved = cache.sessions().remove(&username);
     let users = u64::from(check.crowd.fleet_range.len());
-    let walk = Walk { driver, clock, users, account: Account { username, password } };
+    let side_rooms = protocol.capabilities().side_rooms;
+    let walk = Walk { driver, clock, users, side_rooms, account: Account { username, password } };
     let mut session = None;
     let walked = tokio::select! {
         walked = walk.all(saved, &mut session) => Some(walked),
@@ -78,15 +94,17 @@ impl Probe for Quiet {
     fn http_retry(&self, _: Step) {}
 }
 
-struct Walk {
-    driver: Plenary,
+struct Walk<D> {
+    driver: D,
     clock: Clock,
+    /// Whether the protocol has side rooms.
+    side_rooms: bool,
     /// How many users a run of this configuration would hold.
     users: u64,
     account: Account,
 }
 
-impl Walk {
+impl<D: Driver> Walk<D> {
     /// Every step. `session` is left as it is known to the server, for the cache file.
     async fn all(&self, saved: Option<Session>, known: &mut Option<Session>) -> Result<(), Failure> {
         self.step("event is there and open", self.driver.preflight()).await?;
@@ -96,19 +114,22 @@ impl Walk {
             "user id {}, page of {} bytes, {} breakouts to join",
             room.user_id.0,
             room.page_bytes,
-            room.breakouts.len()
+            room.side_rooms.len()
         ));
         if let Some(warning) = over_capacity(self.users, room.capacity.unwrap_or(0)) {
             told(format_args!("warning: {warning}"));
         }
         self.talk(&mut session, &room).await?;
-        match room.breakouts.first() {
+        if !self.side_rooms {
+            return Ok(());
+        }
+        match room.side_rooms.first() {
             None => {
                 tell("  breakouts: none to join, which is normal");
                 Ok(())
             }
             Some(first) => {
-                let joining = self.driver.connect_breakout(&mut session, *first);
+                let joining = self.driver.connect_side_room(&mut session, *first);
                 let mut socket = self.step("breakout page and socket", joining).await?;
                 self.step("breakout's first frame", self.until(&mut socket, joined)).await?;
                 self.leave(&mut socket).await

@@ -4,20 +4,21 @@
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::Quiet;
-use super::{say, tell};
+use super::{chosen, say, tell};
 use crate::clock::Clock;
 use crate::config::plan::{Cleanup, Crowd};
+use crate::drivers::Visitor;
 use crate::error::{ExitCode, StartError};
 use crate::model::{Account, Failure, FailureClass};
-use crate::protocol::{Driver, Session, Untraced};
+use crate::protocol::{Driver, Protocol, Session, Untraced};
 use crate::run::Console;
 use crate::run::background::Cache;
-use crate::run::setup;
+use crate::run::setup::{self, Asked};
 use crate::run::signals::{Signals, read_by};
 use crate::schedule::limit::Limit;
 
@@ -39,20 +40,33 @@ enum Fate {
     Absent,
 }
 
+/// A cleanup with whichever protocol was chosen.
+struct Cleaned(Cleanup);
+
+impl Visitor for Cleaned {
+    type Output = Pin<Box<dyn Future<Output = Result<ExitCode, StartError>>>>;
+
+    fn visit<P: Protocol>(self, protocol: P) -> Self::Output {
+        Box::pin(async move { cleanup_with(&protocol, self.0).await })
+    }
+}
+
 /// Logs in as each user and deletes it; exit 99 if an account is left, 105 after a signal.
 pub(super) async fn cleanup(cleanup: Cleanup) -> Result<ExitCode, StartError> {
+    chosen(Cleaned(cleanup))?.await
+}
+
+async fn cleanup_with<P: Protocol>(protocol: &P, cleanup: Cleanup) -> Result<ExitCode, StartError> {
+    if !protocol.capabilities().delete {
+        let why = format!("accounts cannot be deleted with the protocol {}", protocol.name());
+        return Err(StartError::usage("cleanup", why).remedy("delete them on the server"));
+    }
     let mut signals = Signals::listen()?;
     Console::open(&cleanup.logging)?;
     let clock = Clock::start();
-    let driver = setup::driver(
-        &cleanup.target,
-        "",
-        &cleanup.connection,
-        Vec::new(),
-        clock,
-        Arc::new(Quiet),
-        Arc::new(Untraced),
-    )?;
+    let Cleanup { target, connection, .. } = &cleanup;
+    let asked = Asked { target, room: "", connection, secrets: Vec::new(), clock };
+    let driver = setup::driver(protocol, asked, Arc::new(Quiet), Arc::new(Untraced))?;
     let all = cleanup.crowds.iter().map(|crowd| u64::from(crowd.range.len())).sum::<u64>();
     let (mut count, mut phases) = (Count::default(), ControlFlow::Continue(()));
     for crowd in &cleanup.crowds {

@@ -3,6 +3,7 @@
 use super::tell;
 use crate::config::plan::{Demo, Run};
 use crate::config::value::{TargetUrl, ValueError};
+use crate::drivers::plenary::PlenaryProtocol;
 use crate::error::{ExitCode, StartError};
 use crate::report::summary::Summary;
 use crate::report::text;
@@ -24,7 +25,7 @@ pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
         .map_err(|e: ValueError| StartError::environment("the embedded target", e.to_string()))?;
     let wrong = |e: ValueError| StartError::environment("the embedded target", e.to_string());
     let run = Run { target: url, plenary: SLUG.parse().map_err(wrong)?, plan: demo.plan };
-    let held = hold(vec![run], &console).await;
+    let held = hold(&PlenaryProtocol, vec![run], &console).await;
     console.close().await;
     let held = held?;
     let counts = target.stop().await;

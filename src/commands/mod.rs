@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::cli::Command;
 use crate::config::Environment;
 use crate::config::plan::Task;
+use crate::drivers::{self, Visitor};
 use crate::error::{ExitCode, StartError};
 use crate::telemetry::stdio;
 use crate::telemetry::stdio::{say, tell};
@@ -64,4 +65,15 @@ fn perform(task: Task) -> Result<ExitCode, StartError> {
     });
     runtime.shutdown_timeout(SHUTDOWN);
     ended
+}
+
+/// The protocol of a command.
+const PROTOCOL: &str = "plenary";
+
+/// Has `visitor` do its work with the chosen protocol.
+fn chosen<V: Visitor>(visitor: V) -> Result<V::Output, StartError> {
+    drivers::with(PROTOCOL, visitor).ok_or_else(|| {
+        StartError::usage("--protocol", format!("there is no protocol {PROTOCOL}"))
+            .remedy(format!("give one of: {}", drivers::NAMES.join(", ")))
+    })
 }

@@ -1,18 +1,39 @@
 //! `soakrig run`: hold the load on a server until it is stopped, on one plenary or on several.
 
-use super::tell;
+use std::pin::Pin;
+
+use super::{chosen, tell};
 use crate::config::plan::Run;
+use crate::drivers::Visitor;
 use crate::error::ExitCode;
 use crate::error::StartError;
+use crate::protocol::Protocol;
 use crate::report::text;
 use crate::run::{Console, Held, hold};
+
+/// Loads over whichever protocol was chosen.
+struct Load<'a> {
+    runs: Vec<Run>,
+    console: &'a Console,
+}
+
+impl<'a> Visitor for Load<'a> {
+    type Output = Pin<Box<dyn Future<Output = Result<Vec<Held>, StartError>> + 'a>>;
+
+    fn visit<P: Protocol>(self, protocol: P) -> Self::Output {
+        Box::pin(async move { hold(&protocol, self.runs, self.console).await })
+    }
+}
 
 /// Runs to the end, prints a summary of each plenary, and tells the exit code: the worst.
 pub(super) async fn run(runs: Vec<Run>) -> Result<ExitCode, StartError> {
     let Some(first) = runs.first() else { return Ok(ExitCode::Ok) };
     // What concerns the console is the same for all.
     let console = Console::traced(&first.plan)?;
-    let held = hold(runs, &console).await;
+    let held = match chosen(Load { runs, console: &console }) {
+        Ok(load) => load.await,
+        Err(unknown) => Err(unknown),
+    };
     console.close().await;
     let held = held?;
     let mut pages: Vec<String> = held.iter().map(|held| text::render(&held.summary)).collect();

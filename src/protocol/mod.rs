@@ -3,13 +3,17 @@
 //! A driver turns steps (sign up, open the room, connect, chat) into requests and frames,
 //! and what comes back into [`Event`]s and [`Failure`]s. It knows no schedule, no ledger
 //! and no metrics; what it may tell about single HTTP requests goes to a [`Probe`].
+//! A [`Protocol`] is what is known before there is a target; it makes the driver for one.
+
+mod settings;
 
 use std::future::Future;
 use std::net::IpAddr;
 
+pub use self::settings::{Capabilities, Settings, SetupError};
 use crate::clock::Stamp;
 use crate::marker::Decoded;
-use crate::model::{Account, Failure, FrameKind, SenderId, SentKind, Socket};
+use crate::model::{Account, Failure, FailureKind, FrameKind, SenderId, SentKind};
 pub use crate::transport::http::{IDLE_LIMIT, Probe, Session};
 pub use crate::transport::ws::socket::{Ended, Progress};
 pub use crate::transport::{Trace, Untraced};
@@ -19,15 +23,15 @@ pub use crate::transport::{Trace, Untraced};
 pub struct Room {
     /// How the server names the user: the sender of its own chats.
     pub user_id: SenderId,
-    /// Breakouts that this user may join now; none is normal.
-    pub breakouts: Vec<SideRoomId>,
+    /// Side rooms that this user may join now; none is normal.
+    pub side_rooms: Vec<SideRoomId>,
     /// How many may be present at a time, if the event has a limit.
     pub capacity: Option<u64>,
     /// Size of the page in bytes.
     pub page_bytes: usize,
 }
 
-/// A side room's id as the server spells it.
+/// The number of a side room: of a second, temporary room that some protocols have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SideRoomId(pub u64);
 
@@ -129,7 +133,25 @@ pub trait Connection: Send + 'static {
         F: FnMut(Received<'_>) + Send;
 }
 
-/// A chat protocol.
+/// A protocol before it has a target: what is known when a run is set up.
+pub trait Protocol: Send + Sync + 'static {
+    /// Speaks it to one target.
+    type Driver: Driver;
+
+    /// Its name, as `--protocol` takes it and metrics show it.
+    fn name(&self) -> &str;
+
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// The driver for one room on one server, used by all users. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// Settings that cannot work, such as a URL of another scheme or a CA file that cannot be read.
+    fn driver(&self, settings: Settings) -> Result<Self::Driver, SetupError>;
+}
+
+/// A chat protocol, spoken to one target.
 ///
 /// Every step has a timeout of its own inside; every failure is a value.
 pub trait Driver: Send + Sync + 'static {
@@ -150,12 +172,16 @@ pub trait Driver: Send + Sync + 'static {
     /// Opens the event's socket, up to the 101.
     fn connect(&self, session: &mut Session) -> impl Future<Output = Result<Self::Connection, Failure>> + Send;
 
-    /// Opens a breakout's page and its socket, up to the 101. Class `Declined` where it is full.
-    fn connect_breakout(
+    /// Opens a connection to a side room. Class `Declined` where it is full. Only protocols that state
+    /// side rooms write this.
+    fn connect_side_room(
         &self,
         session: &mut Session,
-        breakout: SideRoomId,
-    ) -> impl Future<Output = Result<Self::Connection, Failure>> + Send;
+        room: SideRoomId,
+    ) -> impl Future<Output = Result<Self::Connection, Failure>> + Send {
+        let _ = (session, room);
+        std::future::ready(Err(Failure::with(FailureKind::NotFound, "this protocol has no side rooms")))
+    }
 
     /// Deletes the signed-in account.
     fn delete(&self, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send;
@@ -172,7 +198,4 @@ pub trait Driver: Send + Sync + 'static {
 
     /// The addresses that the server's name stands for now, in no order.
     fn addresses(&self) -> impl Future<Output = Result<Vec<IpAddr>, Failure>> + Send;
-
-    /// Which sockets this protocol has.
-    fn sockets(&self) -> &'static [Socket];
 }

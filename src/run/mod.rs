@@ -26,7 +26,7 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 
 pub(crate) use output::Console;
-pub(crate) use room_run::Held;
+pub use room_run::Held;
 pub(crate) use runner::over_capacity;
 pub(crate) use signals::Signals;
 
@@ -36,13 +36,18 @@ use setup::Process;
 use crate::config::plan::Run;
 use crate::error::StartError;
 use crate::fleet::workers::Running;
+use crate::protocol::{Driver, Protocol};
 use crate::report::machine::Machine;
 
 /// Holds loads until their ends: what came of each, in their order.
 ///
 /// Nothing is sent before all of them are ready to begin; then each ends by itself, and signals
 /// concern all.
-pub(crate) async fn hold(runs: Vec<Run>, console: &Console) -> Result<Vec<Held>, StartError> {
+pub(crate) async fn hold<P: Protocol>(
+    protocol: &P,
+    runs: Vec<Run>,
+    console: &Console,
+) -> Result<Vec<Held>, StartError> {
     // First of all: from here on a signal is a wish, and not the end of the process.
     let signals = Signals::listen()?;
     open_files::raise_open_files();
@@ -50,7 +55,7 @@ pub(crate) async fn hold(runs: Vec<Run>, console: &Console) -> Result<Vec<Held>,
     let (process, several) = (Process::start(), runs.len() > 1);
     let mut holds = Vec::new();
     for run in runs {
-        holds.push(RoomRun::prepare(run, process, running.workers(), console, several).await?);
+        holds.push(RoomRun::prepare(protocol, run, process, running.workers(), console, several).await?);
     }
     let mut machine = Machine::read();
     for hold in &holds {
@@ -69,7 +74,11 @@ pub(crate) async fn hold(runs: Vec<Run>, console: &Console) -> Result<Vec<Held>,
 }
 
 /// Waits for the ends of all, and tells them what signals ask for.
-async fn until_the_end(holds: &mut [RoomRun], mut signals: Signals, console: &Console) -> Result<(), StartError> {
+async fn until_the_end<D: Driver>(
+    holds: &mut [RoomRun<D>],
+    mut signals: Signals,
+    console: &Console,
+) -> Result<(), StartError> {
     let rigs: Vec<_> = holds.iter().map(|hold| Arc::clone(&hold.rig)).collect();
     let second = async {
         signals.next().await;

@@ -1,4 +1,4 @@
-//! The load on one plenary from its preparation to its summary, and who looks at it.
+//! The load on one room from its preparation to its summary, and who looks at it.
 
 use std::sync::Arc;
 
@@ -9,18 +9,17 @@ use super::background::Cache;
 use super::output::Console;
 use super::reporter::Reporter;
 use super::runner::{Runner, refusal};
-use super::setup::Process;
+use super::setup::{Asked, Process};
 use super::snapshots::Snapshots;
 use super::{setup, source_addresses, thresholds};
 use crate::config::plan::{Plan, Run, Volume};
 use crate::config::value::TargetUrl;
-use crate::drivers::plenary::Plenary;
 use crate::error::{ExitCode, StartError};
 use crate::exposition::{self, Exposition};
 use crate::fleet::workers::Workers;
 use crate::metrics::Metrics;
 use crate::model::{FailureKind, Stage};
-use crate::protocol::Driver as _;
+use crate::protocol::{Driver, Protocol};
 use crate::report::file::Earlier;
 use crate::report::forecast::{Forecast, Load, Shortage};
 use crate::report::machine::Machine;
@@ -28,15 +27,16 @@ use crate::report::numbers::plain;
 use crate::report::summary::Summary;
 use crate::report::verdict::End;
 use crate::telemetry::stdio::say;
+use crate::user::RunContext;
 
 /// A load that is ready to begin, or goes on, or has ended.
-pub(crate) struct RoomRun {
-    pub(crate) rig: Arc<Runner<Plenary>>,
+pub(crate) struct RoomRun<D: Driver> {
+    pub(crate) rig: Arc<Runner<D>>,
     target: TargetUrl,
     slug: Arc<str>,
     /// Until the run takes it.
     cache: Option<Cache>,
-    view: Reporter<Plenary>,
+    view: Reporter<D>,
     /// Until the end.
     exposition: Option<Exposition>,
     over: CancellationToken,
@@ -48,17 +48,18 @@ pub(crate) struct RoomRun {
 
 /// What came of a load.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub struct Held {
     /// The summary.
-    pub(crate) summary: Summary,
+    pub summary: Summary,
     /// Whether it was to be written to a file and could not be.
-    pub(crate) unwritten: bool,
+    pub unwritten: bool,
 }
 
 impl Held {
     /// How the process ends: as the verdict says, unless a run that did what it should has no
     /// summary to show for it.
-    pub(crate) fn code(&self) -> ExitCode {
+    #[must_use]
+    pub fn code(&self) -> ExitCode {
         match ExitCode::of_number(self.summary.verdict.code) {
             ExitCode::Ok if self.unwritten => ExitCode::Environment,
             code => code,
@@ -66,16 +67,21 @@ impl Held {
     }
 }
 
-impl RoomRun {
+impl<D: Driver> RoomRun<D> {
     /// Everything up to the first connection. `several`: whether others go on beside it.
-    pub(crate) async fn prepare(
+    pub(crate) async fn prepare<P: Protocol<Driver = D>>(
+        protocol: &P,
         run: Run,
         process: Process,
         workers: Workers,
         console: &Console,
         several: bool,
     ) -> Result<Self, StartError> {
-        let Run { target, plenary, plan } = run;
+        let Run { target, plenary, mut plan } = run;
+        let capabilities = protocol.capabilities();
+        if !capabilities.side_rooms {
+            plan.traffic.breakout = Volume::Off;
+        }
         let slug: Arc<str> = plenary.as_str().into();
         let metrics = Arc::new(
             Metrics::of(&runtimes(&workers)).map_err(|e| StartError::environment("the metrics", e.to_string()))?,
@@ -85,19 +91,19 @@ impl RoomRun {
         metrics.run_info(plan.report.run_id.as_str(), &slug, &plan.crowd.shard.to_string());
         let mut cache = Cache::open(plan.crowd.cache.clone(), target.to_string()).await?;
         let password = cache.password(plan.crowd.password.clone()).await?;
-        let probe = Arc::clone(&metrics);
         console.tracing.watched_by(&metrics);
-        let driver = setup::driver(
-            &target,
-            &slug,
-            &plan.connection,
-            vec![password.clone()],
-            process.clock,
-            probe,
-            console.tracing.header(),
-        )?;
+        let asked = Asked {
+            target: &target,
+            room: &slug,
+            connection: &plan.connection,
+            secrets: vec![password.clone()],
+            clock: process.clock,
+        };
+        let driver = setup::driver(protocol, asked, Arc::clone(&metrics) as _, console.tracing.header())?;
         let chats = console.tracing.chats(setup::shard_seed(&plan));
-        let context = setup::context(&plan, driver, &slug, process, Arc::clone(&metrics), &mut cache, password, chats)?;
+        let m = Arc::clone(&metrics);
+        let parts = setup::parts(&plan, capabilities, &slug, process, m, &mut cache, password, chats)?;
+        let context = RunContext::new(driver, process.clock, parts);
         let rig = Arc::new(Runner::new(context, plan, workers));
         metrics.open_books(Arc::new(Snapshots(Arc::clone(&rig.context))));
         let over = CancellationToken::new();

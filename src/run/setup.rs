@@ -1,30 +1,22 @@
 //! From a plan to a context: every setting finds the part it belongs to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
-
-use parking_lot::Mutex;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::background::Cache;
 use super::source_addresses;
 use crate::clock::{Clock, Stamp};
 use crate::config::plan::{self, Plan, Volume};
 use crate::config::value::TargetUrl;
-use crate::drivers::plenary::{Plenary, Settings};
 use crate::error::StartError;
 use crate::fleet::dispatch::{Pace, Traffic};
 use crate::ledger::{Identity, Ledger, Rules, Terms};
 use crate::marker::{GeneratorTag, RoomTag, RunTag};
 use crate::metrics::Metrics;
 use crate::model::Secret;
-use crate::pool::Roster;
-use crate::presence::{ListObservers, MembershipCheck};
-use crate::protocol::{Driver, Probe, Trace};
+use crate::protocol::{Capabilities, Probe, Protocol, Settings, Trace};
 use crate::schedule::limit::Limit;
 use crate::telemetry::traces::chats::ChatTraces;
-use crate::user::{Behaviour, Crowd, Limits, RunContext, Sessions, Texts};
+use crate::user::{Behaviour, Crowd, Limits, Parts};
 
 /// What all rooms of this process share.
 #[derive(Clone, Copy)]
@@ -40,20 +32,26 @@ impl Process {
     }
 }
 
+/// What a driver is told of a target; who hears of its requests is added by the caller.
+pub(crate) struct Asked<'a> {
+    pub(crate) target: &'a TargetUrl,
+    pub(crate) room: &'a str,
+    pub(crate) connection: &'a plan::Connection,
+    pub(crate) secrets: Vec<Secret>,
+    pub(crate) clock: Clock,
+}
+
 /// The driver for a target.
-pub(crate) fn driver(
-    target: &TargetUrl,
-    slug: &str,
-    connection: &plan::Connection,
-    secrets: Vec<Secret>,
-    clock: Clock,
+pub(crate) fn driver<P: Protocol>(
+    protocol: &P,
+    Asked { target, room, connection, secrets, clock }: Asked<'_>,
     probe: Arc<dyn Probe>,
     trace: Arc<dyn Trace>,
-) -> Result<Plenary, StartError> {
+) -> Result<P::Driver, StartError> {
     source_addresses::are_ours(&connection.source_ips)?;
-    Plenary::new(Settings {
+    let settings = Settings {
         base: target.url().clone(),
-        slug: slug.to_owned(),
+        room: room.to_owned(),
         ca_file: connection.ca_file.clone(),
         insecure_skip_verify: connection.insecure,
         source_ips: connection.source_ips.clone(),
@@ -63,24 +61,23 @@ pub(crate) fn driver(
         secrets,
         probe,
         trace,
-    })
-    .map_err(|e| StartError::environment("the way to the server", e.to_string()))
+    };
+    protocol.driver(settings).map_err(|e| StartError::environment("the way to the server", e.to_string()))
 }
 
-/// Everything the users of a run share.
+/// What the users of a run share beside the driver.
 #[allow(clippy::too_many_arguments, reason = "each is a part of its own")]
-pub(crate) fn context<D: Driver>(
+pub(crate) fn parts(
     plan: &Plan,
-    driver: D,
+    capabilities: Capabilities,
     room: &str,
     Process { clock, generator }: Process,
     metrics: Arc<Metrics>,
     cache: &mut Cache,
     password: Secret,
     chats: ChatTraces,
-) -> Result<RunContext<D>, StartError> {
+) -> Result<Parts, StartError> {
     let usernames: Box<[Box<str>]> = usernames(&plan.crowd).map(String::into_boxed_str).collect();
-    let seed = shard_seed(plan);
     let identity = Identity {
         run: RunTag::of(plan.report.run_id.as_str()),
         room: RoomTag::of(room),
@@ -88,35 +85,23 @@ pub(crate) fn context<D: Driver>(
         origin_micros: clock.unix_micros(Stamp::default()),
     };
     let terms = Terms { deadline: plan.terms.deadline, horizon: plan.terms.horizon };
-    let ledger = Ledger::new(terms, Rules::default(), identity, usernames.len())
+    let Capabilities { echo, ordered, senders, .. } = capabilities;
+    let ledger = Ledger::new(terms, Rules { echo, ordered, senders }, identity, usernames.len())
         .map_err(|e| StartError::environment("the ledger", e.to_string()))?;
-    let register = MembershipCheck::new(plan.terms.deadline, usernames.iter().map(|name| &**name));
     let (away, stay) = (plan.traffic.away, plan.traffic.breakout_stay);
-    Ok(RunContext {
-        driver,
-        clock,
-        ledger: Mutex::new(ledger),
-        roster: Roster::new(usernames.len(), seed),
-        observers: ListObservers::default(),
-        register: Mutex::new(register),
+    let seed = shard_seed(plan);
+    Ok(Parts {
+        capabilities,
+        ledger,
         metrics,
         limits: Limits {
             sign_in: Limit::evenly(plan.crowd.sign_in_rate.per_second(), clock),
             connect: Limit::evenly(plan.timing.connect_rate.per_second(), clock),
         },
         behaviour: Behaviour { away: (away.min(), away.max()), breakout_stay: (stay.min(), stay.max()), seed },
-        sessions: Sessions::new(usernames.iter().map(ToString::to_string), cache.sessions()),
         crowd: Crowd { usernames, password },
-        texts: Texts::new(seed),
-        breakouts: Mutex::new(Arc::from([])),
-        stopping: CancellationToken::new(),
-        closing: CancellationToken::new(),
-        visits: TaskTracker::new(),
-        done: std::array::from_fn(|_| 0.into()),
+        saved: cache.sessions(),
         chats,
-        debuts: AtomicUsize::new(0),
-        anybody_came: AtomicBool::new(false),
-        capacity: 0.into(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What all users of a generator share.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::model::{Account, Action, DropReason, Failure, FailureKind, Secret, UserIndex, UserState};
 use crate::pool::Roster;
 use crate::presence::{ListObservers, MembershipCheck};
-use crate::protocol::SideRoomId;
+use crate::protocol::{Capabilities, Session, SideRoomId};
 use crate::schedule::Intent;
 use crate::schedule::limit::Limit;
 use crate::telemetry::traces::chats::ChatTraces;
@@ -63,10 +64,32 @@ impl Crowd {
     }
 }
 
+/// What a context is made of; everything else of it begins empty.
+pub struct Parts {
+    /// What the protocol can do.
+    pub capabilities: Capabilities,
+    /// The books.
+    pub ledger: Ledger,
+    /// The counts.
+    pub metrics: Arc<Metrics>,
+    /// What the server is spared.
+    pub limits: Limits,
+    /// How users behave.
+    pub behaviour: Behaviour,
+    /// Who they are.
+    pub crowd: Crowd,
+    /// Their saved sessions by username.
+    pub saved: HashMap<String, Session>,
+    /// Chats that are traced.
+    pub chats: ChatTraces,
+}
+
 /// What all users of a generator share.
 pub struct RunContext<D> {
     /// The protocol.
     pub driver: D,
+    /// What it can do.
+    pub capabilities: Capabilities,
     /// The time.
     pub clock: Clock,
     /// The books.
@@ -89,13 +112,13 @@ pub struct RunContext<D> {
     pub sessions: Sessions,
     /// What they say.
     pub texts: Texts,
-    /// Breakouts that may be joined, as last heard.
-    pub breakouts: Mutex<Arc<[SideRoomId]>>,
+    /// Side rooms that may be joined, as last heard.
+    pub side_rooms: Mutex<Arc<[SideRoomId]>>,
     /// Cancelled when sending stops: nobody starts or comes back any more.
     pub stopping: CancellationToken,
     /// Cancelled when the sockets are to be closed.
     pub closing: CancellationToken,
-    /// Breakout visits under way.
+    /// Visits to side rooms under way.
     pub visits: TaskTracker,
     /// Intents carried out, by [`Action`].
     pub done: [AtomicU64; Action::COUNT],
@@ -110,6 +133,38 @@ pub struct RunContext<D> {
 }
 
 impl<D> RunContext<D> {
+    /// A context in which no user has begun yet.
+    #[must_use]
+    pub fn new(driver: D, clock: Clock, parts: Parts) -> Self {
+        let Parts { capabilities, ledger, metrics, limits, behaviour, crowd, saved, chats } = parts;
+        let usernames = || crowd.usernames.iter();
+        let register = MembershipCheck::new(ledger.terms().deadline, usernames().map(|name| &**name));
+        Self {
+            driver,
+            capabilities,
+            clock,
+            ledger: Mutex::new(ledger),
+            roster: Roster::new(crowd.usernames.len(), behaviour.seed),
+            observers: ListObservers::default(),
+            register: Mutex::new(register),
+            metrics,
+            limits,
+            behaviour,
+            sessions: Sessions::new(usernames().map(ToString::to_string), saved),
+            texts: Texts::new(behaviour.seed),
+            crowd,
+            side_rooms: Mutex::new(Arc::from([])),
+            stopping: CancellationToken::new(),
+            closing: CancellationToken::new(),
+            visits: TaskTracker::new(),
+            done: std::array::from_fn(|_| 0.into()),
+            chats,
+            debuts: AtomicUsize::new(0),
+            anybody_came: AtomicBool::new(false),
+            capacity: 0.into(),
+        }
+    }
+
     /// Gives an intent to a connected user, or counts why none could take it: as `crowded` where
     /// every one of them has an intent already.
     pub fn dispatch(&self, intent: Intent, crowded: DropReason) {
@@ -185,17 +240,17 @@ impl<D> RunContext<D> {
         SmallRng::seed_from_u64(self.behaviour.seed ^ (u64::from(user.0) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
-    /// A breakout to join, or nothing where there is none.
-    pub(super) fn some_breakout(&self, rng: &mut SmallRng) -> Option<SideRoomId> {
-        let breakouts = Arc::clone(&self.breakouts.lock());
-        (!breakouts.is_empty()).then(|| breakouts[rng.random_range(0..breakouts.len())])
+    /// A side room to join, or nothing where there is none.
+    pub(super) fn some_side_room(&self, rng: &mut SmallRng) -> Option<SideRoomId> {
+        let rooms = Arc::clone(&self.side_rooms.lock());
+        (!rooms.is_empty()).then(|| rooms[rng.random_range(0..rooms.len())])
     }
 
-    /// Notes the breakouts as a user was told of them.
-    pub(super) fn note_breakouts(&self, heard: &[SideRoomId]) {
-        let mut breakouts = self.breakouts.lock();
-        if **breakouts != *heard {
-            *breakouts = heard.into();
+    /// Notes the side rooms as a user was told of them.
+    pub(super) fn note_side_rooms(&self, heard: &[SideRoomId]) {
+        let mut rooms = self.side_rooms.lock();
+        if **rooms != *heard {
+            *rooms = heard.into();
         }
     }
 }

@@ -42,7 +42,7 @@ impl<D> FrameHandler<'_, D> {
             Event::Message { replay: true, .. } => context.ledger.lock().replayed(frame.at),
             Event::Joined => self.joined(frame.at),
             Event::Members(members) => self.members(*members, frame.at),
-            Event::SideRooms(breakouts) => context.note_breakouts(breakouts),
+            Event::SideRooms(rooms) => context.note_side_rooms(rooms),
             Event::Refused(failure) => context.metrics.error(Stage::Receive, failure.kind),
             Event::Malformed { decoded } => self.malformed(*decoded, frame.at),
             Event::Other => {}

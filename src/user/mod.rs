@@ -19,7 +19,7 @@ mod texts;
 mod virtual_user;
 mod wakeups;
 
-pub use context::{Behaviour, Crowd, Limits, RunContext};
+pub use context::{Behaviour, Crowd, Limits, Parts, RunContext};
 pub use sessions::Sessions;
 pub use texts::Texts;
 pub use virtual_user::run_user;

@@ -319,7 +319,7 @@ impl<D: Driver> RoomConnection<D> {
         if self.rest.breakout.as_ref().is_some_and(|Breakout(visit)| !visit.is_cancelled()) {
             return;
         }
-        let Some(id) = self.context.some_breakout(&mut self.rest.rng) else { return };
+        let Some(id) = self.context.some_side_room(&mut self.rest.rng) else { return };
         let over = CancellationToken::new();
         self.rest.breakout = Some(Breakout(over.clone()));
         self.context.visits.spawn(side_room::visit(Arc::clone(&self.context), self.me, id, over));

@@ -83,7 +83,7 @@ async fn open<D: Driver>(
     let began = context.clock.now();
     context.metrics.connect_attempt(Socket::Breakout);
     tried.store(true, Ordering::Relaxed);
-    Ok(Some((context.driver.connect_breakout(&mut session, id).await?, began)))
+    Ok(Some((context.driver.connect_side_room(&mut session, id).await?, began)))
 }
 
 struct Room<D: Driver> {

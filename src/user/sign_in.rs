@@ -61,7 +61,7 @@ impl<D: Driver> VirtualUser<'_, D> {
         match &opened {
             Ok(room) => {
                 self.context.metrics.operation(Stage::Event);
-                self.context.note_breakouts(&room.breakouts);
+                self.context.note_side_rooms(&room.side_rooms);
                 self.context.capacity.store(room.capacity.unwrap_or(0), Ordering::Relaxed);
                 self.context.sessions.put(self.me, session.clone());
             }

@@ -51,7 +51,7 @@ async fn the_event_page_gives_user_id_and_breakouts() {
     let server = always("200 OK", &["Set-Cookie: csrftoken=c2; Path=/"], open_page()).await;
     let mut session = session();
     let room = driver(&server.url()).open(&mut session).await.unwrap();
-    assert_eq!((room.user_id.0, room.breakouts, room.page_bytes), (42, vec![SideRoomId(3)], open_page().len()));
+    assert_eq!((room.user_id.0, room.side_rooms, room.page_bytes), (42, vec![SideRoomId(3)], open_page().len()));
     assert_eq!(server.request_lines(), ["GET /event/test/"]);
     assert_eq!(server.requests()[0].header("cookie"), Some("csrftoken=c1; sessionid=s1"));
     assert_eq!(session.cookies.value("csrftoken"), Some("c2"));
@@ -240,7 +240,7 @@ async fn a_breakout_requests_its_page_and_then_its_socket() {
         let _ = stream.read(&mut [0; 100]).await;
     })
     .await;
-    let mut socket = driver(&server.url()).connect_breakout(&mut session(), SideRoomId(3)).await.unwrap();
+    let mut socket = driver(&server.url()).connect_side_room(&mut session(), SideRoomId(3)).await.unwrap();
     assert_eq!(server.request_lines(), ["GET /breakout/3/", "GET /breakout/3/"]);
     let mut refusal = None;
     socket
@@ -281,7 +281,7 @@ async fn the_first_member_list_means_joined_and_is_one_frame() {
 #[tokio::test]
 async fn a_missing_breakout_is_not_found() {
     let server = always("404 Not Found", &[], String::new()).await;
-    let outcome = driver(&server.url()).connect_breakout(&mut session(), SideRoomId(3)).await;
+    let outcome = driver(&server.url()).connect_side_room(&mut session(), SideRoomId(3)).await;
     assert_eq!(outcome.unwrap_err().kind, FailureKind::NotFound);
     assert_eq!(server.request_lines().len(), 1);
 }

@@ -54,7 +54,7 @@ async fn all_steps(url: &str) -> Vec<Failure> {
     failures.extend(driver.log_in(&who(), &mut session).await.err());
     failures.extend(driver.open(&mut session).await.err());
     failures.extend(driver.connect(&mut session).await.err());
-    failures.extend(driver.connect_breakout(&mut session, SideRoomId(4)).await.err());
+    failures.extend(driver.connect_side_room(&mut session, SideRoomId(4)).await.err());
     failures.extend(driver.delete(&mut session).await.err());
     failures
 }

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use soakrig::clock::Clock;
-use soakrig::drivers::plenary::{Plenary, Settings};
+use soakrig::drivers::plenary::Plenary;
 use soakrig::model::{HttpOutcome, Step};
-use soakrig::protocol::{Probe, Untraced};
+use soakrig::protocol::{Probe, Settings, Untraced};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -199,7 +199,7 @@ impl RecordingProbe {
 pub fn settings(base: &str) -> Settings {
     Settings {
         base: base.parse().unwrap(),
-        slug: "test".to_owned(),
+        room: "test".to_owned(),
         ca_file: None,
         insecure_skip_verify: true,
         source_ips: Vec::new(),

@@ -30,10 +30,8 @@ mod wire;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use http::StatusCode;
 use tracing::Instrument as _;
@@ -45,56 +43,45 @@ use self::site::{Redirect, Site};
 pub use self::socket::{Inbox, PlenarySocket};
 use self::state::State;
 use crate::clock::Clock;
-use crate::model::{Account, Failure, FailureClass, FailureKind, Secret, SenderId, Socket, Step};
-use crate::protocol::{Driver, Members, Probe, Room, Session, SideRoomId, Trace};
+use crate::model::{Account, Failure, FailureClass, FailureKind, SenderId, Step};
+use crate::protocol::{
+    Capabilities, Driver, Members, Protocol, Room, Session, Settings, SetupError, SideRoomId, Trace,
+};
 use crate::transport::dial::{self, Dialer};
 use crate::transport::http::{Ask, Browser, BrowserSettings, Page};
 use crate::transport::spans;
-use crate::transport::tls::{self, TlsError};
+use crate::transport::tls;
 use crate::transport::ws::handshake::{self, Limits, Upgrade};
 
 /// The largest event page: it holds all users and a hundred chats.
 const EVENT_LIMIT: usize = 32 << 20;
 
-/// What the driver needs to know.
-#[derive(Clone)]
-pub struct Settings {
-    /// The server, http or https; a path is kept as a prefix of every request.
-    pub base: Url,
-    /// The event's slug; may be empty where only accounts are dealt with.
-    pub slug: String,
-    /// A private certificate authority, PEM, beside the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Accept any certificate.
-    pub insecure_skip_verify: bool,
-    /// Source addresses, used in turn; none leaves the choice to the system.
-    pub source_ips: Vec<IpAddr>,
-    /// The largest frame that is accepted, in bytes.
-    pub max_frame: usize,
-    /// For each request, and for each websocket handshake.
-    pub http_timeout: Duration,
-    /// Stamps what is read.
-    pub clock: Clock,
-    /// Passwords, which no failure's text may hold, whatever the server says.
-    pub secrets: Vec<Secret>,
-    /// Hears of each HTTP request.
-    pub probe: Arc<dyn Probe>,
-    /// Says which trace a request belongs to.
-    pub trace: Arc<dyn Trace>,
-}
+/// The protocol of the plenary application.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlenaryProtocol;
 
-/// Why no driver could be made.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// The base URL is of no use.
-    #[error("the URL is of no use: {reason}")]
-    Url {
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// TLS cannot be set up.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
+impl Protocol for PlenaryProtocol {
+    type Driver = Plenary;
+
+    fn name(&self) -> &'static str {
+        "plenary"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            echo: true,
+            ordered: true,
+            senders: true,
+            sign_up: true,
+            delete: true,
+            side_rooms: true,
+            member_lists: true,
+        }
+    }
+
+    fn driver(&self, settings: Settings) -> Result<Plenary, SetupError> {
+        Plenary::new(settings)
+    }
 }
 
 /// The driver; one for all users.
@@ -116,7 +103,7 @@ impl Plenary {
     /// # Errors
     /// A URL that is not http(s), a CA file that cannot be read or holds no certificate.
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
-        let site = Site::new(&settings.base, &settings.slug)?;
+        let site = Site::new(&settings.base, &settings.room)?;
         let tls = if settings.insecure_skip_verify {
             tls::accept_any()?
         } else {
@@ -152,8 +139,8 @@ impl Plenary {
                 let state = self.state_of(&page)?;
                 state.check_open()?;
                 let user_id = SenderId::number(state.user()?);
-                let breakouts = self.rooms.learn(state.breakouts_open(), state.breakouts());
-                Ok(Room { user_id, breakouts, capacity: state.capacity(), page_bytes: page.body.len() })
+                let side_rooms = self.rooms.learn(state.breakouts_open(), state.breakouts());
+                Ok(Room { user_id, side_rooms, capacity: state.capacity(), page_bytes: page.body.len() })
             })
             .await
     }
@@ -268,7 +255,7 @@ impl Driver for Plenary {
         })
     }
 
-    fn connect_breakout(
+    fn connect_side_room(
         &self,
         session: &mut Session,
         breakout: SideRoomId,
@@ -300,9 +287,5 @@ impl Driver for Plenary {
             let addresses = resolved.map_err(|e| dial::dns_failure(&endpoint.host, &e))?;
             Ok(addresses.iter().map(SocketAddr::ip).collect())
         }
-    }
-
-    fn sockets(&self) -> &'static [Socket] {
-        &[Socket::Plenary, Socket::Breakout]
     }
 }

@@ -4,9 +4,8 @@
 
 use url::Url;
 
-use super::SetupError;
 use crate::model::{Failure, FailureKind};
-use crate::protocol::SideRoomId;
+use crate::protocol::{SetupError, SideRoomId};
 use crate::transport::http::{Origin, Page};
 
 /// One origin and path prefix, and the event there.

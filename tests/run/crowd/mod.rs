@@ -4,32 +4,26 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use soakrig::clock::Clock;
+use soakrig::drivers::plenary::PlenaryProtocol;
 use soakrig::fleet::dispatch::{Dispatcher, Pace};
 use soakrig::fleet::ramp::Fleet;
 use soakrig::ledger::{Identity, Ledger, Rules, Terms};
 use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
-use soakrig::model::{
-    Account, EndReason, Failure, FailureClass, FailureKind, Initiator, Secret, SenderId, Socket, Stage,
-};
-use soakrig::pool::Roster;
-use soakrig::presence::{ListObservers, MembershipCheck};
+use soakrig::model::{Account, EndReason, Failure, FailureClass, FailureKind, Initiator, Secret, SenderId, Stage};
 use soakrig::protocol::{
-    Connection, Driver, Ended, Event, Members, Outgoing, Progress, Received, Room, Session, SideRoomId,
+    Connection, Driver, Ended, Event, Members, Outgoing, Progress, Protocol as _, Received, Room, Session, SideRoomId,
 };
 use soakrig::schedule::limit::Limit;
 use soakrig::schedule::pacer::Pacer;
 use soakrig::schedule::timetable::Spacing;
 use soakrig::telemetry::traces::chats::ChatTraces;
-use soakrig::user::{Behaviour, Crowd, Limits, RunContext, Sessions, Texts};
+use soakrig::user::{Behaviour, Crowd, Limits, Parts, RunContext};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 pub const HOUR: Duration = Duration::from_secs(3600);
 pub const MINUTE: Duration = Duration::from_secs(60);
@@ -170,7 +164,7 @@ impl Driver for Stub {
             Weather::Away => Err(Failure::new(FailureKind::ConnectionRefused)),
             Weather::Refusing(class) => Err(Failure::new(FailureKind::ServerMessage).classed(*class)),
             Weather::Forgetful | Weather::Wiped => Err(Failure::new(FailureKind::SignedOut)),
-            _ => Ok(Room { user_id: SenderId::number(1), breakouts: Vec::new(), capacity: None, page_bytes: 1 }),
+            _ => Ok(Room { user_id: SenderId::number(1), side_rooms: Vec::new(), capacity: None, page_bytes: 1 }),
         }
     }
 
@@ -189,7 +183,7 @@ impl Driver for Stub {
         })
     }
 
-    async fn connect_breakout(&self, session: &mut Session, _: SideRoomId) -> Result<Line, Failure> {
+    async fn connect_side_room(&self, session: &mut Session, _: SideRoomId) -> Result<Line, Failure> {
         self.connect(session).await
     }
 
@@ -207,10 +201,6 @@ impl Driver for Stub {
 
     async fn preflight(&self) -> Result<(), Failure> {
         Ok(())
-    }
-
-    fn sockets(&self) -> &'static [Socket] {
-        Socket::ALL
     }
 }
 
@@ -232,29 +222,17 @@ impl Lab {
             origin_micros: 0,
         };
         let brief = (Duration::from_secs(2), Duration::from_secs(30));
-        let world = Arc::new(RunContext {
-            driver: Stub::new(clock),
-            clock,
-            ledger: Mutex::new(Ledger::new(terms, Rules::default(), identity, users).unwrap()),
-            roster: Roster::new(users, 1),
+        let parts = Parts {
+            capabilities: PlenaryProtocol.capabilities(),
+            ledger: Ledger::new(terms, Rules::default(), identity, users).unwrap(),
             metrics: Arc::new(Metrics::new().unwrap()),
             limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(CONNECT_RATE, clock) },
             behaviour: Behaviour { away: brief, breakout_stay: brief, seed: 1 },
-            sessions: Sessions::new(usernames.iter().map(ToString::to_string), HashMap::new()),
             crowd: Crowd { usernames, password: Secret::new("x") },
-            texts: Texts::new(1),
-            breakouts: Mutex::new(Arc::from([])),
-            stopping: CancellationToken::new(),
-            closing: CancellationToken::new(),
-            visits: TaskTracker::new(),
-            done: std::array::from_fn(|_| 0.into()),
+            saved: HashMap::new(),
             chats: ChatTraces::default(),
-            debuts: AtomicUsize::new(0),
-            anybody_came: AtomicBool::new(false),
-            capacity: 0.into(),
-            observers: ListObservers::default(),
-            register: Mutex::new(MembershipCheck::new(Duration::from_secs(10), std::iter::empty())),
-        });
+        };
+        let world = Arc::new(RunContext::new(Stub::new(clock), clock, parts));
         Self { fleet: Fleet::new(Arc::clone(&world)), world }
     }
 

@@ -8,29 +8,26 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use soakrig::clock::{Clock, Stamp};
+use soakrig::drivers::plenary::PlenaryProtocol;
 use soakrig::ledger::{Identity, Ledger, Rules, Terms};
 use soakrig::marker::{GeneratorTag, Marker, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
-use soakrig::model::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, SenderId, Socket};
-use soakrig::pool::Roster;
-use soakrig::presence::{ListObservers, MembershipCheck};
+use soakrig::model::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, SenderId};
 use soakrig::protocol::{
-    Connection, Driver, Ended, Event, Members, Outgoing, Progress, Received, Room, Session, SideRoomId,
+    Connection, Driver, Ended, Event, Members, Outgoing, Progress, Protocol as _, Received, Room, Session,
 };
 use soakrig::schedule::limit::Limit;
 use soakrig::telemetry::traces::chats::ChatTraces;
 use soakrig::transport::http::cookies::Jar;
-use soakrig::user::{Behaviour, Crowd, Limits, RunContext, Sessions, Texts};
+use soakrig::user::{Behaviour, Crowd, Limits, Parts, RunContext};
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// How long a request takes, and a frame on its way to the server.
 const WAY: Duration = Duration::from_millis(5);
@@ -296,7 +293,7 @@ impl Driver for Hall {
         self.request().await?;
         Ok(Room {
             user_id: SenderId::number(self.known(session)?),
-            breakouts: Vec::new(),
+            side_rooms: Vec::new(),
             capacity: None,
             page_bytes: 1_000,
         })
@@ -318,10 +315,6 @@ impl Driver for Hall {
         Ok(Line { hall, user, nth, from_server, to_server: to_client, writing: None, leaving: false })
     }
 
-    async fn connect_breakout(&self, _: &mut Session, _: SideRoomId) -> Result<Line, Failure> {
-        Err(Failure::new(FailureKind::BreakoutNotFound))
-    }
-
     async fn delete(&self, _: &mut Session) -> Result<(), Failure> {
         Err(Failure::new(FailureKind::NotFound))
     }
@@ -337,10 +330,6 @@ impl Driver for Hall {
     async fn preflight(&self) -> Result<(), Failure> {
         self.request().await
     }
-
-    fn sockets(&self) -> &'static [Socket] {
-        &[Socket::Plenary]
-    }
 }
 
 /// A world of `users` whose server is this hall.
@@ -353,11 +342,9 @@ pub fn world(hall: Hall, users: usize, terms: Terms) -> RunContext<Hall> {
         generator: GeneratorTag(1),
         origin_micros: clock.unix_micros(Stamp(0)),
     };
-    RunContext {
-        driver: hall,
-        clock,
-        ledger: parking_lot::Mutex::new(Ledger::new(terms, Rules::default(), identity, users).unwrap()),
-        roster: Roster::new(users, 1),
+    let parts = Parts {
+        capabilities: PlenaryProtocol.capabilities(),
+        ledger: Ledger::new(terms, Rules::default(), identity, users).unwrap(),
         metrics: Arc::new(Metrics::new().unwrap()),
         limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(20.0, clock) },
         behaviour: Behaviour {
@@ -365,19 +352,9 @@ pub fn world(hall: Hall, users: usize, terms: Terms) -> RunContext<Hall> {
             breakout_stay: (Duration::from_secs(30), Duration::from_secs(300)),
             seed: 7,
         },
-        sessions: Sessions::new(usernames.iter().map(ToString::to_string), HashMap::new()),
         crowd: Crowd { usernames, password: Secret::new("correct horse") },
-        texts: Texts::new(1),
-        breakouts: parking_lot::Mutex::new(Arc::from([])),
-        stopping: CancellationToken::new(),
-        closing: CancellationToken::new(),
-        visits: TaskTracker::new(),
-        done: std::array::from_fn(|_| 0.into()),
+        saved: HashMap::new(),
         chats: ChatTraces::default(),
-        debuts: AtomicUsize::new(0),
-        observers: ListObservers::default(),
-        register: parking_lot::Mutex::new(MembershipCheck::new(Duration::from_secs(10), std::iter::empty())),
-        anybody_came: AtomicBool::new(false),
-        capacity: 0.into(),
-    }
+    };
+    RunContext::new(hall, clock, parts)
 }
