@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 
+use super::{HEAD_LIMIT, HEADER_COUNT_LIMIT, tls};
 use crate::model::{Failure, FailureKind};
 
 /// The longest `Retry-After` that is believed.
@@ -51,7 +52,17 @@ pub fn of_error(e: &(dyn Error + 'static), otherwise: FailureKind) -> Failure {
             None => break,
         }
     }
-    Failure::with(kind.unwrap_or(otherwise), cause.to_string())
+    let detail = match (cause.downcast_ref::<rustls::Error>(), cause.downcast_ref::<hyper::Error>()) {
+        (Some(tls), _) => tls::in_words(tls),
+        (_, Some(http)) if http.is_parse_too_large() => head_too_large(),
+        _ => cause.to_string(),
+    };
+    Failure::with(kind.unwrap_or(otherwise), detail)
+}
+
+/// What hyper calls too large: only we know the limits it was given.
+fn head_too_large() -> String {
+    format!("the head of the answer is over {HEAD_LIMIT} bytes or has over {HEADER_COUNT_LIMIT} headers")
 }
 
 /// The cause of an error. An [`io::Error`] made of another error names that one's cause as

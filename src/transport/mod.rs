@@ -25,3 +25,10 @@ pub use self::spans::{Trace, Untraced};
 
 /// How the rig names itself to servers.
 pub const USER_AGENT: &str = concat!("soakrig/", env!("CARGO_PKG_VERSION"));
+
+/// The largest head of an answer, and the largest piece of a body, in bytes. Chrome takes 256 kB;
+/// with thousands of users at once that is too much, and servers seldom send over 32 kB.
+pub(crate) const HEAD_LIMIT: usize = 64 << 10;
+
+/// The most headers in an answer.
+pub(crate) const HEADER_COUNT_LIMIT: usize = 256;

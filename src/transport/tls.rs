@@ -3,14 +3,20 @@
 //! Trust comes from the system's store, or from the roots compiled in where the system has
 //! none; a private authority is added to it. It knows no sockets.
 
+mod verify;
+mod words;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::client::WebPkiServerVerifier;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+
+use self::verify::{AcceptAny, Trusting};
+pub use self::words::in_words;
 
 /// The largest file of authorities that is read.
 const CA_FILE_LIMIT: u64 = 16 << 20;
@@ -36,30 +42,70 @@ pub enum TlsError {
         /// What is wrong.
         reason: String,
     },
+    /// A file of our own certificate or key is of no use.
+    #[error("{path}: {reason}; --client-cert and --client-key want PEM files")]
+    ClientCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// The library refuses its own defaults.
     #[error("TLS cannot be set up: {0}")]
     Setup(#[from] rustls::Error),
 }
 
-/// The configuration: the system's roots, or the compiled-in ones, and those of `ca_file`.
+/// What connections over TLS are made with.
+#[derive(Debug, Clone, Default)]
+pub struct TlsSettings {
+    /// Certificates that are trusted beside the system's, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Accept any certificate.
+    pub insecure_skip_verify: bool,
+    /// What to show a server that asks who we are.
+    pub client: Option<ClientCertificate>,
+}
+
+/// A certificate of our own and its key, each a PEM file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate, and those between it and its authority.
+    pub certificate: PathBuf,
+    /// Its key, without a passphrase.
+    pub key: PathBuf,
+}
+
+/// The configuration of connections to the target.
+///
+/// # Errors
+/// A file that cannot be read, or does not hold what it is for.
+pub fn configure(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsError> {
+    let provider = Arc::new(ring::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?.dangerous();
+    let builder = if settings.insecure_skip_verify {
+        builder.with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
+    } else {
+        builder.with_custom_certificate_verifier(Arc::new(verifier(settings.ca_file.as_deref(), provider)?))
+    };
+    let config = match &settings.client {
+        None => builder.with_no_client_auth(),
+        Some(client) => {
+            let (chain, key) = client_certificate(client)?;
+            builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|e| TlsError::ClientCertificate { path: client.certificate.clone(), reason: in_words(&e) })?
+        }
+    };
+    Ok(Arc::new(config))
+}
+
+/// The configuration with the system's roots, or the compiled-in ones, and what `ca_file` holds.
 ///
 /// # Errors
 /// A `ca_file` that cannot be read, or holds no certificate.
 pub fn trusting(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
-    let mut roots = RootCertStore::empty();
-    // What cannot be read or parsed of the system's store is left out; browsers do the same.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    if let Some(path) = ca_file {
-        add_file(&mut roots, path)?;
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+    configure(&TlsSettings { ca_file: ca_file.map(Path::to_owned), ..TlsSettings::default() })
 }
 
 /// A configuration that accepts any certificate; for `--insecure-skip-verify`.
@@ -67,16 +113,43 @@ pub fn trusting(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
 /// # Errors
 /// None in practice: the library's own defaults are used.
 pub fn accept_any() -> Result<Arc<ClientConfig>, TlsError> {
-    let provider = Arc::new(ring::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+    configure(&TlsSettings { insecure_skip_verify: true, ..TlsSettings::default() })
 }
 
-fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsError> {
+fn verifier(ca_file: Option<&Path>, provider: Arc<CryptoProvider>) -> Result<Trusting, TlsError> {
+    let mut roots = RootCertStore::empty();
+    // What cannot be read or parsed of the system's store is left out; browsers do the same.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    let given = match ca_file {
+        Some(path) => add_file(&mut roots, path)?,
+        None => Vec::new(),
+    };
+    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    // It can only refuse revocation lists, of which there are none.
+    let inner = inner.map_err(|e| TlsError::Setup(rustls::Error::General(e.to_string())))?;
+    Ok(Trusting { inner, given })
+}
+
+fn client_certificate(
+    client: &ClientCertificate,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+    let unreadable = |path: &Path, reason: String| TlsError::ClientCertificate { path: path.to_owned(), reason };
+    let read = |path: &Path| std::fs::read(path).map_err(|e| unreadable(path, e.to_string()));
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(&client.certificate)?).collect();
+    let chain = chain.map_err(|e| unreadable(&client.certificate, e.to_string()))?;
+    if chain.is_empty() {
+        return Err(unreadable(&client.certificate, "it holds no certificate in PEM".to_owned()));
+    }
+    let key = PrivateKeyDer::from_pem_slice(&read(&client.key)?);
+    let key = key.map_err(|_| unreadable(&client.key, "it holds no key in PEM without a passphrase".to_owned()))?;
+    Ok((chain, key))
+}
+
+/// Adds the certificates of a file to the roots, and returns them.
+fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let unreadable = |source| TlsError::Unreadable { path: path.to_owned(), source };
     let useless = |reason: String| TlsError::NotCertificates { path: path.to_owned(), reason };
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
@@ -84,52 +157,13 @@ fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsError> {
         return Err(useless(format!("{size} bytes are no list of certificates")));
     }
     let pem = std::fs::read(path).map_err(unreadable)?;
-    let mut found = 0;
+    let mut found = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|e| useless(e.to_string()))?;
-        roots.add(certificate).map_err(|e| useless(e.to_string()))?;
-        found += 1;
+        roots.add(certificate.clone()).map_err(|e| useless(in_words(&e)))?;
+        found.push(certificate);
     }
-    if found == 0 { Err(useless("none found".to_owned())) } else { Ok(()) }
-}
-
-/// Verifies that the peer holds the key of the certificate it shows, and nothing else.
-#[derive(Debug)]
-struct AcceptAny(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AcceptAny {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+    if found.is_empty() { Err(useless("none found".to_owned())) } else { Ok(found) }
 }
 
 #[cfg(test)]

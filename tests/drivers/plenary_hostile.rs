@@ -202,7 +202,7 @@ async fn nested_json_in_frames_is_bounded() {
 }
 
 #[tokio::test]
-async fn compressed_bodies_are_refused() {
+async fn a_damaged_gzip_is_refused() {
     let bomb = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x0b\x08";
     assert_eq!(page(&answering(bomb.to_owned()).await).await.kind, FailureKind::BadHttp);
 }

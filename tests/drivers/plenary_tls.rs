@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::scripted_server::{ScriptedServer, answer, settings, switching_protocols, text};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use soakrig::drivers::plenary::Plenary;
 use soakrig::model::{EndReason, FailureKind, FrameKind, Initiator};
 use soakrig::protocol::{Connection, Driver, Ended, Outgoing, Progress, Session};
@@ -20,6 +20,14 @@ struct Secured {
     _folder: tempfile::TempDir,
 }
 
+impl Secured {
+    /// The file alone, which then stays.
+    fn keep(self) -> PathBuf {
+        let _ = self._folder.keep();
+        self.ca_file
+    }
+}
+
 async fn secure(server: &ScriptedServer) -> Secured {
     let mut authority = CertificateParams::new(Vec::<String>::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -27,17 +35,38 @@ async fn secure(server: &ScriptedServer) -> Secured {
     let key = KeyPair::generate().unwrap();
     let certificate =
         CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    present(server, certificate.der().clone(), &key, authority.der()).await
+}
+
+/// A server with a certificate that it signed itself, as `openssl req -x509` makes it: an
+/// authority's, and given as `--ca-file`.
+async fn self_signed(server: &ScriptedServer, names: &[&str], change: fn(&mut CertificateParams)) -> Secured {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    present(server, certificate.der().clone(), &key, certificate.der()).await
+}
+
+/// A TLS proxy that shows `certificate`, and a file of what is to be trusted.
+async fn present(
+    server: &ScriptedServer,
+    certificate: CertificateDer<'static>,
+    key: &KeyPair,
+    trusted: &[u8],
+) -> Secured {
     let folder = tempfile::tempdir().unwrap();
     let ca_file = folder.path().join("ca.pem");
-    std::fs::write(&ca_file, pem(authority.der())).unwrap();
-
+    std::fs::write(&ca_file, pem(trusted)).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
+        .with_single_cert(vec![certificate], key)
         .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -54,6 +83,13 @@ async fn secure(server: &ScriptedServer) -> Secured {
         }
     });
     Secured { url, ca_file, _folder: folder }
+}
+
+fn verifying(secured: &Secured) -> Plenary {
+    let mut settings = settings(&secured.url);
+    settings.insecure_skip_verify = false;
+    settings.ca_file = Some(secured.ca_file.clone());
+    Plenary::new(settings).unwrap()
 }
 
 fn pem(der: &[u8]) -> String {
@@ -79,10 +115,37 @@ async fn server() -> ScriptedServer {
 #[tokio::test]
 async fn a_private_authority_is_trusted_when_configured() {
     let secured = secure(&server().await).await;
-    let mut trusting = settings(&secured.url);
-    trusting.insecure_skip_verify = false;
-    trusting.ca_file = Some(secured.ca_file.clone());
-    works(Plenary::new(trusting).unwrap()).await;
+    works(verifying(&secured)).await;
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_trusted_when_it_is_the_one_given() {
+    let server = server().await;
+    for names in [&["localhost"][..], &[]] {
+        works(verifying(&self_signed(&server, names, |_| {}).await)).await;
+    }
+    let mut shown = self_signed(&server, &["localhost"], |_| {}).await;
+    shown.ca_file = self_signed(&server, &["localhost"], |_| {}).await.keep();
+    let failure = verifying(&shown).open(&mut Session::default()).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Tls);
+    assert!(failure.detail.contains("--ca-file"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_given_certificate_still_needs_its_name_and_its_dates() {
+    let server = server().await;
+    let expired: fn(&mut CertificateParams) = |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let early: fn(&mut CertificateParams) = |params| params.not_before = rcgen::date_time_ymd(2090, 1, 1);
+    for (names, change, words) in [
+        (&["other.example"][..], (|_| {}) as fn(&mut CertificateParams), "is for other.example, not for localhost"),
+        (&["localhost"], expired, "expired at 2020-01-01T00:00:00Z"),
+        (&["localhost"], early, "valid from 2090-01-01T00:00:00Z"),
+    ] {
+        let failure = verifying(&self_signed(&server, names, change).await).open(&mut Session::default()).await;
+        let failure = failure.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Tls);
+        assert!(failure.detail.contains(words), "{failure}");
+    }
 }
 
 #[tokio::test]
@@ -93,7 +156,7 @@ async fn an_unknown_authority_is_a_tls_failure_unless_verification_is_off() {
     let strict = Plenary::new(strict).unwrap();
     let failure = strict.open(&mut Session::default()).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Tls);
-    assert!(failure.detail.contains("UnknownIssuer"), "{failure}");
+    assert!(failure.detail.contains("no known authority") && failure.detail.contains("--ca-file"), "{failure}");
     assert_eq!(strict.connect(&mut Session::default()).await.unwrap_err().kind, FailureKind::Tls);
     works(Plenary::new(settings(&secured.url)).unwrap()).await;
 }

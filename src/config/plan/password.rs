@@ -48,6 +48,8 @@ fn first_line(path: &Path) -> Result<(Secret, bool), String> {
     file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
     let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // Some editors begin a file with a byte-order mark; it is no part of the password.
+    let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
     if line.len() as u64 > LIMIT {
         return Err(format!("the first line is longer than {LIMIT} bytes"));
     }
@@ -55,5 +57,19 @@ fn first_line(path: &Path) -> Result<(Secret, bool), String> {
         Ok("") => Err("the first line is empty".to_owned()),
         Ok(text) => Ok((Secret::new(text), open_to_others)),
         Err(_) => Err("the first line is not valid UTF-8".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_password() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "\u{feff}Sup3rS3cret\r\nnext").unwrap();
+        assert_eq!(first_line(file.path()).unwrap().0.reveal(), "Sup3rS3cret");
+        std::fs::write(file.path(), "\u{feff}\n").unwrap();
+        assert_eq!(first_line(file.path()).unwrap_err(), "the first line is empty");
     }
 }

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::normal;
 use crate::model::{Failure, FailureKind, SenderId};
 
 /// A member, as far as it matters here.
@@ -18,8 +19,18 @@ struct Member<'a> {
     username: Cow<'a, str>,
 }
 
-/// Gives every member's numeric id and username to `each`, without keeping any.
-pub(super) fn read(text: &str, mut each: impl FnMut(SenderId, &str)) -> Result<(), Failure> {
+/// Gives every member's numeric id and username to `each`, without keeping any. A list in an
+/// unusual spelling is found out before the first of them is given.
+pub(super) fn read(text: &str, each: impl FnMut(SenderId, &str)) -> Result<(), Failure> {
+    if read_spelled(text, |_, _| {}).is_err()
+        && let Some(respelled) = normal::text(text)
+    {
+        return read_spelled(&respelled, each);
+    }
+    read_spelled(text, each)
+}
+
+fn read_spelled(text: &str, mut each: impl FnMut(SenderId, &str)) -> Result<(), Failure> {
     let mut json = serde_json::Deserializer::from_str(text);
     let malformed = |e: serde_json::Error| Failure::with(FailureKind::Malformed, e.to_string());
     let lists = At { path: &["payload", "members"], each: &mut each }.deserialize(&mut json).map_err(malformed)?;
@@ -94,6 +105,9 @@ mod tests {
         let list = r#"{"type":"presence","payload":{"lurkers":2,"memb\u0065rs":[{"username":"caf\u00e9","id":9}]}}"#;
         assert_eq!(named(list).unwrap(), [(9, "café".to_owned())]);
         assert_eq!(named(r#"{"payload": {"members": []}}"#).unwrap(), []);
+        let twice =
+            r#"{"payload": {"members": [{"id": 1, "username": "a"}], "members": [{"id": 2.0, "username": "b"}]}}"#;
+        assert_eq!(named(twice).unwrap(), [(2, "b".to_owned())]);
     }
 
     #[test]
@@ -104,7 +118,6 @@ mod tests {
             "{}",
             r#"{"payload": {}}"#,
             r#"{"payload": {"members": {}}}"#,
-            r#"{"payload": {"members": [], "members": []}}"#,
             r#"{"payload": {"members": [{"id": -1, "username": "x"}]}}"#,
             r#"{"payload": {"members": [{"id": 1}]}}"#,
             r#"{"payload": {"members": []}} x"#,

@@ -12,6 +12,7 @@
 //! | `members` | member lists, read in full |
 //! | `wire`, `quick` | text frames; the plain reader and the quick one |
 //! | `meaning` | what frames meant that were read a moment ago |
+//! | `normal` | JSON in unusual spellings |
 //! | `socket` | an open socket |
 //! | `fuzzing` | ways in for fuzz targets |
 
@@ -21,6 +22,7 @@ mod forms;
 #[doc(hidden)]
 pub mod fuzzing;
 mod members;
+mod normal;
 mod page;
 mod side_rooms;
 mod site;

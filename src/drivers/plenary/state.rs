@@ -6,6 +6,7 @@
 
 use serde::Deserialize;
 
+use super::normal;
 use crate::model::{Failure, FailureKind};
 use crate::protocol::SideRoomId;
 
@@ -74,7 +75,10 @@ impl State {
             // What follows the value (a semicolon, the rest of the page) is none of its.
             match Self::deserialize(&mut serde_json::Deserializer::from_slice(json)) {
                 Ok(state) => return Ok(state),
-                Err(e) => wrong = wrong.or(Some(e)),
+                Err(e) => match normal::value_at(json).and_then(|value| Self::deserialize(value).ok()) {
+                    Some(state) => return Ok(state),
+                    None => wrong = wrong.or(Some(e)),
+                },
             }
         }
         Err(match wrong {
@@ -165,6 +169,15 @@ mod tests {
         assert_eq!(state.user().unwrap(), 6);
         assert!(state.check_open().is_ok() && state.breakouts_open());
         assert_eq!(state.breakouts(), [SideRoomId(1), SideRoomId(4)]);
+    }
+
+    #[test]
+    fn the_state_is_read_however_json_spells_it() {
+        let state = r#"{"plenary": {"open": false}, "plenary": {"open": true}, "breakouts": [{"id": 3.0}],
+            "auth": {"is_authenticated": true, "id": 6.0}}"#;
+        let state = State::find(page(state).as_bytes()).unwrap();
+        assert_eq!((state.user().unwrap(), state.breakouts()), (6, vec![SideRoomId(3)]));
+        assert!(state.check_open().is_ok());
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::fast_path;
 use super::side_rooms::SideRooms;
 use super::state::{Breakout, joinable};
+use super::{fast_path, normal};
 use crate::marker::{Marker, PREFIX};
 use crate::model::{Failure, FailureClass, FailureKind, FrameKind, SenderId};
 use crate::protocol::{Event, Members, Outgoing};
@@ -86,8 +86,22 @@ struct SettingsOfPlenary {
     breakouts_open: Option<bool>,
 }
 
-/// Reads any frame with the JSON parser.
+/// Reads any frame with the JSON parser. One that is empty keeps the connection open, as some
+/// proxies do, and means nothing.
 pub(super) fn read_plain(text: &str, rooms: &SideRooms, sink: impl FnOnce(FrameKind, Event<'_>)) {
+    if text.trim_ascii().is_empty() {
+        return sink(FrameKind::Unknown, Event::Other);
+    }
+    read_spelled(text, rooms, |kind, event| {
+        match (kind == FrameKind::Malformed).then(|| normal::text(text)).flatten() {
+            Some(respelled) => read_spelled(&respelled, rooms, sink),
+            None => sink(kind, event),
+        }
+    });
+}
+
+/// Reads a frame as it is spelled.
+fn read_spelled(text: &str, rooms: &SideRooms, sink: impl FnOnce(FrameKind, Event<'_>)) {
     let Some(frame) = object::<Envelope<'_>>(text) else { return sink(FrameKind::Malformed, malformed(text)) };
     let kind = kind(&frame.kind.0);
     let payload = frame.payload.map_or("", RawValue::get);
@@ -204,6 +218,29 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_text_keeps_the_connection_open_and_means_nothing() {
+        for text in ["", " ", "\r\n"] {
+            assert_eq!(told(text), (FrameKind::Unknown, "Other".to_owned()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn frames_are_read_however_json_spells_them() {
+        let plain = told(r#"{"type": "chat", "payload": {"user": 11, "message": "a"}}"#);
+        assert_eq!(plain.0, FrameKind::Chat);
+        for text in [
+            r#"{"type": "chat", "payload": {"user": 11.0, "message": "a"}}"#,
+            r#"{"type": "chat", "payload": {"user": 1.1e1, "message": "a"}}"#,
+            r#"{"type": "chat", "type": "chat", "payload": {"user": 11, "message": "a"}}"#,
+            r#"{"type": "x", "payload": 1, "type": "chat", "payload": {"message": "b", "message": "a", "user": 11}}"#,
+        ] {
+            assert_eq!(told(text), plain, "{text}");
+        }
+        let breakouts = told(r#"{"type": "breakout_receive", "payload": [{"id": 3.0, "id": 4.0}]}"#);
+        assert_eq!(breakouts, told(r#"{"type": "breakout_receive", "payload": [{"id": 4}]}"#));
+    }
+
+    #[test]
     fn recorded_frames_are_understood() {
         use FrameKind as F;
         let kinds: Vec<FrameKind> = SERVER.lines().map(|line| told(line).0).collect();
@@ -298,7 +335,6 @@ mod tests {
     #[test]
     fn damage_is_malformed_and_says_whether_it_was_ours() {
         for (text, marked) in [
-            ("", false),
             ("null", false),
             ("[\"chat\", {\"message\": \"sr2-\"}]", true),
             ("{\"type\": \"chat\"}", false),

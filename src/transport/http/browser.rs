@@ -1,11 +1,10 @@
 //! Requests of users, each on connections of its own.
 //!
-//! Redirects are never followed, bodies are bounded and never unpacked, and each request is
+//! Redirects are never followed, bodies are bounded, packed or not, and each request is
 //! reported to the probe. A form is posted on a fresh connection and never repeated; a page
 //! that a kept connection ended without an answer is asked for once more (RFC 9110, 9.2.2).
 //! It knows no forms and no pages.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -23,6 +22,7 @@ use super::body::Body;
 use super::connection::{Line, wants_tls};
 use super::mask::Mask;
 use super::origin::Origin;
+use super::receive::{Packing, receive};
 use super::redirect;
 use super::session::Session;
 use crate::model::{Failure, FailureClass, FailureKind, HttpOutcome, Secret, Step};
@@ -37,9 +37,6 @@ pub trait Probe: Send + Sync + 'static {
     /// A request is repeated, as the connection it went out on had ended without an answer.
     fn http_retry(&self, step: Step);
 }
-
-/// A body is large from this size on.
-const LARGE: usize = 1 << 20;
 
 /// How many large bodies are read at the same time; others wait, within their request's time. A
 /// server that sends everybody the largest page at once must not take all memory.
@@ -227,7 +224,8 @@ impl Browser {
             .uri(&ask.url[url::Position::BeforePath..url::Position::AfterQuery])
             .header(header::HOST, origin.host.clone())
             .header(header::USER_AGENT, USER_AGENT)
-            .header(header::ACCEPT, "*/*");
+            .header(header::ACCEPT, "*/*")
+            .header(header::ACCEPT_ENCODING, Packing::OFFERED);
         if !ask.leads_on {
             request = request.header(header::CONNECTION, "close");
         }
@@ -269,11 +267,11 @@ impl Browser {
         session.absorb(&head.headers, &ask.url);
         spans::answered(head.status);
         let read = if head.status == StatusCode::OK {
-            refuse_packed(&head.headers)?;
-            Ok(read(&mut line, &mut body, ask.limit, &self.large).await?)
+            let packing = Packing::of(&head.headers)?;
+            Ok(receive(&mut line, &mut body, packing, ask.limit, &self.large).await?)
         } else {
             // What it says is of little use; that it came is.
-            read(&mut line, &mut body, IGNORED_LIMIT, &self.large).await
+            receive(&mut line, &mut body, Packing::None, IGNORED_LIMIT, &self.large).await
         };
         if read.is_ok() && ask.leads_on {
             session.connection.keep(line);
@@ -288,38 +286,6 @@ impl Browser {
 
 fn unsendable(e: impl std::fmt::Display) -> Failure {
     Failure::with(FailureKind::BadRequest, e.to_string())
-}
-
-/// No encoding was offered: an answer that is packed all the same cannot be read.
-fn refuse_packed(headers: &HeaderMap) -> Result<(), Failure> {
-    match headers.get(header::CONTENT_ENCODING) {
-        Some(encoding) if encoding != "identity" => {
-            Err(Failure::with(FailureKind::BadHttp, "the body is packed, which was not offered"))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Reads a body to its end.
-async fn read(line: &mut Line, body: &mut Incoming, limit: usize, large: &Semaphore) -> Result<Body, Failure> {
-    let too_large = || Failure::with(FailureKind::BodyTooLarge, format!("over {limit} bytes"));
-    let no_room = |e: io::Error| Failure::with(FailureKind::Io, format!("no memory for a body of {limit} bytes: {e}"));
-    if body.size_hint().lower() > limit as u64 {
-        return Err(too_large());
-    }
-    let (mut read, mut turn) = (Body::new(), None);
-    while let Some(piece) = line.piece(body).await? {
-        if read.len() + piece.len() > limit {
-            return Err(too_large());
-        }
-        if read.len() + piece.len() > LARGE && !read.is_large() {
-            turn = large.acquire().await.ok();
-            read.grow(limit).map_err(no_room)?;
-        }
-        read.push(&piece).map_err(no_room)?;
-    }
-    drop(turn);
-    Ok(read)
 }
 
 /// The outcome of a request as the metrics count it.

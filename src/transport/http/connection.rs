@@ -18,15 +18,12 @@ use tokio::time::Instant;
 
 use crate::model::{Failure, FailureKind};
 use crate::transport::dial::{Dialer, Endpoint};
-use crate::transport::faults;
 use crate::transport::watched::{Heard, Watched};
+use crate::transport::{HEAD_LIMIT, HEADER_COUNT_LIMIT, faults};
 
 /// How long a connection without a request is kept: less than the five seconds of common
 /// servers, so that a request seldom meets a connection that is being closed.
 pub const IDLE_LIMIT: Duration = Duration::from_secs(4);
-
-/// The largest head of an answer, and the largest piece of a body, in bytes.
-const BUFFER_LIMIT: usize = 64 << 10;
 
 type Wire = http1::Connection<TokioIo<Watched>, Full<Bytes>>;
 
@@ -57,7 +54,8 @@ impl Line {
         let stream = Watched::new(dialer.dial(endpoint).await?);
         let heard = stream.heard();
         let (sender, wire) = http1::Builder::new()
-            .max_buf_size(BUFFER_LIMIT)
+            .max_buf_size(HEAD_LIMIT)
+            .max_headers(HEADER_COUNT_LIMIT)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|e| faults::of_error(&e, FailureKind::Io))?;

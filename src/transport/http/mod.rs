@@ -9,6 +9,7 @@
 //! | [`cookies`] | a user's jar |
 //! | `connection` | one connection, one request after the other |
 //! | `browser`, [`body`] | requests, bounded and reported; where what they bring is kept |
+//! | `receive` | bodies, unpacked and bounded |
 //! | `redirect` | where an answer sends a user |
 //! | [`html`] | pages, parsed within limits |
 //! | [`mask`] | secrets that a server repeats |
@@ -20,6 +21,7 @@ pub mod cookies;
 pub mod html;
 pub mod mask;
 mod origin;
+mod receive;
 mod redirect;
 mod session;
 

@@ -22,13 +22,7 @@ use crate::clock::Clock;
 use crate::model::{Failure, FailureKind};
 use crate::transport::dial::{Dialer, Stream};
 use crate::transport::http::{Origin, Session};
-use crate::transport::{TRACEPARENT, USER_AGENT, faults};
-
-/// The largest head of an answer, in bytes.
-const HEAD_LIMIT: usize = 16 * 1024;
-
-/// The most headers in an answer.
-const HEADER_COUNT_LIMIT: usize = 64;
+use crate::transport::{HEAD_LIMIT, HEADER_COUNT_LIMIT, TRACEPARENT, USER_AGENT, faults};
 
 /// What to ask for, and for whom.
 #[derive(Debug)]
