@@ -1,6 +1,7 @@
 //! The protocols, a folder and one line here each. What a protocol must be able to do is
 //! [`crate::protocol`].
 
+pub mod file;
 pub mod plenary;
 
 use crate::protocol::Protocol;

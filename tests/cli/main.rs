@@ -14,4 +14,5 @@ mod machine;
 mod merge;
 mod password;
 mod plenaries;
+mod protocol_files;
 mod reliability_page;

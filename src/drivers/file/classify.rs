@@ -1,0 +1,395 @@
+//! What a frame means: the rules of a file in their order of precedence.
+//!
+//! Refusal, reply, the step that waits, received, members, frame; within a table the first rule
+//! of the file wins. A text that this thread read a moment ago means what it meant, and is not
+//! read again. Nothing is allocated per frame.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use memchr::memmem;
+
+use super::expectation::{BoundExpectation, Capture, NotCaptured, keep};
+use super::json;
+use super::matcher::{BoundMatcher, Matcher, MatcherSlots, QueryResults, QuerySet};
+use super::outcome::Outcome;
+use super::source::{Buffers, Frame, Source};
+use super::template::{Captured, Template, ValueRef, Values};
+use crate::marker::{Decoded, Marker, PREFIX};
+use crate::model::SenderId;
+
+/// The rules of a file.
+#[derive(Debug, Default)]
+pub struct Rules {
+    pub(super) queries: QuerySet,
+    pub(super) refusals: Vec<(Rule, Outcome)>,
+    pub(super) closes: Vec<(u16, Outcome)>,
+    pub(super) replies: Vec<Reply>,
+    pub(super) received: Vec<Received>,
+    pub(super) members: Vec<Members>,
+    pub(super) frames: Vec<(Rule, Box<str>)>,
+    bound: Mutex<HashMap<Box<str>, Weak<BoundRules>>>,
+}
+
+/// Which frames a rule means.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) matcher: Matcher,
+    pub(super) places: MatcherSlots,
+}
+
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) rule: Rule,
+    pub(super) send: Template,
+    pub(super) captures: Vec<Capture>,
+}
+
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) rule: Rule,
+    pub(super) text: Source,
+    pub(super) sender: Option<Source>,
+    pub(super) replay: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Members {
+    pub(super) rule: Rule,
+    pub(super) change: Change,
+    pub(super) source: Source,
+    pub(super) name: Source,
+}
+
+/// What a frame says about the members of the room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// These are all.
+    List,
+    /// These came.
+    Joins,
+    /// These left.
+    Leaves,
+}
+
+/// What a frame means. The numbers are those of the rules in their tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// A refusal; see [`Rules::refusal`].
+    Refused(usize),
+    /// A frame that wants an answer; see [`BoundRules::reply`].
+    Reply(usize),
+    /// The frame that the current step waits for.
+    Expected,
+    /// A message.
+    Received {
+        /// The rule.
+        rule: usize,
+        /// Its sender, [`SenderId::NONE`] where the protocol names none.
+        sender: SenderId,
+        /// The marker in its text.
+        decoded: Decoded,
+        /// Whether it is history.
+        replay: bool,
+    },
+    /// A frame about the members of the room; see [`BoundRules::members`].
+    Members(usize, Change),
+    /// A frame that is only counted; see [`Rules::frame_name`].
+    Frame(usize),
+    /// A frame that no rule means and that holds a marker, with what is left of it.
+    Unmatched(Decoded),
+    /// A frame that no rule means.
+    Other,
+}
+
+impl Rules {
+    /// The failure that a refusal means.
+    #[must_use]
+    pub fn refusal(&self, rule: usize) -> Option<&Outcome> {
+        self.refusals.get(rule).map(|(_, outcome)| outcome)
+    }
+
+    /// The failure that a close code means, if the file names one.
+    #[must_use]
+    pub fn close(&self, code: u16) -> Option<&Outcome> {
+        self.closes.iter().find(|(known, _)| *known == code).map(|(_, outcome)| outcome)
+    }
+
+    /// The name of a further kind of frame.
+    #[must_use]
+    pub fn frame_name(&self, rule: usize) -> Option<&str> {
+        self.frames.get(rule).map(|(_, name)| &**name)
+    }
+
+    /// The names of all further kinds of frames, for labels.
+    pub fn frame_names(&self) -> impl Iterator<Item = &str> {
+        self.frames.iter().map(|(_, name)| &**name)
+    }
+
+    /// Every failure that a refusal can mean, for labels.
+    pub fn refusal_outcomes(&self) -> impl Iterator<Item = &Outcome> {
+        self.refusals.iter().map(|(_, outcome)| outcome).chain(self.closes.iter().map(|(_, outcome)| outcome))
+    }
+
+    /// Whether any frame names its sender.
+    #[must_use]
+    pub fn names_senders(&self) -> bool {
+        self.received.iter().any(|received| received.sender.is_some())
+    }
+
+    /// The rules with the values of a connection; connections with the same values share them.
+    /// A rule whose values are not there yet means no frame until the rules are bound again.
+    #[must_use]
+    pub fn bind(self: &Arc<Self>, values: &Values<'_>) -> Arc<BoundRules> {
+        let key = self.key(values);
+        let mut kept = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.get(&*key).and_then(Weak::upgrade) {
+            return known;
+        }
+        if kept.len() == kept.capacity() {
+            kept.retain(|_, known| known.strong_count() > 0);
+        }
+        let bound = Arc::new(BoundRules::new(self, values));
+        kept.insert(key, Arc::downgrade(&bound));
+        bound
+    }
+
+    fn matchers(&self) -> impl Iterator<Item = &Matcher> {
+        let rules = self.refusals.iter().map(|(rule, _)| rule).chain(self.replies.iter().map(|reply| &reply.rule));
+        let rules = rules.chain(self.received.iter().map(|received| &received.rule));
+        let rules = rules.chain(self.members.iter().map(|members| &members.rule));
+        rules.chain(self.frames.iter().map(|(rule, _)| rule)).map(|rule| &rule.matcher)
+    }
+
+    /// The values that the rules take, each behind its length.
+    fn key(&self, values: &Values<'_>) -> Box<str> {
+        let mut slots: Vec<ValueRef> = Vec::new();
+        self.matchers().for_each(|matcher| matcher.slots(&mut |slot| slots.push(slot)));
+        slots.sort_unstable();
+        slots.dedup();
+        let (mut key, mut value) = (String::new(), String::new());
+        for slot in slots {
+            value.clear();
+            let there = values.push(slot, &mut value);
+            key.push_str(&if there { format!("{}:{value}", value.len()) } else { "-".to_owned() });
+        }
+        key.into()
+    }
+}
+
+/// Rules with values, ready for frames.
+#[derive(Debug)]
+pub struct BoundRules {
+    rules: Arc<Rules>,
+    id: u64,
+    refusals: Vec<Option<BoundMatcher>>,
+    replies: Vec<Option<BoundMatcher>>,
+    received: Vec<Option<BoundMatcher>>,
+    members: Vec<Option<BoundMatcher>>,
+    frames: Vec<Option<BoundMatcher>>,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    results: QueryResults,
+    buffers: Buffers,
+}
+
+/// Meanings kept, a power of two; more than the texts that a thread remembers.
+const PLACES: usize = 64;
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static KEPT: [Cell<Option<Kept>>; PLACES] = const { [const { Cell::new(None) }; PLACES] };
+}
+
+/// The meaning of a text by these rules.
+#[derive(Clone, Copy)]
+struct Kept {
+    number: u64,
+    rules: u64,
+    meaning: Meaning,
+}
+
+impl BoundRules {
+    fn new(rules: &Arc<Rules>, values: &Values<'_>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let bind = |rule: &Rule| rule.matcher.bind(&rule.places, values).ok();
+        Self {
+            rules: Arc::clone(rules),
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            refusals: rules.refusals.iter().map(|(rule, _)| bind(rule)).collect(),
+            replies: rules.replies.iter().map(|reply| bind(&reply.rule)).collect(),
+            received: rules.received.iter().map(|received| bind(&received.rule)).collect(),
+            members: rules.members.iter().map(|members| bind(&members.rule)).collect(),
+            frames: rules.frames.iter().map(|(rule, _)| bind(rule)).collect(),
+        }
+    }
+
+    /// The rules without values.
+    #[must_use]
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+
+    /// What a frame means. `number` is that of the text on this thread: the same number is the
+    /// same text. `expect` is what the current step waits for.
+    #[must_use]
+    pub fn read(&self, text: &str, number: Option<u64>, expect: Option<&BoundExpectation>) -> Meaning {
+        let known = number.and_then(|number| self.kept(number));
+        let awaited = || expect.is_some_and(|expect| expect.is_match(text));
+        let meaning = known.unwrap_or_else(|| {
+            let meaning = SCRATCH.with_borrow_mut(|scratch| self.classify(text, scratch));
+            if let Some(number) = number {
+                self.keep(number, meaning);
+            }
+            meaning
+        });
+        match meaning {
+            Meaning::Refused(_) | Meaning::Reply(_) => meaning,
+            _ if awaited() => Meaning::Expected,
+            _ => meaning,
+        }
+    }
+
+    /// Appends the answer to a frame that [`Meaning::Reply`] names.
+    ///
+    /// # Errors
+    /// A capture that is missing; a template's value that is missing counts as a capture.
+    pub fn reply(&self, rule: usize, text: &str, values: &Values<'_>, out: &mut String) -> Result<(), NotCaptured> {
+        let missing = |name: &str| NotCaptured { name: name.into(), too_long: false };
+        let (Some(reply), Some(Some(bound))) = (self.rules.replies.get(rule), self.replies.get(rule)) else {
+            return Err(missing("reply"));
+        };
+        let mut local = Captured::default();
+        if !reply.captures.is_empty() {
+            SCRATCH.with_borrow_mut(|scratch| {
+                let Scratch { results, buffers } = scratch;
+                let frame = self.again(bound, text, results);
+                reply.captures.iter().try_for_each(|capture| {
+                    keep(capture, frame.and_then(|frame| capture.source.read(frame, buffers)), &mut local)
+                })
+            })?;
+        }
+        let values = Values { local: &local, ..*values };
+        reply.send.render(&values, out).map_err(|_| missing("a variable of the reply"))
+    }
+
+    /// Calls `each` with every name in a frame that [`Meaning::Members`] names.
+    /// `None` where the names could not be read; `each` may then have been called for some.
+    pub fn members(&self, rule: usize, text: &str, mut each: impl FnMut(&str)) -> Option<Change> {
+        let (members, bound) = (self.rules.members.get(rule)?, self.members.get(rule)?.as_ref()?);
+        SCRATCH.with_borrow_mut(|scratch| {
+            let Scratch { results, buffers } = scratch;
+            let frame = self.again(bound, text, results)?;
+            let value = members.source.read(frame, buffers)?;
+            let mut names = Buffers::default();
+            let mut whole = true;
+            let array = json::elements(value, |element| match members.name.read(Frame::of(element), &mut names) {
+                Some(name) => each(name),
+                None => whole = false,
+            });
+            match (array, members.change) {
+                (Some(()), change) => whole.then_some(change),
+                (None, Change::List) => None,
+                (None, change) => {
+                    each(value);
+                    Some(change)
+                }
+            }
+        })
+    }
+
+    /// The text of a message, as its rule finds it; for people.
+    #[must_use]
+    pub fn text(&self, rule: usize, text: &str) -> Option<String> {
+        let (received, bound) = (self.rules.received.get(rule)?, self.received.get(rule)?.as_ref()?);
+        SCRATCH.with_borrow_mut(|scratch| {
+            let frame = self.again(bound, text, &mut scratch.results)?;
+            received.text.read(frame, &mut scratch.buffers).map(str::to_owned)
+        })
+    }
+
+    /// The frame for sources, once more.
+    fn again<'a>(&self, bound: &BoundMatcher, text: &'a str, results: &'a mut QueryResults) -> Option<Frame<'a>> {
+        let queries = &self.rules.queries;
+        results.begin(queries);
+        bound.is_match(text, queries, results).then(|| bound.frame(text, queries, results))?
+    }
+
+    fn classify(&self, text: &str, scratch: &mut Scratch) -> Meaning {
+        let queries = &self.rules.queries;
+        scratch.results.begin(queries);
+        let results = &mut scratch.results;
+        let mut first = |rules: &[Option<BoundMatcher>]| {
+            rules.iter().position(|rule| rule.as_ref().is_some_and(|rule| rule.is_match(text, queries, results)))
+        };
+        if let Some(rule) = first(&self.refusals) {
+            return Meaning::Refused(rule);
+        }
+        if let Some(rule) = first(&self.replies) {
+            return Meaning::Reply(rule);
+        }
+        if let Some(meaning) = self.message(text, scratch) {
+            return meaning;
+        }
+        let results = &mut scratch.results;
+        let mut first = |rules: &[Option<BoundMatcher>]| {
+            rules.iter().position(|rule| rule.as_ref().is_some_and(|rule| rule.is_match(text, queries, results)))
+        };
+        if let Some(rule) = first(&self.members) {
+            let change = self.rules.members.get(rule).map_or(Change::List, |members| members.change);
+            return Meaning::Members(rule, change);
+        }
+        if let Some(rule) = first(&self.frames) {
+            return Meaning::Frame(rule);
+        }
+        match memmem::find(text.as_bytes(), PREFIX.as_bytes()) {
+            None => Meaning::Other,
+            Some(_) => Meaning::Unmatched(Marker::decode_fragment(text)),
+        }
+    }
+
+    /// The message that a frame is: a rule matches, and its text and sender are there.
+    fn message(&self, text: &str, scratch: &mut Scratch) -> Option<Meaning> {
+        let queries = &self.rules.queries;
+        let Scratch { results, buffers } = scratch;
+        let rules = self.received.iter().zip(&self.rules.received).enumerate();
+        for (rule, (bound, received)) in rules {
+            let Some(bound) = bound.as_ref().filter(|bound| bound.is_match(text, queries, results)) else { continue };
+            let Some(frame) = bound.frame(text, queries, results) else { continue };
+            let sender = match &received.sender {
+                None => Some(SenderId::NONE),
+                Some(source) => source.read(frame, buffers).map(SenderId::text),
+            };
+            let Some(sender) = sender else { continue };
+            let Some(said) = received.text.read(frame, buffers) else { continue };
+            return Some(Meaning::Received {
+                rule,
+                sender,
+                decoded: Marker::decode(sender, said),
+                replay: received.replay,
+            });
+        }
+        None
+    }
+
+    fn kept(&self, number: u64) -> Option<Meaning> {
+        let kept = KEPT.with(|kept| kept[place(number)].get())?;
+        (kept.number == number && kept.rules == self.id).then_some(kept.meaning)
+    }
+
+    fn keep(&self, number: u64, meaning: Meaning) {
+        KEPT.with(|kept| kept[place(number)].set(Some(Kept { number, rules: self.id, meaning })));
+    }
+}
+
+fn place(number: u64) -> usize {
+    // The remainder is below 64.
+    usize::try_from(number % PLACES as u64).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! A protocol file, read and checked: the steps and rules that the driver carries out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+
+use super::classify::Rules;
+use super::expectation::{Capture, Expectation};
+use super::outcome::Outcome;
+use super::secrets::Secrets;
+use super::template::{Template, Values};
+
+/// What a protocol file says.
+#[derive(Debug)]
+pub struct Description {
+    /// The file as it was named.
+    pub name: String,
+    /// The steps that create an account; none where the file has no sign-up.
+    pub sign_up: Vec<Step>,
+    /// The steps that sign in to an account; none where there is no log-in.
+    pub log_in: Vec<Step>,
+    /// How the websocket is opened.
+    pub socket: Socket,
+    /// The steps from the open socket until the user has joined.
+    pub join: Vec<Step>,
+    /// What means that a user has joined.
+    pub joined: Joined,
+    /// How a message is sent.
+    pub message: Message,
+    /// What frames mean.
+    pub rules: Arc<Rules>,
+    /// What keeps the connection open.
+    pub keepalive: Option<Keepalive>,
+    /// The steps before the socket is closed.
+    pub leave: Vec<Step>,
+    /// The names of the captures of sign-up and log-in, by slot.
+    pub session_captures: Vec<String>,
+    /// The names of the captures of the join, by slot.
+    pub connection_captures: Vec<String>,
+    /// Every template that holds a secret.
+    pub(super) secret_templates: Vec<Template>,
+}
+
+impl Description {
+    /// The texts that must not be shown of a user: secrets, and what templates make of them.
+    #[must_use]
+    pub fn secrets(&self, values: &Values<'_>) -> Secrets {
+        let mut secrets = Secrets::default();
+        secrets.add(values.password);
+        values.session.iter().chain(values.connection.iter()).for_each(|(_, text)| secrets.add(text));
+        self.secret_templates.iter().for_each(|template| template.secrets(values, &mut |text| secrets.add(text)));
+        secrets
+    }
+}
+
+/// A step of sign-up, log-in, join or leave.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Where it stands, for errors: `join step 3`.
+    pub title: String,
+    /// Its line in the file.
+    pub line: usize,
+    /// What is done.
+    pub action: Action,
+    /// How long it may take, where the file says so.
+    pub timeout: Option<Duration>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// A request over HTTP.
+    Request(Box<Request>),
+    /// A program and its arguments; what it writes is captured as a body would be.
+    Exec {
+        /// Program and arguments; none of them is a secret.
+        arguments: Vec<Template>,
+        /// What is taken of its output.
+        captures: Vec<Capture>,
+    },
+    /// A frame is sent, then one is waited for.
+    Frames {
+        /// The frame to send.
+        send: Option<Template>,
+        /// The frame to wait for.
+        expect: Option<Arc<Expectation>>,
+        /// Frames that mean a failure, offered before `expect`.
+        outcomes: Vec<(Arc<Expectation>, Outcome)>,
+    },
+    /// Time passes.
+    Wait(Duration),
+}
+
+/// A request over HTTP.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Its method.
+    pub method: http::Method,
+    /// A path of the target, or a URL.
+    pub url: Template,
+    /// Headers beyond those that every request has.
+    pub headers: Vec<(HeaderName, Template)>,
+    /// What is sent.
+    pub body: Body,
+    /// The statuses that mean success; empty means 200 to 299.
+    pub accept: Vec<u16>,
+    /// Answers with a meaning of their own, in the file's order, before `accept`.
+    pub outcomes: Vec<ResponseOutcome>,
+    /// What is taken of a successful answer.
+    pub captures: Vec<Capture>,
+}
+
+impl Request {
+    /// Whether a status means success.
+    #[must_use]
+    pub fn accepts(&self, status: u16) -> bool {
+        if self.accept.is_empty() { (200..300).contains(&status) } else { self.accept.contains(&status) }
+    }
+
+    /// The failure that an answer means, if the file names one for it.
+    #[must_use]
+    pub fn outcome(&self, status: u16, body: &str, values: &Values<'_>) -> Option<&Outcome> {
+        let fits = |answered: &&ResponseOutcome| {
+            (answered.statuses.is_empty() || answered.statuses.contains(&status))
+                && answered.body.as_ref().is_none_or(|body_text| body_text.clone().is_met_by(body, values))
+        };
+        self.outcomes.iter().find(fits).map(|answered| &answered.outcome)
+    }
+}
+
+/// An answer over HTTP with a meaning of its own.
+#[derive(Debug, Clone)]
+pub struct ResponseOutcome {
+    /// The statuses that it is about; empty means any.
+    pub statuses: Vec<u16>,
+    /// What the body must be like.
+    pub body: Option<Arc<Expectation>>,
+    /// What it means.
+    pub outcome: Outcome,
+}
+
+/// The body of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// None.
+    Empty,
+    /// `application/x-www-form-urlencoded`.
+    Form(Template),
+    /// `application/json`.
+    Json(Template),
+}
+
+/// How the websocket is opened.
+#[derive(Debug, Clone)]
+pub struct Socket {
+    /// Its URL.
+    pub url: Template,
+    /// The `Origin` header.
+    pub origin: Template,
+    /// Further headers.
+    pub headers: Vec<(HeaderName, Template)>,
+    /// The subprotocols to offer.
+    pub subprotocols: Vec<Template>,
+    /// Whether frames are sent as binary messages.
+    pub binary: bool,
+    /// What separates several frames in one message.
+    pub split: Option<Box<str>>,
+    /// A connection that is silent for so long is broken.
+    pub silent_after: Option<Duration>,
+}
+
+/// What means that a user has joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joined {
+    /// The last step of the join.
+    LastStep,
+    /// The arrival of the user's own message.
+    OwnMessage,
+}
+
+/// How a message is sent.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The frame or request.
+    pub send: Send,
+    /// How the server names this user as a sender; `None` where the protocol names no senders.
+    pub identity: Option<Template>,
+    /// Whether the server sends a message back to its sender.
+    pub echo: bool,
+    /// Whether the server keeps the order of one sender's messages.
+    pub ordered: bool,
+}
+
+/// What carries a message.
+#[derive(Debug, Clone)]
+pub enum Send {
+    /// A frame.
+    Frame(Template),
+    /// A request over HTTP.
+    Request {
+        /// The request.
+        request: Box<Request>,
+        /// How long it may take, where the file says so.
+        timeout: Option<Duration>,
+    },
+}
+
+/// What keeps the connection open.
+#[derive(Debug, Clone)]
+pub struct Keepalive {
+    /// How often, as [`duration`](super::duration::duration) reads it.
+    pub every: Template,
+    /// What is sent; a websocket ping if nothing.
+    pub send: Option<Template>,
+}

@@ -1,0 +1,30 @@
+//! Protocol files: how to speak to a server is described in TOML, without programming.
+//!
+//! [`parse`](parse::parse) reads a file into a [`Description`](description::Description) of
+//! steps and rules, and refuses every mistake with its line and a remedy. Templates make the
+//! texts that are sent; matchers and sources say what frames mean and where values stand in
+//! them; [`classify`] applies the rules to frames, in their order of precedence.
+//!
+//! Everything here is pure: no sockets, no clock, no files.
+
+pub mod classify;
+pub mod description;
+pub mod duration;
+pub mod error;
+pub mod expectation;
+mod json;
+mod keys;
+pub mod look_back;
+pub mod matcher;
+mod names;
+pub mod outcome;
+pub mod parse;
+mod pattern;
+pub mod schema;
+pub mod secrets;
+pub mod shipped;
+pub mod source;
+pub mod template;
+mod xml;
+
+pub use names::ParseOptions;

@@ -1,0 +1,320 @@
+//! What names mean in a file, and where: built-in variables, captures, `--set`, the columns of
+//! `--accounts`, `[vars]`, in this order.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::error::nearest;
+use super::template::{BuiltIn, Expression, Filter, Piece, Template, ValueRef, pieces};
+
+/// Values of `[vars]` inside values of `[vars]` that one template may lead to.
+const MOST_EXPANSIONS: usize = 1000;
+
+/// What is wrong, and what to do about it.
+pub(super) type Problem = (String, String);
+
+/// What is given beside the file.
+#[derive(Clone, Default)]
+pub struct ParseOptions {
+    /// `--set`, name and value; a later one of a name wins.
+    pub set: Vec<(String, String)>,
+    /// The columns of `--accounts`, in their order; empty without it.
+    pub columns: Vec<String>,
+    /// Whether `--allow-exec` is given.
+    pub allow_exec: bool,
+}
+
+/// A variable of `[vars]`.
+#[derive(Clone)]
+pub(super) struct Variable {
+    pub(super) source: String,
+    pub(super) secret: bool,
+}
+
+/// Everything that has a name.
+#[derive(Default)]
+pub(super) struct Names {
+    pub(super) variables: BTreeMap<String, Variable>,
+    set: BTreeMap<String, String>,
+    columns: Vec<String>,
+    session: Vec<String>,
+    connection: Vec<String>,
+    used: RefCell<BTreeSet<String>>,
+}
+
+/// Which names have a value at some place of the file.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scope {
+    /// Captures of sign-up or log-in that were taken before.
+    pub(super) session: BTreeSet<String>,
+    /// Captures of the join that were taken before.
+    pub(super) connection: BTreeSet<String>,
+    /// Captures of the rule itself, in the order of their slots.
+    pub(super) local: Vec<String>,
+    /// Whether there is a `text`.
+    pub(super) text: bool,
+    /// Whether there is a `seq`.
+    pub(super) seq: bool,
+}
+
+/// Where a capture belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CaptureScope {
+    /// The saved session.
+    Session,
+    /// The connection.
+    Connection,
+}
+
+impl Names {
+    pub(super) fn new(variables: BTreeMap<String, Variable>, given: &ParseOptions) -> Self {
+        let (set, columns) = (given.set.iter().cloned().collect(), given.columns.clone());
+        Self { variables, set, columns, ..Self::default() }
+    }
+
+    /// Enters a capture; its slot.
+    ///
+    /// # Errors
+    /// The name already means something else.
+    pub(super) fn capture(&mut self, name: &str, scope: CaptureScope) -> Result<u16, Problem> {
+        self.free(name)?;
+        let (own, other, whose) = match scope {
+            CaptureScope::Session => (&mut self.session, &self.connection, "join"),
+            CaptureScope::Connection => (&mut self.connection, &self.session, "sign-up or log-in"),
+        };
+        if other.iter().any(|known| known == name) {
+            return Err((format!("{whose} captures {name} too"), "give one of the two another name".to_owned()));
+        }
+        let at = own.iter().position(|known| known == name).unwrap_or_else(|| {
+            own.push(name.to_owned());
+            own.len() - 1
+        });
+        u16::try_from(at).map_err(|_| ("too many captures".to_owned(), "capture less".to_owned()))
+    }
+
+    /// The names of captures, by slot.
+    pub(super) fn captures(&self, scope: CaptureScope) -> &[String] {
+        match scope {
+            CaptureScope::Session => &self.session,
+            CaptureScope::Connection => &self.connection,
+        }
+    }
+
+    /// The slot of a capture of sign-up, log-in or the join.
+    pub(super) fn slot_of(&self, name: &str) -> Option<u16> {
+        let place = |names: &[String]| names.iter().position(|known| known == name);
+        place(&self.session).or_else(|| place(&self.connection))?.try_into().ok()
+    }
+
+    /// Whether a capture may have this name.
+    pub(super) fn free(&self, name: &str) -> Result<(), Problem> {
+        not_built_in(name)?;
+        let taken = if self.variables.contains_key(name) {
+            "[vars]"
+        } else if self.set.contains_key(name) {
+            "--set"
+        } else if self.columns.iter().any(|column| column == name) {
+            "a column of --accounts"
+        } else {
+            return Ok(());
+        };
+        Err((format!("{name} is already set by {taken}"), "give the capture another name".to_owned()))
+    }
+
+    /// Whether any template takes the value of this name.
+    pub(super) fn is_used(&self, name: &str) -> bool {
+        self.used.borrow().contains(name)
+    }
+
+    /// The names that `--set` may set: those of `[vars]`, and what templates take that nothing else sets.
+    pub(super) fn check_set(&self) -> Result<(), (String, Problem)> {
+        for name in self.set.keys() {
+            not_built_in(name).map_err(|problem| (name.clone(), problem))?;
+            if !self.variables.contains_key(name) && !self.is_used(name) {
+                let hint = nearest(name, self.variables.keys().map(String::as_str));
+                let known = self.variables.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+                let remedy = if known.is_empty() { "leave it out".to_owned() } else { format!("[vars] has {known}") };
+                return Err((name.clone(), (format!("the file has no variable {name}{hint}"), remedy)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Compiles a template for a place of the file.
+    pub(super) fn compile(&self, source: &str, scope: &Scope) -> Result<Template, Problem> {
+        let mut expansion = Expansion { scope, within: Vec::new(), count: 0 };
+        self.expand(source, &mut expansion, false)
+    }
+
+    /// Compiles a regular expression for a place of the file: values are quoted, the rest is not.
+    pub(super) fn compile_pattern(&self, source: &str, scope: &Scope) -> Result<Template, Problem> {
+        let mut expansion = Expansion { scope, within: Vec::new(), count: 0 };
+        let mut pattern = Template::default();
+        for piece in pieces(source)? {
+            match piece {
+                Piece::Text(text) => pattern.push_literal(text, false),
+                Piece::Value(expression, mut filters) => {
+                    filters.push(Filter::Regex);
+                    self.evaluate(expression, filters, &mut expansion, false, &mut pattern)?;
+                }
+            }
+        }
+        Ok(pattern)
+    }
+
+    /// Compiles a variable by itself, as if everything had a value.
+    pub(super) fn check_variable(&self, name: &str) -> Result<(), Problem> {
+        let everything = Scope {
+            session: self.session.iter().cloned().collect(),
+            connection: self.connection.iter().cloned().collect(),
+            local: Vec::new(),
+            text: true,
+            seq: true,
+        };
+        let used = self.used.borrow().clone();
+        let outcome = not_built_in(name).and_then(|()| {
+            self.compile(&format!("{{{{{name}}}}}"), &everything)?;
+            Ok(())
+        });
+        *self.used.borrow_mut() = used;
+        outcome
+    }
+
+    fn expand<'a>(&'a self, source: &'a str, at: &mut Expansion<'a>, secret: bool) -> Result<Template, Problem> {
+        let mut template = Template::default();
+        for piece in pieces(source)? {
+            match piece {
+                Piece::Text(text) => template.push_literal(text, secret),
+                Piece::Value(expression, filters) => self.evaluate(expression, filters, at, secret, &mut template)?,
+            }
+        }
+        Ok(template)
+    }
+
+    fn evaluate<'a>(
+        &'a self,
+        expression: Expression<'a>,
+        filters: Vec<Filter>,
+        at: &mut Expansion<'a>,
+        secret: bool,
+        template: &mut Template,
+    ) -> Result<(), Problem> {
+        match expression {
+            Expression::Quoted(text) => template.push_template(constant(text, secret), filters),
+            Expression::Name(name) => {
+                self.used.borrow_mut().insert(name.to_owned());
+                self.value(name, filters, at, secret, template)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn value<'a>(
+        &'a self,
+        name: &'a str,
+        filters: Vec<Filter>,
+        at: &mut Expansion<'a>,
+        secret: bool,
+        template: &mut Template,
+    ) -> Result<(), Problem> {
+        if let Some((slot, hidden)) = self.slot(name, at.scope)? {
+            template.push_value(slot, filters, hidden || secret);
+            return Ok(());
+        }
+        let variable = self.variables.get(name);
+        let secret = secret || variable.is_some_and(|variable| variable.secret);
+        if let Some(text) = self.set.get(name) {
+            template.push_template(constant(text, secret), filters);
+        } else if let Some(at) = self.columns.iter().position(|column| column == name) {
+            let at = u16::try_from(at).map_err(|_| ("too many columns".to_owned(), "leave some out".to_owned()))?;
+            template.push_value(ValueRef::Column(at), filters, secret || name != "username");
+        } else if let Some(variable) = variable {
+            at.enter(name)?;
+            let inner = self.expand(&variable.source, at, secret)?;
+            at.within.pop();
+            template.push_template(inner, filters);
+        } else {
+            return Err(self.unknown(name, at.scope));
+        }
+        Ok(())
+    }
+
+    /// The slot of a built-in variable or a capture, and whether it is secret.
+    fn slot(&self, name: &str, scope: &Scope) -> Result<Option<(ValueRef, bool)>, Problem> {
+        let built_in = BuiltIn::named(name);
+        let only =
+            |place: &str| Err((format!("{{{{{name}}}}} has no value here"), format!("it exists only in {place}")));
+        match built_in {
+            Some(BuiltIn::Text) if !scope.text => return only("what [message] sends"),
+            Some(BuiltIn::Seq) if !scope.seq => return only("what is sent or expected on a connection"),
+            Some(built_in) => return Ok(Some((ValueRef::BuiltIn(built_in), built_in == BuiltIn::Password))),
+            None => {}
+        }
+        if let Some(at) = scope.local.iter().position(|known| known == name) {
+            return Ok(Some((ValueRef::Local(at.try_into().unwrap_or(u16::MAX)), true)));
+        }
+        let captures = [
+            (&self.connection, &scope.connection, "a later step of join", ValueRef::Connection as fn(u16) -> ValueRef),
+            (&self.session, &scope.session, "another step", ValueRef::Session as fn(u16) -> ValueRef),
+        ];
+        for (all, taken, whose, slot) in captures {
+            let Some(at) = all.iter().position(|known| known == name) else { continue };
+            if !taken.contains(name) {
+                let remedy = format!("{whose} captures it: use it behind that step, or capture it earlier");
+                return Err((format!("{{{{{name}}}}} has no value here yet"), remedy));
+            }
+            return Ok(Some((slot(at.try_into().unwrap_or(u16::MAX)), true)));
+        }
+        Ok(None)
+    }
+
+    fn unknown(&self, name: &str, scope: &Scope) -> Problem {
+        let built_in = BuiltIn::ALL.iter().map(|(name, _)| *name);
+        let captures = self.session.iter().chain(&self.connection).chain(&scope.local);
+        let others = captures.chain(self.variables.keys()).chain(&self.columns).map(String::as_str);
+        let hint = nearest(name, built_in.chain(others));
+        let remedy = format!("add {name} to [vars], give --set {name}=…, or capture it in a step before");
+        (format!("nothing sets {{{{{name}}}}}{hint}"), remedy)
+    }
+}
+
+fn constant(text: &str, secret: bool) -> Template {
+    let mut template = Template::default();
+    template.push_literal(text, secret);
+    template
+}
+
+/// Refuses the name of a built-in variable.
+pub(super) fn not_built_in(name: &str) -> Result<(), Problem> {
+    if BuiltIn::named(name).is_none() {
+        return Ok(());
+    }
+    Err((format!("{name} is a built-in variable, which cannot be set"), "choose another name".to_owned()))
+}
+
+struct Expansion<'a> {
+    scope: &'a Scope,
+    /// The variables whose values are being expanded.
+    within: Vec<&'a str>,
+    count: usize,
+}
+
+impl<'a> Expansion<'a> {
+    fn enter(&mut self, name: &'a str) -> Result<(), Problem> {
+        if let Some(at) = self.within.iter().position(|outer| *outer == name) {
+            let mut circle = self.within[at..].to_vec();
+            circle.push(name);
+            let why = format!("[vars] goes round in a circle: {}", circle.join(" → "));
+            return Err((why, "let one of them be a text of its own".to_owned()));
+        }
+        self.count += 1;
+        if self.count > MOST_EXPANSIONS {
+            return Err((format!("more than {MOST_EXPANSIONS} variables in one text"), "use fewer".to_owned()));
+        }
+        self.within.push(name);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
