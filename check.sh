@@ -106,6 +106,11 @@ python_environment() {
     PATH=$place/bin:$PATH
 }
 
+# The environments of all checks, before those that share one run beside each other.
+install_python_packages() (
+    python_environment watch tests/watch/requirements.txt && python_environment fleet tests/fleet/requirements.txt
+)
+
 # Prometheus rules, Alertmanager routes, dashboards and compose files, with their own tools.
 check_stack() (
     python_environment watch tests/watch/requirements.txt && tests/watch/check.sh
@@ -138,48 +143,52 @@ step() {
     results+=("$(printf '%-8s %4d s  %s' "$outcome" $((SECONDS - begin)) "$name")")
 }
 
-# slow NAME COMMAND...: a step that --quick leaves out.
+# slow step|beside NAME COMMAND...: a step that --quick leaves out.
 slow() {
-    if $quick; then results+=("$(printf '%-16s %s' 'left out' "$1")"); else step "$@"; fi
+    if $quick; then results+=("$(printf '%-16s %s' 'left out' "$2")"); else "$@"; fi
 }
 
-# A step that mostly waits runs beside those that compute, and before them where both want a core.
+# Steps that mostly wait run beside those that compute, which leave the processor to them (`nice`).
 declare -A beside_pid=()
-beside_names=()
 logs=$(mktemp -d)
 
 # What was started beside ends with this script, also where it is interrupted.
 end_beside() {
     local pid
-    for pid in "${beside_pid[@]}"; do kill "$pid" 2>/dev/null; done
+    for pid in "${beside_pid[@]}"; do kill -- "-$pid" 2>/dev/null; done
     rm -rf "$logs"
 }
 trap end_beside EXIT
 
-# beside NAME COMMAND...: starts a step that --quick leaves out; its output is shown by `join`.
+# beside NAME COMMAND...: starts a step beside the next ones, in a process group of its own; its output is
+# shown by `join`.
 beside() {
     local name=$1
     shift
-    if $quick; then
-        results+=("$(printf '%-16s %s' 'left out' "$name")")
-        return
-    fi
     say "$name: $* (beside the next steps)"
+    set -m
     (
+        set +m
         begin=$SECONDS
         "$@"
         outcome=$?
         echo $((SECONDS - begin)) >"$logs/$name.seconds"
         exit $outcome
-    ) >"$logs/$name" 2>&1 &
+    ) >"$logs/$name" 2>&1 </dev/null &
+    set +m
     beside_pid[$name]=$!
-    beside_names+=("$name")
 }
 
-# Waits for the steps that were started beside, and shows what they said.
+# begun NAME TEXT: waits until a step beside says the text, or has ended.
+begun() {
+    until grep -q "$2" "$logs/$1" || ! kill -0 "${beside_pid[$1]}" 2>/dev/null; do sleep 0.2; done
+}
+
+# join NAME...: waits for steps that were started beside, and shows what they said.
 join() {
     local name outcome
-    for name in "${beside_names[@]}"; do
+    for name in "$@"; do
+        [ -n "${beside_pid[$name]-}" ] || continue
         outcome=passed
         wait "${beside_pid[$name]}" || { outcome=FAILED && failures=$((failures + 1)); }
         unset "beside_pid[$name]"
@@ -220,28 +229,27 @@ if ! $quick; then
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 fi
 install_packages
-if ! $quick; then
-    install_cargo_deny
-    # Before the steps that share them run beside each other.
-    for environment in watch fleet; do
-        (python_environment $environment tests/$environment/requirements.txt) ||
-            give_up "the Python packages of tests/$environment/requirements.txt could not be installed"
-    done
-fi
+if ! $quick; then install_cargo_deny; fi
 
 mapfile -t scripts < <(find . -name target -prune -o -name .cache -prune -o -name '*.sh' -print)
 
 step format cargo fmt --check
+slow beside "Python packages" install_python_packages
 step build cargo test --locked --no-run
-beside "stack at work" check_stack_at_work
-beside fleet check_fleet
-step lints nice cargo clippy --all-targets --locked -- -D warnings
-step tests nice cargo test --locked --no-fail-fast
-step documentation nice env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
+join "Python packages"
+# Asked for here: a step beside cannot ask for a password.
+if ! $quick; then as_root true; fi
+slow beside "stack at work" check_stack_at_work
+slow beside fleet check_fleet
+beside tests cargo test --locked --no-fail-fast
+# Cargo lets go of target/ once the tests run.
+begun tests 'Running '
+step lints nice -n 19 cargo clippy --all-targets --locked -- -D warnings
+step documentation nice -n 19 env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 step scripts shellcheck .ci/run ansible/fleet "${scripts[@]}"
-slow budget nice benches/budget.sh
-slow stack check_stack
-slow dependencies cargo deny --locked check --hide-inclusion-graph bans licenses sources
-join
+slow step budget nice -n 19 benches/budget.sh
+slow step stack check_stack
+slow step dependencies cargo deny --locked check --hide-inclusion-graph bans licenses sources
+join tests "stack at work" fleet
 
 summary

@@ -3,7 +3,7 @@
 # does not change them. Each piece is done N and 2 N times under callgrind; the difference is
 # what N times cost, without the start of the program.
 #
-# Needs valgrind (Debian's package of that name) and builds the bench `pieces`: profile `dev`, as the
+# Needs valgrind (Debian's package of that name) and builds examples/count: profile `dev`, as the
 # tests, but for this crate, which is optimised (budget.toml).
 # Exit code 0: all within; 1: one is not; 2: something is missing.
 set -euo pipefail
@@ -13,12 +13,12 @@ command -v valgrind >/dev/null || { echo "benches/budget.sh: valgrind is missing
 
 # What is kept for the next change takes longer to build.
 export CARGO_INCREMENTAL=0
-program=$(cargo bench --locked --profile dev --config benches/budget.toml --bench pieces --no-run 2>&1 | tee >(cat >&2) | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
-[ -x "$program" ] || { echo "benches/budget.sh: the bench was not built" >&2; exit 2; }
+cargo build --locked --config benches/budget.toml --example count
+program=${CARGO_TARGET_DIR:-target}/debug/examples/count
 
 # instructions PIECE TIMES
 instructions() {
-    valgrind --tool=callgrind --callgrind-out-file=/dev/null "$program" count "$1" "$2" 2>&1 |
+    valgrind --tool=callgrind --callgrind-out-file=/dev/null "$program" "$1" "$2" 2>&1 |
         sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
 }
 

@@ -1,9 +1,7 @@
 //! What the pieces of the receiving path and of the schedule cost: `cargo bench --bench pieces`.
-//!
-//! `pieces count PIECE N` does a piece N times and nothing else, for a counter of instructions:
-//! `benches/budget.sh` runs it under callgrind and holds the differences to `budgets.txt`.
+//! `examples/count` counts their instructions.
 
-#![allow(clippy::cast_possible_truncation, clippy::print_stdout, missing_docs, unreachable_pub)]
+#![allow(clippy::cast_possible_truncation, missing_docs, unreachable_pub, dead_code)]
 
 mod path;
 
@@ -12,49 +10,8 @@ use divan::counter::ItemsCount;
 
 use path::{Desks, Room, USERS, list};
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
-
-fn main() -> Outcome<()> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["count", piece, times] => count(piece, times.parse()?),
-        _ => {
-            divan::main();
-            Ok(())
-        }
-    }
-}
-
-/// Does a piece so many times; what is done per time is said in `budgets.txt`.
-fn count(piece: &str, times: usize) -> Outcome<()> {
-    let mut room = Room::new()?;
-    match piece {
-        "delivery" => {
-            for _ in 0..times {
-                let chat = room.chats(1);
-                room.deliver(&chat);
-                room.sweep();
-            }
-            assert_eq!(room.came(), times as u64 * u64::from(USERS), "every delivery has its verdict");
-        }
-        "batch" => {
-            for _ in 0..times {
-                let chats = room.chats(16);
-                room.deliver(&chats);
-            }
-            assert_eq!(room.came(), times as u64 * 16 * u64::from(USERS), "every delivery has its verdict");
-        }
-        "list" => {
-            let list = list();
-            (0..times).for_each(|_| room.deliver(&list));
-        }
-        "tick" => {
-            let mut slots = Desks::new();
-            (0..times).for_each(|_| slots.tick());
-        }
-        unknown => return Err(format!("no piece {unknown:?}; there are delivery, batch, list, tick").into()),
-    }
-    Ok(())
+fn main() {
+    divan::main();
 }
 
 /// A chat to a hundred users, each in a read of its own: frame, marker, verdict, histograms, metrics.

@@ -1,0 +1,55 @@
+//! Does a piece of the receiving path or of the schedule N times and nothing else, for a counter of
+//! instructions: `benches/budget.sh` runs `count PIECE N` under callgrind and holds the differences to
+//! `budgets.txt`.
+//!
+//! An example, not a bench: cargo builds the binary `soakrig` with each bench, and this is built with
+//! another optimisation than the binary that tests run beside it.
+
+#![allow(clippy::cast_possible_truncation, missing_docs, unreachable_pub, dead_code)]
+
+#[path = "../../benches/pieces/path.rs"]
+mod path;
+
+use path::{Desks, Room, USERS, list};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Outcome<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [piece, times] => count(piece, times.parse()?),
+        _ => Err("usage: count PIECE TIMES".into()),
+    }
+}
+
+/// Does a piece so many times; what is done per time is said in `budgets.txt`.
+fn count(piece: &str, times: usize) -> Outcome<()> {
+    let mut room = Room::new()?;
+    match piece {
+        "delivery" => {
+            for _ in 0..times {
+                let chat = room.chats(1);
+                room.deliver(&chat);
+                room.sweep();
+            }
+            assert_eq!(room.came(), times as u64 * u64::from(USERS), "every delivery has its verdict");
+        }
+        "batch" => {
+            for _ in 0..times {
+                let chats = room.chats(16);
+                room.deliver(&chats);
+            }
+            assert_eq!(room.came(), times as u64 * 16 * u64::from(USERS), "every delivery has its verdict");
+        }
+        "list" => {
+            let list = list();
+            (0..times).for_each(|_| room.deliver(&list));
+        }
+        "tick" => {
+            let mut slots = Desks::new();
+            (0..times).for_each(|_| slots.tick());
+        }
+        unknown => return Err(format!("no piece {unknown:?}; there are delivery, batch, list, tick").into()),
+    }
+    Ok(())
+}
