@@ -29,7 +29,7 @@ Exit codes:
   99   a threshold failed
   104  wrong file, environment or surroundings
   105  stopped by a second signal
-  106  invalid: the generator itself could not keep up
+  106  invalid, the generator itself could not keep up
   107  the target refused";
 
 const LAYERS: &str = "\

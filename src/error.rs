@@ -34,11 +34,11 @@ impl ExitCode {
         self as u8
     }
 
-    /// The code of this number; `Threshold` where there is none, as of a summary that another
-    /// version wrote.
+    /// The code of this number; `None` where there is none, as in a summary that another version
+    /// wrote.
     #[must_use]
-    pub fn of_number(number: u8) -> Self {
-        Self::ALL.into_iter().find(|code| code.number() == number).unwrap_or(Self::Threshold)
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.number() == number)
     }
 
     /// Which of several rooms' codes the process ends with: the higher. What a server did wrong
@@ -70,7 +70,7 @@ impl ExitCode {
             Self::Threshold => "a threshold failed",
             Self::Environment => "wrong file, environment or surroundings",
             Self::Interrupted => "stopped by a second signal",
-            Self::Invalid => "invalid: the generator itself could not keep up",
+            Self::Invalid => "invalid, the generator itself could not keep up",
             Self::Refused => "the target refused",
         }
     }

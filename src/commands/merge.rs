@@ -28,7 +28,7 @@ pub(super) fn merge(wanted: &Merge) -> Result<ExitCode, StartError> {
     for text in merge::late_starts(&whole) {
         say(&format!("soakrig: warning: {}", plain(&text)));
     }
-    let mut code = ExitCode::of_number(whole.verdict.code);
+    let mut code = ExitCode::from_number(whole.verdict.code).unwrap_or(ExitCode::Threshold);
     let written = output.map(|file| {
         if let Earlier::Life { kept, .. } | Earlier::Other { kept, .. } = file.keep_earlier(&whole)? {
             let (path, kept) = (file.path().display(), kept.display());

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::error::StartError;
 
-use super::layers::{Entry, Origin, in_file, nearest};
+use super::entry::{Entry, Origin, in_file, nearest};
 use super::settings::Settings;
 use super::value::{Given, shown};
 

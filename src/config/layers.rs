@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use crate::error::{ExitCode, StartError};
 
-use super::environment::{Environment, PREFIX};
+use super::entry::{Entry, Origin, flag, in_file, nearest, variable};
+use super::environment::Environment;
 use super::file;
 use super::settings::Settings;
 use super::value::{Given, Slug, ValueError, shown};
@@ -19,30 +20,6 @@ const ALTERNATIVES: [&[&str]; 3] = [&["password", "password_file"], &["chattines
 
 /// Variables that are no options: the configuration file, and the filter of log lines.
 const OTHER_VARIABLES: [&str; 2] = ["SOAKRIG_CONFIG", "SOAKRIG_LOG"];
-
-/// Where a value came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// The command line.
-    Flag,
-    /// The variable of the option's name.
-    Variable,
-    /// A line, from 1, of the configuration file.
-    File {
-        /// The file as it was named.
-        path: PathBuf,
-        /// The line of the key.
-        line: usize,
-    },
-}
-
-/// One option as a layer gives it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) key: &'static str,
-    pub(crate) given: Given,
-    pub(crate) origin: Origin,
-}
 
 /// The options of all layers, and where each came from.
 #[derive(Debug, Clone, Default)]
@@ -193,37 +170,6 @@ fn wrong_value(key: &str, given: &Given, origin: &Origin, error: &ValueError) ->
     }
 }
 
-/// The option's name on the command line.
-#[must_use]
-pub fn flag(key: &str) -> String {
-    match key {
-        "url" => "<URL>".to_owned(),
-        "plenary" => "<PLENARY_SLUG>".to_owned(),
-        _ => format!("--{}", in_file(key)),
-    }
-}
-
-/// The option's variable.
-#[must_use]
-pub fn variable(key: &str) -> String {
-    format!("{PREFIX}{}", key.to_ascii_uppercase())
-}
-
-/// The option's name in the file.
-#[must_use]
-pub fn in_file(key: &str) -> String {
-    key.replace('_', "-")
-}
-
-/// `, did you mean …?` where one of the names is near.
-pub(crate) fn nearest(name: &str, names: impl Iterator<Item = String>) -> String {
-    names
-        .map(|candidate| (strsim::jaro_winkler(name, &candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map_or_else(String::new, |(_, candidate)| format!(", did you mean {candidate}?"))
-}
-
 /// Whether Kubernetes or Docker made the variable for a service called soakrig-something.
 fn is_service_link(name: &str, value: &OsStr) -> bool {
     name.ends_with("_SERVICE_HOST")
@@ -235,21 +181,6 @@ fn is_service_link(name: &str, value: &OsStr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_of_an_option() {
-        assert_eq!(flag("user_range_max"), "--user-range-max");
-        assert_eq!(variable("user_range_max"), "SOAKRIG_USER_RANGE_MAX");
-        assert_eq!(in_file("user_range_max"), "user-range-max");
-        assert_eq!(flag("url"), "<URL>");
-    }
-
-    #[test]
-    fn a_near_name_is_suggested_and_a_far_one_is_not() {
-        let keys = || Settings::keys().map(in_file);
-        assert_eq!(nearest("chatrate", keys()), ", did you mean chat-rate?");
-        assert_eq!(nearest("quux", keys()), "");
-    }
 
     #[test]
     fn alternatives_are_options() {

@@ -2,6 +2,7 @@
 //!
 //! Knows flags, variables and TOML; knows no sockets and no users.
 
+pub mod entry;
 pub mod environment;
 mod file;
 pub mod layered;

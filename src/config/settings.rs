@@ -5,11 +5,13 @@
 
 use std::path::PathBuf;
 
+use crate::model::Shard;
+
 use super::layered::{Layered, layered};
 use super::value::{
     Amount, ByteSize, Chattiness, Count, DurationRange, Given, Listen, LogFormat, OrOff, OtlpEndpoint, Pacing,
-    Password, PathPrefix, Percent, Presence, Rate, RunId, Shard, ShardCount, Slug, SourceIp, Span, StartAt, Switch,
-    TargetUrl, UserNumber, UsernameTemplate, ValueError, Wait,
+    Password, PathPrefix, Percent, Presence, Rate, RunId, ShardCount, Slug, SourceIp, Span, StartAt, Switch, TargetUrl,
+    UserNumber, UsernameTemplate, ValueError, Wait,
 };
 
 layered! {

@@ -1,5 +1,6 @@
 //! What a run is held to.
 
+use serde::{Deserialize, Serialize};
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 labels! {
@@ -13,4 +14,37 @@ labels! {
         ErrorRate, /// Deliveries without a verdict at the end.
         Outstanding, /// Time that the generator spoilt itself.
         Saturated }
+}
+
+/// What a run is held to, as the summary keeps it; `None` is off.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+pub struct Thresholds {
+    /// Most lost deliveries, of any origin; `None` where a share was set.
+    pub max_lost: Option<u64>,
+    /// The same as a part of 1 of the expected deliveries; `None` where a count was set.
+    #[serde(default)]
+    pub max_lost_share: Option<f64>,
+    /// Highest error rate of any stage, as a part of 1.
+    pub max_error_rate: Option<f64>,
+    /// Most late deliveries, as a part of 1 of those expected.
+    #[serde(default)]
+    pub max_late: Option<f64>,
+    /// Most anomalies of one kind, as a part of 1 of the expected deliveries.
+    #[serde(default)]
+    pub max_anomalies: Option<f64>,
+    /// Most connections that the server or the network ended, as a part of 1 of those that joined.
+    #[serde(default)]
+    pub max_cut: Option<f64>,
+    /// Highest 99th percentile of the time to delivery, in seconds.
+    #[serde(default)]
+    pub max_p99_seconds: Option<f64>,
+    /// Most of the hold that the generator itself may spoil, as a part of 1.
+    #[serde(default = "a_hundredth")]
+    pub max_saturated: Option<f64>,
+}
+
+/// What 0.1 held every run to, without saying so in its file.
+#[allow(clippy::unnecessary_wraps)]
+fn a_hundredth() -> Option<f64> {
+    Some(0.01)
 }

@@ -77,10 +77,12 @@ macro_rules! labels {
 mod failure;
 mod limit;
 mod sender;
+mod shard;
 
 pub use failure::{Failure, FailureClass, FailureKind, turns_direction};
-pub use limit::Limit;
+pub use limit::{Limit, Thresholds};
 pub use sender::SenderId;
+pub use shard::Shard;
 
 labels! {
     /// What the schedule asks a connected user to do.

@@ -134,8 +134,10 @@ fn saturated_is_spoilt(mut summary: Summary) -> Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ExitCode;
+    use crate::report::end::End;
     use crate::report::inputs::tests::night;
-    use crate::report::verdict::{End, INVALID, judge};
+    use crate::report::verdict::judge;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -161,7 +163,7 @@ mod tests {
         file.write(&summary).unwrap();
         let old = read(file.path()).unwrap();
         assert_eq!(old.generator.spoilt_seconds, 30.0);
-        assert_eq!(judge(&old, &End::Settled).code, INVALID);
+        assert_eq!(judge(&old, &End::Settled).code, ExitCode::Invalid.number());
     }
 
     #[test]

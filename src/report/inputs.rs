@@ -15,15 +15,16 @@ use crate::metrics::snapshot::{self, DeliveryCounts, LedgerSnapshot, LogCounts, 
 use crate::metrics::totals::Totals;
 use crate::model::{
     Action, Anomaly, Basis, ClockEvent, FrameKind, ListFate, Origin, Outcome, PresenceMismatch, SaturationReason,
-    SentKind, Socket, SpoiltBy, Stage, UserState,
+    SentKind, Shard, Socket, SpoiltBy, Stage, UserState,
 };
 use crate::report::durations::Durations;
+use crate::report::end::End;
 use crate::report::losses::{AnomalyLogLines, LossGroups};
 use crate::report::summary::{
     Anomalies, ClockEvents, Connections, Counts, Deliveries, Excused, Generator, Judged, Messages, Mismatches,
-    Presence, Rate, Remote, Run, SCHEMA_VERSION, ShardOf, Summary, Thresholds, Users, Verdict,
+    Presence, Rate, Remote, Run, SCHEMA_VERSION, Summary, Thresholds, Users, Verdict,
 };
-use crate::report::verdict::{End, judge};
+use crate::report::verdict::judge;
 
 /// What the app knows of its run.
 #[derive(Debug, Clone)]
@@ -35,7 +36,7 @@ pub struct RunInputs {
     /// The plenary's slug.
     pub plenary: String,
     /// Which part of the run.
-    pub shard: ShardOf,
+    pub shard: Shard,
     /// This generator's part of the username range.
     pub users: Range<u64>,
     /// When the ramp began.

@@ -8,6 +8,8 @@
 //! | [`inputs`] | from what the run knows and the metrics counted to a summary |
 //! | [`thresholds`] | the table of thresholds: limit, value, pass or fail |
 //! | [`verdict`] | the exit code and its reason |
+//! | [`end`] | how a run ended |
+//! | [`validity`] | whether a generator spoilt too much of its hold |
 //! | [`text`] | the summary as a person reads it |
 //! | [`numbers`] | numbers as people read them |
 //! | [`file`](mod@file) | the summary's file, replaced atomically |
@@ -19,6 +21,7 @@
 //! Knows how to put figures into words; must not know sockets, users or the schedule.
 
 pub mod durations;
+pub mod end;
 pub mod file;
 pub mod forecast;
 pub mod inputs;
@@ -33,4 +36,5 @@ pub mod status;
 pub mod summary;
 pub mod text;
 pub mod thresholds;
+pub mod validity;
 pub mod verdict;

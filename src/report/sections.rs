@@ -1,31 +1,13 @@
 //! What the generators of a merged summary say about it: which are missing, did not come to their
 //! end, or could not keep up.
 //!
-//! RegularScrapes at [`Summary::parts`] only; the summary of one generator has none and nothing to say here.
+//! Looks at [`Summary::parts`] only; the summary of one generator has none and nothing to say here.
 
-use serde::{Deserialize, Serialize};
-
+use crate::error::ExitCode;
+use crate::report::end::{self, End};
 use crate::report::summary::{Part, Summary};
 use crate::report::thresholds::NOTHING_MEASURED;
-use crate::report::verdict::{ABORTED, End, REFUSED, is_invalid, spoilt};
-
-/// What a refusal's reason begins with in the verdict of one generator.
-const REFUSAL: &str = "The target refused: ";
-
-/// A part of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShardOf {
-    /// Which part, from 0; in a merged summary the first of them.
-    pub index: u32,
-    /// Of how many.
-    pub count: u32,
-}
-
-impl std::fmt::Display for ShardOf {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.index, self.count)
-    }
-}
+use crate::report::validity::{is_invalid, spoilt};
 
 /// The shards of the run that no part is of, in order.
 #[must_use]
@@ -78,10 +60,12 @@ pub fn cut_off(summary: &Summary) -> impl Iterator<Item = &Part> {
 /// How the merged run ended: as its generators did where they agree and none is missing.
 #[must_use]
 pub fn end(summary: &Summary) -> End {
-    let all = |code| missing(summary).is_empty() && summary.parts.iter().all(|part| part.verdict.code == code);
+    let all = |code: ExitCode| {
+        missing(summary).is_empty() && summary.parts.iter().all(|part| part.verdict.code == code.number())
+    };
     match summary.parts.first() {
-        Some(first) if all(REFUSED) => End::Refused(without_prefix(&first.verdict.reason).to_owned()),
-        Some(_) if all(ABORTED) => End::Aborted,
+        Some(first) if all(ExitCode::Refused) => End::Refused(end::refusal_said(&first.verdict.reason).to_owned()),
+        Some(_) if all(ExitCode::Interrupted) => End::Aborted,
         _ => End::Settled,
     }
 }
@@ -105,10 +89,10 @@ pub(super) fn failed(summary: &Summary) -> Vec<String> {
     );
     failed.extend(parts.iter().filter(|part| part.run.complete).filter_map(|part| {
         let shard = name(parts, part);
-        match part.verdict.code {
-            ABORTED => Some(format!("{shard} was stopped by a second signal")),
-            REFUSED => {
-                let said = without_prefix(&part.verdict.reason);
+        match ExitCode::from_number(part.verdict.code) {
+            Some(ExitCode::Interrupted) => Some(format!("{shard} was stopped by a second signal")),
+            Some(ExitCode::Refused) => {
+                let said = end::refusal_said(&part.verdict.reason);
                 Some(format!("the target refused {shard}: {said}"))
             }
             _ => None,
@@ -164,14 +148,9 @@ pub fn listed(numbers: &[u32]) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
-fn without_prefix(reason: &str) -> &str {
-    reason.strip_prefix(REFUSAL).unwrap_or(reason).trim_end_matches('.')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::verdict::judge;
 
     #[test]
     fn numbers_are_listed_shortly() {
@@ -181,11 +160,5 @@ mod tests {
         assert_eq!(shown(&[0, 1]), "0, 1");
         assert_eq!(shown(&[0, 3, 4, 5, 9, 10]), "0, 3 to 5, 9, 10");
         assert_eq!(shown(&[u32::MAX - 1, u32::MAX]), "4294967294, 4294967295");
-    }
-
-    #[test]
-    fn the_prefix_is_the_one_of_the_verdict() {
-        let verdict = judge(&crate::report::inputs::tests::night(), &End::Refused("it is closed".into()));
-        assert_eq!(without_prefix(&verdict.reason), "it is closed");
     }
 }

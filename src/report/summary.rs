@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::{Shard, Thresholds};
 use crate::report::durations::Durations;
 use crate::report::losses::{AnomalyLogLines, LossGroups};
-pub use crate::report::sections::ShardOf;
 
 /// The schema that this code writes and reads; a new number where a reader must know better.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -104,7 +104,7 @@ pub struct Run {
     /// The plenary's slug.
     pub plenary: String,
     /// Which part of the run.
-    pub shard: ShardOf,
+    pub shard: Shard,
     /// The version of soakrig.
     pub version: String,
     /// When the ramp began, RFC 3339 in UTC.
@@ -305,39 +305,6 @@ pub struct Generator {
     /// How much for each reason, in seconds; they may overlap.
     #[serde(default)]
     pub spoilt_by: BTreeMap<String, f64>,
-}
-
-/// What the run was held to; what is off is null.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
-pub struct Thresholds {
-    /// Most lost deliveries, of any origin; null where a share was set.
-    pub max_lost: Option<u64>,
-    /// The same as a part of 1 of the expected deliveries; null where a count was set.
-    #[serde(default)]
-    pub max_lost_share: Option<f64>,
-    /// Highest error rate of any stage, as a part of 1.
-    pub max_error_rate: Option<f64>,
-    /// Most late deliveries, as a part of 1 of those expected.
-    #[serde(default)]
-    pub max_late: Option<f64>,
-    /// Most anomalies of one kind, as a part of 1 of the expected deliveries.
-    #[serde(default)]
-    pub max_anomalies: Option<f64>,
-    /// Most connections that the server or the network ended, as a part of 1 of those that joined.
-    #[serde(default)]
-    pub max_cut: Option<f64>,
-    /// Highest 99th percentile of the time to delivery, in seconds.
-    #[serde(default)]
-    pub max_p99_seconds: Option<f64>,
-    /// Most of the hold that the generator itself may spoil, as a part of 1.
-    #[serde(default = "a_hundredth")]
-    pub max_saturated: Option<f64>,
-}
-
-/// What 0.1 held every run to, without saying so in its file.
-#[allow(clippy::unnecessary_wraps)]
-fn a_hundredth() -> Option<f64> {
-    Some(0.01)
 }
 
 /// One line of the table of thresholds.

@@ -9,6 +9,7 @@ mod sockets;
 
 use std::collections::BTreeMap;
 
+use crate::error::ExitCode;
 use crate::metrics::label::Label;
 use crate::model::{Action, FailureKind, Stage};
 use crate::report::durations::Durations;
@@ -16,7 +17,6 @@ use crate::report::numbers::{bytes, count, latency, percent, plain, rate, share,
 use crate::report::sections::{is_same, listed, name};
 use crate::report::summary::{Anomalies, Counts, Deliveries, Part, Summary};
 use crate::report::thresholds;
-use crate::report::verdict::meaning;
 
 /// The shortest run whose CPU time is told as a share of it, in seconds.
 const SHORTEST_SHARE: f64 = 1.0;
@@ -50,7 +50,9 @@ pub fn render(summary: &Summary) -> String {
     page.line("");
     generator(&mut page, summary);
     parts(&mut page, &summary.parts);
-    page.row("exit code", &format!("{}: {}", summary.verdict.code, meaning(summary.verdict.code)));
+    let code = summary.verdict.code;
+    let meaning = ExitCode::from_number(code).map_or("see the documentation of exit codes", ExitCode::meaning);
+    page.row("exit code", &format!("{code}: {meaning}"));
     page.0
 }
 
@@ -316,9 +318,9 @@ fn some_share(part: u64, whole: u64) -> String {
 mod tests {
     use super::*;
     use crate::metrics::snapshot::{LogCounts, PresenceSnapshot};
+    use crate::report::end::End;
     use crate::report::inputs::tests::{facts, figures, night};
     use crate::report::inputs::{RunInputs, summarise};
-    use crate::report::verdict::End;
     use std::time::Duration;
 
     #[test]

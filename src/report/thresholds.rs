@@ -4,8 +4,8 @@
 //! run and a merged one are judged alike. The words are [`super::verdict`]'s.
 
 use crate::model::{FailureKind, Socket, Stage};
+use crate::report::end::End;
 use crate::report::summary::{Anomalies, Counts, Deliveries, Judgement, Summary, Threshold, Unit};
-use crate::report::verdict::End;
 
 /// Nothing seen in `n` excludes, with 95 % confidence, no share below 3 / n (Hanley and Lippman-Hand,
 /// "If nothing goes wrong, is everything all right?", JAMA 249, 1983).

@@ -4,37 +4,13 @@
 
 mod clauses;
 
+use crate::error::ExitCode;
+use crate::report::end::{self, End};
 use crate::report::numbers::span;
 use crate::report::sections;
-use crate::report::summary::{Generator, Judgement, Summary, Verdict};
+use crate::report::summary::{Judgement, Summary, Verdict};
 use crate::report::thresholds;
-
-/// The run did what it should.
-pub const OK: u8 = 0;
-/// A threshold failed.
-pub const THRESHOLD: u8 = 99;
-/// Stopped by a second signal.
-pub const ABORTED: u8 = 105;
-/// The generator could not keep up: its numbers are about itself.
-pub const INVALID: u8 = 106;
-/// The target refused.
-pub const REFUSED: u8 = 107;
-
-/// Of a shorter hold, in seconds, a single stall would be too large a part.
-const SHORTEST_JUDGED_HOLD: f64 = 30.0;
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
-    /// It goes on: this is a checkpoint.
-    Running,
-    /// Its duration was over, or it was asked to stop, and it settled.
-    Settled,
-    /// A second signal ended it at once.
-    Aborted,
-    /// The target refused at the start; what it said.
-    Refused(String),
-}
+use crate::report::validity::{self, SHORTEST_JUDGED_HOLD};
 
 /// The exit code, the reason and the table of thresholds, from everything but the summary's own
 /// `verdict`.
@@ -45,13 +21,17 @@ pub fn judge(summary: &Summary, end: &End) -> Verdict {
     let rows = thresholds.iter().filter(|row| row.result == Judgement::Failed);
     failed.extend(rows.filter(|row| !clauses::is_said(summary, row, &thresholds)).map(|row| clauses::of(summary, row)));
     let (code, reason) = match end {
-        End::Refused(said) => (REFUSED, format!("The target refused: {}.", said.trim_end_matches('.'))),
-        End::Aborted => (ABORTED, "Stopped by a second signal, before what was outstanding could settle.".to_owned()),
+        End::Refused(said) => (ExitCode::Refused, end::refusal(said)),
+        End::Aborted => {
+            (ExitCode::Interrupted, "Stopped by a second signal, before what was outstanding could settle.".to_owned())
+        }
         End::Running | End::Settled => match (invalid(summary, end), failed.is_empty()) {
-            (None, true) => (OK, clauses::passed(summary)),
-            (Some((invalid, therefore)), true) => (INVALID, format!("Invalid: {invalid}. {therefore}")),
-            (None, false) => (THRESHOLD, format!("Failed: {}.", failed.join("; "))),
-            (Some((invalid, _)), false) => (THRESHOLD, format!("Failed: {}. Besides, {invalid}.", failed.join("; "))),
+            (None, true) => (ExitCode::Ok, clauses::passed(summary)),
+            (Some((invalid, therefore)), true) => (ExitCode::Invalid, format!("Invalid: {invalid}. {therefore}")),
+            (None, false) => (ExitCode::Threshold, format!("Failed: {}.", failed.join("; "))),
+            (Some((invalid, _)), false) => {
+                (ExitCode::Threshold, format!("Failed: {}. Besides, {invalid}.", failed.join("; ")))
+            }
         },
     };
     let reason = match end {
@@ -62,20 +42,7 @@ pub fn judge(summary: &Summary, end: &End) -> Verdict {
         End::Running => format!("Not final, the run still went on. {reason}"),
         _ => reason,
     };
-    Verdict { code, reason, thresholds }
-}
-
-/// What an exit code means, in a few words.
-#[must_use]
-pub fn meaning(code: u8) -> &'static str {
-    match code {
-        OK => "the run did what it should",
-        THRESHOLD => "a threshold failed",
-        ABORTED => "stopped by a second signal",
-        INVALID => "invalid, the generator itself could not keep up",
-        REFUSED => "the target refused",
-        _ => "see the documentation of exit codes",
-    }
+    Verdict { code: code.number(), reason, thresholds }
 }
 
 /// What makes the numbers those of the generator, if anything does, and what follows from it.
@@ -85,8 +52,8 @@ fn invalid(summary: &Summary, end: &End) -> Option<(String, &'static str)> {
     let saturated = if !summary.parts.is_empty() {
         sections::invalid(summary, limit)
     } else {
-        is_invalid(generator, hold, limit)
-            .then(|| format!("the generator itself could not keep up for {}", spoilt(generator, hold)))
+        validity::is_invalid(generator, hold, limit)
+            .then(|| format!("the generator itself could not keep up for {}", validity::spoilt(generator, hold)))
     };
     saturated.map(|clause| (clause, "The numbers are about soakrig, not about the server.")).or_else(|| {
         without_a_voucher(summary, end).map(|clause| (clause, "The numbers say nothing certain about the server."))
@@ -111,37 +78,6 @@ fn without_a_voucher(summary: &Summary, end: &End) -> Option<String> {
             span(hold)
         )
     })
-}
-
-/// Whether a generator spoilt too much of its hold, given in seconds.
-pub(super) fn is_invalid(generator: &Generator, hold: f64, limit: Option<f64>) -> bool {
-    let spoilt = generator.spoilt_seconds;
-    hold >= SHORTEST_JUDGED_HOLD && limit.is_some_and(|limit| spoilt > 0.0 && spoilt > hold * limit)
-}
-
-/// Whether a hold, in seconds, says nothing about a generator that spoilt some of it.
-pub(super) fn is_too_short(generator: &Generator, hold: f64) -> bool {
-    hold < SHORTEST_JUDGED_HOLD && generator.spoilt_seconds > 0.0
-}
-
-/// How much of its hold a generator spoilt, and by what, in words.
-pub(super) fn spoilt(generator: &Generator, hold: f64) -> String {
-    let reasons: Vec<&str> =
-        generator.spoilt_by.iter().filter(|(_, s)| **s > 0.0).map(|(reason, _)| said(reason)).collect();
-    let why = if reasons.is_empty() { "for no known reason".to_owned() } else { reasons.join(", ") };
-    format!("{} of the hold of {}: {why}", span(generator.spoilt_seconds), span(hold))
-}
-
-/// What spoils time, in words.
-fn said(reason: &str) -> &str {
-    match reason {
-        "schedule_lag" => "intents were issued late",
-        "read_delay" => "readable sockets waited to be read",
-        "stall" => "the process stood still",
-        "no_files" => "there was no file descriptor left",
-        "no_ports" => "there was no local port left",
-        other => other,
-    }
 }
 
 #[cfg(test)]

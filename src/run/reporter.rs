@@ -11,19 +11,18 @@ use tokio_util::sync::CancellationToken;
 use super::losses;
 use super::phases::Phases;
 use super::setup;
-use super::thresholds;
 use crate::config::plan::Plan;
 use crate::fleet::dispatch::full_rate;
 use crate::metrics::ProcessFigures;
 use crate::model::Action;
 use crate::protocol::Driver;
+use crate::report::end::End;
 use crate::report::file::{Earlier, FileError, SummaryFile};
 use crate::report::inputs::{Figures, RunInputs, summarise};
 use crate::report::progress::Progress;
 use crate::report::rates::{Moment, RateMeter};
 use crate::report::status::Status;
-use crate::report::summary::{ShardOf, Summary};
-use crate::report::verdict::End;
+use crate::report::summary::Summary;
 use crate::saturation::Judge;
 use crate::telemetry::Screen;
 use crate::user::RunContext;
@@ -101,7 +100,7 @@ impl<D: Driver> Reporter<D> {
             id: plan.report.run_id.as_str().to_owned(),
             seed: plan.traffic.seed,
             plenary: self.slug.to_string(),
-            shard: ShardOf { index: plan.crowd.shard.index(), count: plan.crowd.shard.of() },
+            shard: plan.crowd.shard,
             users: u64::from(plan.crowd.range.min())..u64::from(plan.crowd.range.max()),
             started: context.clock.wall(phases.started()),
             took: phases.elapsed(context.clock.now()),
@@ -112,7 +111,7 @@ impl<D: Driver> Reporter<D> {
             saturated_by: judge.saturated_by(),
             spoilt: spoilt.total,
             spoilt_by: spoilt.by,
-            thresholds: thresholds::of(&plan.thresholds),
+            thresholds: plan.thresholds,
             end,
             earlier_lives: self.earlier_lives,
         }

@@ -20,12 +20,12 @@ use crate::fleet::workers::Workers;
 use crate::metrics::Metrics;
 use crate::model::{FailureKind, Stage};
 use crate::protocol::{Driver, Protocol};
+use crate::report::end::End;
 use crate::report::file::Earlier;
 use crate::report::forecast::{Forecast, Load, Shortage};
 use crate::report::machine::Machine;
 use crate::report::numbers::plain;
 use crate::report::summary::Summary;
-use crate::report::verdict::End;
 use crate::telemetry::stdio::say;
 use crate::user::RunContext;
 
@@ -60,7 +60,7 @@ impl Held {
     /// summary to show for it.
     #[must_use]
     pub fn code(&self) -> ExitCode {
-        match ExitCode::of_number(self.summary.verdict.code) {
+        match ExitCode::from_number(self.summary.verdict.code).unwrap_or(ExitCode::Threshold) {
             ExitCode::Ok if self.unwritten => ExitCode::Environment,
             code => code,
         }
@@ -86,7 +86,7 @@ impl<D: Driver> RoomRun<D> {
         let metrics = Arc::new(
             Metrics::of(&runtimes(&workers)).map_err(|e| StartError::environment("the metrics", e.to_string()))?,
         );
-        metrics.generators(plan.crowd.shard.of());
+        metrics.generators(plan.crowd.shard.count);
         thresholds::show(&plan.thresholds, &metrics);
         metrics.run_info(plan.report.run_id.as_str(), &slug, &plan.crowd.shard.to_string());
         let mut cache = Cache::open(plan.crowd.cache.clone(), target.to_string()).await?;
@@ -248,7 +248,7 @@ fn runtimes(workers: &Workers) -> Vec<Handle> {
 
 /// What a plan asks of the machine.
 fn load(plan: &Plan) -> Load {
-    let (parts, room) = (f64::from(plan.crowd.shard.of()), plan.crowd.fleet_range.len());
+    let (parts, room) = (f64::from(plan.crowd.shard.count), plan.crowd.fleet_range.len());
     let whole = |volume: Volume| match volume {
         Volume::Total(rate) => rate.per_second() * parts,
         each => each.per_second(room as usize),

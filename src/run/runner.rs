@@ -31,7 +31,7 @@ use crate::fleet::ramp::Fleet;
 use crate::fleet::workers::Workers;
 use crate::model::{DropReason, Failure};
 use crate::protocol::Driver;
-use crate::report::verdict::End;
+use crate::report::end::End;
 use crate::saturation::Judge;
 use crate::schedule::alarm::Alarm;
 use crate::schedule::pacer::Pacer;

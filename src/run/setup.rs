@@ -112,7 +112,7 @@ pub(crate) fn usernames(crowd: &plan::Crowd) -> impl Iterator<Item = String> + '
 
 /// The seed of this shard: parts of one run must not do the same at the same time.
 pub(crate) fn shard_seed(plan: &Plan) -> u64 {
-    plan.traffic.seed.wrapping_add(u64::from(plan.crowd.shard.index()).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    plan.traffic.seed.wrapping_add(u64::from(plan.crowd.shard.index).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 /// The paces of a plan.

@@ -3,7 +3,20 @@
 use std::time::Duration;
 
 use crate::ledger::DisconnectCause;
-use crate::model::{EndReason, FailureKind, Initiator};
+use crate::model::{EndReason, Failure, FailureKind, Initiator};
+
+/// How a connection to the room ended.
+#[derive(Debug)]
+pub(super) enum ConnectionOutcome {
+    /// The user left on purpose.
+    Left,
+    /// The connection was cut after lasting this long.
+    Cut(Duration),
+    /// The user did not get in.
+    Failed(Failure),
+    /// The run stopped.
+    Stopped,
+}
 
 /// What a connection's end means for what had not come.
 pub(super) fn excuse(initiator: Initiator) -> DisconnectCause {

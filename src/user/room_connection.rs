@@ -12,13 +12,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use super::context::RunContext;
-use super::end_reason;
+use super::end_reason::{self, ConnectionOutcome};
 use super::frame_handler::{FrameHandler, Phase};
 use super::keepalive::{KEEPALIVE, next_keepalive};
 use super::open_gauge::Open;
 use super::side_room;
 use super::spans;
-use super::virtual_user::ConnectionOutcome;
 use super::wakeups::{Wakeup, Wakeups};
 use crate::clock::Stamp;
 use crate::ledger::RecordedSend;

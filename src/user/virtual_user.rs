@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 
 use super::backoff::{Backoff, GOOD};
 use super::context::RunContext;
+use super::end_reason::ConnectionOutcome;
 use super::room_connection::RoomConnection;
 use super::spans;
 use super::steps;
@@ -92,19 +93,6 @@ pub(super) struct VirtualUser<'a, D> {
     pub(super) under_way: Option<(Stage, Stamp)>,
     /// Kept by whoever lives this life, so that a panic does not leave the ramp waiting for it.
     debut: &'a mut Option<Debut>,
-}
-
-/// How a visit to the room ended.
-#[derive(Debug)]
-pub(super) enum ConnectionOutcome {
-    /// The user left on purpose.
-    Left,
-    /// The connection was cut after lasting this long.
-    Cut(Duration),
-    /// The user did not get in.
-    Failed(Failure),
-    /// The run stopped.
-    Stopped,
 }
 
 /// The run is stopping.

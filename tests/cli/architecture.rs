@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A source file: its module path and its text without comments and strings.
-struct Source {
+pub(crate) struct Source {
     file: PathBuf,
-    module: Vec<String>,
-    code: String,
+    pub(crate) module: Vec<String>,
+    pub(crate) code: String,
 }
 
 impl Source {
@@ -147,7 +147,7 @@ fn root() -> &'static Path {
 }
 
 /// Every file under `src` that belongs to a module.
-fn sources() -> Vec<Source> {
+pub(crate) fn sources() -> Vec<Source> {
     let mut found = Vec::new();
     let mut folders = vec![root().join("src")];
     while let Some(folder) = folders.pop() {
@@ -241,7 +241,7 @@ fn mentions(code: &str, name: &str) -> bool {
     })
 }
 
-fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(crate) fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
     words_and_braces(code).filter(|(_, word)| *word != "{" && *word != "}")
 }
 

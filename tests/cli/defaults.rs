@@ -5,7 +5,7 @@ use std::time::Duration;
 use soakrig::cli::{definition, parse};
 use soakrig::config::Environment;
 use soakrig::config::plan::{CachePlace, Demo, Plan, Task, Volume};
-use soakrig::config::value::{Amount, LogFormat, Pacing, Presence};
+use soakrig::config::value::{LogFormat, Pacing, Presence};
 
 const RUN: [&str; 4] = ["soakrig", "run", "http://127.0.0.1:8000", "test"];
 
@@ -53,9 +53,9 @@ fn a_plain_run() {
     assert_eq!(plan.terms.horizon, Duration::from_secs(60));
     assert_eq!(plan.terms.grace, Duration::from_secs(62), "the horizon and 2 s");
     let limits = &plan.thresholds;
-    assert_eq!((limits.max_lost, limits.max_error_rate), (Some(Amount::Count(0)), Some(0.01)));
+    assert_eq!((limits.max_lost, limits.max_error_rate), (Some(0), Some(0.01)));
     assert_eq!((limits.max_late, limits.max_anomalies, limits.max_cut), (Some(0.01), Some(0.001), Some(0.05)));
-    assert_eq!((limits.max_p99, limits.max_saturated), (None, Some(0.01)));
+    assert_eq!((limits.max_p99_seconds, limits.max_saturated), (None, Some(0.01)));
     assert_eq!((plan.connection.max_frame, plan.connection.http_timeout), (16 << 20, Duration::from_secs(30)));
     assert_eq!(plan.report.metrics_listen.to_string(), "127.0.0.1:9464");
     assert!(plan.report.traceparent);

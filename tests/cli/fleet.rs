@@ -3,7 +3,7 @@
 use soakrig::cli::{Resolved, parse};
 use soakrig::config::Environment;
 use soakrig::config::plan::{Plan, Task, Volume};
-use soakrig::config::value::{Amount, Rate};
+use soakrig::config::value::Rate;
 
 fn resolve(args: &[&str], variables: &[(&str, &str)]) -> (Plan, Vec<String>) {
     let environment =
@@ -56,7 +56,7 @@ fn the_parts_are_finite_decimals() {
 fn what_each_user_does_is_not_split() {
     let (plan, _) = resolve(&["--shard", "0/4", "--run-id", "r"], &[]);
     assert_eq!(plan.traffic.leave, Volume::PerUser(0.005));
-    assert_eq!(plan.thresholds.max_lost, Some(Amount::Count(0)));
+    assert_eq!(plan.thresholds.max_lost, Some(0));
 }
 
 #[test]

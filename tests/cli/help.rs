@@ -43,7 +43,7 @@ fn the_version_is_the_packages() {
 
 #[test]
 fn every_option_is_documented_with_its_variable() {
-    use soakrig::config::layers::{flag, variable};
+    use soakrig::config::entry::{flag, variable};
     use soakrig::config::settings::Settings;
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap();
     for key in Settings::keys() {

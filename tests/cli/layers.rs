@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use soakrig::cli::parse;
 use soakrig::config::Environment;
-use soakrig::config::layers::{Layers, flag, in_file, variable};
+use soakrig::config::entry::{flag, in_file, variable};
+use soakrig::config::layers::Layers;
 use soakrig::config::settings::Settings;
 use soakrig::config::value::Given;
 

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use soakrig::cli::{Resolved, parse};
 use soakrig::config::Environment;
 use soakrig::config::plan::{Run, Task, Volume};
-use soakrig::config::value::Amount;
 use soakrig::error::StartError;
 
 const TWO: &str = "
@@ -60,10 +59,7 @@ fn without_a_slug_all_of_them_are_run_at_once() {
     // The top level holds for a table that says nothing; one way to say it replaces the other.
     assert!(matches!(runs[0].plan.traffic.chat, Volume::Total(rate) if rate.per_second() == 6.0));
     assert_eq!(runs[1].plan.traffic.chat, Volume::PerUser(0.02));
-    assert_eq!(
-        [runs[0].plan.thresholds.max_lost, runs[1].plan.thresholds.max_lost],
-        [3, 4].map(|n| Some(Amount::Count(n)))
-    );
+    assert_eq!([runs[0].plan.thresholds.max_lost, runs[1].plan.thresholds.max_lost], [Some(3), Some(4)]);
     // One run, but figures and files of their own.
     assert_eq!(runs[0].plan.report.run_id, runs[1].plan.report.run_id);
     let ports: Vec<u16> = runs.iter().map(|run| run.plan.report.metrics_listen.port()).collect();
@@ -95,7 +91,7 @@ fn a_slug_without_a_table_is_refused_with_those_there_are() {
 fn flags_and_variables_win_over_tables() {
     let found = runs(TWO, &["--max-lost", "9"], &[("SOAKRIG_CHAT_RATE", "8/s")]);
     for run in &found {
-        assert_eq!(run.plan.thresholds.max_lost, Some(Amount::Count(9)));
+        assert_eq!(run.plan.thresholds.max_lost, Some(9));
         assert!(
             matches!(run.plan.traffic.chat, Volume::Total(rate) if rate.per_second() == 8.0),
             "{:?}",

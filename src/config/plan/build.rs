@@ -6,15 +6,17 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::StartError;
 use crate::marker::RunTag;
+use crate::model::{Shard, Thresholds};
 use crate::server::Faults;
 
+use super::super::entry::{flag, in_file, variable};
 use super::super::environment::Environment;
-use super::super::layers::{Layers, flag, in_file, variable};
+use super::super::layers::Layers;
 use super::super::value::{
-    Amount, DurationRange, LogFormat, OrOff, Pacing, Percent, Presence, Rate, RunId, Shard, Span, Switch, TargetUrl,
+    Amount, DurationRange, LogFormat, OrOff, Pacing, Percent, Presence, Rate, RunId, Switch, TargetUrl,
 };
 use super::files::single_purpose;
-use super::{Connection, Demo, Logging, Plan, Report, Target, Task, Terms, Thresholds, Timing, Traffic, Volume};
+use super::{Connection, Demo, Logging, Plan, Report, Target, Task, Terms, Timing, Traffic, Volume};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Where nothing else is said: `/metrics` of a generator.
@@ -211,12 +213,18 @@ impl<'a> Draft<'a> {
             Some(limit) => limit.get().map(Percent::share),
             None => default,
         };
+        let (max_lost, max_lost_share) = match typed.max_lost.map_or(Some(Amount::Count(0)), OrOff::get) {
+            Some(Amount::Count(most)) => (Some(most), None),
+            Some(Amount::Share(most)) => (None, Some(most)),
+            None => (None, None),
+        };
         Thresholds {
-            max_lost: typed.max_lost.map_or(Some(Amount::Count(0)), OrOff::get),
+            max_lost,
+            max_lost_share,
             max_late: share(typed.max_late, Some(0.01)),
             max_anomalies: share(typed.max_anomalies, Some(0.001)),
             max_cut: share(typed.max_cut, Some(0.05)),
-            max_p99: typed.max_p99.and_then(OrOff::get).map(Span::get),
+            max_p99_seconds: typed.max_p99.and_then(OrOff::get).map(|most| most.get().as_secs_f64()),
             max_error_rate: share(typed.max_error_rate, Some(0.01)),
             max_saturated: share(typed.max_saturated, Some(0.01)),
         }

@@ -2,10 +2,11 @@
 
 use crate::error::StartError;
 
-use super::super::value::{Rate, Shard, UserRange, UsernameTemplate};
+use super::super::value::{Rate, UserRange, UsernameTemplate, shard};
 use super::build::{Defaults, Draft};
 use super::password::read_password;
 use super::{Cache, CachePlace, Crowd};
+use crate::model::Shard;
 
 /// A typing error must not take all memory; no machine has ports or files for as many.
 const MOST_USERS: u32 = 1_000_000;
@@ -32,7 +33,7 @@ impl Draft<'_> {
         let typed = &self.layers.settings.shards;
         let Some(count) = typed.shards else { return Ok(typed.shard.unwrap_or(Shard::WHOLE)) };
         if let Some(shard) = typed.shard {
-            if shard.of() == count.0 {
+            if shard.count == count.0 {
                 return Ok(shard);
             }
             let why = format!("{shard} is not one of {} shards", count.0);
@@ -48,7 +49,7 @@ impl Draft<'_> {
             .to_str()
             .and_then(|text| text.parse().ok())
             .ok_or_else(|| wrong("not a whole number from 0".to_owned()))?;
-        Shard::new(index, count.0).map_err(|e| wrong(format!("{index} with --shards {}: {e}", count.0)))
+        shard(index, count.0).map_err(|e| wrong(format!("{index} with --shards {}: {e}", count.0)))
     }
 
     /// The option that says which shard this is.

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use crate::error::StartError;
 
 use super::super::layers::Layers;
-use super::build::Draft;
 use super::{CachePlace, Plan, Run};
 
 /// As many links in a row as the kernel follows.
@@ -28,26 +27,23 @@ fn files(plan: &Plan) -> Vec<(&'static str, &Path)> {
     files.map(|(key, path)| (key, path.as_path())).filter(|(_, path)| !keeps_nothing(path)).collect()
 }
 
-impl Draft<'_> {
-    /// Each plenary writes files of its own.
-    pub(super) fn own_files(&self, runs: &[Run]) -> Result<(), StartError> {
-        for (n, run) in runs.iter().enumerate() {
-            let layers = self.layers_of(run);
-            single_purpose(&run.plan, layers)?;
-            for other in runs.iter().take(n) {
-                let shared =
-                    shared(&run.plan, &other.plan).find(|(mine, others, _)| (*mine, *others) != (CACHE, CACHE));
-                if let Some((mine, others, path)) = shared {
-                    let keys = if mine == others { vec![mine] } else { vec![mine, others] };
-                    let (first, second) = (other.plenary.as_str(), run.plenary.as_str());
-                    let why = format!("{} would be written by {first} and by {second}", path.display());
-                    let remedy = "give each table a file of its own, or none: then the slug is added";
-                    return Err(layers.conflict(&keys, why).remedy(remedy));
-                }
+/// Each plenary writes files of its own. `layers_of` gives the options of a run, for the error.
+pub(super) fn own_files<'a>(runs: &[Run], layers_of: impl Fn(&Run) -> &'a Layers) -> Result<(), StartError> {
+    for (n, run) in runs.iter().enumerate() {
+        let layers = layers_of(run);
+        single_purpose(&run.plan, layers)?;
+        for other in runs.iter().take(n) {
+            let shared = shared(&run.plan, &other.plan).find(|(mine, others, _)| (*mine, *others) != (CACHE, CACHE));
+            if let Some((mine, others, path)) = shared {
+                let keys = if mine == others { vec![mine] } else { vec![mine, others] };
+                let (first, second) = (other.plenary.as_str(), run.plenary.as_str());
+                let why = format!("{} would be written by {first} and by {second}", path.display());
+                let remedy = "give each table a file of its own, or none: then the slug is added";
+                return Err(layers.conflict(&keys, why).remedy(remedy));
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// No file of a plan has two purposes.

@@ -14,11 +14,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::model::Secret;
+use crate::model::{Secret, Shard, Thresholds};
 
-use super::value::{
-    Amount, DurationRange, LogFormat, OtlpEndpoint, Pacing, Rate, RunId, Shard, UserRange, UsernameTemplate,
-};
+use super::value::{DurationRange, LogFormat, OtlpEndpoint, Pacing, Rate, RunId, UserRange, UsernameTemplate};
 
 pub use build::Draft;
 pub use files::is_same_file;
@@ -149,25 +147,6 @@ pub struct Terms {
     pub horizon: Duration,
     /// How long a stop waits for what is outstanding.
     pub grace: Duration,
-}
-
-/// When a run has failed; shares are from 0 to 1, `None` is off.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Thresholds {
-    /// More lost deliveries fail it.
-    pub max_lost: Option<Amount>,
-    /// More late ones, of those expected, fail it.
-    pub max_late: Option<f64>,
-    /// More anomalies of one kind, of the expected deliveries, fail it.
-    pub max_anomalies: Option<f64>,
-    /// More connections ended by server or network, of those that joined, fail it.
-    pub max_cut: Option<f64>,
-    /// A longer time to delivery at the 99th percentile fails it.
-    pub max_p99: Option<Duration>,
-    /// A higher error rate of any stage fails it.
-    pub max_error_rate: Option<f64>,
-    /// More of the hold spoilt by the generator itself makes it invalid.
-    pub max_saturated: Option<f64>,
 }
 
 /// The way to the server.

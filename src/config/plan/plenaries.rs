@@ -9,7 +9,7 @@ use crate::marker::RoomTag;
 use super::super::layers::{Layers, Table};
 use super::super::value::Slug;
 use super::build::{Draft, ERRAND, RUN};
-use super::files::keeps_nothing;
+use super::files::{keeps_nothing, own_files};
 use super::{Check, Cleanup, Crowd, Run, Task};
 
 /// A plenary, and its table where the file has any.
@@ -48,7 +48,7 @@ impl Draft<'_> {
         }
         self.disjoint(&runs)?;
         self.told_apart(&runs)?;
-        self.own_files(&runs)?;
+        own_files(&runs, |run| self.layers_of(run))?;
         Ok(Task::Run(runs))
     }
 
@@ -165,7 +165,7 @@ impl Draft<'_> {
     }
 
     /// The options of one of several plenaries.
-    pub(super) fn layers_of(&self, run: &Run) -> &Layers {
+    fn layers_of(&self, run: &Run) -> &Layers {
         let table = self.layers.plenaries.iter().find(|table| table.slug == run.plenary);
         table.map_or(&self.layers, |table| &table.layers)
     }

@@ -16,12 +16,14 @@ mod time;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::model::Shard;
+
 pub use choice::{LogFormat, Pacing, Presence, Switch};
 pub use limit::{Amount, OrOff};
 pub use names::{Password, PathPrefix, RunId, Slug, UsernameTemplate};
 pub use number::{ByteSize, Chattiness, Count, Percent, ShardCount, UserNumber};
 pub use rate::{Per, Rate};
-pub use shard::{Shard, UserRange};
+pub use shard::{UserRange, shard};
 pub use target_url::{OtlpEndpoint, TargetUrl};
 pub use time::{DurationRange, Span, StartAt, Wait};
 

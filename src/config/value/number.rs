@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Shard, ValueError};
+use super::ValueError;
+use crate::model::Shard;
 
 /// Digits only: no sign, no exponent, no separators.
 pub(super) fn whole(text: &str) -> Option<u64> {

@@ -7,7 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Shard, ValueError};
+use super::ValueError;
+use crate::model::Shard;
 
 /// The unit of time of a [`Rate`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -185,7 +186,7 @@ mod tests {
             let text = format!("{}.{:06}/{unit}", micros / 1_000_000, micros % 1_000_000);
             let whole: Rate = text.parse().unwrap();
             let parts: Vec<u64> =
-                (0..of).map(|index| whole.part(Shard::new(index, of).unwrap()).billionths()).collect();
+                (0..of).map(|index| whole.part(Shard { index, count: of }).billionths()).collect();
             prop_assert_eq!(parts.iter().sum::<u64>(), whole.billionths());
             prop_assert!(parts.iter().all(|part| *part > 0));
             let spread = parts.iter().max().unwrap() - parts.iter().min().unwrap();

@@ -4,64 +4,22 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::ValueError;
+use crate::model::Shard;
 
-/// The I-th of N equal parts, I from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Shard {
-    index: u32,
-    of: u32,
-}
-
-impl Shard {
-    /// The most parts a run may have.
-    pub const MAX: u32 = 1000;
-    /// The whole: one part of one.
-    pub const WHOLE: Self = Self { index: 0, of: 1 };
-
-    /// The `index`-th (from 0) of `of` parts.
-    ///
-    /// # Errors
-    /// Where there is no such part.
-    pub fn new(index: u32, of: u32) -> Result<Self, ValueError> {
-        if of == 0 || of > Self::MAX {
-            return Err(ValueError::new(format!("a run has 1 to {} shards", Self::MAX)));
-        }
-        if index >= of {
-            return Err(ValueError::new(format!("shards count from 0: of {of} the last is {}/{of}", of - 1)));
-        }
-        Ok(Self { index, of })
+/// The `index`-th (from 0) of `count` parts.
+///
+/// # Errors
+/// Where there is no such part.
+pub fn shard(index: u32, count: u32) -> Result<Shard, ValueError> {
+    let shard = Shard { index, count };
+    if shard.exists() {
+        return Ok(shard);
     }
-
-    /// Which part, from 0.
-    #[must_use]
-    pub fn index(self) -> u32 {
-        self.index
-    }
-
-    /// How many parts there are.
-    #[must_use]
-    pub fn of(self) -> u32 {
-        self.of
-    }
-
-    /// Whether there is more than one part.
-    #[must_use]
-    pub fn is_partial(self) -> bool {
-        self.of > 1
-    }
-
-    /// This part of `total` things; the parts sum to `total` and differ by one at most.
-    #[must_use]
-    pub fn part_of(self, total: u64) -> u64 {
-        self.bound(total, self.index + 1) - self.bound(total, self.index)
-    }
-
-    /// Where the part `index` begins among `total` things.
-    fn bound(self, total: u64, index: u32) -> u64 {
-        let bound = u128::from(total) * u128::from(index) / u128::from(self.of);
-        // The quotient is at most `total`.
-        u64::try_from(bound).unwrap_or(total)
-    }
+    Err(ValueError::new(if (1..=Shard::MAX).contains(&count) {
+        format!("shards count from 0: of {count} the last is {}/{count}", count - 1)
+    } else {
+        format!("a run has 1 to {} shards", Shard::MAX)
+    }))
 }
 
 impl FromStr for Shard {
@@ -73,13 +31,7 @@ impl FromStr for Shard {
         let number = |part: &str| {
             if part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit()) { None } else { part.parse::<u32>().ok() }
         };
-        Self::new(number(index).ok_or_else(wrong)?, number(of).ok_or_else(wrong)?)
-    }
-}
-
-impl fmt::Display for Shard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.index, self.of)
+        shard(number(index).ok_or_else(wrong)?, number(of).ok_or_else(wrong)?)
     }
 }
 
@@ -120,9 +72,9 @@ impl UserRange {
     /// complete, in order, and differ by one user at most.
     #[must_use]
     pub fn part(self, shard: Shard) -> Option<Self> {
-        let total = u64::from(self.len());
-        let at = |index| u32::try_from(shard.bound(total, index)).ok().map(|offset| self.min + offset);
-        Self::new(at(shard.index)?, at(shard.index + 1)?)
+        let part = shard.range_of(u64::from(self.len()));
+        let at = |offset| u32::try_from(offset).ok().map(|offset| self.min + offset);
+        Self::new(at(part.start)?, at(part.end)?)
     }
 }
 
@@ -138,8 +90,8 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_is_accepted_and_refused() {
-        assert_eq!("0/3".parse::<Shard>().unwrap(), Shard::new(0, 3).unwrap());
+    fn a_shard_is_an_index_below_a_count_of_at_most_1000() {
+        assert_eq!("0/3".parse::<Shard>().unwrap(), shard(0, 3).unwrap());
         assert_eq!("2/3".parse::<Shard>().unwrap().to_string(), "2/3");
         for text in ["", "3", "3/3", "-1/3", "0/0", "0/1001", "a/3", "0/3/4", "+1/3", "1/ 3"] {
             assert!(text.parse::<Shard>().is_err(), "{text}");
@@ -149,9 +101,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_parts_are_disjoint_complete_and_even(min in 0_u32..100_000, len in 1_u32..100_000, of in 1_u32..=1000) {
+        fn parts_are_disjoint_complete_and_even(min in 0_u32..100_000, len in 1_u32..100_000, of in 1_u32..=1000) {
             let whole = UserRange::new(min, min + len).unwrap();
-            let parts: Vec<_> = (0..of).filter_map(|i| whole.part(Shard::new(i, of).unwrap())).collect();
+            let parts: Vec<_> = (0..of).filter_map(|i| whole.part(shard(i, of).unwrap())).collect();
             prop_assert_eq!(parts.first().map(|p| p.min()), Some(min));
             prop_assert_eq!(parts.last().map(|p| p.max()), Some(min + len));
             prop_assert!(parts.windows(2).all(|pair| pair[0].max() == pair[1].min()));

@@ -25,7 +25,7 @@ pub(crate) fn facts() -> RunInputs {
         id: "soak-7f3a".into(),
         seed: 42,
         plenary: "test".into(),
-        shard: ShardOf { index: 0, count: 1 },
+        shard: Shard { index: 0, count: 1 },
         users: 0..200,
         started: UNIX_EPOCH + Duration::from_secs(1_793_872_800),
         took: Duration::from_millis(72_400),

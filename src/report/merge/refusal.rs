@@ -4,16 +4,13 @@ use std::time::Duration;
 
 use super::range::impossible;
 use super::{Named, Source, times};
+use crate::error::ExitCode;
 use crate::report::durations::HistogramError;
 use crate::report::sections::is_same;
 use crate::report::summary::{Anomalies, Deliveries, Judged, Part, Summary, Users};
-use crate::report::verdict::{ABORTED, REFUSED};
 
 /// How much two lives of a generator may seem to overlap, by a clock that was set between them.
 const CLOCKS: Duration = Duration::from_secs(5);
-
-/// As many shards as `--shard` takes.
-const MOST_SHARDS: u32 = 1_000;
 
 /// Summaries that are not those of one run's generators; exit code 104.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -123,7 +120,7 @@ fn same_run(first: &Named<'_>, named: &Named<'_>) -> Result<(), MergeError> {
     let ((one, expected), (other, found)) = (first, named);
     let (expected, found) = (&expected.run, &found.run);
     let shard = found.shard;
-    if shard.index >= shard.count || shard.count > MOST_SHARDS {
+    if !shard.exists() {
         return Err(MergeError::damaged(other, format!("there is no shard {shard}")));
     }
     let differences = [
@@ -231,13 +228,16 @@ fn misfit(origin: &str, all: &Deliveries, anomalies: &Anomalies, judged: &Judged
 fn ungrouped(summary: &Summary) -> Option<String> {
     let Summary { deliveries, remote, loss_groups, .. } = summary;
     let parts = parts_of(summary);
-    if loss_groups.is_empty() || !parts.iter().all(|part| part.run.complete && part.verdict.code != ABORTED) {
+    if loss_groups.is_empty()
+        || !parts.iter().all(|part| part.run.complete && part.verdict.code != ExitCode::Interrupted.number())
+    {
         return None;
     }
     let lost = u128::from(deliveries.lost) + u128::from(remote.deliveries.lost);
     let largest: u128 = loss_groups.largest.iter().map(|group| u128::from(group.deliveries)).sum();
     let grouped = largest + u128::from(loss_groups.rest.deliveries);
-    let with_groups = |part: &Part| part.verdict.code == REFUSED || !part.verdict.thresholds.is_empty();
+    let with_groups =
+        |part: &Part| part.verdict.code == ExitCode::Refused.number() || !part.verdict.thresholds.is_empty();
     let fits = if parts.len() == 1 || parts.iter().all(with_groups) { grouped == lost } else { grouped <= lost };
     (!fits).then(|| format!("its groups of losses have {grouped} deliveries, and {lost} were lost"))
 }

@@ -7,13 +7,14 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::error::ExitCode;
 use crate::model::{Action, Basis, EndReason, FailureKind, Initiator, Origin, Outcome, Socket, Stage};
+use crate::report::end::End;
 use crate::report::inputs::tests::{facts, figures};
 use crate::report::inputs::{Figures, RunInputs, summarise};
 use crate::report::losses::OtherLosses;
 use crate::report::sections::{listed, missing};
-use crate::report::summary::{Deliveries, Mismatches, ShardOf};
-use crate::report::verdict::{ABORTED, End, INVALID, OK, REFUSED, THRESHOLD};
+use crate::report::summary::{Deliveries, Mismatches, Shard};
 
 /// What one generator saw.
 #[derive(Debug, Clone)]
@@ -66,7 +67,7 @@ fn more<K: PartialEq>(counts: &mut Vec<(K, u64)>, kind: K, n: u64) {
 }
 
 /// What generators saw together, as one of them would have told it.
-fn told(seen: &[&Seen], shard: ShardOf, first_user: u64) -> Summary {
+fn told(seen: &[&Seen], shard: Shard, first_user: u64) -> Summary {
     let mut figures = Figures {
         ledger: crate::metrics::snapshot::LedgerSnapshot::empty(),
         users: Default::default(),
@@ -97,7 +98,7 @@ fn split(seen: &[Seen]) -> Vec<Source> {
     let mut first_user = 7;
     let mut sources = Vec::new();
     for (index, seen) in (0..).zip(seen) {
-        let summary = told(&[seen], ShardOf { index, count }, first_user);
+        let summary = told(&[seen], Shard { index, count }, first_user);
         sources.push(Source { name: format!("{index}.json"), summary });
         first_user += seen.users;
     }
@@ -114,7 +115,7 @@ proptest! {
     #[test]
     fn the_parts_sum_to_the_whole(seen in proptest::collection::vec(seen(), 1..6)) {
         let merged = merge(&split(&seen)).unwrap();
-        let whole = told(&seen.iter().collect::<Vec<_>>(), ShardOf { index: 0, count: 1 }, 7);
+        let whole = told(&seen.iter().collect::<Vec<_>>(), Shard { index: 0, count: 1 }, 7);
         prop_assert_eq!(&merged.deliveries, &whole.deliveries);
         prop_assert_eq!(merged.anomalies, whole.anomalies);
         prop_assert_eq!(&merged.delivery_seconds, &whole.delivery_seconds);
@@ -153,7 +154,7 @@ proptest! {
 fn three() -> Vec<Source> {
     let part = |index: u32| {
         let users = u64::from(index) * 200..u64::from(index) * 200 + 200;
-        let summary = summarise(&RunInputs { shard: ShardOf { index, count: 3 }, users, ..facts() }, &figures());
+        let summary = summarise(&RunInputs { shard: Shard { index, count: 3 }, users, ..facts() }, &figures());
         Source { name: format!("{}.json", ["a", "b", "c"][index as usize]), summary }
     };
     (0..3).map(part).collect()
@@ -274,7 +275,7 @@ fn the_lives_of_a_generator_add_up_and_count_once_as_users() {
     assert_eq!(whole.deliveries.expected, 4 * 240_000);
     assert_eq!((whole.users.target, whole.rates["chat"].set), (600, 60.0));
     assert_eq!(whole.run.hold_seconds, 80.0);
-    assert_eq!(whole.verdict.code, THRESHOLD);
+    assert_eq!(whole.verdict.code, ExitCode::Threshold.number());
     assert!(whole.verdict.reason.contains("shard 1/3 life 1 did not come to its end"), "{}", whole.verdict.reason);
     let grouped = [again("ab.json", &sources[..2]), again("rest.json", &sources[2..])];
     assert_eq!(merge(&grouped).unwrap(), whole);
@@ -304,10 +305,10 @@ fn a_start_long_after_the_others_is_told() {
 #[test]
 fn generators_with_ranges_instead_of_shards_are_parts_of_a_whole() {
     let whole = merged(|s| {
-        s.iter_mut().for_each(|s| s.summary.run.shard = ShardOf { index: 0, count: 1 });
+        s.iter_mut().for_each(|s| s.summary.run.shard = Shard { index: 0, count: 1 });
         s[1].summary.run.seed = 43;
     });
-    assert_eq!((whole.verdict.code, whole.users.target, whole.users.max), (OK, 600, 600));
+    assert_eq!((whole.verdict.code, whole.users.target, whole.users.max), (ExitCode::Ok.number(), 600, 600));
     let page = crate::report::text::render(&whole);
     assert!(page.contains("3 ranges of users") && page.contains("users 200 to 399"), "{page}");
 }

@@ -4,7 +4,7 @@ use super::Page;
 use crate::report::numbers::{self, count, latency, latency_over, percent, percent_over, span};
 use crate::report::summary::{Anomalies, Deliveries, Judged, Judgement, Summary, Threshold, Unit};
 use crate::report::thresholds::not_judged;
-use crate::report::verdict::is_too_short;
+use crate::report::validity::is_too_short;
 
 /// A line for each threshold that was set, and for those that are off where they show something.
 pub(super) fn thresholds(page: &mut Page, rows: &[Threshold]) {

@@ -26,7 +26,7 @@ fn settled(change: impl FnOnce(&mut Summary)) -> Verdict {
 #[test]
 fn a_clean_run_passes() {
     let verdict = settled(|_| {});
-    assert_eq!(verdict.code, OK, "{}", verdict.reason);
+    assert_eq!(verdict.code, ExitCode::Ok.number(), "{}", verdict.reason);
     assert!(verdict.reason.contains("none of 240,000 deliveries was lost"), "{}", verdict.reason);
 }
 
@@ -42,17 +42,17 @@ fn what_has_no_verdict_fails_a_run() {
     let verdict = settled(|s| judged(s).outstanding = 1_586);
     let said = "1,586 of 240,000 deliveries had no verdict when the grace was over";
     assert!(verdict.reason.contains(said), "{}", verdict.reason);
-    assert_eq!(verdict.code, THRESHOLD);
+    assert_eq!(verdict.code, ExitCode::Threshold.number());
 }
 
 #[test]
 fn one_loss_more_than_allowed_fails_wherever_it_came_from() {
     let verdict = settled(|s| judged(s).lost = 1);
-    assert_eq!(verdict.code, THRESHOLD);
+    assert_eq!(verdict.code, ExitCode::Threshold.number());
     assert!(verdict.reason.contains("1 of 240,000 deliveries was lost, none may be"), "{}", verdict.reason);
-    assert_eq!(settled(|s| s.remote.judged.as_mut().unwrap().deliveries.lost = 1).code, THRESHOLD);
+    assert_eq!(settled(|s| s.remote.judged.as_mut().unwrap().deliveries.lost = 1).code, ExitCode::Threshold.number());
     let allowed = settled(|s| (judged(s).lost, s.thresholds.max_lost) = (2, Some(2)));
-    assert_eq!(allowed.code, OK);
+    assert_eq!(allowed.code, ExitCode::Ok.number());
     assert!(allowed.reason.contains("2 of 240,000 deliveries lost"), "{}", allowed.reason);
 }
 
@@ -64,9 +64,9 @@ fn an_error_rate_is_of_its_own_stage() {
             s.errors.insert("signup".into(), Counts::from([("internal_error".into(), errors)]));
         })
     };
-    assert_eq!(failing(2).code, OK, "1 % is not more than 1 %");
+    assert_eq!(failing(2).code, ExitCode::Ok.number(), "1 % is not more than 1 %");
     let verdict = failing(3);
-    assert_eq!(verdict.code, THRESHOLD);
+    assert_eq!(verdict.code, ExitCode::Threshold.number());
     assert!(verdict.reason.contains("1.5 % of stage signup failed (3 of 200), at most 1 % may"));
 }
 
@@ -78,8 +78,8 @@ fn what_the_stop_dropped_fails_no_run() {
             s.errors.insert("send".into(), Counts::from([(kind.into(), 1)]));
         })
     };
-    assert_eq!(failing("stopping").code, OK);
-    assert_eq!(failing("backpressure").code, THRESHOLD);
+    assert_eq!(failing("stopping").code, ExitCode::Ok.number());
+    assert_eq!(failing("backpressure").code, ExitCode::Threshold.number());
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_threshold_outranks_what_the_generator_spoilt_and_both_are_named() {
         judged(s).lost = 7;
         spoil(s, 30.0);
     });
-    assert_eq!(verdict.code, THRESHOLD);
+    assert_eq!(verdict.code, ExitCode::Threshold.number());
     assert!(verdict.reason.contains("the process stood still"), "{}", verdict.reason);
     assert!(verdict.reason.contains("7 of 240,000 deliveries were lost"), "{}", verdict.reason);
 }
@@ -96,7 +96,7 @@ fn a_threshold_outranks_what_the_generator_spoilt_and_both_are_named() {
 #[test]
 fn a_hundredth_of_the_hold_may_be_spoilt() {
     let code = |seconds| settled(|s| spoil(s, seconds)).code;
-    assert_eq!((code(0.6), code(0.61)), (OK, INVALID));
+    assert_eq!((code(0.6), code(0.61)), (ExitCode::Ok.number(), ExitCode::Invalid.number()));
     let reason = settled(|s| spoil(s, 3.0)).reason;
     assert!(
         reason.starts_with("Invalid: the generator itself could not keep up for 3 s of the hold of 1m"),
@@ -107,7 +107,10 @@ fn a_hundredth_of_the_hold_may_be_spoilt() {
 #[test]
 fn max_saturated_sets_what_may_be_spoilt() {
     let code = |limit| settled(|s| (s.generator.spoilt_seconds, s.thresholds.max_saturated) = (6.0, limit)).code;
-    assert_eq!([code(Some(0.1)), code(Some(0.09)), code(None)], [OK, INVALID, OK]);
+    assert_eq!(
+        [code(Some(0.1)), code(Some(0.09)), code(None)],
+        [ExitCode::Ok.number(), ExitCode::Invalid.number(), ExitCode::Ok.number()]
+    );
 }
 
 #[test]
@@ -118,22 +121,22 @@ fn a_hold_under_30_s_is_never_invalid() {
             s.run.hold_seconds = hold;
         })
     };
-    assert_eq!((spoilt(29.9).code, spoilt(30.0).code), (OK, INVALID));
+    assert_eq!((spoilt(29.9).code, spoilt(30.0).code), (ExitCode::Ok.number(), ExitCode::Invalid.number()));
 }
 
 #[test]
 fn ends_before_the_end_have_codes_of_their_own() {
     let summary = night();
     let refused = judge(&summary, &End::Refused("the plenary test does not exist".into()));
-    assert_eq!(refused.code, REFUSED);
+    assert_eq!(refused.code, ExitCode::Refused.number());
     assert_eq!(refused.reason, "The target refused: the plenary test does not exist.");
-    assert_eq!(judge(&summary, &End::Aborted).code, ABORTED);
+    assert_eq!(judge(&summary, &End::Aborted).code, ExitCode::Interrupted.number());
     assert!(judge(&summary, &End::Running).reason.starts_with("Not final"));
 }
 
 fn reason_of(change: impl FnOnce(&mut Summary)) -> String {
     let verdict = settled(change);
-    assert_eq!(verdict.code, THRESHOLD, "{}", verdict.reason);
+    assert_eq!(verdict.code, ExitCode::Threshold.number(), "{}", verdict.reason);
     verdict.reason
 }
 
@@ -145,9 +148,9 @@ fn late_deliveries_fail_and_are_named() {
         "{reason}"
     );
     let verdict = settled(|s| judged(s).late = 2_400);
-    assert_eq!(verdict.code, OK);
+    assert_eq!(verdict.code, ExitCode::Ok.number());
     assert!(verdict.reason.contains("none of 240,000 deliveries was lost, 2,400 late"), "{}", verdict.reason);
-    assert_eq!(settled(|s| (judged(s).late, s.thresholds.max_late) = (240_000, None)).code, OK);
+    assert_eq!(settled(|s| (judged(s).late, s.thresholds.max_late) = (240_000, None)).code, ExitCode::Ok.number());
 }
 
 #[test]
@@ -159,7 +162,7 @@ fn the_most_frequent_anomaly_fails_a_run_and_is_named() {
         "{reason}"
     );
     let spread = settled(|s| (anomalies(s).duplicate, anomalies(s).reordered) = (240, 239));
-    assert_eq!(spread.code, OK, "each kind by itself");
+    assert_eq!(spread.code, ExitCode::Ok.number(), "each kind by itself");
     assert!(spread.reason.contains("lost or late, 240 duplicate, 239 reordered,"), "{}", spread.reason);
     let both = reason_of(|s| (anomalies(s).reordered, anomalies(s).corrupt) = (5_000, 3));
     assert!(both.contains("5,000 arrivals were reordered, 2.1 % of"), "{both}");
@@ -174,7 +177,7 @@ fn connections_that_were_cut_fail_a_run() {
             sockets.disconnects.insert("server".into(), Counts::from([("no_close_frame".into(), n)]));
         })
     };
-    assert_eq!(cut(13).code, OK, "5 % of 260");
+    assert_eq!(cut(13).code, ExitCode::Ok.number(), "5 % of 260");
     assert!(cut(13).reason.contains("13 of 260 connections were cut"), "{}", cut(13).reason);
     let reason = cut(14).reason;
     assert!(reason.contains("cut 5.4 % of the connections (14 of 260), at most 5 % may be"), "{reason}");
@@ -182,7 +185,7 @@ fn connections_that_were_cut_fail_a_run() {
 
 #[test]
 fn a_slow_99th_percentile_fails_where_a_limit_is_set() {
-    assert_eq!(settled(|s| s.thresholds.max_p99_seconds = Some(0.5)).code, OK);
+    assert_eq!(settled(|s| s.thresholds.max_p99_seconds = Some(0.5)).code, ExitCode::Ok.number());
     let reason = reason_of(|s| s.thresholds.max_p99_seconds = Some(0.01));
     assert!(reason.contains("p99 of the time to delivery was 13 ms, the limit is 10 ms"), "{reason}");
 }
@@ -205,9 +208,9 @@ fn a_run_that_expected_no_delivery_fails_if_chats_were_to_be_sent() {
             s.rates.get_mut("chat").unwrap().set = rate;
         })
     };
-    assert_eq!(silent(20.0).code, THRESHOLD);
+    assert_eq!(silent(20.0).code, ExitCode::Threshold.number());
     assert_eq!(silent(20.0).reason, "Failed: chats were to be sent, and no delivery was expected.");
-    assert_eq!(silent(0.0).code, OK);
+    assert_eq!(silent(0.0).code, ExitCode::Ok.number());
 }
 
 #[test]
@@ -216,7 +219,7 @@ fn a_run_whose_every_delivery_is_spoilt_is_invalid_and_did_expect_some() {
         (s.judged, s.run.hold_seconds) = (Some(Default::default()), 10.0);
         (s.deliveries.late, s.deliveries.on_time) = (239_000, 0);
     });
-    assert_eq!(verdict.code, INVALID, "{}", verdict.reason);
+    assert_eq!(verdict.code, ExitCode::Invalid.number(), "{}", verdict.reason);
     assert!(verdict.reason.contains("late would fail"), "{}", verdict.reason);
 }
 
@@ -225,26 +228,26 @@ fn a_checkpoint_is_not_held_to_what_only_the_end_shows() {
     let mut summary = night();
     judged(&mut summary).outstanding = 400;
     let verdict = judge(&summary, &End::Running);
-    assert_eq!(verdict.code, OK, "{}", verdict.reason);
+    assert_eq!(verdict.code, ExitCode::Ok.number(), "{}", verdict.reason);
 }
 
 #[test]
 fn a_checkpoint_that_has_measured_nothing_is_no_pass() {
     let mut summary = night();
     (summary.judged, summary.deliveries) = (Some(Default::default()), Default::default());
-    assert_eq!(judge(&summary, &End::Running).code, THRESHOLD);
+    assert_eq!(judge(&summary, &End::Running).code, ExitCode::Threshold.number());
 }
 
 #[test]
 fn only_judged_figures_fail_a_run() {
     let verdict = settled(|s| (s.deliveries.lost, s.deliveries.late) = (500, 90_000));
-    assert_eq!(verdict.code, OK, "{}", verdict.reason);
+    assert_eq!(verdict.code, ExitCode::Ok.number(), "{}", verdict.reason);
 }
 
 #[test]
 fn a_file_of_0_1_is_judged_by_all_its_deliveries() {
     let verdict = settled(|s| (s.judged, s.deliveries.lost) = (None, 3));
-    assert_eq!(verdict.code, THRESHOLD);
+    assert_eq!(verdict.code, ExitCode::Threshold.number());
 }
 
 fn unjudge(summary: &mut Summary, hold: f64) {
@@ -255,7 +258,7 @@ fn unjudge(summary: &mut Summary, hold: f64) {
 #[test]
 fn what_is_not_judged_is_said_in_the_first_line() {
     let verdict = settled(|s| unjudge(s, 60.0));
-    assert_eq!(verdict.code, OK, "of a hold of 30 s and more --max-saturated alone decides");
+    assert_eq!(verdict.code, ExitCode::Ok.number(), "of a hold of 30 s and more --max-saturated alone decides");
     let reason = verdict.reason;
     assert!(reason.contains("none of 240,000 judged deliveries was lost or late"), "{reason}");
     assert!(reason.ends_with("Not judged, because the generator spoilt their time: 56 lost, 3 late."), "{reason}");
@@ -272,7 +275,7 @@ fn a_hold_under_30_s_is_invalid_where_only_spoilt_time_lets_it_pass() {
     let verdict = settled(|s| unjudge(s, 29.9));
     let said = "Invalid: with what the generator spoilt, lost would fail, and a hold of 30s is too short to judge \
                 whether the generator kept up.";
-    assert!(verdict.code == INVALID && verdict.reason.starts_with(said), "{}", verdict.reason);
+    assert!(verdict.code == ExitCode::Invalid.number() && verdict.reason.starts_with(said), "{}", verdict.reason);
     let code = |change: fn(&mut Summary)| {
         settled(|s| {
             unjudge(s, 0.0);
@@ -280,10 +283,10 @@ fn a_hold_under_30_s_is_invalid_where_only_spoilt_time_lets_it_pass() {
         })
         .code
     };
-    assert_eq!(code(|s| s.thresholds.max_lost = Some(56)), OK, "it would not fail");
-    assert_eq!(code(|s| s.thresholds.max_lost = None), OK, "no limit");
-    assert_eq!(code(|s| s.thresholds.max_saturated = None), OK, "whoever wants it so");
-    assert_eq!(code(|s| judged(s).lost = 1), THRESHOLD);
+    assert_eq!(code(|s| s.thresholds.max_lost = Some(56)), ExitCode::Ok.number(), "it would not fail");
+    assert_eq!(code(|s| s.thresholds.max_lost = None), ExitCode::Ok.number(), "no limit");
+    assert_eq!(code(|s| s.thresholds.max_saturated = None), ExitCode::Ok.number(), "whoever wants it so");
+    assert_eq!(code(|s| judged(s).lost = 1), ExitCode::Threshold.number());
     let late = settled(|s| (s.deliveries.late, s.run.hold_seconds) = (90_000, 10.0));
     assert!(late.reason.contains("late would fail"), "{}", late.reason);
     let anomalies = settled(|s| (s.remote.anomalies.unexpected, s.run.hold_seconds) = (90_000, 10.0));

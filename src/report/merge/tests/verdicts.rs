@@ -15,9 +15,9 @@ fn a_shard_that_measured_nothing_fails_the_whole_and_is_named() {
         })
         .verdict
     };
-    assert_eq!(silent(0..0).code, OK);
+    assert_eq!(silent(0..0).code, ExitCode::Ok.number());
     let one = silent(1..2);
-    assert_eq!(one.code, THRESHOLD);
+    assert_eq!(one.code, ExitCode::Threshold.number());
     assert_eq!(one.reason, "Failed: shard 1/3 measured nothing.");
     assert!(silent(0..2).reason.contains("shard 0/3 measured nothing; shard 1/3 measured nothing"));
     // The life that was killed, or the one after it, has nothing to show; the shard has.
@@ -28,7 +28,7 @@ fn a_shard_that_measured_nothing_fails_the_whole_and_is_named() {
         (summary.deliveries, summary.judged) = (Deliveries::default(), Some(Default::default()));
         summary.connections.clear();
         summary.verdict = judge(summary, &End::Settled);
-        assert_eq!(merge(&sources).unwrap().verdict.code, OK);
+        assert_eq!(merge(&sources).unwrap().verdict.code, ExitCode::Ok.number());
     }
 }
 
@@ -49,7 +49,7 @@ fn a_short_hold_of_one_generator_vouches_for_none_of_them() {
         .verdict
         .code
     };
-    assert_eq!((lost(29.0), lost(30.0)), (INVALID, OK));
+    assert_eq!((lost(29.0), lost(30.0)), (ExitCode::Invalid.number(), ExitCode::Ok.number()));
 }
 
 #[test]
@@ -78,9 +78,9 @@ fn groups_of_losses_are_held_to_the_losses_of_runs_that_ended() {
 
 #[test]
 fn missing_shards_fail_the_run_by_name() {
-    assert_eq!(merged(|_| {}).verdict.code, OK);
+    assert_eq!(merged(|_| {}).verdict.code, ExitCode::Ok.number());
     let two = merged(|s| drop(s.remove(1)));
-    assert_eq!((two.verdict.code, missing(&two)), (THRESHOLD, vec![1]));
+    assert_eq!((two.verdict.code, missing(&two)), (ExitCode::Threshold.number(), vec![1]));
     assert!(two.verdict.reason.contains("shard 1 of 3 is missing"), "{}", two.verdict.reason);
     assert_eq!(two.deliveries.expected, 480_000);
     let one = merged(|s| drop(s.drain(..2)));
@@ -92,7 +92,7 @@ fn missing_shards_fail_the_run_by_name() {
 fn a_killed_generator_is_noticed() {
     let whole = merged(|s| {
         let facts = RunInputs {
-            shard: ShardOf { index: 2, count: 3 },
+            shard: Shard { index: 2, count: 3 },
             users: 400..600,
             hold: Duration::from_secs(20),
             carried_out: [400, 20, 40],
@@ -101,7 +101,7 @@ fn a_killed_generator_is_noticed() {
         };
         s[2].summary = summarise(&facts, &figures());
     });
-    assert_eq!(whole.verdict.code, THRESHOLD);
+    assert_eq!(whole.verdict.code, ExitCode::Threshold.number());
     assert!(whole.verdict.reason.contains("shard 2/3 did not come to its end"), "{}", whole.verdict.reason);
     assert!(!whole.run.complete);
     // 60 a second were set, and a third of them missing for two thirds of the time.
@@ -117,13 +117,13 @@ fn one_invalid_part_makes_the_whole_invalid_and_is_named() {
         s[1].summary.generator.spoilt_by.insert("stall".into(), 20.0);
     };
     let whole = merged(saturate);
-    assert_eq!(whole.verdict.code, INVALID);
+    assert_eq!(whole.verdict.code, ExitCode::Invalid.number());
     assert!(whole.verdict.reason.contains("shard 1/3 for 20s of the hold of 1m"), "{}", whole.verdict.reason);
     let worse = merged(|s| {
         saturate(s);
         s.pop();
     });
-    assert_eq!(worse.verdict.code, THRESHOLD, "a missing shard fails the run");
+    assert_eq!(worse.verdict.code, ExitCode::Threshold.number(), "a missing shard fails the run");
     assert!(worse.verdict.reason.contains("shard 2 of 3 is missing"), "{}", worse.verdict.reason);
 }
 
@@ -139,9 +139,9 @@ fn losses_are_held_to_the_threshold_together() {
         })
         .verdict
     };
-    assert_eq!(lose([1, 1, 1], 3).code, OK);
+    assert_eq!(lose([1, 1, 1], 3).code, ExitCode::Ok.number());
     let verdict = lose([1, 1, 2], 3);
-    assert_eq!(verdict.code, THRESHOLD);
+    assert_eq!(verdict.code, ExitCode::Threshold.number());
     assert!(verdict.reason.contains("4 of 720,000 deliveries were lost"), "{}", verdict.reason);
     let strictest = merged(|s| s[2].summary.thresholds.max_error_rate = Some(0.001));
     assert_eq!(strictest.thresholds.max_error_rate, Some(0.001));
@@ -153,7 +153,7 @@ fn ends_of_all_and_of_some() {
         merged(|s| {
             for (index, (source, end)) in (0..).zip(s.iter_mut().zip(ends)) {
                 let users = u64::from(index) * 200..u64::from(index) * 200 + 200;
-                let facts = RunInputs { shard: ShardOf { index, count: 3 }, users, end, ..facts() };
+                let facts = RunInputs { shard: Shard { index, count: 3 }, users, end, ..facts() };
                 source.summary = summarise(&facts, &figures());
             }
         })
@@ -161,10 +161,10 @@ fn ends_of_all_and_of_some() {
     };
     let closed = || End::Refused("it is closed".into());
     let all = with([closed(), closed(), closed()]);
-    assert_eq!((all.code, all.reason.as_str()), (REFUSED, "The target refused: it is closed."));
-    assert_eq!(with([End::Aborted, End::Aborted, End::Aborted]).code, ABORTED);
+    assert_eq!((all.code, all.reason.as_str()), (ExitCode::Refused.number(), "The target refused: it is closed."));
+    assert_eq!(with([End::Aborted, End::Aborted, End::Aborted]).code, ExitCode::Interrupted.number());
     let some = with([End::Settled, closed(), End::Aborted]);
-    assert_eq!(some.code, THRESHOLD);
+    assert_eq!(some.code, ExitCode::Threshold.number());
     assert!(some.reason.contains("the target refused shard 1/3: it is closed"), "{}", some.reason);
     assert!(some.reason.contains("shard 2/3 was stopped by a second signal"), "{}", some.reason);
 }
