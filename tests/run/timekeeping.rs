@@ -39,6 +39,11 @@ fn a_stopped_process_notices_and_does_not_catch_up() {
         "100/s",
         "--connect-rate",
         "100/s",
+        // Nothing comes late of the stop, nor of a machine that is busy with other work.
+        "--delivery-deadline",
+        "2m",
+        "--delivery-horizon",
+        "3m",
     ];
     let mut rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &load);
     rig.wait_until_ready();
