@@ -4,17 +4,23 @@
 //! of the file wins. A text that this thread read a moment ago means what it meant, and is not
 //! read again. Nothing is allocated per frame.
 
-use std::cell::{Cell, RefCell};
+mod known;
+mod structure;
+
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use memchr::memmem;
 
+use self::structure::Structure;
 use super::expectation::{BoundExpectation, Capture, NotCaptured, keep};
 use super::json;
 use super::matcher::{BoundMatcher, Matcher, MatcherSlots, QueryResults, QuerySet};
 use super::outcome::Outcome;
+use super::shape::Shapes;
 use super::source::{Buffers, Frame, Source};
 use super::template::{Captured, Template, ValueRef, Values};
 use crate::marker::{Decoded, Marker, PREFIX};
@@ -189,40 +195,37 @@ pub struct BoundRules {
     received: Vec<Option<BoundMatcher>>,
     members: Vec<Option<BoundMatcher>>,
     frames: Vec<Option<BoundMatcher>>,
+    /// For each rule of `received`.
+    structures: Vec<Option<Structure>>,
 }
 
 #[derive(Debug, Default)]
 struct Scratch {
     results: QueryResults,
     buffers: Buffers,
+    shapes: Shapes<Meaning>,
+    places: Vec<Range<usize>>,
 }
-
-/// Meanings kept, a power of two; more than the texts that a thread remembers.
-const PLACES: usize = 64;
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
-    static KEPT: [Cell<Option<Kept>>; PLACES] = const { [const { Cell::new(None) }; PLACES] };
-}
-
-/// The meaning of a text by these rules.
-#[derive(Clone, Copy)]
-struct Kept {
-    number: u64,
-    rules: u64,
-    meaning: Meaning,
 }
 
 impl BoundRules {
     fn new(rules: &Arc<Rules>, values: &Values<'_>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let bind = |rule: &Rule| rule.matcher.bind(&rule.places, values).ok();
+        let refusals: Vec<_> = rules.refusals.iter().map(|(rule, _)| bind(rule)).collect();
+        let replies: Vec<_> = rules.replies.iter().map(|reply| bind(&reply.rule)).collect();
+        let received: Vec<_> = rules.received.iter().map(|received| bind(&received.rule)).collect();
+        let structure = |rule| Structure::of(rules, &[&refusals, &replies], &received, rule);
         Self {
+            structures: (0..received.len()).map(structure).collect(),
             rules: Arc::clone(rules),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            refusals: rules.refusals.iter().map(|(rule, _)| bind(rule)).collect(),
-            replies: rules.replies.iter().map(|reply| bind(&reply.rule)).collect(),
-            received: rules.received.iter().map(|received| bind(&received.rule)).collect(),
+            refusals,
+            replies,
+            received,
             members: rules.members.iter().map(|members| bind(&members.rule)).collect(),
             frames: rules.frames.iter().map(|(rule, _)| bind(rule)).collect(),
         }
@@ -238,12 +241,14 @@ impl BoundRules {
     /// same text. `expect` is what the current step waits for.
     #[must_use]
     pub fn read(&self, text: &str, number: Option<u64>, expect: Option<&BoundExpectation>) -> Meaning {
-        let known = number.and_then(|number| self.kept(number));
+        let known = number.and_then(|number| known::find(number, self.id));
         let awaited = || expect.is_some_and(|expect| expect.is_match(text));
         let meaning = known.unwrap_or_else(|| {
-            let meaning = SCRATCH.with_borrow_mut(|scratch| self.classify(text, scratch));
+            let meaning = SCRATCH.with_borrow_mut(|scratch| {
+                scratch.shapes.find(text, self.id).unwrap_or_else(|| self.classify(text, scratch))
+            });
             if let Some(number) = number {
-                self.keep(number, meaning);
+                known::keep(number, self.id, meaning);
             }
             meaning
         });
@@ -266,7 +271,7 @@ impl BoundRules {
         let mut local = Captured::default();
         if !reply.captures.is_empty() {
             SCRATCH.with_borrow_mut(|scratch| {
-                let Scratch { results, buffers } = scratch;
+                let Scratch { results, buffers, .. } = scratch;
                 let frame = self.again(bound, text, results);
                 reply.captures.iter().try_for_each(|capture| {
                     keep(capture, frame.and_then(|frame| capture.source.read(frame, buffers)), &mut local)
@@ -282,7 +287,7 @@ impl BoundRules {
     pub fn members(&self, rule: usize, text: &str, mut each: impl FnMut(&str)) -> Option<Change> {
         let (members, bound) = (self.rules.members.get(rule)?, self.members.get(rule)?.as_ref()?);
         SCRATCH.with_borrow_mut(|scratch| {
-            let Scratch { results, buffers } = scratch;
+            let Scratch { results, buffers, .. } = scratch;
             let frame = self.again(bound, text, results)?;
             let value = members.source.read(frame, buffers)?;
             let mut names = Buffers::default();
@@ -355,7 +360,7 @@ impl BoundRules {
     /// The message that a frame is: a rule matches, and its text and sender are there.
     fn message(&self, text: &str, scratch: &mut Scratch) -> Option<Meaning> {
         let queries = &self.rules.queries;
-        let Scratch { results, buffers } = scratch;
+        let Scratch { results, buffers, shapes, places } = scratch;
         let rules = self.received.iter().zip(&self.rules.received).enumerate();
         for (rule, (bound, received)) in rules {
             let Some(bound) = bound.as_ref().filter(|bound| bound.is_match(text, queries, results)) else { continue };
@@ -366,29 +371,18 @@ impl BoundRules {
             };
             let Some(sender) = sender else { continue };
             let Some(said) = received.text.read(frame, buffers) else { continue };
-            return Some(Meaning::Received {
-                rule,
-                sender,
-                decoded: Marker::decode(sender, said),
-                replay: received.replay,
-            });
+            let decoded = Marker::decode(sender, said);
+            let meaning = Meaning::Received { rule, sender, decoded, replay: received.replay };
+            if let Some(Some(structure)) = self.structures.get(rule)
+                && shapes.wants(text)
+                && let Some(fixed) = structure.fixed(text, results, places)
+            {
+                shapes.keep(text, self.id, meaning, fixed);
+            }
+            return Some(meaning);
         }
         None
     }
-
-    fn kept(&self, number: u64) -> Option<Meaning> {
-        let kept = KEPT.with(|kept| kept[place(number)].get())?;
-        (kept.number == number && kept.rules == self.id).then_some(kept.meaning)
-    }
-
-    fn keep(&self, number: u64, meaning: Meaning) {
-        KEPT.with(|kept| kept[place(number)].set(Some(Kept { number, rules: self.id, meaning })));
-    }
-}
-
-fn place(number: u64) -> usize {
-    // The remainder is below 64.
-    usize::try_from(number % PLACES as u64).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,11 +1,15 @@
 //! A frame that a step waits for, and what is taken of it.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::matcher::{BoundMatcher, Matcher, MatcherSlots, QueryResults, QuerySet};
 use super::source::{Buffers, Response, Source};
 use super::template::{Captured, Values};
+
+/// Characters shown of a frame that was not expected.
+const SHOWN: usize = 80;
 
 /// A value to be captured.
 #[derive(Debug, Clone)]
@@ -70,10 +74,29 @@ impl Expectation {
         Some(BoundExpectation { expectation: self, bound })
     }
 
+    /// What was expected and what came instead, shortened; secrets in `got` are the caller's to mask.
+    #[must_use]
+    pub fn unmet(&self, values: &Values<'_>, got: Option<&str>) -> String {
+        let expected = self.matcher.describe(values);
+        match got {
+            None => format!("expected {expected}, got nothing"),
+            Some(got) => format!("expected {expected}, got {:?}", shortened(got)),
+        }
+    }
+
     /// Whether a text is what is expected, with the values of this moment.
     #[must_use]
     pub fn is_met_by(self: Arc<Self>, text: &str, values: &Values<'_>) -> bool {
         self.bind(values).is_some_and(|awaited| awaited.is_match(text))
+    }
+}
+
+/// The beginning of a text, for people.
+#[must_use]
+pub fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(SHOWN) {
+        None => Cow::Borrowed(text),
+        Some((at, _)) => Cow::Owned(format!("{}…", text.get(..at).unwrap_or_default())),
     }
 }
 
@@ -115,5 +138,81 @@ impl BoundExpectation {
                 keep(capture, value, into)
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drivers::file::ParseOptions;
+    use crate::drivers::file::description::Action;
+    use crate::drivers::file::parse::parse;
+
+    const FILE: &str = r#"schema = 1
+[socket]
+url = "{{ws}}/"
+[[join]]
+expect = { prefix = "4{{seq}}" }
+capture = { sid = "json:/sid", all = "frame" }
+[message]
+send = "{{text}}{{sid}}{{all}}"
+[[message.received]]
+match = { any = true }
+text = "frame"
+"#;
+
+    fn with<T>(seq: u64, then: impl FnOnce(&Arc<Expectation>, &Values<'_>) -> T) -> T {
+        let description = parse("my.toml", FILE, &ParseOptions::default()).unwrap();
+        let Action::Frames { expect: Some(expect), .. } = &description.join[0].action else { panic!("no frame") };
+        let none = Captured::default();
+        then(
+            expect,
+            &Values {
+                user: "u",
+                password: "p",
+                index: 0,
+                room: "r",
+                base: "",
+                ws: "",
+                run: "",
+                text: None,
+                seq: Some(seq),
+                columns: &[],
+                session: &none,
+                connection: &none,
+                local: &none,
+            },
+        )
+    }
+
+    #[test]
+    fn what_came_instead_is_told() {
+        let told = |got: Option<&str>| with(0, |expect, values| expect.unmet(values, got));
+        assert_eq!(told(Some("44{\"a\"")), "expected prefix \"40\", got \"44{\\\"a\\\"\"");
+        assert_eq!(told(None), "expected prefix \"40\", got nothing");
+        assert!(told(Some(&"é".repeat(500))).ends_with(&format!("got \"{}…\"", "é".repeat(SHOWN))));
+    }
+
+    #[test]
+    fn seq_is_that_of_the_moment() {
+        let meets = |seq, text| with(seq, |expect, values| Arc::clone(expect).is_met_by(text, values));
+        assert!(meets(0, "40") && meets(12, "412{}") && !meets(1, "40"));
+    }
+
+    #[test]
+    fn captures_are_all_there_or_named() {
+        let capture = |text: &str| {
+            let mut captured = Captured::default();
+            let bound = with(0, |expect, values| Arc::clone(expect).bind(values)).unwrap();
+            assert!(bound.is_match(text));
+            let outcome = bound.capture(text, &mut captured).map_err(|e| e.to_string());
+            outcome.map(|()| captured.iter().map(|(_, text)| text.to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(capture("40{\"sid\": 1.50}").unwrap(), ["1.50", "40{\"sid\": 1.50}"]);
+        for missing in ["40{\"sid\": null}", "40{}", "40"] {
+            assert_eq!(capture(missing).unwrap_err(), "the value of sid is missing or null");
+        }
+        let long = format!("40{{\"sid\": \"{}\"}}", "x".repeat(Captured::LONGEST + 1));
+        assert_eq!(capture(&long).unwrap_err(), "the value of sid is longer than 16 KiB");
     }
 }

@@ -235,6 +235,13 @@ impl QueryResults {
     }
 }
 
+impl QueryResults {
+    /// What a query found in the frame at hand, if it was run and the frame is JSON.
+    pub(super) fn found(&self, query: usize) -> Option<&Found> {
+        self.queries.get(query).filter(|(state, _)| *state == State::Read).map(|(_, found)| found)
+    }
+}
+
 impl BoundMatcher {
     /// Whether a frame is meant.
     pub(super) fn is_match(&self, text: &str, queries: &QuerySet, results: &mut QueryResults) -> bool {
@@ -242,7 +249,7 @@ impl BoundMatcher {
         self.equals.as_ref().is_none_or(|whole| **whole == *text)
             && self.contains.as_ref().is_none_or(|part| part.find(text.as_bytes()).is_some())
             && self.pattern.as_ref().is_none_or(|pattern| pattern.search(text, &mut results.groups))
-            && (self.json.is_empty() && self.has.is_empty() || self.fits(behind, queries, results))
+            && (!self.looks_into_json() || self.fits(behind, queries, results))
     }
 
     /// The frame as sources see it, once [`is_match`](Self::is_match) has said yes.
@@ -256,6 +263,37 @@ impl BoundMatcher {
         let _ = self.look(text.get(offset..)?, queries, results);
         let (_, found) = results.queries.get(self.query)?;
         Some(Frame { text, offset, found, groups: &results.groups })
+    }
+
+    /// Whether nothing but the beginning of a frame, and values by pointer, are looked at.
+    pub(super) fn is_structural(&self) -> bool {
+        self.contains.is_none() && self.pattern.is_none()
+    }
+
+    /// How many bytes of a frame decide whether it begins as it must; one more than the whole
+    /// frame that is meant has, as a longer one is another.
+    pub(super) fn fixed_bytes(&self) -> usize {
+        self.prefix.len().max(self.equals.as_ref().map_or(0, |whole| whole.len() + 1))
+    }
+
+    /// Whether values are looked up by pointer.
+    pub(super) fn looks_into_json(&self) -> bool {
+        !self.json.is_empty() || !self.has.is_empty()
+    }
+
+    /// The query that looks them up.
+    pub(super) fn query(&self) -> usize {
+        self.query
+    }
+
+    /// Where the JSON begins.
+    pub(super) fn offset(&self) -> usize {
+        self.prefix.len()
+    }
+
+    /// The slots of the values that are compared.
+    pub(super) fn compared(&self) -> impl Iterator<Item = usize> {
+        self.json.iter().map(|(slot, _)| *slot)
     }
 
     fn fits(&self, behind: &str, queries: &QuerySet, results: &mut QueryResults) -> bool {

@@ -22,6 +22,7 @@ pub mod parse;
 mod pattern;
 pub mod schema;
 pub mod secrets;
+mod shape;
 pub mod shipped;
 pub mod source;
 pub mod template;

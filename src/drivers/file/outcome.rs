@@ -1,53 +1,41 @@
 //! The names of failures, and what follows from each.
 
+use std::time::Duration;
+
 use super::error::{closest, listed};
 use super::names::Problem;
-
-/// What a user does after a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Class {
-    /// Tries again, later each time.
-    Retry,
-    /// Tries again after a longer wait: the server wants quiet, or has no room now.
-    Wait,
-    /// Signs in again: the session is not valid any more.
-    SignedOut,
-    /// Logs in: the account exists.
-    NameTaken,
-    /// Gives up: this user will never get in.
-    Final,
-    /// Nobody will get in: at the start, the run ends.
-    Hopeless,
-}
+use crate::model::FailureClass;
 
 /// The names that mean something; any other name is a failure after which a user tries again.
-pub const KNOWN: [(&str, Class); 14] = [
-    ("name_taken", Class::NameTaken),
-    ("wrong_password", Class::Final),
-    ("signup_refused", Class::Final),
-    ("forbidden", Class::Final),
-    ("signed_out", Class::SignedOut),
-    ("locked", Class::Wait),
-    ("over_capacity", Class::Wait),
-    ("too_many_requests", Class::Wait),
-    ("unavailable", Class::Wait),
-    ("not_found", Class::Hopeless),
-    ("event_closed", Class::Hopeless),
-    ("event_cancelled", Class::Hopeless),
-    ("refused", Class::Retry),
-    ("server_message", Class::Retry),
+pub const KNOWN: [(&str, FailureClass); 14] = [
+    ("name_taken", FailureClass::NameTaken),
+    ("wrong_password", FailureClass::Final),
+    ("signup_refused", FailureClass::Final),
+    ("forbidden", FailureClass::Final),
+    ("signed_out", FailureClass::SignedOut),
+    ("locked", FailureClass::Wait(LOCKED)),
+    ("over_capacity", FailureClass::Retry),
+    ("too_many_requests", FailureClass::Retry),
+    ("unavailable", FailureClass::Retry),
+    ("not_found", FailureClass::HopelessAtStart),
+    ("event_closed", FailureClass::HopelessAtStart),
+    ("event_cancelled", FailureClass::HopelessAtStart),
+    ("refused", FailureClass::Retry),
+    ("server_message", FailureClass::Retry),
 ];
 
+/// How long a user keeps quiet after it was locked out.
+const LOCKED: Duration = Duration::from_secs(330);
 /// Names are at most this long: they become label values.
 const LONGEST: usize = 32;
 
 /// A failure that the file names.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// Its name, a label value.
     pub name: Box<str>,
     /// What follows.
-    pub class: Class,
+    pub class: FailureClass,
 }
 
 impl Outcome {
@@ -61,7 +49,7 @@ impl Outcome {
             let remedy = format!("the names with a meaning are {}", listed(KNOWN.map(|(name, _)| name)));
             return Err((format!("{name:?} is no failure that has a meaning, did you mean {near}?"), remedy));
         }
-        Ok(Self { name: name.into(), class: known.unwrap_or(Class::Retry) })
+        Ok(Self { name: name.into(), class: known.unwrap_or(FailureClass::Retry) })
     }
 }
 
@@ -87,9 +75,9 @@ mod tests {
 
     #[test]
     fn a_known_name_has_its_class_and_any_other_is_tried_again() {
-        assert_eq!(Outcome::named("name_taken").unwrap().class, Class::NameTaken);
-        assert_eq!(Outcome::named("wrong_password").unwrap().class, Class::Final);
-        assert_eq!(Outcome::named("kicked_by_bot").unwrap().class, Class::Retry);
+        assert_eq!(Outcome::named("name_taken").unwrap().class, FailureClass::NameTaken);
+        assert_eq!(Outcome::named("wrong_password").unwrap().class, FailureClass::Final);
+        assert_eq!(Outcome::named("kicked_by_bot").unwrap().class, FailureClass::Retry);
     }
 
     #[test]

@@ -106,6 +106,14 @@ impl Source {
         Self { links, xml }
     }
 
+    /// The slot of the rule's own query that it begins with, if it does.
+    pub(super) fn slot(&self) -> Option<usize> {
+        match self.links.first() {
+            Some(Link::Json { slot, .. }) => *slot,
+            _ => None,
+        }
+    }
+
     /// What the source gives of a frame; `None` where it is missing or `null`.
     pub(super) fn read<'s>(&self, frame: Frame<'s>, buffers: &'s mut Buffers) -> Option<&'s str> {
         let (mut written, mut range) = (false, 0..frame.text.len());

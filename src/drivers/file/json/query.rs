@@ -1,7 +1,6 @@
 //! Several pointers, looked up in one pass.
 
-use std::ops::Range;
-
+use super::places::{Child, Found, Node};
 use super::pointer::{Pointer, index};
 use super::scan::Scan;
 
@@ -13,22 +12,6 @@ pub(in super::super) const MOST_POINTERS: usize = 64;
 pub(in super::super) struct Query {
     pointers: Vec<Pointer>,
     nodes: Vec<Node>,
-}
-
-#[derive(Debug, Clone, Default)]
-pub(super) struct Node {
-    /// Where the value here is kept, if a pointer ends here.
-    pub(super) slot: Option<usize>,
-    pub(super) children: Vec<Child>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Child {
-    pub(super) key: Box<str>,
-    pub(super) index: Option<usize>,
-    pub(super) node: usize,
-    /// The slots at and below this child, as bits.
-    pub(super) slots: u64,
 }
 
 impl Default for Query {
@@ -69,53 +52,8 @@ impl Query {
 
     /// Looks every pointer up in `text`; whether it is JSON.
     pub(in super::super) fn run(&self, text: &str, found: &mut Found) -> bool {
-        found.present = 0;
-        if found.places.len() < self.pointers.len() {
-            found.places.resize(self.pointers.len(), (0, 0));
-        }
+        found.begin(self.pointers.len());
         let mut scan = Scan::new(text);
         scan.document(&self.nodes, found).is_some()
-    }
-}
-
-/// Where a query's values stand in the text.
-#[derive(Debug, Clone, Default)]
-pub(in super::super) struct Found {
-    present: u64,
-    places: Vec<(usize, usize)>,
-}
-
-impl Found {
-    /// Nothing.
-    pub(in super::super) const fn new() -> Self {
-        Self { present: 0, places: Vec::new() }
-    }
-
-    /// The value in a slot, as it is spelled in the text.
-    pub(in super::super) fn get<'a>(&self, text: &'a str, slot: usize) -> Option<&'a str> {
-        text.get(self.range(slot)?)
-    }
-
-    /// Where the value in a slot stands.
-    pub(in super::super) fn range(&self, slot: usize) -> Option<Range<usize>> {
-        let (start, end) = *self.places.get(slot).filter(|_| self.present >> slot & 1 == 1)?;
-        Some(start..end)
-    }
-
-    /// Forgets everything.
-    pub(in super::super) fn clear(&mut self) {
-        self.present = 0;
-    }
-
-    pub(super) fn put(&mut self, slot: usize, start: usize, end: usize) {
-        if let Some(place) = self.places.get_mut(slot) {
-            *place = (start, end);
-            self.present |= 1 << slot;
-        }
-    }
-
-    /// Forgets what an earlier member of the same name held: the last one counts.
-    pub(super) fn forget(&mut self, slots: u64) {
-        self.present &= !slots;
     }
 }

@@ -1,10 +1,21 @@
 //! The pass over the text: RFC 8259, strictly, with nothing built.
 
-use super::query::{Child, Found, Node};
+use std::ops::Range;
+
+use super::places::{Child, Found, Node};
 use super::string;
 
 /// No value is nested deeper, as in `serde_json`.
 const MOST_DEPTH: usize = 127;
+
+/// A value that is no array, object or word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Scalar {
+    /// A string without escapes.
+    Text,
+    /// A number.
+    Number,
+}
 
 /// A place in a text.
 pub(super) struct Scan<'a> {
@@ -48,8 +59,12 @@ impl<'a> Scan<'a> {
             return Some(());
         }
         loop {
-            let key = self.key()?;
-            self.member(nodes, here.children.iter().find(|child| string::equals(key, &child.key)), found)?;
+            let (key, escaped) = self.key()?;
+            let is_key = |child: &&Child| match key.get(1..key.len() - 1) {
+                Some(inner) if !escaped => inner == &*child.key,
+                _ => string::equals(key, &child.key),
+            };
+            self.member(nodes, here.children.iter().find(is_key), found)?;
             self.space();
             match self.next()? {
                 b',' => self.space(),
@@ -89,6 +104,11 @@ impl<'a> Scan<'a> {
 
     /// Steps over one value of any kind.
     fn skip(&mut self) -> Option<()> {
+        self.visit(&mut |_, _| ())
+    }
+
+    /// Steps over one value of any kind; `each` is told where each scalar inside begins and ends.
+    fn visit(&mut self, each: &mut impl FnMut(usize, usize)) -> Option<()> {
         let (mut depth, mut objects) = (0, 0_u128);
         loop {
             let opened = match self.peek()? {
@@ -111,7 +131,9 @@ impl<'a> Scan<'a> {
                     continue;
                 }
             } else {
+                let start = self.at;
                 self.scalar()?;
+                each(start, self.at);
             }
             if self.close(&mut depth, &mut objects)? {
                 return Some(());
@@ -152,8 +174,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// A member's key, up to its value; the key with its quotes.
-    fn key(&mut self) -> Option<&'a str> {
+    /// A member's key, up to its value: the key with its quotes, and whether it has escapes.
+    fn key(&mut self) -> Option<(&'a str, bool)> {
         let key = self.string()?;
         self.space();
         if !self.take(b':') {
@@ -163,11 +185,12 @@ impl<'a> Scan<'a> {
         Some(key)
     }
 
-    /// A string with its quotes.
-    fn string(&mut self) -> Option<&'a str> {
+    /// A string with its quotes, and whether it has escapes.
+    fn string(&mut self) -> Option<(&'a str, bool)> {
         let start = self.at;
-        self.at += string::skip(self.bytes.get(start..)?)?;
-        self.text.get(start..self.at)
+        let (length, escaped) = string::skip(self.bytes.get(start..)?)?;
+        self.at += length;
+        Some((self.text.get(start..self.at)?, escaped))
     }
 
     fn word(&mut self, word: &[u8]) -> Option<()> {
@@ -221,6 +244,26 @@ impl<'a> Scan<'a> {
         self.at += usize::from(here);
         here
     }
+}
+
+/// Every string without escapes, less its quotes, and every number that is a value in a text.
+pub(super) fn scalars(text: &str, mut each: impl FnMut(Range<usize>, Scalar)) -> Option<()> {
+    let mut scan = Scan::new(text);
+    scan.space();
+    scan.visit(&mut |start, end| match text.as_bytes().get(start..end) {
+        Some([b'"', inner @ .., b'"']) if memchr::memchr(b'\\', inner).is_none() => {
+            each(start + 1..end - 1, Scalar::Text);
+        }
+        Some([b'-' | b'0'..=b'9', ..]) => each(start..end, Scalar::Number),
+        _ => {}
+    })
+}
+
+/// The length of the number that `text` begins with.
+pub(super) fn number(text: &[u8]) -> Option<usize> {
+    let mut scan = Scan { text: "", bytes: text, at: 0 };
+    scan.number()?;
+    Some(scan.at)
 }
 
 /// The elements of an array, each as it is spelled; `None` where the text is no array.

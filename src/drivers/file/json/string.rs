@@ -3,21 +3,31 @@
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
 const HIGH: u64 = ONES << 7;
 
-/// The length of the string that `bytes` begins with, both quotes included.
-pub(super) fn skip(bytes: &[u8]) -> Option<usize> {
+/// The length of the string that `bytes` begins with, both quotes included, and whether it has
+/// escapes.
+pub(super) fn skip(bytes: &[u8]) -> Option<(usize, bool)> {
     if bytes.first() != Some(&b'"') {
         return None;
     }
-    let mut at = 1;
+    let (mut at, mut escaped) = (1, false);
     loop {
         at += plain(bytes.get(at..)?);
         match bytes.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' => at += escape(bytes.get(at + 1..)?)?,
+            b'"' => return Some((at + 1, escaped)),
+            b'\\' => {
+                escaped = true;
+                at += escape(bytes.get(at + 1..)?)?;
+            }
             // A control character.
             _ => return None,
         }
     }
+}
+
+/// The length of a string's inside up to its quote; `None` where an escape or mistake comes first.
+pub(super) fn unescaped(bytes: &[u8]) -> Option<usize> {
+    let length = plain(bytes);
+    (bytes.get(length) == Some(&b'"')).then_some(length)
 }
 
 /// How many bytes stand before the first quote, backslash or control character.

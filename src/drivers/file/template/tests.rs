@@ -160,6 +160,20 @@ proptest! {
     }
 
     #[test]
+    fn a_masked_text_holds_no_secret(filters in prop::sample::subsequence(vec!["json", "url", "xml", "base64"], 0..4)) {
+        let chain: String = filters.iter().map(|filter| format!("|{filter}")).collect();
+        let mut nested = template(&format!("a{{{{password{chain}}}}}b"));
+        nested.push_template(template("{{user}}:{{password}}"), vec![Filter::Base64, Filter::Json]);
+        let (mut plain, mut masked) = (String::new(), String::new());
+        with("", |values| {
+            nested.render(values, &mut plain).unwrap();
+            nested.render_masked(values, &mut masked);
+        });
+        prop_assert_eq!(masked, "a***b***");
+        prop_assert!(plain.len() > 8);
+    }
+
+    #[test]
     fn arbitrary_templates_never_panic(text in "\\PC{0,60}", braces in "[{}|\"a ]{0,20}") {
         let _ = pieces(&text);
         let _ = pieces(&braces);

@@ -1,0 +1,71 @@
+//! What is looked for in a JSON text, as a tree of names, and where it was found.
+
+use std::ops::Range;
+
+/// A value at which pointers end, or below which they go on.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Node {
+    /// Where the value here is kept, if a pointer ends here.
+    pub(super) slot: Option<usize>,
+    pub(super) children: Vec<Child>,
+}
+
+/// A member or element of a value.
+#[derive(Debug, Clone)]
+pub(super) struct Child {
+    pub(super) key: Box<str>,
+    pub(super) index: Option<usize>,
+    pub(super) node: usize,
+    /// The slots at and below this child, as bits.
+    pub(super) slots: u64,
+}
+
+/// Where a query's values stand in the text.
+#[derive(Debug, Clone, Default)]
+pub(in super::super) struct Found {
+    present: u64,
+    places: Vec<(usize, usize)>,
+}
+
+impl Found {
+    /// Nothing.
+    pub(in super::super) const fn new() -> Self {
+        Self { present: 0, places: Vec::new() }
+    }
+
+    /// The value in a slot, as it is spelled in the text.
+    pub(in super::super) fn get<'a>(&self, text: &'a str, slot: usize) -> Option<&'a str> {
+        text.get(self.range(slot)?)
+    }
+
+    /// Where the value in a slot stands.
+    pub(in super::super) fn range(&self, slot: usize) -> Option<Range<usize>> {
+        let (start, end) = *self.places.get(slot).filter(|_| self.present >> slot & 1 == 1)?;
+        Some(start..end)
+    }
+
+    /// Forgets everything, and has room for so many values.
+    pub(super) fn begin(&mut self, slots: usize) {
+        self.present = 0;
+        if self.places.len() < slots {
+            self.places.resize(slots, (0, 0));
+        }
+    }
+
+    /// Forgets everything.
+    pub(in super::super) fn clear(&mut self) {
+        self.present = 0;
+    }
+
+    pub(super) fn put(&mut self, slot: usize, start: usize, end: usize) {
+        if let Some(place) = self.places.get_mut(slot) {
+            *place = (start, end);
+            self.present |= 1 << slot;
+        }
+    }
+
+    /// Forgets what an earlier member of the same name held: the last one counts.
+    pub(super) fn forget(&mut self, slots: u64) {
+        self.present &= !slots;
+    }
+}
