@@ -166,7 +166,7 @@ mod tests {
     fn shapes(frame: &str) -> Shapes<u8> {
         let mut shapes = Shapes::default();
         let text = frame.find("\"hello\"").unwrap() - 2;
-        shapes.keep(frame, 1, 9, Fixed { before: 4, offset: 2, places: &[text..text + 7] });
+        shapes.keep(frame, 1, 9, Fixed { before: 4, offset: 2, places: std::slice::from_ref(&(text..text + 7)) });
         shapes
     }
 

@@ -255,3 +255,33 @@ proptest! {
         }
     }
 }
+
+/// The page that describes the format.
+const PAGE: &str = include_str!("../../../../docs/protocols.md");
+
+#[test]
+fn the_file_that_the_page_builds_is_in_order() {
+    let blocks = PAGE.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let file: Vec<&str> = blocks.collect();
+    assert!(file.len() >= 5);
+    read(file[0]).unwrap_or_else(|e| panic!("the first step: {e}"));
+    let description = read(&file.join("\n")).unwrap_or_else(|e| panic!("all steps: {e}"));
+    assert_eq!(description.join.len(), 3);
+}
+
+#[test]
+fn the_page_names_every_key_source_filter_and_failure() {
+    use crate::drivers::file::keys::{MATCHER, TABLES};
+    let keys = TABLES.iter().flat_map(|table| table.keys).chain(MATCHER.keys).map(|key| key.name);
+    let built_in = crate::drivers::file::template::BuiltIn::ALL.into_iter().map(|(name, _)| name);
+    let failures = crate::drivers::file::outcome::KNOWN.into_iter().map(|(name, _)| name);
+    for name in keys
+        .chain(built_in)
+        .chain(failures.filter(|name| !["too_many_requests", "unavailable", "server_message"].contains(name)))
+    {
+        let named = ["`NAME`", "`NAME ", "[NAME]", "NAME = ", "`NAME:", ".NAME]"]
+            .iter()
+            .any(|form| PAGE.contains(&form.replace("NAME", name)));
+        assert!(named, "docs/protocols.md does not name {name}");
+    }
+}
