@@ -190,11 +190,11 @@ impl Rules {
 pub struct BoundRules {
     rules: Arc<Rules>,
     id: u64,
-    refusals: Vec<Option<BoundMatcher>>,
-    replies: Vec<Option<BoundMatcher>>,
-    received: Vec<Option<BoundMatcher>>,
-    members: Vec<Option<BoundMatcher>>,
-    frames: Vec<Option<BoundMatcher>>,
+    refusals: Vec<Option<Arc<BoundMatcher>>>,
+    replies: Vec<Option<Arc<BoundMatcher>>>,
+    received: Vec<Option<Arc<BoundMatcher>>>,
+    members: Vec<Option<Arc<BoundMatcher>>>,
+    frames: Vec<Option<Arc<BoundMatcher>>>,
     /// For each rule of `received`.
     structures: Vec<Option<Structure>>,
 }
@@ -328,7 +328,7 @@ impl BoundRules {
         let queries = &self.rules.queries;
         scratch.results.begin(queries);
         let results = &mut scratch.results;
-        let mut first = |rules: &[Option<BoundMatcher>]| {
+        let mut first = |rules: &[Option<Arc<BoundMatcher>>]| {
             rules.iter().position(|rule| rule.as_ref().is_some_and(|rule| rule.is_match(text, queries, results)))
         };
         if let Some(rule) = first(&self.refusals) {
@@ -341,7 +341,7 @@ impl BoundRules {
             return meaning;
         }
         let results = &mut scratch.results;
-        let mut first = |rules: &[Option<BoundMatcher>]| {
+        let mut first = |rules: &[Option<Arc<BoundMatcher>>]| {
             rules.iter().position(|rule| rule.as_ref().is_some_and(|rule| rule.is_match(text, queries, results)))
         };
         if let Some(rule) = first(&self.members) {

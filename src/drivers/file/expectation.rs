@@ -108,7 +108,7 @@ thread_local! {
 #[derive(Debug)]
 pub struct BoundExpectation {
     expectation: Arc<Expectation>,
-    bound: BoundMatcher,
+    bound: Arc<BoundMatcher>,
 }
 
 impl BoundExpectation {

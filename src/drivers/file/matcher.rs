@@ -5,6 +5,7 @@
 //! prefix is never parsed. No I/O.
 
 use std::fmt::Write as _;
+use std::sync::{Arc, OnceLock};
 
 use memchr::memmem::Finder;
 
@@ -65,9 +66,11 @@ impl QuerySet {
     }
 }
 
-/// A matcher's places in the queries of its set.
+/// A matcher's places in the queries of its set, and what it is for every connection where it
+/// takes no values.
 #[derive(Debug, Clone, Default)]
 pub(super) struct MatcherSlots {
+    constant: OnceLock<Arc<BoundMatcher>>,
     query: usize,
     json: Vec<usize>,
     has: Vec<usize>,
@@ -80,7 +83,7 @@ impl Matcher {
         let mut slots = |pointer: &Pointer| queries.slot(query, pointer);
         let json = self.json.iter().map(|(_, pointer, _)| slots(pointer)).collect::<Option<_>>()?;
         let has = self.has.iter().map(|(_, pointer)| slots(pointer)).collect::<Option<_>>()?;
-        Some(MatcherSlots { query, json, has })
+        Some(MatcherSlots { query, json, has, constant: OnceLock::new() })
     }
 
     /// The pattern, compiled with a letter for each value, to see whether it can be and which
@@ -105,18 +108,28 @@ impl Matcher {
         self.templates(&mut |template| template.slots(each));
     }
 
-    /// Puts values in.
+    /// Puts values in; a matcher that takes none is bound once.
     ///
     /// # Errors
     /// A value that is not there (yet), or one that makes a pattern too large.
-    pub(super) fn bind(&self, places: &MatcherSlots, values: &Values<'_>) -> Result<BoundMatcher, BindError> {
+    pub(super) fn bind(&self, places: &MatcherSlots, values: &Values<'_>) -> Result<Arc<BoundMatcher>, BindError> {
+        if let Some(known) = places.constant.get() {
+            return Ok(Arc::clone(known));
+        }
+        let bound = Arc::new(self.with_values(places, values)?);
+        let mut takes = false;
+        self.slots(&mut |_| takes = true);
+        Ok(if takes { bound } else { Arc::clone(places.constant.get_or_init(|| bound)) })
+    }
+
+    fn with_values(&self, places: &MatcherSlots, values: &Values<'_>) -> Result<BoundMatcher, BindError> {
         let text = |template: &Option<Template>| template.as_ref().map(|t| rendered(t, values)).transpose();
         let pattern = match &self.regex {
             None => None,
             Some(regex) => {
                 let mut pattern = String::new();
                 regex.render(values, &mut pattern)?;
-                Some(Pattern::new(&pattern).map_err(|_| BindError::Pattern)?)
+                Some(Pattern::shared(&pattern).map_err(|_| BindError::Pattern)?)
             }
         };
         let json = self.json.iter().zip(&places.json).map(|((_, _, expected), slot)| {
@@ -197,7 +210,7 @@ pub(super) struct BoundMatcher {
     equals: Option<Box<str>>,
     prefix: Box<str>,
     contains: Option<Finder<'static>>,
-    pattern: Option<Pattern>,
+    pattern: Option<Arc<Pattern>>,
     query: usize,
     json: Vec<(usize, Wanted)>,
     has: Vec<usize>,

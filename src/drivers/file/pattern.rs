@@ -1,6 +1,9 @@
 //! Regular expressions: compiled once, bounded in size, searched without allocation.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use regex_automata::Input;
 use regex_automata::meta::{Config, Regex};
@@ -32,7 +35,32 @@ impl Groups {
     }
 }
 
+/// Patterns that a thread remembers: connections of one room bind the same ones.
+const SHARED: usize = 64;
+
+thread_local! {
+    static RECENT: RefCell<VecDeque<(Box<str>, Arc<Pattern>)>> = const { RefCell::new(VecDeque::new()) };
+}
+
 impl Pattern {
+    /// Compiles an expression, unless this thread has done so lately.
+    ///
+    /// # Errors
+    /// Why it cannot be compiled, in one line.
+    pub(super) fn shared(pattern: &str) -> Result<Arc<Self>, String> {
+        RECENT.with_borrow_mut(|recent| {
+            if let Some((_, known)) = recent.iter().find(|(text, _)| **text == *pattern) {
+                return Ok(Arc::clone(known));
+            }
+            let compiled = Arc::new(Self::new(pattern)?);
+            if recent.len() == SHARED {
+                recent.pop_front();
+            }
+            recent.push_back((pattern.into(), Arc::clone(&compiled)));
+            Ok(compiled)
+        })
+    }
+
     /// Compiles an expression.
     ///
     /// # Errors
@@ -91,6 +119,19 @@ mod tests {
         assert!(!pattern.search("bob shouts: hi", &mut groups));
         assert!(!pattern.search("", &mut groups));
         assert_eq!(Pattern::new("a+").unwrap().first_group(), 0);
+    }
+
+    #[test]
+    fn a_pattern_is_compiled_once_until_it_is_forgotten() {
+        let first = Pattern::shared("a+").unwrap();
+        assert!(Arc::ptr_eq(&first, &Pattern::shared("a+").unwrap()));
+        assert!(!Arc::ptr_eq(&first, &Pattern::shared("b+").unwrap()));
+        for n in 0..SHARED {
+            Pattern::shared(&format!("x{n}")).unwrap();
+        }
+        assert!(!Arc::ptr_eq(&first, &Pattern::shared("a+").unwrap()));
+        assert!(RECENT.with_borrow(VecDeque::len) <= SHARED);
+        assert!(Pattern::shared("(").is_err());
     }
 
     #[test]

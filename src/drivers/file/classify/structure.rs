@@ -2,6 +2,7 @@
 //! at nothing but the beginning of a frame and at values by pointer.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::{Received, Rules};
 use crate::drivers::file::matcher::{BoundMatcher, QueryResults};
@@ -25,8 +26,8 @@ impl Structure {
     /// The structure of a message by its rule, `None` where any of the rules looks at more.
     pub(super) fn of(
         rules: &Rules,
-        before: &[&[Option<BoundMatcher>]],
-        received: &[Option<BoundMatcher>],
+        before: &[&[Option<Arc<BoundMatcher>>]],
+        received: &[Option<Arc<BoundMatcher>>],
         rule: usize,
     ) -> Option<Self> {
         let own = received.get(rule)?.as_ref()?;

@@ -130,6 +130,19 @@ fn a_matcher_says_what_it_expects_without_secrets() {
 }
 
 #[test]
+fn a_matcher_of_constants_is_bound_once() {
+    let bind = |matcher: &Matcher, places: &MatcherSlots| with(|values| matcher.bind(places, values)).unwrap();
+    let constant = Matcher { regex: literal("a+"), ..Matcher::default() };
+    let places = constant.enter(&mut QuerySet::default()).unwrap();
+    assert!(Arc::ptr_eq(&bind(&constant, &places), &bind(&constant, &places)));
+    let mut room = Template::default();
+    room.push_value(ValueRef::BuiltIn(BuiltIn::Room), Vec::new(), false);
+    let taking = Matcher { prefix: Some(room), ..Matcher::default() };
+    let places = taking.enter(&mut QuerySet::default()).unwrap();
+    assert!(!Arc::ptr_eq(&bind(&taking, &places), &bind(&taking, &places)));
+}
+
+#[test]
 fn a_matcher_waits_for_its_values() {
     let mut later = Template::default();
     later.push_value(ValueRef::Connection(0), Vec::new(), true);
