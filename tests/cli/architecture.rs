@@ -55,7 +55,7 @@ fn crates_stay_where_the_architecture_keeps_them() {
 }
 
 #[test]
-fn what_is_pure_stays_pure() {
+fn pure_modules_use_nothing_impure() {
     let rules = table("knows no");
     let mut wrong = Vec::new();
     for source in sources() {
@@ -100,7 +100,7 @@ fn every_dependency_is_justified() {
 }
 
 #[test]
-fn an_import_is_seen_however_it_is_written() {
+fn imports_are_found_in_every_spelling() {
     let seen = |code: &str| {
         let code = without_comments_and_strings(code);
         imports(&Source { file: PathBuf::new(), module: vec!["user".into(), "stay".into()], code })

@@ -32,7 +32,7 @@ fn demo(more: &[&str]) -> Demo {
 }
 
 #[test]
-fn a_plain_run() {
+fn a_run_without_options_has_the_default_settings() {
     let plan = run(&[]);
     assert_eq!((plan.crowd.range.min(), plan.crowd.range.max()), (0, 10));
     assert_eq!(plan.crowd.template.name(7), "loadtest7");
@@ -63,7 +63,7 @@ fn a_plain_run() {
 }
 
 #[test]
-fn a_plain_demo_is_short_and_keeps_no_sessions() {
+fn a_demo_without_options_is_short_and_keeps_no_sessions() {
     let Demo { presence, plan } = demo(&[]);
     assert_eq!(presence, Presence::Full);
     assert_eq!(plan.crowd.range.len(), 50);
@@ -101,7 +101,7 @@ fn default_in(help: &str) -> Option<&str> {
 
 /// Given as a flag, a default must change nothing.
 #[test]
-fn the_defaults_in_the_help_are_true() {
+fn defaults_in_the_help_are_the_actual_defaults() {
     let command = definition();
     let run_command = command.find_subcommand("run").unwrap();
     let fixed = ["--seed", "1", "--run-id", "r"];
@@ -118,7 +118,7 @@ fn the_defaults_in_the_help_are_true() {
 }
 
 #[test]
-fn seeds_and_run_ids_are_made_anew() {
+fn each_run_gets_its_own_seed_and_run_id() {
     let (one, other) = (run(&[]), run(&[]));
     assert_ne!(one.report.run_id, other.report.run_id);
     assert_ne!(one.traffic.seed, other.traffic.seed);

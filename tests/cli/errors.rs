@@ -69,7 +69,7 @@ fn a_wrong_flag_is_named_and_ends_with_2() {
 }
 
 #[test]
-fn a_wrong_or_missing_target_is_told() {
+fn an_invalid_or_missing_target_is_named() {
     for (url, says) in [
         ("ftp://host", "http"),
         ("host.example.org", "https://chat.example.org"),
@@ -158,7 +158,7 @@ fn options_that_do_not_fit_together_are_both_named() {
 }
 
 #[test]
-fn a_conflict_without_flags_ends_with_104_and_tells_the_places() {
+fn a_conflict_outside_the_flags_exits_104_and_names_its_sources() {
     check(&Wrong {
         args: RUN,
         variables: &[("SOAKRIG_USER_RANGE_MIN", "7")],
@@ -179,13 +179,13 @@ fn without_a_home_the_remedy_is_a_cache_file() {
 }
 
 #[test]
-fn a_secret_beginning_with_a_dash_is_not_repeated() {
+fn a_secret_beginning_with_a_dash_is_not_shown() {
     check(&Wrong { args: &["run", "http://h", "--password", "-hunter2"], says: &["<PLENARY_SLUG>"], ..NOTHING });
     check(&Wrong { args: &["run", "--pasword=hunter2"], says: &["--pasword"], ..NOTHING });
 }
 
 #[test]
-fn a_control_address_for_everybody_is_refused() {
+fn a_control_address_other_than_loopback_is_refused() {
     let args = &["target", "--control", "0.0.0.0:1"];
     check(&Wrong { args, says: &["--control", "loopback", "127.0.0.1"], ..NOTHING });
 }

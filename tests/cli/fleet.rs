@@ -46,14 +46,14 @@ fn parts_of_users_and_rates_sum_to_the_whole() {
 
 /// `5/s` in three is written in decimals whose sum is 5 to the last digit.
 #[test]
-fn the_parts_are_finite_decimals() {
+fn shard_rates_are_finite_decimals() {
     let plan = |i: u32| resolve(&["--shard", &format!("{i}/3"), "--run-id", "r"], &[]).0;
     let parts: Vec<_> = (0..3).map(|i| chat(&plan(i)).to_string()).collect();
     assert_eq!(parts, ["1.666666666/s", "1.666666667/s", "1.666666667/s"]);
 }
 
 #[test]
-fn what_each_user_does_is_not_split() {
+fn per_user_settings_are_not_split() {
     let (plan, _) = resolve(&["--shard", "0/4", "--run-id", "r"], &[]);
     assert_eq!(plan.traffic.leave, Volume::PerUser(0.005));
     assert_eq!(plan.thresholds.max_lost, Some(0));

@@ -35,7 +35,7 @@ fn health(url: &str, proxy: &str) -> (Option<i32>, String) {
 }
 
 #[test]
-fn health_asks_the_generator_and_no_proxy() {
+fn health_ignores_proxy_variables() {
     let (proxy, asked) = server(FINE);
     // Nothing listens on this port: it was free a moment ago, and nothing else is to take it.
     let nothing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -48,7 +48,7 @@ fn health_asks_the_generator_and_no_proxy() {
 }
 
 #[test]
-fn what_is_no_whole_answer_is_not_healthy() {
+fn an_incomplete_answer_is_not_healthy() {
     for (answer, says) in [
         (&b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok"[..], "cut off"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "not HTTP"),
@@ -61,7 +61,7 @@ fn what_is_no_whole_answer_is_not_healthy() {
 }
 
 #[test]
-fn a_generator_that_says_nothing_times_out() {
+fn health_times_out_without_an_answer() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let mut command = Command::new(env!("CARGO_BIN_EXE_soakrig"));

@@ -14,7 +14,7 @@ fn help(args: &[&str]) -> String {
 }
 
 #[test]
-fn the_help_of_every_command() {
+fn the_help_of_every_command_matches_its_snapshot() {
     insta::assert_snapshot!("soakrig", help(&["--help"]));
     for command in ["run", "demo", "target", "check", "cleanup", "merge", "health"] {
         insta::assert_snapshot!(command, help(&[command, "--help"]));
@@ -22,7 +22,7 @@ fn the_help_of_every_command() {
 }
 
 #[test]
-fn the_short_help_of_a_run() {
+fn the_short_help_of_run_matches_its_snapshot() {
     insta::assert_snapshot!("run_short", help(&["run", "-h"]));
 }
 

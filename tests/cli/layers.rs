@@ -98,7 +98,7 @@ fn written(lines: &str) -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn there_is_a_sample_of_every_option() {
+fn every_option_has_a_sample_value() {
     let sampled: Vec<_> = SAMPLES.iter().map(|(key, ..)| *key).collect();
     let mut keys: Vec<_> = Settings::keys().collect();
     keys.retain(|key| !sampled.contains(key));
@@ -144,7 +144,7 @@ fn the_file_may_be_named_by_a_variable_and_the_flag_wins() {
 
 /// Two ways to say one thing do not mix across layers.
 #[test]
-fn a_higher_layers_way_of_saying_it_counts() {
+fn a_higher_layer_wins_over_an_alternative_option() {
     for (high, value, low, low_value) in [
         ("password_file", "/f", "password", "hunter2"),
         ("password", "hunter2", "password_file", "/f"),

@@ -57,7 +57,7 @@ fn merge(args: &[&Path]) -> (i32, String, String) {
 }
 
 #[test]
-fn the_whole_is_printed_and_written_and_merges_again() {
+fn a_merged_summary_can_be_merged_again() {
     let home = tempfile::tempdir().unwrap();
     let [a, b, c] = [0, 1, 2].map(|i| put(home.path(), &format!("{i}.json"), &summary(i, 3)));
     let (ab, abc) = (home.path().join("ab.json"), home.path().join("abc.json"));
@@ -72,7 +72,7 @@ fn the_whole_is_printed_and_written_and_merges_again() {
 }
 
 #[test]
-fn what_is_missing_or_killed_is_named_and_fails() {
+fn missing_and_killed_shards_are_named_and_fail_the_merge() {
     let home = tempfile::tempdir().unwrap();
     let a = put(home.path(), "a.json", &summary(0, 3));
     let mut killed = summary(2, 3);
@@ -111,7 +111,7 @@ fn a_refusal_names_both_files_and_writes_nothing() {
 }
 
 #[test]
-fn an_output_that_cannot_be_written_shows_first() {
+fn merge_reports_an_unwritable_output_first() {
     let home = tempfile::tempdir().unwrap();
     let a = put(home.path(), "a.json", &summary(0, 1));
     let (code, page, errors) = merge(&[&a, Path::new("-o"), &home.path().join("no/such/whole.json")]);
@@ -120,7 +120,7 @@ fn an_output_that_cannot_be_written_shows_first() {
 }
 
 #[test]
-fn the_whole_never_replaces_one_of_its_parts() {
+fn merge_never_overwrites_an_input() {
     let home = tempfile::tempdir().unwrap();
     let [a, b] = [0, 1].map(|i| put(home.path(), &format!("{i}.json"), &summary(i, 2)));
     let link = home.path().join("link.json");

@@ -33,7 +33,7 @@ fn file(bytes: &[u8], mode: u32) -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn from_a_flag_a_variable_or_a_file() {
+fn the_password_comes_from_a_flag_a_variable_or_a_file() {
     let (_directory, path) = file(b"hunter2-file\n", 0o600);
     let path = path.to_str().unwrap();
     let password = |more: &[&str], variables: &[(&str, &str)]| resolve(more, variables).unwrap().0;
@@ -46,7 +46,7 @@ fn from_a_flag_a_variable_or_a_file() {
 }
 
 #[test]
-fn of_a_file_the_first_line_counts() {
+fn the_first_line_of_a_password_file_is_the_password() {
     for (bytes, password) in [
         (&b"hunter2"[..], "hunter2"),
         (b"hunter2\n", "hunter2"),
@@ -74,7 +74,7 @@ fn a_file_without_a_password_is_refused_by_name() {
 }
 
 #[test]
-fn files_that_everybody_can_read_are_warned_of() {
+fn a_password_file_readable_by_others_gives_a_warning() {
     let (_directory, path) = file(b"hunter2\n", 0o644);
     let (_, warnings) = resolve(&["--password-file", path.to_str().unwrap()], &[]).unwrap();
     assert!(warnings[0].contains("password") && warnings[0].contains("chmod 600"), "{warnings:?}");

@@ -51,7 +51,7 @@ fn slugs(runs: &[Run]) -> Vec<&str> {
 }
 
 #[test]
-fn without_a_slug_all_of_them_are_run_at_once() {
+fn without_a_slug_all_plenaries_run_at_once() {
     let runs = runs(TWO, &[], &[]);
     assert_eq!(slugs(&runs), ["friday", "monday"]);
     let ranges: Vec<_> = runs.iter().map(|run| (run.plan.crowd.range.min(), run.plan.crowd.range.max())).collect();
@@ -81,7 +81,7 @@ fn a_slug_picks_its_table() {
 }
 
 #[test]
-fn a_slug_without_a_table_is_refused_with_those_there_are() {
+fn a_slug_without_a_table_is_refused_with_the_known_slugs() {
     let (code, error) = refused(TWO, &["http://h", "tuesday"]);
     assert_eq!(code, 2);
     assert!(error.contains("tuesday has no [[plenary]] table; the file has friday, monday"), "{error}");
@@ -101,14 +101,14 @@ fn flags_and_variables_win_over_tables() {
 }
 
 #[test]
-fn a_shard_takes_its_part_of_each() {
+fn a_shard_takes_its_part_of_each_plenary() {
     let found = runs(TWO, &["--shard", "1/2", "--run-id", "r", "--password", "p"], &[]);
     let ranges: Vec<_> = found.iter().map(|run| (run.plan.crowd.range.min(), run.plan.crowd.range.max())).collect();
     assert_eq!(ranges, [(10, 20), (35, 50)]);
 }
 
 #[test]
-fn what_a_table_says_of_files_and_ports_is_taken_as_it_is() {
+fn files_and_ports_of_a_table_are_used_unchanged() {
     let file = TWO.to_owned() + "metrics-listen = \"127.0.0.1:9999\"\nsummary = \"m.json\"\nanomaly-log = \"m.log\"\n";
     let report = runs(&file, &[], &[]).remove(1).plan.report;
     assert_eq!(report.metrics_listen.port(), 9999);
@@ -137,7 +137,7 @@ fn a_user_in_two_plenaries_at_once_is_refused() {
 }
 
 #[test]
-fn plenaries_that_messages_could_not_tell_apart_are_refused() {
+fn plenaries_with_the_same_room_hash_are_refused() {
     // A known pair of equal CRC-32.
     let file = TWO.replace("\"friday\"", "\"plumless\"").replace("\"monday\"", "\"buckeroo\"");
     let (code, error) = refused(&file, &["http://h"]);
@@ -170,7 +170,7 @@ fn a_wrong_value_in_a_table_that_is_not_picked_is_an_error_too() {
 }
 
 #[test]
-fn check_wants_one_and_cleanup_takes_all() {
+fn check_needs_one_plenary_and_cleanup_takes_all() {
     let error = resolve("check", TWO, &[], &[]).unwrap_err().to_string();
     assert!(error.contains("name the one to check: the file has friday, monday"), "{error}");
     match resolve("check", TWO, &["http://h", "monday"], &[]).unwrap().task {

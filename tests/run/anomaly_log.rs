@@ -53,7 +53,7 @@ fn agrees_with_summary(lines: &[Value], summary: &Value) {
 }
 
 #[test]
-fn a_frozen_server_leaves_a_line_for_each_loss_and_each_late_comer() {
+fn a_frozen_server_gives_a_line_for_each_lost_and_each_late_delivery() {
     let target = Target::start(&[]);
     let home = tempfile::tempdir().unwrap();
     let load =
@@ -83,7 +83,7 @@ fn a_frozen_server_leaves_a_line_for_each_loss_and_each_late_comer() {
 }
 
 #[test]
-fn what_the_same_users_miss_is_one_group_and_each_line_names_message_and_receiver() {
+fn losses_of_the_same_users_form_one_group_and_lines_name_message_and_receiver() {
     let target = Target::start(&["--control", "127.0.0.1:0"]);
     let home = tempfile::tempdir().unwrap();
     let terms = ["--delivery-deadline", "3s", "--delivery-horizon", "6s", "--chat-rate", "40/s"];
@@ -133,7 +133,7 @@ fn what_the_same_users_miss_is_one_group_and_each_line_names_message_and_receive
 }
 
 #[test]
-fn a_full_disk_holds_up_nothing_and_what_is_missing_is_counted() {
+fn a_full_disk_does_not_block_the_run_and_missing_lines_are_counted() {
     let target = Target::start(&["--fault-duplicate", "every:5"]);
     let home = tempfile::tempdir().unwrap();
     let log = ["--anomaly-log", "/dev/full", "--user-range-max", "10", "--chat-rate", "20/s"];
@@ -159,7 +159,7 @@ fn pipe(home: &Path) -> (PathBuf, File) {
 }
 
 #[test]
-fn a_pipe_that_is_not_read_any_more_holds_no_run_up() {
+fn an_anomaly_log_pipe_without_a_reader_does_not_block_the_run() {
     for stays in [true, false] {
         let target = Target::start(&["--fault-duplicate", "every:2"]);
         let home = tempfile::tempdir().unwrap();
@@ -185,7 +185,7 @@ fn a_pipe_that_is_not_read_any_more_holds_no_run_up() {
 }
 
 #[test]
-fn a_pipe_without_a_reader_is_an_error_at_the_start() {
+fn an_anomaly_log_pipe_without_a_reader_is_a_start_error() {
     let target = Target::start(&[]);
     let home = tempfile::tempdir().unwrap();
     let (pipe, reader) = pipe(home.path());

@@ -13,15 +13,15 @@ use soakrig::store::{Mode, Store};
 
 const USERS: u64 = 40;
 
-struct Place {
+struct Fixture {
     folder: tempfile::TempDir,
     cache: PathBuf,
 }
 
-fn place() -> Place {
+fn fixture() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("sessions.json");
-    Place { folder, cache }
+    Fixture { folder, cache }
 }
 
 fn target() -> Target {
@@ -34,7 +34,7 @@ fn rig(target: &Target, cache: &Path, args: &[&str]) -> Rig {
     Rig::run(&target.url, "test", cache, &[&load[..], &leaving, args].concat())
 }
 
-/// Runs until everybody has been in, and stops: that must go well.
+/// Runs until all users have connected, and stops: that must succeed.
 fn until_ready(mut rig: Rig) -> Ended {
     rig.wait_until_ready();
     rig.process.signal(Signal::SIGTERM);
@@ -57,11 +57,11 @@ fn posts(target: &Target) -> u64 {
 }
 
 #[test]
-fn killed_at_any_moment_it_goes_on_with_the_same_users() {
-    let (target, place) = (target(), place());
+fn a_run_killed_at_any_moment_resumes_with_the_same_users() {
+    let (target, fixture) = (target(), fixture());
     let (mut known, mut password, mut before) = (BTreeSet::new(), None, 0);
     for turn in 0..7 {
-        let mut rig = rig(&target, &place.cache, &[]);
+        let mut rig = rig(&target, &fixture.cache, &[]);
         let somewhere = rand::rng().random_range(0..8);
         if turn < 5 {
             let sign_ups = turn * 8 + somewhere;
@@ -73,12 +73,12 @@ fn killed_at_any_moment_it_goes_on_with_the_same_users() {
         }
         if turn == 0 {
             // The process may not have come as far as its file.
-            eventually("a password is kept", || place.cache.exists());
+            eventually("a password is kept", || fixture.cache.exists());
         }
         rig.process.signal(Signal::SIGKILL);
         assert_eq!(rig.end_early().code, None, "it ended before it was killed");
 
-        let (now, kept) = saved(&target, &place.cache);
+        let (now, kept) = saved(&target, &fixture.cache);
         assert!(now.is_superset(&known), "turn {turn}: {known:?} were saved, then {now:?}");
         assert_eq!(*password.get_or_insert_with(|| kept.clone()), kept, "turn {turn}: another password");
         // Whoever was saved when this turn began has not signed up again.
@@ -88,49 +88,49 @@ fn killed_at_any_moment_it_goes_on_with_the_same_users() {
     }
     assert!(known.len() as u64 > USERS / 2, "{} were saved after two holds", known.len());
 
-    until_ready(rig(&target, &place.cache, &[]));
+    until_ready(rig(&target, &fixture.cache, &[]));
     assert_eq!(number(&target.counts(), "/accounts/signed_up"), USERS);
     assert!(posts(&target) - before <= USERS - known.len() as u64, "somebody who was saved signed up again");
-    assert_eq!(saved(&target, &place.cache).0.len() as u64, USERS);
+    assert_eq!(saved(&target, &fixture.cache).0.len() as u64, USERS);
 }
 
 #[test]
-fn a_sign_up_is_on_the_disk_soon() {
-    let (target, place) = (target(), place());
-    let mut rig = rig(&target, &place.cache, &["--sign-in-rate", "60/s"]);
+fn sign_ups_are_saved_in_batches_while_the_run_goes_on() {
+    let (target, fixture) = (target(), fixture());
+    let mut rig = rig(&target, &fixture.cache, &["--sign-in-rate", "60/s"]);
     rig.wait_until_ready();
     let saves = || rig.metric("soakrig_session_saves_total", &["outcome=\"saved\""]);
     // Once a quarter of a second, not once a user, and not only every five seconds.
-    eventually("all are saved", || saved(&target, &place.cache).0.len() as u64 == USERS);
+    eventually("all are saved", || saved(&target, &fixture.cache).0.len() as u64 == USERS);
     assert!((1.0..40.0).contains(&saves()), "{} saves", saves());
     assert_eq!(rig.metric("soakrig_session_saves_total", &["outcome=\"failed\""]), 0.0);
 }
 
 #[test]
 fn users_whose_session_was_lost_log_in_with_the_kept_password() {
-    let (target, place) = (target(), place());
-    until_ready(rig(&target, &place.cache, &[]));
-    let text = std::fs::read_to_string(&place.cache).unwrap();
+    let (target, fixture) = (target(), fixture());
+    until_ready(rig(&target, &fixture.cache, &[]));
+    let text = std::fs::read_to_string(&fixture.cache).unwrap();
     let mut file: serde_json::Value = serde_json::from_str(&text).unwrap();
     file["sessions"] = serde_json::json!({});
-    std::fs::write(&place.cache, serde_json::to_vec(&file).unwrap()).unwrap();
+    std::fs::write(&fixture.cache, serde_json::to_vec(&file).unwrap()).unwrap();
 
-    until_ready(rig(&target, &place.cache, &[]));
+    until_ready(rig(&target, &fixture.cache, &[]));
     assert_eq!(number(&target.counts(), "/accounts/signed_up"), USERS);
     assert_eq!(number(&target.counts(), "/accounts/logged_in"), USERS);
 }
 
 /// Starts with this file; where it is taken, until everybody is in.
-fn with_file(target: &Target, text: &[u8], mode: u32, args: &[&str], taken: bool) -> (Ended, Place) {
-    let place = place();
-    std::fs::write(&place.cache, text).unwrap();
-    std::fs::set_permissions(&place.cache, std::fs::Permissions::from_mode(mode)).unwrap();
+fn with_file(target: &Target, text: &[u8], mode: u32, args: &[&str], taken: bool) -> (Ended, Fixture) {
+    let fixture = fixture();
+    std::fs::write(&fixture.cache, text).unwrap();
+    std::fs::set_permissions(&fixture.cache, std::fs::Permissions::from_mode(mode)).unwrap();
     let few = ["--user-range-max", "3", "--disable-chat"];
-    let rig = Rig::run(&target.url, "test", &place.cache, &[&few[..], args].concat());
-    (if taken { until_ready(rig) } else { rig.end_early() }, place)
+    let rig = Rig::run(&target.url, "test", &fixture.cache, &[&few[..], args].concat());
+    (if taken { until_ready(rig) } else { rig.end_early() }, fixture)
 }
 
-fn says(ended: &Ended, code: i32, words: &[&str]) {
+fn assert_exit(ended: &Ended, code: i32, words: &[&str]) {
     let said = format!("{}\n{}", ended.stdout, ended.stderr);
     assert_eq!(ended.code, Some(code), "{said}");
     for word in words {
@@ -144,41 +144,41 @@ fn file(target: &str, version: u32) -> String {
 }
 
 #[test]
-fn a_file_that_cannot_be_used_is_refused_and_kept() {
+fn an_unusable_cache_is_refused_and_kept() {
     let target = target();
     let foreign = file("https://example.org", 1);
-    let (ended, place) = with_file(&target, foreign.as_bytes(), 0o600, &[], false);
-    says(&ended, 104, &["holds the sessions of https://example.org", "leave --cache-file out"]);
-    assert_eq!(std::fs::read_to_string(&place.cache).unwrap(), foreign);
+    let (ended, fixture) = with_file(&target, foreign.as_bytes(), 0o600, &[], false);
+    assert_exit(&ended, 104, &["holds the sessions of https://example.org", "leave --cache-file out"]);
+    assert_eq!(std::fs::read_to_string(&fixture.cache).unwrap(), foreign);
 
     let (ended, _) = with_file(&target, file(&target.url, 2).as_bytes(), 0o600, &[], false);
-    says(&ended, 104, &["has the version 2", "remedy"]);
+    assert_exit(&ended, 104, &["has the version 2", "remedy"]);
     let (ended, _) = with_file(&target, file(&target.url, 1).as_bytes(), 0o666, &[], false);
-    says(&ended, 104, &["others can write it (mode 0666)", "chmod 600"]);
+    assert_exit(&ended, 104, &["others can write it (mode 0666)", "chmod 600"]);
     let (ended, _) = with_file(&target, b"{\"version\":1,", 0o600, &["--read-only-cache"], false);
-    says(&ended, 104, &["damaged", "leave --read-only-cache out once"]);
-    assert_eq!(number(&target.counts(), "/http/signup_posts"), 0, "nobody signed up on the way");
+    assert_exit(&ended, 104, &["damaged", "leave --read-only-cache out once"]);
+    assert_eq!(number(&target.counts(), "/http/signup_posts"), 0, "no user signed up");
 }
 
 #[test]
-fn a_file_that_can_be_repaired_is_and_that_is_said() {
+fn a_damaged_cache_is_repaired_with_a_notice() {
     let target = target();
     let whole = file(&target.url, 1);
-    let (ended, place) = with_file(&target, whole.as_bytes(), 0o644, &[], true);
-    says(&ended, 0, &["others could read the sessions", "it is 0600 now"]);
-    assert_eq!(std::fs::metadata(&place.cache).unwrap().permissions().mode() & 0o777, 0o600);
+    let (ended, fixture) = with_file(&target, whole.as_bytes(), 0o644, &[], true);
+    assert_exit(&ended, 0, &["others could read the sessions", "it is 0600 now"]);
+    assert_eq!(std::fs::metadata(&fixture.cache).unwrap().permissions().mode() & 0o777, 0o600);
 
     let half = &whole.as_bytes()[..whole.len() - 8];
-    let (ended, place) = with_file(&target, half, 0o600, &[], true);
+    let (ended, fixture) = with_file(&target, half, 0o600, &[], true);
     // The same accounts: the password was recovered from the half that is there.
-    says(&ended, 0, &["was damaged", "its password was recovered"]);
-    assert_eq!(saved(&target, &place.cache).1, "abcDEF123");
+    assert_exit(&ended, 0, &["was damaged", "its password was recovered"]);
+    assert_eq!(saved(&target, &fixture.cache).1, "abcDEF123");
     assert_eq!(number(&target.counts(), "/accounts/signed_up"), 3);
 
-    let (ended, place) = with_file(&target, b"\x00\xff nonsense", 0o600, &["--username-template", "other%s"], true);
-    says(&ended, 0, &["was damaged", "starting anew"]);
-    assert_eq!(saved(&target, &place.cache).0.len(), 3);
-    let aside = std::fs::read_dir(&place.folder).unwrap().flatten();
+    let (ended, fixture) = with_file(&target, b"\x00\xff nonsense", 0o600, &["--username-template", "other%s"], true);
+    assert_exit(&ended, 0, &["was damaged", "starting anew"]);
+    assert_eq!(saved(&target, &fixture.cache).0.len(), 3);
+    let aside = std::fs::read_dir(&fixture.folder).unwrap().flatten();
     assert_eq!(aside.filter(|e| e.file_name().to_string_lossy().contains(".damaged-")).count(), 1);
 }
 
@@ -194,42 +194,42 @@ fn in_namespace(setup: &str) -> Command {
 }
 
 /// A rig whose cache is on a file system of its own.
-fn on_disk(target: &Target, place: &Place, options: &str, then: &str, args: &[&str]) -> Rig {
-    let disk = place.folder.path().display();
+fn on_disk(target: &Target, fixture: &Fixture, options: &str, then: &str, args: &[&str]) -> Rig {
+    let disk = fixture.folder.path().display();
     let command = in_namespace(&format!("mount -t tmpfs -o {options} tmpfs '{disk}' && {then}"));
     let few = ["--user-range-max", "10", "--chat-rate", "5/s", "--leave-rate", "3/s", "--away", "1s..1s"];
-    Rig::behind(command, &target.url, "test", &place.cache, &[&few[..], args].concat())
+    Rig::behind(command, &target.url, "test", &fixture.cache, &[&few[..], args].concat())
 }
 
 #[test]
-fn a_disk_that_takes_no_writes_is_told_at_the_start() {
-    let (target, place) = (target(), place());
-    let disk = place.folder.path().display();
+fn a_full_or_read_only_disk_is_a_start_error() {
+    let (target, fixture) = (target(), fixture());
+    let disk = fixture.folder.path().display();
     let fill = format!("{{ head -c 1m /dev/zero > '{disk}/full' 2>&-; test -s '{disk}/full'; }}");
-    let ended = on_disk(&target, &place, "size=64k", &fill, &[]).end_early();
-    says(&ended, 104, &["No space left on device", "make room on the disk", "--cache-file"]);
+    let ended = on_disk(&target, &fixture, "size=64k", &fill, &[]).end_early();
+    assert_exit(&ended, 104, &["No space left on device", "make room on the disk", "--cache-file"]);
     // A password of one's own needs no room; that there is none for sessions is told all the same.
     let set = ["--password-file", "/proc/self/comm"];
-    says(&on_disk(&target, &place, "size=64k", &fill, &set).end_early(), 104, &["No space left on device"]);
+    assert_exit(&on_disk(&target, &fixture, "size=64k", &fill, &set).end_early(), 104, &["No space left on device"]);
 
-    let ended = on_disk(&target, &place, "ro", "true", &[]).end_early();
-    says(&ended, 104, &["Read-only file system", "give another place with --cache-file", "--read-only-cache"]);
+    let ended = on_disk(&target, &fixture, "ro", "true", &[]).end_early();
+    assert_exit(&ended, 104, &["Read-only file system", "give another place with --cache-file", "--read-only-cache"]);
 
-    let below_a_file = place.cache.join("sessions.json");
-    std::fs::write(&place.cache, "").unwrap();
+    let below_a_file = fixture.cache.join("sessions.json");
+    std::fs::write(&fixture.cache, "").unwrap();
     let ended = Rig::run(&target.url, "test", &below_a_file, &[]).end_early();
-    says(&ended, 104, &["cannot make the directory", "sessions.json", "--cache-file"]);
-    assert_eq!(number(&target.counts(), "/http/signup_posts"), 0, "nobody signed up on the way");
+    assert_exit(&ended, 104, &["cannot make the directory", "sessions.json", "--cache-file"]);
+    assert_eq!(number(&target.counts(), "/http/signup_posts"), 0, "no user signed up");
 }
 
 #[test]
-fn a_disk_that_fills_up_under_a_run_costs_no_session() {
-    let (target, place) = (target(), place());
-    let mut rig = on_disk(&target, &place, "size=128k", "true", &[]);
+fn a_disk_that_fills_up_during_a_run_loses_no_session() {
+    let (target, fixture) = (target(), fixture());
+    let mut rig = on_disk(&target, &fixture, "size=128k", "true", &[]);
     rig.wait_until_ready();
     let inside =
         |path: &Path| PathBuf::from(format!("/proc/{}/root", rig.process.id())).join(path.strip_prefix("/").unwrap());
-    let (cache, filler) = (inside(&place.cache), inside(&place.folder.path().join("filler")));
+    let (cache, filler) = (inside(&fixture.cache), inside(&fixture.folder.path().join("filler")));
     let metrics = rig.metrics.clone();
     let saves = |outcome: &str| {
         let page = crate::support::get(&format!("{metrics}/metrics")).unwrap().1;
@@ -262,9 +262,9 @@ fn a_disk_that_fills_up_under_a_run_costs_no_session() {
 #[test]
 fn a_full_anomaly_log_does_not_end_the_run() {
     let target = Target::start(&["--fault-duplicate", "20%"]);
-    let place = place();
+    let fixture = fixture();
     let few = ["--user-range-max", "5", "--chat-rate", "10/s", "--anomaly-log", "/dev/full", "--max-anomalies", "off"];
-    let mut rig = Rig::run(&target.url, "test", &place.cache, &few);
+    let mut rig = Rig::run(&target.url, "test", &fixture.cache, &few);
     rig.wait_until_ready();
     let said = rig.process.wait_for_line("anomaly log not written");
     assert!(said.contains("No space left on device") && said.contains("/dev/full"), "{said}");

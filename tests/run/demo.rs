@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(300);
 
 #[test]
-fn a_demo_shows_live_metrics_balances_its_books_and_ends_well() {
+fn a_demo_serves_metrics_balances_its_ledger_and_exits_0() {
     let folder = tempfile::tempdir().unwrap();
     let summary = folder.path().join("summary.json");
     let mut demo = Command::new(env!("CARGO_BIN_EXE_soakrig"))

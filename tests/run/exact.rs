@@ -98,7 +98,7 @@ fn intended(injection: &Value) -> u64 {
 }
 
 #[test]
-fn dropped_deliveries_are_lost_and_nothing_else_is() {
+fn dropped_deliveries_and_no_others_are_lost() {
     let trial = trial(&["--fault-drop", "2%"], &[]);
     trial.lost_exactly(&["drop"]);
     for zero in [
@@ -113,7 +113,7 @@ fn dropped_deliveries_are_lost_and_nothing_else_is() {
 }
 
 #[test]
-fn what_a_short_run_did_not_wait_for_is_outstanding_and_not_excused() {
+fn deliveries_open_at_the_end_of_a_short_run_are_outstanding() {
     let target = Target::start(&["--control", "127.0.0.1:0", "--fault-drop", "every:20"]);
     let cache = tempfile::tempdir().unwrap();
     let flags = [["--user-range-max", "20"], ["--chat-rate", "20/s"], ["--grace", "2s"], ["--delivery-horizon", "1h"]];
@@ -152,7 +152,7 @@ fn delayed_deliveries_are_late_and_overtaken_ones_reordered() {
 }
 
 #[test]
-fn corrupt_deliveries_are_noticed_and_lost() {
+fn corrupt_deliveries_are_counted_corrupt_and_lost() {
     let faults = ["--fault-corrupt-bytes", "1%", "--fault-corrupt-json", "1%", "--fault-corrupt-marker", "1%"];
     let kinds = ["corrupt_bytes", "corrupt_json", "corrupt_marker"];
     let trial = trial(&faults, &["--disable-event-leaving"]);
@@ -162,7 +162,7 @@ fn corrupt_deliveries_are_noticed_and_lost() {
 }
 
 #[test]
-fn a_mixture_is_taken_apart_again() {
+fn mixed_faults_are_counted_separately() {
     let faults = [
         "--fault-drop",
         "1%",
@@ -187,7 +187,7 @@ fn a_mixture_is_taken_apart_again() {
 }
 
 #[test]
-fn the_anomaly_log_names_each() {
+fn the_anomaly_log_names_each_injected_anomaly() {
     let directory = tempfile::tempdir().unwrap();
     let log: &Path = &directory.path().join("anomalies.jsonl");
     let trial = trial(&["--fault-drop", "1%"], &["--anomaly-log", log.to_str().unwrap()]);

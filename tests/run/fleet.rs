@@ -31,7 +31,7 @@ fn merge(files: &[PathBuf], whole: &Path) -> (i32, String, Value) {
 }
 
 #[test]
-fn the_shards_together_are_the_run() {
+fn merged_shards_equal_the_whole_run() {
     let target = Target::start(&[]);
     let home = tempfile::tempdir().unwrap();
     let cache = home.path().join("sessions.json");
@@ -61,7 +61,7 @@ fn the_shards_together_are_the_run() {
 }
 
 #[test]
-fn a_killed_shard_is_missed() {
+fn merge_fails_when_a_shard_was_killed() {
     let target = Target::start(&[]);
     let home = tempfile::tempdir().unwrap();
     let cache = home.path().join("sessions.json");

@@ -13,7 +13,7 @@ fn total(value: &serde_json::Value) -> u64 {
 }
 
 #[test]
-fn a_stalled_server_does_not_bend_the_schedule() {
+fn a_stalled_server_does_not_change_the_schedule() {
     let target = Target::start(&["--control", "127.0.0.1:0"]);
     let cache = tempfile::tempdir().unwrap();
     let load =
@@ -51,7 +51,7 @@ fn under_way(scrape: &str) -> f64 {
 }
 
 #[test]
-fn a_server_that_stops_reading_holds_one_frame_a_user_and_no_more() {
+fn a_server_that_stops_reading_leaves_one_pending_frame_per_user() {
     let target = Target::start(&["--control", "127.0.0.1:0"]);
     let cache = tempfile::tempdir().unwrap();
     let load = ["--user-range-max", "2", "--chat-rate", "1000/s", "--disable-event-leaving"];
@@ -80,7 +80,7 @@ fn a_server_that_stops_reading_holds_one_frame_a_user_and_no_more() {
 }
 
 #[test]
-fn a_slow_server_is_not_a_slow_rig() {
+fn a_slow_server_is_not_blamed_on_the_generator() {
     // Other work on the machine may slow a rig down, which the summary tells; not five times.
     let disturbed = |_| disturbed_before_a_slow_server();
     assert!(!(0..5).all(disturbed), "the rig blamed itself in each of five runs");
@@ -106,7 +106,7 @@ fn disturbed_before_a_slow_server() -> bool {
 const STOPPED: Duration = Duration::from_secs(1);
 
 #[test]
-fn a_rig_that_is_kept_from_running_says_so() {
+fn a_generator_kept_from_running_reports_it() {
     let target = Target::start(&[]);
     let cache = tempfile::tempdir().unwrap();
     let load = ["--user-range-max", "100", "--chat-rate", "20/s", "--disable-event-leaving"];
@@ -135,7 +135,7 @@ fn a_rig_that_is_kept_from_running_says_so() {
 }
 
 #[test]
-fn a_rig_that_cannot_keep_up_says_so() {
+fn a_generator_that_cannot_keep_up_reports_it() {
     let target = Target::start(&[]);
     let cache = tempfile::tempdir().unwrap();
     let load = [

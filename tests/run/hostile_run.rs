@@ -81,7 +81,7 @@ fn start(url: &str, folder: &Path, args: &[&str]) -> Rig {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refusal_that_steers_is_told_without_it() {
+async fn control_characters_of_a_refusal_are_not_shown() {
     let server = ScriptedServer::start(refuse).await;
     let folder = tempfile::tempdir().unwrap();
     for format in ["human", "json"] {
@@ -102,7 +102,7 @@ async fn a_refusal_that_steers_is_told_without_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn frames_and_close_reasons_that_steer_reach_no_log() {
+async fn control_characters_in_frames_and_close_reasons_reach_no_log() {
     let server = ScriptedServer::start(let_in).await;
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("anomalies.jsonl");
@@ -129,7 +129,7 @@ async fn frames_and_close_reasons_that_steer_reach_no_log() {
 }
 
 #[test]
-fn names_that_could_spoil_a_label_are_refused_and_shown_harmless() {
+fn names_unfit_for_a_label_are_refused_and_shown_escaped() {
     let odd = ["a\"b", "a{b=\"c\"}", "a\nb 1", "a\\b", "a\x1b[2Jb", "a\u{202e}b", "..", "a/b", "a?b#c", "ü", "", "a b"];
     for name in odd {
         for args in [vec!["http://127.0.0.1:9", name], vec!["http://127.0.0.1:9", "test", "--run-id", name]] {

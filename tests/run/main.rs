@@ -4,22 +4,22 @@
 
 mod anomaly_log;
 mod cache;
-mod collector;
-mod crowd;
 mod demo;
 mod exact;
+mod fault_harness;
 mod fleet;
+mod fleet_harness;
 mod forged_markers;
-mod hall;
 mod honesty;
 mod hostile_run;
-mod leaks;
-mod misplaced;
+mod in_memory_server;
+mod leak_and_replay;
 mod operation;
-mod ordeal;
+mod otlp_collector;
 mod outage;
 mod output;
 mod plenaries;
+mod plenary_config;
 mod presence;
 #[path = "../drivers/scripted_server.rs"]
 mod scripted_server;

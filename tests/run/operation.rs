@@ -34,7 +34,7 @@ fn a_demo_loses_nothing_and_agrees_with_its_target() {
 }
 
 #[test]
-fn two_generators_share_a_target_and_nobody_signs_up_twice() {
+fn two_generators_share_a_target_without_signing_up_twice() {
     let target = Target::start(&["--presence", "batched:1s"]);
     let cache = tempfile::tempdir().unwrap();
     let cache = cache.path().join("sessions.json");
@@ -62,7 +62,7 @@ fn two_generators_share_a_target_and_nobody_signs_up_twice() {
 }
 
 #[test]
-fn a_target_that_starts_again_gets_all_its_users_back() {
+fn all_users_reconnect_after_a_restart_of_the_target() {
     let target = Target::start(&["--presence", "batched:1s"]);
     let cache = tempfile::tempdir().unwrap();
     let args = [
@@ -96,7 +96,7 @@ fn a_target_that_starts_again_gets_all_its_users_back() {
 }
 
 #[test]
-fn the_first_signal_settles_and_the_second_ends() {
+fn the_first_signal_settles_deliveries_and_the_second_exits() {
     let target = Target::start(&[]);
     let cache = tempfile::tempdir().unwrap();
     let cache = cache.path().join("s.json");
@@ -122,7 +122,7 @@ fn the_first_signal_settles_and_the_second_ends() {
 }
 
 #[test]
-fn a_target_that_refuses_is_told_apart() {
+fn each_refusal_at_the_start_exits_107_with_its_reason() {
     let target = Target::start(&[]);
     let cache = tempfile::tempdir().unwrap();
     let refused = |url: &str, slug: &str, args: &[&str], word: &str| {
@@ -146,7 +146,7 @@ fn a_target_that_refuses_is_told_apart() {
 }
 
 #[test]
-fn a_full_event_takes_whom_it_takes() {
+fn a_full_event_admits_its_limit_and_counts_the_refused() {
     let target = Target::start(&[]);
     let cache = tempfile::tempdir().unwrap();
     let args = ["--user-range-max", "6", "--ramp", "50/s"];
@@ -175,7 +175,7 @@ fn a_path_in_the_url_is_kept() {
 }
 
 #[test]
-fn nothing_secret_is_shown() {
+fn secrets_are_in_no_output_metric_or_summary() {
     let target = Target::start(&[]);
     let cache = tempfile::tempdir().unwrap();
     let secret = "correct-horse-battery";

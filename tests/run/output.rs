@@ -61,7 +61,7 @@ fn verdict(home: &Path) -> Value {
 }
 
 #[test]
-fn a_run_whose_output_nobody_reads_keeps_its_exit_code_and_its_summary() {
+fn a_run_with_closed_output_keeps_its_exit_code_and_summary() {
     let target = Target::start(&["--fault-drop", "every:7"]);
     let home = tempfile::tempdir().unwrap();
     for (out, err) in [(closed(), Stdio::piped()), (full(), full()), (Stdio::null(), closed())] {
@@ -73,7 +73,7 @@ fn a_run_whose_output_nobody_reads_keeps_its_exit_code_and_its_summary() {
 }
 
 #[test]
-fn a_reader_that_is_stuck_holds_no_run_up() {
+fn a_stuck_reader_of_the_output_does_not_block_the_run() {
     let target = Target::start(&["--fault-drop", "every:7"]);
     let home = tempfile::tempdir().unwrap();
     let ((_out, out), (_err, err)) = (stuck(), stuck());
@@ -83,7 +83,7 @@ fn a_reader_that_is_stuck_holds_no_run_up() {
 }
 
 #[test]
-fn check_and_merge_keep_their_exit_codes_where_nobody_reads() {
+fn check_and_merge_with_closed_output_keep_their_exit_codes() {
     let target = Target::start(&[]);
     let home = tempfile::tempdir().unwrap();
     let mut command = soakrig();
@@ -101,7 +101,7 @@ fn check_and_merge_keep_their_exit_codes_where_nobody_reads() {
 }
 
 #[test]
-fn help_and_completions_take_a_closed_pipe() {
+fn help_and_completions_accept_a_closed_pipe() {
     for arguments in [vec!["--help"], vec!["run", "--help"], vec!["completions", "bash"], vec!["man"]] {
         let (code, stderr) = end(soakrig().args(&arguments).stdout(closed()).spawn().unwrap());
         assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
@@ -109,7 +109,7 @@ fn help_and_completions_take_a_closed_pipe() {
 }
 
 #[test]
-fn a_target_whose_output_nobody_reads_goes_on() {
+fn a_target_with_closed_output_keeps_serving() {
     let child =
         soakrig().args(["target", "--listen", "127.0.0.1:0"]).stdout(closed()).stderr(closed()).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());

@@ -1,66 +1,23 @@
 //! Several plenaries in one process: each is held, counted and summed up by itself.
 
-use std::path::Path;
-use std::process::Command;
-
-use crate::support::{Ended, PATIENCE, Process, Target, balances, eventually, get, number, sum};
+use crate::plenary_config::{TWO_PLENARIES, metrics_url, start, summary};
+use crate::support::{PATIENCE, Target, balances, eventually, get, number, sum};
 use nix::sys::signal::Signal;
-use serde_json::Value;
-
-const FILE: &str = "
-metrics-listen = \"127.0.0.1:0\"
-disable-event-leaving = true
-disable-breakout-joining = true
-max-error-rate = \"100%\"
-ramp = \"90/s\"
-sign-in-rate = \"90/s\"
-connect-rate = \"90/s\"
-chat-rate = \"9/s\"
-
-[[plenary]]
-slug = \"test\"
-user-range-max = 6
-
-[[plenary]]
-slug = \"nobreak\"
-user-range-min = 6
-user-range-max = 10
-chat-rate = \"5/s\"
-";
-
-fn start(target: &Target, home: &Path, file: &str, args: &[&str]) -> Process {
-    std::fs::write(home.join("soak.toml"), file).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_soakrig"));
-    command.args(["run", &target.url, "--config", "soak.toml", "--summary", "night.json"]).args(args);
-    command.env_clear().env("HOME", home).current_dir(home);
-    Process::command(command)
-}
-
-fn metrics(process: &mut Process, slug: &str) -> String {
-    let line = process.wait_for_line(&format!("event {slug}; metrics on http://"));
-    line.rsplit_once("metrics on ").unwrap().1.split("/metrics").next().unwrap().to_owned()
-}
-
-fn summary(home: &Path, slug: &str, ended: &Ended) -> Value {
-    let path = home.join(format!("night-{slug}.json"));
-    let text = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}\n{}", path.display(), ended.stderr));
-    serde_json::from_slice(&text).unwrap()
-}
 
 #[test]
-fn each_has_its_users_its_figures_and_its_summary() {
+fn each_plenary_has_its_own_users_metrics_and_summary() {
     let target = Target::start(&[]);
     let home = tempfile::tempdir().unwrap();
-    let mut process = start(&target, home.path(), FILE, &[]);
-    let pages = ["test", "nobreak"].map(|slug| metrics(&mut process, slug));
+    let mut process = start(&target, home.path(), TWO_PLENARIES, &[]);
+    let pages = ["test", "nobreak"].map(|slug| metrics_url(&mut process, slug));
     eventually("both ready", || {
         pages.iter().all(|page| get(&format!("{page}/ready")).is_some_and(|(status, _)| status == 200))
     });
     for (page, slug, users, rate) in [(&pages[0], "test", 6.0, 9.0), (&pages[1], "nobreak", 4.0, 5.0)] {
         let scrape = || get(&format!("{page}/metrics")).unwrap().1;
-        // The schedule tells its rate when it first looks at who is there.
+        // The schedule sets its rate at its first look at the connected users.
         eventually("its rate", || sum(&scrape(), "soakrig_rate_target", &["kind=\"chat\""]) == rate);
-        // To whoever watches, each is a generator like any other.
+        // Seen from outside, each is a generator like any other.
         let scrape = scrape();
         assert_eq!(sum(&scrape, "soakrig_run_info", &[]), 1.0);
         assert_eq!(sum(&scrape, "soakrig_run_info", &[&format!("plenary=\"{slug}\"")]), 1.0);
@@ -69,13 +26,13 @@ fn each_has_its_users_its_figures_and_its_summary() {
     eventually("chats", || number(&target.counts(), "/received/chats") > 30);
     process.signal(Signal::SIGTERM);
     let ended = process.end(PATIENCE);
-    // A machine that is busy with other work voids a run, and says so.
+    // On a busy machine the run may be invalid.
     assert!(matches!(ended.code, Some(0 | 106)), "{}\n{}", ended.stdout, ended.stderr);
     let both = [summary(home.path(), "test", &ended), summary(home.path(), "nobreak", &ended)];
     for (summary, users) in both.iter().zip([6, 4]) {
         assert_eq!(number(summary, "/users/target"), users);
         assert_eq!(number(summary, "/deliveries/lost"), 0);
-        assert_eq!(number(summary, "/remote/deliveries/expected"), 0, "plenaries hear nothing of each other");
+        assert_eq!(number(summary, "/remote/deliveries/expected"), 0, "plenaries receive nothing of each other");
         assert!(number(summary, "/deliveries/on_time") > 0 && balances(summary), "{summary}");
     }
     assert_eq!(both[0].pointer("/run/id"), both[1].pointer("/run/id"));
@@ -88,10 +45,10 @@ fn each_has_its_users_its_figures_and_its_summary() {
 }
 
 #[test]
-fn one_that_is_refused_ends_by_itself_and_the_worst_code_counts() {
+fn a_refused_plenary_ends_alone_and_the_worst_exit_code_wins() {
     let target = Target::start(&[]);
     let home = tempfile::tempdir().unwrap();
-    let process = start(&target, home.path(), &FILE.replace("nobreak", "closed"), &["--duration", "15s"]);
+    let process = start(&target, home.path(), &TWO_PLENARIES.replace("nobreak", "closed"), &["--duration", "15s"]);
     let ended = process.end(PATIENCE);
     assert_eq!(ended.code, Some(107), "{}\n{}", ended.stdout, ended.stderr);
     assert_eq!(number(&summary(home.path(), "closed", &ended), "/verdict/code"), 107);
@@ -104,23 +61,23 @@ fn one_that_is_refused_ends_by_itself_and_the_worst_code_counts() {
 }
 
 #[test]
-fn a_busy_port_keeps_all_of_them_from_starting() {
+fn a_busy_metrics_port_stops_the_start_of_all_plenaries() {
     let target = Target::start(&[]);
     let home = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = format!("metrics-listen = \"{}\"\n", taken.local_addr().unwrap());
-    let ended = start(&target, home.path(), &(FILE.to_owned() + &listen), &[]).end(PATIENCE);
+    let ended = start(&target, home.path(), &(TWO_PLENARIES.to_owned() + &listen), &[]).end(PATIENCE);
     assert_eq!(ended.code, Some(104), "{}", ended.stderr);
     assert!(ended.stderr.contains("--metrics-listen"), "{}", ended.stderr);
     assert_eq!(number(&target.counts(), "/accounts/signed_up"), 0);
 }
 
 #[test]
-fn a_second_signal_ends_all_at_once() {
+fn a_second_signal_ends_all_plenaries_at_once() {
     // Nothing that is sent comes back, so a stop waits for its grace.
     let target = Target::start(&["--fault-drop", "100%"]);
     let home = tempfile::tempdir().unwrap();
-    let mut process = start(&target, home.path(), FILE, &["--grace", "10m", "--delivery-horizon", "20m"]);
+    let mut process = start(&target, home.path(), TWO_PLENARIES, &["--grace", "10m", "--delivery-horizon", "20m"]);
     eventually("chats", || number(&target.counts(), "/received/chats") > 10);
     process.signal(Signal::SIGINT);
     process.wait_for_line("a second signal ends at once");

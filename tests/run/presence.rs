@@ -68,7 +68,7 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 #[test]
-fn ghosts_are_found_one_by_one_and_gone_with_the_fault() {
+fn each_ghost_is_counted_until_the_fault_ends() {
     // Slowly, so that at times everybody who left has been away for the settling time.
     let away = ["--user-range-max", "60", "--leave-rate", "0.5/s", "--away", "10m..10m"];
     let mut pair = Pair::start(&["--presence", "full", "--fault-ghosts", "0.3"], &away);
@@ -92,7 +92,7 @@ fn ghosts_are_found_one_by_one_and_gone_with_the_fault() {
 }
 
 #[test]
-fn the_missing_are_found_one_by_one_and_again_when_they_come_back() {
+fn each_missing_user_is_counted_and_again_after_it_returns() {
     let load = ["--user-range-max", "40", "--disable-event-leaving"];
     let mut pair = Pair::start(&["--presence", "batched:1s", "--fault-missing", "0.3"], &load);
     pair.rig.wait_until_ready();
@@ -114,7 +114,7 @@ fn the_missing_are_found_one_by_one_and_again_when_they_come_back() {
 }
 
 #[test]
-fn where_nobody_lies_nothing_is_found() {
+fn correct_member_lists_give_no_findings() {
     for (mode, judged) in [("full", true), ("batched:1s", true), ("off", false)] {
         let load = ["--user-range-max", "40", "--leave-rate", "4/s", "--away", "1s..9s", "--duration", "25s"];
         let pair = Pair::start(&["--presence", mode], &load);
@@ -133,7 +133,7 @@ fn where_nobody_lies_nothing_is_found() {
 }
 
 #[test]
-fn other_generators_users_are_their_own_business() {
+fn users_of_other_generators_are_not_checked() {
     let target = Target::start(&[&CONTROLLED[..], &["--fault-missing", "0.5"]].concat());
     let cache = tempfile::tempdir().unwrap();
     let cache = cache.path().join("s.json");

@@ -16,7 +16,7 @@ fn hearing_hangups() -> Command {
 }
 
 #[test]
-fn a_hangup_stops_a_run_in_good_order() {
+fn a_hangup_stops_a_run_gracefully() {
     let target = Target::start(&[]);
     let cache = tempfile::tempdir().unwrap();
     let mut rig = Rig::behind(hearing_hangups(), &target.url, "test", &cache.path().join("s.json"), &QUICK);
@@ -44,7 +44,7 @@ fn a_run_under_nohup_ignores_hangups() {
 }
 
 #[test]
-fn a_hangup_stops_the_target_which_tells_its_counts() {
+fn a_hangup_stops_the_target_and_prints_its_counts() {
     let mut command = hearing_hangups();
     command.arg(env!("CARGO_BIN_EXE_soakrig")).args(["target", "--listen", "127.0.0.1:0"]);
     let mut target = Process::command(command);
@@ -72,7 +72,7 @@ fn cleanup(target: &Target, cache: &std::path::Path, rate: &str) -> Process {
 }
 
 #[test]
-fn an_interrupted_cleanup_tells_and_keeps_what_it_deleted() {
+fn an_interrupted_cleanup_reports_and_saves_what_it_deleted() {
     let target = Target::start(&[]);
     let directory = tempfile::tempdir().unwrap();
     let cache = directory.path().join("s.json");

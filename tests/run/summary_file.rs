@@ -39,7 +39,7 @@ fn parsed(path: PathBuf) -> Value {
 }
 
 #[test]
-fn devices_and_links_are_written_into_and_stay_what_they_are() {
+fn devices_and_links_are_written_to_and_not_replaced() {
     let (target, home) = (Target::start(&[]), tempfile::tempdir().unwrap());
     let ended = run(&target, home.path(), Path::new("/dev/null"), &[]).end(PATIENCE);
     assert_ne!(ended.code, Some(104), "{}", ended.stderr);
@@ -55,7 +55,7 @@ fn devices_and_links_are_written_into_and_stay_what_they_are() {
 }
 
 #[test]
-fn a_summary_that_cannot_be_written_is_104_where_the_run_would_have_been_0() {
+fn an_unwritable_summary_turns_exit_code_0_into_104() {
     let target = Target::start(&[]);
     // A device that only fails at the end, and a disk that has gone meanwhile.
     let home = tempfile::tempdir().unwrap();
@@ -75,7 +75,7 @@ fn a_summary_that_cannot_be_written_is_104_where_the_run_would_have_been_0() {
 }
 
 #[test]
-fn a_verdict_outranks_a_summary_that_cannot_be_written() {
+fn a_failed_verdict_outranks_an_unwritable_summary() {
     let (target, home) = (Target::start(&[]), tempfile::tempdir().unwrap());
     let mut command = soakrig();
     command.args(["run", &target.url, "nowhere", "--metrics-listen", "127.0.0.1:0", "--summary", "/dev/full"]);
@@ -84,7 +84,7 @@ fn a_verdict_outranks_a_summary_that_cannot_be_written() {
 }
 
 #[test]
-fn last_nights_summary_is_kept_and_named() {
+fn an_earlier_summary_is_kept_under_another_name() {
     let (target, home) = (Target::start(&[]), tempfile::tempdir().unwrap());
     let summary = home.path().join("night.json");
     let first = run(&target, home.path(), &summary, &["--run-id", "monday"]).end(PATIENCE);
@@ -96,7 +96,7 @@ fn last_nights_summary_is_kept_and_named() {
 }
 
 #[test]
-fn a_generator_that_was_killed_and_started_again_says_so() {
+fn a_generator_restarted_after_a_kill_reports_it() {
     let (target, home) = (Target::start(&[]), tempfile::tempdir().unwrap());
     let summary = home.path().join("0.json");
     let again = ["--run-id", "night", "--duration", "10m"];

@@ -23,7 +23,7 @@ fn intents(time: Duration) -> u64 {
 }
 
 #[test]
-fn a_stopped_process_notices_and_does_not_catch_up() {
+fn a_stopped_process_is_noticed_and_missed_intents_are_not_caught_up() {
     let target = Target::start(&[]);
     let cache = tempfile::tempdir().unwrap();
     let load = [
@@ -102,7 +102,7 @@ fn spoilt_code(summary: &serde_json::Value) -> i32 {
 }
 
 #[test]
-fn stops_too_short_for_a_clock_event_spoil_time_and_fail_no_run() {
+fn stops_too_short_for_a_clock_event_are_spoilt_time_and_fail_no_run() {
     const STOPS: u32 = 3;
     let stop = Duration::from_millis(1_800);
     let target = Target::start(&[]);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::collector::{Collector, Proxy, Seen};
+use crate::otlp_collector::{OtlpCollector, ReceivedSpan, RecordingProxy};
 use crate::support::{PATIENCE, Rig, Target, eventually};
 
 const PASSWORD: &str = "a-password-that-is-nowhere-else";
@@ -24,15 +24,15 @@ fn until_delivered(rig: &mut Rig) {
     eventually("deliveries", || rig.metric("soakrig_deliveries_total", &["on_time"]) > 0.0);
 }
 
-fn named<'a>(spans: &'a [Seen], name: &str) -> Vec<&'a Seen> {
+fn named<'a>(spans: &'a [ReceivedSpan], name: &str) -> Vec<&'a ReceivedSpan> {
     spans.iter().filter(|span| span.name == name).collect()
 }
 
-fn children<'a>(spans: &'a [Seen], parent: &Seen) -> Vec<&'a Seen> {
+fn children<'a>(spans: &'a [ReceivedSpan], parent: &ReceivedSpan) -> Vec<&'a ReceivedSpan> {
     spans.iter().filter(|span| span.parent == parent.id && span.trace == parent.trace).collect()
 }
 
-fn names(spans: &[&Seen]) -> BTreeSet<String> {
+fn names(spans: &[&ReceivedSpan]) -> BTreeSet<String> {
     spans.iter().map(|span| span.name.clone()).collect()
 }
 
@@ -41,10 +41,10 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_run_is_traced_over_http_and_the_server_joins_in() {
+fn http_export_matches_the_servers_traceparents() {
     let target = Target::start(&[]);
-    let proxy = Proxy::before(target.address());
-    let collector = Collector::http();
+    let proxy = RecordingProxy::start(target.address());
+    let collector = OtlpCollector::http();
     let mut rig = run(&proxy.url, &["--otlp-endpoint", &collector.url]);
     rig.wait_until_ready();
     // The eighth of all is traced, then one in a hundred.
@@ -64,8 +64,8 @@ fn a_run_is_traced_over_http_and_the_server_joins_in() {
         assert_eq!(resource.get(key).map(String::as_str), Some(value), "{resource:?}");
     }
     let spans = collector.spans();
-    ways_in(&spans);
-    chats(&spans);
+    check_sign_ins_and_connects(&spans);
+    check_chats(&spans);
     let known = [
         "sign_in",
         "connect",
@@ -76,9 +76,9 @@ fn a_run_is_traced_over_http_and_the_server_joins_in() {
         "http event",
         "http breakout",
     ];
-    let all: Vec<&Seen> = spans.iter().collect();
+    let all: Vec<&ReceivedSpan> = spans.iter().collect();
     assert!(names(&all).is_subset(&set(&known)), "{:?}", names(&all));
-    joined(&spans, &proxy);
+    check_parents(&spans, &proxy);
     let bytes = collector.bytes();
     for secret in [PASSWORD, "sessionid", "csrftoken", "csrfmiddlewaretoken"] {
         assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()), "{secret} is in a span");
@@ -86,7 +86,7 @@ fn a_run_is_traced_over_http_and_the_server_joins_in() {
 }
 
 /// Every user's sign-in and connect, with their steps under them.
-fn ways_in(spans: &[Seen]) {
+fn check_sign_ins_and_connects(spans: &[ReceivedSpan]) {
     let sign_ins = named(spans, "sign_in");
     let users: BTreeSet<_> = sign_ins.iter().map(|span| span.attributes["soakrig.user"].clone()).collect();
     assert_eq!(users, set(&["loadtest0", "loadtest1", "loadtest2", "loadtest3"]));
@@ -109,7 +109,7 @@ fn ways_in(spans: &[Seen]) {
 }
 
 /// One chat in a hundred, from the intent to the last of its deliveries.
-fn chats(spans: &[Seen]) {
+fn check_chats(spans: &[ReceivedSpan]) {
     let chats = named(spans, "chat");
     assert!(!chats.is_empty(), "no chat is traced");
     for chat in chats {
@@ -122,13 +122,13 @@ fn chats(spans: &[Seen]) {
     }
 }
 
-/// What the server is told is the span of that very request.
-fn joined(spans: &[Seen], proxy: &Proxy) {
+/// What the server is parented is the span of that very request.
+fn check_parents(spans: &[ReceivedSpan], proxy: &RecordingProxy) {
     let parents = proxy.parents();
-    let told: Vec<_> = parents.iter().filter_map(|(path, parent)| Some((path, parent.as_ref()?))).collect();
+    let parented: Vec<_> = parents.iter().filter_map(|(path, parent)| Some((path, parent.as_ref()?))).collect();
     // The look at the event before anybody comes; sign-up form and post, page and handshake of each user.
-    assert!(told.len() >= 17 && told.len() == parents.len(), "{parents:?}");
-    for (path, (trace, id)) in told {
+    assert!(parented.len() >= 17 && parented.len() == parents.len(), "{parents:?}");
+    for (path, (trace, id)) in parented {
         let span = spans.iter().find(|span| (&span.trace, &span.id) == (trace, id));
         let span = span.unwrap_or_else(|| panic!("no span {id} of trace {trace} for {path}"));
         assert!(span.name.starts_with("http ") || span.name == "handshake", "{span:?}");
@@ -137,24 +137,24 @@ fn joined(spans: &[Seen], proxy: &Proxy) {
 }
 
 #[test]
-fn a_run_is_traced_over_grpc_and_the_server_need_not_know() {
+fn grpc_export_works_without_traceparent() {
     let target = Target::start(&[]);
-    let proxy = Proxy::before(target.address());
-    let collector = Collector::grpc();
+    let proxy = RecordingProxy::start(target.address());
+    let collector = OtlpCollector::grpc();
     let mut rig = run(&proxy.url, &["--otlp-endpoint", &collector.url, "--no-traceparent"]);
     until_delivered(&mut rig);
     let (ended, _) = rig.stop();
     assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
-    ways_in(&collector.spans());
+    check_sign_ins_and_connects(&collector.spans());
     assert_eq!(collector.resource()["soakrig.run_id"], "traced");
     let parents = proxy.parents();
     assert!(parents.len() > 8 && parents.iter().all(|(_, parent)| parent.is_none()), "{parents:?}");
 }
 
 #[test]
-fn a_failed_sign_in_is_seen_in_its_trace_and_its_log_line_names_it() {
+fn a_failed_sign_in_is_an_error_span_named_in_its_log_line() {
     let target = Target::start(&[]);
-    let collector = Collector::http();
+    let collector = OtlpCollector::http();
     let mut first = run(&target.url, &[]);
     until_delivered(&mut first);
     assert_eq!(first.stop().0.code, Some(0));
@@ -177,14 +177,16 @@ fn a_failed_sign_in_is_seen_in_its_trace_and_its_log_line_names_it() {
 }
 
 #[test]
-fn a_dead_endpoint_costs_a_counter_and_a_line() {
+fn failed_exports_are_counted_and_logged_once() {
     let target = Target::start(&[]);
     // Bound and never accepted from: connections hang, which is worse than a refusal.
-    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let blackhole = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let refused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    for endpoint in
-        [format!("http://{refused}"), format!("grpc://{refused}"), format!("http://{}", deaf.local_addr().unwrap())]
-    {
+    for endpoint in [
+        format!("http://{refused}"),
+        format!("grpc://{refused}"),
+        format!("http://{}", blackhole.local_addr().unwrap()),
+    ] {
         let mut rig = run(&target.url, &["--otlp-endpoint", &endpoint]);
         until_delivered(&mut rig);
         eventually("spans fail", || rig.metric("soakrig_trace_spans_total", &["export_failed"]) > 0.0);
@@ -192,15 +194,15 @@ fn a_dead_endpoint_costs_a_counter_and_a_line() {
         let (ended, summary) = rig.stop();
         assert_eq!(ended.code, Some(0), "{endpoint}: {}\n{}", ended.stdout, ended.stderr);
         assert_eq!(crate::support::number(&summary, "/deliveries/lost"), 0);
-        let said = ended.stderr.lines().filter(|line| line.contains("traces are not taken")).count();
-        assert_eq!(said, 1, "{endpoint}: {}", ended.stderr);
+        let warnings = ended.stderr.lines().filter(|line| line.contains("traces are not taken")).count();
+        assert_eq!(warnings, 1, "{endpoint}: {}", ended.stderr);
     }
 }
 
 #[test]
-fn without_an_endpoint_there_is_nothing() {
+fn without_an_endpoint_no_trace_context_is_sent() {
     let target = Target::start(&[]);
-    let proxy = Proxy::before(target.address());
+    let proxy = RecordingProxy::start(target.address());
     let mut rig = run(&proxy.url, &[]);
     until_delivered(&mut rig);
     let (ended, _) = rig.stop();

@@ -34,7 +34,7 @@ fn row<'a>(summary: &'a Value, name: &str) -> &'a Value {
 }
 
 #[test]
-fn deliveries_that_all_come_late_fail_a_run() {
+fn a_run_with_only_late_deliveries_fails() {
     let late = ["--fault-delay", "100%", "--fault-delay-min", "400ms", "--fault-delay-max", "500ms"];
     let (ended, summary) = against(&late, &TERMS);
     if number(&summary, "/judged/late") > 0 {
@@ -56,7 +56,7 @@ fn deliveries_that_all_come_late_fail_a_run() {
 
 /// With the default grace, which outlasts the horizon.
 #[test]
-fn a_loss_in_a_run_shorter_than_the_horizon_is_found() {
+fn a_loss_in_a_run_shorter_than_the_horizon_is_counted() {
     let (ended, summary) = against(&["--fault-drop", "every:10"], &TERMS);
     assert_eq!(ended.code, Some(99), "{}", ended.stdout);
     assert!(first_line(&ended).contains("deliveries were lost, none may be"), "{}", ended.stdout);
@@ -68,7 +68,7 @@ fn a_loss_in_a_run_shorter_than_the_horizon_is_found() {
 }
 
 #[test]
-fn connections_that_are_cut_and_chats_that_come_twice_fail_a_run() {
+fn cut_connections_and_duplicate_chats_fail_a_run() {
     let target = Target::start(&["--control", "127.0.0.1:0", "--fault-duplicate", "20%"]);
     let mut rig = run(&target.url, &[]);
     rig.wait_until_ready();
@@ -124,7 +124,7 @@ fn a_server_that_never_answers_fails_a_run_that_is_stopped() {
 }
 
 #[test]
-fn connects_under_way_at_the_stop_are_counted_and_held_against_nobody() {
+fn connects_under_way_at_the_stop_are_counted_and_fail_no_run() {
     let target = Target::start(&["--fault-hang-upgrade", "100%"]);
     let mut rig = run(&target.url, &["--http-timeout", "30m"]);
     rig.wait_for_metrics();
@@ -139,7 +139,7 @@ fn connects_under_way_at_the_stop_are_counted_and_held_against_nobody() {
 
 /// Answers that are overdue when the run stops: no deadline has to pass for real.
 #[test]
-fn a_step_that_waits_longer_than_a_delivery_may_counts_as_failed_at_the_stop() {
+fn a_step_slower_than_the_delivery_deadline_counts_as_failed_at_the_stop() {
     let target = Target::start(&["--control", "127.0.0.1:0"]);
     let patience = ["--http-timeout", "30m", "--delivery-deadline", "1ms", "--max-late", "off"];
     let mut rig = run(&target.url, &patience);
@@ -156,7 +156,7 @@ fn a_step_that_waits_longer_than_a_delivery_may_counts_as_failed_at_the_stop() {
 
 /// The default grace outlasts the horizon; who delivers is not made to wait for it.
 #[test]
-fn a_healthy_server_settles_at_once() {
+fn a_healthy_run_does_not_wait_for_the_horizon() {
     let (ended, summary) = against(&[], &["--max-saturated", "off", "--delivery-horizon", "1h"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stdout);
     assert!(first_line(&ended).starts_with("Passed: none of "), "{}", ended.stdout);

@@ -1,5 +1,5 @@
-//! An OTLP receiver in the test's own process, over HTTP or gRPC; and a proxy that remembers the
-//! heads of requests.
+//! An OTLP collector in the test's own process, over HTTP or gRPC; and a proxy that records request
+//! heads.
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
@@ -23,18 +23,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tonic::transport::server::TcpIncoming;
 
-type Taken = Arc<Mutex<Vec<ExportTraceServiceRequest>>>;
+type ReceivedExports = Arc<Mutex<Vec<ExportTraceServiceRequest>>>;
 
-/// What was received so far; serves until it is dropped.
-pub struct Collector {
+/// A collector; serves until it is dropped.
+pub struct OtlpCollector {
     pub url: String,
-    taken: Taken,
+    received: ReceivedExports,
     _runtime: Runtime,
 }
 
-/// One span, as tests ask for it.
+/// One span.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct ReceivedSpan {
     pub name: String,
     pub trace: String,
     pub id: String,
@@ -50,56 +50,56 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
-impl Collector {
+impl OtlpCollector {
     pub fn http() -> Self {
-        let (runtime, taken) = (runtime(), Taken::default());
+        let (runtime, received) = (runtime(), ReceivedExports::default());
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let store = Arc::clone(&taken);
+        let store = Arc::clone(&received);
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let store = Arc::clone(&store);
-                let service = service_fn(move |request| take(request, Arc::clone(&store)));
+                let service = service_fn(move |request| receive(request, Arc::clone(&store)));
                 tokio::spawn(
                     hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
                 );
             }
         });
-        Self { url, taken, _runtime: runtime }
+        Self { url, received, _runtime: runtime }
     }
 
     pub fn grpc() -> Self {
-        let (runtime, taken) = (runtime(), Taken::default());
+        let (runtime, received) = (runtime(), ReceivedExports::default());
         let _in = runtime.enter();
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let url = format!("grpc://{}", incoming.local_addr().unwrap());
-        let service = TraceServiceServer::new(Grpc(Arc::clone(&taken)));
+        let service = TraceServiceServer::new(Grpc(Arc::clone(&received)));
         runtime.spawn(tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming));
         drop(_in);
-        Self { url, taken, _runtime: runtime }
+        Self { url, received, _runtime: runtime }
     }
 
-    /// Every byte of what came, for secrets to be looked for.
+    /// Every byte received, to search for secrets.
     pub fn bytes(&self) -> Vec<u8> {
-        self.taken.lock().unwrap().iter().flat_map(|request| request.encode_to_vec()).collect()
+        self.received.lock().unwrap().iter().flat_map(|request| request.encode_to_vec()).collect()
     }
 
     /// The attributes of the first resource.
     pub fn resource(&self) -> BTreeMap<String, String> {
-        let taken = self.taken.lock().unwrap();
-        attributes(&taken[0].resource_spans[0].resource.as_ref().unwrap().attributes)
+        let received = self.received.lock().unwrap();
+        attributes(&received[0].resource_spans[0].resource.as_ref().unwrap().attributes)
     }
 
-    pub fn spans(&self) -> Vec<Seen> {
-        let taken = self.taken.lock().unwrap();
-        let scopes = taken.iter().flat_map(|r| &r.resource_spans).flat_map(|r| &r.scope_spans);
-        scopes.flat_map(|scope| &scope.spans).map(seen).collect()
+    pub fn spans(&self) -> Vec<ReceivedSpan> {
+        let received = self.received.lock().unwrap();
+        let scopes = received.iter().flat_map(|r| &r.resource_spans).flat_map(|r| &r.scope_spans);
+        scopes.flat_map(|scope| &scope.spans).map(received_span).collect()
     }
 }
 
-fn seen(span: &Span) -> Seen {
+fn received_span(span: &Span) -> ReceivedSpan {
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-    Seen {
+    ReceivedSpan {
         name: span.name.clone(),
         trace: hex(&span.trace_id),
         id: hex(&span.span_id),
@@ -120,17 +120,20 @@ fn attributes(pairs: &[KeyValue]) -> BTreeMap<String, String> {
     pairs.iter().map(|pair| (pair.key.clone(), text(&pair.value))).collect()
 }
 
-async fn take(request: http::Request<Incoming>, taken: Taken) -> Result<http::Response<Full<Bytes>>, Infallible> {
+async fn receive(
+    request: http::Request<Incoming>,
+    received: ReceivedExports,
+) -> Result<http::Response<Full<Bytes>>, Infallible> {
     let fits = request.uri().path() == "/v1/traces" && request.headers()["content-type"] == "application/x-protobuf";
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let status = if fits { 200 } else { 404 };
     if fits {
-        taken.lock().unwrap().push(ExportTraceServiceRequest::decode(body).unwrap());
+        received.lock().unwrap().push(ExportTraceServiceRequest::decode(body).unwrap());
     }
     Ok(http::Response::builder().status(status).body(Full::default()).unwrap())
 }
 
-struct Grpc(Taken);
+struct Grpc(ReceivedExports);
 
 #[tonic::async_trait]
 impl TraceService for Grpc {
@@ -143,31 +146,31 @@ impl TraceService for Grpc {
     }
 }
 
-/// Hands connections on to a server, and remembers what came towards it.
-pub struct Proxy {
+/// Forwards connections to a server, and records what is sent to it.
+pub struct RecordingProxy {
     pub url: String,
-    heard: Arc<Mutex<Vec<Vec<u8>>>>,
+    recorded: Arc<Mutex<Vec<Vec<u8>>>>,
     _runtime: Runtime,
 }
 
-impl Proxy {
-    pub fn before(server: String) -> Self {
-        let (runtime, heard) = (runtime(), Arc::<Mutex<Vec<Vec<u8>>>>::default());
+impl RecordingProxy {
+    pub fn start(server: String) -> Self {
+        let (runtime, recorded) = (runtime(), Arc::<Mutex<Vec<Vec<u8>>>>::default());
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let log = Arc::clone(&heard);
+        let log = Arc::clone(&recorded);
         runtime.spawn(async move {
             while let Ok((from, _)) = listener.accept().await {
-                tokio::spawn(carry(from, server.clone(), Arc::clone(&log)));
+                tokio::spawn(forward(from, server.clone(), Arc::clone(&log)));
             }
         });
-        Self { url, heard, _runtime: runtime }
+        Self { url, recorded, _runtime: runtime }
     }
 
     /// For each request its path, and the trace and span of its `traceparent`.
     pub fn parents(&self) -> Vec<(String, Option<(String, String)>)> {
-        let heard = self.heard.lock().unwrap();
-        heard.iter().flat_map(|bytes| requests(&String::from_utf8_lossy(bytes))).collect()
+        let recorded = self.recorded.lock().unwrap();
+        recorded.iter().flat_map(|bytes| requests(&String::from_utf8_lossy(bytes))).collect()
     }
 }
 
@@ -189,19 +192,19 @@ fn requests(text: &str) -> Vec<(String, Option<(String, String)>)> {
     found
 }
 
-async fn carry(from: TcpStream, server: String, heard: Arc<Mutex<Vec<Vec<u8>>>>) {
+async fn forward(from: TcpStream, server: String, recorded: Arc<Mutex<Vec<Vec<u8>>>>) {
     let Ok(to) = TcpStream::connect(server).await else { return };
     let (mut client, mut to_client) = from.into_split();
     let (mut from_server, mut to_server) = to.into_split();
-    let place = {
-        let mut heard = heard.lock().unwrap();
-        heard.push(Vec::new());
-        heard.len() - 1
+    let index = {
+        let mut recorded = recorded.lock().unwrap();
+        recorded.push(Vec::new());
+        recorded.len() - 1
     };
     tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
     let mut buffer = vec![0; 16 << 10];
     while let Ok(n @ 1..) = client.read(&mut buffer).await {
-        heard.lock().unwrap()[place].extend_from_slice(&buffer[..n]);
+        recorded.lock().unwrap()[index].extend_from_slice(&buffer[..n]);
         if to_server.write_all(&buffer[..n]).await.is_err() {
             return;
         }

@@ -1,5 +1,5 @@
-//! One rig and one target, and fault after fault between them. After each the rig must be as it
-//! was before: load, sockets, files, tasks; with nothing counted but what the fault explains.
+//! A run and a server, with one fault after another. After each the run must be as before: load,
+//! sockets, files, tasks; with nothing counted but what the fault explains.
 
 #![allow(
     dead_code,
@@ -25,36 +25,36 @@ pub const RATE: f64 = 10.0;
 /// By then everything has to be as before a fault, on any machine. That it takes a minute at most is
 /// what `outage` shows, on paused time.
 pub const RECOVERY: Duration = PATIENCE;
-/// Over so much time a rate is looked at.
-const STRETCH: Duration = Duration::from_secs(3);
+/// The window of a rate.
+const RATE_WINDOW: Duration = Duration::from_secs(3);
 /// Connections that are kept for further requests, each a file and a task.
-const IDLE: f64 = 16.0;
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(200);
+const IDLE_CONNECTIONS: f64 = 16.0;
+/// Between two readings.
+const READ_INTERVAL: Duration = Duration::from_millis(200);
 const TARGET: [&str; 2] = ["--control", "127.0.0.1:0"];
-/// Errors that follow from intents that nobody could take, and from deliveries that did not come:
-/// every fault may have them. On a busy machine a step may take longer than it may, or the intents
+/// Errors that follow from intents without a user, and from deliveries that did not come: every
+/// fault may have them. On a busy machine a step may take longer than it may, or the intents
 /// fall behind.
 const CONSEQUENCES: [&str; 6] = ["not_connected", "backpressure", "lost", "corrupt", "timeout", "overdue"];
 
-/// What is done wrong.
+/// How a fault is made.
 #[derive(Clone, Copy)]
-pub enum How {
-    /// Knobs of the target, set as long as the fault lasts, and acts at its beginning.
-    Knobs(&'static str, &'static [&'static str]),
-    /// The wire, and whether what is open is reset at the beginning.
-    Wire(NetworkConditions, bool),
-    /// The target is stopped (SIGSTOP) and goes on (SIGCONT).
+pub enum Method {
+    /// Fault settings of the server while the fault lasts, and actions at its start.
+    Settings(&'static str, &'static [&'static str]),
+    /// Network conditions, and whether open connections are reset at the start.
+    Network(NetworkConditions, bool),
+    /// The server is stopped (SIGSTOP) and continued (SIGCONT).
     Frozen,
-    /// The target is killed, and another one listens there afterwards, who knows nobody.
+    /// The server is killed, and another one without accounts listens there afterwards.
     Killed,
 }
 
-/// A fault, and what it is to look like.
+/// A fault, and what it must look like.
 #[derive(Clone, Copy)]
 pub struct Fault {
     pub name: &'static str,
-    pub how: How,
+    pub method: Method,
     /// It lasts so long, and until it shows.
     pub lasts: Duration,
     /// Series that grow: a metric, and parts of its labels.
@@ -65,15 +65,15 @@ pub struct Fault {
     pub cpu: f64,
 }
 
-/// A fault of the target's knobs that lasts for two seconds.
-pub const fn knobs(
+/// A fault by settings of the server that lasts for two seconds.
+pub const fn settings(
     name: &'static str,
-    knobs: &'static str,
-    acts: &'static [&'static str],
+    settings: &'static str,
+    actions: &'static [&'static str],
     shows: &'static [(&'static str, &'static str)],
     kinds: &'static [&'static str],
 ) -> Fault {
-    Fault { name, how: How::Knobs(knobs, acts), lasts: Duration::from_secs(2), shows, kinds, cpu: 0.6 }
+    Fault { name, method: Method::Settings(settings, actions), lasts: Duration::from_secs(2), shows, kinds, cpu: 0.6 }
 }
 
 impl Fault {
@@ -81,7 +81,7 @@ impl Fault {
         Self { lasts: Duration::from_secs(seconds), ..self }
     }
 
-    /// One that costs CPU by itself: frames of megabytes, pages without end.
+    /// One that costs CPU by itself: frames of megabytes, endless pages.
     pub const fn costly(self) -> Self {
         Self { cpu: 1.9, ..self }
     }
@@ -123,8 +123,8 @@ impl Reading {
         errors.chain(grown("soakrig_connect_failures_total").map(|(name, _)| label(name, "reason"))).collect()
     }
 
-    /// What holds at every moment.
-    fn is_sound(&self, during: &str) {
+    /// Checks what holds at every moment.
+    fn check_invariants(&self, during: &str) {
         assert_eq!(self.sum("soakrig_users", ""), USERS, "{during}: the states sum up");
         assert_eq!(self.sum("soakrig_errors_total", "kind=\"panic\""), 0.0, "{during}: a panic");
         let connections = self.sum("soakrig_connections", "");
@@ -140,9 +140,9 @@ impl Reading {
     }
 }
 
-/// What the rig holds open when all is well.
+/// What the run holds open without faults.
 #[derive(Clone, Copy, Default)]
-struct Calm {
+struct Baseline {
     files: f64,
     tasks: f64,
     memory: f64,
@@ -150,20 +150,20 @@ struct Calm {
     cpu: f64,
 }
 
-pub struct Ordeal {
+pub struct FaultHarness {
     rig: Rig,
     target: Option<Target>,
-    /// Where a target that was killed listened.
+    /// The address of a server that was killed.
     address: String,
-    /// In front of the target, where the wire is to be bad.
+    /// In front of the server, for network faults.
     proxy: Option<(Proxy, tokio::runtime::Runtime)>,
-    calm: Calm,
+    baseline: Baseline,
     _cache: tempfile::TempDir,
 }
 
-impl Ordeal {
-    /// A rig at full load.
-    pub fn begin(over_a_proxy: bool, args: &[&str]) -> Self {
+impl FaultHarness {
+    /// A run at full load.
+    pub fn start(over_a_proxy: bool, args: &[&str]) -> Self {
         let target = Target::start(&TARGET);
         let proxy = over_a_proxy.then(|| {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -178,36 +178,36 @@ impl Ordeal {
         let all = [&load[..], &quick, &terms, &LENIENT, args].concat();
         let mut rig = Rig::run(&url, "test", &cache.path().join("s.json"), &all);
         rig.wait_until_ready();
-        let calm = Calm::default();
-        let mut ordeal = Self { rig, target: Some(target), address: String::new(), proxy, calm, _cache: cache };
-        ordeal.calm = ordeal.wait_for_calm();
-        ordeal
+        let baseline = Baseline::default();
+        let mut harness = Self { rig, target: Some(target), address: String::new(), proxy, baseline, _cache: cache };
+        harness.baseline = harness.wait_for_baseline();
+        harness
     }
 
     /// Waits until nothing is closed any more: connections kept for further requests are given up
     /// within eight seconds.
-    fn wait_for_calm(&self) -> Calm {
-        let mut calm = Calm::default();
+    fn wait_for_baseline(&self) -> Baseline {
+        let mut baseline = Baseline::default();
         let mut since = Instant::now();
-        let begin = self.look("calm");
-        eventually("calm", || {
-            let now = self.look("calm");
+        let begin = self.read("baseline");
+        eventually("baseline", || {
+            let now = self.read("baseline");
             let (files, tasks) = (now.sum("process_open_fds", ""), now.sum("tokio_alive_tasks", ""));
-            if files < calm.files || calm.files == 0.0 || tasks < calm.tasks {
+            if files < baseline.files || baseline.files == 0.0 || tasks < baseline.tasks {
                 since = Instant::now();
                 let cpu = cpu_share(&begin, &now);
-                calm = Calm { files, tasks, memory: now.sum("process_resident_memory_bytes", ""), cpu };
+                baseline = Baseline { files, tasks, memory: now.sum("process_resident_memory_bytes", ""), cpu };
             }
-            calm.cpu = cpu_share(&begin, &now);
+            baseline.cpu = cpu_share(&begin, &now);
             since.elapsed() > Duration::from_secs(9) && now.connected()
         });
-        calm
+        baseline
     }
 
-    fn look(&self, during: &str) -> Reading {
-        std::thread::sleep(LOOK);
+    fn read(&self, during: &str) -> Reading {
+        std::thread::sleep(READ_INTERVAL);
         let reading = Reading::of(&self.rig.scrape());
-        reading.is_sound(during);
+        reading.check_invariants(during);
         reading
     }
 
@@ -215,12 +215,12 @@ impl Ordeal {
         self.target.as_ref().unwrap()
     }
 
-    /// Goes through a fault, and waits until all is well again.
-    pub fn suffer(&mut self, fault: &Fault) {
-        let before = self.look(fault.name);
-        self.start(fault);
+    /// Injects a fault, ends it, and waits for recovery.
+    pub fn run_fault(&mut self, fault: &Fault) {
+        let before = self.read(fault.name);
+        self.start_fault(fault);
         let worst = loop {
-            let now = self.look(fault.name);
+            let now = self.read(fault.name);
             let missing: Vec<_> = fault.shows.iter().filter(|(m, l)| now.sum(m, l) <= before.sum(m, l)).collect();
             let passed = now.at - before.at;
             if missing.is_empty() && passed >= fault.lasts {
@@ -228,7 +228,7 @@ impl Ordeal {
             }
             assert!(passed < RECOVERY, "{}: does not show in {missing:?}", fault.name);
         };
-        self.end(fault);
+        self.end_fault(fault);
         let over = Instant::now();
         let after = self.wait_for_recovery(fault.name, over);
         let seen = after.kinds_since(&before);
@@ -236,10 +236,10 @@ impl Ordeal {
         assert!(odd.is_empty(), "{}: {odd:?} of {seen:?} cannot come from it", fault.name);
         let share = cpu_share(&before, &worst);
         // On a slow machine, what is usual costs more too.
-        let most = fault.cpu.max(6.0 * self.calm.cpu);
+        let most = fault.cpu.max(6.0 * self.baseline.cpu);
         assert!(share < most, "{}: {share:.2} s of CPU a second, {most:.2} at most", fault.name);
         println!(
-            "{:<36} lasted {:>4.1} s, {:>3.0} % of a core; all well {:>4.1} s after its end; errors: {}",
+            "{:<36} lasted {:>4.1} s, {:>3.0} % of a core; recovered {:>4.1} s after its end; errors: {}",
             fault.name,
             (over - before.at).as_secs_f64(),
             share * 100.0,
@@ -248,73 +248,78 @@ impl Ordeal {
         );
     }
 
-    fn start(&mut self, fault: &Fault) {
-        match fault.how {
-            How::Knobs(knobs, acts) => {
-                self.target().set_faults(knobs);
-                acts.iter().for_each(|act| self.target().act(act));
+    fn start_fault(&mut self, fault: &Fault) {
+        match fault.method {
+            Method::Settings(settings, actions) => {
+                self.target().set_faults(settings);
+                actions.iter().for_each(|action| self.target().act(action));
             }
-            How::Wire(weather, reset) => {
+            Method::Network(conditions, reset) => {
                 let proxy = &self.proxy.as_ref().unwrap().0;
-                proxy.set(weather);
+                proxy.set(conditions);
                 if reset {
                     proxy.reset();
                 }
             }
-            How::Frozen => self.target().signal(Signal::SIGSTOP),
-            How::Killed => {
+            Method::Frozen => self.target().signal(Signal::SIGSTOP),
+            Method::Killed => {
                 self.address = self.target.take().unwrap().kill();
             }
         }
     }
 
-    fn end(&mut self, fault: &Fault) {
-        match fault.how {
-            How::Knobs(..) => self.target().clear_faults(),
-            How::Wire(..) => self.proxy.as_ref().unwrap().0.set(NetworkConditions::default()),
-            How::Frozen => self.target().signal(Signal::SIGCONT),
-            How::Killed => {
+    fn end_fault(&mut self, fault: &Fault) {
+        match fault.method {
+            Method::Settings(..) => self.target().clear_faults(),
+            Method::Network(..) => self.proxy.as_ref().unwrap().0.set(NetworkConditions::default()),
+            Method::Frozen => self.target().signal(Signal::SIGCONT),
+            Method::Killed => {
                 self.target = Some(Target::listen(&self.address, &TARGET));
             }
         }
     }
 
-    /// Waits until everybody is in, the set rate is held and heard, and nothing more is open than
-    /// when all was well, but for connections that are kept for further requests.
+    /// Waits until all users are connected, the set rate is sent and received, and nothing more is open
+    /// than in the baseline, but for connections kept for further requests.
     fn wait_for_recovery(&self, name: &str, over: Instant) -> Reading {
         let mut past: Vec<Reading> = Vec::new();
         loop {
-            let now = self.look(name);
-            let earlier = past.iter().rev().find(|then| now.at - then.at >= STRETCH);
+            let now = self.read(name);
+            let earlier = past.iter().rev().find(|then| now.at - then.at >= RATE_WINDOW);
             let (files, tasks) = (now.sum("process_open_fds", ""), now.sum("tokio_alive_tasks", ""));
             let rates = earlier.map(|then| rates(then, &now));
-            let loaded = rates.is_some_and(|(sent, heard)| {
-                (0.9..1.15).contains(&(sent / RATE)) && (0.9..1.15).contains(&(heard / RATE / USERS))
+            let loaded = rates.is_some_and(|(sent, received)| {
+                (0.9..1.15).contains(&(sent / RATE)) && (0.9..1.15).contains(&(received / RATE / USERS))
             });
-            if now.connected() && loaded && files <= self.calm.files + IDLE && tasks <= self.calm.tasks + IDLE {
+            if now.connected()
+                && loaded
+                && files <= self.baseline.files + IDLE_CONNECTIONS
+                && tasks <= self.baseline.tasks + IDLE_CONNECTIONS
+            {
                 return now;
             }
             assert!(
                 over.elapsed() < RECOVERY,
-                "{name}: not well again: {files} files, {tasks} tasks (it was {}, {}), sent and heard {rates:?}, {:?}",
-                self.calm.files,
-                self.calm.tasks,
+                "{name}: not recovered: {files} files, {tasks} tasks (it was {}, {}), sent and received {rates:?}, {:?}",
+                self.baseline.files,
+                self.baseline.tasks,
                 now.of_metric("soakrig_users").collect::<Vec<_>>()
             );
             past.push(now);
         }
     }
 
-    /// Ends the run; its books must balance.
-    pub fn conclude(self) {
-        let last = self.look("the end");
+    /// Ends the run; its ledger must balance.
+    pub fn finish(self) {
+        let last = self.read("the end");
         let memory = last.sum("process_resident_memory_bytes", "");
-        let grown = (memory - self.calm.memory) / 1e6;
+        let grown = (memory - self.baseline.memory) / 1e6;
         println!("resident memory: {:.1} MB, {grown:+.1} MB since the beginning", memory / 1e6);
         assert!(grown < 100.0, "{grown} MB more than at the beginning");
         eventually("no more files and tasks than at the beginning", || {
-            let now = self.look("the end");
-            now.sum("process_open_fds", "") <= self.calm.files && now.sum("tokio_alive_tasks", "") <= self.calm.tasks
+            let now = self.read("the end");
+            now.sum("process_open_fds", "") <= self.baseline.files
+                && now.sum("tokio_alive_tasks", "") <= self.baseline.tasks
         });
         let Self { rig, target: _target, .. } = self;
         rig.process.signal(Signal::SIGTERM);
@@ -337,27 +342,27 @@ fn explains(fault: &Fault, kind: &str) -> bool {
     fault.kinds.contains(&kind) || CONSEQUENCES.contains(&kind)
 }
 
-/// Chats sent, and chats heard by all together, a second.
+/// Chats sent, and chats received by all users together, per second.
 fn rates(then: &Reading, now: &Reading) -> (f64, f64) {
     let seconds = (now.at - then.at).as_secs_f64();
     let grown = |metric, labels| (now.sum(metric, labels) - then.sum(metric, labels)) / seconds;
     (grown("soakrig_messages_sent_total", "kind=\"chat\""), grown("soakrig_messages_received_total", "kind=\"chat\""))
 }
 
-/// Goes through all faults, one after the other, with one rig.
-pub fn endure(over_a_proxy: bool, args: &[&str], faults: &[Fault]) {
-    let mut ordeal = Ordeal::begin(over_a_proxy, args);
+/// Injects all faults, one after another, into one run.
+pub fn run_faults(over_a_proxy: bool, args: &[&str], faults: &[Fault]) {
+    let mut harness = FaultHarness::start(over_a_proxy, args);
     for fault in faults {
-        ordeal.suffer(fault);
+        harness.run_fault(fault);
     }
-    ordeal.conclude();
+    harness.finish();
 }
 
-/// Several of these at the same time: most of an ordeal is waiting.
-pub fn at_once(ordeals: &[(bool, &[&str], &[Fault])]) {
+/// Several of these at the same time: most of each is waiting.
+pub fn run_in_parallel(runs: &[(bool, &[&str], &[Fault])]) {
     std::thread::scope(|scope| {
-        for (over_a_proxy, args, faults) in ordeals {
-            scope.spawn(|| endure(*over_a_proxy, args, faults));
+        for (over_a_proxy, args, faults) in runs {
+            scope.spawn(|| run_faults(*over_a_proxy, args, faults));
         }
     });
 }

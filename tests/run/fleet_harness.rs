@@ -1,4 +1,4 @@
-//! A crowd of users over a driver without a network, for tests on paused time.
+//! A fleet of users over a stub driver without a network, for tests on paused time.
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -30,45 +30,45 @@ pub const MINUTE: Duration = Duration::from_secs(60);
 /// Connects a second, as `--connect-rate` has it by default.
 pub const CONNECT_RATE: f64 = 20.0;
 
-/// How the server is.
+/// The condition of the server.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Weather {
-    Fair,
-    /// Nobody listens, and what was open is reset.
-    Away,
+pub enum ServerCondition {
+    Healthy,
+    /// Connections are refused, and open ones are reset.
+    Offline,
     /// Sockets are open, and nothing comes.
     Silent,
-    /// Sockets take nothing.
-    Deaf,
-    /// Nobody stays signed in.
-    Forgetful,
+    /// Sockets are open, and take nothing.
+    Blocked,
+    /// Every session is refused as signed out.
+    RefusingSessions,
     /// Accounts are gone, sockets are reset, and signing up fails.
-    Wiped,
-    /// Upgrades are refused with this wish.
-    Busy(Duration),
-    /// Pages are refused in this class, by a kind that says nothing.
+    AccountsLost,
+    /// Upgrades are refused with this `Retry-After`.
+    RetryAfter(Duration),
+    /// Pages are refused in this class, by a kind without a class of its own.
     Refusing(FailureClass),
 }
 
 /// A server without a network.
-pub struct Stub {
-    weather: watch::Sender<Weather>,
+pub struct StubDriver {
+    condition: watch::Sender<ServerCondition>,
     clock: Clock,
     /// Pages asked for.
-    pub asked: AtomicU64,
+    pub page_requests: AtomicU64,
     /// Log-ins tried.
     pub logins: AtomicU64,
-    /// So many of the next pages, and reads, are defects.
+    /// So many of the next pages, and reads, panic.
     pub bad_pages: AtomicU32,
     pub bad_reads: watch::Sender<u32>,
 }
 
-impl Stub {
+impl StubDriver {
     fn new(clock: Clock) -> Self {
         Self {
-            weather: watch::Sender::new(Weather::Fair),
+            condition: watch::Sender::new(ServerCondition::Healthy),
             clock,
-            asked: AtomicU64::new(0),
+            page_requests: AtomicU64::new(0),
             logins: AtomicU64::new(0),
             bad_pages: AtomicU32::new(0),
             bad_reads: watch::Sender::new(0),
@@ -76,16 +76,16 @@ impl Stub {
     }
 }
 
-pub struct Line {
-    weather: watch::Receiver<Weather>,
+pub struct StubConnection {
+    condition: watch::Receiver<ServerCondition>,
     bad_reads: watch::Sender<u32>,
     clock: Clock,
-    greeted: bool,
+    listed: bool,
     writing: bool,
     closed: bool,
 }
 
-impl Connection for Line {
+impl Connection for StubConnection {
     fn begin(&mut self, _: Outgoing<'_>) -> bool {
         !std::mem::replace(&mut self.writing, true)
     }
@@ -103,14 +103,14 @@ impl Connection for Line {
         F: FnMut(Received<'_>) + Send,
     {
         let at = self.clock.now();
-        let weather = self.weather.borrow().clone();
-        if weather == Weather::Silent && !self.closed {
+        let condition = self.condition.borrow().clone();
+        if condition == ServerCondition::Silent && !self.closed {
             if std::mem::take(&mut self.writing) {
                 return Progress::Written;
             }
-            let _ = self.weather.wait_for(|weather| *weather != Weather::Silent).await;
+            let _ = self.condition.wait_for(|condition| *condition != ServerCondition::Silent).await;
         }
-        if !std::mem::replace(&mut self.greeted, true) {
+        if !std::mem::replace(&mut self.listed, true) {
             // A protocol without member lists, in which no frame says that the user is in.
             sink(Received { at, kind: None, event: Event::Joined });
             return Progress::Read { at, bytes: 1 };
@@ -118,72 +118,74 @@ impl Connection for Line {
         if self.closed {
             return Progress::Ended(Ended { initiator: Initiator::User, reason: EndReason::Left });
         }
-        if weather != Weather::Deaf && std::mem::take(&mut self.writing) {
+        if condition != ServerCondition::Blocked && std::mem::take(&mut self.writing) {
             return Progress::Written;
         }
         let mut bad = self.bad_reads.subscribe();
         tokio::select! {
-            _ = self.weather.wait_for(|weather| matches!(weather, Weather::Away | Weather::Wiped)) => {
+            _ = self.condition.wait_for(|condition| matches!(condition, ServerCondition::Offline | ServerCondition::AccountsLost)) => {
                 Progress::Ended(Ended { initiator: Initiator::Network, reason: EndReason::Reset })
             }
             () = async { drop(bad.wait_for(|left| *left > 0).await) } => {
                 self.bad_reads.send_modify(|left| *left -= 1);
                 panic!("a defect in a read");
             }
-            // Now and then something comes: the server is alive.
+            // The server sends something now and then.
             () = tokio::time::sleep(Duration::from_secs(10)) => Progress::Read { at: self.clock.now(), bytes: 1 },
         }
     }
 }
 
-impl Driver for Stub {
-    type Connection = Line;
+impl Driver for StubDriver {
+    type Connection = StubConnection;
 
     async fn sign_up(&self, _: &Account, _: &mut Session) -> Result<(), Failure> {
-        match &*self.weather.borrow() {
-            Weather::Wiped => Err(Failure::new(FailureKind::InternalError)),
+        match &*self.condition.borrow() {
+            ServerCondition::AccountsLost => Err(Failure::new(FailureKind::InternalError)),
             _ => Ok(()),
         }
     }
 
     async fn log_in(&self, _: &Account, _: &mut Session) -> Result<(), Failure> {
         self.logins.fetch_add(1, Ordering::Relaxed);
-        match &*self.weather.borrow() {
-            Weather::Wiped => Err(Failure::new(FailureKind::WrongPassword)),
+        match &*self.condition.borrow() {
+            ServerCondition::AccountsLost => Err(Failure::new(FailureKind::WrongPassword)),
             _ => Ok(()),
         }
     }
 
     async fn open(&self, _: &mut Session) -> Result<Room, Failure> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.page_requests.fetch_add(1, Ordering::Relaxed);
         let one_less = |left: u32| left.checked_sub(1);
         if self.bad_pages.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok() {
             panic!("a defect in a page");
         }
-        match &*self.weather.borrow() {
-            Weather::Away => Err(Failure::new(FailureKind::ConnectionRefused)),
-            Weather::Refusing(class) => Err(Failure::new(FailureKind::ServerMessage).classed(*class)),
-            Weather::Forgetful | Weather::Wiped => Err(Failure::new(FailureKind::SignedOut)),
+        match &*self.condition.borrow() {
+            ServerCondition::Offline => Err(Failure::new(FailureKind::ConnectionRefused)),
+            ServerCondition::Refusing(class) => Err(Failure::new(FailureKind::ServerMessage).classed(*class)),
+            ServerCondition::RefusingSessions | ServerCondition::AccountsLost => {
+                Err(Failure::new(FailureKind::SignedOut))
+            }
             _ => Ok(Room { user_id: SenderId::number(1), side_rooms: Vec::new(), capacity: None, page_bytes: 1 }),
         }
     }
 
-    async fn connect(&self, _: &mut Session) -> Result<Line, Failure> {
-        if let Weather::Busy(wish) = *self.weather.borrow() {
+    async fn connect(&self, _: &mut Session) -> Result<StubConnection, Failure> {
+        if let ServerCondition::RetryAfter(wait) = *self.condition.borrow() {
             let failure = Failure::new(FailureKind::TooManyRequests);
-            return Err(Failure { retry_after: Some(wish), ..failure });
+            return Err(Failure { retry_after: Some(wait), ..failure });
         }
-        Ok(Line {
-            weather: self.weather.subscribe(),
+        Ok(StubConnection {
+            condition: self.condition.subscribe(),
             bad_reads: self.bad_reads.clone(),
             clock: self.clock,
-            greeted: false,
+            listed: false,
             writing: false,
             closed: false,
         })
     }
 
-    async fn connect_side_room(&self, session: &mut Session, _: SideRoomId) -> Result<Line, Failure> {
+    async fn connect_side_room(&self, session: &mut Session, _: SideRoomId) -> Result<StubConnection, Failure> {
         self.connect(session).await
     }
 
@@ -204,13 +206,13 @@ impl Driver for Stub {
     }
 }
 
-/// A crowd that wants to be in, with ten chats a second.
-pub struct Lab {
-    pub world: Arc<RunContext<Stub>>,
-    fleet: Fleet<Stub>,
+/// Users that connect, with ten chats a second in all.
+pub struct FleetHarness {
+    pub context: Arc<RunContext<StubDriver>>,
+    fleet: Fleet<StubDriver>,
 }
 
-impl Lab {
+impl FleetHarness {
     pub fn new(users: usize) -> Self {
         let clock = Clock::start();
         let usernames: Box<[Box<str>]> = (0..users).map(|i| format!("u{i}").into()).collect();
@@ -221,40 +223,40 @@ impl Lab {
             generator: GeneratorTag(1),
             origin_micros: 0,
         };
-        let brief = (Duration::from_secs(2), Duration::from_secs(30));
+        let range = (Duration::from_secs(2), Duration::from_secs(30));
         let parts = Parts {
             capabilities: PlenaryProtocol.capabilities(),
             ledger: Ledger::new(terms, Rules::default(), identity, users).unwrap(),
             metrics: Arc::new(Metrics::new().unwrap()),
             limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(CONNECT_RATE, clock) },
-            behaviour: Behaviour { away: brief, breakout_stay: brief, seed: 1 },
+            behaviour: Behaviour { away: range, breakout_stay: range, seed: 1 },
             crowd: Crowd { usernames, password: Secret::new("x") },
             saved: HashMap::new(),
             chats: ChatTraces::default(),
         };
-        let world = Arc::new(RunContext::new(Stub::new(clock), clock, parts));
-        Self { fleet: Fleet::new(Arc::clone(&world)), world }
+        let context = Arc::new(RunContext::new(StubDriver::new(clock), clock, parts));
+        Self { fleet: Fleet::new(Arc::clone(&context)), context }
     }
 
     /// Starts the users, the schedule and the sweeps; returns once the ramp is done.
-    pub async fn begin(&self) {
+    pub async fn start(&self) {
         self.fleet.first().await.unwrap();
         let traffic = [Pace::Total(10.0), Pace::Off, Pace::Off];
-        let dispatcher = Dispatcher::new(Arc::clone(&self.world), traffic, self.fleet.ramped());
-        let pacer = Pacer::new(self.world.clock, Spacing::Even, 1, dispatcher);
-        tokio::spawn(pacer.run(self.world.stopping.clone()));
-        let world = Arc::clone(&self.world);
+        let dispatcher = Dispatcher::new(Arc::clone(&self.context), traffic, self.fleet.ramped());
+        let pacer = Pacer::new(self.context.clock, Spacing::Even, 1, dispatcher);
+        tokio::spawn(pacer.run(self.context.stopping.clone()));
+        let context = Arc::clone(&self.context);
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                world.sweep();
+                context.sweep();
             }
         });
         self.fleet.others(20.0).await;
     }
 
     pub fn connected(&self) -> usize {
-        self.world.roster.connected()
+        self.context.roster.connected()
     }
 
     pub fn panics(&self) -> u64 {
@@ -262,22 +264,22 @@ impl Lab {
     }
 
     pub fn errors(&self, stage: Stage, kind: FailureKind) -> u64 {
-        let errors = self.world.metrics.totals(&self.world.metrics.ledger()).errors;
+        let errors = self.context.metrics.totals(&self.context.metrics.ledger()).errors;
         errors.iter().find(|(what, _)| *what == (stage, kind)).map_or(0, |(_, n)| *n)
     }
 
-    pub fn set(&self, weather: Weather) {
-        self.world.driver.weather.send_replace(weather);
+    pub fn set(&self, condition: ServerCondition) {
+        self.context.driver.condition.send_replace(condition);
     }
 
-    pub fn asked(&self) -> u64 {
-        self.world.driver.asked.load(Ordering::Relaxed)
+    pub fn page_requests(&self) -> u64 {
+        self.context.driver.page_requests.load(Ordering::Relaxed)
     }
 
-    /// How long it takes until everybody is connected.
-    pub async fn until_all_are_in(&self) -> Duration {
+    /// Waits until all users are connected; returns how long it took.
+    pub async fn wait_until_all_connected(&self) -> Duration {
         let begin = tokio::time::Instant::now();
-        while self.connected() < self.world.roster.len() {
+        while self.connected() < self.context.roster.len() {
             assert!(begin.elapsed() < HOUR, "{} are in", self.connected());
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

@@ -1,7 +1,7 @@
 //! A chat server in memory, on tokio's time: a [`Driver`] without sockets, for days on a paused clock.
 //!
-//! It does what it is told: it can go away and come back, cut users off and forget sessions. It
-//! never drops a chat that it has taken in.
+//! A test can take it offline and online, disconnect users and drop sessions. It never drops a chat
+//! that it has received.
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -29,12 +29,12 @@ use soakrig::user::{Behaviour, Crowd, Limits, Parts, RunContext};
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep};
 
-/// How long a request takes, and a frame on its way to the server.
-const WAY: Duration = Duration::from_millis(5);
+/// How long a request takes, and a frame to the server.
+const LATENCY: Duration = Duration::from_millis(5);
 
-/// What a connection gets from the server.
+/// A message of the server on a connection.
 #[derive(Debug, Clone)]
-enum Said {
+enum ServerMessage {
     Presence,
     Chat { user: u64, text: Arc<str>, replay: bool },
     Pong,
@@ -43,24 +43,24 @@ enum Said {
 
 #[derive(Debug, Default)]
 struct State {
-    away: bool,
+    offline: bool,
     accounts: BTreeSet<String>,
     sessions: BTreeSet<String>,
-    members: BTreeMap<u64, (u64, mpsc::UnboundedSender<Said>)>,
+    members: BTreeMap<u64, (u64, mpsc::UnboundedSender<ServerMessage>)>,
     last: Option<(u64, Arc<str>)>,
 }
 
 /// The server; the driver is a handle on it.
 #[derive(Debug, Clone)]
-pub struct Hall {
+pub struct InMemoryServer {
     state: Arc<Mutex<State>>,
-    counts: Arc<Counts>,
+    counts: Arc<RequestCounts>,
     clock: Clock,
 }
 
 /// What the server counted by itself.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub struct RequestCounts {
     pub requests: AtomicU64,
     pub sign_ups: AtomicU64,
     pub log_ins: AtomicU64,
@@ -69,48 +69,48 @@ pub struct Counts {
     connections: AtomicU64,
 }
 
-impl Hall {
-    pub fn open(clock: Clock) -> Self {
+impl InMemoryServer {
+    pub fn new(clock: Clock) -> Self {
         Self { state: Arc::default(), counts: Arc::default(), clock }
     }
 
-    pub fn counts(&self) -> &Counts {
+    pub fn counts(&self) -> &RequestCounts {
         &self.counts
     }
 
-    /// Goes away: everybody is cut off, and nothing is answered until it is back.
-    pub fn go_away(&self) {
+    /// Goes offline: disconnects all users, and answers nothing until [`go_online`](Self::go_online).
+    pub fn go_offline(&self) {
         let mut state = self.state.lock().unwrap();
-        state.away = true;
-        let end = Said::End(Ended { initiator: Initiator::Network, reason: EndReason::Reset });
+        state.offline = true;
+        let end = ServerMessage::End(Ended { initiator: Initiator::Network, reason: EndReason::Reset });
         for (_, (_, member)) in std::mem::take(&mut state.members) {
             let _ = member.send(end.clone());
         }
     }
 
-    pub fn come_back(&self) {
-        self.state.lock().unwrap().away = false;
+    pub fn go_online(&self) {
+        self.state.lock().unwrap().offline = false;
     }
 
-    /// Every session has to be had anew; accounts stay.
+    /// Drops every session; accounts stay.
     pub fn forget_sessions(&self) {
         self.state.lock().unwrap().sessions.clear();
     }
 
-    /// Cuts the nth of the present members off; false where there is nobody.
-    pub fn cut(&self, nth: usize, ended: Ended) -> bool {
+    /// Disconnects the nth of the connected users; false where there is none.
+    pub fn disconnect(&self, nth: usize, ended: Ended) -> bool {
         let mut state = self.state.lock().unwrap();
         let present = state.members.len().max(1);
         let Some(user) = state.members.keys().nth(nth % present).copied() else { return false };
         let Some((_, member)) = state.members.remove(&user) else { return false };
-        let _ = member.send(Said::End(ended));
+        let _ = member.send(ServerMessage::End(ended));
         true
     }
 
     async fn request(&self) -> Result<(), Failure> {
         self.counts.requests.fetch_add(1, Ordering::Relaxed);
-        sleep(WAY).await;
-        if self.state.lock().unwrap().away { Err(Failure::new(FailureKind::ConnectionRefused)) } else { Ok(()) }
+        sleep(LATENCY).await;
+        if self.state.lock().unwrap().offline { Err(Failure::new(FailureKind::ConnectionRefused)) } else { Ok(()) }
     }
 
     fn begin_session(&self, who: &Account, session: &mut Session) {
@@ -119,7 +119,7 @@ impl Hall {
     }
 
     /// The user whose session it is: the number in its name.
-    fn known(&self, session: &Session) -> Result<u64, Failure> {
+    fn user_of(&self, session: &Session) -> Result<u64, Failure> {
         let name = session.cookies.value("sessionid").unwrap_or_default();
         if !self.state.lock().unwrap().sessions.contains(name) {
             return Err(Failure::new(FailureKind::SignedOut));
@@ -127,7 +127,7 @@ impl Hall {
         Ok(name.trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<u64>().unwrap() + 1)
     }
 
-    fn take_in(&self, user: u64, text: &Arc<str>) {
+    fn receive(&self, user: u64, text: &Arc<str>) {
         let mut state = self.state.lock().unwrap();
         if !state.members.contains_key(&user) {
             return;
@@ -135,20 +135,20 @@ impl Hall {
         state.last = Some((user, Arc::clone(text)));
         drop(state);
         self.counts.chats.fetch_add(1, Ordering::Relaxed);
-        self.say(user, text);
+        self.broadcast(user, text);
     }
 
-    /// The chat that was taken in last: its sender and text.
-    pub fn last(&self) -> Option<(u64, Arc<str>)> {
+    /// The last chat received: its sender and text.
+    pub fn last_chat(&self) -> Option<(u64, Arc<str>)> {
         self.state.lock().unwrap().last.clone()
     }
 
-    /// Sends everybody a chat, whoever it is said to be from.
-    pub fn say(&self, user: u64, text: &str) {
+    /// Sends every user a chat that claims to be from `user`.
+    pub fn broadcast(&self, user: u64, text: &str) {
         self.send_to_all(user, text, false);
     }
 
-    /// Sends everybody a chat as history.
+    /// Sends every user a chat as history.
     pub fn replay(&self, user: u64, text: &str) {
         self.send_to_all(user, text, true);
     }
@@ -158,7 +158,7 @@ impl Hall {
         let state = self.state.lock().unwrap();
         for (_, member) in state.members.values() {
             self.counts.copies.fetch_add(1, Ordering::Relaxed);
-            let _ = member.send(Said::Chat { user, text: Arc::clone(&text), replay });
+            let _ = member.send(ServerMessage::Chat { user, text: Arc::clone(&text), replay });
         }
     }
 
@@ -171,26 +171,26 @@ impl Hall {
 }
 
 /// A frame on its way to the server.
-struct Writing {
+struct PendingWrite {
     arrival: Pin<Box<Sleep>>,
     /// A chat's text; a ping has none.
     text: Option<Arc<str>>,
 }
 
-/// A connection to the hall.
-pub struct Line {
-    hall: Hall,
+/// A connection to the server.
+pub struct InMemoryConnection {
+    server: InMemoryServer,
     user: u64,
     nth: u64,
-    from_server: mpsc::UnboundedReceiver<Said>,
-    to_server: mpsc::UnboundedSender<Said>,
-    writing: Option<Writing>,
-    leaving: bool,
+    from_server: mpsc::UnboundedReceiver<ServerMessage>,
+    to_server: mpsc::UnboundedSender<ServerMessage>,
+    writing: Option<PendingWrite>,
+    closing_by_us: bool,
 }
 
 const BROKEN: Ended = Ended { initiator: Initiator::Server, reason: EndReason::NoCloseFrame };
 
-impl Line {
+impl InMemoryConnection {
     /// The frame in writing arrives. Its timer outlives a `drive` that is dropped.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
         let Some(writing) = &mut self.writing else { return Poll::Pending };
@@ -198,29 +198,29 @@ impl Line {
             return Poll::Pending;
         }
         match self.writing.take().and_then(|writing| writing.text) {
-            Some(text) => self.hall.take_in(self.user, &text),
-            None => drop(self.to_server.send(Said::Pong)),
+            Some(text) => self.server.receive(self.user, &text),
+            None => drop(self.to_server.send(ServerMessage::Pong)),
         }
         Poll::Ready(Progress::Written)
     }
 }
 
-impl Drop for Line {
+impl Drop for InMemoryConnection {
     fn drop(&mut self) {
-        self.hall.leave(self.user, self.nth);
+        self.server.leave(self.user, self.nth);
     }
 }
 
-impl Connection for Line {
+impl Connection for InMemoryConnection {
     fn begin(&mut self, frame: Outgoing<'_>) -> bool {
-        if self.writing.is_some() || self.leaving {
+        if self.writing.is_some() || self.closing_by_us {
             return false;
         }
         let text = match frame {
             Outgoing::Chat(text) => Some(Arc::from(text)),
             _ => None,
         };
-        self.writing = Some(Writing { arrival: Box::pin(sleep(WAY)), text });
+        self.writing = Some(PendingWrite { arrival: Box::pin(sleep(LATENCY)), text });
         true
     }
 
@@ -229,9 +229,9 @@ impl Connection for Line {
     }
 
     fn close(&mut self) {
-        self.leaving = true;
-        self.hall.leave(self.user, self.nth);
-        let _ = self.to_server.send(Said::End(Ended { initiator: Initiator::User, reason: EndReason::Left }));
+        self.closing_by_us = true;
+        self.server.leave(self.user, self.nth);
+        let _ = self.to_server.send(ServerMessage::End(Ended { initiator: Initiator::User, reason: EndReason::Left }));
     }
 
     fn drive<F>(&mut self, mut sink: F) -> impl Future<Output = Progress> + Send
@@ -239,22 +239,22 @@ impl Connection for Line {
         F: FnMut(Received<'_>) + Send,
     {
         poll_fn(move |cx| {
-            let said = match self.from_server.poll_recv(cx) {
-                Poll::Ready(said) => said,
+            let message = match self.from_server.poll_recv(cx) {
+                Poll::Ready(message) => message,
                 Poll::Pending => return self.poll_write(cx),
             };
-            let at = self.hall.clock.now();
-            let (kind, event) = match said {
+            let at = self.server.clock.now();
+            let (kind, event) = match message {
                 None => {
                     return Poll::Ready(Progress::Ended(BROKEN));
                 }
-                Some(Said::End(ended)) => return Poll::Ready(Progress::Ended(ended)),
-                Some(Said::Presence) => {
+                Some(ServerMessage::End(ended)) => return Poll::Ready(Progress::Ended(ended)),
+                Some(ServerMessage::Presence) => {
                     sink(Received { at, kind: None, event: Event::Joined });
                     (FrameKind::Presence, Event::Members(Members { text: "{}" }))
                 }
-                Some(Said::Pong) => (FrameKind::Pong, Event::Other),
-                Some(Said::Chat { user, text, replay }) => {
+                Some(ServerMessage::Pong) => (FrameKind::Pong, Event::Other),
+                Some(ServerMessage::Chat { user, text, replay }) => {
                     let sender = SenderId::number(user);
                     let decoded = Marker::decode(sender, &text);
                     (FrameKind::Chat, Event::Message { sender, decoded, replay })
@@ -266,8 +266,8 @@ impl Connection for Line {
     }
 }
 
-impl Driver for Hall {
-    type Connection = Line;
+impl Driver for InMemoryServer {
+    type Connection = InMemoryConnection;
 
     async fn sign_up(&self, who: &Account, session: &mut Session) -> Result<(), Failure> {
         self.request().await?;
@@ -292,27 +292,35 @@ impl Driver for Hall {
     async fn open(&self, session: &mut Session) -> Result<Room, Failure> {
         self.request().await?;
         Ok(Room {
-            user_id: SenderId::number(self.known(session)?),
+            user_id: SenderId::number(self.user_of(session)?),
             side_rooms: Vec::new(),
             capacity: None,
             page_bytes: 1_000,
         })
     }
 
-    async fn connect(&self, session: &mut Session) -> Result<Line, Failure> {
+    async fn connect(&self, session: &mut Session) -> Result<InMemoryConnection, Failure> {
         self.request().await?;
-        let user = self.known(session)?;
+        let user = self.user_of(session)?;
         let nth = self.counts.connections.fetch_add(1, Ordering::Relaxed);
         let (to_client, from_server) = mpsc::unbounded_channel();
-        let _ = to_client.send(Said::Presence);
+        let _ = to_client.send(ServerMessage::Presence);
         let mut state = self.state.lock().unwrap();
-        if state.away {
+        if state.offline {
             return Err(Failure::new(FailureKind::ConnectionRefused));
         }
         state.members.insert(user, (nth, to_client.clone()));
         drop(state);
-        let hall = self.clone();
-        Ok(Line { hall, user, nth, from_server, to_server: to_client, writing: None, leaving: false })
+        let server = self.clone();
+        Ok(InMemoryConnection {
+            server,
+            user,
+            nth,
+            from_server,
+            to_server: to_client,
+            writing: None,
+            closing_by_us: false,
+        })
     }
 
     async fn delete(&self, _: &mut Session) -> Result<(), Failure> {
@@ -332,13 +340,13 @@ impl Driver for Hall {
     }
 }
 
-/// A world of `users` whose server is this hall.
-pub fn world(hall: Hall, users: usize, terms: Terms) -> RunContext<Hall> {
-    let clock = hall.clock;
+/// The context of a run with `users` on this server.
+pub fn run_context(server: InMemoryServer, users: usize, terms: Terms) -> RunContext<InMemoryServer> {
+    let clock = server.clock;
     let usernames: Box<[Box<str>]> = (0..users).map(|i| format!("loadtest{i}").into()).collect();
     let identity = Identity {
         run: RunTag::of("days"),
-        room: RoomTag::of("hall"),
+        room: RoomTag::of("test"),
         generator: GeneratorTag(1),
         origin_micros: clock.unix_micros(Stamp(0)),
     };
@@ -356,5 +364,5 @@ pub fn world(hall: Hall, users: usize, terms: Terms) -> RunContext<Hall> {
         saved: HashMap::new(),
         chats: ChatTraces::default(),
     };
-    RunContext::new(hall, clock, parts)
+    RunContext::new(server, clock, parts)
 }
