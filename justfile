@@ -77,7 +77,7 @@ budget:
 
 # docs/metrics.md anew from the families in the code
 metrics-page:
-    SOAKRIG_BLESS=1 cargo test --locked --lib metrics::page
+    SOAKRIG_BLESS=1 cargo test --locked --test cli metrics_page
 
 # accept changed snapshots (help texts, reports) after looking at `git diff`
 snapshots:

@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use soakrig::clock::Stamp;
 use soakrig::drivers::plenary::Inbox;
+use soakrig::drivers::plenary::vocabulary::VOCABULARY;
 use soakrig::ledger::{Identity, Ledger, Rules, Terms};
 use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
@@ -49,7 +50,7 @@ impl Room {
         }
         Ok(Self {
             ledger: Mutex::new(ledger),
-            metrics: Arc::new(Metrics::new()?),
+            metrics: Arc::new(Metrics::new(VOCABULARY)?),
             inboxes: (0..USERS).map(|_| Inbox::new(1 << 24)).collect(),
             recent: Recent::default(),
             now: Stamp(0),

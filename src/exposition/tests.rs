@@ -13,7 +13,7 @@ struct Served {
 }
 
 async fn served() -> Served {
-    let metrics = Arc::new(Metrics::new().unwrap());
+    let metrics = Arc::new(Metrics::new(Default::default()).unwrap());
     let ready = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&ready);
     let readiness = move || {
@@ -82,7 +82,9 @@ async fn an_endless_head_is_cut_off() {
 async fn a_busy_port_is_named_with_the_remedy() {
     let served = served().await;
     let addr = served.exposition.addr();
-    let again = serve(addr, Arc::new(Metrics::new().unwrap()), || Readiness::Ready, CancellationToken::new()).await;
+    let again =
+        serve(addr, Arc::new(Metrics::new(Default::default()).unwrap()), || Readiness::Ready, CancellationToken::new())
+            .await;
     let error = again.unwrap_err().to_string();
     assert!(error.contains(&addr.to_string()) && error.contains("--metrics-listen"), "{error}");
 }

@@ -6,7 +6,7 @@ use crate::metrics::label::texts;
 use crate::model::{
     Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Limit,
     ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome, SentKind, Socket, SpanFate,
-    Stage, Step, UserState,
+    Stage, Step, UserState, Vocabulary,
 };
 
 /// How a family's values behave.
@@ -35,8 +35,8 @@ impl Kind {
 /// What a label may say.
 #[derive(Debug, Clone, Copy)]
 pub enum Values {
-    /// One of these.
-    Closed(fn() -> Vec<&'static str>),
+    /// One of these, with a driver of this vocabulary.
+    Closed(fn(&Vocabulary) -> Vec<&'static str>),
     /// One value a process, or a bounded number of them; in words.
     Described(&'static str),
 }
@@ -71,7 +71,7 @@ impl Family {
     }
 }
 
-const fn closed(name: &'static str, texts: fn() -> Vec<&'static str>) -> LabelName {
+const fn closed(name: &'static str, texts: fn(&Vocabulary) -> Vec<&'static str>) -> LabelName {
     LabelName { name, values: Values::Closed(texts) }
 }
 

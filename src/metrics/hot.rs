@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use strum::EnumCount;
 
 use crate::metrics::families::{MESSAGES_RECEIVED, RECEIVED_BYTES, SCHEDULE_LAG};
 use crate::metrics::label::LabelSet;
 use crate::metrics::sample;
 use crate::metrics::stripes::Stripes;
-use crate::model::FrameKind;
+use crate::model::{FrameKind, Vocabulary};
 
 /// Upper bounds of the schedule lag's buckets, in nanoseconds.
 pub(crate) const LAG_BOUNDS: [u64; 15] = [
@@ -35,7 +34,7 @@ pub(crate) const LAG_BOUNDS: [u64; 15] = [
     10_000_000_000,
 ];
 
-const BYTES: usize = FrameKind::COUNT;
+const BYTES: usize = FrameKind::PLACES;
 const LAG_SUM: usize = BYTES + 1;
 const LAG: usize = LAG_SUM + 1;
 const SLOTS: usize = LAG + LAG_BOUNDS.len() + 1;
@@ -77,18 +76,19 @@ impl LagCounts {
 #[derive(Clone)]
 pub(crate) struct Hot {
     stripes: Arc<Stripes<SLOTS>>,
+    vocabulary: Vocabulary,
     descs: Arc<[Desc]>,
 }
 
 impl Hot {
-    pub(crate) fn new() -> prometheus::Result<Self> {
+    pub(crate) fn new(vocabulary: Vocabulary) -> prometheus::Result<Self> {
         let families = [&MESSAGES_RECEIVED, &RECEIVED_BYTES, &SCHEDULE_LAG];
         let descs = families.iter().map(|family| sample::desc(family)).collect::<prometheus::Result<_>>()?;
-        Ok(Self { stripes: Arc::new(Stripes::new()), descs })
+        Ok(Self { stripes: Arc::new(Stripes::new()), vocabulary, descs })
     }
 
     pub(crate) fn received(&self, kind: FrameKind, n: u64) {
-        self.stripes.add(kind as usize, n);
+        self.stripes.add(kind.place(), n);
     }
 
     pub(crate) fn received_bytes(&self, n: u64) {
@@ -104,9 +104,9 @@ impl Hot {
     }
 
     /// Frames received, by kind.
-    pub(crate) fn frames(&self) -> [u64; FrameKind::COUNT] {
+    pub(crate) fn frames(&self) -> Vec<(FrameKind, u64)> {
         let sums = self.stripes.sums();
-        std::array::from_fn(|kind| sums[kind])
+        FrameKind::of(&self.vocabulary).map(|kind| (kind, sums[kind.place()])).collect()
     }
 
     /// Bytes received.
@@ -127,10 +127,8 @@ impl Collector for Hot {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let frames = self.frames();
-        let received = FrameKind::every()
-            .map(|kind| sample::number(&MESSAGES_RECEIVED, &kind.texts(), frames[kind as usize] as f64))
-            .collect();
+        let frames = self.frames().into_iter();
+        let received = frames.map(|(kind, n)| sample::number(&MESSAGES_RECEIVED, &kind.texts(), n as f64)).collect();
         let lag = self.lag();
         let bounds = LAG_BOUNDS.map(|nanos| nanos as f64 / 1e9);
         let lag = sample::histogram(&SCHEDULE_LAG, &[], &bounds, &lag.counts, lag.sum_nanos as f64 / 1e9);
@@ -148,7 +146,7 @@ mod tests {
 
     #[test]
     fn lag_over_a_bound_is_exact() {
-        let hot = Hot::new().unwrap();
+        let hot = Hot::new(Vocabulary::COMMON).unwrap();
         hot.schedule_lag(Duration::from_millis(100));
         hot.schedule_lag(Duration::from_nanos(100_000_001));
         hot.schedule_lag(Duration::from_secs(3_600));
@@ -160,11 +158,11 @@ mod tests {
 
     #[test]
     fn counts_go_to_their_own_slots() {
-        let hot = Hot::new().unwrap();
+        let hot = Hot::new(Vocabulary::COMMON).unwrap();
         hot.received(FrameKind::Close, 2);
         hot.received_bytes(7);
-        assert_eq!(hot.frames()[FrameKind::Close as usize], 2);
-        assert_eq!(hot.frames().iter().sum::<u64>(), 2);
+        assert!(hot.frames().contains(&(FrameKind::Close, 2)));
+        assert_eq!(hot.frames().iter().map(|(_, n)| n).sum::<u64>(), 2);
         assert_eq!(hot.bytes(), 7);
         assert_eq!(hot.lag().total(), 0);
     }

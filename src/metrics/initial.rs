@@ -1,7 +1,7 @@
 //! Which label combinations are shown at 0 from the first scrape on, so that rates work from the
 //! first event. Any other appears with its first event: nothing is lost by a gap in these lists.
 
-use crate::model::{EndReason, FailureKind, HttpOutcome, Initiator, Socket, Stage, Step};
+use crate::model::{EndReason, FailureKind, HttpOutcome, Initiator, Socket, Stage, Step, Vocabulary};
 
 /// What keeps a request or a connect from any answer.
 fn on_the_way(kind: FailureKind) -> bool {
@@ -48,41 +48,40 @@ fn by_page(kind: FailureKind) -> bool {
     matches!(kind, FailureKind::BadRedirect | FailureKind::BodyTooLarge)
 }
 
-/// `soakrig_errors_total`.
-pub(crate) fn error((stage, kind): (Stage, FailureKind)) -> bool {
+/// `soakrig_errors_total`: what any driver may meet, and what this one may besides.
+pub(crate) fn error(vocabulary: &Vocabulary, (stage, kind): (Stage, FailureKind)) -> bool {
+    common_error(stage, kind) || vocabulary.foreseen_errors.contains(&(stage, kind))
+}
+
+fn common_error(stage: Stage, kind: FailureKind) -> bool {
     use FailureKind::{
-        BadHandshake, BadState, Corrupt, EventCancelled, EventClosed, FrameTooLarge, InvalidUtf8, Locked, Lost,
-        Malformed, NoCsrf, NoPresence, NoState, OverCapacity, Protocol, ServerMessage, SignedOut, SignupRefused,
-        TypeNotUnderstood, WriteTimeout, WrongPassword,
+        BadHandshake, Corrupt, FrameTooLarge, InvalidUtf8, Locked, Lost, Malformed, NoPresence, Protocol,
+        ServerMessage, SignedOut, SignupRefused, WriteTimeout, WrongPassword,
     };
     // A step under way when the run stops.
     let cut_short = kind == FailureKind::Stopping;
     let page = || on_the_way(kind) || by_status(kind) || by_page(kind) || cut_short;
     match stage {
-        Stage::Signup => page() || matches!(kind, NoCsrf | SignupRefused),
-        Stage::Login => page() || matches!(kind, NoCsrf | WrongPassword | Locked),
-        Stage::Event => {
-            page() || matches!(kind, NoState | BadState | SignedOut | OverCapacity | EventClosed | EventCancelled)
-        }
+        Stage::Signup => page() || kind == SignupRefused,
+        Stage::Login => page() || matches!(kind, WrongPassword | Locked),
+        Stage::Event => page() || kind == SignedOut,
         Stage::Connect => on_the_way(kind) || by_status(kind) || cut_short || matches!(kind, BadHandshake | NoPresence),
         Stage::Send => {
             matches!(kind, FailureKind::NotConnected | FailureKind::Backpressure | FailureKind::Stopping | WriteTimeout)
         }
-        Stage::Receive => {
-            matches!(kind, FrameTooLarge | InvalidUtf8 | Protocol | Malformed | TypeNotUnderstood | ServerMessage)
-        }
+        Stage::Receive => matches!(kind, FrameTooLarge | InvalidUtf8 | Protocol | Malformed | ServerMessage),
         Stage::Delivery => matches!(kind, Lost | Corrupt),
     }
 }
 
 /// `soakrig_connect_failures_total`.
-pub(crate) fn connect_failure((socket, kind): (Socket, FailureKind)) -> bool {
-    error((Stage::Connect, kind))
-        || socket == Socket::Breakout && matches!(kind, FailureKind::OverCapacity | FailureKind::AlreadyConnected)
+pub(crate) fn connect_failure(vocabulary: &Vocabulary, (socket, kind): (Socket, FailureKind)) -> bool {
+    error(vocabulary, (Stage::Connect, kind))
+        || socket == Socket::Breakout && vocabulary.foreseen_side_room_failures.contains(&kind)
 }
 
 /// `soakrig_disconnects_total`.
-pub(crate) fn disconnect((socket, initiator, reason): (Socket, Initiator, EndReason)) -> bool {
+pub(crate) fn disconnect(_: &Vocabulary, (socket, initiator, reason): (Socket, Initiator, EndReason)) -> bool {
     use EndReason::{
         Application, Displaced, FrameTooLarge, GoingAway, InternalError, InvalidUtf8, Io, Left, NoCloseFrame, NoCode,
         Normal, OtherCode, ProtocolViolation, Reset, ServiceRestart, Silent, Stopped, TryAgainLater, WriteTimeout,
@@ -111,22 +110,40 @@ pub(crate) fn disconnect((socket, initiator, reason): (Socket, Initiator, EndRea
 }
 
 /// `soakrig_http_requests_total`: every step may come to every outcome.
-pub(crate) fn http(_: (Step, HttpOutcome)) -> bool {
+pub(crate) fn http(_: &Vocabulary, _: (Step, HttpOutcome)) -> bool {
     true
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::label::LabelSet;
+    use crate::model::OwnName;
+
+    const NO_CSRF: FailureKind = FailureKind::Own(OwnName::at::<0>("no_csrf"));
+    const OVER_CAPACITY: FailureKind = FailureKind::Own(OwnName::at::<1>("over_capacity"));
+    const VOCABULARY: Vocabulary = Vocabulary {
+        failures: &[NO_CSRF, OVER_CAPACITY],
+        foreseen_errors: &[(Stage::Login, NO_CSRF)],
+        foreseen_side_room_failures: &[OVER_CAPACITY],
+        ..Vocabulary::COMMON
+    };
 
     #[test]
     fn every_stage_foresees_errors_and_none_foresees_all() {
+        let kinds: Vec<FailureKind> = FailureKind::of(&VOCABULARY).collect();
         for stage in Stage::ALL {
-            let kinds = FailureKind::every().filter(|kind| error((*stage, *kind))).count();
-            assert!(kinds > 0 && kinds < FailureKind::ALL.len() / 2 + 5, "{stage:?}: {kinds}");
+            let foreseen = kinds.iter().filter(|kind| error(&VOCABULARY, (*stage, **kind))).count();
+            assert!(foreseen > 0 && foreseen < kinds.len() / 2 + 5, "{stage:?}: {foreseen}");
         }
-        assert!(!error((Stage::Delivery, FailureKind::Dns)));
-        assert!(!disconnect((Socket::Plenary, Initiator::User, EndReason::Reset)));
+        assert!(!error(&VOCABULARY, (Stage::Delivery, FailureKind::Dns)));
+        assert!(!disconnect(&VOCABULARY, (Socket::Plenary, Initiator::User, EndReason::Reset)));
+    }
+
+    #[test]
+    fn a_drivers_names_are_foreseen_where_its_vocabulary_says() {
+        assert!(error(&VOCABULARY, (Stage::Login, NO_CSRF)) && !error(&VOCABULARY, (Stage::Event, NO_CSRF)));
+        assert!(!error(&Vocabulary::COMMON, (Stage::Login, NO_CSRF)));
+        assert!(connect_failure(&VOCABULARY, (Socket::Breakout, OVER_CAPACITY)));
+        assert!(!connect_failure(&VOCABULARY, (Socket::Plenary, OVER_CAPACITY)));
     }
 }

@@ -1,18 +1,21 @@
-//! Closed label sets as array indices, so that a count needs no hashing and no text.
+//! Label sets as array indices, so that a count needs no hashing and no text.
 //!
-//! Knows the enums of [`chat`](crate::model); must not know any metric.
+//! Knows the enums of [`model`](crate::model); must not know any metric. A set is closed, or has room
+//! for the names of a driver's [`Vocabulary`].
 
 use crate::model::{
     Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Limit,
     ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome, SentKind, Socket, SpanFate,
-    Stage, Step, UserState,
+    Stage, Step, UserState, Vocabulary,
 };
 
 /// An enum whose members are the values of one label.
 pub trait Label: Copy + Send + Sync + 'static {
-    /// Every member, in order of [`index`](Self::index).
-    const MEMBERS: &'static [Self];
-    /// The member's place in `MEMBERS`.
+    /// How many places there are for members.
+    const PLACES: usize;
+    /// Every member in use with this vocabulary, in order of [`index`](Self::index).
+    fn members(vocabulary: &Vocabulary) -> Vec<Self>;
+    /// The member's place, below `PLACES`.
     fn index(self) -> usize;
     /// The label's text.
     fn text(self) -> &'static str;
@@ -21,12 +24,44 @@ pub trait Label: Copy + Send + Sync + 'static {
 macro_rules! label {
     ($($name:ident),+) => { $(
         impl Label for $name {
-            const MEMBERS: &'static [Self] = Self::ALL;
-            fn index(self) -> usize { self as usize }
-            fn text(self) -> &'static str { self.as_str() }
+            const PLACES: usize = Self::ALL.len();
+
+            fn members(_: &Vocabulary) -> Vec<Self> {
+                Self::ALL.to_vec()
+            }
+
+            fn index(self) -> usize {
+                self as usize
+            }
+
+            fn text(self) -> &'static str {
+                self.as_str()
+            }
         }
     )+ };
 }
+
+macro_rules! open_label {
+    ($($name:ident),+) => { $(
+        impl Label for $name {
+            const PLACES: usize = Self::PLACES;
+
+            fn members(vocabulary: &Vocabulary) -> Vec<Self> {
+                Self::of(vocabulary).collect()
+            }
+
+            fn index(self) -> usize {
+                self.place()
+            }
+
+            fn text(self) -> &'static str {
+                self.as_str()
+            }
+        }
+    )+ };
+}
+
+open_label!(FailureKind, FrameKind, SentKind);
 
 label!(
     Action,
@@ -35,8 +70,6 @@ label!(
     ClockEvent,
     DropReason,
     EndReason,
-    FailureKind,
-    FrameKind,
     HttpOutcome,
     Initiator,
     Limit,
@@ -47,7 +80,6 @@ label!(
     RunPhase,
     SaturationReason,
     SaveOutcome,
-    SentKind,
     Socket,
     SpanFate,
     Stage,
@@ -56,8 +88,8 @@ label!(
 );
 
 /// The texts of a label, for the page of documentation.
-pub(crate) fn texts<L: Label>() -> Vec<&'static str> {
-    L::MEMBERS.iter().map(|member| member.text()).collect()
+pub(crate) fn texts<L: Label>(vocabulary: &Vocabulary) -> Vec<&'static str> {
+    L::members(vocabulary).into_iter().map(Label::text).collect()
 }
 
 /// One label, or the product of several: the coordinates of a cell in a table of counts.
@@ -66,8 +98,12 @@ pub trait LabelSet: Copy + Send + Sync + 'static {
     const CELLS: usize;
     /// The cell's place, below `CELLS`.
     fn cell(self) -> usize;
-    /// Every cell, in order of [`cell`](Self::cell).
-    fn every() -> impl Iterator<Item = Self>;
+    /// Every cell in use with this vocabulary, in order of [`cell`](Self::cell).
+    fn every_of(vocabulary: &Vocabulary) -> Vec<Self>;
+    /// Every cell of a closed set; of an open one, those of the common members.
+    fn every() -> impl Iterator<Item = Self> {
+        Self::every_of(&Vocabulary::COMMON).into_iter()
+    }
     /// The label texts, in the order of the family's label names.
     fn texts(self) -> Vec<&'static str>;
 }
@@ -80,8 +116,8 @@ impl LabelSet for () {
         0
     }
 
-    fn every() -> impl Iterator<Item = Self> {
-        std::iter::once(())
+    fn every_of(_: &Vocabulary) -> Vec<Self> {
+        vec![()]
     }
 
     fn texts(self) -> Vec<&'static str> {
@@ -90,14 +126,14 @@ impl LabelSet for () {
 }
 
 impl<A: Label> LabelSet for A {
-    const CELLS: usize = A::MEMBERS.len();
+    const CELLS: usize = A::PLACES;
 
     fn cell(self) -> usize {
         self.index()
     }
 
-    fn every() -> impl Iterator<Item = Self> {
-        A::MEMBERS.iter().copied()
+    fn every_of(vocabulary: &Vocabulary) -> Vec<Self> {
+        A::members(vocabulary)
     }
 
     fn texts(self) -> Vec<&'static str> {
@@ -106,14 +142,15 @@ impl<A: Label> LabelSet for A {
 }
 
 impl<A: Label, B: Label> LabelSet for (A, B) {
-    const CELLS: usize = A::MEMBERS.len() * B::MEMBERS.len();
+    const CELLS: usize = A::PLACES * B::PLACES;
 
     fn cell(self) -> usize {
-        self.0.index() * B::MEMBERS.len() + self.1.index()
+        self.0.index() * B::PLACES + self.1.index()
     }
 
-    fn every() -> impl Iterator<Item = Self> {
-        A::every().flat_map(|a| B::every().map(move |b| (a, b)))
+    fn every_of(vocabulary: &Vocabulary) -> Vec<Self> {
+        let second = B::members(vocabulary);
+        A::members(vocabulary).into_iter().flat_map(|a| second.iter().map(move |b| (a, *b))).collect()
     }
 
     fn texts(self) -> Vec<&'static str> {
@@ -122,14 +159,16 @@ impl<A: Label, B: Label> LabelSet for (A, B) {
 }
 
 impl<A: Label, B: Label, C: Label> LabelSet for (A, B, C) {
-    const CELLS: usize = <(A, B)>::CELLS * C::MEMBERS.len();
+    const CELLS: usize = <(A, B)>::CELLS * C::PLACES;
 
     fn cell(self) -> usize {
-        (self.0, self.1).cell() * C::MEMBERS.len() + self.2.index()
+        (self.0, self.1).cell() * C::PLACES + self.2.index()
     }
 
-    fn every() -> impl Iterator<Item = Self> {
-        <(A, B)>::every().flat_map(|(a, b)| C::every().map(move |c| (a, b, c)))
+    fn every_of(vocabulary: &Vocabulary) -> Vec<Self> {
+        let third = C::members(vocabulary);
+        let pairs = <(A, B)>::every_of(vocabulary).into_iter();
+        pairs.flat_map(|(a, b)| third.iter().map(move |c| (a, b, *c))).collect()
     }
 
     fn texts(self) -> Vec<&'static str> {
@@ -140,12 +179,27 @@ impl<A: Label, B: Label, C: Label> LabelSet for (A, B, C) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::OwnName;
 
     #[test]
     fn cells_are_dense_and_in_order() {
         let cells: Vec<usize> = <(Socket, Initiator, EndReason)>::every().map(LabelSet::cell).collect();
         let expected: Vec<usize> = (0..<(Socket, Initiator, EndReason)>::CELLS).collect();
         assert_eq!(cells, expected);
+    }
+
+    #[test]
+    fn a_drivers_own_name_has_a_cell_and_a_text_and_is_listed_with_its_vocabulary_alone() {
+        const OWN: FailureKind = FailureKind::Own(OwnName::at::<0>("teapot"));
+        let vocabulary = Vocabulary { failures: &[OWN], ..Vocabulary::COMMON };
+        let with = <(Stage, FailureKind)>::every_of(&vocabulary);
+        let without = <(Stage, FailureKind)>::every_of(&Vocabulary::COMMON);
+        assert_eq!(with.len(), without.len() + Stage::ALL.len());
+        assert!(with.contains(&(Stage::Login, OWN)) && !without.contains(&(Stage::Login, OWN)));
+        assert_eq!((Stage::Login, OWN).texts(), ["login", "teapot"]);
+        let cells: std::collections::HashSet<usize> = with.iter().map(|labels| labels.cell()).collect();
+        assert_eq!(cells.len(), with.len());
+        assert!(cells.iter().all(|cell| *cell < <(Stage, FailureKind)>::CELLS));
     }
 
     #[test]

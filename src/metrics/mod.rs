@@ -39,7 +39,7 @@ pub use self::process::ProcessFigures;
 
 use crate::model::{
     Action, ClockEvent, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, Limit, RunPhase, SaturationReason,
-    SaveOutcome, SentKind, Socket, SpanFate, Step,
+    SaveOutcome, SentKind, Socket, SpanFate, Step, Vocabulary,
 };
 use families::Family;
 use hot::Hot;
@@ -93,46 +93,47 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Registers every family. Within a tokio runtime that runtime's figures are among them.
+    /// Registers every family, for a driver of these names. Within a tokio runtime that runtime's
+    /// figures are among them.
     ///
     /// # Errors
     /// Where two families clash: a defect, which a test excludes.
-    pub fn new() -> Result<Self, MetricsError> {
-        Self::of(&Handle::try_current().into_iter().collect::<Vec<_>>())
+    pub fn new(vocabulary: Vocabulary) -> Result<Self, MetricsError> {
+        Self::of(vocabulary, &Handle::try_current().into_iter().collect::<Vec<_>>())
     }
 
-    /// Registers every family, with the figures of these runtimes.
+    /// Registers every family, for a driver of these names, with the figures of these runtimes.
     ///
     /// # Errors
     /// Where two families clash: a defect, which a test excludes.
-    pub fn of(runtimes: &[Handle]) -> Result<Self, MetricsError> {
-        let hot = Hot::new()?;
+    pub fn of(vocabulary: Vocabulary, runtimes: &[Handle]) -> Result<Self, MetricsError> {
+        let hot = Hot::new(vocabulary)?;
         let metrics = Self {
             registry: Registry::new(),
             books: Books::default(),
-            stages: Stages::new(hot.clone())?,
+            stages: Stages::new(vocabulary, hot.clone())?,
             hot,
             run_info: IntGaugeVec::new(opts(&families::RUN_INFO), &families::RUN_INFO.label_names())?,
             run_phase: IntGaugeVec::new(opts(&families::RUN_PHASE), &families::RUN_PHASE.label_names())?,
             generators: IntGauge::with_opts(opts(&families::GENERATORS))?,
             threshold: GaugeVec::new(opts(&families::THRESHOLD), &families::THRESHOLD.label_names())?,
             connections: IntGaugeVec::new(opts(&families::CONNECTIONS), &families::CONNECTIONS.label_names())?,
-            connect_failures: Tally::new(&families::CONNECT_FAILURES, initial::connect_failure)?,
+            connect_failures: Tally::of(&families::CONNECT_FAILURES, vocabulary, initial::connect_failure)?,
             connect_duration: histogram(&families::CONNECT_DURATION)?,
             disconnects: Tally::new(&families::DISCONNECTS, initial::disconnect)?,
             http_requests: Tally::new(&families::HTTP_REQUESTS, initial::http)?,
             http_duration: histogram(&families::HTTP_DURATION)?,
-            sent: Tally::new(&families::MESSAGES_SENT, |_| true)?,
+            sent: Tally::of(&families::MESSAGES_SENT, vocabulary, |_, _| true)?,
             rate_target: GaugeVec::new(opts(&families::RATE_TARGET), &families::RATE_TARGET.label_names())?,
-            actions: Tally::new(&families::ACTIONS, |_| true)?,
-            dropped: Tally::new(&families::SENDS_DROPPED, |(_, reason)| reason != DropReason::Overdue)?,
+            actions: Tally::new(&families::ACTIONS, |_, _| true)?,
+            dropped: Tally::new(&families::SENDS_DROPPED, |_, (_, reason)| reason != DropReason::Overdue)?,
             saturated: IntGaugeVec::new(opts(&families::SATURATED), &families::SATURATED.label_names())?,
-            clock_events: Tally::new(&families::CLOCK_EVENTS, |_| true)?,
+            clock_events: Tally::new(&families::CLOCK_EVENTS, |_, _| true)?,
             clock_micros: std::array::from_fn(|_| AtomicU64::new(0)),
-            dns_changes: Tally::new(&families::DNS_CHANGES, |()| true)?,
-            session_saves: Tally::new(&families::SESSION_SAVES, |_| true)?,
-            logs_suppressed: Tally::new(&families::LOGS_SUPPRESSED, |()| true)?,
-            http_retries: Tally::new(&families::HTTP_RETRIES, |()| true)?,
+            dns_changes: Tally::new(&families::DNS_CHANGES, |_, ()| true)?,
+            session_saves: Tally::new(&families::SESSION_SAVES, |_, _| true)?,
+            logs_suppressed: Tally::new(&families::LOGS_SUPPRESSED, |_, ()| true)?,
+            http_retries: Tally::new(&families::HTTP_RETRIES, |_, ()| true)?,
             spans: Spans::default(),
         };
         metrics.register(runtimes)?;

@@ -7,10 +7,10 @@
 use crate::metrics::families::{CONNECT_ATTEMPTS, ERRORS, OPERATIONS};
 use crate::metrics::hot::Hot;
 use crate::metrics::initial;
-use crate::metrics::label::{Label, LabelSet};
+use crate::metrics::label::LabelSet;
 use crate::metrics::snapshot::LedgerSnapshot;
 use crate::metrics::tally::Tally;
-use crate::model::{Anomaly, FailureKind, Outcome, Socket, Stage};
+use crate::model::{Anomaly, FailureKind, Outcome, Socket, Stage, Vocabulary};
 
 /// Operations and errors; clones share the counts.
 #[derive(Clone)]
@@ -22,11 +22,11 @@ pub(crate) struct Stages {
 }
 
 impl Stages {
-    pub(crate) fn new(hot: Hot) -> prometheus::Result<Self> {
+    pub(crate) fn new(vocabulary: Vocabulary, hot: Hot) -> prometheus::Result<Self> {
         Ok(Self {
-            operations: Tally::new(&OPERATIONS, |_| true)?,
-            errors: Tally::new(&ERRORS, initial::error)?,
-            connect_attempts: Tally::new(&CONNECT_ATTEMPTS, |_| true)?,
+            operations: Tally::new(&OPERATIONS, |_, _| true)?,
+            errors: Tally::of(&ERRORS, vocabulary, initial::error)?,
+            connect_attempts: Tally::new(&CONNECT_ATTEMPTS, |_, _| true)?,
             hot,
         })
     }
@@ -43,7 +43,7 @@ impl Stages {
     pub(crate) fn operations(&self, stage: Stage, ledger: &LedgerSnapshot) -> u64 {
         match stage {
             Stage::Connect => Socket::every().map(|socket| self.connect_attempts.get(socket)).sum(),
-            Stage::Receive => self.hot.frames().iter().sum(),
+            Stage::Receive => self.hot.frames().iter().map(|(_, n)| n).sum(),
             Stage::Delivery => ledger.judged(),
             Stage::Signup | Stage::Login | Stage::Event | Stage::Send => self.operations.get(stage),
         }
@@ -62,6 +62,6 @@ impl Stages {
 
     /// Operations of every stage, in order of [`Stage::ALL`].
     pub(crate) fn all_operations(&self, ledger: &LedgerSnapshot) -> Vec<(Stage, u64)> {
-        Stage::MEMBERS.iter().map(|stage| (*stage, self.operations(*stage, ledger))).collect()
+        Stage::ALL.iter().map(|stage| (*stage, self.operations(*stage, ledger))).collect()
     }
 }

@@ -13,6 +13,7 @@ use prometheus::proto::MetricFamily;
 use crate::metrics::families::Family;
 use crate::metrics::label::LabelSet;
 use crate::metrics::sample;
+use crate::model::Vocabulary;
 
 /// A counter family; clones share the counts.
 #[derive(Debug, Clone)]
@@ -20,15 +21,25 @@ pub(crate) struct Tally<L> {
     family: &'static Family,
     desc: Desc,
     cells: Arc<[AtomicU64]>,
-    initial: fn(L) -> bool,
+    vocabulary: Vocabulary,
+    initial: fn(&Vocabulary, L) -> bool,
     labels: PhantomData<L>,
 }
 
 impl<L: LabelSet> Tally<L> {
-    /// Counts at 0; `initial` says which series are shown before their first event.
-    pub(crate) fn new(family: &'static Family, initial: fn(L) -> bool) -> prometheus::Result<Self> {
+    /// Counts of a closed set at 0; `initial` says which series are shown before their first event.
+    pub(crate) fn new(family: &'static Family, initial: fn(&Vocabulary, L) -> bool) -> prometheus::Result<Self> {
+        Self::of(family, Vocabulary::COMMON, initial)
+    }
+
+    /// The same for a set that may have names of a driver's.
+    pub(crate) fn of(
+        family: &'static Family,
+        vocabulary: Vocabulary,
+        initial: fn(&Vocabulary, L) -> bool,
+    ) -> prometheus::Result<Self> {
         let cells = (0..L::CELLS).map(|_| AtomicU64::new(0)).collect();
-        Ok(Self { family, desc: sample::desc(family)?, cells, initial, labels: PhantomData })
+        Ok(Self { family, desc: sample::desc(family)?, cells, vocabulary, initial, labels: PhantomData })
     }
 
     /// Counts `n` events.
@@ -43,12 +54,17 @@ impl<L: LabelSet> Tally<L> {
 
     /// Every count that is not 0.
     pub(crate) fn counted(&self) -> impl Iterator<Item = (L, u64)> + '_ {
-        L::every().map(|labels| (labels, self.get(labels))).filter(|(_, n)| *n > 0)
+        self.every().filter(|(_, n)| *n > 0)
     }
 
     /// Every series that is to be shown.
     pub(crate) fn shown(&self) -> impl Iterator<Item = (L, u64)> + '_ {
-        L::every().map(|labels| (labels, self.get(labels))).filter(|(labels, n)| *n > 0 || (self.initial)(*labels))
+        self.every().filter(|(labels, n)| *n > 0 || (self.initial)(&self.vocabulary, *labels))
+    }
+
+    /// Every count.
+    pub(crate) fn every(&self) -> impl Iterator<Item = (L, u64)> + '_ {
+        L::every_of(&self.vocabulary).into_iter().map(|labels| (labels, self.get(labels)))
     }
 }
 
@@ -72,7 +88,7 @@ mod tests {
     #[test]
     fn a_series_is_there_when_foreseen_or_counted() {
         let tally: Tally<(Action, DropReason)> =
-            Tally::new(&families::SENDS_DROPPED, |(_, reason)| reason == DropReason::Stopping).unwrap();
+            Tally::new(&families::SENDS_DROPPED, |_, (_, reason)| reason == DropReason::Stopping).unwrap();
         tally.add((Action::Leave, DropReason::Backpressure), 2);
         let shown: Vec<_> = tally.shown().collect();
         assert_eq!(shown.len(), 4);

@@ -20,9 +20,9 @@ pub struct Totals {
     /// Things that failed, by stage and kind.
     pub errors: Vec<((Stage, FailureKind), u64)>,
     /// Frames sent, by kind.
-    pub sent: [u64; SentKind::COUNT],
+    pub sent: Vec<(SentKind, u64)>,
     /// Frames received, by kind.
-    pub received: [u64; FrameKind::COUNT],
+    pub received: Vec<(FrameKind, u64)>,
     /// Bytes received.
     pub received_bytes: u64,
     /// Connects tried, by socket.
@@ -46,6 +46,12 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Chats sent.
+    #[must_use]
+    pub fn chats(&self) -> u64 {
+        self.sent.iter().filter(|(kind, _)| *kind == SentKind::Chat).map(|(_, n)| n).sum()
+    }
+
     /// Errors of one stage, of all kinds.
     #[must_use]
     pub fn stage_errors(&self, stage: Stage) -> u64 {
@@ -60,7 +66,7 @@ impl Metrics {
         Totals {
             operations: each(|stage| self.stages.operations(stage, ledger)),
             errors: self.stages.errors(ledger).into_iter().filter(|(_, n)| *n > 0).collect(),
-            sent: each(|kind| self.sent.get(kind)),
+            sent: self.sent.every().collect(),
             received: self.hot.frames(),
             received_bytes: self.hot.bytes(),
             connect_attempts: each(|socket| self.stages.connect_attempts.get(socket)),

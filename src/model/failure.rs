@@ -3,149 +3,11 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use strum::{EnumCount, IntoStaticStr, VariantArray};
-
-use super::SpoiltBy;
-
-labels! {
-    /// Why something failed: the closed set behind the labels `kind` and `reason`.
-    FailureKind {
-        /// Name resolution failed.
-        Dns,
-        /// TCP connection refused.
-        ConnectionRefused,
-        /// The peer reset the connection.
-        ConnectionReset,
-        /// The peer ended the connection before an answer.
-        ConnectionClosed,
-        /// No route, network unreachable and the like.
-        Unreachable,
-        /// Certificate or TLS protocol.
-        Tls,
-        /// No answer in time.
-        Timeout,
-        /// This machine has no file descriptor left.
-        NoFiles,
-        /// This machine has no local port left.
-        NoPorts,
-        /// Any other error of the operating system.
-        Io,
-        /// HTTP 400.
-        BadRequest,
-        /// HTTP 403.
-        Forbidden,
-        /// HTTP 404 for a page that should exist.
-        NotFound,
-        /// HTTP 429.
-        TooManyRequests,
-        /// Any other HTTP 4xx.
-        ClientError,
-        /// HTTP 500.
-        InternalError,
-        /// HTTP 503.
-        Unavailable,
-        /// Any other HTTP 5xx.
-        ServerError,
-        /// A status that the step does not know.
-        UnexpectedStatus,
-        /// A redirect to another origin, or one that leads nowhere.
-        BadRedirect,
-        /// HTTP that cannot be parsed, header limits included.
-        BadHttp,
-        /// A body over the limit.
-        BodyTooLarge,
-        /// A form without its CSRF field.
-        NoCsrf,
-        /// An event page without `__INITIAL_STATE__`.
-        NoState,
-        /// A page whose state is not the JSON expected.
-        BadState,
-        /// The sign-up form was refused, with the page's reasons.
-        SignupRefused,
-        /// The name exists; not an error by itself, logging in is the next step.
-        NameTaken,
-        /// The name exists and the password is not its own.
-        WrongPassword,
-        /// Too many failed log-ins; the server wants minutes of quiet.
-        Locked,
-        /// The session is unknown to the server.
-        SignedOut,
-        /// As many are present as may be.
-        OverCapacity,
-        /// The event is over or has not begun.
-        EventClosed,
-        /// The event was cancelled.
-        EventCancelled,
-        /// The websocket upgrade was answered wrongly: accept key, headers.
-        BadHandshake,
-        /// A 101, and then no presence frame in time.
-        NoPresence,
-        /// A frame over the size limit.
-        FrameTooLarge,
-        /// A text frame that is not UTF-8.
-        InvalidUtf8,
-        /// Any other violation of RFC 6455.
-        Protocol,
-        /// A text frame that is not the JSON expected.
-        Malformed,
-        /// An `error` frame: type not understood.
-        TypeNotUnderstood,
-        /// An `error` frame: missing type.
-        MissingType,
-        /// An `error` frame: must be an admin.
-        MustBeAdmin,
-        /// An `error` frame: authentication required.
-        AuthenticationRequired,
-        /// An `error` frame: breakout not found.
-        BreakoutNotFound,
-        /// An `error` frame of any other text.
-        ServerMessage,
-        /// Breakout: already in another one.
-        AlreadyConnected,
-        /// A socket that said nothing, not even a pong, for too long.
-        Silent,
-        /// A frame that could not be written for too long.
-        WriteTimeout,
-        /// An intent with nobody connected.
-        NotConnected,
-        /// An intent while every outbox was full.
-        Backpressure,
-        /// An intent during the stop.
-        Stopping,
-        /// An intent that this process issued too late, or that came while it was catching up.
-        Overdue,
-        /// A delivery that did not come by the horizon.
-        Lost,
-        /// A delivery whose marker does not fit.
-        Corrupt,
-        /// A defect of soakrig itself, caught and counted.
-        Panic,
-    }
-}
+use super::FailureKind;
 
 impl FailureKind {
-    /// Failures that this generator's machine caused, and no server: an intent that it issued too
-    /// late, or no file descriptor or local port left for a connection.
-    pub const OWN_FAULTS: [Self; 3] = [Self::NoFiles, Self::NoPorts, Self::Overdue];
-
-    /// Whether this is one of [`Self::OWN_FAULTS`]. The metrics count them like any other failure;
-    /// no error rate that a verdict reads does.
-    #[must_use]
-    pub fn is_own_fault(self) -> bool {
-        Self::OWN_FAULTS.contains(&self)
-    }
-
-    /// Why the time is spoilt for which a user waits after this failure, if it is.
-    #[must_use]
-    pub fn spoils(self) -> Option<SpoiltBy> {
-        match self {
-            Self::NoFiles => Some(SpoiltBy::NoFiles),
-            Self::NoPorts => Some(SpoiltBy::NoPorts),
-            _ => None,
-        }
-    }
-
-    /// The class of a failure of this kind, unless a driver knows better.
+    /// The class of a failure of this kind, unless a driver knows better; `Retry` for a name of the
+    /// driver's.
     #[must_use]
     pub fn usual_class(self) -> FailureClass {
         match self {
@@ -159,11 +21,7 @@ impl FailureKind {
             | Self::Tls
             | Self::BadRequest
             | Self::NotFound
-            | Self::BadRedirect
-            | Self::OverCapacity
-            | Self::EventClosed
-            | Self::EventCancelled => FailureClass::HopelessAtStart,
-            Self::AlreadyConnected => FailureClass::Declined,
+            | Self::BadRedirect => FailureClass::HopelessAtStart,
             _ => FailureClass::Retry,
         }
     }

@@ -3,18 +3,29 @@
 use serde::{Deserialize, Serialize};
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 
-labels! {
-    /// What a run is held to; each can be off.
-    Limit { /// Lost deliveries.
-        Lost, /// Late ones.
-        Late, /// Anomalies of one kind.
-        Anomalies, /// Connections that the server or the network ended.
-        Cut, /// Time to delivery at the 99th percentile.
-        P99, /// Errors of any stage.
-        ErrorRate, /// Deliveries without a verdict at the end.
-        Outstanding, /// Time that the generator spoilt itself.
-        Saturated }
+/// What a run is held to; each can be off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+#[strum(serialize_all = "snake_case")]
+pub enum Limit {
+    /// Lost deliveries.
+    Lost,
+    /// Late ones.
+    Late,
+    /// Anomalies of one kind.
+    Anomalies,
+    /// Connections that the server or the network ended.
+    Cut,
+    /// Time to delivery at the 99th percentile.
+    P99,
+    /// Errors of any stage.
+    ErrorRate,
+    /// Deliveries without a verdict at the end.
+    Outstanding,
+    /// Time that the generator spoilt itself.
+    Saturated,
 }
+
+labels!(Limit);
 
 /// What a run is held to, as the summary keeps it; `None` is off.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 pub use self::settings::{Capabilities, Settings, SetupError};
 use crate::clock::Stamp;
 use crate::marker::Decoded;
-use crate::model::{Account, Failure, FailureKind, FrameKind, SenderId, SentKind};
+use crate::model::{Account, Failure, FailureKind, FrameKind, SenderId, SentKind, Vocabulary};
 pub use crate::transport::http::{IDLE_LIMIT, Probe, Session};
 pub use crate::transport::ws::socket::{Ended, Progress};
 pub use crate::transport::{Trace, Untraced};
@@ -92,8 +92,6 @@ pub enum Outgoing<'a> {
     Heartbeat,
     /// A websocket ping.
     Ping,
-    /// Take the breakout seat over from an older socket of the same user.
-    Takeover,
 }
 
 impl Outgoing<'_> {
@@ -104,7 +102,6 @@ impl Outgoing<'_> {
             Self::Chat(_) => SentKind::Chat,
             Self::Heartbeat => SentKind::Heartbeat,
             Self::Ping => SentKind::Ping,
-            Self::Takeover => SentKind::Takeover,
         }
     }
 }
@@ -143,6 +140,11 @@ pub trait Protocol: Send + Sync + 'static {
 
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
+
+    /// Its own names of failures and frames, beside the common ones.
+    fn vocabulary(&self) -> Vocabulary {
+        Vocabulary::COMMON
+    }
 
     /// The driver for one room on one server, used by all users. Nothing is connected yet.
     ///

@@ -10,12 +10,12 @@ use std::time::{Duration, SystemTime};
 use strum::EnumCount;
 
 use crate::metrics::ProcessFigures;
-use crate::metrics::label::Label;
+use crate::metrics::label::{Label, LabelSet};
 use crate::metrics::snapshot::{self, DeliveryCounts, LedgerSnapshot, LogCounts, PresenceSnapshot, UsersSnapshot};
 use crate::metrics::totals::Totals;
 use crate::model::{
-    Action, Anomaly, Basis, ClockEvent, FrameKind, ListFate, Origin, Outcome, PresenceMismatch, SaturationReason,
-    SentKind, Shard, Socket, SpoiltBy, Stage, UserState,
+    Action, Anomaly, Basis, ClockEvent, ListFate, Origin, Outcome, PresenceMismatch, SaturationReason, Shard, Socket,
+    SpoiltBy, Stage, UserState,
 };
 use crate::report::durations::Durations;
 use crate::report::end::End;
@@ -117,8 +117,8 @@ pub fn summarise(facts: &RunInputs, figures: &Figures) -> Summary {
         operations: counts::<Stage>(&totals.operations),
         errors: grouped(totals.errors.iter().map(|((stage, kind), n)| (stage.text(), kind.text(), *n))),
         messages: Messages {
-            sent: counts::<SentKind>(&totals.sent),
-            received: counts::<FrameKind>(&totals.received),
+            sent: named(&totals.sent),
+            received: named(&totals.received),
             received_bytes: totals.received_bytes,
         },
         connections: connections(totals),
@@ -270,8 +270,12 @@ fn generator(facts: &RunInputs, process: &ProcessFigures) -> Generator {
 
 /// Counts that are not 0, by label text.
 fn counts<L: Label>(numbers: &[u64]) -> Counts {
-    let labelled = L::MEMBERS.iter().zip(numbers).filter(|(_, n)| **n > 0);
-    labelled.map(|(label, n)| (label.text().to_owned(), *n)).collect()
+    named(&L::every().zip(numbers.iter().copied()).collect::<Vec<_>>())
+}
+
+/// Counts that are not 0, by the text of their label.
+fn named<L: Label>(numbers: &[(L, u64)]) -> Counts {
+    numbers.iter().filter(|(_, n)| *n > 0).map(|(label, n)| (label.text().to_owned(), *n)).collect()
 }
 
 fn grouped<'a>(numbers: impl Iterator<Item = (&'a str, &'a str, u64)>) -> BTreeMap<String, Counts> {

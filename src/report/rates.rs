@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 
 use crate::metrics::snapshot::{LedgerSnapshot, UsersSnapshot};
 use crate::metrics::totals::Totals;
-use crate::model::{Basis, Origin, Outcome, SentKind, Stage, UserState};
+use crate::model::{Basis, Origin, Outcome, Stage, UserState};
 use crate::report::status::{Phase, Status};
 
 /// Quantiles and rates are of at least this long, once the run is, and at most twice as long.
@@ -59,7 +59,7 @@ impl RateMeter {
         totals: &Totals,
     ) -> Status {
         let micros = ledger.durations(Origin::Local, Basis::Intended);
-        let mark = Mark { at: moment.elapsed, chats: totals.sent[SentKind::Chat as usize], micros: micros.clone() };
+        let mark = Mark { at: moment.elapsed, chats: totals.chats(), micros: micros.clone() };
         let (chats, p50, p99) = self.base.as_ref().map_or((0.0, None, None), |base| lately(base, &mark));
         self.remember(mark);
         let errors = Stage::ALL.iter().filter(|stage| **stage != Stage::Delivery);
@@ -121,6 +121,7 @@ fn lately(base: &Mark, now: &Mark) -> (f64, Option<f64>, Option<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::SentKind;
 
     /// A run of chats at 20/s with a delivery each, that take 1 ms for a minute and 1 s from then on.
     fn run(seconds: u64) -> Vec<Status> {
@@ -131,7 +132,7 @@ mod tests {
                 let micros = if second < 60 { 1_000 } else { 1_000_000 };
                 ledger.durations[0][0].record_n(micros, 20).unwrap();
                 ledger.by_origin[0].outcomes[0] += 20;
-                totals.sent[SentKind::Chat as usize] += 20;
+                totals.sent = vec![(SentKind::Chat, 20 * (second + 1))];
                 let moment = Moment {
                     phase: Phase::Hold,
                     elapsed: Duration::from_secs(second),

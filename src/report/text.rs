@@ -10,7 +10,7 @@ mod sockets;
 use std::collections::BTreeMap;
 
 use crate::error::ExitCode;
-use crate::metrics::label::Label;
+use crate::metrics::label::{Label, LabelSet};
 use crate::model::{Action, FailureKind, Stage};
 use crate::report::durations::Durations;
 use crate::report::numbers::{bytes, count, latency, percent, plain, rate, share, span};
@@ -295,7 +295,7 @@ fn defects(page: &mut Page, summary: &Summary) {
 
 /// Entries in the order in which the labels are declared, which is that of a user's life.
 fn in_order<L: Label, T>(entries: &BTreeMap<String, T>) -> Vec<(&String, &T)> {
-    let place = |name: &str| L::MEMBERS.iter().position(|member| member.text() == name).unwrap_or(usize::MAX);
+    let place = |name: &str| L::every().position(|member| member.text() == name).unwrap_or(usize::MAX);
     let mut entries: Vec<_> = entries.iter().collect();
     entries.sort_by_key(|(name, _)| place(name));
     entries

@@ -84,7 +84,8 @@ impl<D: Driver> RoomRun<D> {
         }
         let slug: Arc<str> = plenary.as_str().into();
         let metrics = Arc::new(
-            Metrics::of(&runtimes(&workers)).map_err(|e| StartError::environment("the metrics", e.to_string()))?,
+            Metrics::of(protocol.vocabulary(), &runtimes(&workers))
+                .map_err(|e| StartError::environment("the metrics", e.to_string()))?,
         );
         metrics.generators(plan.crowd.shard.count);
         thresholds::show(&plan.thresholds, &metrics);

@@ -52,11 +52,12 @@ pub(crate) async fn caught<T>(metrics: &Metrics, name: &'static str, task: impl 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Vocabulary;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     #[tokio::test(start_paused = true)]
     async fn a_task_begins_anew_after_a_panic_and_each_is_counted() {
-        let metrics = Arc::new(Metrics::new().unwrap());
+        let metrics = Arc::new(Metrics::new(Vocabulary::COMMON).unwrap());
         let begun = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&begun);
         let task = spawn(&metrics, "test", CancellationToken::new(), move || {
@@ -70,7 +71,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn at_the_stop_a_broken_task_is_left() {
-        let metrics = Arc::new(Metrics::new().unwrap());
+        let metrics = Arc::new(Metrics::new(Vocabulary::COMMON).unwrap());
         let until = CancellationToken::new();
         let task = spawn(&metrics, "test", until.clone(), || async { panic!("a defect") });
         tokio::time::sleep(Duration::from_secs(10)).await;

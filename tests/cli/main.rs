@@ -13,6 +13,7 @@ mod help;
 mod layers;
 mod machine;
 mod merge;
+mod metrics_page;
 mod password;
 mod plenaries;
 mod protocol_files;

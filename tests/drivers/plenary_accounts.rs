@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::scripted_server::{RecordingProbe, Request, ScriptedServer, answer, driver, settings};
 use soakrig::drivers::plenary::Plenary;
+use soakrig::drivers::plenary::vocabulary;
 use soakrig::model::{Account, Failure, FailureKind, HttpOutcome, Secret, Step};
 use soakrig::protocol::{Driver, Session};
 use soakrig::transport::http::cookies::Jar;
@@ -97,7 +98,7 @@ async fn a_csrf_refusal_is_forbidden_and_a_missing_field_is_no_csrf() {
     assert_eq!(failure.kind, FailureKind::Forbidden);
     assert!(failure.detail.contains("CSRF"), "{failure}");
     let bare = ScriptedServer::start(|_, stream| async { answer(stream, "200 OK", &[], "<form></form>").await }).await;
-    assert_eq!(sign_up(&bare).await.0.unwrap_err().kind, FailureKind::NoCsrf);
+    assert_eq!(sign_up(&bare).await.0.unwrap_err().kind, vocabulary::NO_CSRF);
 }
 
 #[tokio::test]

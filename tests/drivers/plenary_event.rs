@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::scripted_server::{
     RecordingProbe, Request, ScriptedServer, answer, close, driver, settings, switching_protocols, text,
 };
+use soakrig::drivers::plenary::vocabulary;
 use soakrig::drivers::plenary::{Plenary, PlenarySocket};
 use soakrig::model::{EndReason, Failure, FailureClass, FailureKind, FrameKind, HttpOutcome, Initiator, Step};
 use soakrig::protocol::{Connection, Driver, Ended, Event, Outgoing, Progress, Received, Session, SideRoomId};
@@ -64,12 +65,12 @@ async fn each_problem_of_an_event_has_its_failure_kind() {
     let cancelled = page(r#"{"plenary": {"open": false, "canceled": true}}"#);
     let signed_out = page(r#"{"plenary": {"open": true}, "auth": {"is_authenticated": false}}"#);
     for (body, kind) in [
-        (full, FailureKind::OverCapacity),
-        (closed, FailureKind::EventClosed),
-        (cancelled, FailureKind::EventCancelled),
+        (full, vocabulary::OVER_CAPACITY),
+        (closed, vocabulary::EVENT_CLOSED),
+        (cancelled, vocabulary::EVENT_CANCELLED),
         (signed_out, FailureKind::SignedOut),
-        ("<html></html>".to_owned(), FailureKind::NoState),
-        (page("{"), FailureKind::BadState),
+        ("<html></html>".to_owned(), vocabulary::NO_STATE),
+        (page("{"), vocabulary::BAD_STATE),
     ] {
         assert_eq!(open_kind(&always("200 OK", &[], body).await).await, kind);
     }
@@ -105,7 +106,7 @@ async fn the_preflight_needs_no_account() {
     let kind = |outcome: Result<(), Failure>| outcome.unwrap_err().kind;
     assert_eq!(kind(preflight(&always("404 Not Found", &[], String::new()).await).await), FailureKind::NotFound);
     let closed = page(r#"{"plenary": {"open": false}, "auth": {"is_authenticated": false}}"#);
-    assert_eq!(kind(preflight(&always("200 OK", &[], closed).await).await), FailureKind::EventClosed);
+    assert_eq!(kind(preflight(&always("200 OK", &[], closed).await).await), vocabulary::EVENT_CLOSED);
     let failure = preflight(&always("400 Bad Request", &[], String::new()).await).await.unwrap_err();
     assert!(failure.detail.contains("wrong Host"), "{failure}");
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -195,7 +196,7 @@ async fn the_upgrade_has_a_browsers_headers_and_offers_no_extension() {
 #[tokio::test]
 async fn each_refused_upgrade_has_its_failure_kind() {
     for (status, kind) in [
-        ("403 Forbidden", FailureKind::OverCapacity),
+        ("403 Forbidden", vocabulary::OVER_CAPACITY),
         ("500 Internal Server Error", FailureKind::InternalError),
         ("503 Busy", FailureKind::Unavailable),
         ("429 Slow", FailureKind::TooManyRequests),
@@ -249,7 +250,7 @@ async fn a_breakout_requests_its_page_and_then_its_socket() {
             event => assert_ne!(event, Event::Joined),
         })
         .await;
-    assert_eq!(refusal, Some((FailureClass::Declined, FailureKind::OverCapacity)));
+    assert_eq!(refusal, Some((FailureClass::Declined, vocabulary::OVER_CAPACITY)));
     let (_, end) = drive(&mut socket, |p| matches!(p, Progress::Ended(_))).await;
     assert_eq!(end, Progress::Ended(Ended { initiator: Initiator::Server, reason: EndReason::Application }));
 }

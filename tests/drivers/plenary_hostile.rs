@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::scripted_server::{Request, ScriptedServer, answer, driver, settings, switching_protocols};
 use soakrig::drivers::plenary::Plenary;
+use soakrig::drivers::plenary::vocabulary;
 use soakrig::model::{Account, EndReason, Failure, FailureKind, Initiator, Secret};
 use soakrig::protocol::{Connection, Driver, Ended, Progress, Session};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -212,12 +213,12 @@ async fn nested_json_and_nested_pages_are_bounded() {
     for inside in ["{\"plenary\": ", "{\"plenary\": {\"x\": ", "{\"breakouts\": "] {
         let body = format!("window.__INITIAL_STATE__ = {inside}{}", "[".repeat(5_000_000));
         let server = answering(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
-        assert_eq!(page(&server).await.kind, FailureKind::BadState);
+        assert_eq!(page(&server).await.kind, vocabulary::BAD_STATE);
     }
     for body in ["<div>".repeat(700_000), "<b><p>".repeat(600_000), format!("<a {}", " x".repeat(2_000_000))] {
         let server = answering(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
-        assert_eq!(form(&server).await.kind, FailureKind::NoCsrf);
-        assert_eq!(page(&server).await.kind, FailureKind::NoState);
+        assert_eq!(form(&server).await.kind, vocabulary::NO_CSRF);
+        assert_eq!(page(&server).await.kind, vocabulary::NO_STATE);
     }
 }
 

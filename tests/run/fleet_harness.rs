@@ -14,7 +14,9 @@ use soakrig::fleet::ramp::Fleet;
 use soakrig::ledger::{Identity, Ledger, Rules, Terms};
 use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
-use soakrig::model::{Account, EndReason, Failure, FailureClass, FailureKind, Initiator, Secret, SenderId, Stage};
+use soakrig::model::{
+    Account, EndReason, Failure, FailureClass, FailureKind, Initiator, Secret, SenderId, Stage, Vocabulary,
+};
 use soakrig::protocol::{
     Connection, Driver, Ended, Event, Members, Outgoing, Progress, Protocol as _, Received, Room, Session, SideRoomId,
 };
@@ -227,7 +229,7 @@ impl FleetHarness {
         let parts = Parts {
             capabilities: PlenaryProtocol.capabilities(),
             ledger: Ledger::new(terms, Rules::default(), identity, users).unwrap(),
-            metrics: Arc::new(Metrics::new().unwrap()),
+            metrics: Arc::new(Metrics::new(Vocabulary::COMMON).unwrap()),
             limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(CONNECT_RATE, clock) },
             behaviour: Behaviour { away: range, breakout_stay: range, seed: 1 },
             crowd: Crowd { usernames, password: Secret::new("x") },

@@ -18,7 +18,7 @@ use soakrig::drivers::plenary::PlenaryProtocol;
 use soakrig::ledger::{Identity, Ledger, Rules, Terms};
 use soakrig::marker::{GeneratorTag, Marker, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
-use soakrig::model::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, SenderId};
+use soakrig::model::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, SenderId, Vocabulary};
 use soakrig::protocol::{
     Connection, Driver, Ended, Event, Members, Outgoing, Progress, Protocol as _, Received, Room, Session,
 };
@@ -353,7 +353,7 @@ pub fn run_context(server: InMemoryServer, users: usize, terms: Terms) -> RunCon
     let parts = Parts {
         capabilities: PlenaryProtocol.capabilities(),
         ledger: Ledger::new(terms, Rules::default(), identity, users).unwrap(),
-        metrics: Arc::new(Metrics::new().unwrap()),
+        metrics: Arc::new(Metrics::new(Vocabulary::COMMON).unwrap()),
         limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(20.0, clock) },
         behaviour: Behaviour {
             away: (Duration::from_secs(2), Duration::from_secs(30)),

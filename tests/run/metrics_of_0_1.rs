@@ -50,8 +50,7 @@ fn the_first_scrape_has_every_series_of_0_1() {
     assert_eq!(lines_of("series").filter(|line| !is_there(line)).collect::<Vec<_>>(), [""; 0], "series that 0.1 had");
 }
 
-/// Most errors have a series only once they happen. That the page is what the code shows is
-/// `metrics::page`'s own test.
+/// Most errors have a series only once they happen. `cli::metrics_page` holds the page to the code.
 #[test]
 fn the_page_of_the_metrics_names_every_label_value_of_0_1() {
     let page = include_str!("../../docs/metrics.md");

@@ -10,7 +10,8 @@
 //! | `forms` | sign up, log in, delete |
 //! | `rooms` | breakouts as last heard of |
 //! | `members` | member lists, read in full |
-//! | `wire`, `quick` | text frames; the plain reader and the quick one |
+//! | `wire`, `fast_path` | text frames; the plain reader and the quick one |
+//! | `vocabulary` | names of failures and frames |
 //! | `meaning` | what frames meant that were read a moment ago |
 //! | `normal` | JSON in unusual spellings |
 //! | `socket` | an open socket |
@@ -28,6 +29,7 @@ mod side_rooms;
 mod site;
 mod socket;
 mod state;
+pub mod vocabulary;
 mod wire;
 
 use std::future::Future;
@@ -45,7 +47,7 @@ use self::site::{Redirect, Site};
 pub use self::socket::{Inbox, PlenarySocket};
 use self::state::State;
 use crate::clock::Clock;
-use crate::model::{Account, Failure, FailureClass, FailureKind, SenderId, Step};
+use crate::model::{Account, Failure, FailureClass, FailureKind, SenderId, Step, Vocabulary};
 use crate::protocol::{
     Capabilities, Driver, Members, Protocol, Room, Session, Settings, SetupError, SideRoomId, Trace,
 };
@@ -79,6 +81,10 @@ impl Protocol for PlenaryProtocol {
             side_rooms: true,
             member_lists: true,
         }
+    }
+
+    fn vocabulary(&self) -> Vocabulary {
+        vocabulary::VOCABULARY
     }
 
     fn driver(&self, settings: Settings) -> Result<Plenary, SetupError> {
@@ -151,8 +157,8 @@ impl Plenary {
     fn state_of(&self, page: &Page) -> Result<State, Failure> {
         self.check_page(page)?;
         State::find(&page.body).map_err(|failure| match failure.kind {
-            FailureKind::NoState if is_over_capacity(&page.body) => {
-                Failure::with(FailureKind::OverCapacity, "the event is full")
+            vocabulary::NO_STATE if is_over_capacity(&page.body) => {
+                Failure::with(vocabulary::OVER_CAPACITY, "the event is full").classed(FailureClass::HopelessAtStart)
             }
             _ => failure,
         })
@@ -228,7 +234,7 @@ fn refused_form(kind: FailureKind, reasons: &str) -> Failure {
 /// What a socket's HTTP refusal means here: 403 is what a full room answers.
 fn refused_socket(failure: Failure, when_full: FailureClass) -> Failure {
     match failure.kind {
-        FailureKind::Forbidden => Failure { kind: FailureKind::OverCapacity, class: when_full, ..failure },
+        FailureKind::Forbidden => Failure { kind: vocabulary::OVER_CAPACITY, class: when_full, ..failure },
         _ => failure,
     }
 }

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use scraper::{Html, Selector};
 
-use crate::model::{Failure, FailureKind};
+use super::vocabulary;
+use crate::model::Failure;
 use crate::transport::http::html;
 
 /// The most reasons of a refusal; each is as long as a failure's detail at most.
@@ -21,13 +22,13 @@ pub(super) struct FormPage(Html);
 
 impl FormPage {
     pub(super) fn parse(body: &[u8]) -> Result<Self, Failure> {
-        let no_form = |reason| Failure::with(FailureKind::NoCsrf, format!("the page is no form: {reason}"));
+        let no_form = |reason| Failure::with(vocabulary::NO_CSRF, format!("the page is no form: {reason}"));
         html::parse(body).map(Self).map_err(no_form)
     }
 
     /// The value of the hidden CSRF field.
     pub(super) fn csrf(&self) -> Result<String, Failure> {
-        let missing = || Failure::with(FailureKind::NoCsrf, "the page has no csrfmiddlewaretoken field");
+        let missing = || Failure::with(vocabulary::NO_CSRF, "the page has no csrfmiddlewaretoken field");
         let selector = CSRF.as_ref().ok_or_else(missing)?;
         let mut values = self.0.select(selector).filter_map(|input| input.attr("value"));
         values.find(|value| !value.is_empty()).map(str::to_owned).ok_or_else(missing)
@@ -79,7 +80,7 @@ mod tests {
     fn a_field_in_a_comment_or_a_script_is_none() {
         let html = r#"<!-- <input name="csrfmiddlewaretoken" value="a"> -->
             <script>'<input name="csrfmiddlewaretoken" value="b">'</script>"#;
-        assert_eq!(page(html).csrf().unwrap_err().kind, FailureKind::NoCsrf);
+        assert_eq!(page(html).csrf().unwrap_err().kind, vocabulary::NO_CSRF);
     }
 
     #[test]
@@ -117,7 +118,7 @@ mod tests {
     #[test]
     fn a_page_that_is_no_form_is_not_parsed() {
         let page = "<div>".repeat(10_000);
-        assert_eq!(FormPage::parse(page.as_bytes()).err().unwrap().kind, FailureKind::NoCsrf);
+        assert_eq!(FormPage::parse(page.as_bytes()).err().unwrap().kind, vocabulary::NO_CSRF);
     }
 
     #[test]

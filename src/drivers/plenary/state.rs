@@ -6,8 +6,8 @@
 
 use serde::Deserialize;
 
-use super::normal;
-use crate::model::{Failure, FailureKind};
+use super::{normal, vocabulary};
+use crate::model::{Failure, FailureClass, FailureKind};
 use crate::protocol::SideRoomId;
 
 /// What the script line begins with.
@@ -82,8 +82,8 @@ impl State {
             }
         }
         Err(match wrong {
-            None => Failure::with(FailureKind::NoState, "the page holds no __INITIAL_STATE__"),
-            Some(e) => Failure::with(FailureKind::BadState, format!("__INITIAL_STATE__: {e}")),
+            None => Failure::with(vocabulary::NO_STATE, "the page holds no __INITIAL_STATE__"),
+            Some(e) => Failure::with(vocabulary::BAD_STATE, format!("__INITIAL_STATE__: {e}")),
         })
     }
 
@@ -91,7 +91,8 @@ impl State {
     pub(super) fn check_open(&self) -> Result<(), Failure> {
         let Plenary { open, canceled, doors_open, doors_close, .. } = &self.plenary;
         if *canceled {
-            return Err(Failure::with(FailureKind::EventCancelled, "the event was cancelled"));
+            return Err(Failure::with(vocabulary::EVENT_CANCELLED, "the event was cancelled")
+                .classed(FailureClass::HopelessAtStart));
         }
         if *open {
             return Ok(());
@@ -106,7 +107,7 @@ impl State {
             }
             _ => "the event is closed".to_owned(),
         };
-        Err(Failure::with(FailureKind::EventClosed, text))
+        Err(Failure::with(vocabulary::EVENT_CLOSED, text).classed(FailureClass::HopelessAtStart))
     }
 
     /// The signed-in user's id; `SignedOut` where nobody is.
@@ -114,7 +115,7 @@ impl State {
         if !self.auth.is_authenticated {
             return Err(Failure::with(FailureKind::SignedOut, "the event page knows nobody signed in"));
         }
-        self.auth.id.ok_or_else(|| Failure::with(FailureKind::BadState, "__INITIAL_STATE__: auth has no id"))
+        self.auth.id.ok_or_else(|| Failure::with(vocabulary::BAD_STATE, "__INITIAL_STATE__: auth has no id"))
     }
 
     /// How many may be present at a time, if there is a limit.
@@ -189,13 +190,13 @@ mod tests {
     #[test]
     fn no_state_and_bad_state_are_told_apart() {
         let kind = |body: &str| State::find(body.as_bytes()).unwrap_err().kind;
-        assert_eq!(kind("<html></html>"), FailureKind::NoState);
-        assert_eq!(kind("window.__INITIAL_STATE__ = {\"plenary\": {\"open\": tr"), FailureKind::BadState);
-        assert_eq!(kind("window.__INITIAL_STATE__ = undefined;"), FailureKind::BadState);
+        assert_eq!(kind("<html></html>"), vocabulary::NO_STATE);
+        assert_eq!(kind("window.__INITIAL_STATE__ = {\"plenary\": {\"open\": tr"), vocabulary::BAD_STATE);
+        assert_eq!(kind("window.__INITIAL_STATE__ = undefined;"), vocabulary::BAD_STATE);
         let deep = page(&format!("{{\"plenary\": {}", "[".repeat(1_000_000)));
-        assert_eq!(kind(&deep), FailureKind::BadState);
+        assert_eq!(kind(&deep), vocabulary::BAD_STATE);
         let ignored = page(&format!("{{\"x\": {}", "[".repeat(1_000_000)));
-        assert_eq!(kind(&ignored), FailureKind::BadState);
+        assert_eq!(kind(&ignored), vocabulary::BAD_STATE);
     }
 
     #[test]
@@ -204,9 +205,9 @@ mod tests {
             State::find(page(&format!("{{\"plenary\": {plenary}}}")).as_bytes()).unwrap().check_open().unwrap_err()
         };
         let cancelled = failure(r#"{"open": false, "canceled": true}"#);
-        assert_eq!(cancelled.kind, FailureKind::EventCancelled);
+        assert_eq!(cancelled.kind, vocabulary::EVENT_CANCELLED);
         let future = failure(r#"{"open": false, "doors_open": "2999-01-01T00:00:00.5Z"}"#);
-        assert_eq!(future.kind, FailureKind::EventClosed);
+        assert_eq!(future.kind, vocabulary::EVENT_CLOSED);
         assert!(future.detail.contains("doors open at 2999-01-01"), "{future}");
         let past = failure(r#"{"open": false, "doors_open": null, "doors_close": "2020-01-01T00:00:00+00:00"}"#);
         assert!(past.detail.contains("doors closed at 2020-01-01"), "{past}");

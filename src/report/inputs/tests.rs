@@ -3,7 +3,10 @@
 use std::time::UNIX_EPOCH;
 
 use super::*;
-use crate::model::{DropReason, EndReason, FailureKind, Initiator};
+use crate::model::{DropReason, EndReason, FailureKind, FrameKind, Initiator, OwnName, SentKind};
+
+/// A name of a driver's.
+const OVER_CAPACITY: FailureKind = FailureKind::Own(OwnName::at::<0>("over_capacity"));
 
 /// The defaults.
 pub(crate) fn thresholds() -> Thresholds {
@@ -56,13 +59,19 @@ pub(crate) fn figures() -> Figures {
     ledger.judged_durations[0] = ledger.durations[Origin::Local as usize][Basis::Intended as usize].clone();
     let totals = Totals {
         operations: [200, 0, 260, 380, 1_380, 480_000, 240_000],
-        errors: vec![((Stage::Connect, FailureKind::OverCapacity), 1)],
-        sent: [1_200, 480, 0, 0, 600, 200],
-        received: std::array::from_fn(|kind| if kind == FrameKind::Chat as usize { 239_000 } else { 0 }),
+        errors: vec![((Stage::Connect, OVER_CAPACITY), 1)],
+        sent: vec![
+            (SentKind::Chat, 1_200),
+            (SentKind::Heartbeat, 480),
+            (SentKind::Ping, 0),
+            (SentKind::Pong, 600),
+            (SentKind::Close, 200),
+        ],
+        received: vec![(FrameKind::Chat, 239_000), (FrameKind::Error, 0)],
         received_bytes: 91_000_000,
         connect_attempts: [260, 120],
         joined: [260, 119],
-        connect_failures: vec![((Socket::Breakout, FailureKind::OverCapacity), 1)],
+        connect_failures: vec![((Socket::Breakout, OVER_CAPACITY), 1)],
         disconnects: vec![((Socket::Plenary, Initiator::User, EndReason::Left), 60)],
         dropped: vec![((Action::Breakout, DropReason::Backpressure), 1)],
         http: Vec::new(),

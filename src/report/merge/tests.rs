@@ -8,7 +8,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::ExitCode;
-use crate::model::{Action, Basis, EndReason, FailureKind, Initiator, Origin, Outcome, Socket, Stage};
+use crate::model::{
+    Action, Basis, EndReason, FailureKind, FrameKind, Initiator, Origin, Outcome, SentKind, Socket, Stage,
+};
 use crate::report::end::End;
 use crate::report::inputs::tests::{facts, figures};
 use crate::report::inputs::{Figures, RunInputs, summarise};
@@ -49,8 +51,8 @@ fn added(figures: &mut Figures, seen: &Seen) {
     figures.ledger.judged = figures.ledger.by_origin;
     let totals = &mut figures.totals;
     totals.operations[Stage::Connect as usize] += seen.users;
-    totals.sent[0] += seen.chats;
-    totals.received[0] += seen.chats * seen.users;
+    more(&mut totals.sent, SentKind::Chat, seen.chats);
+    more(&mut totals.received, FrameKind::Presence, seen.chats * seen.users);
     totals.received_bytes += seen.chats * 97;
     totals.connect_attempts[Socket::Plenary as usize] += seen.users;
     figures.users.target += seen.users;

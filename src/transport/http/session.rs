@@ -5,7 +5,7 @@ use url::Url;
 
 use super::connection::Line;
 use super::cookies::Jar;
-use crate::model::{Failure, FailureKind};
+use crate::model::{Failure, FailureClass, FailureKind};
 
 /// What remains of a signed-in user between requests: small, and fit for the cache file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,10 +37,11 @@ impl Session {
     #[must_use]
     pub fn explain(&self, failure: Failure) -> Failure {
         match &self.refused {
-            Some(refused) if wants_cookies(failure.kind) => {
+            Some(refused) if wants_cookies(&failure) => {
                 let separator = if failure.detail.is_empty() { "" } else { "; " };
                 let detail = format!("{}{separator}{refused}", failure.detail);
-                Failure { retry_after: failure.retry_after, ..Failure::with(failure.kind, detail) }
+                let Failure { class, kind, retry_after, .. } = failure;
+                Failure { retry_after, ..Failure::with(kind, detail).classed(class) }
             }
             _ => failure,
         }
@@ -91,7 +92,7 @@ impl PartialEq for Kept {
 impl Eq for Kept {}
 
 /// Whether a failure may come of a cookie that was not sent.
-fn wants_cookies(kind: FailureKind) -> bool {
-    use FailureKind as K;
-    matches!(kind, K::SignedOut | K::Forbidden | K::BadRedirect | K::WrongPassword | K::OverCapacity)
+fn wants_cookies(failure: &Failure) -> bool {
+    matches!(failure.class, FailureClass::SignedOut | FailureClass::Final)
+        || matches!(failure.kind, FailureKind::Forbidden | FailureKind::BadRedirect)
 }

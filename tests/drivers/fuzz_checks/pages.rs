@@ -1,7 +1,8 @@
 //! Checks the parsers of forms and `__INITIAL_STATE__`, on any bytes.
 
 use soakrig::drivers::plenary::fuzzing;
-use soakrig::model::{Failure, FailureKind};
+use soakrig::drivers::plenary::vocabulary;
+use soakrig::model::Failure;
 
 /// Whether a text may be shown on a terminal: short, without control characters.
 fn is_plain(text: &str) -> bool {
@@ -16,14 +17,14 @@ fn has_no_control_characters(text: &str) -> bool {
 /// of the kinds that a page can have; text before the state changes nothing.
 pub fn check(body: &[u8]) {
     match fuzzing::form(body) {
-        Err(failure) => assert!(failure.kind == FailureKind::NoCsrf && is_plain(&failure.detail), "{failure:?}"),
+        Err(failure) => assert!(failure.kind == vocabulary::NO_CSRF && is_plain(&failure.detail), "{failure:?}"),
         Ok(form) => {
             // Several reasons; a failure made of them is shortened.
             assert!(form.reasons.len() < 16_000 && has_no_control_characters(&form.reasons), "{:?}", form.reasons);
             match form.csrf {
                 Ok(token) => assert!(!token.is_empty()),
                 Err(failure) => {
-                    assert!(failure.kind == FailureKind::NoCsrf && is_plain(&failure.detail), "{failure:?}")
+                    assert!(failure.kind == vocabulary::NO_CSRF && is_plain(&failure.detail), "{failure:?}")
                 }
             }
         }
@@ -31,7 +32,7 @@ pub fn check(body: &[u8]) {
     let state = fuzzing::state(body);
     match &state {
         Err(failure) => {
-            let known = matches!(failure.kind, FailureKind::NoState | FailureKind::BadState);
+            let known = matches!(failure.kind, vocabulary::NO_STATE | vocabulary::BAD_STATE);
             assert!(known && is_plain(&failure.detail), "{failure:?}");
         }
         Ok(texts) => assert!(texts.values().all(|text| is_plain(text.split_once(": ").map_or(text, |(_, it)| it)))),

@@ -1,0 +1,87 @@
+//! Connections: which socket, and how and by whom it was ended.
+
+use strum::{EnumCount, IntoStaticStr, VariantArray};
+
+/// Which of a user's two sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+#[strum(serialize_all = "snake_case")]
+pub enum Socket {
+    /// The event's own.
+    Plenary,
+    /// A breakout room's.
+    Breakout,
+}
+
+/// Who ended a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+#[strum(serialize_all = "snake_case")]
+pub enum Initiator {
+    /// This user, on purpose.
+    User,
+    /// The server, by a close frame or an orderly end of stream.
+    Server,
+    /// Neither: reset, timeout, silence.
+    Network,
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+#[strum(serialize_all = "snake_case")]
+pub enum EndReason {
+    /// The user left, or the breakout stay was over.
+    Left,
+    /// The run stopped.
+    Stopped,
+    /// Close code 1000 from the server.
+    Normal,
+    /// Close code 1001.
+    GoingAway,
+    /// Close code 1002.
+    ProtocolError,
+    /// Close code 1003.
+    UnsupportedData,
+    /// Close code 1007.
+    InvalidPayload,
+    /// Close code 1008.
+    PolicyViolation,
+    /// Close code 1009.
+    MessageTooBig,
+    /// Close code 1011.
+    InternalError,
+    /// Close code 1012.
+    ServiceRestart,
+    /// Close code 1013.
+    TryAgainLater,
+    /// Close codes 4000 to 4999.
+    Application,
+    /// Any other close code.
+    OtherCode,
+    /// A close frame without a code.
+    NoCode,
+    /// End of stream without a close frame.
+    NoCloseFrame,
+    /// Connection reset.
+    Reset,
+    /// Nothing read for too long.
+    Silent,
+    /// A frame could not be written for too long.
+    WriteTimeout,
+    /// Another error of the operating system.
+    Io,
+    /// The server sent a frame over the limit.
+    FrameTooLarge,
+    /// The server sent text that is not UTF-8.
+    InvalidUtf8,
+    /// The server broke RFC 6455 in another way.
+    ProtocolViolation,
+    /// The server answered 101 but never let the user in.
+    NoPresence,
+    /// Refused by a breakout's first frame.
+    Refused,
+    /// Taken over by another socket of the same user.
+    Displaced,
+    /// A defect of soakrig itself, caught and counted.
+    Panic,
+}
+
+labels!(Socket, Initiator, EndReason);

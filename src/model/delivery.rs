@@ -1,0 +1,81 @@
+//! Deliveries and member lists: what is expected, what came of it, what is wrong with it.
+
+use strum::{EnumCount, IntoStaticStr, VariantArray};
+
+/// Whose message a delivery belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+#[strum(serialize_all = "snake_case")]
+pub enum Origin {
+    /// Sent by this generator.
+    Local,
+    /// Sent by another one.
+    Remote,
+}
+
+/// What became of an expected delivery; exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+#[strum(serialize_all = "snake_case")]
+pub enum Outcome {
+    /// Came within the deadline.
+    OnTime,
+    /// Came after the deadline, by the horizon.
+    Late,
+    /// Did not come by the horizon.
+    Lost,
+    /// The receiving user left first.
+    ExcusedLeft,
+    /// The server ended the receiving connection first.
+    ExcusedServer,
+    /// The network ended it first.
+    ExcusedNetwork,
+    /// The sender's connection ended before any receipt.
+    ExcusedSenderCut,
+}
+
+/// What is wrong with an arrival, apart from the outcomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+#[strum(serialize_all = "snake_case")]
+pub enum Anomaly {
+    /// Came again.
+    Duplicate,
+    /// Came after a later message of the same sender.
+    Reordered,
+    /// Came where it was not expected.
+    Unexpected,
+    /// Its marker does not fit.
+    Corrupt,
+}
+
+/// From when a time to delivery counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+#[strum(serialize_all = "snake_case")]
+pub enum Basis {
+    /// From the intended time of the schedule.
+    Intended,
+    /// From when the frame was handed to the sender's socket.
+    Sent,
+}
+
+/// What a member list has wrong about one of this generator's users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+#[strum(serialize_all = "snake_case")]
+pub enum PresenceMismatch {
+    /// Listed, though it is gone.
+    Ghost,
+    /// Connected, and not listed.
+    Missing,
+}
+
+/// What came of a member list that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+#[strum(serialize_all = "snake_case")]
+pub enum ListFate {
+    /// It was compared with who is connected.
+    Judged,
+    /// It names nobody but its receiver, and so says nothing of the others.
+    Short,
+    /// It could not be read.
+    Unreadable,
+}
+
+labels!(Origin, Outcome, Anomaly, Basis, PresenceMismatch, ListFate);

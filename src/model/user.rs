@@ -1,0 +1,107 @@
+//! What users do and where they are.
+
+use strum::{EnumCount, IntoStaticStr, VariantArray};
+
+/// What the schedule asks a connected user to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+#[strum(serialize_all = "snake_case")]
+pub enum Action {
+    /// Send one chat.
+    Chat,
+    /// Leave the event, stay away a while, come back.
+    Leave,
+    /// Join a breakout, stay a while, leave it.
+    Breakout,
+}
+
+/// Where a user is in life; the gauge `soakrig_users` sums to the target over these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+#[strum(serialize_all = "snake_case")]
+pub enum UserState {
+    /// Not started yet, or stopped.
+    Waiting,
+    /// Signing up or logging in, or waiting for the sign-in limit.
+    SigningIn,
+    /// Opening the event page and the socket, up to the first presence frame.
+    Connecting,
+    /// In the room.
+    Connected,
+    /// Left on purpose; will come back.
+    Away,
+    /// Waiting to try again after a failure.
+    BackingOff,
+    /// Given up for good: the server refused the account.
+    Failed,
+}
+
+/// Stages of a user's work, each with its own error rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+#[strum(serialize_all = "snake_case")]
+pub enum Stage {
+    /// Sign-up form.
+    Signup,
+    /// Log-in form.
+    Login,
+    /// Event page.
+    Event,
+    /// Socket handshake up to the first presence frame.
+    Connect,
+    /// A chat, leave or breakout intent.
+    Send,
+    /// A frame read.
+    Receive,
+    /// A delivery's verdict.
+    Delivery,
+}
+
+/// HTTP steps of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+#[strum(serialize_all = "snake_case")]
+pub enum Step {
+    /// Sign-up form, read and posted.
+    Signup,
+    /// Log-in form, read and posted.
+    Login,
+    /// Event page.
+    Event,
+    /// Breakout page.
+    Breakout,
+    /// Account deletion.
+    Delete,
+}
+
+/// What an HTTP request came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+#[strum(serialize_all = "snake_case")]
+pub enum HttpOutcome {
+    /// What the step hoped for.
+    Ok,
+    /// An answer of the application that says no: form refused, redirected to log-in, over capacity.
+    Refused,
+    /// Any other 4xx.
+    ClientError,
+    /// 5xx.
+    ServerError,
+    /// An answer that could not be understood: unexpected status, page without its fields.
+    Unexpected,
+    /// No answer within the timeout.
+    Timeout,
+    /// The connection failed before an answer.
+    Transport,
+}
+
+/// Why an intent was not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+#[strum(serialize_all = "snake_case")]
+pub enum DropReason {
+    /// Nobody was connected.
+    NotConnected,
+    /// Every outbox was taken.
+    Backpressure,
+    /// The run was stopping.
+    Stopping,
+    /// This process issued it too late, or was catching up.
+    Overdue,
+}
+
+labels!(Action, UserState, Stage, Step, HttpOutcome, DropReason);
