@@ -13,8 +13,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::settings::{
     ConnectionSettings, DeliverySettings, ListenSettings, LogSettings, PlenarySettings, PresenceSettings,
-    ReportSettings, SeedSettings, Settings, ShardSettings, ThresholdSettings, TimeSettings, TrafficSettings,
-    UrlSettings, UserSettings,
+    ProtocolSettings, ReportSettings, SeedSettings, Settings, ShardSettings, ThresholdSettings, TimeSettings,
+    TrafficSettings, UrlSettings, UserSettings,
 };
 use crate::config::value::{Span, TargetUrl, shown};
 use crate::server::Faults;
@@ -172,6 +172,9 @@ pub struct RunArgs {
     /// Which plenary.
     #[command(flatten)]
     pub plenary: PlenarySettings,
+    /// Which protocol.
+    #[command(flatten)]
+    pub protocol: ProtocolSettings,
     /// The load.
     #[command(flatten)]
     pub load: LoadArgs,
@@ -220,6 +223,9 @@ pub struct CheckArgs {
     /// Which plenary.
     #[command(flatten)]
     pub plenary: PlenarySettings,
+    /// Which protocol.
+    #[command(flatten)]
+    pub protocol: ProtocolSettings,
     /// The file.
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -240,6 +246,9 @@ pub struct CleanupArgs {
     /// Which server.
     #[command(flatten)]
     pub url: UrlSettings,
+    /// Which protocol.
+    #[command(flatten)]
+    pub protocol: ProtocolSettings,
     /// The file.
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -284,7 +293,7 @@ impl Command {
         match self {
             Self::Run(args) => {
                 let (load, file) = args.load.settings();
-                (Settings { url: args.url, plenary: args.plenary, ..load }, file)
+                (Settings { url: args.url, plenary: args.plenary, protocol: args.protocol, ..load }, file)
             }
             Self::Demo(args) => {
                 let (load, file) = args.load.settings();
@@ -295,12 +304,12 @@ impl Command {
                 (Settings { listen, presence, seed, log, ..none }, config.config)
             }
             Self::Check(args) => {
-                let CheckArgs { url, plenary, config, users, connection, log } = args;
-                (Settings { url, plenary, users, connection, log, ..none }, config.config)
+                let CheckArgs { url, plenary, protocol, config, users, connection, log } = args;
+                (Settings { url, plenary, protocol, users, connection, log, ..none }, config.config)
             }
             Self::Cleanup(args) => {
-                let CleanupArgs { url, config, users, connection, log } = args;
-                (Settings { url, users, connection, log, ..none }, config.config)
+                let CleanupArgs { url, protocol, config, users, connection, log } = args;
+                (Settings { url, protocol, users, connection, log, ..none }, config.config)
             }
             Self::Merge(_) | Self::Health(_) => (none, None),
         }

@@ -5,14 +5,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{chosen, tell};
+use super::{tell, with_protocol};
 use crate::clock::{Clock, Stamp};
 use crate::config::plan::Check;
 use crate::drivers::Visitor;
 use crate::error::{ExitCode, StartError};
 use crate::marker::{Decoded, GeneratorTag, Marker, RoomTag, RunTag};
 use crate::model::{Account, Failure, FailureClass, FailureKind, HttpOutcome, Step};
-use crate::protocol::{Connection, Driver, Event, Outgoing, Probe, Progress, Protocol, Room, Session, Untraced};
+use crate::protocol::{
+    Capabilities, Connection, Driver, Event, Outgoing, Probe, Progress, Protocol, Room, Session, Untraced,
+};
 use crate::run::Console;
 use crate::run::background::Cache;
 use crate::run::over_capacity;
@@ -35,7 +37,8 @@ impl Visitor for Checked {
 
 /// Goes through the steps and prints a line each; exit 107 at the first that fails.
 pub(super) async fn check(check: Check) -> Result<ExitCode, StartError> {
-    chosen(Checked(check))?.await
+    let choice = check.protocol.clone();
+    with_protocol(&choice, Checked(check))?.await
 }
 
 async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode, StartError> {
@@ -57,8 +60,8 @@ async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode,
     tell(&format!("{} as {username}, event {slug}", check.target));
     let saved = cache.sessions().remove(&username);
     let users = u64::from(check.crowd.fleet_range.len());
-    let side_rooms = protocol.capabilities().side_rooms;
-    let walk = Walk { driver, clock, users, side_rooms, account: Account { username, password } };
+    let capabilities = protocol.capabilities();
+    let walk = Walk { driver, clock, users, capabilities, account: Account { username, password } };
     let mut session = None;
     let walked = tokio::select! {
         walked = walk.all(saved, &mut session) => Some(walked),
@@ -97,8 +100,7 @@ impl Probe for Quiet {
 struct Walk<D> {
     driver: D,
     clock: Clock,
-    /// Whether the protocol has side rooms.
-    side_rooms: bool,
+    capabilities: Capabilities,
     /// How many users a run of this configuration would hold.
     users: u64,
     account: Account,
@@ -120,7 +122,7 @@ impl<D: Driver> Walk<D> {
             told(format_args!("warning: {warning}"));
         }
         self.talk(&mut session, &room).await?;
-        if !self.side_rooms {
+        if !self.capabilities.side_rooms {
             return Ok(());
         }
         match room.side_rooms.first() {
@@ -156,6 +158,10 @@ impl<D: Driver> Walk<D> {
     /// Signs up, or logs in where the name is taken.
     async fn sign_in(&self) -> Result<Session, Failure> {
         let mut session = Session::default();
+        if !self.capabilities.sign_up {
+            self.step("log-in", self.driver.log_in(&self.account, &mut session)).await?;
+            return Ok(session);
+        }
         match self.driver.sign_up(&self.account, &mut session).await {
             Ok(()) => tell("  sign-up: ok"),
             Err(failure) if failure.class == FailureClass::NameTaken => {
@@ -172,6 +178,10 @@ impl<D: Driver> Walk<D> {
     async fn talk(&self, session: &mut Session, room: &Room) -> Result<(), Failure> {
         let mut socket = self.step("socket handshake", self.driver.connect(session)).await?;
         self.step("first presence frame", self.until(&mut socket, joined)).await?;
+        if !self.capabilities.echo {
+            tell("  chat: its sender would not hear it, so none is sent");
+            return self.leave(&mut socket).await;
+        }
         let marker = Marker {
             run: RunTag::of("check"),
             room: RoomTag::of("check"),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::Quiet;
-use super::{chosen, say, tell};
+use super::{say, tell, with_protocol};
 use crate::clock::Clock;
 use crate::config::plan::{Cleanup, Crowd};
 use crate::drivers::Visitor;
@@ -53,7 +53,8 @@ impl Visitor for Cleaned {
 
 /// Logs in as each user and deletes it; exit 99 if an account is left, 105 after a signal.
 pub(super) async fn cleanup(cleanup: Cleanup) -> Result<ExitCode, StartError> {
-    chosen(Cleaned(cleanup))?.await
+    let choice = cleanup.protocol.clone();
+    with_protocol(&choice, Cleaned(cleanup))?.await
 }
 
 async fn cleanup_with<P: Protocol>(protocol: &P, cleanup: Cleanup) -> Result<ExitCode, StartError> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::cli::Command;
 use crate::config::Environment;
-use crate::config::plan::Task;
+use crate::config::plan::{ProtocolChoice, Task};
 use crate::drivers::{self, Visitor};
 use crate::error::{ExitCode, StartError};
 use crate::telemetry::stdio;
@@ -67,13 +67,10 @@ fn perform(task: Task) -> Result<ExitCode, StartError> {
     ended
 }
 
-/// The protocol of a command.
-const PROTOCOL: &str = "plenary";
-
 /// Has `visitor` do its work with the chosen protocol.
-fn chosen<V: Visitor>(visitor: V) -> Result<V::Output, StartError> {
-    drivers::with(PROTOCOL, visitor).ok_or_else(|| {
-        StartError::usage("--protocol", format!("there is no protocol {PROTOCOL}"))
-            .remedy(format!("give one of: {}", drivers::NAMES.join(", ")))
+fn with_protocol<V: Visitor>(choice: &ProtocolChoice, visitor: V) -> Result<V::Output, StartError> {
+    drivers::with(&choice.name, visitor).ok_or_else(|| {
+        let known = drivers::NAMES.join(", ");
+        choice.unknown.clone().remedy(format!("give one of: {known}"))
     })
 }

@@ -2,40 +2,31 @@
 
 use std::pin::Pin;
 
-use super::{chosen, tell};
+use super::{tell, with_protocol};
 use crate::config::plan::Run;
 use crate::drivers::Visitor;
 use crate::error::ExitCode;
 use crate::error::StartError;
 use crate::protocol::Protocol;
 use crate::report::text;
-use crate::run::{Console, Held, hold};
+use crate::run::Held;
 
 /// Loads over whichever protocol was chosen.
-struct Load<'a> {
-    runs: Vec<Run>,
-    console: &'a Console,
-}
+struct Load(Vec<Run>);
 
-impl<'a> Visitor for Load<'a> {
-    type Output = Pin<Box<dyn Future<Output = Result<Vec<Held>, StartError>> + 'a>>;
+impl Visitor for Load {
+    type Output = Pin<Box<dyn Future<Output = Result<Vec<Held>, StartError>>>>;
 
     fn visit<P: Protocol>(self, protocol: P) -> Self::Output {
-        Box::pin(async move { hold(&protocol, self.runs, self.console).await })
+        Box::pin(async move { crate::run::run(&protocol, self.0).await })
     }
 }
 
 /// Runs to the end, prints a summary of each plenary, and tells the exit code: the worst.
 pub(super) async fn run(runs: Vec<Run>) -> Result<ExitCode, StartError> {
     let Some(first) = runs.first() else { return Ok(ExitCode::Ok) };
-    // What concerns the console is the same for all.
-    let console = Console::traced(&first.plan)?;
-    let held = match chosen(Load { runs, console: &console }) {
-        Ok(load) => load.await,
-        Err(unknown) => Err(unknown),
-    };
-    console.close().await;
-    let held = held?;
+    let choice = first.plan.protocol.clone();
+    let held = with_protocol(&choice, Load(runs))?.await?;
     let mut pages: Vec<String> = held.iter().map(|held| text::render(&held.summary)).collect();
     let codes: Vec<ExitCode> = held.iter().map(Held::code).collect();
     if let [_, _, ..] = codes.as_slice() {

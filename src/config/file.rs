@@ -20,8 +20,9 @@ const LIMIT: u64 = 1 << 20;
 /// Nobody has more events at once; each costs a port and a ledger.
 const MOST_PLENARIES: usize = 100;
 /// What holds for the whole process or its server, and cannot differ between plenaries.
-const COMMON: [&str; 21] = [
+const COMMON: [&str; 22] = [
     "url",
+    "protocol",
     "password",
     "password_file",
     "cache_file",

@@ -10,8 +10,8 @@ use crate::model::Shard;
 use super::layered::{Layered, layered};
 use super::value::{
     Amount, ByteSize, Chattiness, Count, DurationRange, Given, Listen, LogFormat, OrOff, OtlpEndpoint, Pacing,
-    Password, PathPrefix, Percent, Presence, Rate, RunId, ShardCount, Slug, SourceIp, Span, StartAt, Switch, TargetUrl,
-    UserNumber, UsernameTemplate, ValueError, Wait,
+    Password, PathPrefix, Percent, Presence, ProtocolName, Rate, RunId, ShardCount, Slug, SourceIp, Span, StartAt,
+    Switch, TargetUrl, UserNumber, UsernameTemplate, ValueError, Wait,
 };
 
 layered! {
@@ -32,6 +32,15 @@ layered! {
         /// holds all of them at once.
         #[arg(value_name = "PLENARY_SLUG")]
         pub plenary: Slug,
+    }
+}
+
+layered! {
+    /// Which protocol it speaks.
+    pub struct ProtocolSettings {
+        /// The protocol that the server speaks [default: plenary]
+        #[arg(long, value_name = "NAME")]
+        pub protocol: ProtocolName,
     }
 }
 
@@ -333,6 +342,8 @@ groups! {
     url: UrlSettings,
     /// Which plenary on it.
     plenary: PlenarySettings,
+    /// Which protocol the server speaks.
+    protocol: ProtocolSettings,
     /// Who takes part.
     users: UserSettings,
     /// Which part of them.

@@ -95,8 +95,11 @@ families! {
     BUILD_INFO = Gauge "soakrig_build_info" [described("version", "the version of soakrig")]
         "Always 1; the label says which version this is.";
     RUN_INFO = Gauge "soakrig_run_info"
-        [described("run", "the run id"), described("plenary", "the plenary's slug"), described("shard", "`I/N`")]
-        "Always 1; the labels say which run, plenary and shard this generator works on.";
+        [
+            described("run", "the run id"), described("plenary", "the plenary's slug"), described("shard", "`I/N`"),
+            described("driver", "the protocol")
+        ]
+        "Always 1; the labels say which run, plenary and shard this generator works on, by which protocol.";
     RUN_PHASE = Gauge "soakrig_run_phase" [closed("phase", texts::<RunPhase>)]
         "1 for where in its course the run is, 0 for the others.";
     GENERATORS = Gauge "soakrig_generators" []

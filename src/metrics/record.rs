@@ -156,10 +156,10 @@ impl Metrics {
         }
     }
 
-    /// What this generator works on: the run id, the plenary's slug, the shard as `I/N`.
-    pub fn run_info(&self, run: &str, plenary: &str, shard: &str) {
+    /// What this generator works on: the run id, the plenary's slug, the shard as `I/N`, the protocol.
+    pub fn run_info(&self, run: &str, plenary: &str, shard: &str, driver: &str) {
         self.run_info.reset();
-        self.run_info.with_label_values(&[run, plenary, shard]).set(1);
+        self.run_info.with_label_values(&[run, plenary, shard, driver]).set(1);
     }
 
     /// How many generators the run is meant to have.

@@ -50,7 +50,7 @@ impl Source for Night {
 fn busy() -> Metrics {
     let metrics = Metrics::new(VOCABULARY).unwrap();
     assert!(metrics.open_books(Arc::new(Night)));
-    metrics.run_info("r1", "test", "0/1");
+    metrics.run_info("r1", "test", "0/1", "plenary");
     metrics.http(Step::Login, HttpOutcome::Refused, Duration::from_millis(30));
     metrics.connect_attempt(Socket::Plenary);
     metrics.connect_attempt(Socket::Breakout);

@@ -5,11 +5,13 @@
 //! and no metrics; what it may tell about single HTTP requests goes to a [`Probe`].
 //! A [`Protocol`] is what is known before there is a target; it makes the driver for one.
 
+mod decode_cache;
 mod settings;
 
 use std::future::Future;
 use std::net::IpAddr;
 
+pub use self::decode_cache::DecodeCache;
 pub use self::settings::{Capabilities, Settings, SetupError};
 use crate::clock::Stamp;
 use crate::marker::Decoded;
@@ -160,12 +162,19 @@ pub trait Driver: Send + Sync + 'static {
     /// Its sockets.
     type Connection: Connection;
 
-    /// Creates the account. Class `NameTaken` where the name exists, `Final` where it is refused.
-    fn sign_up(&self, who: &Account, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// Creates the account. Class `NameTaken` where the name exists, `Final` where it is refused. Only
+    /// protocols that state sign-up write this.
+    fn sign_up(&self, who: &Account, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send {
+        let _ = (who, session);
+        std::future::ready(Err(Failure::with(FailureKind::NotFound, "this protocol has no sign-up")))
+    }
 
     /// Signs in to an existing account. Class `Final` where the server refuses the password, `Wait` where
-    /// it wants no attempt for a while.
-    fn log_in(&self, who: &Account, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// it wants no attempt for a while. Without it users need no account.
+    fn log_in(&self, who: &Account, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send {
+        let _ = (who, session);
+        std::future::ready(Ok(()))
+    }
 
     /// Opens the event page. Class `SignedOut` where the session is unknown, `HopelessAtStart` where
     /// the room is missing, closed or full.
@@ -185,8 +194,11 @@ pub trait Driver: Send + Sync + 'static {
         std::future::ready(Err(Failure::with(FailureKind::NotFound, "this protocol has no side rooms")))
     }
 
-    /// Deletes the signed-in account.
-    fn delete(&self, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// Deletes the signed-in account. Only protocols that state it write this.
+    fn delete(&self, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send {
+        let _ = session;
+        std::future::ready(Err(Failure::with(FailureKind::NotFound, "this protocol cannot delete accounts")))
+    }
 
     /// Asks the target, without an account, whether the room is there and open.
     fn preflight(&self) -> impl Future<Output = Result<(), Failure>> + Send;
@@ -195,8 +207,11 @@ pub trait Driver: Send + Sync + 'static {
     /// is none; `each` may then have been called for some.
     ///
     /// # Errors
-    /// The failure of a text that is no list.
-    fn members(&self, list: Members<'_>, each: impl FnMut(SenderId, &str)) -> Result<(), Failure>;
+    /// The failure of a text that is no list. Only protocols that state member lists write this.
+    fn members(&self, list: Members<'_>, each: impl FnMut(SenderId, &str)) -> Result<(), Failure> {
+        let _ = (list, each);
+        Err(Failure::with(FailureKind::Malformed, "this protocol has no member lists"))
+    }
 
     /// The addresses that the server's name stands for now, in no order.
     fn addresses(&self) -> impl Future<Output = Result<Vec<IpAddr>, Failure>> + Send;

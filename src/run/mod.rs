@@ -33,11 +33,40 @@ pub(crate) use signals::Signals;
 use room_run::RoomRun;
 use setup::Process;
 
-use crate::config::plan::Run;
+use crate::config::plan::{Run, Volume};
 use crate::error::StartError;
 use crate::fleet::workers::Running;
 use crate::protocol::{Driver, Protocol};
 use crate::report::machine::Machine;
+
+/// Holds loads over a protocol, which need not be a registered one, until their ends: what came of
+/// each, in their order. Sets logging up, once a process.
+///
+/// # Errors
+/// What keeps any of them from starting; then none has sent anything.
+pub async fn run<P: Protocol>(protocol: &P, runs: Vec<Run>) -> Result<Vec<Held>, StartError> {
+    let runs = supported(protocol, runs)?;
+    let Some(first) = runs.first() else { return Ok(Vec::new()) };
+    // What concerns the console is the same for all.
+    let console = Console::traced(&first.plan)?;
+    let held = hold(protocol, runs, &console).await;
+    console.close().await;
+    held
+}
+
+/// The runs without what a protocol cannot do and no option asks for.
+///
+/// # Errors
+/// An option asks for what the protocol cannot do; names it, and the remedy.
+pub fn supported<P: Protocol>(protocol: &P, mut runs: Vec<Run>) -> Result<Vec<Run>, StartError> {
+    if !protocol.capabilities().side_rooms {
+        for Run { plan, .. } in &mut runs {
+            plan.protocol.side_rooms.take().map_or(Ok(()), Err)?;
+            plan.traffic.breakout = Volume::Off;
+        }
+    }
+    Ok(runs)
+}
 
 /// Holds loads until their ends: what came of each, in their order.
 ///

@@ -77,11 +77,8 @@ impl<D: Driver> RoomRun<D> {
         console: &Console,
         several: bool,
     ) -> Result<Self, StartError> {
-        let Run { target, plenary, mut plan } = run;
+        let Run { target, plenary, plan } = run;
         let capabilities = protocol.capabilities();
-        if !capabilities.side_rooms {
-            plan.traffic.breakout = Volume::Off;
-        }
         let slug: Arc<str> = plenary.as_str().into();
         let metrics = Arc::new(
             Metrics::of(protocol.vocabulary(), &runtimes(&workers))
@@ -89,7 +86,7 @@ impl<D: Driver> RoomRun<D> {
         );
         metrics.generators(plan.crowd.shard.count);
         thresholds::show(&plan.thresholds, &metrics);
-        metrics.run_info(plan.report.run_id.as_str(), &slug, &plan.crowd.shard.to_string());
+        metrics.run_info(plan.report.run_id.as_str(), &slug, &plan.crowd.shard.to_string(), protocol.name());
         let mut cache = Cache::open(plan.crowd.cache.clone(), target.to_string()).await?;
         let password = cache.password(plan.crowd.password.clone()).await?;
         console.tracing.watched_by(&metrics);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Secret;
 use crate::protocol::Session;
-use crate::transport::http::cookies;
+use crate::transport::http::{captures, cookies};
 
 /// The version written and read.
 const VERSION: u64 = 1;
@@ -36,6 +36,9 @@ pub struct Contents {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedSession {
     cookies: Vec<SavedCookie>,
+    /// By name. Version 0.1 had none, and passes over them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    captures: BTreeMap<Box<str>, Box<str>>,
     /// Seconds since the Unix epoch.
     saved_at: u64,
 }
@@ -58,10 +61,11 @@ impl SavedCookie {
     }
 }
 
-/// Cookies are secrets.
+/// Cookies and captured values are secrets.
 impl std::fmt::Debug for SavedSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SavedSession({} cookies, saved at {})", self.cookies.len(), self.saved_at)
+        let Self { cookies, captures, saved_at } = self;
+        write!(f, "SavedSession({} cookies, {} captures, saved at {saved_at})", cookies.len(), captures.len())
     }
 }
 
@@ -73,7 +77,11 @@ impl SavedSession {
             "" => SavedCookie::Pair(name.into(), value.into()),
             _ => SavedCookie::Whole(name.into(), value.into(), attributes.into()),
         };
-        Self { cookies: session.cookies.saved().map(whole).collect(), saved_at }
+        Self {
+            cookies: session.cookies.saved().map(whole).collect(),
+            captures: session.captures.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            saved_at,
+        }
     }
 
     /// The session.
@@ -82,6 +90,10 @@ impl SavedSession {
         let mut session = Session::default();
         for (name, value, attributes) in self.cookies.iter().map(SavedCookie::parts) {
             session.cookies.restore(name, value, attributes);
+        }
+        for (name, value) in &self.captures {
+            // A session with more than fits is left out when the file is read.
+            let _ = session.captures.set(name, value);
         }
         session
     }
@@ -92,6 +104,8 @@ impl SavedSession {
         let sendable = |text: &str| text.chars().all(|c| !c.is_control() && c != ';');
         self.cookies.len() <= MOST_COOKIES
             && size <= MOST_BYTES
+            && self.captures.len() <= captures::COUNT_LIMIT
+            && self.captures.iter().all(|(name, value)| name.len().max(value.len()) <= captures::SIZE_LIMIT)
             && parts().all(|(name, value, attributes)| {
                 !name.is_empty()
                     && !name.contains(['=', ' '])
@@ -197,7 +211,7 @@ mod tests {
 
     fn session(cookies: &[(&str, &str)]) -> SavedSession {
         let cookies = cookies.iter().map(|(name, value)| SavedCookie::Pair((*name).into(), (*value).into())).collect();
-        SavedSession { cookies, saved_at: 1_763_900_000 }
+        SavedSession { cookies, captures: BTreeMap::new(), saved_at: 1_763_900_000 }
     }
 
     fn contents() -> Contents {
@@ -264,6 +278,35 @@ mod tests {
         let read = read(&contents.to_bytes()).unwrap();
         assert_eq!(read.left_out, 4);
         assert_eq!(read.sessions.keys().collect::<Vec<_>>(), ["loadtest0"]);
+    }
+
+    #[test]
+    fn captures_are_kept_beside_cookies() {
+        let mut session = Session::default();
+        session.cookies.restore("sessionid", "x", "Path=/");
+        session.captures.set("token", "t\"0\nk").unwrap();
+        let mut contents = contents();
+        contents.sessions.insert("a".into(), SavedSession::of(&session, 7));
+        let read = read(&contents.to_bytes()).unwrap();
+        assert_eq!(read.sessions["a"].session(), session);
+        assert!(!format!("{:?} {session:?}", read.sessions["a"]).contains("0\\nk"));
+    }
+
+    #[test]
+    fn a_session_without_captures_is_written_without_the_key() {
+        assert!(!String::from_utf8(contents().to_bytes()).unwrap().contains("captures"));
+    }
+
+    #[test]
+    fn sessions_with_captures_over_the_limits_are_left_out() {
+        let mut contents = contents();
+        let many = (0..=captures::COUNT_LIMIT).map(|n| (n.to_string().into(), "x".into())).collect();
+        let large = BTreeMap::from([("token".into(), "x".repeat(captures::SIZE_LIMIT + 1).into())]);
+        for (name, captures) in [("many", many), ("large", large)] {
+            contents.sessions.insert(name.into(), SavedSession { captures, ..session(&[]) });
+        }
+        let read = read(&contents.to_bytes()).unwrap();
+        assert_eq!((read.left_out, read.sessions.len()), (2, 1));
     }
 
     #[test]

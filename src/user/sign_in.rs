@@ -91,7 +91,8 @@ impl<D: Driver> VirtualUser<'_, D> {
         let context = Arc::clone(&self.context);
         let driver = &context.driver;
         let mut session = Session::default();
-        if self.context.sessions.is_known(self.me) {
+        let signs_up = context.capabilities.sign_up;
+        if !signs_up || self.context.sessions.is_known(self.me) {
             self.begins(Stage::Login);
             let began = context.clock.now();
             let outcome = driver.log_in(&account, &mut session).await;
@@ -99,7 +100,7 @@ impl<D: Driver> VirtualUser<'_, D> {
             match outcome {
                 // A server that has forgotten its accounts says the same as to a wrong password. Asked
                 // often enough it locks the name, so from now on signing up comes first.
-                Err(failure) if failure.class == FailureClass::Final => {
+                Err(failure) if signs_up && failure.class == FailureClass::Final => {
                     self.context.sessions.doubt(self.me);
                     session = Session::default();
                 }

@@ -220,3 +220,15 @@ fn one_file_for_two_purposes_is_refused() {
     let file = "summary = \"x\"\nanomaly-log = \"x\"\n";
     check(&Wrong { args: RUN, file: Some(file), code: 104, says: &["soak.toml:1", "soak.toml:2"], ..NOTHING });
 }
+
+#[test]
+fn an_unknown_protocol_is_answered_with_those_there_are() {
+    let says = &["--protocol", "there is no protocol plenery", "give one of: plenary"][..];
+    for command in [RUN, &["check", "http://127.0.0.1:1", "test"], &["cleanup", "http://127.0.0.1:1"]] {
+        let args = [command, &["--protocol", "plenery"]].concat();
+        check(&Wrong { args: &args, says, ..NOTHING });
+    }
+    let variables = &[("SOAKRIG_PROTOCOL", "plenery")];
+    check(&Wrong { args: RUN, variables, code: 104, says: &["SOAKRIG_PROTOCOL", "give one of: plenary"], ..NOTHING });
+    check(&Wrong { args: RUN, file: Some("protocol = \"plenery\""), code: 104, says: &["soak.toml:1"], ..NOTHING });
+}

@@ -57,6 +57,7 @@ const SAMPLES: &[(&str, &str, [&str; 3])] = &[
     ("summary", "run", ["/a", "/b", "/c"]),
     ("anomaly_log", "run", ["/a", "/b", "/c"]),
     ("otlp_endpoint", "run", ["http://a", "http://b", "http://c"]),
+    ("protocol", "run", ["a", "b", "c"]),
     ("no_traceparent", "run", ["true", "false", "true"]),
     ("log_format", "run", ["human", "json", "human"]),
     ("verbose", "run", ["true", "false", "true"]),

@@ -114,6 +114,7 @@ impl<'a> Draft<'a> {
         let crowd = self.crowd(defaults)?;
         let shard = crowd.shard;
         Ok(Plan {
+            protocol: self.protocol(),
             traffic: self.traffic(shard, defaults),
             timing: self.timing(shard, defaults),
             terms: self.terms()?,

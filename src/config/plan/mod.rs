@@ -8,23 +8,28 @@ mod crowd;
 mod files;
 mod password;
 mod plenaries;
+mod protocol;
 mod task;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use crate::error::StartError;
 use crate::model::{Secret, Shard, Thresholds};
 
 use super::value::{DurationRange, LogFormat, OtlpEndpoint, Pacing, Rate, RunId, UserRange, UsernameTemplate};
 
 pub use build::Draft;
 pub use files::is_same_file;
+pub use protocol::DEFAULT_PROTOCOL;
 pub use task::{Check, Cleanup, Demo, Health, Merge, Run, Target, Task};
 
 /// A run's load, on whatever target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
+    /// The protocol that is spoken.
+    pub protocol: ProtocolChoice,
     /// Who takes part.
     pub crowd: Crowd,
     /// What they do.
@@ -42,6 +47,27 @@ pub struct Plan {
     /// How log lines look.
     pub logging: Logging,
 }
+
+/// The protocol of a command, with the errors that the registry and the protocol may give rise to:
+/// only the configuration knows where each option was given.
+#[derive(Debug, Clone)]
+pub struct ProtocolChoice {
+    /// Its name.
+    pub name: String,
+    /// The error where there is no protocol of this name, without a remedy.
+    pub unknown: StartError,
+    /// The error where the protocol has no side rooms, if an option asks for them.
+    pub side_rooms: Option<StartError>,
+}
+
+/// Where an option was given makes no other choice.
+impl PartialEq for ProtocolChoice {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for ProtocolChoice {}
 
 /// Who takes part.
 #[derive(Debug, Clone, PartialEq)]

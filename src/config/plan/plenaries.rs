@@ -67,9 +67,9 @@ impl Draft<'_> {
         let layers = table.map_or_else(|| self.layers.clone(), |table| table.layers);
         let mut draft = Draft::new(layers, self.environment);
         let (target, crowd, connection) = (draft.target()?, draft.crowd(ERRAND)?, draft.connection()?);
-        let logging = draft.logging();
+        let (protocol, logging) = (draft.protocol(), draft.logging());
         self.adopt(draft);
-        Ok(Task::Check(Check { target, plenary, crowd, connection, logging }))
+        Ok(Task::Check(Check { protocol, target, plenary, crowd, connection, logging }))
     }
 
     /// `soakrig cleanup`: the users of every plenary.
@@ -89,7 +89,8 @@ impl Draft<'_> {
                 crowds.push(crowd);
             }
         }
-        Ok(Task::Cleanup(Cleanup { target, crowds, connection: self.connection()?, logging: self.logging() }))
+        let (protocol, connection, logging) = (self.protocol(), self.connection()?, self.logging());
+        Ok(Task::Cleanup(Cleanup { protocol, target, crowds, connection, logging }))
     }
 
     /// The plenaries that are meant, at least one.

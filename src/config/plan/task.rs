@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::value::{PathPrefix, Presence, Slug, TargetUrl};
-use super::{Connection, Crowd, Logging, Plan};
+use super::{Connection, Crowd, Logging, Plan, ProtocolChoice};
 
 /// What the process is to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +70,8 @@ pub struct Target {
 /// One user through every step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
+    /// The protocol that is spoken.
+    pub protocol: ProtocolChoice,
     /// The server.
     pub target: TargetUrl,
     /// The plenary on it.
@@ -85,6 +87,8 @@ pub struct Check {
 /// Accounts to delete.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cleanup {
+    /// The protocol that is spoken.
+    pub protocol: ProtocolChoice,
     /// The server.
     pub target: TargetUrl,
     /// Whose accounts.

@@ -20,7 +20,7 @@ use crate::model::Shard;
 
 pub use choice::{LogFormat, Pacing, Presence, Switch};
 pub use limit::{Amount, OrOff};
-pub use names::{Password, PathPrefix, RunId, Slug, UsernameTemplate};
+pub use names::{Password, PathPrefix, ProtocolName, RunId, Slug, UsernameTemplate};
 pub use number::{ByteSize, Chattiness, Count, Percent, ShardCount, UserNumber};
 pub use rate::{Per, Rate};
 pub use shard::{UserRange, shard};
@@ -85,6 +85,7 @@ single_values!(
     PathPrefix,
     Percent,
     Presence,
+    ProtocolName,
     Rate,
     RunId,
     Shard,

@@ -103,6 +103,29 @@ impl FromStr for Slug {
     }
 }
 
+/// The name of a protocol; whether there is one of it is for the registry to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProtocolName(String);
+
+impl ProtocolName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ProtocolName {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if !is_token(text, 64) {
+            return Err(ValueError::new("not a protocol's name; give letters, digits, - and _"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
 /// Ties generators, metrics, markers and summaries into one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunId(String);

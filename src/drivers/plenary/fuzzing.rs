@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use super::decode;
+use super::decode::Shared;
 use super::page::FormPage;
 use super::side_rooms::SideRooms;
 use super::state::State;
@@ -34,12 +34,13 @@ pub fn frame_again(text: &str) -> [(FrameKind, String); 2] {
     let mut wire = vec![0x81, 127];
     wire.extend_from_slice(&(text.len() as u64).to_be_bytes());
     wire.extend_from_slice(text.as_bytes());
+    let shared = Shared::default();
     let told = [(); 2].map(|()| {
         let mut told = (FrameKind::Unknown, String::from("nothing was told"));
         // The frame is whole and within the limit; a refusal would show as nothing told.
         let _ = Reader::new(text.len()).feed(&wire, &mut recent, |message| {
             if let Message::Text(text, number) = message {
-                decode::of(text, number, &SideRooms::default(), |kind, event| told = (kind, shown(&event)));
+                shared.decode(text, number, |kind, event| told = (kind, shown(&event)));
             }
         });
         told

@@ -8,11 +8,11 @@
 //! | `site` | URLs of one site, and what a redirect means |
 //! | `page`, `state` | what pages say: HTML and `__INITIAL_STATE__` |
 //! | `forms` | sign up, log in, delete |
-//! | `rooms` | breakouts as last heard of |
+//! | `side_rooms` | breakouts as last heard of |
 //! | `members` | member lists, read in full |
 //! | `wire`, `fast_path` | text frames; the plain reader and the quick one |
 //! | `vocabulary` | names of failures and frames |
-//! | `meaning` | what frames meant that were read a moment ago |
+//! | `decode` | what all sockets share; frames that were read a moment ago |
 //! | `normal` | JSON in unusual spellings |
 //! | `socket` | an open socket |
 //! | `fuzzing` | ways in for fuzz targets |
@@ -41,8 +41,8 @@ use http::StatusCode;
 use tracing::Instrument as _;
 use url::Url;
 
+use self::decode::Shared;
 use self::page::FormPage;
-use self::side_rooms::SideRooms;
 use self::site::{Redirect, Site};
 pub use self::socket::{Inbox, PlenarySocket};
 use self::state::State;
@@ -99,7 +99,7 @@ pub struct Plenary {
     dialer: Arc<Dialer>,
     limits: Limits,
     clock: Clock,
-    rooms: Arc<SideRooms>,
+    shared: Arc<Shared>,
     trace: Arc<dyn Trace>,
     /// The next socket's seed for masks and nonces.
     seeds: AtomicU64,
@@ -133,7 +133,7 @@ impl Plenary {
             dialer,
             limits: Limits { timeout: settings.http_timeout, max_message: settings.max_frame },
             clock: settings.clock,
-            rooms: Arc::default(),
+            shared: Arc::default(),
             trace,
             seeds: AtomicU64::new(rand::random()),
         })
@@ -147,7 +147,7 @@ impl Plenary {
                 let state = self.state_of(&page)?;
                 state.check_open()?;
                 let user_id = SenderId::number(state.user()?);
-                let side_rooms = self.rooms.learn(state.breakouts_open(), state.breakouts());
+                let side_rooms = self.shared.rooms.learn(state.breakouts_open(), state.breakouts());
                 Ok(Room { user_id, side_rooms, capacity: state.capacity(), page_bytes: page.body.len() })
             })
             .await
@@ -197,7 +197,7 @@ impl Plenary {
         let explained = |failure| self.browser.mask(session, None).failure(session.explain(failure));
         let opened = opened.map_err(explained);
         spans::end(&span, opened.as_ref().err().map(|failure| failure.kind.as_str()));
-        Ok(PlenarySocket::new(opened?, Arc::clone(&self.rooms)))
+        Ok(PlenarySocket::new(opened?, Arc::clone(&self.shared)))
     }
 
     async fn breakout_page(&self, session: &mut Session, url: Url) -> Result<(), Failure> {

@@ -3,8 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 
-use super::decode;
-use super::side_rooms::SideRooms;
+use super::decode::Shared;
 use super::wire;
 use crate::clock::Stamp;
 use crate::model::FrameKind;
@@ -18,14 +17,14 @@ use crate::transport::ws::socket::Socket;
 #[derive(Debug)]
 pub struct PlenarySocket {
     socket: Socket,
-    rooms: Arc<SideRooms>,
+    shared: Arc<Shared>,
     /// Whether a member list has come.
     joined: bool,
 }
 
 impl PlenarySocket {
-    pub(super) fn new(socket: Socket, rooms: Arc<SideRooms>) -> Self {
-        Self { socket, rooms, joined: false }
+    pub(super) fn new(socket: Socket, shared: Arc<Shared>) -> Self {
+        Self { socket, shared, joined: false }
     }
 }
 
@@ -34,7 +33,7 @@ impl PlenarySocket {
 #[derive(Debug)]
 pub struct Inbox {
     reader: Reader,
-    rooms: SideRooms,
+    shared: Shared,
     joined: bool,
 }
 
@@ -42,7 +41,7 @@ impl Inbox {
     /// An inbox that refuses messages of more than `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { reader: Reader::new(limit), rooms: SideRooms::default(), joined: false }
+        Self { reader: Reader::new(limit), shared: Shared::default(), joined: false }
     }
 
     /// Takes bytes that were read at `at`, and gives every frame that is whole now to `sink`.
@@ -56,8 +55,8 @@ impl Inbox {
         recent: &mut Recent,
         mut sink: impl FnMut(Received<'_>),
     ) -> Result<(), Violation> {
-        let Self { reader, rooms, joined } = self;
-        reader.feed(bytes, recent, |message| hand_on(at, message, rooms, joined, &mut sink))
+        let Self { reader, shared, joined } = self;
+        reader.feed(bytes, recent, |message| hand_on(at, message, shared, joined, &mut sink))
     }
 }
 
@@ -81,17 +80,17 @@ impl Connection for PlenarySocket {
     where
         F: FnMut(Received<'_>) + Send,
     {
-        let Self { socket, rooms, joined } = self;
-        poll_fn(move |cx| socket.poll_drive(cx, |at, message| hand_on(at, message, rooms, joined, &mut sink)))
+        let Self { socket, shared, joined } = self;
+        poll_fn(move |cx| socket.poll_drive(cx, |at, message| hand_on(at, message, shared, joined, &mut sink)))
     }
 }
 
 /// Gives a message to the user's loop as what it means. The first member list means that the user
 /// has joined: the server has put it into the room.
-fn hand_on(at: Stamp, message: Message<'_>, rooms: &SideRooms, joined: &mut bool, sink: &mut impl FnMut(Received<'_>)) {
+fn hand_on(at: Stamp, message: Message<'_>, shared: &Shared, joined: &mut bool, sink: &mut impl FnMut(Received<'_>)) {
     let kind = match message {
         Message::Text(text, number) => {
-            return decode::of(text, number, rooms, |kind, event| {
+            return shared.decode(text, number, |kind, event| {
                 if !*joined && matches!(event, Event::Members(_)) {
                     *joined = true;
                     sink(Received { at, kind: None, event: Event::Joined });

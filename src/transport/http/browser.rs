@@ -151,6 +151,7 @@ impl Browser {
         let mut mask = Mask::sparing(self.settings.harmless);
         self.settings.secrets.iter().for_each(|secret| mask.password(secret.reveal()));
         session.cookies.pairs().for_each(|(_, value)| mask.cookie(value));
+        session.captures.iter().for_each(|(_, value)| mask.cookie(value));
         for field in form.unwrap_or_default() {
             match field {
                 Field::Plain(..) => {}

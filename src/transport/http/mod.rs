@@ -7,6 +7,7 @@
 //! | `origin` | whom requests go to |
 //! | `session` | what remains of a user between requests |
 //! | [`cookies`] | a user's jar |
+//! | [`captures`] | named values of answers, such as tokens |
 //! | `connection` | one connection, one request after the other |
 //! | `browser`, [`body`] | requests, bounded and reported; where what they bring is kept |
 //! | `receive` | bodies, unpacked and bounded |
@@ -16,6 +17,7 @@
 
 pub mod body;
 mod browser;
+pub mod captures;
 mod connection;
 pub mod cookies;
 pub mod html;

@@ -1,8 +1,10 @@
-//! What remains of a user between requests: cookies, and a connection that may carry the next one.
+//! What remains of a user between requests: cookies, captured values, and a connection that may carry
+//! the next request.
 
 use http::HeaderMap;
 use url::Url;
 
+use super::captures::Captures;
 use super::connection::Line;
 use super::cookies::Jar;
 use crate::model::{Failure, FailureClass, FailureKind};
@@ -12,6 +14,8 @@ use crate::model::{Failure, FailureClass, FailureKind};
 pub struct Session {
     /// The cookies of the one origin; bounded in number and size.
     pub cookies: Jar,
+    /// What the protocol took from answers, by name; bounded in number and size.
+    pub captures: Captures,
     /// What the server wanted kept and no browser would keep, in words: it may be why a later
     /// step fails.
     pub refused: Option<Box<str>>,

@@ -1,0 +1,28 @@
+//! Which protocol a command is for, and what to say where that protocol cannot do what was asked for.
+
+use super::ProtocolChoice;
+use super::build::Draft;
+
+/// The protocol where none is named.
+pub const DEFAULT_PROTOCOL: &str = "plenary";
+
+/// Options that only a protocol with side rooms can follow.
+const SIDE_ROOM_OPTIONS: [&str; 3] = ["breakout_rate", "breakout_stay", "disable_breakout_joining"];
+
+impl Draft<'_> {
+    pub(super) fn protocol(&self) -> ProtocolChoice {
+        let layers = &self.layers;
+        let name = layers.settings.protocol.protocol.as_ref().map_or(DEFAULT_PROTOCOL, |name| name.as_str());
+        let given: Vec<&str> = SIDE_ROOM_OPTIONS.into_iter().filter(|key| layers.origin(key).is_some()).collect();
+        let none = || {
+            layers
+                .conflict(&given, format!("the protocol {name} has no side rooms (breakouts)"))
+                .remedy("leave it out, or name a protocol that has them with --protocol")
+        };
+        ProtocolChoice {
+            name: name.to_owned(),
+            unknown: layers.conflict(&["protocol"], format!("there is no protocol {name}")),
+            side_rooms: (!given.is_empty()).then(none),
+        }
+    }
+}
