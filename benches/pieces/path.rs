@@ -15,7 +15,7 @@ use soakrig::model::{Action, Origin, Outcome, SenderId, UserIndex, UserState};
 use soakrig::pool::Roster;
 use soakrig::protocol::{Event, Received};
 use soakrig::schedule::Intent;
-use soakrig::schedule::timetable::{Spacing, Timetable};
+use soakrig::schedule::timetable::Timetable;
 use soakrig::transport::ws::recent::Recent;
 
 /// Users of the room.
@@ -132,7 +132,7 @@ pub struct Desks {
 impl Desks {
     /// 1,000 intents a second for a room where everybody is free.
     pub fn new() -> Self {
-        let mut table = Timetable::new(Spacing::Even, 1);
+        let mut table = Timetable::new(Pacing::Even, 1);
         table.set_rate(1_000.0, Stamp(0));
         let roster = Roster::new(USERS as usize, 1);
         for user in (0..USERS).map(UserIndex) {

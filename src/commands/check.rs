@@ -45,8 +45,8 @@ async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode,
     let mut signals = Signals::listen()?;
     Console::open(&check.logging)?;
     let clock = Clock::start();
-    let mut cache = Cache::open(check.crowd.cache.clone(), check.target.to_string()).await?;
-    let password = cache.password(check.crowd.password.clone()).await?;
+    let mut cache = Cache::open(check.users.cache.clone(), check.target.to_string()).await?;
+    let password = cache.password(check.users.password.clone()).await?;
     let slug = check.plenary.as_str();
     let asked = Asked {
         target: &check.target,
@@ -56,10 +56,10 @@ async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode,
         clock,
     };
     let driver = setup::driver(protocol, asked, Arc::new(Quiet), Arc::new(Untraced))?;
-    let username = check.crowd.template.name(check.crowd.range.min());
+    let username = check.users.template.name(check.users.range.min());
     tell(&format!("{} as {username}, event {slug}", check.target));
     let saved = cache.sessions().remove(&username);
-    let users = u64::from(check.crowd.fleet_range.len());
+    let users = u64::from(check.users.fleet_range.len());
     let capabilities = protocol.capabilities();
     let walk = Walk { driver, clock, users, capabilities, account: Account { username, password } };
     let mut session = None;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::check::Quiet;
 use super::{say, tell, with_protocol};
 use crate::clock::Clock;
-use crate::config::plan::{Cleanup, Crowd};
+use crate::config::plan::{Cleanup, Users};
 use crate::drivers::Visitor;
 use crate::error::{ExitCode, StartError};
 use crate::model::{Account, Failure, FailureClass};
@@ -68,11 +68,11 @@ async fn cleanup_with<P: Protocol>(protocol: &P, cleanup: Cleanup) -> Result<Exi
     let Cleanup { target, connection, .. } = &cleanup;
     let asked = Asked { target, room: "", connection, secrets: Vec::new(), clock };
     let driver = setup::driver(protocol, asked, Arc::new(Quiet), Arc::new(Untraced))?;
-    let all = cleanup.crowds.iter().map(|crowd| u64::from(crowd.range.len())).sum::<u64>();
+    let all = cleanup.users.iter().map(|users| u64::from(users.range.len())).sum::<u64>();
     let (mut count, mut phases) = (Count::default(), ControlFlow::Continue(()));
-    for crowd in &cleanup.crowds {
-        let cache = Cache::open(crowd.cache.clone(), cleanup.target.to_string()).await?;
-        phases = clear(crowd, cache, &driver, clock, &mut count, &mut signals).await?;
+    for users in &cleanup.users {
+        let cache = Cache::open(users.cache.clone(), cleanup.target.to_string()).await?;
+        phases = clear(users, cache, &driver, clock, &mut count, &mut signals).await?;
         if phases.is_break() {
             break;
         }
@@ -113,20 +113,20 @@ impl Count {
     }
 }
 
-/// Deletes the accounts of one crowd; breaks at a signal.
+/// Deletes the accounts of one users; breaks at a signal.
 async fn clear(
-    crowd: &Crowd,
+    users: &Users,
     mut cache: Cache,
     driver: &impl Driver,
     clock: Clock,
     count: &mut Count,
     signals: &mut Signals,
 ) -> Result<ControlFlow<()>, StartError> {
-    let password = cache.password(crowd.password.clone()).await?;
-    let limit = Limit::evenly(crowd.sign_in_rate.per_second(), clock);
+    let password = cache.password(users.password.clone()).await?;
+    let limit = Limit::evenly(users.sign_in_rate.per_second(), clock);
     let mut sessions = cache.sessions();
     let (mut gone, mut phases) = (Vec::new(), ControlFlow::Continue(()));
-    for username in setup::usernames(crowd) {
+    for username in setup::usernames(users) {
         if phases.is_continue() {
             phases = wait(&limit, signals).await;
         }

@@ -38,14 +38,14 @@ pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
     Ok(code)
 }
 
-/// The rig's figures beside the target's own.
+/// The runner's figures beside the target's own.
 fn compared(summary: &Summary, counts: &ServerCounts) -> String {
     let sent = summary.messages.sent.get("chat").copied().unwrap_or(0);
     let received = summary.messages.received.get("chat").copied().unwrap_or(0);
     let agree = sent == counts.received.chats && received == counts.sent.chats_written;
     format!(
-        "The embedded target counted by itself: {} chats taken in (the rig sent {sent}), {} chat frames written \
-         (the rig read {received}): {}.",
+        "The embedded target counted by itself: {} chats taken in (the runner sent {sent}), {} chat frames written \
+         (the runner read {received}): {}.",
         counts.received.chats,
         counts.sent.chats_written,
         if agree { "the two agree" } else { "the two differ" },

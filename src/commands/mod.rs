@@ -18,7 +18,7 @@ use crate::error::{ExitCode, StartError};
 use crate::telemetry::stdio;
 use crate::telemetry::stdio::{say, tell};
 
-/// How long a runtime that is done waits for its last blocking wakeups.
+/// How long a runtime that is done waits for its last blocking calls.
 const SHUTDOWN: Duration = Duration::from_secs(2);
 /// How long the end waits for a reader of the output that takes nothing.
 const READING: Duration = Duration::from_secs(30);

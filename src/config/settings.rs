@@ -5,11 +5,11 @@
 
 use std::path::PathBuf;
 
-use crate::model::Shard;
+use crate::model::{LogFormat, OtlpEndpoint, Pacing, Shard};
 
 use super::layered::{Layered, layered};
 use super::value::{
-    Amount, ByteSize, Chattiness, Count, DurationRange, Given, Listen, LogFormat, OrOff, OtlpEndpoint, Pacing,
+    Amount, ByteSize, Chattiness, Count, DurationRange, Given, Listen, OrOff,
     Password, PathPrefix, Percent, Presence, ProtocolName, Rate, RunId, ShardCount, Slug, SourceIp, Span, StartAt,
     Switch, TargetUrl, UserNumber, UsernameTemplate, ValueError, Wait,
 };

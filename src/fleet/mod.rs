@@ -1,4 +1,4 @@
-//! The crowd: the roster of users, the ramp, the dispatch of intents, and the supervisor
+//! The fleet of users: the ramp, the dispatch of intents, and the supervisor
 //! that owns every user's task. It knows no protocol.
 
 pub mod dispatch;

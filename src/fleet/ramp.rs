@@ -1,4 +1,4 @@
-//! The ramp: one user first, to see whether the target takes anybody, then all the others
+//! The ramp: one user first, to see whether the target takes users, then all the others
 //! at a steady rate. Owns every user's task.
 
 use std::sync::Arc;
@@ -15,25 +15,25 @@ use crate::user::{RunContext, run_user};
 
 /// How long the first user may keep the others waiting.
 const FIRST_USER_TIMEOUT: Duration = Duration::from_secs(90);
-/// How often the end of the ramp is looked for.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often the end of the ramp is checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// All users of a generator.
 pub struct Fleet<D> {
     context: Arc<RunContext<D>>,
-    lives: TaskTracker,
+    tasks: TaskTracker,
     workers: Workers,
     ramped: Arc<AtomicBool>,
 }
 
 impl<D: Driver> Fleet<D> {
-    /// A fleet of which nobody has started; its users live on the runtime that starts them.
+    /// A fleet of which no user has started; its users run on the runtime that starts them.
     #[must_use]
     pub fn new(context: Arc<RunContext<D>>) -> Self {
-        Self { context, lives: TaskTracker::new(), workers: Workers::default(), ramped: Arc::default() }
+        Self { context, tasks: TaskTracker::new(), workers: Workers::default(), ramped: Arc::default() }
     }
 
-    /// The same fleet, whose users live on `workers`.
+    /// The same fleet, whose users run on `workers`.
     #[must_use]
     pub fn on(self, workers: Workers) -> Self {
         Self { workers, ..self }
@@ -76,26 +76,26 @@ impl<D: Driver> Fleet<D> {
             }
             self.start(UserIndex(user), None);
         }
-        while self.context.debuts.load(Ordering::Relaxed) < users as usize {
+        while self.context.first_attempts_over.load(Ordering::Relaxed) < users as usize {
             tokio::select! {
                 biased;
                 () = self.context.stopping.cancelled() => return,
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
         }
         self.ramped.store(true, Ordering::Relaxed);
     }
 
     fn start(&self, user: UserIndex, tell: Option<oneshot::Sender<Result<(), Failure>>>) {
-        self.workers.spawn(&self.lives, user, run_user(Arc::clone(&self.context), user, tell));
+        self.workers.spawn(&self.tasks, user, run_user(Arc::clone(&self.context), user, tell));
     }
 
     /// Waits until every user's task and breakout has ended, at most `patience`. True if all did.
     pub async fn ended(&self, patience: Duration) -> bool {
-        self.lives.close();
+        self.tasks.close();
         self.context.visits.close();
         let all = async {
-            self.lives.wait().await;
+            self.tasks.wait().await;
             self.context.visits.wait().await;
         };
         tokio::time::timeout(patience, all).await.is_ok()

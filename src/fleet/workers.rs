@@ -1,4 +1,4 @@
-//! The threads that users live on: one for each processor, each with a runtime of its own.
+//! The threads that users run on: one for each processor, each with a runtime of its own.
 //!
 //! On a runtime whose threads share their work, every few reads one thread wakes another, which
 //! takes half of what is to be done and goes to sleep again: much of what a delivery costs
@@ -6,9 +6,9 @@
 //! evenly once and for all. Everything that is not a user's (schedule, verdicts, metrics) stays
 //! where it was started, and is not kept waiting by reads.
 //!
-//! A lane that is kept busy looks for more to read only every quarter of a millisecond, so that it
+//! A worker that is kept busy looks for more to read only every quarter of a millisecond, so that it
 //! finds several sockets at once instead of waking for each
-//! (`docs/decisions/0009-a-busy-lane-rests.md`).
+//! (`docs/decisions/0009-a-busy-worker-rests.md`).
 
 use std::future::Future;
 use std::io;
@@ -25,16 +25,16 @@ use crate::clock::Clock;
 use crate::model::UserIndex;
 use crate::schedule::limit::Limit;
 
-/// How long a lane waits at its end for blocking wakeups (name lookups).
+/// How long a worker waits at its end for blocking calls (name lookups).
 const SHUTDOWN: Duration = Duration::from_secs(2);
 
-/// How often a lane that is kept busy wakes, a second: what comes in between waits, at most for
+/// How often a worker that is kept busy wakes, a second: what comes in between waits, at most for
 /// a 4,000th of a second and what the system's timer adds (some 50 µs on Linux).
 const WAKES: f64 = 4_000.0;
-/// How often it may wake beyond that in a row, so that a lane with little to do is never late.
+/// How often it may wake beyond that in a row, so that a worker with little to do is never late.
 const WAKES_AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(15);
 
-/// Where users live: on workers, or on the runtime of whoever starts them.
+/// Where users run: on workers, or on the runtime that starts them.
 #[derive(Debug, Clone, Default)]
 pub struct Workers(Arc<[Handle]>);
 
@@ -45,19 +45,19 @@ impl Workers {
         &self.0
     }
 
-    /// Starts a user's life on the user's lane.
-    pub fn spawn<F>(&self, lives: &TaskTracker, user: UserIndex, life: F)
+    /// Starts a user's task on its worker.
+    pub fn spawn<F>(&self, tasks: &TaskTracker, user: UserIndex, task: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
         match self.0.get(user.get() % self.0.len().max(1)) {
-            Some(lane) => lives.spawn_on(life, lane),
-            None => lives.spawn(life),
+            Some(worker) => tasks.spawn_on(task, worker),
+            None => tasks.spawn(task),
         };
     }
 }
 
-/// Running workers. Dropping it ends their threads, and whatever still lives there.
+/// Running workers. Dropping it ends their threads, and whatever still tasks there.
 #[derive(Debug)]
 pub struct Running {
     workers: Workers,
@@ -104,7 +104,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         let threads: Vec<_> = self.threads.drain(..).map(|(_end, thread)| thread).collect();
         for thread in threads {
-            // A lane's panic was told where it happened.
+            // A worker's panic was told where it happened.
             let _ = thread.join();
         }
     }
@@ -121,19 +121,19 @@ mod tests {
     async fn users_are_spread_evenly_and_stay_where_they_are() {
         let running = Running::start().unwrap();
         let workers = running.workers();
-        let lives = TaskTracker::new();
+        let tasks = TaskTracker::new();
         let seen = Arc::new(Mutex::new(HashSet::new()));
         for user in 0..64 {
             let seen = Arc::clone(&seen);
-            workers.spawn(&lives, UserIndex(user), async move {
+            workers.spawn(&tasks, UserIndex(user), async move {
                 let begun = std::thread::current().id();
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 assert_eq!(std::thread::current().id(), begun);
                 seen.lock().unwrap().insert(begun);
             });
         }
-        lives.close();
-        lives.wait().await;
+        tasks.close();
+        tasks.wait().await;
         assert_eq!(seen.lock().unwrap().len(), workers.handles().len());
         assert!(!seen.lock().unwrap().contains(&std::thread::current().id()));
     }
@@ -141,33 +141,33 @@ mod tests {
     #[tokio::test]
     async fn who_still_lives_on_a_lane_ends_with_it() {
         let running = Running::start().unwrap();
-        let lives = TaskTracker::new();
-        running.workers().spawn(&lives, UserIndex(0), std::future::pending());
-        assert_eq!(lives.len(), 1);
+        let tasks = TaskTracker::new();
+        running.workers().spawn(&tasks, UserIndex(0), std::future::pending());
+        assert_eq!(tasks.len(), 1);
         drop(running);
-        assert!(lives.is_empty());
+        assert!(tasks.is_empty());
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_busy_lane_wakes_only_so_often() {
         let begin = std::time::Instant::now();
         let running = Running::start().unwrap();
-        let lane = running.workers().handles()[0].clone();
+        let worker = running.workers().handles()[0].clone();
         let mut wakeups = 0_u64;
         while wakeups < 2_000 {
-            lane.spawn(std::future::ready(())).await.unwrap();
+            worker.spawn(std::future::ready(())).await.unwrap();
             wakeups += 1;
         }
-        let woken = lane.metrics().worker_park_count(0);
+        let woken = worker.metrics().worker_park_count(0);
         let granted = begin.elapsed().as_secs_f64() * WAKES + f64::from(WAKES_AT_ONCE.get());
         assert!(woken as f64 <= granted + 1.0, "{woken} times for {wakeups} wakeups, {granted} are granted");
     }
 
     #[tokio::test]
     async fn without_lanes_a_user_lives_here() {
-        let (lives, here) = (TaskTracker::new(), std::thread::current().id());
-        Workers::default().spawn(&lives, UserIndex(3), async move { assert_eq!(std::thread::current().id(), here) });
-        lives.close();
-        lives.wait().await;
+        let (tasks, here) = (TaskTracker::new(), std::thread::current().id());
+        Workers::default().spawn(&tasks, UserIndex(3), async move { assert_eq!(std::thread::current().id(), here) });
+        tasks.close();
+        tasks.wait().await;
     }
 }

@@ -15,8 +15,9 @@ use crate::metrics::families::{
 };
 use crate::metrics::label::LabelSet;
 use crate::metrics::sample;
-use crate::metrics::snapshot::{LedgerSnapshot, PresenceSnapshot, Source, UsersSnapshot};
+use crate::metrics::snapshot::{LedgerSnapshot, Source, UsersSnapshot};
 use crate::metrics::stages::Stages;
+use crate::model::PresenceFindings;
 use crate::model::{Anomaly, Basis, ListFate, Origin, Outcome, PresenceMismatch, UserState};
 
 /// Upper bounds of the time to delivery's buckets, in microseconds.
@@ -42,8 +43,8 @@ impl Books {
         self.0.get().map_or_else(UsersSnapshot::default, |source| source.users())
     }
 
-    pub(crate) fn presence(&self) -> PresenceSnapshot {
-        self.0.get().map_or_else(PresenceSnapshot::default, |source| source.presence())
+    pub(crate) fn presence(&self) -> PresenceFindings {
+        self.0.get().map_or_else(PresenceFindings::default, |source| source.presence())
     }
 }
 
@@ -129,7 +130,7 @@ fn deliveries(ledger: &LedgerSnapshot) -> Vec<MetricFamily> {
     families
 }
 
-fn presence(presence: &PresenceSnapshot) -> Vec<MetricFamily> {
+fn presence(presence: &PresenceFindings) -> Vec<MetricFamily> {
     fn by<L: LabelSet>(family: &'static Family, counts: &[u64]) -> MetricFamily {
         let numbers = L::every().zip(counts).map(|(label, n)| sample::number(family, &label.texts(), *n as f64));
         sample::of(family, numbers.collect())

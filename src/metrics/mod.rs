@@ -37,6 +37,7 @@ use strum::EnumCount;
 pub use self::hot::LagCounts;
 pub use self::process::ProcessFigures;
 
+use crate::model::PresenceFindings;
 use crate::model::{
     Action, ClockEvent, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, Limit, RunPhase, SaturationReason,
     SaveOutcome, SentKind, Socket, SpanFate, Step, Vocabulary,
@@ -47,7 +48,7 @@ use label::LabelSet;
 use ledger_collector::{Books, LedgerCollector};
 use process::ProcessCollector;
 use runtime::RuntimeCollector;
-use snapshot::{LedgerSnapshot, PresenceSnapshot, Source, UsersSnapshot};
+use snapshot::{LedgerSnapshot, Source, UsersSnapshot};
 use spans::{Spans, SpansCollector};
 use stages::Stages;
 use tally::Tally;
@@ -226,7 +227,7 @@ impl Metrics {
 
     /// What member lists had wrong so far.
     #[must_use]
-    pub fn presence(&self) -> PresenceSnapshot {
+    pub fn presence(&self) -> PresenceFindings {
         self.books.presence()
     }
 

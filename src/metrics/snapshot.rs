@@ -5,7 +5,7 @@
 use hdrhistogram::Histogram;
 use strum::EnumCount;
 
-use crate::model::{Anomaly, Basis, ListFate, Origin, Outcome, PresenceMismatch, UserState};
+use crate::model::{Anomaly, Basis, Origin, Outcome, PresenceFindings, UserState};
 
 /// Longest time to delivery that the histograms tell apart, in microseconds: one hour.
 pub const LONGEST_MICROS: u64 = 3_600_000_000;
@@ -181,27 +181,14 @@ impl UsersSnapshot {
     }
 }
 
-/// What member lists had wrong, since the start of the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PresenceSnapshot {
-    /// Users whom the lists have wrong now, by [`PresenceMismatch`].
-    pub now: [u64; PresenceMismatch::COUNT],
-    /// The most there were at a time.
-    pub most: [u64; PresenceMismatch::COUNT],
-    /// Mismatches that began.
-    pub episodes: [u64; PresenceMismatch::COUNT],
-    /// Lists that were looked at, by [`ListFate`].
-    pub lists: [u64; ListFate::COUNT],
-}
-
-/// Whoever keeps the books and the roster; asked once a scrape and once a status line.
+/// What keeps the ledger and the roster; asked once a scrape and once a status line.
 pub trait Source: Send + Sync + 'static {
     /// A copy of the ledger's figures, all of one moment.
     fn ledger(&self) -> LedgerSnapshot;
     /// A copy of the roster's figures, all of one moment.
     fn users(&self) -> UsersSnapshot;
     /// A copy of what member lists had wrong, all of one moment.
-    fn presence(&self) -> PresenceSnapshot;
+    fn presence(&self) -> PresenceFindings;
 }
 
 #[cfg(test)]

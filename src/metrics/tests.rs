@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::families::{ALL, Kind, Values};
-use super::snapshot::{LedgerSnapshot, PresenceSnapshot, Source, UsersSnapshot};
+use super::snapshot::{LedgerSnapshot, Source, UsersSnapshot};
 use super::*;
-use crate::model::{Basis, Failure, FailureClass, FrameKind, Origin, Outcome, OwnName, Stage, UserState};
+use crate::model::{Basis, Failure, FailureClass, FrameKind, Origin, Outcome, OwnName, PresenceFindings, Stage, UserState};
 use crate::protocol::Probe;
 
 /// A name of a driver's.
@@ -41,8 +41,8 @@ impl Source for Night {
         UsersSnapshot { target: 10, states: [1, 0, 2, 5, 1, 1, 0] }
     }
 
-    fn presence(&self) -> PresenceSnapshot {
-        PresenceSnapshot { now: [2, 0], most: [3, 1], episodes: [4, 1], lists: [60, 5, 1] }
+    fn presence(&self) -> PresenceFindings {
+        PresenceFindings { now: [2, 0], most: [3, 1], episodes: [4, 1], lists: [60, 5, 1] }
     }
 }
 

@@ -20,23 +20,27 @@ macro_rules! labels {
     )+ };
 }
 
+mod choice;
 mod connection;
 mod delivery;
 mod failure;
 mod generator;
 mod kind;
 mod limit;
+mod presence;
 mod sender;
 mod shard;
 mod user;
 mod vocabulary;
 
+pub use choice::{LogFormat, OtlpEndpoint, Pacing};
 pub use connection::{EndReason, Initiator, Socket};
 pub use delivery::{Anomaly, Basis, ListFate, Origin, Outcome, PresenceMismatch};
 pub use failure::{Failure, FailureClass, turns_direction};
 pub use generator::{ClockEvent, RunPhase, SaturationReason, SaveOutcome, SpanFate, SpoiltBy};
 pub use kind::{FailureKind, FrameKind, OwnName, SentKind};
 pub use limit::{Limit, Thresholds};
+pub use presence::PresenceFindings;
 pub use sender::SenderId;
 pub use shard::Shard;
 pub use user::{Action, DropReason, HttpOutcome, Stage, Step, UserState};

@@ -17,7 +17,7 @@ use crate::schedule::Intent;
 /// The users of this generator.
 #[derive(Debug)]
 pub struct Roster {
-    standing: Mutex<Standing>,
+    table: Mutex<UserTable>,
     slots: Box<[IntentSlot]>,
     /// A bit for each user at whose slot something happened that it has not looked at. Together,
     /// so that all of them stay in a cache: every user looks at its own after every read.
@@ -25,18 +25,18 @@ pub struct Roster {
 }
 
 #[derive(Debug)]
-struct Standing {
+struct UserTable {
     states: Box<[UserState]>,
     /// How often each user has changed its state.
-    moves: Box<[u32]>,
+    changes: Box<[u32]>,
     counts: [u64; UserState::COUNT],
-    /// Connected users in arbitrary order, and where each stands there.
-    present: Vec<u32>,
-    place: Box<[u32]>,
+    /// Connected users in arbitrary order, and where each is in that list.
+    connected: Vec<u32>,
+    position: Box<[u32]>,
     rng: SmallRng,
 }
 
-const NOWHERE: u32 = u32::MAX;
+const NOT_CONNECTED: u32 = u32::MAX;
 
 impl Roster {
     /// A roster of `users` waiting users; the choice of users follows from `seed`.
@@ -45,12 +45,12 @@ impl Roster {
         let mut counts = [0; UserState::COUNT];
         counts[UserState::Waiting as usize] = users as u64;
         Self {
-            standing: Mutex::new(Standing {
+            table: Mutex::new(UserTable {
                 states: vec![UserState::Waiting; users].into_boxed_slice(),
-                moves: vec![0; users].into_boxed_slice(),
+                changes: vec![0; users].into_boxed_slice(),
                 counts,
-                present: Vec::with_capacity(users),
-                place: vec![NOWHERE; users].into_boxed_slice(),
+                connected: Vec::with_capacity(users),
+                position: vec![NOT_CONNECTED; users].into_boxed_slice(),
                 rng: SmallRng::seed_from_u64(seed),
             }),
             slots: (0..users).map(|_| IntentSlot::default()).collect(),
@@ -92,7 +92,7 @@ impl Roster {
         self.slots.iter().for_each(IntentSlot::wake);
     }
 
-    /// Has `listener` woken by the next notify. Whoever listens looks afterwards whether it
+    /// Has `listener` woken by the next notify. The listener checks afterwards whether it
     /// [was notified](Self::was_notified) before.
     pub fn listen(&self, user: UserIndex, listener: &Waker) {
         if let Some(slot) = self.slot(user) {
@@ -113,19 +113,19 @@ impl Roster {
 
     /// Moves a user to a state; returns the one it was in.
     pub fn set(&self, user: UserIndex, state: UserState) -> Option<UserState> {
-        let mut standing = self.standing.lock();
-        let standing = &mut *standing;
-        let was = std::mem::replace(standing.states.get_mut(user.get())?, state);
+        let mut table = self.table.lock();
+        let table = &mut *table;
+        let was = std::mem::replace(table.states.get_mut(user.get())?, state);
         if was != state
-            && let Some(moves) = standing.moves.get_mut(user.get())
+            && let Some(changes) = table.changes.get_mut(user.get())
         {
-            *moves = moves.wrapping_add(1);
+            *changes = changes.wrapping_add(1);
         }
-        standing.counts[was as usize] -= 1;
-        standing.counts[state as usize] += 1;
+        table.counts[was as usize] -= 1;
+        table.counts[state as usize] += 1;
         match (was == UserState::Connected, state == UserState::Connected) {
-            (false, true) => standing.enter(user),
-            (true, false) => standing.leave(user),
+            (false, true) => table.enter(user),
+            (true, false) => table.leave(user),
             _ => {}
         }
         Some(was)
@@ -134,36 +134,36 @@ impl Roster {
     /// How many users are in each state; they sum up to [`len`](Self::len).
     #[must_use]
     pub fn counts(&self) -> [u64; UserState::COUNT] {
-        self.standing.lock().counts
+        self.table.lock().counts
     }
 
     /// Every user's state, and how often it has changed so far: who looks now and then sees by
     /// that whether a user has been elsewhere in between.
     #[must_use]
     pub fn states(&self) -> Vec<(UserState, u32)> {
-        let standing = self.standing.lock();
-        standing.states.iter().copied().zip(standing.moves.iter().copied()).collect()
+        let table = self.table.lock();
+        table.states.iter().copied().zip(table.changes.iter().copied()).collect()
     }
 
     /// How many users are connected.
     #[must_use]
     pub fn connected(&self) -> usize {
-        self.standing.lock().present.len()
+        self.table.lock().connected.len()
     }
 
     /// Gives an intent to a connected user chosen at random whose slot is free, else to the
     /// next one that is; it is never queued behind another.
     ///
     /// # Errors
-    /// `NotConnected` where nobody is connected, `Backpressure` where no slot is free.
+    /// `NotConnected` where no user is connected, `Backpressure` where no slot is free.
     pub fn offer(&self, intent: Intent) -> Result<UserIndex, DropReason> {
-        let mut standing = self.standing.lock();
-        let present = standing.present.len();
-        if present == 0 {
+        let mut table = self.table.lock();
+        let connected = table.connected.len();
+        if connected == 0 {
             return Err(DropReason::NotConnected);
         }
-        let start = standing.rng.random_range(0..present);
-        let (before, from) = standing.present.split_at(start);
+        let start = table.rng.random_range(0..connected);
+        let (before, from) = table.connected.split_at(start);
         let taker = from
             .iter()
             .chain(before)
@@ -181,7 +181,7 @@ impl Roster {
 
     /// Whether a user has taken up an intent that is not carried out.
     #[must_use]
-    pub fn is_anybody_busy(&self) -> bool {
+    pub fn is_any_busy(&self) -> bool {
         self.slots.iter().any(IntentSlot::is_busy)
     }
 }
@@ -189,27 +189,27 @@ impl Roster {
 /// Users in a word of [`Roster::notified`].
 const BITS: usize = u64::BITS as usize;
 
-/// Where a user stands in its word.
+/// A user's bit in its word.
 fn bit(user: UserIndex) -> u64 {
     1 << (user.get() % BITS)
 }
 
-impl Standing {
+impl UserTable {
     fn enter(&mut self, user: UserIndex) {
-        if let Some(place) = self.place.get_mut(user.get()) {
-            *place = u32::try_from(self.present.len()).unwrap_or(NOWHERE);
-            self.present.push(user.0);
+        if let Some(position) = self.position.get_mut(user.get()) {
+            *position = u32::try_from(self.connected.len()).unwrap_or(NOT_CONNECTED);
+            self.connected.push(user.0);
         }
     }
 
     fn leave(&mut self, user: UserIndex) {
-        let Some(place) = self.place.get_mut(user.get()) else { return };
-        let hole = std::mem::replace(place, NOWHERE);
-        self.present.swap_remove(hole as usize);
-        if let Some(moved) = self.present.get(hole as usize)
-            && let Some(place) = self.place.get_mut(*moved as usize)
+        let Some(position) = self.position.get_mut(user.get()) else { return };
+        let hole = std::mem::replace(position, NOT_CONNECTED);
+        self.connected.swap_remove(hole as usize);
+        if let Some(moved) = self.connected.get(hole as usize)
+            && let Some(position) = self.position.get_mut(*moved as usize)
         {
-            *place = hole;
+            *position = hole;
         }
     }
 }
@@ -224,7 +224,7 @@ mod tests {
     const CHAT: Intent = Intent { action: Action::Chat, intended: Stamp(0) };
 
     #[test]
-    fn nobody_connected_is_told_apart_from_nobody_free() {
+    fn an_offer_tells_not_connected_from_backpressure() {
         let roster = Roster::new(1, 1);
         assert_eq!(roster.offer(CHAT), Err(DropReason::NotConnected));
         roster.set(UserIndex(0), UserState::Connected);
@@ -248,13 +248,13 @@ mod tests {
         assert_eq!(roster.slot(busy).unwrap().take(), Some(CHAT));
         assert_eq!(roster.withdraw_intents().collect::<Vec<_>>(), [CHAT]);
         assert_eq!(roster.slot(waiting).unwrap().take(), None);
-        assert!(roster.is_anybody_busy());
+        assert!(roster.is_any_busy());
         roster.slot(busy).unwrap().done();
-        assert!(!roster.is_anybody_busy());
+        assert!(!roster.is_any_busy());
     }
 
     #[test]
-    fn everybody_is_chosen_about_equally() {
+    fn connected_users_are_chosen_about_equally() {
         let roster = Roster::new(10, 1);
         for i in 0..10 {
             roster.set(UserIndex(i), UserState::Connected);
@@ -283,10 +283,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn states_always_sum_up(moves in prop::collection::vec((0..8_u32, 0..UserState::COUNT), 0..200)) {
+        fn counts_of_states_sum_to_the_users(changes in prop::collection::vec((0..8_u32, 0..UserState::COUNT), 0..200)) {
             let roster = Roster::new(8, 1);
             let mut model = [UserState::Waiting; 8];
-            for (user, state) in moves {
+            for (user, state) in changes {
                 let state = UserState::ALL[state];
                 roster.set(UserIndex(user), state);
                 model[user as usize] = state;

@@ -10,12 +10,12 @@ use crate::schedule::Intent;
 /// Where one user gets its intents.
 #[derive(Debug, Default)]
 pub struct IntentSlot {
-    top: Mutex<Top>,
+    state: Mutex<State>,
     user: AtomicWaker,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-enum Top {
+enum State {
     #[default]
     Free,
     /// Put down, not taken up.
@@ -27,44 +27,44 @@ enum Top {
 impl IntentSlot {
     /// Puts an intent down if the slot is free; false if it is not.
     pub(super) fn put(&self, intent: Intent) -> bool {
-        let mut top = self.top.lock();
-        if !matches!(*top, Top::Free) {
+        let mut state = self.state.lock();
+        if !matches!(*state, State::Free) {
             return false;
         }
-        *top = Top::Waiting(intent);
+        *state = State::Waiting(intent);
         true
     }
 
     /// Takes the intent up, if there is one. The slot stays busy until [`done`](Self::done).
     pub fn take(&self) -> Option<Intent> {
-        let mut top = self.top.lock();
-        let Top::Waiting(intent) = *top else { return None };
-        *top = Top::Busy;
+        let mut state = self.state.lock();
+        let State::Waiting(intent) = *state else { return None };
+        *state = State::Busy;
         Some(intent)
     }
 
     /// The intent that was taken up is carried out: the slot is free.
     pub fn done(&self) {
-        let mut top = self.top.lock();
-        if matches!(*top, Top::Busy) {
-            *top = Top::Free;
+        let mut state = self.state.lock();
+        if matches!(*state, State::Busy) {
+            *state = State::Free;
         }
     }
 
     /// Takes back an intent that was not taken up; the slot is free.
     pub(super) fn withdraw(&self) -> Option<Intent> {
-        let mut top = self.top.lock();
-        let Top::Waiting(intent) = *top else { return None };
-        *top = Top::Free;
+        let mut state = self.state.lock();
+        let State::Waiting(intent) = *state else { return None };
+        *state = State::Free;
         Some(intent)
     }
 
     /// Whether an intent was taken up and is not carried out.
     pub(super) fn is_busy(&self) -> bool {
-        matches!(*self.top.lock(), Top::Busy)
+        matches!(*self.state.lock(), State::Busy)
     }
 
-    /// Wakes whoever listens here.
+    /// Wakes the listener.
     pub(super) fn wake(&self) {
         self.user.wake();
     }

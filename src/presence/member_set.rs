@@ -13,7 +13,7 @@ pub struct MemberSet {
 }
 
 impl MemberSet {
-    /// A roll of nobody, with room for `users` users.
+    /// An empty set, with room for `users` users.
     pub(super) fn empty(users: usize) -> Self {
         Self { ours: vec![0; users.div_ceil(BITS)].into_boxed_slice(), members: 0 }
     }

@@ -19,12 +19,12 @@ use strum::EnumCount;
 
 pub use member_set::MemberSet;
 pub use observers::{Heard, ListObservers, OBSERVERS};
-pub use user_state::Place;
+pub use user_state::Connectivity;
 
 use user_state::User;
 
 use crate::clock::Stamp;
-use crate::model::{ListFate, PresenceMismatch, SenderId, UserIndex};
+use crate::model::{ListFate, PresenceFindings, PresenceMismatch, SenderId, UserIndex};
 
 /// The shortest settling time: lists may be sent in batches of seconds, and a close takes up to five.
 pub const SHORTEST_SETTLING: Duration = Duration::from_secs(5);
@@ -32,25 +32,12 @@ pub const SHORTEST_SETTLING: Duration = Duration::from_secs(5);
 /// Mismatches that began, named by one call of [`MembershipCheck::judge`]; further ones are only counted.
 const NAMED: usize = 5;
 
-/// What was found so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Findings {
-    /// Users who are listed wrongly now, by [`PresenceMismatch`].
-    pub now: [u64; PresenceMismatch::COUNT],
-    /// The most there were at a time.
-    pub most: [u64; PresenceMismatch::COUNT],
-    /// Mismatches that began: a user again where it was right in between.
-    pub episodes: [u64; PresenceMismatch::COUNT],
-    /// Lists that were looked at, by [`ListFate`].
-    pub lists: [u64; ListFate::COUNT],
-}
-
-/// The newest list of a observer.
+/// The newest list of an observer.
 #[derive(Debug)]
 struct Shown {
     to: UserIndex,
     at: Stamp,
-    roll: Arc<MemberSet>,
+    members: Arc<MemberSet>,
 }
 
 /// Who is where, who is listed, and where the two disagree.
@@ -62,11 +49,11 @@ pub struct MembershipCheck {
     ids: HashMap<SenderId, UserIndex>,
     users: Vec<User>,
     shown: [Option<Shown>; OBSERVERS],
-    findings: Findings,
+    findings: PresenceFindings,
 }
 
 impl MembershipCheck {
-    /// A register of users who have not come yet, by their usernames. Both sides of a change
+    /// A check of users who are not connected yet, by their usernames. Both sides of a change
     /// count as right for `settling`, [`SHORTEST_SETTLING`] at least.
     pub fn new<'a>(settling: Duration, usernames: impl IntoIterator<Item = &'a str>) -> Self {
         let usernames: Vec<&str> = usernames.into_iter().collect();
@@ -77,7 +64,7 @@ impl MembershipCheck {
             names: usernames.into_iter().map(Box::from).zip((0..).map(UserIndex)).collect(),
             ids: HashMap::new(),
             shown: std::array::from_fn(|_| None),
-            findings: Findings::default(),
+            findings: PresenceFindings::default(),
         }
     }
 
@@ -86,56 +73,56 @@ impl MembershipCheck {
         self.ids.insert(id, user);
     }
 
-    /// Where every user is, in order, as looked up at `now`, each with a number that differs from
+    /// Whether every user is connected, in order, at `now`, each with a number that differs from
     /// the last time's if the user has been elsewhere in between.
-    pub fn look(&mut self, now: Stamp, places: impl IntoIterator<Item = (Place, u32)>) {
-        for (user, (place, moves)) in self.users.iter_mut().zip(places) {
-            user.seen(place, moves, now);
+    pub fn update(&mut self, now: Stamp, states: impl IntoIterator<Item = (Connectivity, u32)>) {
+        for (user, (connectivity, changes)) in self.users.iter_mut().zip(states) {
+            user.seen(connectivity, changes, now);
         }
     }
 
     /// This generator gave no sign of life for so long that the server may have taken its users
-    /// off the list, as it should: those who are connected now are not missing until they come anew.
+    /// off the list, as it should: those who are connected now are not missing until they connect again.
     pub fn was_silent(&mut self) {
         self.users.iter_mut().for_each(User::excuse);
     }
 
     /// Whom a list names, out of the ids and names of its members.
     #[must_use]
-    pub fn roll(&self) -> MemberSet {
+    pub fn member_set(&self) -> MemberSet {
         MemberSet::empty(self.users.len())
     }
 
-    /// Notes a member on a roll; people who are not this generator's only count.
-    pub fn enrol(&self, roll: &mut MemberSet, id: SenderId, name: &str) {
-        roll.enter(self.ids.get(&id).or_else(|| self.names.get(name)).copied());
+    /// Adds a member to a set; users of others only count.
+    pub fn add_member(&self, members: &mut MemberSet, id: SenderId, name: &str) {
+        members.enter(self.ids.get(&id).or_else(|| self.names.get(name)).copied());
     }
 
-    /// A observer was shown a list at `at`. A list that names nobody but whom it was sent to says
+    /// An observer was shown a list at `at`. A list that names nobody but whom it was sent to says
     /// nothing of the others: it may be a short one.
-    pub fn show(&mut self, observer: usize, to: UserIndex, at: Stamp, roll: Arc<MemberSet>) {
-        self.list(if roll.is_only(to) { ListFate::Short } else { ListFate::Judged });
-        if let Some(place) = self.shown.get_mut(observer) {
-            *place = Some(Shown { to, at, roll });
+    pub fn show(&mut self, observer: usize, to: UserIndex, at: Stamp, members: Arc<MemberSet>) {
+        self.list(if members.is_only(to) { ListFate::Short } else { ListFate::Judged });
+        if let Some(slot) = self.shown.get_mut(observer) {
+            *slot = Some(Shown { to, at, members });
         }
     }
 
-    /// A observer was shown something that is no list.
+    /// An observer was shown something that is no list.
     pub fn unreadable(&mut self) {
         self.list(ListFate::Unreadable);
     }
 
     /// The observer's connection is no more, or another user's.
     pub fn forget(&mut self, observer: usize, unless: Option<UserIndex>) {
-        if let Some(place) = self.shown.get_mut(observer)
-            && place.as_ref().is_some_and(|shown| Some(shown.to) != unless)
+        if let Some(slot) = self.shown.get_mut(observer)
+            && slot.as_ref().is_some_and(|shown| Some(shown.to) != unless)
         {
-            *place = None;
+            *slot = None;
         }
     }
 
-    /// ListObservers that were passed over: others have been shown lists for longer than the settling
-    /// time since they were. Their lists do not count, and somebody else should observer.
+    /// Observers that were passed over: others have been shown lists for longer than the settling
+    /// time since they were. Their lists do not count, and another connection should be observed.
     pub fn passed_over(&self) -> impl Iterator<Item = (usize, UserIndex)> + '_ {
         let newest = self.newest();
         let shown = self.shown.iter().enumerate().filter_map(|(i, shown)| Some((i, shown.as_ref()?)));
@@ -149,13 +136,13 @@ impl MembershipCheck {
             .shown
             .iter()
             .flatten()
-            .filter(|shown| self.counts(shown, newest) && !shown.roll.is_only(shown.to))
-            .map(|shown| Arc::clone(&shown.roll))
+            .filter(|shown| self.counts(shown, newest) && !shown.members.is_only(shown.to))
+            .map(|shown| Arc::clone(&shown.members))
             .collect();
         let mut began = Vec::new();
         self.findings.now = [0; PresenceMismatch::COUNT];
         for (index, user) in (0..).map(UserIndex).zip(&mut self.users) {
-            let listed = voters.iter().filter(|roll| roll.names(index)).count();
+            let listed = voters.iter().filter(|members| members.names(index)).count();
             // Where nobody votes, what was found stands until the user moves.
             if !voters.is_empty()
                 && let Some(found) = user.judge(listed, voters.len(), now, self.settling)
@@ -177,7 +164,7 @@ impl MembershipCheck {
 
     /// What was found so far.
     #[must_use]
-    pub fn findings(&self) -> Findings {
+    pub fn findings(&self) -> PresenceFindings {
         self.findings
     }
 

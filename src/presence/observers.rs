@@ -1,6 +1,6 @@
 //! The few connections whose lists are kept: the first that heard one and are still there.
 //!
-//! Every connection is sent every list, and lists are large. A observer's newest list is copied
+//! Every connection is sent every list, and lists are large. An observer's newest list is copied
 //! when it is read, and looked at later; to the others a list costs a few loads. The lists of one
 //! connection have an order, which those of several have not: hence observers, and not whatever
 //! list was read last.
@@ -12,31 +12,32 @@ use parking_lot::Mutex;
 use crate::clock::Stamp;
 use crate::model::UserIndex;
 
-/// How many connections observer.
+/// How many connections are observed: a majority of five outvotes two that were sent a wrong or an old list,
+/// and five lists a second cost little to read.
 pub const OBSERVERS: usize = 5;
 
 /// The longest list that is kept, in bytes: one of 80,000 users.
 const LIST_LIMIT: usize = 16 << 20;
 
-const NOBODY: u32 = u32::MAX;
+const FREE: u32 = u32::MAX;
 
-/// What a observer has heard since it was last asked.
+/// What an observer has heard since it was last asked.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Heard {
-    /// Whose connection it is; nobody's where the place is free.
+    /// Whose connection it is; `None` where the slot is free.
     pub user: Option<UserIndex>,
     /// Its newest list as it stood in the frame, and when it was read.
     pub list: Option<(String, Stamp)>,
 }
 
-/// The observers' places.
+/// The observers.
 #[derive(Debug, Default)]
 pub struct ListObservers {
-    places: [Place; OBSERVERS],
+    slots: [ObserverSlot; OBSERVERS],
 }
 
 #[derive(Debug)]
-struct Place {
+struct ObserverSlot {
     user: AtomicU32,
     newest: Mutex<Newest>,
 }
@@ -47,31 +48,31 @@ struct Newest {
     at: Option<Stamp>,
 }
 
-impl Default for Place {
+impl Default for ObserverSlot {
     fn default() -> Self {
-        Self { user: AtomicU32::new(NOBODY), newest: Mutex::default() }
+        Self { user: AtomicU32::new(FREE), newest: Mutex::default() }
     }
 }
 
 impl ListObservers {
-    /// A connection of `user` read a list at `at`. Takes a free place where there is one; without
-    /// a place nothing is kept.
+    /// A connection of `user` read a list at `at`. Takes a free slot where there is one; without
+    /// a slot nothing is kept.
     pub fn note(&self, user: UserIndex, text: &str, at: Stamp) {
-        let Some(place) = self.place_of(user).or_else(|| self.take_place(user)) else { return };
-        let mut newest = place.newest.lock();
-        // Somebody may have dismissed this observer meanwhile.
-        if place.user.load(Ordering::Acquire) == user.0 && text.len() <= LIST_LIMIT {
+        let Some(slot) = self.slot_of(user).or_else(|| self.claim_slot(user)) else { return };
+        let mut newest = slot.newest.lock();
+        // The observer may have been dismissed meanwhile.
+        if slot.user.load(Ordering::Acquire) == user.0 && text.len() <= LIST_LIMIT {
             newest.text.clear();
             newest.text.push_str(text);
             newest.at = Some(at);
         }
     }
 
-    /// The connection of `user` is ending, or is a observer no more.
+    /// The connection of `user` is ending, or is an observer no more.
     pub fn dismiss(&self, user: UserIndex) {
-        if let Some(place) = self.place_of(user) {
-            let mut newest = place.newest.lock();
-            if place.user.compare_exchange(user.0, NOBODY, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        if let Some(slot) = self.slot_of(user) {
+            let mut newest = slot.newest.lock();
+            if slot.user.compare_exchange(user.0, FREE, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 *newest = Newest::default();
             }
         }
@@ -80,27 +81,27 @@ impl ListObservers {
     /// What each observer has heard since the last call.
     #[must_use]
     pub fn take(&self) -> [Heard; OBSERVERS] {
-        std::array::from_fn(|i| self.places.get(i).map(Place::take).unwrap_or_default())
+        std::array::from_fn(|i| self.slots.get(i).map(ObserverSlot::take).unwrap_or_default())
     }
 
-    fn place_of(&self, user: UserIndex) -> Option<&Place> {
-        self.places.iter().find(|place| place.user.load(Ordering::Relaxed) == user.0)
+    fn slot_of(&self, user: UserIndex) -> Option<&ObserverSlot> {
+        self.slots.iter().find(|slot| slot.user.load(Ordering::Relaxed) == user.0)
     }
 
-    fn take_place(&self, user: UserIndex) -> Option<&Place> {
-        self.places.iter().find(|place| {
-            place.user.load(Ordering::Relaxed) == NOBODY
-                && place.user.compare_exchange(NOBODY, user.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    fn claim_slot(&self, user: UserIndex) -> Option<&ObserverSlot> {
+        self.slots.iter().find(|slot| {
+            slot.user.load(Ordering::Relaxed) == FREE
+                && slot.user.compare_exchange(FREE, user.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         })
     }
 }
 
-impl Place {
+impl ObserverSlot {
     fn take(&self) -> Heard {
         let mut newest = self.newest.lock();
         let user = self.user.load(Ordering::Acquire);
         let list = newest.at.take().map(|at| (std::mem::take(&mut newest.text), at));
-        Heard { user: (user != NOBODY).then_some(UserIndex(user)), list }
+        Heard { user: (user != FREE).then_some(UserIndex(user)), list }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The register against single cases, and against a model that looks everything up in a full history.
+//! The check against single cases, and against a model that looks everything up in a full history.
 
 use proptest::prelude::*;
 
@@ -11,157 +11,159 @@ fn at(seconds: f64) -> Stamp {
     Stamp::default().plus(Duration::from_secs_f64(seconds))
 }
 
-/// A register of users `u0` to `u5`, whose ids are not known.
-fn register() -> MembershipCheck {
+/// A check of users `u0` to `u5`, whose ids are not known.
+fn check() -> MembershipCheck {
     let names: Vec<String> = (0..USERS).map(|i| format!("u{i}")).collect();
     MembershipCheck::new(SETTLING, names.iter().map(String::as_str))
 }
 
-fn roll(register: &MembershipCheck, named: &[u32], others: usize) -> Arc<MemberSet> {
-    let mut roll = register.roll();
-    named.iter().for_each(|user| register.enrol(&mut roll, SenderId::NONE, &format!("u{user}")));
-    (0..others).for_each(|_| register.enrol(&mut roll, SenderId::NONE, "somebody"));
-    Arc::new(roll)
+fn members(check: &MembershipCheck, named: &[u32], others: usize) -> Arc<MemberSet> {
+    let mut members = check.member_set();
+    named.iter().for_each(|user| check.add_member(&mut members, SenderId::NONE, &format!("u{user}")));
+    (0..others).for_each(|_| check.add_member(&mut members, SenderId::NONE, "somebody"));
+    Arc::new(members)
 }
 
 /// Where everybody is: connected, but for those who are out.
-fn all_in_but(out: &[usize]) -> Vec<(Place, u32)> {
-    (0..USERS).map(|i| if out.contains(&i) { (Place::Out, 1) } else { (Place::In, 1) }).collect()
+fn all_in_but(out: &[usize]) -> Vec<(Connectivity, u32)> {
+    (0..USERS)
+        .map(|i| if out.contains(&i) { (Connectivity::Disconnected, 1) } else { (Connectivity::Connected, 1) })
+        .collect()
 }
 
-fn now(register: &MembershipCheck) -> [u64; 2] {
-    register.findings().now
+fn now(check: &MembershipCheck) -> [u64; 2] {
+    check.findings().now
 }
 
 #[test]
 fn who_left_may_be_listed_until_that_has_settled() {
-    let mut register = register();
-    register.look(at(0.0), all_in_but(&[]));
-    register.look(at(20.0), all_in_but(&[3]));
-    let list = roll(&register, &[0, 1, 2, 3, 4, 5], 0);
-    register.show(0, UserIndex(0), at(20.0), list);
-    register.judge(at(25.0));
-    assert_eq!(now(&register), [0, 0]);
-    assert_eq!(register.judge(at(25.1)), [(UserIndex(3), PresenceMismatch::Ghost)]);
-    assert_eq!(register.judge(at(26.1)), [], "it began once");
-    let list = roll(&register, &[0, 1, 2, 4, 5], 0);
-    register.show(0, UserIndex(0), at(27.0), list);
-    register.judge(at(27.0));
-    assert_eq!((now(&register), register.findings().most, register.findings().episodes), ([0, 0], [1, 0], [1, 0]));
+    let mut check = check();
+    check.update(at(0.0), all_in_but(&[]));
+    check.update(at(20.0), all_in_but(&[3]));
+    let list = members(&check, &[0, 1, 2, 3, 4, 5], 0);
+    check.show(0, UserIndex(0), at(20.0), list);
+    check.judge(at(25.0));
+    assert_eq!(now(&check), [0, 0]);
+    assert_eq!(check.judge(at(25.1)), [(UserIndex(3), PresenceMismatch::Ghost)]);
+    assert_eq!(check.judge(at(26.1)), [], "it began once");
+    let list = members(&check, &[0, 1, 2, 4, 5], 0);
+    check.show(0, UserIndex(0), at(27.0), list);
+    check.judge(at(27.0));
+    assert_eq!((now(&check), check.findings().most, check.findings().episodes), ([0, 0], [1, 0], [1, 0]));
 }
 
 #[test]
 fn who_came_must_be_listed_once_that_has_settled() {
-    let mut register = register();
-    register.look(at(0.0), all_in_but(&[]));
-    let list = roll(&register, &[0, 1, 2, 4], 3);
-    register.show(2, UserIndex(1), at(1.0), list);
-    register.judge(at(4.0));
-    assert_eq!(now(&register), [0, 0]);
-    register.judge(at(6.0));
-    assert_eq!(now(&register), [0, 2]);
+    let mut check = check();
+    check.update(at(0.0), all_in_but(&[]));
+    let list = members(&check, &[0, 1, 2, 4], 3);
+    check.show(2, UserIndex(1), at(1.0), list);
+    check.judge(at(4.0));
+    assert_eq!(now(&check), [0, 0]);
+    check.judge(at(6.0));
+    assert_eq!(now(&check), [0, 2]);
     // One comes anew: it is to be listed anew.
     let mut places = all_in_but(&[]);
     places[3].1 = 3;
-    register.look(at(7.0), places);
-    register.judge(at(7.0));
-    assert_eq!(now(&register), [0, 1]);
-    register.judge(at(13.0));
-    assert_eq!((now(&register), register.findings().episodes), ([0, 2], [0, 3]));
+    check.update(at(7.0), places);
+    check.judge(at(7.0));
+    assert_eq!(now(&check), [0, 1]);
+    check.judge(at(13.0));
+    assert_eq!((now(&check), check.findings().episodes), ([0, 2], [0, 3]));
 }
 
 #[test]
 fn who_is_coming_in_may_be_listed_or_not() {
-    let mut register = register();
-    register.look(at(0.0), vec![(Place::Between, 1); USERS]);
-    let list = roll(&register, &[0, 1], 1);
-    register.show(0, UserIndex(0), at(1.0), list);
-    register.judge(at(100.0));
-    assert_eq!(now(&register), [0, 0]);
+    let mut check = check();
+    check.update(at(0.0), vec![(Connectivity::Connecting, 1); USERS]);
+    let list = members(&check, &[0, 1], 1);
+    check.show(0, UserIndex(0), at(1.0), list);
+    check.judge(at(100.0));
+    assert_eq!(now(&check), [0, 0]);
 }
 
 #[test]
 fn a_list_of_its_receiver_alone_accuses_nobody() {
-    let mut register = register();
-    register.look(at(0.0), all_in_but(&[]));
+    let mut check = check();
+    check.update(at(0.0), all_in_but(&[]));
     for user in 0..5 {
-        let list = roll(&register, &[user], 0);
-        register.show(user as usize, UserIndex(user), at(1.0), list);
+        let list = members(&check, &[user], 0);
+        check.show(user as usize, UserIndex(user), at(1.0), list);
     }
-    register.judge(at(100.0));
-    assert_eq!((now(&register), register.findings().lists), ([0, 0], [0, 5, 0]));
+    check.judge(at(100.0));
+    assert_eq!((now(&check), check.findings().lists), ([0, 0], [0, 5, 0]));
     // A list of nobody at all, or of one stranger, is no such list.
-    let list = roll(&register, &[], 0);
-    register.show(0, UserIndex(0), at(1.0), list);
-    register.judge(at(100.0));
-    assert_eq!(now(&register), [0, 6]);
+    let list = members(&check, &[], 0);
+    check.show(0, UserIndex(0), at(1.0), list);
+    check.judge(at(100.0));
+    assert_eq!(now(&check), [0, 6]);
 }
 
 #[test]
 fn most_of_the_lists_decide_and_a_silent_witness_has_no_say() {
-    let mut register = register();
-    register.look(at(0.0), all_in_but(&[]));
-    let (full, short) = (roll(&register, &[0, 1, 2, 3, 4, 5], 0), roll(&register, &[0, 1, 2, 3, 4], 0));
-    register.show(0, UserIndex(0), at(1.0), Arc::clone(&full));
-    register.show(1, UserIndex(1), at(1.0), Arc::clone(&short));
-    register.judge(at(7.0));
-    assert_eq!(now(&register), [0, 0], "one of two is not most");
-    register.show(2, UserIndex(2), at(7.0), Arc::clone(&full));
-    register.show(3, UserIndex(3), at(7.0), Arc::clone(&short));
-    register.judge(at(8.0));
-    assert_eq!(now(&register), [0, 0], "nor is one of two who were shown something lately");
-    let passed_over: Vec<_> = register.passed_over().collect();
+    let mut check = check();
+    check.update(at(0.0), all_in_but(&[]));
+    let (full, short) = (members(&check, &[0, 1, 2, 3, 4, 5], 0), members(&check, &[0, 1, 2, 3, 4], 0));
+    check.show(0, UserIndex(0), at(1.0), Arc::clone(&full));
+    check.show(1, UserIndex(1), at(1.0), Arc::clone(&short));
+    check.judge(at(7.0));
+    assert_eq!(now(&check), [0, 0], "one of two is not most");
+    check.show(2, UserIndex(2), at(7.0), Arc::clone(&full));
+    check.show(3, UserIndex(3), at(7.0), Arc::clone(&short));
+    check.judge(at(8.0));
+    assert_eq!(now(&check), [0, 0], "nor is one of two who were shown something lately");
+    let passed_over: Vec<_> = check.passed_over().collect();
     assert_eq!(passed_over, [(0, UserIndex(0)), (1, UserIndex(1))]);
-    register.show(4, UserIndex(4), at(8.0), short);
-    register.judge(at(9.0));
-    assert_eq!(now(&register), [0, 1]);
+    check.show(4, UserIndex(4), at(8.0), short);
+    check.judge(at(9.0));
+    assert_eq!(now(&check), [0, 1]);
 }
 
 #[test]
 fn what_was_found_stands_until_there_is_a_list_again() {
-    let mut register = register();
-    register.look(at(0.0), all_in_but(&[]));
-    let list = roll(&register, &[0, 1, 2, 3, 4], 0);
-    register.show(0, UserIndex(0), at(1.0), Arc::clone(&list));
-    register.judge(at(7.0));
-    register.forget(0, Some(UserIndex(0)));
-    register.judge(at(8.0));
-    register.forget(0, None);
-    register.judge(at(9.0));
-    assert_eq!((now(&register), register.findings().episodes), ([0, 1], [0, 1]));
-    register.show(1, UserIndex(1), at(9.0), list);
-    register.judge(at(10.0));
-    assert_eq!((now(&register), register.findings().episodes), ([0, 1], [0, 1]), "the same one");
+    let mut check = check();
+    check.update(at(0.0), all_in_but(&[]));
+    let list = members(&check, &[0, 1, 2, 3, 4], 0);
+    check.show(0, UserIndex(0), at(1.0), Arc::clone(&list));
+    check.judge(at(7.0));
+    check.forget(0, Some(UserIndex(0)));
+    check.judge(at(8.0));
+    check.forget(0, None);
+    check.judge(at(9.0));
+    assert_eq!((now(&check), check.findings().episodes), ([0, 1], [0, 1]));
+    check.show(1, UserIndex(1), at(9.0), list);
+    check.judge(at(10.0));
+    assert_eq!((now(&check), check.findings().episodes), ([0, 1], [0, 1]), "the same one");
 }
 
 #[test]
 fn after_a_silence_of_ours_nobody_is_missing_until_it_comes_anew() {
-    let mut register = register();
-    register.look(at(0.0), all_in_but(&[5]));
-    let list = roll(&register, &[0, 5], 1);
-    register.show(0, UserIndex(0), at(1.0), list);
-    register.was_silent();
-    register.judge(at(100.0));
-    assert_eq!(now(&register), [1, 0], "who is gone was not silent");
+    let mut check = check();
+    check.update(at(0.0), all_in_but(&[5]));
+    let list = members(&check, &[0, 5], 1);
+    check.show(0, UserIndex(0), at(1.0), list);
+    check.was_silent();
+    check.judge(at(100.0));
+    assert_eq!(now(&check), [1, 0], "who is gone was not silent");
 }
 
 #[test]
 fn a_member_is_known_by_id_or_by_name() {
-    let mut register = register();
-    register.introduce(UserIndex(2), SenderId::number(77));
-    let mut roll = register.roll();
-    register.enrol(&mut roll, SenderId::number(77), "renamed");
-    register.enrol(&mut roll, SenderId::number(78), "u4");
-    register.enrol(&mut roll, SenderId::number(79), "u4x");
-    assert!(roll.names(UserIndex(2)) && roll.names(UserIndex(4)));
-    assert_eq!((0..6).filter(|i| roll.names(UserIndex(*i))).count(), 2);
+    let mut check = check();
+    check.introduce(UserIndex(2), SenderId::number(77));
+    let mut members = check.member_set();
+    check.add_member(&mut members, SenderId::number(77), "renamed");
+    check.add_member(&mut members, SenderId::number(78), "u4");
+    check.add_member(&mut members, SenderId::number(79), "u4x");
+    assert!(members.names(UserIndex(2)) && members.names(UserIndex(4)));
+    assert_eq!((0..6).filter(|i| members.names(UserIndex(*i))).count(), 2);
 }
 
 /// One step of a history.
 #[derive(Debug, Clone)]
 enum Step {
     Wait(u64),
-    Move(usize, Place),
+    Move(usize, Connectivity),
     Show { observer: usize, to: u32, named: Vec<u32>, others: usize },
     Forget(usize, Option<u32>),
     Silence,
@@ -169,7 +171,8 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let place = prop_oneof![Just(Place::In), Just(Place::Out), Just(Place::Between)];
+    let place =
+        prop_oneof![Just(Connectivity::Connected), Just(Connectivity::Disconnected), Just(Connectivity::Connecting)];
     let show = (0..OBSERVERS, 0..6_u32, prop::collection::vec(0..6_u32, 0..8), 0..2_usize)
         .prop_map(|(observer, to, named, others)| Step::Show { observer, to, named, others });
     prop_oneof![
@@ -194,7 +197,7 @@ struct Listed {
 /// The whole history, and every answer looked up in it.
 #[derive(Debug, Default)]
 struct Model {
-    looks: Vec<(Stamp, Vec<(Place, u32)>)>,
+    looks: Vec<(Stamp, Vec<(Connectivity, u32)>)>,
     /// How many looks there had been at each silence.
     silences: Vec<usize>,
     lists: [Option<Listed>; OBSERVERS],
@@ -230,8 +233,12 @@ impl Model {
             let silent = self.silences.iter().any(|looks| *looks > from);
             let wrong = match place {
                 _ if votes.is_empty() => was,
-                Place::Out if age > SETTLING && listed * 2 > votes.len() => Some(PresenceMismatch::Ghost),
-                Place::In if age > SETTLING && !silent && listed * 2 < votes.len() => Some(PresenceMismatch::Missing),
+                Connectivity::Disconnected if age > SETTLING && listed * 2 > votes.len() => {
+                    Some(PresenceMismatch::Ghost)
+                }
+                Connectivity::Connected if age > SETTLING && !silent && listed * 2 < votes.len() => {
+                    Some(PresenceMismatch::Missing)
+                }
                 _ => None,
             };
             if let (None, Some(began)) = (was, wrong) {
@@ -249,9 +256,9 @@ impl Model {
 proptest! {
     #[test]
     fn it_finds_what_the_model_finds(steps in prop::collection::vec(step(), 1..120)) {
-        let (mut register, mut model, mut time) = (register(), Model::default(), Stamp(0));
-        let mut places = vec![(Place::Out, 0); USERS];
-        register.look(time, places.clone());
+        let (mut check, mut model, mut time) = (check(), Model::default(), Stamp(0));
+        let mut places = vec![(Connectivity::Disconnected, 0); USERS];
+        check.update(time, places.clone());
         model.looks.push((time, places.clone()));
         for step in steps {
             match step {
@@ -261,32 +268,32 @@ proptest! {
                         places[user] = (place, places[user].1 + 1);
                         model.wrong[user] = None;
                     }
-                    register.look(time, places.clone());
+                    check.update(time, places.clone());
                     model.looks.push((time, places.clone()));
                 }
                 Step::Show { observer, to, named, others } => {
-                    let list = roll(&register, &named, others);
-                    register.show(observer, UserIndex(to), time, list);
+                    let list = members(&check, &named, others);
+                    check.show(observer, UserIndex(to), time, list);
                     let members = named.len() + others;
                     model.lists[observer] = Some(Listed { to, at: time, named, members });
                 }
                 Step::Forget(observer, unless) => {
-                    register.forget(observer, unless.map(UserIndex));
+                    check.forget(observer, unless.map(UserIndex));
                     model.lists[observer] = model.lists[observer].take().filter(|list| Some(list.to) == unless);
                 }
                 Step::Silence => {
-                    register.was_silent();
+                    check.was_silent();
                     model.silences.push(model.looks.len());
                     for (user, (place, _)) in places.iter().enumerate() {
-                        if *place == Place::In {
+                        if *place == Connectivity::Connected {
                             model.wrong[user] = None;
                         }
                     }
                 }
                 Step::Judge => {
-                    register.judge(time);
+                    check.judge(time);
                     model.judge(time);
-                    let findings = register.findings();
+                    let findings = check.findings();
                     let count = |kind| model.wrong.iter().filter(|wrong| **wrong == Some(kind)).count() as u64;
                     prop_assert_eq!(findings.now, [count(PresenceMismatch::Ghost), count(PresenceMismatch::Missing)]);
                     prop_assert_eq!((findings.episodes, findings.most), (model.episodes, model.most));

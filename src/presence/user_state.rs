@@ -5,23 +5,23 @@ use std::time::Duration;
 use crate::clock::Stamp;
 use crate::model::PresenceMismatch;
 
-/// Where a user is.
+/// Whether a user is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Place {
+pub enum Connectivity {
     /// It has no connection.
     #[default]
-    Out,
+    Disconnected,
     /// It is coming in: the server may list it or not.
-    Between,
+    Connecting,
     /// Connected.
-    In,
+    Connected,
 }
 
 /// A user as it was last seen.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct User {
-    place: Place,
-    moves: u32,
+    connectivity: Connectivity,
+    changes: u32,
     /// When it was first seen there.
     since: Stamp,
     /// Connected, but the server may rightly have taken it off the list.
@@ -31,14 +31,14 @@ pub(super) struct User {
 }
 
 impl User {
-    pub(super) fn seen(&mut self, place: Place, moves: u32, now: Stamp) {
-        if (place, moves) != (self.place, self.moves) {
-            *self = Self { place, moves, since: now, excused: false, wrong: None };
+    pub(super) fn seen(&mut self, connectivity: Connectivity, changes: u32, now: Stamp) {
+        if (connectivity, changes) != (self.connectivity, self.changes) {
+            *self = Self { connectivity, changes, since: now, excused: false, wrong: None };
         }
     }
 
     pub(super) fn excuse(&mut self) {
-        if self.place == Place::In {
+        if self.connectivity == Connectivity::Connected {
             self.excused = true;
             self.wrong = None;
         }
@@ -53,10 +53,10 @@ impl User {
         now: Stamp,
         settling: Duration,
     ) -> Option<PresenceMismatch> {
-        let wrong = match self.place {
+        let wrong = match self.connectivity {
             _ if now.since(self.since) <= settling => None,
-            Place::Out if listed * 2 > of => Some(PresenceMismatch::Ghost),
-            Place::In if !self.excused && (of - listed) * 2 > of => Some(PresenceMismatch::Missing),
+            Connectivity::Disconnected if listed * 2 > of => Some(PresenceMismatch::Ghost),
+            Connectivity::Connected if !self.excused && (of - listed) * 2 > of => Some(PresenceMismatch::Missing),
             _ => None,
         };
         let began = wrong.filter(|_| self.wrong.is_none());

@@ -11,8 +11,9 @@ use strum::EnumCount;
 
 use crate::metrics::ProcessFigures;
 use crate::metrics::label::{Label, LabelSet};
-use crate::metrics::snapshot::{self, DeliveryCounts, LedgerSnapshot, LogCounts, PresenceSnapshot, UsersSnapshot};
+use crate::metrics::snapshot::{self, DeliveryCounts, LedgerSnapshot, LogCounts, UsersSnapshot};
 use crate::metrics::totals::Totals;
+use crate::model::PresenceFindings;
 use crate::model::{
     Action, Anomaly, Basis, ClockEvent, ListFate, Origin, Outcome, PresenceMismatch, SaturationReason, Shard, Socket,
     SpoiltBy, Stage, UserState,
@@ -75,7 +76,7 @@ pub struct Figures {
     /// The roster; at the end, as it was at the stop.
     pub users: UsersSnapshot,
     /// The member lists.
-    pub presence: PresenceSnapshot,
+    pub presence: PresenceFindings,
     /// The counters.
     pub totals: Totals,
     /// The kernel's.
@@ -226,7 +227,7 @@ fn connections(totals: &Totals) -> BTreeMap<String, Connections> {
     Socket::ALL.iter().map(|socket| (socket.text().to_owned(), of(*socket))).collect()
 }
 
-fn members(found: &PresenceSnapshot) -> Presence {
+fn members(found: &PresenceFindings) -> Presence {
     let of = |kind: PresenceMismatch| Mismatches {
         at_end: found.now[kind.index()],
         most: found.most[kind.index()],

@@ -317,7 +317,8 @@ fn some_share(part: u64, whole: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::snapshot::{LogCounts, PresenceSnapshot};
+    use crate::metrics::snapshot::LogCounts;
+    use crate::model::PresenceFindings;
     use crate::report::end::End;
     use crate::report::inputs::tests::{facts, figures, night};
     use crate::report::inputs::{RunInputs, summarise};
@@ -343,7 +344,7 @@ mod tests {
         figures.ledger.judged = figures.ledger.by_origin;
         figures.ledger.durations[1][0].saturating_record(55_000);
         figures.ledger.clock_offset = Some(-0.0021);
-        figures.presence = PresenceSnapshot { now: [1, 0], most: [7, 3], episodes: [1_204, 3], lists: [9_000, 3, 1] };
+        figures.presence = PresenceFindings { now: [1, 0], most: [7, 3], episodes: [1_204, 3], lists: [9_000, 3, 1] };
         figures.losses = losses::tests::some();
         figures.ledger.anomaly_log = Some(LogCounts { lines: 20_480, dropped: 15_812 });
         figures.totals.clock_events = [1, 2, 1];

@@ -76,7 +76,7 @@ impl AnomalyLog {
         let (done, ended) = oneshot::channel();
         let (for_thread, AnomalyLog { file, path, room, run }) = (Arc::clone(&context), self);
         let thread = std::thread::Builder::new().name("anomaly-log".into()).spawn(move || {
-            let terms = Terms { usernames: &for_thread.crowd.usernames, room: &room, run: &run, path: &path };
+            let terms = Terms { usernames: &for_thread.credentials.usernames, room: &room, run: &run, path: &path };
             Journal::new(file, terms, &for_thread.ledger, Pause(stopped)).write_all();
             // Nobody waits for it any longer where the end of the run did not.
             let _ = done.send(());

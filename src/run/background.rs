@@ -1,4 +1,4 @@
-//! What goes on beside the load: verdicts, the cache file, checkpoints. Each background_task runs until its
+//! What goes on beside the load: verdicts, the cache file, checkpoints. Each task runs until its
 //! token is cancelled.
 
 use std::collections::HashMap;
@@ -77,8 +77,10 @@ impl Cache {
         if changes.is_empty() || !self.is_kept() {
             return;
         }
-        let named =
-            changes.iter().map(|(user, session)| (context.crowd.account(*user).username, session.clone())).collect();
+        let named = changes
+            .iter()
+            .map(|(user, session)| (context.credentials.account(*user).username, session.clone()))
+            .collect();
         let saved = self.write(named).await;
         context.metrics.sessions_saved(if saved { SaveOutcome::Saved } else { SaveOutcome::Failed });
         if !saved {
@@ -113,7 +115,7 @@ impl Cache {
     pub(crate) async fn keep<D: Driver>(mut self, context: Arc<RunContext<D>>, until: CancellationToken) -> Self {
         let (mut saved, mut rest) = (Instant::now(), GLANCE);
         while ticks(GLANCE, &until).await {
-            let wait = if context.sessions.is_somebody_new() { rest } else { SAVE };
+            let wait = if context.sessions.has_new_sign_in() { rest } else { SAVE };
             if saved.elapsed() < wait {
                 continue;
             }

@@ -31,7 +31,7 @@ pub(crate) use runner::over_capacity;
 pub(crate) use signals::Signals;
 
 use room_run::RoomRun;
-use setup::Process;
+use setup::ProcessContext;
 
 use crate::config::plan::{Run, Volume};
 use crate::error::StartError;
@@ -81,7 +81,7 @@ pub(crate) async fn hold<P: Protocol>(
     let signals = Signals::listen()?;
     open_files::raise_open_files();
     let running = Running::start().map_err(|e| StartError::environment("the threads of the users", e.to_string()))?;
-    let (process, several) = (Process::start(), runs.len() > 1);
+    let (process, several) = (ProcessContext::start(), runs.len() > 1);
     let mut holds = Vec::new();
     for run in runs {
         holds.push(RoomRun::prepare(protocol, run, process, running.workers(), console, several).await?);
@@ -108,11 +108,11 @@ async fn until_the_end<D: Driver>(
     mut signals: Signals,
     console: &Console,
 ) -> Result<(), StartError> {
-    let rigs: Vec<_> = holds.iter().map(|hold| Arc::clone(&hold.rig)).collect();
+    let rigs: Vec<_> = holds.iter().map(|hold| Arc::clone(&hold.runner)).collect();
     let second = async {
         signals.next().await;
         tracing::info!("stopping: deliveries settle, then the sockets close; a second signal ends at once");
-        rigs.iter().for_each(|rig| rig.stop());
+        rigs.iter().for_each(|runner| runner.stop());
         signals.next().await;
     };
     tokio::select! {

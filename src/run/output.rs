@@ -2,8 +2,8 @@
 
 use super::traces::Tracing;
 use crate::config::plan::{Logging, Plan};
-use crate::config::value;
 use crate::error::StartError;
+use crate::model::LogFormat;
 use crate::telemetry::{self, Extra, LogOptions, Logs, Screen};
 
 /// Where people look: the terminal, the log lines on it, and traces.
@@ -26,9 +26,10 @@ impl Console {
     }
 
     fn with(logging: &Logging, tracing: Tracing, layers: Vec<Extra>) -> Result<Self, StartError> {
-        let (format, screen) = match logging.format {
-            value::LogFormat::Human => (telemetry::LogFormat::Human, Screen::stderr()),
-            value::LogFormat::Json => (telemetry::LogFormat::Json, Screen::plain()),
+        let format = logging.format;
+        let screen = match format {
+            LogFormat::Human => Screen::stderr(),
+            LogFormat::Json => Screen::plain(),
         };
         let directives = std::env::var(telemetry::FILTER_VARIABLE).ok();
         let options = LogOptions { format, verbose: logging.verbose, directives };

@@ -85,7 +85,7 @@ impl<D: Driver> Reporter<D> {
         let totals = self.context.metrics.totals(&ledger);
         let users = self.phases.lock().users(self.context.metrics.users());
         let presence = self.context.metrics.presence();
-        let losses = losses::told(&self.context.ledger.lock().loss_groups(), &self.context.crowd.usernames);
+        let losses = losses::told(&self.context.ledger.lock().loss_groups(), &self.context.credentials.usernames);
         let before_hold = self.phases.lock().before_hold.clone();
         let process = ProcessFigures::read();
         let figures = Figures { ledger, before_hold, users, presence, totals, process, losses };
@@ -100,8 +100,8 @@ impl<D: Driver> Reporter<D> {
             id: plan.report.run_id.as_str().to_owned(),
             seed: plan.traffic.seed,
             plenary: self.slug.to_string(),
-            shard: plan.crowd.shard,
-            users: u64::from(plan.crowd.range.min())..u64::from(plan.crowd.range.max()),
+            shard: plan.users.shard,
+            users: u64::from(plan.users.range.min())..u64::from(plan.users.range.max()),
             started: context.clock.wall(phases.started()),
             took: phases.elapsed(context.clock.now()),
             hold,

@@ -9,7 +9,7 @@ use super::background::Cache;
 use super::output::Console;
 use super::reporter::Reporter;
 use super::runner::{Runner, refusal};
-use super::setup::{Asked, Process};
+use super::setup::{Asked, ProcessContext};
 use super::snapshots::Snapshots;
 use super::{setup, source_addresses, thresholds};
 use crate::config::plan::{Plan, Run, Volume};
@@ -31,12 +31,12 @@ use crate::user::RunContext;
 
 /// A load that is ready to begin, or goes on, or has ended.
 pub(crate) struct RoomRun<D: Driver> {
-    pub(crate) rig: Arc<Runner<D>>,
+    pub(crate) runner: Arc<Runner<D>>,
     target: TargetUrl,
     slug: Arc<str>,
     /// Until the run takes it.
     cache: Option<Cache>,
-    view: Reporter<D>,
+    reporter: Reporter<D>,
     /// Until the end.
     exposition: Option<Exposition>,
     over: CancellationToken,
@@ -72,7 +72,7 @@ impl<D: Driver> RoomRun<D> {
     pub(crate) async fn prepare<P: Protocol<Driver = D>>(
         protocol: &P,
         run: Run,
-        process: Process,
+        process: ProcessContext,
         workers: Workers,
         console: &Console,
         several: bool,
@@ -84,11 +84,11 @@ impl<D: Driver> RoomRun<D> {
             Metrics::of(protocol.vocabulary(), &runtimes(&workers))
                 .map_err(|e| StartError::environment("the metrics", e.to_string()))?,
         );
-        metrics.generators(plan.crowd.shard.count);
+        metrics.generators(plan.users.shard.count);
         thresholds::show(&plan.thresholds, &metrics);
-        metrics.run_info(plan.report.run_id.as_str(), &slug, &plan.crowd.shard.to_string(), protocol.name());
-        let mut cache = Cache::open(plan.crowd.cache.clone(), target.to_string()).await?;
-        let password = cache.password(plan.crowd.password.clone()).await?;
+        metrics.run_info(plan.report.run_id.as_str(), &slug, &plan.users.shard.to_string(), protocol.name());
+        let mut cache = Cache::open(plan.users.cache.clone(), target.to_string()).await?;
+        let password = cache.password(plan.users.password.clone()).await?;
         console.tracing.watched_by(&metrics);
         let asked = Asked {
             target: &target,
@@ -102,21 +102,28 @@ impl<D: Driver> RoomRun<D> {
         let m = Arc::clone(&metrics);
         let parts = setup::parts(&plan, capabilities, &slug, process, m, &mut cache, password, chats)?;
         let context = RunContext::new(driver, process.clock, parts);
-        let rig = Arc::new(Runner::new(context, plan, workers));
-        metrics.open_books(Arc::new(Snapshots(Arc::clone(&rig.context))));
+        let runner = Arc::new(Runner::new(context, plan, workers));
+        metrics.open_books(Arc::new(Snapshots(Arc::clone(&runner.context))));
         let over = CancellationToken::new();
-        let exposition = exposition::serve(rig.plan.report.metrics_listen, metrics, rig.readiness(), over.clone())
-            .await
-            .map_err(|e| StartError::environment("--metrics-listen", e.to_string()))?;
-        let (context, plan) = (Arc::clone(&rig.context), Arc::clone(&rig.plan));
-        let view =
-            Reporter::new(context, plan, Arc::clone(&rig.phases), Arc::clone(&rig.judge), Arc::clone(&slug), several);
+        let exposition =
+            exposition::serve(runner.plan.report.metrics_listen, metrics, runner.readiness(), over.clone())
+                .await
+                .map_err(|e| StartError::environment("--metrics-listen", e.to_string()))?;
+        let (context, plan) = (Arc::clone(&runner.context), Arc::clone(&runner.plan));
+        let reporter = Reporter::new(
+            context,
+            plan,
+            Arc::clone(&runner.phases),
+            Arc::clone(&runner.judge),
+            Arc::clone(&slug),
+            several,
+        );
         Ok(Self {
-            rig,
+            runner,
             target,
             slug,
             cache: Some(cache),
-            view,
+            reporter,
             exposition: Some(exposition),
             over,
             end: None,
@@ -126,9 +133,9 @@ impl<D: Driver> RoomRun<D> {
 
     /// Takes the summary's place, and says what was there.
     pub(crate) async fn take_over(&mut self) -> Result<(), StartError> {
-        let Some(path) = self.rig.plan.report.summary.clone() else { return Ok(()) };
+        let Some(path) = self.runner.plan.report.summary.clone() else { return Ok(()) };
         let shown = path.display().to_string();
-        let earlier = self.view.take_over(path).await.map_err(|e| {
+        let earlier = self.reporter.take_over(path).await.map_err(|e| {
             StartError::environment("--summary", plain(&e.to_string())).remedy("give a path that can be written")
         })?;
         match earlier {
@@ -152,9 +159,9 @@ impl<D: Driver> RoomRun<D> {
     /// Where the machine cannot carry the load at all.
     pub(crate) async fn forecast(&self, machine: &mut Machine) -> Result<(), StartError> {
         // A name that is not found just now is the preflight's to tell.
-        let addresses = self.rig.context.driver.addresses().await.unwrap_or_default();
-        source_addresses::reach(&self.rig.plan.connection.source_ips, &addresses)?;
-        let forecast = Forecast::of(&load(&self.rig.plan), machine);
+        let addresses = self.runner.context.driver.addresses().await.unwrap_or_default();
+        source_addresses::reach(&self.runner.plan.connection.source_ips, &addresses)?;
+        let forecast = Forecast::of(&load(&self.runner.plan), machine);
         if let Some(Shortage { what, why, remedy }) = forecast.shortage(machine, addresses.len() as u64) {
             return Err(StartError::environment(what, why).remedy(remedy));
         }
@@ -166,18 +173,18 @@ impl<D: Driver> RoomRun<D> {
     }
 
     pub(crate) fn announce(&self) {
-        let plan = &self.rig.plan;
+        let plan = &self.runner.plan;
         if plan.connection.insecure {
             tracing::warn!("--insecure-skip-verify: whoever stands between here and the server can read the passwords");
         }
-        let (range, metrics) = (plan.crowd.range, self.exposition.as_ref().map(Exposition::addr));
+        let (range, metrics) = (plan.users.range, self.exposition.as_ref().map(Exposition::addr));
         tracing::info!(
             run = plan.report.run_id.as_str(),
             seed = plan.traffic.seed,
             "holding {} users ({} to {}) on {}, event {}; metrics on http://{}/metrics",
             range.len(),
-            plan.crowd.template.name(range.min()),
-            plan.crowd.template.name(range.max() - 1),
+            plan.users.template.name(range.min()),
+            plan.users.template.name(range.max() - 1),
             self.target,
             self.slug,
             metrics.unwrap_or(plan.report.metrics_listen),
@@ -188,8 +195,8 @@ impl<D: Driver> RoomRun<D> {
     /// whether others go on or not.
     pub(crate) async fn run(&mut self, console: &Console) -> Result<(), StartError> {
         let Some(cache) = self.cache.take() else { return Ok(()) };
-        self.rig.begin();
-        match self.rig.within(self.rig.context.driver.preflight()).await {
+        self.runner.begin();
+        match self.runner.within(self.runner.context.driver.preflight()).await {
             Some(Ok(())) => {}
             Some(Err(failure)) if failure.class.refuses_run() => {
                 tracing::error!(plenary = &*self.slug, %failure, "the target refused");
@@ -200,12 +207,12 @@ impl<D: Driver> RoomRun<D> {
             Some(Err(failure)) => tracing::warn!(%failure, "the target is not well; starting all the same"),
             None => {
                 // The event page was asked for, like any other.
-                self.rig.context.metrics.operation(Stage::Event);
-                self.rig.context.metrics.error(Stage::Event, FailureKind::Stopping);
+                self.runner.context.metrics.operation(Stage::Event);
+                self.runner.context.metrics.error(Stage::Event, FailureKind::Stopping);
                 tracing::warn!("the target had not answered when the run was over");
             }
         }
-        self.end = Some(self.rig.run(cache, console, self.view.clone()).await?);
+        self.end = Some(self.runner.run(cache, console, self.reporter.clone()).await?);
         if let Some(exposition) = &self.exposition {
             exposition.last_look().await;
         }
@@ -218,16 +225,16 @@ impl<D: Driver> RoomRun<D> {
         if self.held.is_none() {
             self.conclude().await;
         }
-        self.held.unwrap_or_else(|| Held { summary: self.view.summary(End::Aborted), unwritten: false })
+        self.held.unwrap_or_else(|| Held { summary: self.reporter.summary(End::Aborted), unwritten: false })
     }
 
     /// Makes the summary and writes it where that is wanted; whoever looks at the metrics is
     /// shown out.
     async fn conclude(&mut self) {
         // A second signal does not wait for the last lines of the anomaly log.
-        self.rig.context.ledger.lock().close_log();
-        let summary = self.view.summary(self.end.clone().unwrap_or(End::Aborted));
-        let written = self.view.write(summary.clone()).await;
+        self.runner.context.ledger.lock().close_log();
+        let summary = self.reporter.summary(self.end.clone().unwrap_or(End::Aborted));
+        let written = self.reporter.write(summary.clone()).await;
         if let Err(error) = &written {
             say(&format!("soakrig: --summary: {}", plain(error)));
         }
@@ -246,14 +253,14 @@ fn runtimes(workers: &Workers) -> Vec<Handle> {
 
 /// What a plan asks of the machine.
 fn load(plan: &Plan) -> Load {
-    let (parts, room) = (f64::from(plan.crowd.shard.count), plan.crowd.fleet_range.len());
+    let (parts, room) = (f64::from(plan.users.shard.count), plan.users.fleet_range.len());
     let whole = |volume: Volume| match volume {
         Volume::Total(rate) => rate.per_second() * parts,
         each => each.per_second(room as usize),
     };
     let stay = plan.traffic.breakout_stay;
     Load {
-        users: u64::from(plan.crowd.range.len()),
+        users: u64::from(plan.users.range.len()),
         room: u64::from(room),
         chats: whole(plan.traffic.chat),
         leaves: whole(plan.traffic.leave),

@@ -23,7 +23,6 @@ use super::reporter::Reporter;
 use super::setup;
 use super::supervise;
 use crate::config::plan::Plan;
-use crate::config::value::Pacing;
 use crate::error::StartError;
 use crate::exposition::Readiness;
 use crate::fleet::dispatch::Dispatcher;
@@ -35,11 +34,10 @@ use crate::report::end::End;
 use crate::saturation::Judge;
 use crate::schedule::alarm::Alarm;
 use crate::schedule::pacer::Pacer;
-use crate::schedule::timetable::Spacing;
 use crate::user::RunContext;
 
-/// Between two looks at whether deliveries have settled.
-const LOOK: Duration = Duration::from_millis(50);
+/// Between two checks of whether deliveries have settled.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long closing all sockets may take, beyond their own patience.
 const CLOSING: Duration = Duration::from_secs(8);
 
@@ -107,8 +105,8 @@ impl<D: Driver> Runner<D> {
     }
 
     /// Runs to the end: how it ended.
-    pub(crate) async fn run(&self, cache: Cache, console: &Console, view: Reporter<D>) -> Result<End, StartError> {
-        let background = self.background(console, view)?;
+    pub(crate) async fn run(&self, cache: Cache, console: &Console, reporter: Reporter<D>) -> Result<End, StartError> {
+        let background = self.background(console, reporter)?;
         let (context, over) = (Arc::clone(&self.context), self.over.clone());
         let cache = tokio::spawn(async move {
             supervise::caught(&context.metrics, "sessions", cache.keep(Arc::clone(&context), over)).await
@@ -118,7 +116,7 @@ impl<D: Driver> Runner<D> {
         let refused = match first {
             Some(Ok(())) => {
                 let room = self.context.capacity.load(Ordering::Relaxed);
-                if let Some(warning) = over_capacity(u64::from(self.plan.crowd.fleet_range.len()), room) {
+                if let Some(warning) = over_capacity(u64::from(self.plan.users.fleet_range.len()), room) {
                     tracing::warn!("{warning}");
                 }
                 self.load().await;
@@ -140,7 +138,7 @@ impl<D: Driver> Runner<D> {
         Ok(refused.map_or(End::Settled, |failure| End::Refused(refusal(&failure))))
     }
 
-    fn background(&self, console: &Console, view: Reporter<D>) -> Result<Vec<JoinHandle<()>>, StartError> {
+    fn background(&self, console: &Console, reporter: Reporter<D>) -> Result<Vec<JoinHandle<()>>, StartError> {
         let context = || Arc::clone(&self.context);
         self.windows
             .begin(&self.context, self.workers.handles())
@@ -166,12 +164,12 @@ impl<D: Driver> Runner<D> {
         tasks.push(self.background_task("log", move || {
             background::report_suppressed(Arc::clone(&metrics), logs.clone(), o.clone())
         }));
-        let (shown, screen, o) = (view.clone(), console.screen.clone(), over.clone());
+        let (shown, screen, o) = (reporter.clone(), console.screen.clone(), over.clone());
         tasks.push(self.background_task("status", move || shown.clone().show(screen.clone(), o.clone())));
-        let room = view.room().to_owned();
+        let room = reporter.room().to_owned();
         if self.plan.report.summary.is_some() {
             let o = over.clone();
-            tasks.push(self.background_task("checkpoints", move || view.clone().checkpoint(o.clone())));
+            tasks.push(self.background_task("checkpoints", move || reporter.clone().checkpoint(o.clone())));
         }
         if let Some(path) = &self.plan.report.anomaly_log {
             let log = AnomalyLog::open(path, &room, self.plan.report.run_id.as_str())?;
@@ -184,7 +182,7 @@ impl<D: Driver> Runner<D> {
         Ok(tasks)
     }
 
-    /// A task beside the load that begins anew after a defect.
+    /// A task beside the load that starts again after a panic.
     fn background_task<F>(&self, name: &'static str, begin: impl FnMut() -> F + Send + 'static) -> JoinHandle<()>
     where
         F: Future<Output = ()> + Send + 'static,
@@ -208,17 +206,14 @@ impl<D: Driver> Runner<D> {
     /// Ramp and hold, until the duration is over or somebody asks for the stop.
     async fn load(&self) {
         let context = &self.context;
-        let spacing = match self.plan.traffic.pacing {
-            Pacing::Even => Spacing::Even,
-            Pacing::Poisson => Spacing::Poisson,
-        };
+        let pacing = self.plan.traffic.pacing;
         let (traffic, seed) = (setup::traffic(&self.plan.traffic), setup::shard_seed(&self.plan));
         let (sent_by, ramped) = (Arc::clone(context), self.fleet.ramped());
         let pacer = supervise::spawn(&context.metrics, "schedule", context.stopping.clone(), move || {
             let dispatcher = Dispatcher::new(Arc::clone(&sent_by), traffic, Arc::clone(&ramped));
             // Where the system has no timer to give, the runtime's is a millisecond or two less exact.
             let alarm = Alarm::exact().unwrap_or_default();
-            Pacer::new(sent_by.clock, spacing, seed, dispatcher).waking_by(alarm).run(sent_by.stopping.clone())
+            Pacer::new(sent_by.clock, pacing, seed, dispatcher).waking_by(alarm).run(sent_by.stopping.clone())
         });
         let holding = async {
             self.fleet.others(self.plan.timing.ramp.per_second()).await;
@@ -249,7 +244,7 @@ impl<D: Driver> Runner<D> {
 
     /// Whether a user is about to send, or a delivery has no verdict yet, of any generator's message.
     fn is_outstanding(&self) -> bool {
-        self.context.roster.is_anybody_busy() || !self.context.ledger.lock().is_settled()
+        self.context.roster.is_any_busy() || !self.context.ledger.lock().is_settled()
     }
 
     async fn wind_up(&self, at_once: bool) {
@@ -261,7 +256,7 @@ impl<D: Driver> Runner<D> {
         if !at_once {
             let settled = async {
                 while self.is_outstanding() {
-                    tokio::time::sleep(LOOK).await;
+                    tokio::time::sleep(POLL_INTERVAL).await;
                 }
             };
             // What has not settled by then is outstanding, and told as that.

@@ -16,16 +16,16 @@ use crate::model::Secret;
 use crate::protocol::{Capabilities, Probe, Protocol, Settings, Trace};
 use crate::schedule::limit::Limit;
 use crate::telemetry::traces::chats::ChatTraces;
-use crate::user::{Behaviour, Crowd, Limits, Parts};
+use crate::user::{Behaviour, Credentials, Limits, Parts};
 
 /// What all rooms of this process share.
 #[derive(Clone, Copy)]
-pub(crate) struct Process {
+pub(crate) struct ProcessContext {
     pub(crate) clock: Clock,
     generator: GeneratorTag,
 }
 
-impl Process {
+impl ProcessContext {
     /// Starts the clock and draws the tag.
     pub(crate) fn start() -> Self {
         Self { clock: Clock::start(), generator: GeneratorTag(rand::random()) }
@@ -71,13 +71,13 @@ pub(crate) fn parts(
     plan: &Plan,
     capabilities: Capabilities,
     room: &str,
-    Process { clock, generator }: Process,
+    ProcessContext { clock, generator }: ProcessContext,
     metrics: Arc<Metrics>,
     cache: &mut Cache,
     password: Secret,
     chats: ChatTraces,
 ) -> Result<Parts, StartError> {
-    let usernames: Box<[Box<str>]> = usernames(&plan.crowd).map(String::into_boxed_str).collect();
+    let usernames: Box<[Box<str>]> = usernames(&plan.users).map(String::into_boxed_str).collect();
     let identity = Identity {
         run: RunTag::of(plan.report.run_id.as_str()),
         room: RoomTag::of(room),
@@ -95,24 +95,24 @@ pub(crate) fn parts(
         ledger,
         metrics,
         limits: Limits {
-            sign_in: Limit::evenly(plan.crowd.sign_in_rate.per_second(), clock),
+            sign_in: Limit::evenly(plan.users.sign_in_rate.per_second(), clock),
             connect: Limit::evenly(plan.timing.connect_rate.per_second(), clock),
         },
         behaviour: Behaviour { away: (away.min(), away.max()), breakout_stay: (stay.min(), stay.max()), seed },
-        crowd: Crowd { usernames, password },
+        credentials: Credentials { usernames, password },
         saved: cache.sessions(),
         chats,
     })
 }
 
-/// The usernames of a crowd, in order.
-pub(crate) fn usernames(crowd: &plan::Crowd) -> impl Iterator<Item = String> + '_ {
-    (crowd.range.min()..crowd.range.max()).map(|number| crowd.template.name(number))
+/// The usernames of a users, in order.
+pub(crate) fn usernames(users: &plan::Users) -> impl Iterator<Item = String> + '_ {
+    (users.range.min()..users.range.max()).map(|number| users.template.name(number))
 }
 
 /// The seed of this shard: parts of one run must not do the same at the same time.
 pub(crate) fn shard_seed(plan: &Plan) -> u64 {
-    plan.traffic.seed.wrapping_add(u64::from(plan.crowd.shard.index).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    plan.traffic.seed.wrapping_add(u64::from(plan.users.shard.index).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 /// The paces of a plan.

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use crate::ledger::{JudgedTally, Ledger, OriginTally};
-use crate::metrics::snapshot::{DeliveryCounts, LedgerSnapshot, LogCounts, PresenceSnapshot, Source, UsersSnapshot};
-use crate::model::Origin;
-use crate::presence::Findings;
+use crate::metrics::snapshot::{DeliveryCounts, LedgerSnapshot, LogCounts, Source, UsersSnapshot};
+use crate::model::{Origin, PresenceFindings};
 use crate::protocol::Driver;
 use crate::user::RunContext;
 
@@ -22,9 +21,8 @@ impl<D: Driver> Source for Snapshots<D> {
         UsersSnapshot { target: self.0.roster.len() as u64, states: self.0.roster.counts() }
     }
 
-    fn presence(&self) -> PresenceSnapshot {
-        let Findings { now, most, episodes, lists } = self.0.register.lock().findings();
-        PresenceSnapshot { now, most, episodes, lists }
+    fn presence(&self) -> PresenceFindings {
+        self.0.membership.lock().findings()
     }
 }
 

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::config::plan::Plan;
-use crate::config::value::OtlpEndpoint;
 use crate::error::StartError;
 use crate::metrics::Metrics;
 use crate::protocol::{Trace, Untraced};
 use crate::telemetry::Extra;
 use crate::telemetry::traces::chats::ChatTraces;
-use crate::telemetry::traces::{self, Endpoint, TraceOptions, Traces};
+use crate::telemetry::traces::{self, TraceOptions, Traces};
 use crate::transport;
 
 /// The traces of a run; nothing where none are wanted.
@@ -28,13 +27,10 @@ impl Tracing {
         let Some(endpoint) = &plan.report.otlp_endpoint else { return Ok((Self::default(), Vec::new())) };
         let wrong = |why: String| StartError::environment("--otlp-endpoint", why);
         let options = TraceOptions {
-            endpoint: match endpoint {
-                OtlpEndpoint::Http(url) => Endpoint::Http(url.to_string()),
-                OtlpEndpoint::Grpc(url) => Endpoint::Grpc(url.to_string()),
-            },
+            endpoint: endpoint.clone(),
             tls: transport::tls::trusting(plan.connection.ca_file.as_deref()).map_err(|e| wrong(e.to_string()))?,
             run_id: plan.report.run_id.as_str().to_owned(),
-            shard: plan.crowd.shard.to_string(),
+            shard: plan.users.shard.to_string(),
         };
         let (traces, layer) = Traces::start(options).map_err(|e| wrong(e.to_string()))?;
         Ok((Self { traces: Some(traces), traceparent: plan.report.traceparent }, vec![layer]))

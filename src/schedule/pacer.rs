@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Intent;
 use super::alarm::Alarm;
-use super::timetable::{Spacing, Timetable};
+use super::timetable::Timetable;
 use crate::clock::{Clock, Stamp};
-use crate::model::Action;
+use crate::model::{Action, Pacing};
 
 /// How often rates are asked for anew, unless something else is said: they may follow the number of
 /// connected users.
@@ -42,8 +42,8 @@ pub struct Pacer<D> {
 
 impl<D: Dispatch> Pacer<D> {
     /// A pacer whose schedule follows from `seed` alone.
-    pub fn new(clock: Clock, spacing: Spacing, seed: u64, dispatch: D) -> Self {
-        let tables = std::array::from_fn(|i| Timetable::new(spacing, seed.wrapping_add(i as u64)));
+    pub fn new(clock: Clock, pacing: Pacing, seed: u64, dispatch: D) -> Self {
+        let tables = std::array::from_fn(|i| Timetable::new(pacing, seed.wrapping_add(i as u64)));
         Self { clock, tables, dispatch, rate_interval: RATE_INTERVAL, alarm: Alarm::default() }
     }
 
@@ -125,7 +125,7 @@ mod tests {
     async fn run_for(rate: f64, time: Duration) -> Vec<(Intent, Duration)> {
         let (tx, rx) = mpsc::channel();
         let stop = CancellationToken::new();
-        let pacer = Pacer::new(Clock::start(), Spacing::Even, 1, Count(tx, rate));
+        let pacer = Pacer::new(Clock::start(), Pacing::Even, 1, Count(tx, rate));
         let task = tokio::spawn(pacer.run(stop.clone()));
         tokio::time::sleep(time).await;
         stop.cancel();
@@ -148,7 +148,7 @@ mod tests {
     async fn however_much_is_due_a_stop_is_heard() {
         let (tx, rx) = mpsc::channel();
         let (clock, stop) = (Clock::start(), CancellationToken::new());
-        let pacer = Pacer::new(clock, Spacing::Even, 1, Count(tx, 1_000_000.0));
+        let pacer = Pacer::new(clock, Pacing::Even, 1, Count(tx, 1_000_000.0));
         let task = tokio::spawn(pacer.run(stop.clone()));
         tokio::task::yield_now().await;
         tokio::time::advance(Duration::from_secs(600)).await;

@@ -6,20 +6,12 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::clock::Stamp;
-
-/// How intents are spread over time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spacing {
-    /// The k-th intent k/rate after the anchor.
-    Even,
-    /// Independent exponential gaps with the mean 1/rate.
-    Poisson,
-}
+use crate::model::Pacing;
 
 /// The due times of one kind of intent.
 #[derive(Debug)]
 pub struct Timetable {
-    spacing: Spacing,
+    pacing: Pacing,
     rng: StdRng,
     /// Per second; 0 means never.
     rate: f64,
@@ -31,9 +23,9 @@ pub struct Timetable {
 impl Timetable {
     /// A timetable that stands still until it is given a rate.
     #[must_use]
-    pub fn new(spacing: Spacing, seed: u64) -> Self {
+    pub fn new(pacing: Pacing, seed: u64) -> Self {
         let mut table =
-            Self { spacing, rng: StdRng::seed_from_u64(seed), rate: 0.0, anchor: Stamp::default(), due: 0.0 };
+            Self { pacing, rng: StdRng::seed_from_u64(seed), rate: 0.0, anchor: Stamp::default(), due: 0.0 };
         table.due = table.gap();
         table
     }
@@ -74,10 +66,10 @@ impl Timetable {
     }
 
     fn gap(&mut self) -> f64 {
-        match self.spacing {
-            Spacing::Even => 1.0,
+        match self.pacing {
+            Pacing::Even => 1.0,
             // Inverse transform of the exponential distribution; 1 - u is never 0.
-            Spacing::Poisson => -(1.0 - self.rng.random::<f64>()).ln(),
+            Pacing::Poisson => -(1.0 - self.rng.random::<f64>()).ln(),
         }
     }
 }
@@ -97,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_kth_intent_is_k_gaps_from_the_anchor_even_after_days() {
-        let mut table = Timetable::new(Spacing::Even, 1);
+        let mut table = Timetable::new(Pacing::Even, 1);
         table.set_rate(3.0, at(0.0));
         assert_eq!(count(&mut table, at(72.0 * 3600.0)), 72 * 3600 * 3);
     }
@@ -105,7 +97,7 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_poisson_times() {
         let times = |seed| {
-            let mut table = Timetable::new(Spacing::Poisson, seed);
+            let mut table = Timetable::new(Pacing::Poisson, seed);
             table.set_rate(10.0, at(0.0));
             std::iter::from_fn(move || table.take_due(at(10.0))).collect::<Vec<_>>()
         };
@@ -115,7 +107,7 @@ mod tests {
 
     #[test]
     fn poisson_keeps_the_rate_and_spreads() {
-        let mut table = Timetable::new(Spacing::Poisson, 7);
+        let mut table = Timetable::new(Pacing::Poisson, 7);
         table.set_rate(100.0, at(0.0));
         let n = count(&mut table, at(1000.0));
         // Five standard deviations of a Poisson count with the mean 100,000.
@@ -125,7 +117,7 @@ mod tests {
     proptest! {
         #[test]
         fn changes_of_rate_keep_the_integral(rates in prop::collection::vec((0.0..2_000.0_f64, 0.001..10.0_f64), 1..50)) {
-            let mut table = Timetable::new(Spacing::Even, 1);
+            let mut table = Timetable::new(Pacing::Even, 1);
             let (mut now, mut issued, mut owed) = (0.0, 0, 0.0);
             for (rate, hold) in rates {
                 table.set_rate(rate, at(now));
@@ -140,8 +132,8 @@ mod tests {
 
         #[test]
         fn due_times_never_go_back(rates in prop::collection::vec(0.0..500.0_f64, 1..30), poisson: bool) {
-            let spacing = if poisson { Spacing::Poisson } else { Spacing::Even };
-            let mut table = Timetable::new(spacing, 3);
+            let pacing = if poisson { Pacing::Poisson } else { Pacing::Even };
+            let mut table = Timetable::new(pacing, 3);
             let mut last = Stamp::default();
             for (i, rate) in rates.into_iter().enumerate() {
                 #[allow(clippy::cast_precision_loss)]

@@ -18,20 +18,10 @@ use tracing_subscriber::{Layer, Registry};
 
 pub use self::limit::{Limiter, PROGRESS, Suppressed};
 pub use self::screen::Screen;
-use crate::model::SPANS;
+use crate::model::{LogFormat, SPANS};
 
 /// The environment variable with filter directives, which outrank `--verbose`.
 pub const FILTER_VARIABLE: &str = "SOAKRIG_LOG";
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Human,
-    /// One JSON object a line.
-    Json,
-}
 
 /// What is logged and how.
 #[derive(Debug, Clone, Default)]

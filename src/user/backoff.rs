@@ -9,7 +9,7 @@ pub(super) const SHORTEST: Duration = Duration::from_millis(500);
 /// Longest wait, unless the server asks for more. With the longest step that may be under way
 /// when a server comes back (an HTTP timeout of 30 s) it leaves time to connect within a minute.
 pub(super) const LONGEST: Duration = Duration::from_secs(20);
-/// A connection that lasted this long starts the doubling anew.
+/// A connection that lasted this long starts the doubling again.
 pub(super) const GOOD: Duration = Duration::from_secs(20);
 /// Longest wait that a server can ask for with `Retry-After`: the load that is to be held
 /// comes first, and no answer may switch a user off.

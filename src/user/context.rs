@@ -46,16 +46,16 @@ pub struct Limits {
     pub connect: Limit,
 }
 
-/// Who the users are.
+/// Usernames, and the password that they share.
 #[derive(Debug)]
-pub struct Crowd {
+pub struct Credentials {
     /// Username of each user.
     pub usernames: Box<[Box<str>]>,
     /// The password they share.
     pub password: Secret,
 }
 
-impl Crowd {
+impl Credentials {
     /// A user's credentials.
     #[must_use]
     pub fn account(&self, user: UserIndex) -> Account {
@@ -68,7 +68,7 @@ impl Crowd {
 pub struct Parts {
     /// What the protocol can do.
     pub capabilities: Capabilities,
-    /// The books.
+    /// The ledger.
     pub ledger: Ledger,
     /// The counts.
     pub metrics: Arc<Metrics>,
@@ -77,7 +77,7 @@ pub struct Parts {
     /// How users behave.
     pub behaviour: Behaviour,
     /// Who they are.
-    pub crowd: Crowd,
+    pub credentials: Credentials,
     /// Their saved sessions by username.
     pub saved: HashMap<String, Session>,
     /// Chats that are traced.
@@ -92,14 +92,14 @@ pub struct RunContext<D> {
     pub capabilities: Capabilities,
     /// The time.
     pub clock: Clock,
-    /// The books.
+    /// The ledger.
     pub ledger: Mutex<Ledger>,
     /// Who is where.
     pub roster: Roster,
     /// The connections whose member lists are looked at.
     pub observers: ListObservers,
     /// Member lists against who is connected.
-    pub register: Mutex<MembershipCheck>,
+    pub membership: Mutex<MembershipCheck>,
     /// The counts.
     pub metrics: Arc<Metrics>,
     /// What the server is spared.
@@ -107,14 +107,14 @@ pub struct RunContext<D> {
     /// How users behave.
     pub behaviour: Behaviour,
     /// Who they are.
-    pub crowd: Crowd,
+    pub credentials: Credentials,
     /// Their sessions.
     pub sessions: Sessions,
-    /// What they say.
+    /// The texts they send.
     pub texts: Texts,
-    /// Side rooms that may be joined, as last heard.
+    /// Side rooms that may be joined, as the server last said.
     pub side_rooms: Mutex<Arc<[SideRoomId]>>,
-    /// Cancelled when sending stops: nobody starts or comes back any more.
+    /// Cancelled when sending stops: no user starts or comes back any more.
     pub stopping: CancellationToken,
     /// Cancelled when the sockets are to be closed.
     pub closing: CancellationToken,
@@ -125,10 +125,10 @@ pub struct RunContext<D> {
     /// Chats that are traced.
     pub chats: ChatTraces,
     /// Users whose first attempt to connect has come to an end, well or badly.
-    pub debuts: AtomicUsize,
+    pub first_attempts_over: AtomicUsize,
     /// Set once any user has been connected.
-    pub anybody_came: AtomicBool,
-    /// How many users may be in the room at a time, as last heard; 0 where there is no limit.
+    pub any_connected: AtomicBool,
+    /// How many users may be in the room at a time, as the server last said; 0 where there is no limit.
     pub capacity: AtomicU64,
 }
 
@@ -136,31 +136,31 @@ impl<D> RunContext<D> {
     /// A context in which no user has begun yet.
     #[must_use]
     pub fn new(driver: D, clock: Clock, parts: Parts) -> Self {
-        let Parts { capabilities, ledger, metrics, limits, behaviour, crowd, saved, chats } = parts;
-        let usernames = || crowd.usernames.iter();
-        let register = MembershipCheck::new(ledger.terms().deadline, usernames().map(|name| &**name));
+        let Parts { capabilities, ledger, metrics, limits, behaviour, credentials, saved, chats } = parts;
+        let usernames = || credentials.usernames.iter();
+        let membership = MembershipCheck::new(ledger.terms().deadline, usernames().map(|name| &**name));
         Self {
             driver,
             capabilities,
             clock,
             ledger: Mutex::new(ledger),
-            roster: Roster::new(crowd.usernames.len(), behaviour.seed),
+            roster: Roster::new(credentials.usernames.len(), behaviour.seed),
             observers: ListObservers::default(),
-            register: Mutex::new(register),
+            membership: Mutex::new(membership),
             metrics,
             limits,
             behaviour,
             sessions: Sessions::new(usernames().map(ToString::to_string), saved),
             texts: Texts::new(behaviour.seed),
-            crowd,
+            credentials,
             side_rooms: Mutex::new(Arc::from([])),
             stopping: CancellationToken::new(),
             closing: CancellationToken::new(),
             visits: TaskTracker::new(),
             done: std::array::from_fn(|_| 0.into()),
             chats,
-            debuts: AtomicUsize::new(0),
-            anybody_came: AtomicBool::new(false),
+            first_attempts_over: AtomicUsize::new(0),
+            any_connected: AtomicBool::new(false),
             capacity: 0.into(),
         }
     }
@@ -176,16 +176,16 @@ impl<D> RunContext<D> {
         }
     }
 
-    /// Has everybody close its sockets. What is outstanding now stays so.
+    /// Has every user close its sockets. What is outstanding now stays so.
     pub fn close(&self) {
         self.ledger.lock().close(self.clock.now());
         self.closing.cancel();
         self.roster.notify_all();
     }
 
-    /// A user goes to a state where it takes no intents; one that it has not begun goes to another.
-    /// Tells the state it was in.
-    pub(super) fn withdraw(&self, user: UserIndex, to: UserState) -> Option<UserState> {
+    /// Moves a user to a state in which it takes no intents; an intent that it has not begun goes to another user.
+    /// Returns the state it was in.
+    pub(super) fn make_unavailable(&self, user: UserIndex, to: UserState) -> Option<UserState> {
         let was = self.roster.set(user, to);
         self.observers.dismiss(user);
         if let Some(slot) = self.roster.slot(user) {
@@ -204,8 +204,8 @@ impl<D> RunContext<D> {
         self.metrics.carried_out(action);
     }
 
-    /// What a step comes to that the stop cut short, begun at `began`: `Stopping`, which is held
-    /// against nobody, unless the server has had as long to answer as a delivery may take.
+    /// What a step comes to that the stop cut short, begun at `began`: `Stopping`, which is no
+    /// error of the server, unless the server has had as long to answer as a delivery may take.
     pub(super) fn unanswered(&self, began: Stamp) -> Failure {
         let deadline = self.ledger.lock().terms().deadline;
         let late = self.clock.now().since(began) > deadline;
@@ -221,8 +221,8 @@ impl<D> RunContext<D> {
     }
 
     /// A user's first attempt has come to an end.
-    pub(super) fn debut(&self) {
-        self.debuts.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn first_attempt_over(&self) {
+        self.first_attempts_over.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Logs a step that began at `began` and ended in one of several ways.
@@ -232,7 +232,7 @@ impl<D> RunContext<D> {
 
     /// A user's name.
     pub(super) fn username(&self, user: UserIndex) -> &str {
-        self.crowd.usernames.get(user.get()).map_or("", |name| name)
+        self.credentials.usernames.get(user.get()).map_or("", |name| name)
     }
 
     /// A user's own randomness.

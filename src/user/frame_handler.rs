@@ -1,4 +1,4 @@
-//! What a user hears on its plenary socket, frame by frame, on its way to the books.
+//! Handles the frames of a user's room connection: counts them and tells the ledger.
 //!
 //! Called synchronously from the read: no waiting, no allocation for an ordinary chat.
 
@@ -80,7 +80,7 @@ impl<D> FrameHandler<'_, D> {
         self.context.roster.set(self.me, UserState::Connected);
         self.context.metrics.connected(Socket::Plenary, at.since(self.began));
         steps::done(self.context.username(self.me), "joined", "ok", at.since(self.began));
-        self.context.anybody_came.store(true, Ordering::Relaxed);
+        self.context.any_connected.store(true, Ordering::Relaxed);
     }
 
     fn malformed(&self, decoded: Decoded, at: Stamp) {

@@ -1,7 +1,7 @@
-//! One person's life: sign in, open the event, hold a socket, chat, leave, come back.
+//! One virtual user: sign in, open the event, hold a socket, chat, leave, come back.
 //!
-//! A life decides when; its driver knows how. What it sees goes to the ledger, the roster
-//! and the metrics of the [`RunContext`] it lives in.
+//! The user decides when; its driver knows how. What it sees goes to the ledger, the roster
+//! and the metrics of the [`RunContext`] it belongs to.
 
 mod backoff;
 mod context;
@@ -19,7 +19,7 @@ mod texts;
 mod virtual_user;
 mod wakeups;
 
-pub use context::{Behaviour, Crowd, Limits, Parts, RunContext};
+pub use context::{Behaviour, Credentials, Limits, Parts, RunContext};
 pub use sessions::Sessions;
 pub use texts::Texts;
 pub use virtual_user::run_user;

@@ -1,4 +1,4 @@
-//! A stay in the room: one socket, from its 101 to its end.
+//! A connection to the room: one socket, from its 101 to its end.
 
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
@@ -29,16 +29,21 @@ use crate::telemetry::traces::chats::Chat;
 
 /// From the 101 until the user has joined, at most.
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(30);
-/// A socket on which nothing was read for this long, pongs included, is dead.
+/// A socket on which nothing was read for this long, pongs included, is dead: six keepalives
+/// ([`KEEPALIVE`]) without an answer, and longer than any batch of member lists.
 const SILENCE: Duration = Duration::from_secs(75);
-/// A frame that is not written after this long means that the server reads no more.
+/// A frame that is not written after this long means that the server reads no more. Servers of
+/// plenaries themselves close a socket that is not read for a minute.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long the server may take to answer a close.
+/// How long the server may take to answer a close. RFC 6455 sets no time (section 7.1.1); the ledger
+/// counts what still arrives meanwhile.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Reads in a row before anything else is looked at.
+/// Reads in a row before anything else is looked at: a socket that is always readable must not keep
+/// the user from its slot, its alarm and the stop. Small, and rarely reached: a read takes all that has
+/// come, up to the thread's buffer.
 const READS_IN_A_ROW: u32 = 16;
 
-/// Small, and what is rarely looked at is elsewhere: a read of any of ten thousand stays finds
+/// Small, and what is rarely looked at is elsewhere: a read of any of ten thousand connections finds
 /// nothing of it in a cache.
 pub(super) struct RoomConnection<D: Driver> {
     connection: D::Connection,
@@ -46,7 +51,7 @@ pub(super) struct RoomConnection<D: Driver> {
     began: Stamp,
     last_read: Stamp,
     next_keepalive: Stamp,
-    rest: Box<Rest>,
+    cold: Box<Cold>,
     me: UserIndex,
     phase: Phase,
     /// Whether it was told that the user is in.
@@ -54,12 +59,12 @@ pub(super) struct RoomConnection<D: Driver> {
 }
 
 /// What a read does not touch.
-struct Rest {
+struct Cold {
     _open: Open,
     user_id: SenderId,
     writing_since: Option<Stamp>,
     keepalives: u32,
-    /// The breakout visit of this stay; present while there may be one.
+    /// The side room of this connection; present while there may be one.
     breakout: Option<Breakout>,
     /// The span of the way in, until the user is in.
     coming_in: Option<Span>,
@@ -68,7 +73,7 @@ struct Rest {
     tell: Option<oneshot::Sender<()>>,
 }
 
-/// A visit to a breakout, which ends with this.
+/// A visit to a side room, which ends with this.
 struct Breakout(CancellationToken);
 
 impl Drop for Breakout {
@@ -77,7 +82,7 @@ impl Drop for Breakout {
     }
 }
 
-/// Why the loop of a stay ends.
+/// Why the loop of a connection ends.
 enum Turn {
     /// The connection is over.
     Over(Ended),
@@ -89,11 +94,11 @@ enum Turn {
     GiveUp(Ended),
 }
 
-/// What a stay hears of next.
+/// What happens next.
 enum Next {
     /// The connection did something.
     Progress(Progress),
-    /// IntentSlot or alarm called.
+    /// Slot or alarm woke it.
     Wakeup(Wakeup),
     /// Enough was read in a row.
     Pause,
@@ -110,7 +115,7 @@ impl<D: Driver> RoomConnection<D> {
         rng: SmallRng,
     ) -> Self {
         let now = context.clock.now();
-        let rest = Rest {
+        let cold = Cold {
             _open: Open::new(&context.metrics, Socket::Plenary),
             user_id,
             writing_since: None,
@@ -126,23 +131,23 @@ impl<D: Driver> RoomConnection<D> {
             began,
             last_read: now,
             next_keepalive: now.plus(KEEPALIVE),
-            rest: Box::new(rest),
+            cold: Box::new(cold),
             me,
             phase: Phase::Joining,
             is_in: false,
         }
     }
 
-    /// Holds the socket until it ends, whoever ends it, and tells once the user is in.
+    /// Holds the socket until it ends, whichever side ends it, and tells once the user is in.
     pub(super) async fn hold(&mut self, tell: oneshot::Sender<()>) -> ConnectionOutcome {
-        self.rest.tell = Some(tell);
+        self.cold.tell = Some(tell);
         let turn = self.turn().await;
         let joined = self.phase != Phase::Joining;
         let left = matches!(turn, Turn::Leave(EndReason::Left));
         let stopped = matches!(turn, Turn::Leave(EndReason::Stopped));
         let ended = self.wind_up(turn, if left { UserState::Away } else { UserState::BackingOff }).await;
         self.context.ledger.lock().ended(self.me, end_reason::excuse(ended.initiator), self.context.clock.now());
-        self.context.withdraw(self.me, if left { UserState::Away } else { UserState::BackingOff });
+        self.context.make_unavailable(self.me, if left { UserState::Away } else { UserState::BackingOff });
         if joined {
             self.context.metrics.disconnect(Socket::Plenary, ended.initiator, ended.reason);
             let step = if left || stopped { "leave" } else { "cut" };
@@ -161,7 +166,7 @@ impl<D: Driver> RoomConnection<D> {
 
     fn never_joined(&mut self, ended: Ended) -> ConnectionOutcome {
         let kind = end_reason::failure(ended.reason);
-        let span = self.rest.coming_in.take().unwrap_or_else(Span::none);
+        let span = self.cold.coming_in.take().unwrap_or_else(Span::none);
         let failure = Failure::with(kind, end_reason::never_joined(ended.reason, PRESENCE_TIMEOUT));
         self.context.metrics.connect_failure(Socket::Plenary, &failure);
         spans::end(&span, Err(&failure));
@@ -171,7 +176,7 @@ impl<D: Driver> RoomConnection<D> {
         ConnectionOutcome::Failed(failure)
     }
 
-    /// Until something ends the stay.
+    /// Runs until something ends the connection.
     async fn turn(&mut self) -> Turn {
         let context = Arc::clone(&self.context);
         let Some(slot) = context.roster.slot(self.me) else { return Turn::Leave(EndReason::Stopped) };
@@ -179,7 +184,7 @@ impl<D: Driver> RoomConnection<D> {
         let mut wakeups = Wakeups::new(&context.roster, self.me, due, &context.clock);
         let (mut reads, mut just_read) = (0, None);
         loop {
-            // Whoever closes the context stirs every slot afterwards.
+            // Closing the context notifies every slot afterwards.
             if reads == 0 && context.closing.is_cancelled() {
                 return Turn::Leave(EndReason::Stopped);
             }
@@ -244,7 +249,7 @@ impl<D: Driver> RoomConnection<D> {
                 None
             }
             Progress::Written => {
-                self.rest.writing_since = None;
+                self.cold.writing_since = None;
                 None
             }
             Progress::Closing(_) => Some(Turn::ServerCloses),
@@ -254,11 +259,11 @@ impl<D: Driver> RoomConnection<D> {
 
     fn come_in(&mut self) {
         self.is_in = true;
-        if let Some(span) = self.rest.coming_in.take() {
+        if let Some(span) = self.cold.coming_in.take() {
             spans::end(&span, Ok(()));
         }
-        if let Some(tell) = self.rest.tell.take() {
-            // The life that began this stay waits for it, or is gone with the runtime.
+        if let Some(tell) = self.cold.tell.take() {
+            // The user waits for it, or is gone with the runtime.
             let _ = tell.send(());
         }
     }
@@ -288,20 +293,20 @@ impl<D: Driver> RoomConnection<D> {
     fn chat(&mut self, intent: Intent) {
         let context = &self.context;
         let now = context.clock.now();
-        let handed = context.ledger.lock().record_send(self.me, intent.intended, now);
-        if context.chats.samples(handed.marker.seq) {
-            self.trace(&handed, intent.intended, now);
+        let recorded = context.ledger.lock().record_send(self.me, intent.intended, now);
+        if context.chats.samples(recorded.marker.seq) {
+            self.trace(&recorded, intent.intended, now);
         }
-        let text = handed.marker.encode(self.rest.user_id, &context.texts.next());
+        let text = recorded.marker.encode(self.cold.user_id, &context.texts.next());
         self.send(Outgoing::Chat(&text), now);
     }
 
-    fn trace(&self, handed: &RecordedSend, intended: Stamp, now: Stamp) {
+    fn trace(&self, recorded: &RecordedSend, intended: Stamp, now: Stamp) {
         let context = &self.context;
         context.chats.begin(Chat {
-            seq: handed.marker.seq,
+            seq: recorded.marker.seq,
             sender: context.username(self.me),
-            expected: handed.expected,
+            expected: recorded.expected,
             intended: context.clock.wall(intended),
             handed: context.clock.wall(now),
         });
@@ -310,21 +315,21 @@ impl<D: Driver> RoomConnection<D> {
     fn send(&mut self, frame: Outgoing<'_>, now: Stamp) {
         self.context.metrics.sent(frame.kind());
         if self.connection.begin(frame) {
-            self.rest.writing_since = Some(now);
+            self.cold.writing_since = Some(now);
         }
     }
 
     fn join_breakout(&mut self) {
-        if self.rest.breakout.as_ref().is_some_and(|Breakout(visit)| !visit.is_cancelled()) {
+        if self.cold.breakout.as_ref().is_some_and(|Breakout(visit)| !visit.is_cancelled()) {
             return;
         }
-        let Some(id) = self.context.some_side_room(&mut self.rest.rng) else { return };
+        let Some(id) = self.context.some_side_room(&mut self.cold.rng) else { return };
         let over = CancellationToken::new();
-        self.rest.breakout = Some(Breakout(over.clone()));
+        self.cold.breakout = Some(Breakout(over.clone()));
         self.context.visits.spawn(side_room::visit(Arc::clone(&self.context), self.me, id, over));
     }
 
-    /// A sign of life is due, or a timeout has passed.
+    /// A keepalive is due, or a timeout has passed.
     fn keepalive(&mut self) -> Option<Turn> {
         let now = self.context.clock.now();
         if let Some(reason) = self.overdue(now) {
@@ -332,9 +337,9 @@ impl<D: Driver> RoomConnection<D> {
         }
         if now >= self.next_keepalive {
             self.next_keepalive = next_keepalive(self.next_keepalive, now);
-            self.rest.keepalives = self.rest.keepalives.wrapping_add(1);
-            let frame = if self.rest.keepalives.is_multiple_of(2) { Outgoing::Heartbeat } else { Outgoing::Ping };
-            // Whoever is being read from is alive, and need not be asked.
+            self.cold.keepalives = self.cold.keepalives.wrapping_add(1);
+            let frame = if self.cold.keepalives.is_multiple_of(2) { Outgoing::Heartbeat } else { Outgoing::Ping };
+            // A socket that is being read from is alive, and needs no ping.
             let is_asked = frame != Outgoing::Ping || now.since(self.last_read) >= KEEPALIVE;
             if is_asked && !self.connection.is_writing() {
                 self.send(frame, now);
@@ -347,15 +352,15 @@ impl<D: Driver> RoomConnection<D> {
         if self.phase == Phase::Joining && now >= self.began.plus(PRESENCE_TIMEOUT) {
             return Some(EndReason::NoPresence);
         }
-        if self.rest.writing_since.is_some_and(|since| now.since(since) >= WRITE_TIMEOUT) {
+        if self.cold.writing_since.is_some_and(|since| now.since(since) >= WRITE_TIMEOUT) {
             return Some(EndReason::WriteTimeout);
         }
         (now.since(self.last_read) >= SILENCE).then_some(EndReason::Silent)
     }
 
     fn next_wake(&self) -> Stamp {
-        // Reads and writes move these limits on; that is seen to at the next beat.
-        let written = self.rest.writing_since.map_or(self.next_keepalive, |since| since.plus(WRITE_TIMEOUT));
+        // Reads and writes move these limits on; that is checked at the next keepalive.
+        let written = self.cold.writing_since.map_or(self.next_keepalive, |since| since.plus(WRITE_TIMEOUT));
         let next = self.next_keepalive.min(self.last_read.plus(SILENCE)).min(written);
         match self.phase {
             Phase::Joining => next.min(self.began.plus(PRESENCE_TIMEOUT)),
@@ -365,11 +370,11 @@ impl<D: Driver> RoomConnection<D> {
 
     /// Brings the connection to its end; what still arrives on the way counts.
     async fn wind_up(&mut self, turn: Turn, state: UserState) -> Ended {
-        self.rest.breakout = None;
+        self.cold.breakout = None;
         if self.phase == Phase::Connected {
             self.phase = Phase::Closing;
             self.context.ledger.lock().closing(self.me, self.context.clock.now());
-            self.context.withdraw(self.me, state);
+            self.context.make_unavailable(self.me, state);
         }
         let fallback = match turn {
             Turn::Over(ended) | Turn::GiveUp(ended) => return ended,
@@ -380,12 +385,12 @@ impl<D: Driver> RoomConnection<D> {
                 Some(Ended { initiator: Initiator::User, reason })
             }
         };
-        let ended = tokio::time::timeout(CLOSE_TIMEOUT, self.last_words()).await.ok();
-        // Whoever began the close ended the connection, however its end then looked.
+        let ended = tokio::time::timeout(CLOSE_TIMEOUT, self.drain()).await.ok();
+        // The side that began the close ended the connection, however its end then looked.
         fallback.or(ended).unwrap_or(Ended { initiator: Initiator::Server, reason: EndReason::NoCloseFrame })
     }
 
-    async fn last_words(&mut self) -> Ended {
+    async fn drain(&mut self) -> Ended {
         let context = Arc::clone(&self.context);
         loop {
             let mut handler =

@@ -1,7 +1,7 @@
 //! A visit to a breakout: a second socket beside the plenary's, held for a while.
 //!
-//! Its first frame decides. A full breakout, or another seat of the same user, is an answer
-//! like any other; nothing in a breakout touches the books of the plenary's chats.
+//! Its first frame decides. A full breakout, or another connection of the same user, is an answer
+//! like any other; nothing in a breakout touches the ledger.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::model::{
 };
 use crate::protocol::{Connection, Driver, Ended, Event, Outgoing, Progress, Received, SideRoomId};
 
-/// Between two heartbeats.
+/// Between two heartbeats: as in the room, see [`KEEPALIVE`](super::keepalive::KEEPALIVE).
 const HEARTBEAT: Duration = Duration::from_secs(25);
 /// From the attempt to the first frame, at most, after the 101.
 const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(30);
@@ -61,7 +61,7 @@ async fn join_and_stay<D: Driver>(
         biased;
         () = over.cancelled() => return Ok(()),
         () = context.stopping.cancelled() => {
-            // Counted as tried, and held against nobody.
+            // Counted as tried, and no error of the server.
             return if tried.load(Ordering::Relaxed) { Err(Failure::new(FailureKind::Stopping)) } else { Ok(()) };
         }
         opened = open(context, me, id, &tried) => opened?,
@@ -152,7 +152,7 @@ impl<D: Driver> Room<D> {
                 }
                 ended = self.drive() => match (ended, &self.joined) {
                     (Some(ended), _) => return Some(ended),
-                    // An older socket hears this when another one takes the seat over.
+                    // An older socket hears this when another one takes over.
                     (None, Some(Err(_))) => {
                         return Some(Ended { initiator: Initiator::Server, reason: EndReason::Displaced });
                     }

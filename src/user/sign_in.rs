@@ -87,7 +87,7 @@ impl<D: Driver> VirtualUser<'_, D> {
     }
 
     async fn identify(&mut self) -> Result<Session, Failure> {
-        let account = self.context.crowd.account(self.me);
+        let account = self.context.credentials.account(self.me);
         let context = Arc::clone(&self.context);
         let driver = &context.driver;
         let mut session = Session::default();

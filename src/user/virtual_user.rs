@@ -1,4 +1,4 @@
-//! A life: visits to the room, one after the other, with waits between them.
+//! A virtual user: connections to the room, one after the other, with waits between them.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -24,30 +24,30 @@ use crate::protocol::Driver;
 /// Wait after a defect of our own.
 const AFTER_PANIC: Duration = Duration::from_secs(30);
 
-/// Lives as `me` until the context stops or the server refuses the account for good. `first`
-/// hears how the first attempt went.
+/// Runs the user `me` until the context stops or the server refuses the account for good. `first`
+/// receives how the first attempt went.
 pub async fn run_user<D: Driver>(
     context: Arc<RunContext<D>>,
     me: UserIndex,
     first: Option<oneshot::Sender<Result<(), Failure>>>,
 ) {
-    let mut debut = Some(Debut { tell: first });
+    let mut first_attempt = Some(FirstAttempt { tell: first });
     loop {
         let rng = context.rng(me);
-        let life = VirtualUser {
+        let user = VirtualUser {
             context: Arc::clone(&context),
             me,
             backoff: Backoff::default(),
             rng,
             under_way: None,
-            debut: &mut debut,
+            first_attempt: &mut first_attempt,
         };
-        if AssertUnwindSafe(life.run()).catch_unwind().await.is_ok() {
+        if AssertUnwindSafe(user.run()).catch_unwind().await.is_ok() {
             return;
         }
         // The panic hook has logged it.
         close_books(&context, me);
-        conclude(&context, &mut debut, Err(Failure::new(FailureKind::Panic)));
+        conclude(&context, &mut first_attempt, Err(Failure::new(FailureKind::Panic)));
         if pause(&context, AFTER_PANIC).await.is_err() {
             context.roster.set(me, UserState::Waiting);
             return;
@@ -63,24 +63,24 @@ fn close_books<D>(context: &RunContext<D>, me: UserIndex) {
         ledger.ended(me, DisconnectCause::Network, context.clock.now());
         ledger.waits(me, None, context.clock.now());
     }
-    if context.withdraw(me, UserState::BackingOff) == Some(UserState::Connected) {
+    if context.make_unavailable(me, UserState::BackingOff) == Some(UserState::Connected) {
         context.metrics.disconnect(Socket::Plenary, Initiator::Network, EndReason::Panic);
     }
 }
 
 /// The first attempt has come to an end; says so once.
-fn conclude<D>(context: &RunContext<D>, debut: &mut Option<Debut>, how: Result<(), Failure>) {
-    let Some(debut) = debut.take() else { return };
-    context.debut();
-    if let Some(tell) = debut.tell {
-        // Nobody listens any more where the run stops already.
+fn conclude<D>(context: &RunContext<D>, first_attempt: &mut Option<FirstAttempt>, how: Result<(), Failure>) {
+    let Some(first_attempt) = first_attempt.take() else { return };
+    context.first_attempt_over();
+    if let Some(tell) = first_attempt.tell {
+        // The receiver is gone where the run stops already.
         let _ = tell.send(how);
     }
 }
 
-/// Who wants to know of a first attempt.
+/// Who waits for the end of the first attempt.
 #[derive(Debug)]
-pub(super) struct Debut {
+pub(super) struct FirstAttempt {
     tell: Option<oneshot::Sender<Result<(), Failure>>>,
 }
 
@@ -91,8 +91,8 @@ pub(super) struct VirtualUser<'a, D> {
     backoff: Backoff,
     /// The step of the way in that the server has not answered yet, and when it began.
     pub(super) under_way: Option<(Stage, Stamp)>,
-    /// Kept by whoever lives this life, so that a panic does not leave the ramp waiting for it.
-    debut: &'a mut Option<Debut>,
+    /// Kept outside of the user, so that a panic does not leave the ramp waiting for it.
+    first_attempt: &'a mut Option<FirstAttempt>,
 }
 
 /// The run is stopping.
@@ -101,8 +101,8 @@ struct Stopping;
 impl<D: Driver> VirtualUser<'_, D> {
     async fn run(mut self) {
         loop {
-            let visit = self.visit().await;
-            let (state, wait) = match visit {
+            let attempt = self.attempt().await;
+            let (state, wait) = match attempt {
                 ConnectionOutcome::Stopped => break,
                 ConnectionOutcome::Left => {
                     self.backoff.reset();
@@ -135,24 +135,24 @@ impl<D: Driver> VirtualUser<'_, D> {
         self.context.roster.set(self.me, UserState::Waiting);
     }
 
-    /// One visit, from the session to the end of the socket. The large futures of the way in
+    /// One attempt, from the session to the end of the socket. The large futures of the way in
     /// are boxed, so that a user who is in the room costs only what being there costs.
-    async fn visit(&mut self) -> ConnectionOutcome {
+    async fn attempt(&mut self) -> ConnectionOutcome {
         let stopping = self.context.stopping.clone();
-        let came_in = tokio::select! {
+        let entered = tokio::select! {
             biased;
             () = stopping.cancelled() => None,
-            came_in = Box::pin(self.come_in()) => Some(came_in),
+            entered = Box::pin(self.come_in()) => Some(entered),
         };
-        self.waits(came_in.as_ref().and_then(|how| how.as_ref().err()));
-        match came_in {
+        self.waits(entered.as_ref().and_then(|how| how.as_ref().err()));
+        match entered {
             None => {
                 self.cut_short();
                 self.context.ledger.lock().ended(self.me, DisconnectCause::Left, self.context.clock.now());
                 ConnectionOutcome::Stopped
             }
             Some(Err(failure)) => ConnectionOutcome::Failed(failure),
-            Some(Ok(stay)) => self.hold(stay).await,
+            Some(Ok(connection)) => self.hold(connection).await,
         }
     }
 
@@ -178,18 +178,18 @@ impl<D: Driver> VirtualUser<'_, D> {
         self.context.ledger.lock().waits(self.me, why, self.context.clock.now());
     }
 
-    /// A stay is a task of its own: every read polls it, and there is nothing then but the stay
-    /// to go through. What strikes it strikes this life.
-    async fn hold(&mut self, mut stay: RoomConnection<D>) -> ConnectionOutcome {
+    /// A connection is a task of its own, so that a read polls nothing else. A panic in it goes on
+    /// in this user.
+    async fn hold(&mut self, mut connection: RoomConnection<D>) -> ConnectionOutcome {
         let (tell, is_in) = oneshot::channel();
-        let stay = tokio::spawn(async move { stay.hold(tell).await });
+        let connection = tokio::spawn(async move { connection.hold(tell).await });
         if is_in.await.is_ok() {
             self.concluded(Ok(()));
         }
-        match stay.await {
-            Ok(visit) => visit,
+        match connection.await {
+            Ok(attempt) => attempt,
             Err(e) if e.is_panic() => std::panic::resume_unwind(e.into_panic()),
-            // Only the end of the runtime takes a stay away.
+            // Only the end of the runtime ends a connection early.
             Err(_) => ConnectionOutcome::Stopped,
         }
     }
@@ -200,7 +200,7 @@ impl<D: Driver> VirtualUser<'_, D> {
         let context = Arc::clone(&self.context);
         let Some(mut session) = context.sessions.get(self.me) else { return Err(Failure::new(FailureKind::SignedOut)) };
         let began = context.clock.now();
-        context.register.lock().introduce(self.me, room.user_id);
+        context.membership.lock().introduce(self.me, room.user_id);
         {
             let mut ledger = context.ledger.lock();
             ledger.introduce(self.me, room.user_id);
@@ -234,7 +234,7 @@ impl<D: Driver> VirtualUser<'_, D> {
 
     /// The first attempt has come to an end.
     pub(super) fn concluded(&mut self, how: Result<(), Failure>) {
-        conclude(&self.context, self.debut, how);
+        conclude(&self.context, self.first_attempt, how);
     }
 
     pub(super) fn username(&self) -> &str {

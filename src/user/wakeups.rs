@@ -1,7 +1,7 @@
-//! What wakeups a user away from its socket: its slot, and its alarm.
+//! What wakes a user beside its socket: its slot, and its alarm.
 //!
 //! Every read of every user ends with a look at these two, so that look costs as little as it
-//! can. Whoever listens is not announced again, and an alarm that cannot have gone off yet is
+//! can. A listener that is registered is not registered again, and an alarm that cannot have gone off yet is
 //! not touched: with ten thousand users, each touch is memory that no cache holds.
 
 use std::pin::Pin;
@@ -13,14 +13,14 @@ use crate::clock::{Clock, Stamp};
 use crate::model::UserIndex;
 use crate::pool::Roster;
 
-/// The slot and the alarm of one stay.
+/// The slot and the alarm of one connection.
 pub(super) struct Wakeups<'a> {
     roster: &'a Roster,
     me: UserIndex,
     due: Stamp,
     /// Goes off at `due`.
     alarm: Pin<Box<Sleep>>,
-    /// Whom slot and alarm will wake; nobody after either has called.
+    /// Whom slot and alarm will wake; `None` after either did.
     listener: Option<Waker>,
 }
 
@@ -39,24 +39,24 @@ impl<'a> Wakeups<'a> {
         Self { roster, me, due, alarm, listener: None }
     }
 
-    /// Sets the alarm anew.
+    /// Sets the alarm again.
     pub(super) fn set(&mut self, due: Stamp, clock: &Clock) {
         self.alarm.as_mut().reset(clock.instant(due));
         self.due = due;
         self.listener = None;
     }
 
-    /// The next call. `now` is the time if somebody has just looked at it.
+    /// The next wake-up. `now` is the time, if it was read just now.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, now: Option<Stamp>) -> Poll<Wakeup> {
-        let is_heard = self.listener.as_ref().is_some_and(|listener| listener.will_wake(cx.waker()));
-        if !is_heard {
+        let is_registered = self.listener.as_ref().is_some_and(|listener| listener.will_wake(cx.waker()));
+        if !is_registered {
             self.roster.listen(self.me, cx.waker());
         }
         if self.roster.was_notified(self.me) {
             self.listener = None;
             return Poll::Ready(Wakeup::Notified);
         }
-        let has_time = if is_heard {
+        let has_time = if is_registered {
             now.is_none_or(|now| now >= self.due) && self.alarm.is_elapsed()
         } else {
             self.listener = Some(cx.waker().clone());
@@ -81,17 +81,17 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn either_wakes_whoever_listens() {
+    async fn slot_and_alarm_each_wake_the_listener() {
         let (clock, roster) = (Clock::start(), Roster::new(2, 1));
         let due = Stamp(0).plus(Duration::from_secs(25));
         let mut wakeups = Wakeups::new(&roster, UserIndex(1), due, &clock);
         let mut next = poll_fn(|cx| wakeups.poll(cx, None));
         assert!(poll!(&mut next).is_pending());
         roster.notify(UserIndex(0));
-        assert!(poll!(&mut next).is_pending(), "somebody else was");
+        assert!(poll!(&mut next).is_pending(), "another user was");
         roster.notify(UserIndex(1));
         assert_eq!(poll!(&mut next), Poll::Ready(Wakeup::Notified));
-        assert!(poll!(&mut next).is_pending(), "a notify wakeups once");
+        assert!(poll!(&mut next).is_pending(), "a notification wakes once");
         advance(Duration::from_secs(26)).await;
         assert_eq!(poll!(&mut next), Poll::Ready(Wakeup::Time));
     }
@@ -106,7 +106,7 @@ mod tests {
         advance(Duration::from_secs(26)).await;
         now = Some(clock.now());
         assert_eq!(poll!(poll_fn(|cx| wakeups.poll(cx, now))), Poll::Ready(Wakeup::Time));
-        // Set anew, it goes off anew.
+        // Set again, it goes off again.
         let later = due.plus(Duration::from_secs(25));
         wakeups.set(later, &clock);
         assert!(poll!(poll_fn(|cx| wakeups.poll(cx, Some(clock.now())))).is_pending());

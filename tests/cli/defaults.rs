@@ -5,7 +5,8 @@ use std::time::Duration;
 use soakrig::cli::{definition, parse};
 use soakrig::config::Environment;
 use soakrig::config::plan::{CachePlace, Demo, Plan, Task, Volume};
-use soakrig::config::value::{LogFormat, Pacing, Presence};
+use soakrig::config::value::Presence;
+use soakrig::model::{LogFormat, Pacing};
 
 const RUN: [&str; 4] = ["soakrig", "run", "http://127.0.0.1:8000", "test"];
 
@@ -34,11 +35,11 @@ fn demo(more: &[&str]) -> Demo {
 #[test]
 fn a_run_without_options_has_the_default_settings() {
     let plan = run(&[]);
-    assert_eq!((plan.crowd.range.min(), plan.crowd.range.max()), (0, 10));
-    assert_eq!(plan.crowd.template.name(7), "loadtest7");
-    assert_eq!(plan.crowd.password, None);
-    assert_eq!(plan.crowd.cache.place, CachePlace::Directory("/home/me/.local/state/soakrig".into()));
-    assert!(!plan.crowd.cache.read_only);
+    assert_eq!((plan.users.range.min(), plan.users.range.max()), (0, 10));
+    assert_eq!(plan.users.template.name(7), "loadtest7");
+    assert_eq!(plan.users.password, None);
+    assert_eq!(plan.users.cache.place, CachePlace::Directory("/home/me/.local/state/soakrig".into()));
+    assert!(!plan.users.cache.read_only);
     assert_eq!(plan.traffic.chat, Volume::PerUser(0.05));
     assert_eq!(plan.traffic.leave, Volume::PerUser(0.005));
     assert_eq!(plan.traffic.breakout, Volume::PerUser(0.01));
@@ -46,7 +47,7 @@ fn a_run_without_options_has_the_default_settings() {
     assert_eq!(plan.traffic.breakout_stay.to_string(), "30s..5m");
     assert_eq!(plan.traffic.pacing, Pacing::Even);
     assert_eq!(plan.timing.duration, None);
-    for rate in [plan.timing.ramp, plan.timing.connect_rate, plan.crowd.sign_in_rate] {
+    for rate in [plan.timing.ramp, plan.timing.connect_rate, plan.users.sign_in_rate] {
         assert_eq!(rate.to_string(), "20/s");
     }
     assert_eq!(plan.terms.deadline, Duration::from_secs(10));
@@ -66,8 +67,8 @@ fn a_run_without_options_has_the_default_settings() {
 fn a_demo_without_options_is_short_and_keeps_no_sessions() {
     let Demo { presence, plan } = demo(&[]);
     assert_eq!(presence, Presence::Full);
-    assert_eq!(plan.crowd.range.len(), 50);
-    assert_eq!(plan.crowd.cache.place, CachePlace::Nowhere);
+    assert_eq!(plan.users.range.len(), 50);
+    assert_eq!(plan.users.cache.place, CachePlace::Nowhere);
     assert!(matches!(plan.traffic.chat, Volume::Total(rate) if rate.to_string() == "5/s"));
     assert_eq!(plan.timing.duration, Some(Duration::from_secs(60)));
 }

@@ -30,15 +30,15 @@ fn parts_of_users_and_rates_sum_to_the_whole() {
             (0..of).map(|index| resolve(&["--shard", &format!("{index}/{of}"), "--run-id", "r"], &[]).0).collect();
         let whole = Rate::FIVE_A_SECOND.billionths();
         assert_eq!(plans.iter().map(|plan| chat(plan).billionths()).sum::<u64>(), whole);
-        for rate in [|p: &Plan| p.timing.ramp, |p: &Plan| p.timing.connect_rate, |p: &Plan| p.crowd.sign_in_rate] {
+        for rate in [|p: &Plan| p.timing.ramp, |p: &Plan| p.timing.connect_rate, |p: &Plan| p.users.sign_in_rate] {
             let sum: u64 = plans.iter().map(|plan| rate(plan).billionths()).sum();
             assert_eq!(sum, Rate::TWENTY_A_SECOND.billionths());
         }
         let mut next = 0;
         for plan in &plans {
-            assert_eq!(plan.crowd.range.min(), next);
-            assert_eq!(plan.crowd.fleet_range.len(), 100);
-            next = plan.crowd.range.max();
+            assert_eq!(plan.users.range.min(), next);
+            assert_eq!(plan.users.fleet_range.len(), 100);
+            next = plan.users.range.max();
         }
         assert_eq!(next, 100);
     }
@@ -68,7 +68,7 @@ fn a_shard_comes_from_a_variable_and_from_the_index_of_a_job() {
     assert_eq!(resolve(&[&common[..], &["--shards", "3"]].concat(), &job).0, by_flag);
     assert_eq!(resolve(&common, &[job[0], ("SOAKRIG_SHARDS", "3")]).0, by_flag);
     // The index alone says nothing: every pod of every indexed job has one.
-    assert_eq!(resolve(&common, &job).0.crowd.shard.to_string(), "0/1");
+    assert_eq!(resolve(&common, &job).0.users.shard.to_string(), "0/1");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_cleanup_takes_the_whole_range() {
     let environment = Environment::of([("HOME", "/h"), ("SOAKRIG_SHARD", "1/3")]);
     let command = parse(["soakrig", "cleanup", "http://h", "--user-range-max", "9"]).unwrap().command().unwrap();
     match command.resolve(&environment).unwrap().task {
-        Task::Cleanup(cleanup) => assert_eq!(cleanup.crowds[0].range.len(), 9),
+        Task::Cleanup(cleanup) => assert_eq!(cleanup.users[0].range.len(), 9),
         other => panic!("{other:?}"),
     }
 }

@@ -18,7 +18,7 @@ fn resolve(more: &[&str], variables: &[(&str, &str)]) -> Result<(Option<String>,
         Resolved { task: Task::Run(mut runs), warnings } => {
             let plan = runs.remove(0).plan;
             assert!(!format!("{plan:?}").contains("hunter2"));
-            Ok((plan.crowd.password.map(|password| password.reveal().to_owned()), warnings))
+            Ok((plan.users.password.map(|password| password.reveal().to_owned()), warnings))
         }
         other => panic!("{other:?}"),
     }

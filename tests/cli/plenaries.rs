@@ -54,7 +54,7 @@ fn slugs(runs: &[Run]) -> Vec<&str> {
 fn without_a_slug_all_plenaries_run_at_once() {
     let runs = runs(TWO, &[], &[]);
     assert_eq!(slugs(&runs), ["friday", "monday"]);
-    let ranges: Vec<_> = runs.iter().map(|run| (run.plan.crowd.range.min(), run.plan.crowd.range.max())).collect();
+    let ranges: Vec<_> = runs.iter().map(|run| (run.plan.users.range.min(), run.plan.users.range.max())).collect();
     assert_eq!(ranges, [(0, 20), (20, 50)]);
     // The top level holds for a table that says nothing; one way to say it replaces the other.
     assert!(matches!(runs[0].plan.traffic.chat, Volume::Total(rate) if rate.per_second() == 6.0));
@@ -73,7 +73,7 @@ fn a_slug_picks_its_table() {
     for (args, variables) in [(&["http://h", "monday"][..], &[][..]), (&[], &[("SOAKRIG_PLENARY", "monday")])] {
         let runs = runs(TWO, args, variables);
         assert_eq!(slugs(&runs), ["monday"]);
-        assert_eq!(runs[0].plan.crowd.range.min(), 20);
+        assert_eq!(runs[0].plan.users.range.min(), 20);
         // Alone it is a run like any other.
         assert_eq!(runs[0].plan.report.metrics_listen.port(), 9464);
         assert_eq!(runs[0].plan.report.summary.as_deref(), Some(Path::new("night.json")));
@@ -103,7 +103,7 @@ fn flags_and_variables_win_over_tables() {
 #[test]
 fn a_shard_takes_its_part_of_each_plenary() {
     let found = runs(TWO, &["--shard", "1/2", "--run-id", "r", "--password", "p"], &[]);
-    let ranges: Vec<_> = found.iter().map(|run| (run.plan.crowd.range.min(), run.plan.crowd.range.max())).collect();
+    let ranges: Vec<_> = found.iter().map(|run| (run.plan.users.range.min(), run.plan.users.range.max())).collect();
     assert_eq!(ranges, [(10, 20), (35, 50)]);
 }
 
@@ -174,12 +174,12 @@ fn check_needs_one_plenary_and_cleanup_takes_all() {
     let error = resolve("check", TWO, &[], &[]).unwrap_err().to_string();
     assert!(error.contains("name the one to check: the file has friday, monday"), "{error}");
     match resolve("check", TWO, &["http://h", "monday"], &[]).unwrap().task {
-        Task::Check(check) => assert_eq!(check.crowd.range.min(), 20),
+        Task::Check(check) => assert_eq!(check.users.range.min(), 20),
         other => panic!("{other:?}"),
     }
     match resolve("cleanup", TWO, &[], &[]).unwrap().task {
         Task::Cleanup(cleanup) => {
-            assert_eq!(cleanup.crowds.iter().map(|crowd| crowd.range.len()).collect::<Vec<_>>(), [20, 30]);
+            assert_eq!(cleanup.users.iter().map(|crowd| crowd.range.len()).collect::<Vec<_>>(), [20, 30]);
         }
         other => panic!("{other:?}"),
     }

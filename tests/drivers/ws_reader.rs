@@ -3,7 +3,7 @@
 use crate::fuzz_checks::frames::{End, LIMIT, Owned, agree, ours, read_up_to};
 use proptest::prelude::*;
 use soakrig::transport::ws::frame::Violation;
-use soakrig::transport::ws::kept::Room;
+use soakrig::transport::ws::partial_message::Room;
 use soakrig::transport::ws::reader::{Message, Reader};
 use soakrig::transport::ws::recent::Recent;
 

@@ -15,16 +15,15 @@ use soakrig::ledger::{Identity, Ledger, Rules, Terms};
 use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
 use soakrig::model::{
-    Account, EndReason, Failure, FailureClass, FailureKind, Initiator, Secret, SenderId, Stage, Vocabulary,
+    Account, EndReason, Failure, FailureClass, FailureKind, Initiator, Pacing, Secret, SenderId, Stage, Vocabulary,
 };
 use soakrig::protocol::{
     Connection, Driver, Ended, Event, Members, Outgoing, Progress, Protocol as _, Received, Room, Session, SideRoomId,
 };
 use soakrig::schedule::limit::Limit;
 use soakrig::schedule::pacer::Pacer;
-use soakrig::schedule::timetable::Spacing;
 use soakrig::telemetry::traces::chats::ChatTraces;
-use soakrig::user::{Behaviour, Crowd, Limits, Parts, RunContext};
+use soakrig::user::{Behaviour, Credentials, Limits, Parts, RunContext};
 use tokio::sync::watch;
 
 pub const HOUR: Duration = Duration::from_secs(3600);
@@ -232,7 +231,7 @@ impl FleetHarness {
             metrics: Arc::new(Metrics::new(Vocabulary::COMMON).unwrap()),
             limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(CONNECT_RATE, clock) },
             behaviour: Behaviour { away: range, breakout_stay: range, seed: 1 },
-            crowd: Crowd { usernames, password: Secret::new("x") },
+            credentials: Credentials { usernames, password: Secret::new("x") },
             saved: HashMap::new(),
             chats: ChatTraces::default(),
         };
@@ -245,7 +244,7 @@ impl FleetHarness {
         self.fleet.first().await.unwrap();
         let traffic = [Pace::Total(10.0), Pace::Off, Pace::Off];
         let dispatcher = Dispatcher::new(Arc::clone(&self.context), traffic, self.fleet.ramped());
-        let pacer = Pacer::new(self.context.clock, Spacing::Even, 1, dispatcher);
+        let pacer = Pacer::new(self.context.clock, Pacing::Even, 1, dispatcher);
         tokio::spawn(pacer.run(self.context.stopping.clone()));
         let context = Arc::clone(&self.context);
         tokio::spawn(async move {

@@ -25,7 +25,7 @@ use soakrig::protocol::{
 use soakrig::schedule::limit::Limit;
 use soakrig::telemetry::traces::chats::ChatTraces;
 use soakrig::transport::http::cookies::Jar;
-use soakrig::user::{Behaviour, Crowd, Limits, Parts, RunContext};
+use soakrig::user::{Behaviour, Credentials, Limits, Parts, RunContext};
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep};
 
@@ -360,7 +360,7 @@ pub fn run_context(server: InMemoryServer, users: usize, terms: Terms) -> RunCon
             breakout_stay: (Duration::from_secs(30), Duration::from_secs(300)),
             seed: 7,
         },
-        crowd: Crowd { usernames, password: Secret::new("correct horse") },
+        credentials: Credentials { usernames, password: Secret::new("correct horse") },
         saved: HashMap::new(),
         chats: ChatTraces::default(),
     };

@@ -13,11 +13,11 @@ use soakrig::fleet::dispatch::{Dispatcher, Pace, Traffic};
 use soakrig::fleet::ramp::Fleet;
 use soakrig::ledger::Terms;
 use soakrig::metrics::snapshot::LedgerSnapshot;
+use soakrig::model::Pacing;
 use soakrig::model::{Action, Anomaly, EndReason, Initiator, Origin, Outcome, Socket, UserState};
 use soakrig::protocol::Ended;
 use soakrig::schedule::Intent;
 use soakrig::schedule::pacer::{Dispatch, Pacer};
-use soakrig::schedule::timetable::Spacing;
 use soakrig::user::RunContext;
 use strum::EnumCount;
 
@@ -145,7 +145,7 @@ async fn every_intent_and_delivery_of_72_hours_is_accounted_for() {
     let dispatcher = Dispatcher::new(Arc::clone(&context), traffic, fleet.ramped());
     let recording = RecordIntended { inner: dispatcher, intended: Arc::clone(&intended) };
     // Rates do not change here; ten times fewer wake-ups spare most of the test's time.
-    let pacer = Pacer::new(clock, Spacing::Even, 1, recording).asking_every(Duration::from_secs(1));
+    let pacer = Pacer::new(clock, Pacing::Even, 1, recording).asking_every(Duration::from_secs(1));
     let pacer = tokio::spawn(pacer.run(context.stopping.clone()));
     let begin = clock.now();
 

@@ -6,15 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::StartError;
 use crate::marker::RunTag;
-use crate::model::{Shard, Thresholds};
+use crate::model::{LogFormat, Pacing, Shard, Thresholds};
 use crate::server::Faults;
 
 use super::super::entry::{flag, in_file, variable};
 use super::super::environment::Environment;
 use super::super::layers::Layers;
-use super::super::value::{
-    Amount, DurationRange, LogFormat, OrOff, Pacing, Percent, Presence, Rate, RunId, Switch, TargetUrl,
-};
+use super::super::value::{Amount, DurationRange, OrOff, Percent, Presence, Rate, RunId, Switch, TargetUrl};
 use super::files::single_purpose;
 use super::{Connection, Demo, Logging, Plan, Report, Target, Task, Terms, Timing, Traffic, Volume};
 
@@ -111,8 +109,8 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn plan(&mut self, defaults: Defaults) -> Result<Plan, StartError> {
-        let crowd = self.crowd(defaults)?;
-        let shard = crowd.shard;
+        let users = self.users(defaults)?;
+        let shard = users.shard;
         Ok(Plan {
             protocol: self.protocol(),
             traffic: self.traffic(shard, defaults),
@@ -122,7 +120,7 @@ impl<'a> Draft<'a> {
             connection: self.connection()?,
             report: self.report(shard)?,
             logging: self.logging(),
-            crowd,
+            users,
         })
     }
 

@@ -17,7 +17,7 @@ const CACHE: &str = "cache_file";
 
 /// The files of a plan, each with its option.
 fn files(plan: &Plan) -> Vec<(&'static str, &Path)> {
-    let cache = match &plan.crowd.cache.place {
+    let cache = match &plan.users.cache.place {
         CachePlace::File(path) => Some(path),
         CachePlace::Nowhere | CachePlace::Directory(_) => None,
     };

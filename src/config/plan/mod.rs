@@ -4,21 +4,21 @@
 //! "not wanted".
 
 mod build;
-mod crowd;
 mod files;
 mod password;
 mod plenaries;
 mod protocol;
 mod task;
+mod users;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::error::StartError;
-use crate::model::{Secret, Shard, Thresholds};
+use crate::model::{LogFormat, OtlpEndpoint, Pacing, Secret, Shard, Thresholds};
 
-use super::value::{DurationRange, LogFormat, OtlpEndpoint, Pacing, Rate, RunId, UserRange, UsernameTemplate};
+use super::value::{DurationRange, Rate, RunId, UserRange, UsernameTemplate};
 
 pub use build::Draft;
 pub use files::is_same_file;
@@ -31,7 +31,7 @@ pub struct Plan {
     /// The protocol that is spoken.
     pub protocol: ProtocolChoice,
     /// Who takes part.
-    pub crowd: Crowd,
+    pub users: Users,
     /// What they do.
     pub traffic: Traffic,
     /// When, and how fast at the start.
@@ -71,7 +71,7 @@ impl Eq for ProtocolChoice {}
 
 /// Who takes part.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Crowd {
+pub struct Users {
     /// The users of this generator: its shard's part.
     pub range: UserRange,
     /// The users of the whole fleet.

@@ -10,7 +10,7 @@ use super::super::layers::{Layers, Table};
 use super::super::value::Slug;
 use super::build::{Draft, ERRAND, RUN};
 use super::files::{keeps_nothing, own_files};
-use super::{Check, Cleanup, Crowd, Run, Task};
+use super::{Check, Cleanup, Run, Task, Users};
 
 /// A plenary, and its table where the file has any.
 type Chosen = (Slug, Option<Table>);
@@ -66,10 +66,10 @@ impl Draft<'_> {
         let Some((plenary, table)) = chosen.pop() else { return Err(Self::missing("plenary")) };
         let layers = table.map_or_else(|| self.layers.clone(), |table| table.layers);
         let mut draft = Draft::new(layers, self.environment);
-        let (target, crowd, connection) = (draft.target()?, draft.crowd(ERRAND)?, draft.connection()?);
+        let (target, users, connection) = (draft.target()?, draft.users(ERRAND)?, draft.connection()?);
         let (protocol, logging) = (draft.protocol(), draft.logging());
         self.adopt(draft);
-        Ok(Task::Check(Check { protocol, target, plenary, crowd, connection, logging }))
+        Ok(Task::Check(Check { protocol, target, plenary, users, connection, logging }))
     }
 
     /// `soakrig cleanup`: the users of every plenary.
@@ -80,17 +80,17 @@ impl Draft<'_> {
         let target = self.target()?;
         let tables: Vec<Layers> = self.layers.plenaries.iter().map(|table| table.layers.clone()).collect();
         let all = if tables.is_empty() { vec![self.layers.clone()] } else { tables };
-        let mut crowds: Vec<Crowd> = Vec::new();
+        let mut users: Vec<Users> = Vec::new();
         for layers in all {
             let mut draft = Draft::new(layers, self.environment);
-            let crowd = draft.crowd(ERRAND)?;
+            let of_table = draft.users(ERRAND)?;
             self.adopt(draft);
-            if !crowds.contains(&crowd) {
-                crowds.push(crowd);
+            if !users.contains(&of_table) {
+                users.push(of_table);
             }
         }
         let (protocol, connection, logging) = (self.protocol(), self.connection()?, self.logging());
-        Ok(Task::Cleanup(Cleanup { protocol, target, crowds, connection, logging }))
+        Ok(Task::Cleanup(Cleanup { protocol, target, users, connection, logging }))
     }
 
     /// The plenaries that are meant, at least one.
@@ -137,7 +137,7 @@ impl Draft<'_> {
     fn disjoint(&self, runs: &[Run]) -> Result<(), StartError> {
         for (n, run) in runs.iter().enumerate() {
             for other in runs.iter().take(n) {
-                let Some(name) = common(&other.plan.crowd, &run.plan.crowd) else { continue };
+                let Some(name) = common(&other.plan.users, &run.plan.users) else { continue };
                 let (first, second) = (other.plenary.as_str(), run.plenary.as_str());
                 let why = format!("{name} would be in {first} and in {second} at once");
                 return Err(self
@@ -173,13 +173,13 @@ impl Draft<'_> {
 }
 
 /// A username that both have.
-fn common(one: &Crowd, other: &Crowd) -> Option<String> {
+fn common(one: &Users, other: &Users) -> Option<String> {
     if one.template == other.template {
         let (a, b) = (one.fleet_range, other.fleet_range);
         let first = a.min().max(b.min());
         return (first < a.max().min(b.max())).then(|| one.template.name(first));
     }
-    let shared = |a: &Crowd, b: &Crowd| {
+    let shared = |a: &Users, b: &Users| {
         (a.range.min()..a.range.max()).map(|number| a.template.name(number)).find(|name| {
             b.template.number(name).is_some_and(|n| (b.fleet_range.min()..b.fleet_range.max()).contains(&n))
         })

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::value::{PathPrefix, Presence, Slug, TargetUrl};
-use super::{Connection, Crowd, Logging, Plan, ProtocolChoice};
+use super::{Connection, Users, Logging, Plan, ProtocolChoice};
 
 /// What the process is to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,7 +77,7 @@ pub struct Check {
     /// The plenary on it.
     pub plenary: Slug,
     /// The first user of its range takes part.
-    pub crowd: Crowd,
+    pub users: Users,
     /// The way to the server.
     pub connection: Connection,
     /// How log lines look.
@@ -92,7 +92,7 @@ pub struct Cleanup {
     /// The server.
     pub target: TargetUrl,
     /// Whose accounts.
-    pub crowds: Vec<Crowd>,
+    pub users: Vec<Users>,
     /// The way to the server.
     pub connection: Connection,
     /// How log lines look.

@@ -5,8 +5,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
 use super::{Span, ValueError};
+use crate::model::{LogFormat, Pacing};
 
 /// Reads a [`ValueEnum`] and lists its members in the error.
 fn one_of<T: ValueEnum>(text: &str) -> Result<T, ValueError> {
@@ -20,13 +22,17 @@ fn one_of<T: ValueEnum>(text: &str) -> Result<T, ValueError> {
     })
 }
 
-/// How intents are spread over time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Pacing {
-    /// At equal distances.
-    Even,
-    /// At random distances (exponential) of the same mean.
-    Poisson,
+impl ValueEnum for Pacing {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Even, Self::Poisson]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Even => "even",
+            Self::Poisson => "poisson",
+        }))
+    }
 }
 
 impl FromStr for Pacing {
@@ -37,13 +43,17 @@ impl FromStr for Pacing {
     }
 }
 
-/// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Human,
-    /// One JSON object a line.
-    Json,
+impl ValueEnum for LogFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Human, Self::Json]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Human => "human",
+            Self::Json => "json",
+        }))
+    }
 }
 
 impl FromStr for LogFormat {

@@ -16,15 +16,15 @@ mod time;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::model::Shard;
+use crate::model::{LogFormat, OtlpEndpoint, Pacing, Shard};
 
-pub use choice::{LogFormat, Pacing, Presence, Switch};
+pub use choice::{Presence, Switch};
 pub use limit::{Amount, OrOff};
 pub use names::{Password, PathPrefix, ProtocolName, RunId, Slug, UsernameTemplate};
 pub use number::{ByteSize, Chattiness, Count, Percent, ShardCount, UserNumber};
 pub use rate::{Per, Rate};
 pub use shard::{UserRange, shard};
-pub use target_url::{OtlpEndpoint, TargetUrl};
+pub use target_url::TargetUrl;
 pub use time::{DurationRange, Span, StartAt, Wait};
 
 /// Why a text is not the value wanted, and what is accepted; never holds the text itself,

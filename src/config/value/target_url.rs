@@ -6,6 +6,7 @@ use std::str::FromStr;
 use url::Url;
 
 use super::ValueError;
+use crate::model::OtlpEndpoint;
 
 fn http_url(text: &str, example: &str) -> Result<Url, ValueError> {
     let wrong = |why: &str| ValueError::new(format!("{why}; give one such as {example}"));
@@ -94,15 +95,6 @@ impl fmt::Display for TargetUrl {
     }
 }
 
-/// Where traces go: the way follows from scheme and port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OtlpEndpoint {
-    /// OTLP over HTTP with protobuf bodies, to this URL.
-    Http(Url),
-    /// OTLP over gRPC without TLS, to this `http` URL.
-    Grpc(Url),
-}
-
 /// Both ways.
 const OTLP_EXAMPLE: &str = "http://collector:4318 or grpc://collector:4317";
 
@@ -118,11 +110,11 @@ impl FromStr for OtlpEndpoint {
             if url.port().is_none() {
                 url.set_port(Some(GRPC_PORT)).map_err(|()| ValueError::new("a URL without a host"))?;
             }
-            return Ok(Self::Grpc(url));
+            return Ok(Self::Grpc(url.into()));
         }
         let mut url = http_url(text, OTLP_EXAMPLE)?;
         match (url.port(), url.scheme()) {
-            (Some(GRPC_PORT), "http") => return Ok(Self::Grpc(url)),
+            (Some(GRPC_PORT), "http") => return Ok(Self::Grpc(url.into())),
             (Some(GRPC_PORT), _) => {
                 let why = "port 4317 is that of gRPC, which soakrig speaks without TLS only; \
                            give grpc://host:4317, or https:// with the port of OTLP over HTTP, mostly 4318";
@@ -133,16 +125,7 @@ impl FromStr for OtlpEndpoint {
         if url.path().trim_end_matches('/').is_empty() {
             url.set_path("/v1/traces");
         }
-        Ok(Self::Http(url))
-    }
-}
-
-impl fmt::Display for OtlpEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Http(url) => url.fmt(f),
-            Self::Grpc(url) => write!(f, "grpc://{}", url.authority()),
-        }
+        Ok(Self::Http(url.into()))
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// RegularScrapes at what is there, following links also to what is not there yet.
+    /// Looks at what is there, following links also to what is not there yet.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),

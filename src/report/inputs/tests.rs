@@ -85,7 +85,7 @@ pub(crate) fn figures() -> Figures {
         ..ProcessFigures::default()
     };
     let users = UsersSnapshot { target: 200, states: [0, 0, 0, 198, 2, 0, 0] };
-    let presence = PresenceSnapshot { lists: [60, 0, 0], ..PresenceSnapshot::default() };
+    let presence = PresenceFindings { lists: [60, 0, 0], ..PresenceFindings::default() };
     Figures {
         ledger,
         before_hold: Some(Arc::new(LedgerSnapshot::empty())),

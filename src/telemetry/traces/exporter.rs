@@ -9,7 +9,8 @@ use opentelemetry_otlp::{Protocol, RetryPolicy, SpanExporter, WithExportConfig, 
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanExporter as _;
 
-use super::{Endpoint, TraceError, TraceOptions};
+use super::{TraceError, TraceOptions};
+use crate::model::OtlpEndpoint;
 
 /// How long an endpoint may take for a batch.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,7 +19,7 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 /// and not held while newer spans are lost instead.
 pub(super) fn build(options: TraceOptions, resource: &Resource) -> Result<SpanExporter, TraceError> {
     let built = match options.endpoint {
-        Endpoint::Http(url) => SpanExporter::builder()
+        OtlpEndpoint::Http(url) => SpanExporter::builder()
             .with_http()
             .with_http_client(client(&options.tls)?)
             .with_endpoint(url)
@@ -26,7 +27,7 @@ pub(super) fn build(options: TraceOptions, resource: &Resource) -> Result<SpanEx
             .with_timeout(TIMEOUT)
             .with_retry_policy(RetryPolicy::disabled())
             .build(),
-        Endpoint::Grpc(url) => SpanExporter::builder()
+        OtlpEndpoint::Grpc(url) => SpanExporter::builder()
             .with_tonic()
             .with_endpoint(url)
             .with_timeout(TIMEOUT)

@@ -29,25 +29,16 @@ use tracing_subscriber::filter::Targets;
 use self::queue::Export;
 pub use self::queue::SpanCounts;
 use super::Extra;
-use crate::model::SPANS;
+use crate::model::{OtlpEndpoint, SPANS};
 
 /// How long the end of a run waits for the last spans to be taken.
 const FLUSH: Duration = Duration::from_secs(2);
-
-/// Where spans go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoint {
-    /// OTLP over HTTP with protobuf bodies: the URL that they are posted to.
-    Http(String),
-    /// OTLP over gRPC without TLS: the `http` URL of the server.
-    Grpc(String),
-}
 
 /// What is traced, and where it goes.
 #[derive(Debug, Clone)]
 pub struct TraceOptions {
     /// Where.
-    pub endpoint: Endpoint,
+    pub endpoint: OtlpEndpoint,
     /// TLS towards an HTTPS endpoint.
     pub tls: Arc<rustls::ClientConfig>,
     /// The run id, an attribute of the resource.

@@ -14,7 +14,7 @@
 
 pub mod frame;
 pub mod handshake;
-pub mod kept;
+pub mod partial_message;
 pub mod reader;
 pub mod recent;
 pub mod socket;

@@ -7,7 +7,7 @@
 //! knows is not even kept: it is compared as it arrives.
 
 use super::frame::{HEADER_LIMIT, Header, Opcode, Violation};
-use super::kept::{Kept, PROCESS, Room};
+use super::partial_message::{MemoryBudget, PROCESS, PartialMessage};
 use super::recent::{Large, Recent, TextNumber};
 
 /// A whole message, borrowed from where it was read.
@@ -34,7 +34,7 @@ pub enum Message<'a> {
 #[derive(Debug)]
 pub struct Reader {
     limit: usize,
-    room: &'static Room,
+    room: &'static MemoryBudget,
     /// Boxed as well: with thousands of sockets, what is looked at for every read has to be small.
     partial: Option<Box<Partial>>,
     /// A message in fragments whose last has not come; boxed, as it is rare.
@@ -48,7 +48,7 @@ enum Partial {
     /// Not even the header is whole.
     Head { bytes: [u8; HEADER_LIMIT], count: usize },
     /// The header, and a part of the payload.
-    Body { header: Header, payload: Kept },
+    Body { header: Header, payload: PartialMessage },
     /// The header of a text whose first `same` bytes are those of a text that is known.
     Known { header: Header, known: Large, same: usize },
 }
@@ -56,7 +56,7 @@ enum Partial {
 #[derive(Debug)]
 struct Fragments {
     text: bool,
-    kept: Kept,
+    kept: PartialMessage,
     /// How many of its bytes are known to be UTF-8.
     valid: usize,
 }
@@ -71,7 +71,7 @@ impl Reader {
 
     /// A reader that refuses messages of more than `limit` bytes, and whatever is beyond `room`.
     #[must_use]
-    pub fn within(limit: usize, room: &'static Room) -> Self {
+    pub fn within(limit: usize, room: &'static MemoryBudget) -> Self {
         Self { limit, room, partial: None, fragments: None, finished: false }
     }
 
@@ -146,8 +146,8 @@ impl Reader {
     }
 
     /// The beginning of a payload of `length` bytes, with room for the rest of it.
-    fn collect(&self, beginning: &[u8], length: usize) -> Result<Kept, Violation> {
-        let mut payload = Kept::new(self.room);
+    fn collect(&self, beginning: &[u8], length: usize) -> Result<PartialMessage, Violation> {
+        let mut payload = PartialMessage::new(self.room);
         payload.add(beginning, length)?;
         Ok(payload)
     }
@@ -264,7 +264,7 @@ impl Reader {
                 sink(Message::Close { code, reason });
             }
             first @ (Opcode::Text | Opcode::Binary) => {
-                let mut kept = Kept::new(self.room);
+                let mut kept = PartialMessage::new(self.room);
                 kept.add(payload, 0)?;
                 let mut fragments = Box::new(Fragments { text: first == Opcode::Text, kept, valid: 0 });
                 fragments.check(false)?;

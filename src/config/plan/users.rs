@@ -5,14 +5,14 @@ use crate::error::StartError;
 use super::super::value::{Rate, UserRange, UsernameTemplate, shard};
 use super::build::{Defaults, Draft};
 use super::password::read_password;
-use super::{Cache, CachePlace, Crowd};
+use super::{Cache, CachePlace, Users};
 use crate::model::Shard;
 
 /// A typing error must not take all memory; no machine has ports or files for as many.
 const MOST_USERS: u32 = 1_000_000;
 
 impl Draft<'_> {
-    pub(super) fn crowd(&mut self, defaults: Defaults) -> Result<Crowd, StartError> {
+    pub(super) fn users(&mut self, defaults: Defaults) -> Result<Users, StartError> {
         let shard = if defaults.splits { self.shard()? } else { Shard::WHOLE };
         let (fleet_range, range) = self.ranges(shard, defaults)?;
         let template = self.template(fleet_range)?;
@@ -26,7 +26,7 @@ impl Draft<'_> {
         }
         let cache = self.cache(defaults)?;
         let sign_in_rate = self.layers.settings.users.sign_in_rate.unwrap_or(Rate::TWENTY_A_SECOND).part(shard);
-        Ok(Crowd { range, fleet_range, template, shard, password, cache, sign_in_rate })
+        Ok(Users { range, fleet_range, template, shard, password, cache, sign_in_rate })
     }
 
     fn shard(&self) -> Result<Shard, StartError> {

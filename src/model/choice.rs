@@ -1,0 +1,43 @@
+//! Choices that several modules read.
+
+use std::fmt;
+
+/// How intents are spread over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pacing {
+    /// At equal distances.
+    Even,
+    /// At random distances (exponential) of the same mean.
+    Poisson,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where traces go; the URLs are checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OtlpEndpoint {
+    /// OTLP over HTTP with protobuf bodies, to this URL.
+    Http(String),
+    /// OTLP over gRPC without TLS, to this `http` URL.
+    Grpc(String),
+}
+
+impl fmt::Display for OtlpEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(url) => f.write_str(url),
+            Self::Grpc(url) => {
+                let host = url.strip_prefix("http://").unwrap_or(url);
+                write!(f, "grpc://{}", host.split('/').next().unwrap_or(host))
+            }
+        }
+    }
+}
