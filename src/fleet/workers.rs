@@ -2,7 +2,7 @@
 //!
 //! On a runtime whose threads share their work, every few reads one thread wakes another, which
 //! takes half of what is to be done and goes to sleep again: much of what a delivery costs
-//! (`docs/decisions/0008-users-live-on-workers.md`). Users are many and alike, and so are spread
+//! (`docs/decisions/0008-users-run-on-worker-threads.md`). Users are many and alike, and so are spread
 //! evenly once and for all. Everything that is not a user's (schedule, verdicts, metrics) stays
 //! where it was started, and is not kept waiting by reads.
 //!
