@@ -11,7 +11,7 @@ use soakrig::drivers::plenary::vocabulary::VOCABULARY;
 use soakrig::ledger::{Identity, Ledger, Rules, Terms};
 use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
-use soakrig::model::{Action, Origin, Outcome, SenderId, UserIndex, UserState};
+use soakrig::model::{Action, Origin, Outcome, Pacing, SenderId, UserIndex, UserState};
 use soakrig::pool::Roster;
 use soakrig::protocol::{Event, Received};
 use soakrig::schedule::Intent;
