@@ -3,7 +3,7 @@
 use crate::fuzz_checks::frames::{End, LIMIT, Owned, agree, ours, read_up_to};
 use proptest::prelude::*;
 use soakrig::transport::ws::frame::Violation;
-use soakrig::transport::ws::partial_message::Room;
+use soakrig::transport::ws::partial_message::MemoryBudget;
 use soakrig::transport::ws::reader::{Message, Reader};
 use soakrig::transport::ws::recent::Recent;
 
@@ -157,7 +157,7 @@ fn memory_of_a_large_frame_is_freed() {
 
 #[test]
 fn unfinished_messages_of_all_sockets_together_are_bounded() {
-    static ROOM: Room = Room::new(1_000_000);
+    static ROOM: MemoryBudget = MemoryBudget::new(1_000_000);
     let beginning = [&[0x82, 127][..], &300_000_u64.to_be_bytes(), &[7; 1_000]].concat();
     let fragment = [&[0x02, 126][..], &1_000_u16.to_be_bytes(), &[7; 1_000]].concat();
     let mut recent = Recent::default();
