@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::families::{ALL, Kind, Values};
 use super::snapshot::{LedgerSnapshot, Source, UsersSnapshot};
 use super::*;
-use crate::model::{Basis, Failure, FailureClass, FrameKind, Origin, Outcome, OwnName, PresenceFindings, Stage, UserState};
+use crate::model::{
+    Basis, Failure, FailureClass, FrameKind, Origin, Outcome, OwnName, PresenceFindings, Stage, UserState,
+};
 use crate::protocol::Probe;
 
 /// A name of a driver's.
