@@ -9,9 +9,9 @@ use crate::model::{LogFormat, OtlpEndpoint, Pacing, Shard};
 
 use super::layered::{Layered, layered};
 use super::value::{
-    Amount, ByteSize, Chattiness, Count, DurationRange, Given, Listen, OrOff,
-    Password, PathPrefix, Percent, Presence, ProtocolName, Rate, RunId, ShardCount, Slug, SourceIp, Span, StartAt,
-    Switch, TargetUrl, UserNumber, UsernameTemplate, ValueError, Wait,
+    Amount, ByteSize, Chattiness, Count, DurationRange, Given, Listen, OrOff, Password, PathPrefix, Percent, Presence,
+    ProtocolName, Rate, RunId, ShardCount, Slug, SourceIp, Span, StartAt, Switch, TargetUrl, UserNumber,
+    UsernameTemplate, ValueError, Wait,
 };
 
 layered! {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::value::{PathPrefix, Presence, Slug, TargetUrl};
-use super::{Connection, Users, Logging, Plan, ProtocolChoice};
+use super::{Connection, Logging, Plan, ProtocolChoice, Users};
 
 /// What the process is to do.
 #[derive(Debug, Clone, PartialEq)]
