@@ -28,10 +28,11 @@ impl ValueEnum for Pacing {
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(match self {
-            Self::Even => "even",
-            Self::Poisson => "poisson",
-        }))
+        let (name, help) = match self {
+            Self::Even => ("even", "At equal distances"),
+            Self::Poisson => ("poisson", "At random distances (exponential) of the same mean"),
+        };
+        Some(PossibleValue::new(name).help(help))
     }
 }
 
@@ -49,10 +50,11 @@ impl ValueEnum for LogFormat {
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(match self {
-            Self::Human => "human",
-            Self::Json => "json",
-        }))
+        let (name, help) = match self {
+            Self::Human => ("human", "For people"),
+            Self::Json => ("json", "One JSON object a line"),
+        };
+        Some(PossibleValue::new(name).help(help))
     }
 }
 
