@@ -20,7 +20,7 @@ const LIMIT: u64 = 1 << 20;
 /// Nobody has more events at once; each costs a port and a ledger.
 const MOST_PLENARIES: usize = 100;
 /// What holds for the whole process or its server, and cannot differ between plenaries.
-const COMMON: [&str; 22] = [
+const COMMON: [&str; 26] = [
     "url",
     "protocol",
     "password",
@@ -32,6 +32,10 @@ const COMMON: [&str; 22] = [
     "ca_file",
     "insecure_skip_verify",
     "source_ip",
+    "header",
+    "client_cert",
+    "client_key",
+    "resolve",
     "max_frame",
     "http_timeout",
     "run_id",
@@ -70,8 +74,11 @@ pub(crate) fn read(path: &Path) -> Result<File, StartError> {
     let text = String::from_utf8(text).map_err(|_| unreadable("not valid UTF-8".to_owned()))?;
     let (entries, tables) = parse(path, &text)?;
     let mut warnings = Vec::new();
-    if open_to_others && entries.iter().any(|entry| entry.key == "password") {
-        warnings.push(format!("{} holds a password and every user of this machine can read it", path.display()));
+    if open_to_others && entries.iter().any(|entry| matches!(entry.key, "password" | "header")) {
+        warnings.push(format!(
+            "{} holds a password or a header and every user of this machine can read it",
+            path.display()
+        ));
     }
     Ok(File { entries, tables, warnings })
 }

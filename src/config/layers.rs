@@ -156,7 +156,7 @@ impl Layers {
 
 fn wrong_value(key: &str, given: &Given, origin: &Origin, error: &ValueError) -> StartError {
     let value = match given {
-        _ if key == "password" => "value".to_owned(),
+        _ if matches!(key, "password" | "header") => "value".to_owned(),
         Given::One(text) => format!("value '{}'", shown(text)),
         Given::Many(_) => "list".to_owned(),
     };

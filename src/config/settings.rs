@@ -5,13 +5,13 @@
 
 use std::path::PathBuf;
 
-use crate::model::{LogFormat, OtlpEndpoint, Pacing, Shard};
+use crate::model::{LogFormat, OtlpEndpoint, Pacing, Reconnect, Shard};
 
 use super::layered::{Layered, layered};
 use super::value::{
-    Amount, ByteSize, Chattiness, Count, DurationRange, Given, Listen, OrOff, Password, PathPrefix, Percent, Presence,
-    ProtocolName, Rate, RunId, ShardCount, Slug, SourceIp, Span, StartAt, Switch, TargetUrl, UserNumber,
-    UsernameTemplate, ValueError, Wait,
+    Amount, ByteSize, Chattiness, Count, DurationRange, Given, HeaderText, Listen, OrOff, Password, PathPrefix,
+    Percent, Presence, ProtocolName, Rate, ResolveText, RunId, ShardCount, Slug, SourceIp, Span, StartAt, Switch,
+    TargetUrl, UserNumber, UsernameTemplate, ValueError, Wait,
 };
 
 layered! {
@@ -220,6 +220,26 @@ layered! {
         /// addresses in turn. The limit is in /proc/sys/net/ipv4/ip_local_port_range.
         #[arg(long, value_name = "IP")]
         pub source_ip: Vec<SourceIp>,
+        /// Send this header with every request to the server; repeat it for more, or give @FILE
+        ///
+        /// Its value is a secret, and other users of this machine can read it in the process list:
+        /// better give @FILE, with a header on each line. It goes to no other origin. Host, Cookie,
+        /// Origin, Connection and Sec-WebSocket-* are soakrig's own.
+        #[arg(long, value_name = "NAME: VALUE", allow_hyphen_values = true)]
+        pub header: Vec<HeaderText>,
+        /// Show this certificate (PEM) to a server that asks for one
+        #[arg(long, value_name = "FILE")]
+        pub client_cert: PathBuf,
+        /// Key of --client-cert (PEM, without a passphrase)
+        #[arg(long, value_name = "FILE")]
+        pub client_key: PathBuf,
+        /// Connect to these addresses for this host and port, instead of asking DNS; repeat it for more
+        #[arg(long, value_name = "HOST:PORT:ADDR")]
+        pub resolve: Vec<ResolveText>,
+        /// How users come back whose connection ended: backoff, immediate (whatever --connect-rate),
+        /// or fixed:5s [default: backoff]
+        #[arg(long, value_name = "HOW")]
+        pub reconnect: Reconnect,
         /// Largest frame taken from the server [default: 16MiB]
         #[arg(long, value_name = "SIZE")]
         pub max_frame: ByteSize,

@@ -28,6 +28,7 @@ mod generator;
 mod kind;
 mod limit;
 mod presence;
+mod reconnect;
 mod sender;
 mod shard;
 mod user;
@@ -41,6 +42,7 @@ pub use generator::{ClockEvent, RunPhase, SaturationReason, SaveOutcome, SpanFat
 pub use kind::{FailureKind, FrameKind, OwnName, SentKind};
 pub use limit::{Limit, Thresholds};
 pub use presence::PresenceFindings;
+pub use reconnect::Reconnect;
 pub use sender::SenderId;
 pub use shard::Shard;
 pub use user::{Action, DropReason, HttpOutcome, Stage, Step, UserState};

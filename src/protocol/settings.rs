@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use url::Url;
 
 use super::{Probe, Trace};
 use crate::clock::Clock;
 use crate::model::Secret;
-use crate::transport::tls::TlsError;
+use crate::transport::dial::Dialer;
+use crate::transport::resolve::{Files, Resolve, Resolver};
+use crate::transport::tls::{self, ClientCertificate, TlsError, TlsSettings};
 
 /// What a driver needs to know of its target and of the run.
 #[derive(Clone)]
@@ -25,6 +28,12 @@ pub struct Settings {
     pub insecure_skip_verify: bool,
     /// Source addresses, used in turn; none leaves the choice to the system.
     pub source_ips: Vec<IpAddr>,
+    /// A certificate of our own, for servers that ask for one.
+    pub client_certificate: Option<ClientCertificate>,
+    /// Addresses given for a host and port instead of DNS's.
+    pub resolve: Vec<Resolve>,
+    /// Headers of every request to the target; their values are secrets.
+    pub headers: HeaderMap,
     /// The largest frame that is accepted, in bytes.
     pub max_frame: usize,
     /// For each request, and for each websocket handshake.
@@ -37,6 +46,21 @@ pub struct Settings {
     pub probe: Arc<dyn Probe>,
     /// Says which trace a request belongs to.
     pub trace: Arc<dyn Trace>,
+}
+
+impl Settings {
+    /// What opens this driver's connections.
+    ///
+    /// # Errors
+    /// A file of certificates or of a key that cannot be read, or is of no use.
+    pub fn dialer(&self) -> Result<Dialer, TlsError> {
+        let tls = tls::configure(&TlsSettings {
+            ca_file: self.ca_file.clone(),
+            insecure_skip_verify: self.insecure_skip_verify,
+            client: self.client_certificate.clone(),
+        })?;
+        Ok(Dialer::new(tls, self.source_ips.clone(), Resolver::new(Files::default(), self.resolve.clone())))
+    }
 }
 
 /// Why no driver could be made.

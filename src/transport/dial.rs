@@ -2,13 +2,16 @@
 //!
 //! It knows no HTTP. Whoever calls bounds the time over dialling and what follows it.
 
+use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -18,10 +21,11 @@ use tokio_rustls::client::TlsStream;
 use url::{Host, Url};
 
 use super::faults;
+use super::resolve::Resolver;
 use crate::model::{Failure, FailureKind};
 
-/// How many addresses of a name are tried.
-const ADDRESS_LIMIT: usize = 8;
+/// How long an address has before the next one is tried, too (RFC 8305, 5).
+const HEAD_START: Duration = Duration::from_millis(250);
 
 /// What the system may hold back of what a server does not read, in bytes (it takes twice that).
 /// Left to itself it takes megabytes: a queue of thousands of chats behind the one frame that a
@@ -57,22 +61,40 @@ impl Endpoint {
 pub struct Dialer {
     tls: Arc<rustls::ClientConfig>,
     sources: Sources,
+    resolver: Resolver,
+    /// The next user's turn.
+    turns: AtomicU32,
 }
+
+/// Which of a name's addresses a user's connections go to first. It is given at the first
+/// dialling, and is no part of what is known of the user: all are equal.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Turn(Option<u32>);
+
+impl PartialEq for Turn {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Turn {}
 
 impl Dialer {
     /// A dialler with the shared TLS configuration; `sources` are used in turn, none means
     /// that the system chooses.
     #[must_use]
-    pub fn new(tls: Arc<rustls::ClientConfig>, sources: Vec<IpAddr>) -> Self {
-        Self { tls, sources: Sources { list: sources, next: AtomicUsize::new(0) } }
+    pub fn new(tls: Arc<rustls::ClientConfig>, sources: Vec<IpAddr>, resolver: Resolver) -> Self {
+        let sources = Sources { list: sources, next: AtomicUsize::new(0) };
+        Self { tls, sources, resolver, turns: AtomicU32::new(0) }
     }
 
-    /// Opens a connection: each address of the name is tried in turn.
+    /// Opens a connection for the user whose turn it is: to the first of the name's addresses
+    /// that answers, each with a head start over the next (RFC 8305).
     ///
     /// # Errors
-    /// The failure of the last address tried.
-    pub async fn dial(&self, endpoint: &Endpoint) -> Result<Stream, Failure> {
-        let tcp = self.connect(endpoint).await?;
+    /// `Dns` for a name without an address; else the failure of an address tried, or of TLS.
+    pub async fn dial(&self, endpoint: &Endpoint, turn: &mut Turn) -> Result<Stream, Failure> {
+        let tcp = self.connect(endpoint, turn).await?;
         if !endpoint.secure {
             return Ok(Stream::Plain(tcp));
         }
@@ -82,16 +104,21 @@ impl Dialer {
         tls.map(|stream| Stream::Tls(Box::new(stream))).map_err(|e| faults::of_tls(&e))
     }
 
-    async fn connect(&self, endpoint: &Endpoint) -> Result<TcpStream, Failure> {
-        let addresses = resolve(&endpoint.host, endpoint.port).await.map_err(|e| dns_failure(&endpoint.host, &e))?;
-        let mut last = Failure::with(FailureKind::Dns, format!("{} has no address", endpoint.host));
-        for address in addresses {
-            match self.connect_to(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(e) => last = faults::of_io(&e),
-            }
-        }
-        Err(last)
+    /// The addresses of an endpoint's name now.
+    ///
+    /// # Errors
+    /// `Dns` for a name without an address.
+    pub async fn addresses(&self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
+        self.resolver.resolve(&endpoint.host, endpoint.port).await
+    }
+
+    async fn connect(&self, endpoint: &Endpoint, turn: &mut Turn) -> Result<TcpStream, Failure> {
+        let addresses = self.addresses(endpoint).await?;
+        let turn = *turn.0.get_or_insert_with(|| self.turns.fetch_add(1, Ordering::Relaxed));
+        let addresses = in_order(self.sources.reachable(addresses), turn);
+        let nowhere = Failure::with(FailureKind::Dns, format!("{} has no address", endpoint.host));
+        let attempts = addresses.into_iter().map(|address| self.connect_to(address));
+        staggered(attempts, HEAD_START).await.map_err(|e| e.map_or(nowhere, |e| faults::of_io(&e)))
     }
 
     async fn connect_to(&self, address: SocketAddr) -> io::Result<TcpStream> {
@@ -116,6 +143,13 @@ struct Sources {
 }
 
 impl Sources {
+    /// The addresses that there is a source for, or all where there is for none.
+    fn reachable(&self, addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+        let has_source = |address: &SocketAddr| self.list.iter().any(|ip| ip.is_ipv4() == address.is_ipv4());
+        let fitting: Vec<_> = addresses.iter().copied().filter(has_source).collect();
+        if fitting.is_empty() { addresses } else { fitting }
+    }
+
     /// The next source of the same family as `target`.
     fn next_for(&self, target: SocketAddr) -> Option<IpAddr> {
         let fitting = || self.list.iter().filter(|ip| ip.is_ipv4() == target.is_ipv4());
@@ -125,28 +159,50 @@ impl Sources {
     }
 }
 
-/// The addresses of a name, or the address it spells; at most eight.
-///
-/// # Errors
-/// Those of the resolver.
-pub async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(ip) = host.parse::<Ipv4Addr>() {
-        return Ok(vec![SocketAddr::new(ip.into(), port)]);
+/// The order in which addresses are tried: families in turn, IPv6 first (RFC 8305, 4), and in
+/// each family beginning with another one for each turn.
+fn in_order(addresses: Vec<SocketAddr>, turn: u32) -> Vec<SocketAddr> {
+    let (mut six, mut four): (Vec<_>, Vec<_>) = addresses.into_iter().partition(SocketAddr::is_ipv6);
+    for family in [&mut six, &mut four] {
+        let first = (turn as usize).checked_rem(family.len()).unwrap_or(0);
+        family.rotate_left(first);
     }
-    if let Ok(ip) = host.parse::<Ipv6Addr>() {
-        return Ok(vec![SocketAddr::new(ip.into(), port)]);
+    let mut order = Vec::with_capacity(six.len() + four.len());
+    let (mut six, mut four) = (six.into_iter(), four.into_iter());
+    while order.len() < order.capacity() {
+        order.extend(six.next());
+        order.extend(four.next());
     }
-    Ok(tokio::net::lookup_host((host, port)).await?.take(ADDRESS_LIMIT).collect())
+    order
 }
 
-/// A failed lookup.
-#[must_use]
-pub fn dns_failure(host: &str, e: &io::Error) -> Failure {
-    match faults::of_io(e).kind {
-        // Out of files is this machine's trouble, not the name's.
-        FailureKind::NoFiles => faults::of_io(e),
-        _ => Failure::with(FailureKind::Dns, format!("{host}: {e}")),
+/// The first of several attempts that succeeds. The next one begins when those before it have
+/// failed, or have had their head start; the others end with the first that succeeds.
+///
+/// # Errors
+/// That of the last one to fail; `None` where there were no attempts.
+async fn staggered<T, F>(mut attempts: impl Iterator<Item = F>, head_start: Duration) -> Result<T, Option<io::Error>>
+where
+    F: Future<Output = io::Result<T>>,
+{
+    let mut running = FuturesUnordered::new();
+    running.extend(attempts.next());
+    let mut attempts = attempts.peekable();
+    let mut last = None;
+    while !running.is_empty() {
+        tokio::select! {
+            biased;
+            Some(outcome) = running.next() => match outcome {
+                Ok(done) => return Ok(done),
+                Err(e) => {
+                    last = Some(e);
+                    running.extend(attempts.next());
+                }
+            },
+            () = tokio::time::sleep(head_start), if attempts.peek().is_some() => running.extend(attempts.next()),
+        }
     }
+    Err(last)
 }
 
 /// A TCP connection, bare or under TLS.
@@ -193,11 +249,94 @@ impl AsyncWrite for Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::resolve::{Files, Resolve};
+
+    fn dialer(sources: Vec<IpAddr>) -> Dialer {
+        let tls = super::super::tls::accept_any().unwrap();
+        Dialer::new(tls, sources, Resolver::new(Files::default(), Vec::new()))
+    }
+
+    /// Dials `chat.example`, which stands for these addresses.
+    fn knowing(port: u16, addresses: &[&str]) -> (Dialer, Endpoint) {
+        let addresses = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+        let fixed = Resolve { host: "chat.example".into(), port, addresses };
+        let resolver = Resolver::new(Files::default(), vec![fixed]);
+        let endpoint = Endpoint { host: "chat.example".into(), port, secure: false };
+        (Dialer::new(super::super::tls::accept_any().unwrap(), Vec::new(), resolver), endpoint)
+    }
+
+    fn address_of(stream: &Stream) -> String {
+        let Stream::Plain(stream) = stream else { panic!("under TLS") };
+        stream.peer_addr().unwrap().ip().to_string()
+    }
+
+    #[test]
+    fn families_take_turns_and_each_user_begins_with_another_address() {
+        let parse = |list: &[&str]| list.iter().map(|a| a.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let known = parse(&["1.0.0.1:1", "1.0.0.2:1", "1.0.0.3:1", "[::1]:1", "[::2]:1"]);
+        let order = |turn| in_order(known.clone(), turn);
+        assert_eq!(order(0), parse(&["[::1]:1", "1.0.0.1:1", "[::2]:1", "1.0.0.2:1", "1.0.0.3:1"]));
+        assert_eq!(order(4), parse(&["[::1]:1", "1.0.0.2:1", "[::2]:1", "1.0.0.3:1", "1.0.0.1:1"]));
+        assert_eq!(in_order(Vec::new(), 7), []);
+    }
 
     #[tokio::test]
-    async fn address_literals_need_no_resolver() {
-        assert_eq!(resolve("127.0.0.1", 80).await.unwrap(), ["127.0.0.1:80".parse().unwrap()]);
-        assert_eq!(resolve("::1", 443).await.unwrap(), ["[::1]:443".parse().unwrap()]);
+    async fn users_are_spread_over_the_addresses_and_each_stays_with_its_own() {
+        let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
+        let (dialer, endpoint) =
+            knowing(listener.local_addr().unwrap().port(), &["127.0.0.5", "127.0.0.6", "127.0.0.7"]);
+        let mut firsts = Vec::new();
+        for _ in 0..4 {
+            let mut turn = Turn::default();
+            let mut reached = Vec::new();
+            for _ in 0..3 {
+                reached.push(address_of(&dialer.dial(&endpoint, &mut turn).await.unwrap()));
+            }
+            assert!(reached.iter().all(|address| *address == reached[0]), "{reached:?}");
+            firsts.push(reached.remove(0));
+        }
+        assert_eq!(firsts, ["127.0.0.5", "127.0.0.6", "127.0.0.7", "127.0.0.5"]);
+    }
+
+    #[tokio::test]
+    async fn a_dead_first_address_holds_nobody_up() {
+        let live = tokio::net::TcpListener::bind("127.0.0.6:0").await.unwrap();
+        let port = live.local_addr().unwrap().port();
+        // A listener whose backlog is full: what more connects to it gets no answer.
+        let dead = TcpSocket::new_v4().unwrap();
+        dead.bind(SocketAddr::new("127.0.0.5".parse().unwrap(), port)).unwrap();
+        let dead = dead.listen(1).unwrap();
+        let mut filling = Vec::new();
+        loop {
+            let attempt = TcpStream::connect(dead.local_addr().unwrap());
+            match tokio::time::timeout(Duration::from_millis(300), attempt).await {
+                Ok(stream) => filling.push(stream.unwrap()),
+                Err(_) => break,
+            }
+        }
+        let (dialer, endpoint) = knowing(port, &["127.0.0.5", "127.0.0.6"]);
+        let stream = tokio::time::timeout(Duration::from_secs(30), dialer.dial(&endpoint, &mut Turn::default())).await;
+        assert_eq!(address_of(&stream.unwrap().unwrap()), "127.0.0.6");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_begin_when_those_before_have_failed_or_had_their_head_start() {
+        let began = tokio::time::Instant::now();
+        let attempt = |takes: u64, fails: bool| async move {
+            let start = began.elapsed().as_millis();
+            tokio::time::sleep(Duration::from_millis(takes)).await;
+            if fails { Err(io::ErrorKind::ConnectionRefused.into()) } else { Ok((start, began.elapsed().as_millis())) }
+        };
+        let attempts = [attempt(10, true), attempt(10_000, false), attempt(20, false), attempt(0, false)];
+        assert_eq!(staggered(attempts.into_iter(), HEAD_START).await.unwrap(), (260, 280));
+        let failed = staggered([attempt(10, true), attempt(5, true)].into_iter(), HEAD_START).await;
+        assert_eq!(failed.unwrap_err().unwrap().kind(), io::ErrorKind::ConnectionRefused);
+        assert!(
+            staggered(std::iter::empty::<std::future::Ready<io::Result<()>>>(), HEAD_START)
+                .await
+                .unwrap_err()
+                .is_none()
+        );
     }
 
     #[test]
@@ -210,12 +349,12 @@ mod tests {
     async fn sources_are_used_in_turn() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let sources = vec!["127.0.0.2".parse().unwrap(), "127.0.0.3".parse().unwrap(), "::1".parse().unwrap()];
-        let dialer = Dialer::new(super::super::tls::accept_any().unwrap(), sources);
+        let dialer = dialer(sources);
         let port = listener.local_addr().unwrap().port();
         let endpoint = Endpoint { host: "127.0.0.1".into(), port, secure: false };
         let mut seen = Vec::new();
         for _ in 0..3 {
-            let _stream = dialer.dial(&endpoint).await.unwrap();
+            let _stream = dialer.dial(&endpoint, &mut Turn::default()).await.unwrap();
             seen.push(listener.accept().await.unwrap().1.ip().to_string());
         }
         assert_eq!(seen, ["127.0.0.2", "127.0.0.3", "127.0.0.2"]);
@@ -223,8 +362,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_source_that_is_not_ours_is_no_ports() {
-        let dialer = Dialer::new(super::super::tls::accept_any().unwrap(), vec!["192.0.2.1".parse().unwrap()]);
+        let dialer = dialer(vec!["192.0.2.1".parse().unwrap()]);
         let endpoint = Endpoint { host: "127.0.0.1".into(), port: 9, secure: false };
-        assert_eq!(dialer.dial(&endpoint).await.unwrap_err().kind, FailureKind::NoPorts);
+        assert_eq!(dialer.dial(&endpoint, &mut Turn::default()).await.unwrap_err().kind, FailureKind::NoPorts);
     }
 }

@@ -4,7 +4,8 @@
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | [`dial`] | TCP and TLS connections, source addresses, names |
+//! | [`dial`] | TCP and TLS connections, source addresses, the order of addresses |
+//! | [`resolve`] | names: the hosts file and DNS |
 //! | [`tls`] | the one TLS configuration |
 //! | [`faults`] | errors of the system and of libraries as failure kinds |
 //! | [`watched`] | how an answer begins, before it is parsed |
@@ -15,6 +16,7 @@
 pub mod dial;
 pub mod faults;
 pub mod http;
+pub mod resolve;
 pub mod spans;
 pub mod tls;
 pub mod watched;

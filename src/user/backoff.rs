@@ -11,6 +11,8 @@ pub(super) const SHORTEST: Duration = Duration::from_millis(500);
 pub(super) const LONGEST: Duration = Duration::from_secs(20);
 /// A connection that lasted this long starts the doubling again.
 pub(super) const GOOD: Duration = Duration::from_secs(20);
+/// A connection that ended sooner is no reason to come back at once.
+pub(super) const HARDLY_BEGUN: Duration = Duration::from_secs(1);
 /// Longest wait that a server can ask for with `Retry-After`: the load that is to be held
 /// comes first, and no answer may switch a user off.
 pub(super) const LONGEST_ASKED: Duration = Duration::from_secs(30);

@@ -18,7 +18,7 @@ use super::{spans, steps};
 use crate::clock::{Clock, Stamp};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::model::{Account, Action, DropReason, Failure, FailureKind, Secret, UserIndex, UserState};
+use crate::model::{Account, Action, DropReason, Failure, FailureKind, Reconnect, Secret, UserIndex, UserState};
 use crate::pool::Roster;
 use crate::presence::{ListObservers, MembershipCheck};
 use crate::protocol::{Capabilities, Session, SideRoomId};
@@ -33,6 +33,8 @@ pub struct Behaviour {
     pub away: (Duration, Duration),
     /// How long a breakout is stayed in, shortest and longest.
     pub breakout_stay: (Duration, Duration),
+    /// How a user whose connection ended comes back.
+    pub reconnect: Reconnect,
     /// Seed of everything a user decides for itself.
     pub seed: u64,
 }

@@ -43,7 +43,10 @@ impl<D: Driver> VirtualUser<'_, D> {
     }
 
     /// Waits until the limit lets this user connect. No connection is held through a long wait.
-    async fn await_turn(&self, session: &mut Session) {
+    async fn await_turn(&mut self, session: &mut Session) {
+        if std::mem::take(&mut self.is_back_at_once) {
+            return;
+        }
         let mut turn = pin!(self.context.limits.connect.ready());
         if tokio::time::timeout(IDLE_LIMIT, &mut turn).await.is_err() {
             session.hang_up();

@@ -10,7 +10,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
-use super::backoff::{Backoff, GOOD};
+use super::backoff::{Backoff, GOOD, HARDLY_BEGUN};
 use super::context::RunContext;
 use super::end_reason::ConnectionOutcome;
 use super::room_connection::RoomConnection;
@@ -18,7 +18,9 @@ use super::spans;
 use super::steps;
 use crate::clock::Stamp;
 use crate::ledger::DisconnectCause;
-use crate::model::{EndReason, Failure, FailureClass, FailureKind, Initiator, Socket, Stage, UserIndex, UserState};
+use crate::model::{
+    EndReason, Failure, FailureClass, FailureKind, Initiator, Reconnect, Socket, Stage, UserIndex, UserState,
+};
 use crate::protocol::Driver;
 
 /// Wait after a defect of our own.
@@ -38,6 +40,7 @@ pub async fn run_user<D: Driver>(
             context: Arc::clone(&context),
             me,
             backoff: Backoff::default(),
+            is_back_at_once: false,
             rng,
             under_way: None,
             first_attempt: &mut first_attempt,
@@ -89,6 +92,8 @@ pub(super) struct VirtualUser<'a, D> {
     pub(super) me: UserIndex,
     pub(super) rng: SmallRng,
     backoff: Backoff,
+    /// Whether the next connect comes at once, whatever the limit says.
+    pub(super) is_back_at_once: bool,
     /// The step of the way in that the server has not answered yet, and when it began.
     pub(super) under_way: Option<(Stage, Stamp)>,
     /// Kept outside of the user, so that a panic does not leave the ramp waiting for it.
@@ -112,7 +117,7 @@ impl<D: Driver> VirtualUser<'_, D> {
                     if lasted >= GOOD {
                         self.backoff.reset();
                     }
-                    (UserState::BackingOff, self.backoff.next(&mut self.rng))
+                    (UserState::BackingOff, self.wait_after_cut(lasted))
                 }
                 ConnectionOutcome::Failed(failure) => {
                     let wait = self.wait_after(&failure);
@@ -245,11 +250,26 @@ impl<D: Driver> VirtualUser<'_, D> {
         self.rng.random_range(shortest..=longest.max(shortest))
     }
 
+    /// The wait after a connection that ended. One that had hardly begun is followed by the backoff
+    /// however users come back: a server that closes each at once must not be asked in a loop.
+    fn wait_after_cut(&mut self, lasted: Duration) -> Duration {
+        match self.context.behaviour.reconnect {
+            Reconnect::Fixed(wait) => wait,
+            Reconnect::Immediate if lasted >= HARDLY_BEGUN => {
+                self.is_back_at_once = true;
+                Duration::ZERO
+            }
+            Reconnect::Immediate | Reconnect::Backoff => self.backoff.next(&mut self.rng),
+        }
+    }
+
     fn wait_after(&mut self, failure: &Failure) -> Duration {
-        match (failure.class, failure.retry_after) {
-            (FailureClass::Wait(quiet), _) => quiet,
-            (_, Some(asked)) => self.backoff.next_asked(asked, &mut self.rng),
-            (_, None) => self.backoff.next(&mut self.rng),
+        self.is_back_at_once = false;
+        match (failure.class, failure.retry_after, self.context.behaviour.reconnect) {
+            (FailureClass::Wait(quiet), ..) => quiet,
+            (_, Some(asked), _) => self.backoff.next_asked(asked, &mut self.rng),
+            (_, None, Reconnect::Fixed(wait)) => wait,
+            (_, None, _) => self.backoff.next(&mut self.rng),
         }
     }
 }

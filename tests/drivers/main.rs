@@ -9,6 +9,7 @@ mod cookies;
 mod fuzz_checks;
 mod fuzz_corpora;
 mod memory;
+mod own_headers;
 mod plenary_accounts;
 mod plenary_event;
 mod plenary_hostile;

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::scripted_server::{ScriptedServer, answer, settings, switching_protocols, text};
+use crate::scripted_server::{ScriptedServer, answer, driver, settings, switching_protocols, text};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use soakrig::drivers::plenary::Plenary;
 use soakrig::model::{EndReason, FailureKind, FrameKind, Initiator};
 use soakrig::protocol::{Connection, Driver, Ended, Outgoing, Progress, Session};
+use soakrig::transport::tls::ClientCertificate;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -68,6 +69,15 @@ async fn present(
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)
         .unwrap();
+    serve(server, config, ca_file, folder).await
+}
+
+async fn serve(
+    server: &ScriptedServer,
+    config: rustls::ServerConfig,
+    ca_file: PathBuf,
+    folder: tempfile::TempDir,
+) -> Secured {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
@@ -90,6 +100,10 @@ fn verifying(secured: &Secured) -> Plenary {
     settings.insecure_skip_verify = false;
     settings.ca_file = Some(secured.ca_file.clone());
     Plenary::new(settings).unwrap()
+}
+
+fn key_pem(der: &[u8]) -> String {
+    pem(der).replace("CERTIFICATE", "PRIVATE KEY")
 }
 
 fn pem(der: &[u8]) -> String {
@@ -129,6 +143,50 @@ async fn a_self_signed_certificate_is_trusted_when_it_is_the_one_given() {
     let failure = verifying(&shown).open(&mut Session::default()).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Tls);
     assert!(failure.detail.contains("--ca-file"), "{failure}");
+}
+
+/// A server that wants a certificate of the client's, and a certificate and key that it accepts.
+async fn mutual(server: &ScriptedServer) -> (Secured, ClientCertificate) {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let own = file("own.pem", pem(certificate.der()));
+    let client = ClientCertificate { certificate: own.clone(), key: file("own.key", key_pem(&key.serialize_der())) };
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+        )
+        .unwrap();
+    (serve(server, config, own, folder).await, client)
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_a_certificate_gets_the_one_given() {
+    let server = server().await;
+    let (secured, client) = mutual(&server).await;
+    let mut showing = settings(&secured.url);
+    showing.client_certificate = Some(client.clone());
+    works(Plenary::new(showing).unwrap()).await;
+    let failure = driver(&secured.url).open(&mut Session::default()).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Tls);
+    assert!(failure.detail.contains("--client-cert"), "{failure}");
+    let mut swapped = settings(&secured.url);
+    swapped.client_certificate = Some(ClientCertificate { certificate: client.key, key: client.certificate });
+    let error = Plenary::new(swapped).err().unwrap().to_string();
+    assert!(error.contains("own.key") && error.contains("--client-cert"), "{error}");
 }
 
 #[tokio::test]

@@ -230,7 +230,7 @@ impl FleetHarness {
             ledger: Ledger::new(terms, Rules::default(), identity, users).unwrap(),
             metrics: Arc::new(Metrics::new(Vocabulary::COMMON).unwrap()),
             limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(CONNECT_RATE, clock) },
-            behaviour: Behaviour { away: range, breakout_stay: range, seed: 1 },
+            behaviour: Behaviour { away: range, breakout_stay: range, reconnect: Default::default(), seed: 1 },
             credentials: Credentials { usernames, password: Secret::new("x") },
             saved: HashMap::new(),
             chats: ChatTraces::default(),

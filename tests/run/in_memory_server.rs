@@ -358,6 +358,7 @@ pub fn run_context(server: InMemoryServer, users: usize, terms: Terms) -> RunCon
         behaviour: Behaviour {
             away: (Duration::from_secs(2), Duration::from_secs(30)),
             breakout_stay: (Duration::from_secs(30), Duration::from_secs(300)),
+            reconnect: Default::default(),
             seed: 7,
         },
         credentials: Credentials { usernames, password: Secret::new("correct horse") },

@@ -8,12 +8,14 @@ use crate::error::StartError;
 use crate::marker::RunTag;
 use crate::model::{LogFormat, Pacing, Shard, Thresholds};
 use crate::server::Faults;
+use crate::transport::tls::ClientCertificate;
 
 use super::super::entry::{flag, in_file, variable};
 use super::super::environment::Environment;
 use super::super::layers::Layers;
 use super::super::value::{Amount, DurationRange, OrOff, Percent, Presence, Rate, RunId, Switch, TargetUrl};
 use super::files::single_purpose;
+use super::headers::read_headers;
 use super::{Connection, Demo, Logging, Plan, Report, Target, Task, Terms, Timing, Traffic, Volume};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -240,8 +242,18 @@ impl<'a> Draft<'a> {
             let opened = std::fs::File::open(path);
             opened.map_err(|e| self.layers.conflict(&["ca_file"], format!("{}: {e}", path.display())))?;
         }
+        let headers = read_headers(&mut self.layers, typed.header.as_deref().unwrap_or_default())?;
+        let client_certificate = match (typed.client_cert, typed.client_key) {
+            (Some(certificate), Some(key)) => Some(ClientCertificate { certificate, key }),
+            (None, None) => None,
+            _ => return Err(self.layers.conflict(&["client_cert", "client_key"], "each needs the other")),
+        };
         Ok(Connection {
             ca_file: typed.ca_file,
+            headers,
+            client_certificate,
+            resolve: typed.resolve.into_iter().flatten().map(|text| text.0).collect(),
+            reconnect: typed.reconnect.unwrap_or_default(),
             insecure,
             source_ips: typed.source_ip.iter().flatten().map(|ip| ip.0).collect(),
             max_frame: typed.max_frame.map_or(16 << 20, |size| size.bytes()),

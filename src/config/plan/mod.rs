@@ -5,6 +5,7 @@
 
 mod build;
 mod files;
+mod headers;
 mod password;
 mod plenaries;
 mod protocol;
@@ -15,8 +16,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use http::HeaderMap;
+
 use crate::error::StartError;
-use crate::model::{LogFormat, OtlpEndpoint, Pacing, Secret, Shard, Thresholds};
+use crate::model::{LogFormat, OtlpEndpoint, Pacing, Reconnect, Secret, Shard, Thresholds};
+use crate::transport::resolve::Resolve;
+use crate::transport::tls::ClientCertificate;
 
 use super::value::{DurationRange, Rate, RunId, UserRange, UsernameTemplate};
 
@@ -184,6 +189,14 @@ pub struct Connection {
     pub insecure: bool,
     /// Local addresses to connect from, in turn; empty: the system's choice.
     pub source_ips: Vec<IpAddr>,
+    /// Headers of every request to the server; their values are secrets.
+    pub headers: HeaderMap,
+    /// What is shown to a server that asks for a certificate.
+    pub client_certificate: Option<ClientCertificate>,
+    /// Addresses given for a host and port.
+    pub resolve: Vec<Resolve>,
+    /// How users come back whose connection ended.
+    pub reconnect: Reconnect,
     /// The largest frame taken from the server, in bytes.
     pub max_frame: usize,
     /// The longest wait for an HTTP answer or a handshake.

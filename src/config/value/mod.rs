@@ -5,6 +5,7 @@
 //! value came from and what it was. These types know neither flags nor files.
 
 mod choice;
+mod connection;
 mod limit;
 mod names;
 mod number;
@@ -16,9 +17,10 @@ mod time;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::model::{LogFormat, OtlpEndpoint, Pacing, Shard};
+use crate::model::{LogFormat, OtlpEndpoint, Pacing, Reconnect, Shard};
 
 pub use choice::{Presence, Switch};
+pub use connection::{HeaderText, ResolveText};
 pub use limit::{Amount, OrOff};
 pub use names::{Password, PathPrefix, ProtocolName, RunId, Slug, UsernameTemplate};
 pub use number::{ByteSize, Chattiness, Count, Percent, ShardCount, UserNumber};
@@ -87,6 +89,7 @@ single_values!(
     Presence,
     ProtocolName,
     Rate,
+    Reconnect,
     RunId,
     Shard,
     ShardCount,

@@ -51,10 +51,9 @@ use crate::model::{Account, Failure, FailureClass, FailureKind, SenderId, Step, 
 use crate::protocol::{
     Capabilities, Driver, Members, Protocol, Room, Session, Settings, SetupError, SideRoomId, Trace,
 };
-use crate::transport::dial::{self, Dialer};
+use crate::transport::dial::Dialer;
 use crate::transport::http::{Ask, Browser, BrowserSettings, Page};
 use crate::transport::spans;
-use crate::transport::tls;
 use crate::transport::ws::handshake::{self, Limits, Upgrade};
 
 /// The largest event page: it holds all users and a hundred chats.
@@ -111,14 +110,10 @@ impl Plenary {
     /// # Errors
     /// A URL that is not http(s), a CA file that cannot be read or holds no certificate.
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
-        let site = Site::new(&settings.base, &settings.room)?;
-        let tls = if settings.insecure_skip_verify {
-            tls::accept_any()?
-        } else {
-            tls::trusting(settings.ca_file.as_deref())?
-        };
+        let mut site = Site::new(&settings.base, &settings.room)?;
+        let dialer = Arc::new(settings.dialer()?);
+        site.origin.headers = settings.headers;
         let trace = settings.trace;
-        let dialer = Arc::new(Dialer::new(tls, settings.source_ips));
         let browser = Browser::new(BrowserSettings {
             dialer: Arc::clone(&dialer),
             timeout: settings.http_timeout,
@@ -194,7 +189,7 @@ impl Plenary {
         };
         let span = spans::handshake(page);
         let opened = opening.instrument(span.clone()).await;
-        let explained = |failure| self.browser.mask(session, None).failure(session.explain(failure));
+        let explained = |failure| self.browser.mask(&self.site.origin, session, None).failure(session.explain(failure));
         let opened = opened.map_err(explained);
         spans::end(&span, opened.as_ref().err().map(|failure| failure.kind.as_str()));
         Ok(PlenarySocket::new(opened?, Arc::clone(&self.shared)))
@@ -291,8 +286,7 @@ impl Driver for Plenary {
     fn addresses(&self) -> impl Future<Output = Result<Vec<IpAddr>, Failure>> + Send {
         let endpoint = &self.site.origin.endpoint;
         async move {
-            let resolved = dial::resolve(&endpoint.host, endpoint.port).await;
-            let addresses = resolved.map_err(|e| dial::dns_failure(&endpoint.host, &e))?;
+            let addresses = self.dialer.addresses(endpoint).await?;
             Ok(addresses.iter().map(SocketAddr::ip).collect())
         }
     }

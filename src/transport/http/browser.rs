@@ -147,11 +147,12 @@ impl Browser {
 
     /// What the texts about a request must not hold.
     #[must_use]
-    pub fn mask(&self, session: &Session, form: Option<&[Field<'_>]>) -> Mask {
+    pub fn mask(&self, origin: &Origin, session: &Session, form: Option<&[Field<'_>]>) -> Mask {
         let mut mask = Mask::sparing(self.settings.harmless);
         self.settings.secrets.iter().for_each(|secret| mask.password(secret.reveal()));
         session.cookies.pairs().for_each(|(_, value)| mask.cookie(value));
         session.captures.iter().for_each(|(_, value)| mask.cookie(value));
+        origin.headers.values().filter_map(|value| value.to_str().ok()).for_each(|value| mask.header(value));
         for field in form.unwrap_or_default() {
             match field {
                 Field::Plain(..) => {}
@@ -184,7 +185,7 @@ impl Browser {
         };
         let took = started.elapsed();
         let outcome = answer.and_then(judge).map_err(|failure| session.explain(failure));
-        let outcome = outcome.map_err(|failure| self.mask(session, form).failure(failure));
+        let outcome = outcome.map_err(|failure| self.mask(origin, session, form).failure(failure));
         spans::end(&span, outcome.as_ref().err().map(|failure| failure.kind.as_str()));
         self.settings.probe.http(step, outcome.as_ref().err().map_or(HttpOutcome::Ok, label), took);
         outcome
@@ -203,7 +204,7 @@ impl Browser {
                 sent => return self.answer(origin, session, ask, kept, sent?).await,
             }
         }
-        let mut line = Box::new(Line::open(&self.settings.dialer, &origin.endpoint).await?);
+        let mut line = Box::new(Line::open(&self.settings.dialer, &origin.endpoint, &mut session.turn).await?);
         let sent = line.send(self.request(origin, session, &ask)?).await;
         let sent = sent.map_err(|failure| self.doubt(origin, &line, failure))?;
         self.answer(origin, session, ask, Some(line), sent).await
@@ -236,7 +237,7 @@ impl Browser {
         if let Some(parent) = self.settings.trace.traceparent() {
             request = request.header(TRACEPARENT, parent);
         }
-        match ask.form {
+        let request = match ask.form {
             None => request.body(Full::default()),
             Some(fields) => request
                 .method("POST")
@@ -250,7 +251,8 @@ impl Browser {
                         .into(),
                 ),
         }
-        .map_err(unsendable)
+        .map_err(unsendable);
+        request.map(|request| with_headers(request, &origin.headers))
     }
 
     /// Takes over an answer, and keeps its connection if another request may follow on it.
@@ -283,6 +285,17 @@ impl Browser {
         }
         Ok(Page { status: head.status, headers: head.headers, body, asked: ask.url })
     }
+}
+
+/// A request with the user's own headers, which replace those of the same name.
+pub(in crate::transport) fn with_headers<B>(mut request: Request<B>, headers: &HeaderMap) -> Request<B> {
+    for name in headers.keys() {
+        request.headers_mut().remove(name);
+    }
+    for (name, value) in headers {
+        request.headers_mut().append(name, value.clone());
+    }
+    request
 }
 
 fn unsendable(e: impl std::fmt::Display) -> Failure {

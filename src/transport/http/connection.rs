@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
 use crate::model::{Failure, FailureKind};
-use crate::transport::dial::{Dialer, Endpoint};
+use crate::transport::dial::{Dialer, Endpoint, Turn};
 use crate::transport::watched::{Heard, Watched};
 use crate::transport::{HEAD_LIMIT, HEADER_COUNT_LIMIT, faults};
 
@@ -50,8 +50,8 @@ impl Line {
     ///
     /// # Errors
     /// Those of the dialler.
-    pub async fn open(dialer: &Dialer, endpoint: &Endpoint) -> Result<Self, Failure> {
-        let stream = Watched::new(dialer.dial(endpoint).await?);
+    pub async fn open(dialer: &Dialer, endpoint: &Endpoint, turn: &mut Turn) -> Result<Self, Failure> {
+        let stream = Watched::new(dialer.dial(endpoint, turn).await?);
         let heard = stream.heard();
         let (sender, wire) = http1::Builder::new()
             .max_buf_size(HEAD_LIMIT)

@@ -58,6 +58,12 @@ impl Mask {
         }
     }
 
+    /// Adds the value of a header, and each of its words: of `Bearer abcdef`, what follows counts.
+    pub fn header(&mut self, value: &str) {
+        self.cookie(value);
+        value.split_whitespace().for_each(|word| self.cookie(word));
+    }
+
     /// A failure whose text holds none of the secrets.
     #[must_use]
     pub fn failure(&self, failure: Failure) -> Failure {

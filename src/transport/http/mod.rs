@@ -27,6 +27,7 @@ mod receive;
 mod redirect;
 mod session;
 
+pub(super) use self::browser::with_headers;
 pub use self::browser::{Ask, Browser, BrowserSettings, Field, Page, Probe};
 pub use self::connection::{IDLE_LIMIT, Line};
 pub use self::origin::Origin;

@@ -1,7 +1,7 @@
 //! Whom requests go to.
 
-use http::HeaderValue;
 use http::header::InvalidHeaderValue;
+use http::{HeaderMap, HeaderValue};
 use url::Url;
 
 use crate::transport::dial::Endpoint;
@@ -15,6 +15,8 @@ pub struct Origin {
     pub host: HeaderValue,
     /// The `Origin` header.
     pub name: HeaderValue,
+    /// The user's own headers, for this origin alone; their values are secrets.
+    pub headers: HeaderMap,
 }
 
 impl Origin {
@@ -27,6 +29,6 @@ impl Origin {
         let origin = base.origin().ascii_serialization();
         let host = origin.split_once("://").map_or("", |(_, host)| host);
         let (host, name) = (HeaderValue::from_str(host)?, HeaderValue::from_str(&origin)?);
-        Ok(Some(Self { endpoint, host, name }))
+        Ok(Some(Self { endpoint, host, name, headers: HeaderMap::new() }))
     }
 }

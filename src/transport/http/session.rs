@@ -8,6 +8,7 @@ use super::captures::Captures;
 use super::connection::Line;
 use super::cookies::Jar;
 use crate::model::{Failure, FailureClass, FailureKind};
+use crate::transport::dial::Turn;
 
 /// What remains of a signed-in user between requests: small, and fit for the cache file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Session {
     /// What the server wanted kept and no browser would keep, in words: it may be why a later
     /// step fails.
     pub refused: Option<Box<str>>,
+    /// Which of the server's addresses its connections go to first.
+    pub turn: Turn,
     /// The connection of the sequence of requests under way, if it may carry another.
     pub connection: Kept,
 }

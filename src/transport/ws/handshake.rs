@@ -21,7 +21,7 @@ use super::socket::{Early, Socket};
 use crate::clock::Clock;
 use crate::model::{Failure, FailureKind};
 use crate::transport::dial::{Dialer, Stream};
-use crate::transport::http::{Origin, Session};
+use crate::transport::http::{Origin, Session, with_headers};
 use crate::transport::{HEAD_LIMIT, HEADER_COUNT_LIMIT, TRACEPARENT, USER_AGENT, faults};
 
 /// What to ask for, and for whom.
@@ -59,7 +59,7 @@ pub async fn open(
     seed: u64,
 ) -> Result<Socket, Failure> {
     let work = async {
-        let stream = dialer.dial(&upgrade.origin.endpoint).await?;
+        let stream = dialer.dial(&upgrade.origin.endpoint, &mut upgrade.session.turn).await?;
         let (stream, early) = negotiate(stream, upgrade, seed).await?;
         let early = (!early.is_empty()).then(|| Early { at: clock.now(), bytes: early.as_ref().into() });
         Ok(Socket::new(stream, early, limits.max_message, clock, Masks::seeded(seed)))
@@ -129,7 +129,8 @@ fn request(upgrade: &Upgrade<'_>, key: &str) -> Result<Request<Empty<Bytes>>, Fa
     if let Some(parent) = traceparent {
         request = request.header(TRACEPARENT, parent);
     }
-    request.body(Empty::new()).map_err(|e| Failure::with(FailureKind::BadRequest, e.to_string()))
+    let request = request.body(Empty::new()).map_err(|e| Failure::with(FailureKind::BadRequest, e.to_string()))?;
+    Ok(with_headers(request, &origin.headers))
 }
 
 /// RFC 6455, 4.1: what makes a 101 the answer to our request.

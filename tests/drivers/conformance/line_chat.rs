@@ -15,7 +15,6 @@ use soakrig::protocol::{
 };
 use soakrig::transport::dial::Dialer;
 use soakrig::transport::http::{Ask, Browser, BrowserSettings, Origin, Page};
-use soakrig::transport::tls;
 use soakrig::transport::ws::frame::Opcode;
 use soakrig::transport::ws::handshake::{self, Limits, Upgrade};
 use soakrig::transport::ws::reader::Message;
@@ -54,7 +53,7 @@ impl Protocol for LineProtocol {
     fn driver(&self, settings: Settings) -> Result<LineChat, SetupError> {
         let no_host = || SetupError::Url { reason: "it has no host" };
         let origin = Origin::of(&settings.base).ok().flatten().ok_or_else(no_host)?;
-        let dialer = Arc::new(Dialer::new(tls::accept_any()?, settings.source_ips));
+        let dialer = Arc::new(settings.dialer()?);
         let (base, room, clock) = (settings.base, settings.room, settings.clock);
         let limits = Limits { timeout: settings.http_timeout, max_message: settings.max_frame };
         let browser = Browser::new(BrowserSettings {

@@ -1,0 +1,204 @@
+//! Names as addresses, without the C library: the hosts file first, then DNS by `resolv.conf`.
+//!
+//! A binary that is linked statically against glibc resolves no names, and a container may have
+//! no `nsswitch.conf`; so this is `hosts: files dns`, always. Both files are read again when they
+//! change, and answers are kept as long as they say, up to a minute.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use hickory_resolver::config::{
+    LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts, ServerOrderingStrategy,
+};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::op::Query;
+use hickory_resolver::proto::rr::{Name, RecordType};
+use hickory_resolver::{Hosts, TokioResolver, system_conf};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::faults;
+use crate::model::{Failure, FailureKind};
+
+/// The longest that an answer is kept, whatever it says, in seconds; Chrome keeps one as long.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long it is remembered that a name has no address.
+const NEGATIVE_LIMIT: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether the files have changed.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How many addresses of a name are used.
+const ADDRESS_LIMIT: usize = 16;
+
+/// Resolves names.
+pub struct Resolver {
+    files: Files,
+    fixed: Vec<Resolve>,
+    current: Mutex<Option<Current>>,
+}
+
+impl std::fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Resolver").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+/// The addresses of a host and port, given by the user instead of DNS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolve {
+    /// The name, in lower case.
+    pub host: String,
+    /// The port that it holds for.
+    pub port: u16,
+    /// What the name stands for.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Where names are looked up.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// Names and addresses of this machine's own.
+    pub hosts: PathBuf,
+    /// The name servers.
+    pub resolv_conf: PathBuf,
+    /// A port of the name servers other than 53; for tests.
+    pub port: Option<u16>,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self { hosts: "/etc/hosts".into(), resolv_conf: "/etc/resolv.conf".into(), port: None }
+    }
+}
+
+/// What the hosts file says, and who asks the name servers.
+type Known = (Arc<Hosts>, Arc<TokioResolver>);
+
+/// The files as they were when they were read.
+struct Current {
+    known: Known,
+    made_of: [Option<SystemTime>; 2],
+    looked: Instant,
+}
+
+impl Resolver {
+    /// A resolver that reads these files; `fixed` come before all else.
+    #[must_use]
+    pub fn new(files: Files, fixed: Vec<Resolve>) -> Self {
+        Self { files, fixed, current: Mutex::new(None) }
+    }
+
+    /// The addresses of a name, IPv6 first, or the one that it spells; at most sixteen.
+    ///
+    /// # Errors
+    /// `Dns`: the name has no address, or no name server answers.
+    pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(ip, port)]);
+        }
+        let name = host.trim_end_matches('.');
+        let is_fixed = |fixed: &&Resolve| fixed.port == port && fixed.host.eq_ignore_ascii_case(name);
+        if let Some(fixed) = self.fixed.iter().find(is_fixed) {
+            return Ok(fixed.addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect());
+        }
+        let failed = |e: String| Failure::with(FailureKind::Dns, format!("{host}: {e}"));
+        let (hosts, resolver) = self.current().map_err(|e| failed(e.to_string()))?;
+        let known = in_file(&hosts, name);
+        if !known.is_empty() {
+            return Ok(known.into_iter().map(|ip| SocketAddr::new(ip, port)).collect());
+        }
+        match resolver.lookup_ip(host).await {
+            Ok(found) => Ok(found.iter().take(ADDRESS_LIMIT).map(|ip| SocketAddr::new(ip, port)).collect()),
+            // Out of files is this machine's trouble, not the name's.
+            Err(e) => match faults::of_error(&e, FailureKind::Dns) {
+                ours if ours.kind == FailureKind::NoFiles => Err(ours),
+                _ if e.is_nx_domain() => Err(failed("there is no such name".to_owned())),
+                _ if e.is_no_records_found() => Err(failed("the name has no address".to_owned())),
+                _ => Err(failed(e.to_string())),
+            },
+        }
+    }
+
+    /// The resolver as the files are now.
+    fn current(&self) -> io::Result<Known> {
+        let mut current = self.current.lock();
+        if let Some(known) = current.as_mut() {
+            if known.looked.elapsed() < LOOK {
+                return Ok(known.known.clone());
+            }
+            known.looked = Instant::now();
+            if known.made_of == self.files.changed() {
+                return Ok(known.known.clone());
+            }
+        }
+        let made_of = self.files.changed();
+        let known: Known = (Arc::new(self.files.hosts()), Arc::new(self.files.resolver()?));
+        *current = Some(Current { known: known.clone(), made_of, looked: Instant::now() });
+        Ok(known)
+    }
+}
+
+/// The addresses of a name in the hosts file, IPv6 first. If it is there, DNS is not asked, not
+/// even for addresses of the other family.
+fn in_file(hosts: &Hosts, name: &str) -> Vec<IpAddr> {
+    let Ok(name) = name.to_ascii_lowercase().parse::<Name>() else { return Vec::new() };
+    let found = [RecordType::AAAA, RecordType::A]
+        .into_iter()
+        .filter_map(|kind| hosts.lookup_static_host(&Query::query(name.clone(), kind)));
+    let addresses = found.flat_map(|found| found.answers().iter().filter_map(|r| r.data.ip_addr()).collect::<Vec<_>>());
+    addresses.take(ADDRESS_LIMIT).collect()
+}
+
+impl Files {
+    /// When the files were last changed; nothing of one that is not there.
+    fn changed(&self) -> [Option<SystemTime>; 2] {
+        let changed = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
+        [changed(&self.hosts), changed(&self.resolv_conf)]
+    }
+
+    fn resolver(&self) -> io::Result<TokioResolver> {
+        let (config, mut options) = self.name_servers();
+        options.ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
+        options.use_hosts_file = ResolveHosts::Never;
+        options.positive_max_ttl = Some(ANSWER_LIMIT);
+        options.negative_max_ttl = Some(NEGATIVE_LIMIT);
+        // As the C library does it: the first one that is given is asked first.
+        options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
+        options.try_tcp_on_error = true;
+        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        *builder.options_mut() = options;
+        builder.build().map_err(io::Error::other)
+    }
+
+    /// A file that is missing names nobody.
+    fn hosts(&self) -> Hosts {
+        let mut hosts = Hosts::default();
+        if let Ok(file) = std::fs::File::open(&self.hosts) {
+            // A line that cannot be read ends it, as for the C library.
+            let _ = hosts.read_hosts_conf(file);
+        }
+        hosts
+    }
+
+    /// A file that is missing or names no server means one on this machine, as for the C library.
+    fn name_servers(&self) -> (ResolverConfig, ResolverOpts) {
+        let read = std::fs::read(&self.resolv_conf).ok().and_then(|text| system_conf::parse_resolv_conf(text).ok());
+        let (config, options) = read.unwrap_or_else(|| {
+            let local = NameServerConfig::udp_and_tcp(Ipv4Addr::LOCALHOST.into());
+            (ResolverConfig::from_parts(None, Vec::new(), vec![local]), ResolverOpts::default())
+        });
+        let Some(port) = self.port else { return (config, options) };
+        let (domain, search) = (config.domain().cloned(), config.search().to_vec());
+        let mut servers = config.name_servers().to_vec();
+        servers.iter_mut().flat_map(|server| &mut server.connections).for_each(|way| way.port = port);
+        (ResolverConfig::from_parts(domain, search, servers), options)
+    }
+}
+
+#[cfg(test)]
+mod tests;
