@@ -14,15 +14,19 @@
 //! | `plenary` | the plenaries there are |
 //! | `state`, `counts`, `delivery_log` | what all tasks share, what is counted, what was written when |
 //! | [`proxy`] | a TCP proxy that degrades the network, for tests |
+//! | `chat`, `broadcast`, `delay_queue` | chats, and their deliveries with the faults injected into each |
 //! | `faults/`, `control` | injected faults, and how to change them while the server runs |
 
 mod accounts;
 mod breakouts;
+mod broadcast;
 mod channel;
+mod chat;
 mod client_message;
 mod control;
 mod counts;
 mod csrf;
+mod delay_queue;
 mod delivery_log;
 mod faults;
 mod frame;

@@ -10,16 +10,14 @@ use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
 use super::accounts::User;
+use super::chat::Chat;
 use super::counts::Counters;
-use super::faults::broadcast::Chat;
 use super::faults::injector::FaultInjector;
 use super::options::{PresenceMode, Timing};
 use super::plenary::Plenary;
 use super::socket::{DisconnectReason, Socket};
 use super::wire::Frame;
 
-/// Chats of a plenary that are kept, for its event page and for replays.
-pub(super) const HISTORY: usize = 100;
 /// Commands that may wait; beyond it senders wait, so their sockets are not read meanwhile.
 const MAILBOX: usize = 1024;
 

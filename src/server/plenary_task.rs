@@ -15,13 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::accounts::User;
 use super::breakouts::Breakouts;
+use super::broadcast::Broadcaster;
 use super::channel::{Channel, Departure, PacedBroadcast};
-use super::faults::broadcast::{Broadcaster, Chat};
+use super::chat::{Chat, HISTORY};
 use super::faults::presence::PresenceInjector;
 use super::faults::{Fault, Faults, PresenceFaults};
 use super::options::PresenceMode;
 use super::plenary::Plenary;
-use super::plenary_handle::{Command, HISTORY, PlenaryContext, PlenaryHandle, PlenarySnapshot};
+use super::plenary_handle::{Command, PlenaryContext, PlenaryHandle, PlenarySnapshot};
 use super::sanitise::sanitise;
 use super::socket::{DisconnectReason, Socket};
 use super::wire::{self, ChatPayload, Frame};

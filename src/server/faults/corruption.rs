@@ -11,20 +11,20 @@ const PREFIXES: [&str; 2] = ["sr2-", "sr1-"];
 
 /// Changes one letter or digit of the text after the marker, or of the whole text without one.
 /// None where there is nothing to change.
-pub(super) fn corrupt_text(json: &str, random: &mut StdRng) -> Option<String> {
+pub(in crate::server) fn corrupt_text(json: &str, random: &mut StdRng) -> Option<String> {
     let message = message_range(json)?;
     let after_marker = marker_range(json, &message).map_or(message.start, |marker| marker.end);
     replace_one(json, after_marker..message.end, random)
 }
 
 /// Changes one letter or digit of the marker after its prefix; none without a marker.
-pub(super) fn corrupt_marker(json: &str, random: &mut StdRng) -> Option<String> {
+pub(in crate::server) fn corrupt_marker(json: &str, random: &mut StdRng) -> Option<String> {
     let marker = marker_range(json, &message_range(json)?)?;
     replace_one(json, marker.start + PREFIXES[0].len()..marker.end, random)
 }
 
 /// Removes the last brace, or the quote that ends the message, so that it is no longer JSON.
-pub(super) fn corrupt_json(json: &str, random: &mut StdRng) -> Option<String> {
+pub(in crate::server) fn corrupt_json(json: &str, random: &mut StdRng) -> Option<String> {
     let at = if random.random_bool(0.5) { json.len().checked_sub(1)? } else { message_range(json)?.end };
     let mut out = json.to_owned();
     out.remove(at);

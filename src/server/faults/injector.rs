@@ -14,7 +14,7 @@ use super::frequency::{Frequency, Trigger};
 use super::injection_log::{InjectionLog, WallClock};
 use super::kinds::{Fault, FaultCounters};
 use super::settings::Faults;
-use crate::server::plenary_handle::HISTORY;
+use crate::server::chat::HISTORY;
 
 /// The largest payload of an oversize frame, in bytes.
 const OVERSIZE_LIMIT: usize = 1024 * 1024 * 1024;

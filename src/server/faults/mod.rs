@@ -5,13 +5,11 @@
 //! | `settings`, `frequency` | what can be set, and how often it fires |
 //! | `kinds` | every fault by name, and the counts |
 //! | `injector` | the settings in force, for every task |
-//! | `broadcast`, `delay_queue`, `corruption` | faults of chats, delivery by delivery |
+//! | `corruption` | what a corrupt chat looks like |
 //! | `presence` | faults of member lists |
 //! | `injection_log` | which delivery was hit, and what became of its connection |
 
-pub(super) mod broadcast;
 pub(super) mod corruption;
-pub(super) mod delay_queue;
 pub(super) mod frequency;
 pub(super) mod injection_log;
 pub(super) mod injector;

@@ -78,10 +78,10 @@ async fn route(server: &ServerState, request: &PageRequest) -> Reply {
         return Reply::redirect(301, format!("{}{}/{query}", server.options.prefix, request.path));
     }
     if request.method == Method::POST
-        && let Err(reply) = request.check_csrf()
+        && let Err(reason) = request.check_csrf()
     {
         server.counters.http.csrf_refused.increment();
-        return reply;
+        return Reply::error(403, &format!("CSRF verification failed. Request aborted. {reason}."));
     }
     match segments[..] {
         ["accounts", "signup"] => forms::sign_up(server, request),

@@ -12,7 +12,6 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use super::reply::Reply;
 use crate::server::accounts::User;
 use crate::server::csrf;
 use crate::server::state::ServerState;
@@ -88,24 +87,21 @@ impl PageRequest {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// Refuses a post without the cookie, the field that fits it, and over TLS the referer.
-    pub(super) fn check_csrf(&self) -> Result<(), Reply> {
+    /// Refuses a post without the cookie, the field that fits it, and over TLS the referer; the error is the reason
+    /// that is shown.
+    pub(super) fn check_csrf(&self) -> Result<(), &'static str> {
         if self.is_secure() {
             let own = format!("https://{}/", self.header(&HOST));
             if !self.header(&REFERER).starts_with(&own) {
-                return Err(forbidden("Referer checking failed"));
+                return Err("Referer checking failed");
             }
         }
         if csrf::same_secret(self.cookie("csrftoken"), self.field("csrfmiddlewaretoken")) {
             Ok(())
         } else {
-            Err(forbidden("CSRF cookie not set, or CSRF token missing or incorrect"))
+            Err("CSRF cookie not set, or CSRF token missing or incorrect")
         }
     }
-}
-
-fn forbidden(reason: &str) -> Reply {
-    Reply::error(403, &format!("CSRF verification failed. Request aborted. {reason}."))
 }
 
 fn cookies(headers: &HeaderMap) -> HashMap<String, String> {

@@ -8,10 +8,10 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use super::injection_log::InjectionEntry;
-use super::kinds::Fault;
-use crate::server::socket::Socket;
-use crate::server::wire::Frame;
+use super::faults::Fault;
+use super::faults::injection_log::InjectionEntry;
+use super::socket::Socket;
+use super::wire::Frame;
 
 /// Deliveries that may wait at once; beyond it none is delayed.
 const LIMIT: usize = 200_000;

@@ -12,35 +12,24 @@ use strum::EnumCount;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::corruption;
+use super::channel::Channel;
+use super::chat::Chat;
 use super::delay_queue::{DelayQueue, DelayedDelivery};
-use super::frequency::{Frequency, Trigger};
-use super::injection_log::{InjectionEntry, excerpt};
-use super::injector::FaultInjector;
-use super::kinds::Fault;
-use super::settings::{Faults, Scope};
-use crate::server::accounts::User;
-use crate::server::channel::Channel;
-use crate::server::plenary_handle::{Command, PlenaryContext, PlenaryHandle};
-use crate::server::socket::{DisconnectReason, Socket};
-use crate::server::wire::{self, Frame};
+use super::faults::corruption;
+use super::faults::frequency::{Frequency, Trigger};
+use super::faults::injection_log::{InjectionEntry, excerpt};
+use super::faults::injector::FaultInjector;
+use super::faults::{Fault, Faults, Scope};
+use super::plenary_handle::{Command, PlenaryContext, PlenaryHandle};
+use super::socket::{DisconnectReason, Socket};
+use super::wire::{self, Frame};
 
 /// Deliveries decided before other tasks get a turn.
 const CHUNK: usize = 64;
 
-/// A chat to be broadcast.
-#[derive(Debug, Clone)]
-pub(in crate::server) struct Chat {
-    pub id: u64,
-    pub sender: Arc<User>,
-    /// As it goes out.
-    pub message: Arc<str>,
-    pub frame: Frame,
-}
-
 /// Broadcasts the chats of one plenary.
 #[derive(Debug)]
-pub(in crate::server) struct Broadcaster {
+pub(super) struct Broadcaster {
     injector: Arc<FaultInjector>,
     plenaries: Arc<OnceLock<Vec<PlenaryHandle>>>,
     changes: watch::Receiver<Arc<Faults>>,
@@ -57,7 +46,7 @@ pub(in crate::server) struct Broadcaster {
 }
 
 impl Broadcaster {
-    pub(in crate::server) fn new(context: PlenaryContext, plenary: u64) -> Self {
+    pub(super) fn new(context: PlenaryContext, plenary: u64) -> Self {
         let PlenaryContext { injector, plenaries, .. } = context;
         let mut changes = injector.subscribe();
         changes.mark_changed();
@@ -88,7 +77,7 @@ impl Broadcaster {
     }
 
     /// Sends chats to every socket of a channel.
-    pub(in crate::server) async fn broadcast(&mut self, channel: &Channel, chats: &[Chat]) {
+    pub(super) async fn broadcast(&mut self, channel: &Channel, chats: &[Chat]) {
         self.refresh_settings();
         self.leak(chats);
         if self.frequencies.is_empty() && self.delayed.is_empty() && self.faults.socket.mute == 0.0 {
@@ -119,7 +108,7 @@ impl Broadcaster {
     }
 
     /// Sends a chat of another plenary to every socket of a channel.
-    pub(in crate::server) async fn broadcast_leaked(&mut self, channel: &Channel, chat: &Chat) {
+    pub(super) async fn broadcast_leaked(&mut self, channel: &Channel, chat: &Chat) {
         self.refresh_settings();
         for chunk in channel.sockets().chunks(CHUNK) {
             for socket in chunk.iter().filter(|socket| !self.is_exempt(socket)) {
@@ -130,7 +119,7 @@ impl Broadcaster {
     }
 
     /// Sends a new socket the plenary's last chats, where the replay fault is set; the newest comes last.
-    pub(in crate::server) fn replay<'a>(&mut self, socket: &Socket, chats: impl ExactSizeIterator<Item = &'a Chat>) {
+    pub(super) fn replay<'a>(&mut self, socket: &Socket, chats: impl ExactSizeIterator<Item = &'a Chat>) {
         self.refresh_settings();
         let skipped = chats.len().saturating_sub(self.faults.chat.replay);
         for chat in chats.skip(skipped) {
@@ -148,12 +137,12 @@ impl Broadcaster {
     }
 
     /// When the next delayed delivery is due.
-    pub(in crate::server) fn next_due(&self) -> Option<Instant> {
+    pub(super) fn next_due(&self) -> Option<Instant> {
         self.delayed.next_due()
     }
 
     /// Sends the delayed deliveries that are due.
-    pub(in crate::server) fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         while let Some(delayed) = self.delayed.take_due(Instant::now()) {
             self.write(&delayed);
             if delayed.log_entry.fault == Fault::Reorder {
