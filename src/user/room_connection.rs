@@ -27,20 +27,16 @@ use crate::protocol::{Connection, Driver, Ended, Outgoing, Progress};
 use crate::schedule::Intent;
 use crate::telemetry::traces::chats::Chat;
 
-/// From the 101 until the user has joined, at most.
+/// From the 101 until the user has joined, at most: the default of `--http-timeout`, as for any answer.
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(30);
-/// A socket on which nothing was read for this long, pongs included, is dead: six keepalives
-/// ([`KEEPALIVE`]) without an answer, and longer than any batch of member lists.
+/// A socket on which nothing was read for this long, pongs included, is dead: six keepalives unanswered.
 const SILENCE: Duration = Duration::from_secs(75);
-/// A frame that is not written after this long means that the server reads no more. Servers of
-/// plenaries themselves close a socket that is not read for a minute.
+/// A frame that is not written after this long means that the server reads no more.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long the server may take to answer a close. RFC 6455 sets no time (section 7.1.1); the ledger
-/// counts what still arrives meanwhile.
+/// How long the server may take to answer a close; RFC 6455, section 7.1.1, sets no time.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Reads in a row before anything else is looked at: a socket that is always readable must not keep
-/// the user from its slot, its alarm and the stop. Small, and rarely reached: a read takes all that has
-/// come, up to the thread's buffer.
+/// the user from its slot, its alarm and the stop.
 const READS_IN_A_ROW: u32 = 16;
 
 /// Small, and what is rarely looked at is elsewhere: a read of any of ten thousand connections finds
@@ -170,9 +166,8 @@ impl<D: Driver> RoomConnection<D> {
         let failure = Failure::with(kind, end_reason::never_joined(ended.reason, PRESENCE_TIMEOUT));
         self.context.metrics.connect_failure(Socket::Plenary, &failure);
         spans::end(&span, Err(&failure));
-        span.in_scope(
-            || tracing::warn!(user = self.context.username(self.me), stage = "connect", %failure, "step failed"),
-        );
+        let user = self.context.username(self.me);
+        span.in_scope(|| tracing::warn!(user, stage = "connect", %failure, "step failed"));
         ConnectionOutcome::Failed(failure)
     }
 
