@@ -16,7 +16,7 @@ const SLUG: &str = "test";
 /// Runs the demo, prints the summary and what the target itself counted.
 pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
     let console = Console::traced(&demo.plan)?;
-    let presence = super::target::presence(demo.presence);
+    let presence = demo.presence;
     let options = Options { presence, ..Options::default() };
     let target =
         server::serve(options).await.map_err(|e| StartError::environment("the embedded target", e.to_string()))?;

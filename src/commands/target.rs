@@ -2,11 +2,10 @@
 
 use super::tell;
 use crate::config::plan::Target;
-use crate::config::value::Presence;
 use crate::error::{ExitCode, StartError};
 use crate::run::Console;
 use crate::run::Signals;
-use crate::server::{self, Faults, Options, PresenceMode};
+use crate::server::{self, Faults, Options};
 
 /// Open files that are not for clients: the control address's connections, and what a runtime has.
 const OTHER_FILES: usize = 64;
@@ -19,7 +18,7 @@ pub(super) async fn target(wanted: Target) -> Result<ExitCode, StartError> {
         connections: connections(files),
         listen: wanted.listen,
         prefix: wanted.prefix.as_str().to_owned(),
-        presence: presence(wanted.presence),
+        presence: wanted.presence,
         faults: seeded(wanted.faults, wanted.seed),
         control: wanted.control,
         ..Options::default()
@@ -52,13 +51,4 @@ fn connections(files: Option<u64>) -> usize {
 /// Faults whose chances follow from `--seed` where `--fault-seed` was not given.
 fn seeded(faults: Faults, seed: u64) -> Faults {
     if faults.seed == 0 { Faults { seed, ..faults } } else { faults }
-}
-
-/// The target's word for a presence mode.
-pub(super) fn presence(wanted: Presence) -> PresenceMode {
-    match wanted {
-        Presence::Full => PresenceMode::Full,
-        Presence::Batched(every) => PresenceMode::Batched(every),
-        Presence::Off => PresenceMode::Off,
-    }
 }

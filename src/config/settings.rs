@@ -6,12 +6,13 @@
 use std::path::PathBuf;
 
 use crate::model::{LogFormat, OtlpEndpoint, Pacing, Reconnect, Shard};
+use crate::server::PresenceMode;
 
 use super::layered::{Layered, layered};
 use super::value::{
     Amount, ByteSize, Chattiness, Count, DurationRange, Given, HeaderText, Listen, OrOff, Password, PathPrefix,
-    Percent, Presence, ProtocolName, Rate, ResolveText, RunId, ShardCount, Slug, SourceIp, Span, StartAt, Switch,
-    TargetUrl, UserNumber, UsernameTemplate, ValueError, Wait,
+    Percent, ProtocolName, Rate, ResolveText, RunId, ShardCount, Slug, SourceIp, Span, StartAt, Switch, TargetUrl,
+    UserNumber, UsernameTemplate, ValueError, Wait,
 };
 
 layered! {
@@ -306,7 +307,7 @@ layered! {
         /// Full lists cost the square of the users at each join: full is meant for up to 300
         /// users, batched:1s to 2,000, off beyond.
         #[arg(long, value_name = "MODE")]
-        pub presence: Presence,
+        pub presence: PresenceMode,
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use strum::EnumCount;
 
 use crate::clock::Stamp;
-use crate::model::{Action, DropReason, Stage};
+use crate::model::{Action, DropReason, Stage, Volume};
 use crate::schedule::Intent;
 use crate::schedule::limit::Limit;
 use crate::schedule::pacer::Dispatch;
@@ -37,19 +37,8 @@ impl Lateness {
     }
 }
 
-/// How often an action is due, per second.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Pace {
-    /// Never.
-    Off,
-    /// For all users of this generator together.
-    Total(f64),
-    /// For each connected user.
-    PerConnected(f64),
-}
-
-/// The paces of all actions, by [`Action`].
-pub type Traffic = [Pace; Action::COUNT];
+/// The volumes of all actions, by [`Action`]; totals are a second.
+pub type Traffic = [Volume<f64>; Action::COUNT];
 
 /// Gives intents to the users of a context.
 pub struct Dispatcher<D> {
@@ -66,7 +55,7 @@ impl<D> Dispatcher<D> {
     /// A dispatcher that scales set totals by the users present until `ramped` is set.
     pub fn new(context: Arc<RunContext<D>>, traffic: Traffic, ramped: Arc<AtomicBool>) -> Self {
         let users = context.roster.len();
-        let most: f64 = traffic.iter().map(|pace| full_rate(*pace, users)).sum();
+        let most: f64 = traffic.iter().map(|volume| volume.per_second(users)).sum();
         // Twice the rate, and as much at once: room for a late wake-up, none for a flood.
         let twice = most.mul_add(2.0, 10.0).min(1e9);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just above")]
@@ -76,24 +65,14 @@ impl<D> Dispatcher<D> {
     }
 }
 
-/// The rate of a pace once every user is connected.
-#[must_use]
-pub fn full_rate(pace: Pace, users: usize) -> f64 {
-    match pace {
-        Pace::Off => 0.0,
-        Pace::Total(rate) => rate,
-        Pace::PerConnected(each) => each * count(users),
-    }
-}
-
 impl<D: Send + Sync + 'static> Dispatch for Dispatcher<D> {
     fn rate(&mut self, action: Action) -> f64 {
         let connected = count(self.context.roster.connected());
         let rate = match self.traffic[action as usize] {
-            Pace::Off => 0.0,
-            Pace::Total(rate) if self.ramped.load(Ordering::Relaxed) => rate,
-            Pace::Total(rate) => rate * connected / count(self.context.roster.len()).max(1.0),
-            Pace::PerConnected(each) => each * connected,
+            Volume::Off => 0.0,
+            Volume::Total(rate) if self.ramped.load(Ordering::Relaxed) => rate,
+            Volume::Total(rate) => rate * connected / count(self.context.roster.len()).max(1.0),
+            Volume::PerUser(each) => each * connected,
         };
         self.context.metrics.rate_target(action, rate);
         rate

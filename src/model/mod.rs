@@ -33,6 +33,7 @@ mod sender;
 mod shard;
 mod user;
 mod vocabulary;
+mod volume;
 
 pub use choice::{LogFormat, OtlpEndpoint, Pacing};
 pub use connection::{EndReason, Initiator, Socket};
@@ -47,6 +48,7 @@ pub use sender::SenderId;
 pub use shard::Shard;
 pub use user::{Action, DropReason, HttpOutcome, Stage, Step, UserState};
 pub use vocabulary::Vocabulary;
+pub use volume::Volume;
 
 /// A user's place in this generator's part of the range: dense, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -22,7 +22,7 @@ use crate::saturation::{Delays, Judge, LIMIT, Probe, WINDOW};
 use crate::user::RunContext;
 
 /// A longer time without a look at the ledger means that the process stood still.
-const SHORTEST_STALL: Duration = Duration::from_millis(200);
+const LONGEST_GAP: Duration = Duration::from_millis(200);
 /// Of fewer intents in a window, a 99th percentile says nothing.
 const FEWEST_INTENTS: u64 = 100;
 
@@ -55,7 +55,7 @@ impl Windows {
     /// Where the system gives no socket pair or thread.
     pub(super) fn begin<D: Driver>(&self, context: &Arc<RunContext<D>>, runtimes: &[Handle]) -> std::io::Result<()> {
         let looking = Arc::clone(context);
-        context.ledger.lock().look_for_stalls(SHORTEST_STALL, context.clock.now());
+        context.ledger.lock().look_for_stalls(LONGEST_GAP, context.clock.now());
         let probe = Probe::start(context.clock, runtimes, move |now| looking.ledger.lock().look(now))?;
         let mut current = self.current.lock();
         current.probe = Some(probe);
@@ -143,7 +143,7 @@ mod tests {
     fn spoilt(stall: Duration, over: u64) -> (u64, u64) {
         let terms = Terms { deadline: WINDOW, horizon: WINDOW };
         let mut ledger = Ledger::new(terms, Rules::default(), IDENTITY, 1).unwrap();
-        ledger.look_for_stalls(SHORTEST_STALL, Stamp::default());
+        ledger.look_for_stalls(LONGEST_GAP, Stamp::default());
         ledger.hold_begins(Stamp::default());
         for n in 1..=1_500 {
             let at = Stamp::default().plus(Duration::from_millis(20) * n);

@@ -33,9 +33,10 @@ pub(crate) use signals::Signals;
 use room_run::RoomRun;
 use setup::ProcessContext;
 
-use crate::config::plan::{Run, Volume};
+use crate::config::plan::Run;
 use crate::error::StartError;
 use crate::fleet::workers::Running;
+use crate::model::Volume;
 use crate::protocol::{Driver, Protocol};
 use crate::report::machine::Machine;
 

@@ -12,7 +12,6 @@ use super::losses;
 use super::phases::Phases;
 use super::setup;
 use crate::config::plan::Plan;
-use crate::fleet::dispatch::full_rate;
 use crate::metrics::ProcessFigures;
 use crate::model::Action;
 use crate::protocol::Driver;
@@ -191,5 +190,5 @@ impl<D: Driver> Reporter<D> {
 
 /// The rates that were set, once every user is connected.
 fn set_rates(plan: &Plan, users: usize) -> [f64; Action::COUNT] {
-    setup::traffic(&plan.traffic).map(|pace| full_rate(pace, users))
+    setup::traffic(&plan.traffic).map(|volume| volume.per_second(users))
 }

@@ -12,13 +12,13 @@ use super::runner::{Runner, refusal};
 use super::setup::{Asked, ProcessContext};
 use super::snapshots::Snapshots;
 use super::{setup, source_addresses, thresholds};
-use crate::config::plan::{Plan, Run, Volume};
-use crate::config::value::TargetUrl;
+use crate::config::plan::{Plan, Run};
+use crate::config::value::{Rate, TargetUrl};
 use crate::error::{ExitCode, StartError};
 use crate::exposition::{self, Exposition};
 use crate::fleet::workers::Workers;
 use crate::metrics::Metrics;
-use crate::model::{FailureKind, Stage};
+use crate::model::{FailureKind, Stage, Volume};
 use crate::protocol::{Driver, Protocol};
 use crate::report::end::End;
 use crate::report::file::Earlier;
@@ -254,10 +254,7 @@ fn runtimes(workers: &Workers) -> Vec<Handle> {
 /// What a plan asks of the machine.
 fn load(plan: &Plan) -> Load {
     let (parts, room) = (f64::from(plan.users.shard.count), plan.users.fleet_range.len());
-    let whole = |volume: Volume| match volume {
-        Volume::Total(rate) => rate.per_second() * parts,
-        each => each.per_second(room as usize),
-    };
+    let whole = |volume: Volume<Rate>| volume.map(|rate| rate.per_second() * parts).per_second(room as usize);
     let stay = plan.traffic.breakout_stay;
     Load {
         users: u64::from(plan.users.range.len()),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::background::Cache;
 use super::source_addresses;
 use crate::clock::{Clock, Stamp};
-use crate::config::plan::{self, Plan, Volume};
-use crate::config::value::TargetUrl;
+use crate::config::plan::{self, Plan};
+use crate::config::value::{Rate, TargetUrl};
 use crate::error::StartError;
-use crate::fleet::dispatch::{Pace, Traffic};
+use crate::fleet::dispatch::Traffic;
 use crate::ledger::{Identity, Ledger, Rules, Terms};
 use crate::marker::{GeneratorTag, RoomTag, RunTag};
 use crate::metrics::Metrics;
@@ -123,11 +123,7 @@ pub(crate) fn shard_seed(plan: &Plan) -> u64 {
     plan.traffic.seed.wrapping_add(u64::from(plan.users.shard.index).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
-/// The paces of a plan.
+/// The volumes of a plan, by action.
 pub(crate) fn traffic(plan: &plan::Traffic) -> Traffic {
-    [plan.chat, plan.leave, plan.breakout].map(|volume| match volume {
-        Volume::Off => Pace::Off,
-        Volume::Total(rate) => Pace::Total(rate.per_second()),
-        Volume::PerUser(each) => Pace::PerConnected(each),
-    })
+    [plan.chat, plan.leave, plan.breakout].map(|volume| volume.map(Rate::per_second))
 }

@@ -63,7 +63,7 @@ pub use faults::{
     ChatFaults, Fault, Faults, Frequency, HttpFaults, Injection, InvalidFault, InvalidFrequency, PresenceFaults, Scope,
     SocketFaults,
 };
-pub use options::{Options, PresenceMode, Timing, UnknownPresenceMode};
+pub use options::{Options, PresenceMode, Timing};
 
 use counts::Counters;
 use faults::injector::FaultInjector;

@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::faults::Faults;
@@ -91,43 +90,6 @@ impl fmt::Display for PresenceMode {
             Self::Full => f.write_str("full"),
             Self::Batched(every) => write!(f, "batched:{}", humantime::format_duration(*every)),
             Self::Off => f.write_str("off"),
-        }
-    }
-}
-
-/// A presence mode that is not spelled `full`, `batched:1s` or `off`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not `full`, `off` or `batched:` with a time above zero, such as `batched:1s`")]
-pub struct UnknownPresenceMode(String);
-
-impl FromStr for PresenceMode {
-    type Err = UnknownPresenceMode;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let unknown = || UnknownPresenceMode(text.to_owned());
-        match text {
-            "full" => Ok(Self::Full),
-            "off" => Ok(Self::Off),
-            _ => {
-                let every = text.strip_prefix("batched:").ok_or_else(unknown)?;
-                let every = humantime::parse_duration(every).map_err(|_| unknown())?;
-                if every.is_zero() { Err(unknown()) } else { Ok(Self::Batched(every)) }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_presence_mode_parses_as_it_is_displayed() {
-        for text in ["full", "off", "batched:1s", "batched:250ms"] {
-            assert_eq!(text.parse::<PresenceMode>().unwrap().to_string(), text);
-        }
-        for text in ["", "Full", "batched", "batched:", "batched:0s", "batched:x"] {
-            assert!(text.parse::<PresenceMode>().is_err(), "{text}");
         }
     }
 }

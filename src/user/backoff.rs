@@ -9,7 +9,8 @@ pub(super) const SHORTEST: Duration = Duration::from_millis(500);
 /// Longest wait, unless the server asks for more. With the longest step that may be under way
 /// when a server comes back (an HTTP timeout of 30 s) it leaves time to connect within a minute.
 pub(super) const LONGEST: Duration = Duration::from_secs(20);
-/// A connection that lasted this long starts the doubling again.
+/// A connection that lasted this long starts the doubling again: as long as the longest wait, so that a
+/// server that ends every connection early still sees ever fewer attempts.
 pub(super) const GOOD: Duration = Duration::from_secs(20);
 /// A connection that ended sooner is no reason to come back at once.
 pub(super) const HARDLY_BEGUN: Duration = Duration::from_secs(1);

@@ -16,6 +16,7 @@ mod sign_in;
 mod spans;
 mod steps;
 mod texts;
+mod timeouts;
 mod virtual_user;
 mod wakeups;
 

@@ -18,6 +18,7 @@ use super::keepalive::{KEEPALIVE, next_keepalive};
 use super::open_gauge::Open;
 use super::side_room;
 use super::spans;
+use super::timeouts::{CLOSE_TIMEOUT, JOIN_TIMEOUT};
 use super::wakeups::{Wakeup, Wakeups};
 use crate::clock::Stamp;
 use crate::ledger::RecordedSend;
@@ -27,14 +28,10 @@ use crate::protocol::{Connection, Driver, Ended, Outgoing, Progress};
 use crate::schedule::Intent;
 use crate::telemetry::traces::chats::Chat;
 
-/// From the 101 until the user has joined, at most: the default of `--http-timeout`, as for any answer.
-const PRESENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A socket on which nothing was read for this long, pongs included, is dead: six keepalives unanswered.
 const SILENCE: Duration = Duration::from_secs(75);
 /// A frame that is not written after this long means that the server reads no more.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long the server may take to answer a close; RFC 6455, section 7.1.1, sets no time.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Reads in a row before anything else is looked at: a socket that is always readable must not keep
 /// the user from its slot, its alarm and the stop.
 const READS_IN_A_ROW: u32 = 16;
@@ -163,7 +160,7 @@ impl<D: Driver> RoomConnection<D> {
     fn never_joined(&mut self, ended: Ended) -> ConnectionOutcome {
         let kind = end_reason::failure(ended.reason);
         let span = self.cold.coming_in.take().unwrap_or_else(Span::none);
-        let failure = Failure::with(kind, end_reason::never_joined(ended.reason, PRESENCE_TIMEOUT));
+        let failure = Failure::with(kind, end_reason::never_joined(ended.reason, JOIN_TIMEOUT));
         self.context.metrics.connect_failure(Socket::Plenary, &failure);
         spans::end(&span, Err(&failure));
         let user = self.context.username(self.me);
@@ -344,7 +341,7 @@ impl<D: Driver> RoomConnection<D> {
     }
 
     fn overdue(&self, now: Stamp) -> Option<EndReason> {
-        if self.phase == Phase::Joining && now >= self.began.plus(PRESENCE_TIMEOUT) {
+        if self.phase == Phase::Joining && now >= self.began.plus(JOIN_TIMEOUT) {
             return Some(EndReason::NoPresence);
         }
         if self.cold.writing_since.is_some_and(|since| now.since(since) >= WRITE_TIMEOUT) {
@@ -358,7 +355,7 @@ impl<D: Driver> RoomConnection<D> {
         let written = self.cold.writing_since.map_or(self.next_keepalive, |since| since.plus(WRITE_TIMEOUT));
         let next = self.next_keepalive.min(self.last_read.plus(SILENCE)).min(written);
         match self.phase {
-            Phase::Joining => next.min(self.began.plus(PRESENCE_TIMEOUT)),
+            Phase::Joining => next.min(self.began.plus(JOIN_TIMEOUT)),
             Phase::Connected | Phase::Closing => next,
         }
     }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::RunContext;
 use super::open_gauge::Open;
 use super::steps;
+use super::timeouts::{CLOSE_TIMEOUT, JOIN_TIMEOUT};
 use crate::clock::Stamp;
 use crate::model::{
     EndReason, Failure, FailureClass, FailureKind, FrameKind, Initiator, SentKind, Socket, Stage, UserIndex,
@@ -23,10 +24,6 @@ use crate::protocol::{Connection, Driver, Ended, Event, Outgoing, Progress, Rece
 
 /// Between two heartbeats: as in the room, see [`KEEPALIVE`](super::keepalive::KEEPALIVE).
 const HEARTBEAT: Duration = Duration::from_secs(25);
-/// From the attempt to the first frame, at most, after the 101.
-const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the server may take to answer a close.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Joins `id` as `me`, and stays until its time is up or `over` is cancelled. Cancels `over`
 /// at its end, so that the user may join another.
@@ -101,7 +98,7 @@ impl<D: Driver> Room<D> {
         let first_frame = tokio::select! {
             biased;
             () = over.cancelled() => Ok(Ok(Ok(()))),
-            first = tokio::time::timeout(FIRST_FRAME_TIMEOUT, self.first_frame()) => first,
+            first = tokio::time::timeout(JOIN_TIMEOUT, self.first_frame()) => first,
         };
         let ended = match first_frame {
             Err(_) => Err(Failure::new(FailureKind::NoPresence)),

@@ -23,7 +23,8 @@ use crate::model::{
 };
 use crate::protocol::Driver;
 
-/// Wait after a defect of our own.
+/// Wait after a defect of our own: longer than the longest backoff, so that a defect that every user hits
+/// does not become a flood of connections.
 const AFTER_PANIC: Duration = Duration::from_secs(30);
 
 /// Runs the user `me` until the context stops or the server refuses the account for good. `first`

@@ -1,5 +1,7 @@
 //! No files of a module import each other in a circle, so that each can be read after those it
-//! imports. A module's own file (`mod.rs`) and its children may know each other.
+//! imports. A module's own file (`mod.rs`) and its children may know each other: it declares the
+//! children and passes on what they hold, so it always names them, and what all of them share may
+//! stand in it. The modules in [`PARENT_ONLY_PASSES_ON`] do without that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +20,28 @@ fn files_of_a_module_import_each_other_in_no_circle() {
     let wrong: Vec<String> =
         crate_code.circles().into_iter().filter(|line| !NOT_YET.iter().any(|top| line.starts_with(top))).collect();
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+/// Modules whose children import nothing that the module's own file declares.
+const PARENT_ONLY_PASSES_ON: [&str; 2] = ["config::plan", "config::value"];
+
+#[test]
+fn children_of_the_listed_modules_import_nothing_of_their_parents_own_file() {
+    let crate_code = Code::of(sources().into_iter().map(|source| (source.module, source.code)));
+    for parent in PARENT_ONLY_PASSES_ON {
+        let own: Path = parent.split("::").map(str::to_owned).collect();
+        assert!(crate_code.paths.contains_key(&own), "{parent}");
+        let children =
+            crate_code.paths.iter().filter(|(module, _)| module.len() > own.len() && module.starts_with(&own));
+        let wrong: Vec<_> = children
+            .filter(|(_, paths)| {
+                // The parent's bare name is that of a visibility, `pub(super)`.
+                paths.iter().any(|path| *path != own && crate_code.file(path, 8).as_ref() == Some(&own))
+            })
+            .map(|(module, _)| module.join("::"))
+            .collect();
+        assert!(wrong.is_empty(), "{parent}: {wrong:?}");
+    }
 }
 
 #[test]

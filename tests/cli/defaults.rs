@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use soakrig::cli::{definition, parse};
 use soakrig::config::Environment;
-use soakrig::config::plan::{CachePlace, Demo, Plan, Task, Volume};
-use soakrig::config::value::Presence;
-use soakrig::model::{LogFormat, Pacing};
+use soakrig::config::plan::{CachePlace, Demo, Plan, Task};
+use soakrig::model::{LogFormat, Pacing, Volume};
+use soakrig::server::PresenceMode;
 
 const RUN: [&str; 4] = ["soakrig", "run", "http://127.0.0.1:8000", "test"];
 
@@ -66,7 +66,7 @@ fn a_run_without_options_has_the_default_settings() {
 #[test]
 fn a_demo_without_options_is_short_and_keeps_no_sessions() {
     let Demo { presence, plan } = demo(&[]);
-    assert_eq!(presence, Presence::Full);
+    assert_eq!(presence, PresenceMode::Full);
     assert_eq!(plan.users.range.len(), 50);
     assert_eq!(plan.users.cache.place, CachePlace::Nowhere);
     assert!(matches!(plan.traffic.chat, Volume::Total(rate) if rate.to_string() == "5/s"));

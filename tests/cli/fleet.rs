@@ -2,8 +2,9 @@
 
 use soakrig::cli::{Resolved, parse};
 use soakrig::config::Environment;
-use soakrig::config::plan::{Plan, Task, Volume};
+use soakrig::config::plan::{Plan, Task};
 use soakrig::config::value::Rate;
+use soakrig::model::Volume;
 
 fn resolve(args: &[&str], variables: &[(&str, &str)]) -> (Plan, Vec<String>) {
     let environment =

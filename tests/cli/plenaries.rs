@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use soakrig::cli::{Resolved, parse};
 use soakrig::config::Environment;
-use soakrig::config::plan::{Run, Task, Volume};
+use soakrig::config::plan::{Run, Task};
 use soakrig::error::StartError;
+use soakrig::model::Volume;
 
 const TWO: &str = "
 url = \"http://h\"

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use soakrig::clock::Clock;
 use soakrig::drivers::plenary::PlenaryProtocol;
-use soakrig::fleet::dispatch::{Dispatcher, Pace};
+use soakrig::fleet::dispatch::Dispatcher;
 use soakrig::fleet::ramp::Fleet;
 use soakrig::ledger::{Identity, Ledger, Rules, Terms};
 use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
 use soakrig::model::{
     Account, EndReason, Failure, FailureClass, FailureKind, Initiator, Pacing, Secret, SenderId, Stage, Vocabulary,
+    Volume,
 };
 use soakrig::protocol::{
     Connection, Driver, Ended, Event, Members, Outgoing, Progress, Protocol as _, Received, Room, Session, SideRoomId,
@@ -242,7 +243,7 @@ impl FleetHarness {
     /// Starts the users, the schedule and the sweeps; returns once the ramp is done.
     pub async fn start(&self) {
         self.fleet.first().await.unwrap();
-        let traffic = [Pace::Total(10.0), Pace::Off, Pace::Off];
+        let traffic = [Volume::Total(10.0), Volume::Off, Volume::Off];
         let dispatcher = Dispatcher::new(Arc::clone(&self.context), traffic, self.fleet.ramped());
         let pacer = Pacer::new(self.context.clock, Pacing::Even, 1, dispatcher);
         tokio::spawn(pacer.run(self.context.stopping.clone()));

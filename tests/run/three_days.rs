@@ -9,12 +9,12 @@ use crate::in_memory_server::InMemoryServer;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use soakrig::clock::{Clock, Stamp};
-use soakrig::fleet::dispatch::{Dispatcher, Pace, Traffic};
+use soakrig::fleet::dispatch::{Dispatcher, Traffic};
 use soakrig::fleet::ramp::Fleet;
 use soakrig::ledger::Terms;
 use soakrig::metrics::snapshot::LedgerSnapshot;
 use soakrig::model::Pacing;
-use soakrig::model::{Action, Anomaly, EndReason, Initiator, Origin, Outcome, Socket, UserState};
+use soakrig::model::{Action, Anomaly, EndReason, Initiator, Origin, Outcome, Socket, UserState, Volume};
 use soakrig::protocol::Ended;
 use soakrig::schedule::Intent;
 use soakrig::schedule::pacer::{Dispatch, Pacer};
@@ -139,9 +139,9 @@ async fn every_intent_and_delivery_of_72_hours_is_accounted_for() {
     assert_eq!(context.roster.connected(), USERS);
 
     let intended = Arc::default();
-    let mut traffic: Traffic = [Pace::Off; Action::COUNT];
-    traffic[Action::Chat as usize] = Pace::Total(1.0 / CHAT_GAP.as_secs_f64());
-    traffic[Action::Leave as usize] = Pace::Total(1.0 / LEAVE_GAP.as_secs_f64());
+    let mut traffic: Traffic = [Volume::Off; Action::COUNT];
+    traffic[Action::Chat as usize] = Volume::Total(1.0 / CHAT_GAP.as_secs_f64());
+    traffic[Action::Leave as usize] = Volume::Total(1.0 / LEAVE_GAP.as_secs_f64());
     let dispatcher = Dispatcher::new(Arc::clone(&context), traffic, fleet.ramped());
     let recording = RecordIntended { inner: dispatcher, intended: Arc::clone(&intended) };
     // Rates do not change here; ten times fewer wake-ups spare most of the test's time.

@@ -6,17 +6,19 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::StartError;
 use crate::marker::RunTag;
-use crate::model::{LogFormat, Pacing, Shard, Thresholds};
+use crate::model::{LogFormat, Pacing, Shard, Thresholds, Volume};
 use crate::server::Faults;
+use crate::server::PresenceMode;
 use crate::transport::tls::ClientCertificate;
 
 use super::super::entry::{flag, in_file, variable};
 use super::super::environment::Environment;
 use super::super::layers::Layers;
-use super::super::value::{Amount, DurationRange, OrOff, Percent, Presence, Rate, RunId, Switch, TargetUrl};
+use super::super::value::{Amount, DurationRange, OrOff, Percent, Rate, RunId, Switch, TargetUrl};
 use super::files::single_purpose;
 use super::headers::read_headers;
-use super::{Connection, Demo, Logging, Plan, Report, Target, Task, Terms, Timing, Traffic, Volume};
+use super::task::{Demo, Target, Task};
+use super::types::{Connection, Logging, Plan, Report, Terms, Timing, Traffic};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Where nothing else is said: `/metrics` of a generator.
@@ -138,8 +140,8 @@ impl<'a> Draft<'a> {
         self.layers.settings.url.url.clone().ok_or_else(|| Self::missing("url"))
     }
 
-    fn presence(&self) -> Presence {
-        self.layers.settings.presence.presence.unwrap_or(Presence::Full)
+    fn presence(&self) -> PresenceMode {
+        self.layers.settings.presence.presence.unwrap_or(PresenceMode::Full)
     }
 
     /// Short enough to be typed again. The shards of a fleet must not make one each: where there is

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::error::StartError;
 
 use super::super::layers::Layers;
-use super::{CachePlace, Plan, Run};
+use super::task::Run;
+use super::types::{CachePlace, Plan};
 
 /// As many links in a row as the kernel follows.
 const MOST_LINKS: usize = 40;

@@ -10,7 +10,8 @@ use super::super::layers::{Layers, Table};
 use super::super::value::Slug;
 use super::build::{Draft, ERRAND, RUN};
 use super::files::{keeps_nothing, own_files};
-use super::{Check, Cleanup, Run, Task, Users};
+use super::task::{Check, Cleanup, Run, Task};
+use super::types::Users;
 
 /// A plenary, and its table where the file has any.
 type Chosen = (Slug, Option<Table>);

@@ -1,7 +1,7 @@
 //! Which protocol a command is for, and what to say where that protocol cannot do what was asked for.
 
-use super::ProtocolChoice;
 use super::build::Draft;
+use super::types::ProtocolChoice;
 
 /// The protocol where none is named.
 pub const DEFAULT_PROTOCOL: &str = "plenary";

@@ -1,12 +1,13 @@
 //! What the process is to do: one of the commands, with all it needs.
 
-use crate::server::Faults;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::value::{PathPrefix, Presence, Slug, TargetUrl};
-use super::{Connection, Logging, Plan, ProtocolChoice, Users};
+use super::super::value::{PathPrefix, Slug, TargetUrl};
+use super::types::{Connection, Logging, Plan, ProtocolChoice, Users};
+use crate::server::Faults;
+use crate::server::PresenceMode;
 
 /// What the process is to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +44,7 @@ pub struct Run {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Demo {
     /// Its member lists.
-    pub presence: Presence,
+    pub presence: PresenceMode,
     /// The load.
     pub plan: Plan,
 }
@@ -58,7 +59,7 @@ pub struct Target {
     /// The path before every request.
     pub prefix: PathPrefix,
     /// Its member lists.
-    pub presence: Presence,
+    pub presence: PresenceMode,
     /// Where chance begins.
     pub seed: u64,
     /// What goes wrong on purpose.

@@ -5,7 +5,7 @@ use crate::error::StartError;
 use super::super::value::{Rate, UserRange, UsernameTemplate, shard};
 use super::build::{Defaults, Draft};
 use super::password::read_password;
-use super::{Cache, CachePlace, Users};
+use super::types::{Cache, CachePlace, Users};
 use crate::model::Shard;
 
 /// A typing error must not take all memory; no machine has ports or files for as many.

@@ -1,14 +1,14 @@
 //! Values that are one of a few.
 
-use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use super::{Span, ValueError};
+use super::error::ValueError;
+use super::time::Span;
 use crate::model::{LogFormat, Pacing};
+use crate::server::PresenceMode;
 
 /// Reads a [`ValueEnum`] and lists its members in the error.
 fn one_of<T: ValueEnum>(text: &str) -> Result<T, ValueError> {
@@ -82,18 +82,7 @@ impl FromStr for Switch {
     }
 }
 
-/// How the embedded target tells who is in the room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// The full list to everybody at every join and leave, as the real server does.
-    Full,
-    /// The full list to everybody at most this often.
-    Batched(Duration),
-    /// One short list to each newcomer.
-    Off,
-}
-
-impl FromStr for Presence {
+impl FromStr for PresenceMode {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
@@ -107,16 +96,6 @@ impl FromStr for Presence {
                 .ok_or_else(|| {
                     ValueError::new("give full, off, or batched: with a length of time, such as batched:1s")
                 }),
-        }
-    }
-}
-
-impl fmt::Display for Presence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Full => f.write_str("full"),
-            Self::Batched(every) => write!(f, "batched:{}", humantime::format_duration(*every)),
-            Self::Off => f.write_str("off"),
         }
     }
 }
@@ -142,10 +121,10 @@ mod tests {
     #[test]
     fn presence_modes() {
         for text in ["full", "off", "batched:1s", "batched:250ms"] {
-            assert_eq!(text.parse::<Presence>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<PresenceMode>().unwrap().to_string(), text);
         }
         for text in ["", "batched", "batched:", "batched:0s", "batched:1"] {
-            assert!(text.parse::<Presence>().is_err(), "{text}");
+            assert!(text.parse::<PresenceMode>().is_err(), "{text}");
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use super::{Given, Span, Value, ValueError};
+use super::error::ValueError;
+use super::given::{Given, Value};
+use super::time::Span;
 use crate::model::{Reconnect, Secret};
 use crate::transport::resolve::Resolve;
 

@@ -2,8 +2,9 @@
 
 use std::str::FromStr;
 
+use super::error::ValueError;
+use super::given::{Given, Value};
 use super::number::{Percent, whole};
-use super::{Given, Value, ValueError};
 
 /// A limit, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

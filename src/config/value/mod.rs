@@ -6,6 +6,8 @@
 
 mod choice;
 mod connection;
+mod error;
+mod given;
 mod limit;
 mod names;
 mod number;
@@ -18,9 +20,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::model::{LogFormat, OtlpEndpoint, Pacing, Reconnect, Shard};
+use crate::server::PresenceMode;
 
-pub use choice::{Presence, Switch};
+pub use choice::Switch;
 pub use connection::{HeaderText, ResolveText};
+pub use error::{ValueError, shown};
+pub use given::{Given, Value};
 pub use limit::{Amount, OrOff};
 pub use names::{Password, PathPrefix, ProtocolName, RunId, Slug, UsernameTemplate};
 pub use number::{ByteSize, Chattiness, Count, Percent, ShardCount, UserNumber};
@@ -28,38 +33,6 @@ pub use rate::{Per, Rate};
 pub use shard::{UserRange, shard};
 pub use target_url::TargetUrl;
 pub use time::{DurationRange, Span, StartAt, Wait};
-
-/// Why a text is not the value wanted, and what is accepted; never holds the text itself,
-/// which may be a secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ValueError(String);
-
-impl ValueError {
-    /// An error with its text.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-}
-
-/// A value as a layer holds it, before it is parsed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Given {
-    /// One text.
-    One(String),
-    /// A list, from a file.
-    Many(Vec<String>),
-}
-
-/// A value that can be read from any layer.
-pub trait Value: Sized {
-    /// Parses what a layer holds.
-    ///
-    /// # Errors
-    /// What is accepted instead.
-    fn read(given: &Given) -> Result<Self, ValueError>;
-}
 
 macro_rules! single_values {
     ($($ty:ty),+ $(,)?) => {$(
@@ -86,7 +59,7 @@ single_values!(
     Password,
     PathPrefix,
     Percent,
-    Presence,
+    PresenceMode,
     ProtocolName,
     Rate,
     Reconnect,
@@ -150,42 +123,9 @@ impl FromStr for SourceIp {
     }
 }
 
-/// A text as an error may show it: short, on one line, without terminal control and without
-/// the user and password of a URL.
-#[must_use]
-pub fn shown(text: &str) -> String {
-    const LIMIT: usize = 80;
-    let text = without_userinfo(text);
-    let mut out: String = text.chars().take(LIMIT).flat_map(char::escape_debug).collect();
-    if text.chars().count() > LIMIT {
-        out.push('…');
-    }
-    out
-}
-
-/// Cuts what may be `user:password@` out of a text; rather too much than too little.
-fn without_userinfo(text: &str) -> String {
-    let Some(at) = text.rfind('@') else { return text.to_owned() };
-    let (before, after) = text.split_at(at);
-    match before.find("//") {
-        Some(slashes) => format!("{}…{after}", &before[..slashes + 2]),
-        None if before.contains(':') => format!("…{after}"),
-        None => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_shown_holds_no_credentials_and_no_terminal_control() {
-        assert_eq!(shown("http://me:pa/ss@wo@host/x"), "http://…@host/x");
-        assert_eq!(shown("me:pass@host"), "…@host");
-        assert_eq!(shown("load@%s"), "load@%s");
-        assert_eq!(shown("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
-        assert_eq!(shown(&"x".repeat(200)).chars().count(), 81);
-    }
 
     #[test]
     fn a_list_is_read_from_commas_and_from_arrays() {

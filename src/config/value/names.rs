@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use crate::model::Secret;
 
-use super::{UserRange, ValueError};
+use super::error::ValueError;
+use super::shard::UserRange;
 
 /// A username with one `%s` for the user's number.
 #[derive(Debug, Clone, PartialEq, Eq)]

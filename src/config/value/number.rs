@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::ValueError;
+use super::error::ValueError;
 use crate::model::Shard;
 
 /// Digits only: no sign, no exponent, no separators.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::ValueError;
+use super::error::ValueError;
 use crate::model::Shard;
 
 /// The unit of time of a [`Rate`].

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::ValueError;
+use super::error::ValueError;
 use crate::model::Shard;
 
 /// The `index`-th (from 0) of `count` parts.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use url::Url;
 
-use super::ValueError;
+use super::error::ValueError;
 use crate::model::OtlpEndpoint;
 
 fn http_url(text: &str, example: &str) -> Result<Url, ValueError> {

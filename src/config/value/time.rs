@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-use super::ValueError;
+use super::error::ValueError;
 
 /// The longest time accepted: far beyond any run, far below where timers overflow.
 const LONGEST: Duration = Duration::from_secs(1000 * 24 * 3600);

@@ -1,0 +1,189 @@
+//! The parts of a plan. Where an option has a default there is no `Option` here; where there is
+//! one, it means "not wanted".
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+
+use super::super::value::{DurationRange, Rate, RunId, UserRange, UsernameTemplate};
+use crate::error::StartError;
+use crate::model::{LogFormat, OtlpEndpoint, Pacing, Reconnect, Secret, Shard, Thresholds, Volume};
+use crate::transport::resolve::Resolve;
+use crate::transport::tls::ClientCertificate;
+
+/// A run's load, on whatever target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The protocol that is spoken.
+    pub protocol: ProtocolChoice,
+    /// Who takes part.
+    pub users: Users,
+    /// What they do.
+    pub traffic: Traffic,
+    /// When, and how fast at the start.
+    pub timing: Timing,
+    /// When a delivery is late or lost.
+    pub terms: Terms,
+    /// When the run has failed.
+    pub thresholds: Thresholds,
+    /// The way to the server.
+    pub connection: Connection,
+    /// What is written where.
+    pub report: Report,
+    /// How log lines look.
+    pub logging: Logging,
+}
+
+/// The protocol of a command, with the errors that the registry and the protocol may give rise to:
+/// only the configuration knows where each option was given.
+#[derive(Debug, Clone)]
+pub struct ProtocolChoice {
+    /// Its name.
+    pub name: String,
+    /// The error where there is no protocol of this name, without a remedy.
+    pub unknown: StartError,
+    /// The error where the protocol has no side rooms, if an option asks for them.
+    pub side_rooms: Option<StartError>,
+}
+
+/// Where an option was given makes no other choice.
+impl PartialEq for ProtocolChoice {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for ProtocolChoice {}
+
+/// Who takes part.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Users {
+    /// The users of this generator: its shard's part.
+    pub range: UserRange,
+    /// The users of the whole fleet.
+    pub fleet_range: UserRange,
+    /// Their names.
+    pub template: UsernameTemplate,
+    /// Which part of a fleet this generator is.
+    pub shard: Shard,
+    /// Their password; `None`: made once per target and kept in the cache.
+    pub password: Option<Secret>,
+    /// Where their sessions are kept.
+    pub cache: Cache,
+    /// Sign-ups and log-ins at most, this shard's part.
+    pub sign_in_rate: Rate,
+}
+
+/// Saved sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cache {
+    /// Where they are.
+    pub place: CachePlace,
+    /// Whether they are only read.
+    pub read_only: bool,
+}
+
+/// Where saved sessions are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CachePlace {
+    /// Nowhere: the demo's target has forgotten everything by the next time.
+    Nowhere,
+    /// In this file.
+    File(PathBuf),
+    /// In this directory, in a file named after the target.
+    Directory(PathBuf),
+}
+
+/// What users do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Traffic {
+    /// Chats.
+    pub chat: Volume<Rate>,
+    /// Leaving, and coming back after `away`.
+    pub leave: Volume<Rate>,
+    /// Joining a breakout, for `breakout_stay`.
+    pub breakout: Volume<Rate>,
+    /// How long a user who left stays away.
+    pub away: DurationRange,
+    /// How long a user stays in a breakout.
+    pub breakout_stay: DurationRange,
+    /// How intents are spread.
+    pub pacing: Pacing,
+    /// Where chance begins; shards of one run mix their index into it.
+    pub seed: u64,
+}
+
+/// When, and how fast at the start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Timing {
+    /// How long to hold, the ramp included; `None`: until stopped.
+    pub duration: Option<Duration>,
+    /// When to begin; `None`: at once.
+    pub start_at: Option<SystemTime>,
+    /// Users started, this shard's part.
+    pub ramp: Rate,
+    /// Sockets opened at most, this shard's part.
+    pub connect_rate: Rate,
+}
+
+/// The ledger's terms, from the intended time of a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Later than this is late.
+    pub deadline: Duration,
+    /// Not come by then is lost; never shorter than the deadline.
+    pub horizon: Duration,
+    /// How long a stop waits for what is outstanding.
+    pub grace: Duration,
+}
+
+/// The way to the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// A PEM file of further certificate authorities.
+    pub ca_file: Option<PathBuf>,
+    /// Whether any certificate will do.
+    pub insecure: bool,
+    /// Local addresses to connect from, in turn; empty: the system's choice.
+    pub source_ips: Vec<IpAddr>,
+    /// Headers of every request to the server; their values are secrets.
+    pub headers: HeaderMap,
+    /// What is shown to a server that asks for a certificate.
+    pub client_certificate: Option<ClientCertificate>,
+    /// Addresses given for a host and port.
+    pub resolve: Vec<Resolve>,
+    /// How users come back whose connection ended.
+    pub reconnect: Reconnect,
+    /// The largest frame taken from the server, in bytes.
+    pub max_frame: usize,
+    /// The longest wait for an HTTP answer or a handshake.
+    pub http_timeout: Duration,
+}
+
+/// What is written where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Where `/metrics` is; port 0 picks one.
+    pub metrics_listen: SocketAddr,
+    /// The run's name.
+    pub run_id: RunId,
+    /// The summary as JSON.
+    pub summary: Option<PathBuf>,
+    /// Lost, corrupt, duplicate, reordered and unexpected deliveries as JSON lines.
+    pub anomaly_log: Option<PathBuf>,
+    /// Where traces go.
+    pub otlp_endpoint: Option<OtlpEndpoint>,
+    /// Whether the server is sent `traceparent` headers.
+    pub traceparent: bool,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logging {
+    /// How they are written.
+    pub format: LogFormat,
+    /// Whether every step is logged.
+    pub verbose: bool,
+}
