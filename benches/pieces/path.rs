@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use soakrig::clock::Stamp;
 use soakrig::drivers::plenary::Inbox;
 use soakrig::drivers::plenary::vocabulary::VOCABULARY;
-use soakrig::ledger::{Identity, Ledger, Rules, Terms};
+use soakrig::ledger::{Identity, Ledger, RoomShare, Rules, Terms};
 use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
 use soakrig::model::{Action, Origin, Outcome, Pacing, SenderId, UserIndex, UserState};
@@ -36,13 +36,9 @@ impl Room {
     /// A room where everybody is connected.
     pub fn new() -> Result<Self, Box<dyn std::error::Error>> {
         let terms = Terms { deadline: Duration::from_secs(10), horizon: Duration::from_secs(60) };
-        let identity = Identity {
-            run: RunTag::of("bench"),
-            room: RoomTag::of("test"),
-            generator: GeneratorTag(7),
-            origin_micros: 1,
-        };
-        let mut ledger = Ledger::new(terms, Rules::default(), identity, USERS as usize)?;
+        let identity = Identity { run: RunTag::of("bench"), generator: GeneratorTag(7), origin_micros: 1 };
+        let mut ledger =
+            Ledger::new(terms, Rules::default(), identity, &[RoomShare { tag: RoomTag::of("test"), users: USERS }])?;
         for user in (0..USERS).map(UserIndex) {
             ledger.introduce(user, SenderId::number(u64::from(user.0) + 1));
             ledger.opening(user);

@@ -4,7 +4,7 @@
 //! A message that many receivers missed is one note with a set of receivers. What does not fit is
 //! counted, so that lines and dropped lines sum to the figures.
 
-use super::message_log::UserSet;
+use super::user_set::UserGroup;
 use crate::clock::Stamp;
 use crate::marker::Marker;
 use crate::model::{Anomaly, Origin, SenderId, UserIndex};
@@ -121,7 +121,7 @@ pub struct LogLines {
 #[derive(Debug, Clone)]
 enum Receivers {
     One(UserIndex),
-    All(Box<UserSet>),
+    All(Box<UserGroup>),
 }
 
 const _: () = assert!(size_of::<Entry>() <= NOTE_BYTES);
@@ -156,7 +156,7 @@ impl Notes {
         self.entries.iter().flat_map(|entry| {
             let (one, all) = match &entry.receivers {
                 Receivers::One(user) => (Some(*user), None),
-                Receivers::All(users) => (None, Some(users.iter())),
+                Receivers::All(group) => (None, Some(group.iter())),
             };
             one.into_iter().chain(all.into_iter().flatten()).map(|receiver| Note {
                 kind: entry.kind,
@@ -180,7 +180,7 @@ impl Notes {
     fn push(&mut self, entry: Entry, lines: u64) {
         let words = match &entry.receivers {
             Receivers::One(_) => 0,
-            Receivers::All(users) => users.words().len(),
+            Receivers::All(group) => group.users.words().len(),
         };
         if self.gap.lines > 0 || self.entries.len() >= NOTE_LIMIT || self.words + words > WORD_LIMIT {
             return self.gap.add(lines, entry.at_micros);
@@ -254,9 +254,9 @@ impl Evidence {
     }
 
     /// All of these lost a message.
-    pub(super) fn lost_by(&mut self, origin: Origin, users: &UserSet, subject: Subject, at: Stamp) {
-        if self.lines.is_some() && !users.is_empty() {
-            self.push(NoteKind::Lost, origin, Receivers::All(Box::new(users.clone())), subject, at, false);
+    pub(super) fn lost_by(&mut self, origin: Origin, group: &UserGroup, subject: Subject, at: Stamp) {
+        if self.lines.is_some() && !group.users.is_empty() {
+            self.push(NoteKind::Lost, origin, Receivers::All(Box::new(group.clone())), subject, at, false);
         }
     }
 
@@ -265,7 +265,7 @@ impl Evidence {
         let before = self.notes.gap.lines;
         let lines = match &who {
             Receivers::One(_) => 1,
-            Receivers::All(users) => users.len(),
+            Receivers::All(group) => group.users.len(),
         };
         self.noted += lines;
         if self.closed {
@@ -275,39 +275,5 @@ impl Evidence {
         let at_micros = self.origin_micros.saturating_add(at.0 / 1_000);
         self.notes.push(Entry { kind, origin, arrived, subject, at_micros, receivers: who }, lines);
         counts.dropped += self.notes.gap.lines - before;
-    }
-}
-
-impl UserSet {
-    /// Those of the first `room` users for whom `holds`.
-    pub(super) fn of(room: usize, holds: impl Fn(UserIndex) -> bool) -> Self {
-        let mut set = Self::empty(room);
-        (0..u32::try_from(room).unwrap_or(u32::MAX)).map(UserIndex).filter(|user| holds(*user)).for_each(|user| {
-            set.insert(user);
-        });
-        set
-    }
-
-    pub(super) fn words(&self) -> &[u64] {
-        match self {
-            Self::Small(word) => std::slice::from_ref(word),
-            Self::Large(words) => words,
-        }
-    }
-
-    /// How many users are in it.
-    pub(super) fn len(&self) -> u64 {
-        self.words().iter().map(|word| u64::from(word.count_ones())).sum()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.words().iter().all(|word| *word == 0)
-    }
-
-    /// The users in it, lowest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = UserIndex> + '_ {
-        (0_u32..).step_by(64).zip(self.words()).flat_map(|(base, word)| {
-            (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| UserIndex(base + bit))
-        })
     }
 }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::evidence::{Sender, Subject};
-use super::message_log::UserSet;
-use crate::marker::GeneratorTag;
+use super::user_set::{RoomSpan, RoomUser, UserGroup};
+use crate::marker::{GeneratorTag, RoomTag};
 use crate::model::{Origin, UserIndex};
 
 /// Groups kept; the smaller half is summed at twice as many.
@@ -91,7 +91,7 @@ pub(super) struct Losses {
     rest_messages: u64,
     rest_deliveries: u64,
     /// Losses that were found one receiver at a time, of messages without a verdict.
-    pending: BTreeMap<(u32, u64), Missed>,
+    pending: BTreeMap<Key, Missed>,
     pending_words: usize,
 }
 
@@ -100,7 +100,7 @@ struct Missed {
     origin: Origin,
     subject: Subject,
     at_micros: u64,
-    users: UserSet,
+    group: UserGroup,
 }
 
 impl Missed {
@@ -110,25 +110,25 @@ impl Missed {
 }
 
 impl Losses {
-    /// One receiver lost a message that may still be lost by others. `room`: users in all.
-    pub(super) fn one(&mut self, origin: Origin, user: UserIndex, subject: Subject, at_micros: u64, room: usize) {
-        let new = || Missed { origin, subject, at_micros, users: UserSet::empty(room) };
+    /// One receiver lost a message that may still be lost by others of its room.
+    pub(super) fn one(&mut self, origin: Origin, room: RoomSpan, user: RoomUser, subject: Subject, at_micros: u64) {
+        let new = || Missed { origin, subject, at_micros, group: UserGroup::none(room) };
         let Some(key) = key(&subject) else {
             let mut missed = new();
-            missed.users.insert(user);
+            missed.group.users.insert(user);
             return self.group(&missed);
         };
         // A forged history can have a user miss the same number on two connections.
-        if self.pending.get(&key).is_some_and(|missed| missed.users.contains(user)) {
+        if self.pending.get(&key).is_some_and(|missed| missed.group.users.contains(user)) {
             self.conclude_pending();
         }
         let missed = self.pending.entry(key).or_insert_with(|| {
             let missed = new();
-            self.pending_words += missed.users.words().len();
+            self.pending_words += missed.group.users.words().len();
             missed
         });
         missed.subject.read |= subject.read;
-        missed.users.insert(user);
+        missed.group.users.insert(user);
         if self.pending_words > PENDING_WORDS {
             self.conclude_pending();
         }
@@ -140,15 +140,16 @@ impl Losses {
     }
 
     /// A message has its verdict: `users` lost it, beside those for whom it was lost before.
-    pub(super) fn judged(&mut self, origin: Origin, users: UserSet, subject: Subject, at_micros: u64) {
-        let mut missed = Missed { origin, subject, at_micros, users };
+    pub(super) fn judged(&mut self, origin: Origin, group: UserGroup, subject: Subject, at_micros: u64) {
+        let mut missed = Missed { origin, subject, at_micros, group };
         if let Some(before) = key(&subject).and_then(|key| self.pending.remove(&key)) {
-            self.pending_words = self.pending_words.saturating_sub(before.users.words().len());
-            if before.users.iter().any(|user| missed.users.contains(user)) {
+            let (earlier, users) = (&before.group.users, &mut missed.group.users);
+            self.pending_words = self.pending_words.saturating_sub(earlier.words().len());
+            if earlier.iter().any(|user| users.contains(user)) {
                 self.group(&before);
             } else {
-                before.users.iter().for_each(|user| {
-                    missed.users.insert(user);
+                earlier.iter().for_each(|user| {
+                    users.insert(user);
                 });
             }
         }
@@ -177,15 +178,15 @@ impl Losses {
     }
 
     fn group(&mut self, missed: &Missed) {
-        if missed.users.is_empty() {
+        if missed.group.users.is_empty() {
             return;
         }
-        let group = self.groups.entry(digest(&missed.users)).or_insert_with(|| LossGroup {
+        let group = self.groups.entry(digest(&missed.group)).or_insert_with(|| LossGroup {
             messages: 0,
             remote: 0,
             unread: 0,
-            receivers: missed.users.len(),
-            names: missed.users.iter().take(NAMES_TOLD).collect(),
+            receivers: missed.group.users.len(),
+            names: missed.group.iter().take(NAMES_TOLD).collect(),
             senders: Vec::new(),
             examples: Vec::new(),
             first_micros: u64::MAX,
@@ -209,11 +210,13 @@ impl Losses {
     }
 }
 
-/// What tells messages apart.
-fn key(subject: &Subject) -> Option<(u32, u64)> {
+/// What tells messages apart: room, generator and number.
+type Key = (u32, u32, u64);
+
+fn key(subject: &Subject) -> Option<Key> {
     subject.marker.map(|marker| {
-        let GeneratorTag(generator) = marker.generator;
-        (generator, marker.seq)
+        let (RoomTag(room), GeneratorTag(generator)) = (marker.room, marker.generator);
+        (room, generator, marker.seq)
     })
 }
 
@@ -223,11 +226,11 @@ fn size(group: &LossGroup) -> impl Ord + use<> {
 }
 
 /// 128 bits of a set: among millions of sets no two are taken for one.
-fn digest(users: &UserSet) -> u128 {
+fn digest(group: &UserGroup) -> u128 {
     let half = |seed: u64| {
         let mut hasher = DefaultHasher::new();
         seed.hash(&mut hasher);
-        users.words().hash(&mut hasher);
+        (group.room, group.users.words()).hash(&mut hasher);
         hasher.finish()
     };
     (u128::from(half(1)) << 64) | u128::from(half(2))

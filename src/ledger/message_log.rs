@@ -1,61 +1,10 @@
-//! The messages of one sender's numbering that still matter, in order of their numbers.
+//! This generator's messages in one room that still matter, in order of their numbers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::user_set::{RoomUser, UserSet};
 use crate::clock::Stamp;
-use crate::model::UserIndex;
-
-/// A set of users, one bit each; up to 64 users need no allocation.
-#[derive(Debug, Clone)]
-pub(super) enum UserSet {
-    Small(u64),
-    Large(Box<[u64]>),
-}
-
-impl UserSet {
-    pub(super) fn empty(users: usize) -> Self {
-        if users <= 64 { Self::Small(0) } else { Self::Large(vec![0; users.div_ceil(64)].into_boxed_slice()) }
-    }
-
-    /// Adds a user; true if it was not in the set.
-    pub(super) fn insert(&mut self, user: UserIndex) -> bool {
-        let bit = 1_u64 << (user.get() % 64);
-        let Some(word) = self.word_mut(user) else { return false };
-        let fresh = *word & bit == 0;
-        *word |= bit;
-        fresh
-    }
-
-    /// Adds a user to a set that was made for fewer than the `users` there are; true if it was not in it.
-    pub(super) fn insert_of(&mut self, user: UserIndex, users: usize) -> bool {
-        if users > 64 && matches!(self, Self::Small(_)) {
-            *self = Self::empty(users);
-        }
-        self.insert(user)
-    }
-
-    /// Whether every user of another set is in this one.
-    pub(super) fn contains_all(&self, other: &Self) -> bool {
-        let (own, other) = (self.words(), other.words());
-        other.iter().enumerate().all(|(i, word)| word & !own.get(i).copied().unwrap_or(0) == 0)
-    }
-
-    pub(super) fn contains(&self, user: UserIndex) -> bool {
-        let bit = 1_u64 << (user.get() % 64);
-        match self {
-            Self::Small(word) => user.get() < 64 && word & bit != 0,
-            Self::Large(words) => words.get(user.get() / 64).is_some_and(|w| w & bit != 0),
-        }
-    }
-
-    fn word_mut(&mut self, user: UserIndex) -> Option<&mut u64> {
-        match self {
-            Self::Small(word) => (user.get() < 64).then_some(word),
-            Self::Large(words) => words.get_mut(user.get() / 64),
-        }
-    }
-}
 
 /// Nobody has read it.
 pub(super) const UNREAD: u64 = u64::MAX;
@@ -63,7 +12,7 @@ pub(super) const UNREAD: u64 = u64::MAX;
 /// One message of ours.
 #[derive(Debug)]
 pub(super) struct Message {
-    pub(super) sender: UserIndex,
+    pub(super) sender: RoomUser,
     pub(super) intended: Stamp,
     pub(super) sent: Stamp,
     /// The intended time in its marker.
@@ -86,7 +35,7 @@ pub(super) struct Message {
 }
 
 impl Message {
-    pub(super) fn new(sender: UserIndex, intended: Stamp, sent: Stamp, expected: u32) -> Self {
+    pub(super) fn new(sender: RoomUser, intended: Stamp, sent: Stamp, expected: u32) -> Self {
         Self {
             sender,
             intended,
@@ -103,7 +52,7 @@ impl Message {
     }
 
     /// Whether the connection of `user` it came from, if it did, does not expect it for that.
-    pub(super) fn is_own_of(&self, user: UserIndex) -> bool {
+    pub(super) fn is_own_of(&self, user: RoomUser) -> bool {
         !self.echo && self.sender == user
     }
 }
@@ -128,10 +77,9 @@ pub(super) struct Parting {
     pub(super) lost: Vec<u64>,
 }
 
-/// This generator's messages, from the oldest remembered to the newest.
+/// This generator's messages in one room, from the oldest remembered to the newest.
 #[derive(Debug)]
 pub(super) struct MessageLog {
-    users: usize,
     messages: VecDeque<Message>,
     /// The number of the front message.
     base: u64,
@@ -139,7 +87,7 @@ pub(super) struct MessageLog {
     unjudged: u64,
     outstanding: u64,
     /// The highest number each user has read on its present connection, plus one.
-    highest: Vec<u64>,
+    highest: Box<[u64]>,
     /// Numbers without a verdict that were read damaged, and on whose connections.
     damaged: BTreeMap<u64, UserSet>,
 }
@@ -147,12 +95,11 @@ pub(super) struct MessageLog {
 impl MessageLog {
     pub(super) fn new(users: usize) -> Self {
         Self {
-            users,
             messages: VecDeque::new(),
             base: 0,
             unjudged: 0,
             outstanding: 0,
-            highest: vec![0; users],
+            highest: vec![0; users].into_boxed_slice(),
             damaged: BTreeMap::new(),
         }
     }
@@ -171,7 +118,7 @@ impl MessageLog {
     }
 
     pub(super) fn push(&mut self, mut message: Message) -> u64 {
-        message.arrived = UserSet::empty(self.users);
+        message.arrived = UserSet::empty(self.highest.len());
         self.outstanding += u64::from(message.outstanding);
         let seq = self.next();
         self.messages.push_back(message);
@@ -207,7 +154,7 @@ impl MessageLog {
 
     /// Settles what `user`, whose connection is gone, has not received of the numbers `from..to`,
     /// and marks the user's own messages that nobody has received.
-    pub(super) fn part(&mut self, user: UserIndex, from: u64, to: u64, gone: Gone, horizon: Duration) -> Parting {
+    pub(super) fn part(&mut self, user: RoomUser, from: u64, to: u64, gone: Gone, horizon: Duration) -> Parting {
         let mut parting = Parting::default();
         for seq in from.max(self.unjudged)..to {
             let damaged = self.is_damaged(seq, user);
@@ -238,21 +185,21 @@ impl MessageLog {
     }
 
     /// A damaged copy of `seq` was read on the connection of `user`, which expects it.
-    pub(super) fn note_damaged(&mut self, user: UserIndex, seq: u64) {
-        let users = self.users;
+    pub(super) fn note_damaged(&mut self, user: RoomUser, seq: u64) {
+        let users = self.highest.len();
         let Some(message) = self.get_mut(seq) else { return };
         if !message.judged && !message.arrived.contains(user) {
             self.damaged.entry(seq).or_insert_with(|| UserSet::empty(users)).insert(user);
         }
     }
 
-    fn is_damaged(&self, seq: u64, user: UserIndex) -> bool {
+    fn is_damaged(&self, seq: u64, user: RoomUser) -> bool {
         self.damaged.get(&seq).is_some_and(|users| users.contains(user))
     }
 
     /// Notes a first arrival at `user`; true if it has already read a higher number of the
     /// same sender on this connection.
-    pub(super) fn note_read(&mut self, user: UserIndex, seq: u64) -> bool {
+    pub(super) fn note_read(&mut self, user: RoomUser, seq: u64) -> bool {
         let Some(highest) = self.highest.get_mut(user.get()) else { return false };
         let read_up_to = *highest;
         *highest = read_up_to.max(seq + 1);

@@ -1,16 +1,17 @@
-//! The messages of one other generator: a window of its numbers, and who has read which.
+//! The messages of one other generator in one room: a window of its numbers, and who has read which.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::evidence::{Sender, Subject};
-use super::message_log::{UNREAD, UserSet};
+use super::message_log::UNREAD;
 use super::remote::{Heard, Open};
-use super::tally::{Fastest, Tally};
+use super::tally::Tally;
+use super::user_set::{RoomSpan, RoomUser, UserGroup, UserSet};
 use super::{SETTLE, Terms};
 use crate::clock::Stamp;
 use crate::marker::{GeneratorTag, Marker};
-use crate::model::{Anomaly, Origin, SenderId, UserIndex};
+use crate::model::{Anomaly, Origin, SenderId};
 
 /// Numbers of one peer remembered at the same time. A marker that jumps further ahead than
 /// this starts the peer's book afresh, so that a forged number cannot take all memory.
@@ -30,11 +31,10 @@ pub(super) struct Peer {
     /// horizon later, lower ones may still be on their way.
     began: Option<Stamp>,
     /// What each user's present connection has read.
-    read: Vec<Span>,
+    read: Box<[Span]>,
     /// Numbers that were read damaged, and by whom.
     damaged: BTreeMap<u64, UserSet>,
     pub(super) last_heard: Stamp,
-    pub(super) fastest: Fastest,
 }
 
 /// The numbers between which a connection expects all.
@@ -101,10 +101,9 @@ impl Peer {
             base: first.seq,
             messages: VecDeque::new(),
             began: Some(at),
-            read: vec![Span::EMPTY; users],
+            read: vec![Span::EMPTY; users].into_boxed_slice(),
             damaged: BTreeMap::new(),
             last_heard: at,
-            fastest: Fastest::default(),
         }
     }
 
@@ -122,7 +121,8 @@ impl Peer {
     }
 
     /// `room`: how many numbers more may be remembered.
-    pub(super) fn arrive(&mut self, heard: &Heard<'_>, users: usize, room: usize, horizon: Duration) -> Arrival {
+    pub(super) fn arrive(&mut self, heard: &Heard<'_>, room: usize, horizon: Duration) -> Arrival {
+        let users = self.read.len();
         let (Heard { user, from, nth, .. }, seq) = (*heard, heard.marker.seq);
         self.reach(seq, heard.at, room.min(WINDOW_LIMIT), horizon);
         let Some(message) = self.get_mut(seq) else { return Arrival::Odd(Anomaly::Unexpected) };
@@ -150,7 +150,7 @@ impl Peer {
 
     /// `user`'s connection has read `seq`; `expected` if it had certainly joined before the message
     /// was handed over, and so before all later ones.
-    pub(super) fn note_read(&mut self, user: UserIndex, seq: u64, expected: bool) {
+    pub(super) fn note_read(&mut self, user: RoomUser, seq: u64, expected: bool) {
         let Some(span) = self.read.get_mut(user.get()) else { return };
         span.end = span.end.max(seq + 1);
         if expected {
@@ -159,7 +159,8 @@ impl Peer {
     }
 
     /// Notes a damaged copy of a message, if it is one that may still be expected.
-    pub(super) fn damaged(&mut self, user: UserIndex, from: SenderId, seq: u64, openings: u64, users: usize) {
+    pub(super) fn damaged(&mut self, user: RoomUser, from: SenderId, seq: u64, openings: u64) {
+        let users = self.read.len();
         if let Some(message) = self.get_mut(seq) {
             let fits = from == SenderId::NONE || message.sender.is_none_or(|sender| sender == from);
             if !fits || message.judged || message.arrived.contains(user) {
@@ -173,7 +174,7 @@ impl Peer {
     }
 
     /// The connection of `user` ended: adds what it still missed to `open`.
-    pub(super) fn ended(&mut self, user: UserIndex, open: &mut Open) {
+    pub(super) fn ended(&mut self, user: RoomUser, open: &mut Open) {
         let Some(span) = self.read.get_mut(user.get()) else { return };
         let Span { low, end } = std::mem::replace(span, Span::EMPTY);
         for seq in low.saturating_add(1).max(self.base)..end.saturating_sub(1) {
@@ -186,8 +187,8 @@ impl Peer {
         }
     }
 
-    pub(super) fn is_settled(&self, users: usize) -> bool {
-        let mut readers = UserSet::empty(users);
+    pub(super) fn is_settled(&self) -> bool {
+        let mut readers = UserSet::empty(self.read.len());
         for (user, _) in self.readers() {
             readers.insert(user);
         }
@@ -197,19 +198,23 @@ impl Peer {
         !(self.base..).zip(&self.messages).any(open)
     }
 
-    pub(super) fn judge(&mut self, now: Stamp, terms: &Terms, tally: &mut Tally) {
+    /// Passes the verdicts that are due; how many deliveries were lost.
+    pub(super) fn judge(&mut self, now: Stamp, terms: &Terms, room: RoomSpan, tally: &mut Tally) -> u64 {
+        let mut lost = 0;
         let due = terms.horizon + SETTLE;
         let first = self.messages.iter().take_while(|m| m.judged).count() as u64;
         for seq in self.base + first..self.end() {
             let Some(message) = self.get(seq).filter(|m| now >= m.noticed.plus(due)) else { break };
-            let mut missing = UserSet::empty(self.read.len());
+            let mut missing = UserGroup::none(room);
             for user in self.missing(seq, message) {
-                missing.insert(user);
+                missing.users.insert(user);
             }
-            tally.remote_mut().expect(missing.len());
-            tally.lose(Origin::Remote, missing.len(), message.noticed.plus(terms.horizon));
+            let missed = missing.users.len();
+            lost += missed;
+            tally.remote_mut().expect(missed);
+            tally.lose(Origin::Remote, missed, message.noticed.plus(terms.horizon));
             if let Some(subject) = self.subject(seq)
-                && (!missing.is_empty() || tally.losses.has_pending())
+                && (missed > 0 || tally.losses.has_pending())
             {
                 tally.lost_by(Origin::Remote, missing, subject, now);
             }
@@ -222,17 +227,7 @@ impl Peer {
         while self.messages.front().is_some_and(|m| m.judged && now >= m.noticed.plus(forget)) {
             self.drop_front();
         }
-    }
-
-    /// How far our wall clock is ahead of this peer's, in microseconds: the fastest of its
-    /// messages would have taken as long as the fastest of ours, the way being the same.
-    pub(super) fn offset(&self, fastest_local: Option<i64>) -> Option<i64> {
-        Some(self.fastest.get()? - fastest_local?)
-    }
-
-    /// By how many microseconds a message that took `since` was slower than the fastest.
-    pub(super) fn excess(&self, since: i64) -> i64 {
-        since.saturating_sub(self.fastest.get().unwrap_or(since))
+        lost
     }
 
     /// Makes place for `seq` and everything between what is known and it, `room` numbers at most.
@@ -291,13 +286,13 @@ impl Peer {
     }
 
     /// Users whose connections have read anything, with what.
-    fn readers(&self) -> impl Iterator<Item = (UserIndex, Span)> + '_ {
-        let users = (0..).map(UserIndex).zip(self.read.iter().copied());
+    fn readers(&self) -> impl Iterator<Item = (RoomUser, Span)> + '_ {
+        let users = (0..).map(RoomUser).zip(self.read.iter().copied());
         users.filter(|(_, span)| *span != Span::EMPTY)
     }
 
     /// Users who expect a message and have not received it.
-    fn missing<'a>(&'a self, seq: u64, message: &'a RemoteMessage) -> impl Iterator<Item = UserIndex> + 'a {
+    fn missing<'a>(&'a self, seq: u64, message: &'a RemoteMessage) -> impl Iterator<Item = RoomUser> + 'a {
         let expecting = self.readers().filter(move |(_, span)| span.contains(seq));
         expecting.map(|(user, _)| user).filter(|user| !message.arrived.contains(*user))
     }

@@ -10,33 +10,164 @@ use super::Terms;
 use super::evidence::{Sender, Subject};
 use super::peer::{Arrival, Peer};
 use super::tally::{Fastest, Tally};
+use super::user_set::{RoomSpan, RoomUser};
 use crate::clock::Stamp;
-use crate::marker::Marker;
-use crate::model::{Anomaly, Basis, Origin, Outcome, SenderId, UserIndex};
+use crate::marker::{GeneratorTag, Marker};
+use crate::model::{Anomaly, Basis, Origin, Outcome, SenderId};
 
 /// Other generators that are followed at the same time; chats of further ones are not judged.
 pub const PEER_LIMIT: usize = 64;
 
-/// Numbers of all peers remembered at the same time. A jump for which there is no room any more
+/// Numbers of all peers in all rooms remembered at the same time. A jump for which there is no room any more
 /// starts its peer's book afresh: sixty-four forged generators take no more than one.
 const NUMBER_LIMIT: usize = 1 << 19;
 
 /// A peer that has said nothing for this many horizons is forgotten.
 const FORGET_HORIZONS: u32 = 10;
 
-#[derive(Debug)]
-pub(super) struct Remote {
-    users: usize,
-    peers: Vec<Peer>,
+/// The other generators, in all rooms.
+#[derive(Debug, Default)]
+pub(super) struct Generators {
+    known: Vec<Generator>,
+    /// How many of their numbers are remembered in all rooms.
+    numbers: usize,
     /// Numbers that are first heard of from now on are expected of no connection.
     stopped: bool,
+}
+
+/// What is known of another generator whatever the room.
+#[derive(Debug)]
+struct Generator {
+    tag: GeneratorTag,
+    last_heard: Stamp,
+    fastest: Fastest,
+}
+
+impl Generator {
+    /// How far our wall clock is ahead of this one's, in microseconds: the fastest of its
+    /// messages would have taken as long as the fastest of ours, the way being the same.
+    fn offset(&self, fastest_local: Option<i64>) -> Option<i64> {
+        Some(self.fastest.get()? - fastest_local?)
+    }
+
+    /// What the first arrival of a message says.
+    fn first_arrival(&mut self, heard: &Heard<'_>, fastest_local: Option<i64>, reordered: bool) -> FirstArrival {
+        let since = heard.since;
+        self.fastest.offer(since);
+        let offset = self.offset(fastest_local);
+        let age = since.saturating_sub(offset.unwrap_or(0));
+        let excess = since.saturating_sub(self.fastest.get().unwrap_or(since));
+        // It was handed over after its intended time. So the connection had joined by then if it
+        // had by the intended time, be it by the clocks as they are or by the estimate.
+        let expected = heard.stay.is_some_and(|stay| since.max(age) <= stay);
+        FirstArrival { reordered, expected, offset_known: offset.is_some(), age, excess }
+    }
+}
+
+/// The first arrival of a message on a connection.
+#[derive(Debug, Clone, Copy)]
+struct FirstArrival {
+    /// A higher number of the same sender came before it.
+    reordered: bool,
+    /// Whether the connection had certainly joined when the message was handed over.
+    expected: bool,
+    offset_known: bool,
+    /// Microseconds from its intended time to now, by the estimate of the offset.
+    age: i64,
+    /// By how many microseconds it was slower than the fastest.
+    excess: i64,
+}
+
+impl FirstArrival {
+    /// What an expected delivery comes to.
+    fn judge(self, heard: &Heard<'_>, terms: &Terms, tally: &mut Tally) -> Outcome {
+        let at = heard.at;
+        tally.negative_durations += u64::from(self.age < 0);
+        let took = Duration::from_micros(u64::try_from(self.age).unwrap_or(0));
+        if took > terms.horizon && (self.offset_known || self.excess > micros(terms.horizon)) {
+            let intended = at.minus(took);
+            tally.remote_mut().expect(1);
+            tally.lose(Origin::Remote, 1, intended.plus(terms.horizon));
+            tally.lost_one(Origin::Remote, heard.room, heard.user, heard.subject(), at, true);
+            heard.odd(Anomaly::Unexpected, tally);
+            tally.judged.overdue(Origin::Remote, intended, at);
+            return Outcome::Lost;
+        }
+        let outcome = if took <= terms.deadline { Outcome::OnTime } else { Outcome::Late };
+        tally.remote_mut().expect_and_add(outcome, 1);
+        tally.duration(Origin::Remote, Basis::Intended, took);
+        tally.judged.arrived(Origin::Remote, outcome == Outcome::Late, took, at);
+        if self.reordered {
+            heard.odd(Anomaly::Reordered, tally);
+        }
+        outcome
+    }
+}
+
+impl Generators {
+    /// From now on, no connection expects a number that was not known before.
+    pub(super) fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    /// Forgets those of which nothing was heard for long.
+    pub(super) fn sweep(&mut self, now: Stamp, terms: &Terms) {
+        self.known.iter_mut().for_each(|generator| generator.fastest.roll(now));
+        let silence = terms.horizon * FORGET_HORIZONS;
+        self.known.retain(|generator| now.since(generator.last_heard) < silence);
+    }
+
+    /// This machine's wall clock is not what it was: the estimates begin afresh.
+    pub(super) fn forget_offsets(&mut self) {
+        self.known.iter_mut().for_each(|generator| generator.fastest = Fastest::default());
+    }
+
+    /// Estimated lead of our wall clock over the others', the mean over them, in seconds.
+    pub(super) fn clock_offset(&self, fastest_local: Option<i64>) -> Option<f64> {
+        let offsets: Vec<f64> = self.known.iter().filter_map(|g| g.offset(fastest_local)).map(micros_to_s).collect();
+        #[allow(clippy::cast_precision_loss, reason = "at most PEER_LIMIT")]
+        (!offsets.is_empty()).then(|| offsets.iter().sum::<f64>() / offsets.len() as f64)
+    }
+
+    /// How many numbers more may be remembered.
+    fn left(&self) -> usize {
+        NUMBER_LIMIT.saturating_sub(self.numbers)
+    }
+
+    /// A peer remembers another number of numbers than before.
+    fn remembers(&mut self, before: usize, after: usize) {
+        self.numbers = (self.numbers + after).saturating_sub(before);
+    }
+
+    /// The generator with this tag, of which something is read.
+    fn heard(&mut self, tag: GeneratorTag, at: Stamp) -> Option<&mut Generator> {
+        let place = match self.known.iter().position(|generator| generator.tag == tag) {
+            Some(place) => place,
+            None if self.known.len() >= PEER_LIMIT => return None,
+            None => {
+                self.known.push(Generator { tag, last_heard: at, fastest: Fastest::default() });
+                self.known.len() - 1
+            }
+        };
+        let generator = self.known.get_mut(place)?;
+        generator.last_heard = at;
+        Some(generator)
+    }
+}
+
+/// The other generators' messages in one room.
+#[derive(Debug, Default)]
+pub(super) struct Remote {
+    peers: Vec<Peer>,
 }
 
 /// An intact chat of another generator, as it was read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Heard<'a> {
+    /// In which room.
+    pub(super) room: RoomSpan,
     /// On whose connection.
-    pub(super) user: UserIndex,
+    pub(super) user: RoomUser,
     /// Its sender; [`SenderId::NONE`] where messages name none.
     pub(super) from: SenderId,
     pub(super) marker: &'a Marker,
@@ -52,6 +183,17 @@ pub(super) struct Heard<'a> {
     pub(super) ordered: bool,
 }
 
+impl Heard<'_> {
+    fn subject(&self) -> Subject {
+        Subject::read(Sender::Id(self.from), *self.marker)
+    }
+
+    /// Something is wrong with the arrival.
+    fn odd(&self, what: Anomaly, tally: &mut Tally) {
+        tally.anomaly(Origin::Remote, what, self.room.user(self.user), self.subject(), self.at);
+    }
+}
+
 /// What became of the deliveries that a connection left open.
 #[derive(Debug, Default)]
 pub(super) struct Open {
@@ -62,70 +204,51 @@ pub(super) struct Open {
 }
 
 impl Remote {
-    pub(super) fn new(users: usize) -> Self {
-        Self { users, peers: Vec::new(), stopped: false }
-    }
-
-    /// From now on, no connection expects a number that was not known before.
-    pub(super) fn stop(&mut self) {
-        self.stopped = true;
-    }
-
-    pub(super) fn receive(&mut self, heard: &Heard<'_>, terms: &Terms, tally: &mut Tally) {
-        let (Heard { user, at, since, .. }, seq) = (*heard, heard.marker.seq);
-        let (users, local, room) = (self.users, tally.fastest_local(), self.room());
-        if self.stopped && !self.knows(heard.marker) {
+    /// What the delivery comes to, if the connection expected it and this is the first arrival.
+    pub(super) fn receive(
+        &mut self,
+        heard: &Heard<'_>,
+        terms: &Terms,
+        generators: &mut Generators,
+        tally: &mut Tally,
+    ) -> Option<Outcome> {
+        let (local, left) = (tally.fastest_local(), generators.left());
+        if generators.stopped && !self.knows(heard.marker) {
             tally.remote_mut().raced += 1;
-            return;
+            return None;
         }
-        let Some(peer) = self.peer(heard.marker, at) else { return };
-        peer.last_heard = at;
-        let subject = Subject::read(Sender::Id(heard.from), *heard.marker);
-        let odd = |tally: &mut Tally, what| tally.anomaly(Origin::Remote, what, user, subject, at);
-        let reordered = match peer.arrive(heard, users, room, terms.horizon) {
-            Arrival::First { reordered } => reordered,
-            Arrival::Odd(what) => return odd(tally, what),
+        let generator = generators.heard(heard.marker.generator, heard.at)?;
+        let peer = self.peer(heard)?;
+        peer.last_heard = heard.at;
+        let before = peer.len();
+        let arrival = peer.arrive(heard, left, terms.horizon);
+        let after = peer.len();
+        let first = match arrival {
+            Arrival::First { reordered } => Some(generator.first_arrival(heard, local, reordered)),
+            Arrival::Odd(what) => {
+                heard.odd(what, tally);
+                None
+            }
         };
-        peer.fastest.offer(since);
-        let offset = peer.offset(local);
-        let age = since.saturating_sub(offset.unwrap_or(0));
-        // It was handed over after its intended time. So the connection had joined by then if it
-        // had by the intended time, be it by the clocks as they are or by the estimate.
-        let expected = heard.stay.is_some_and(|stay| since.max(age) <= stay);
-        peer.note_read(user, seq, expected);
-        if !expected {
+        generators.remembers(before, after);
+        let first = first?;
+        peer.note_read(heard.user, heard.marker.seq, first.expected);
+        if !first.expected {
             tally.remote_mut().raced += 1;
-            return;
+            return None;
         }
-        tally.negative_durations += u64::from(age < 0);
-        let took = Duration::from_micros(u64::try_from(age).unwrap_or(0));
-        if took > terms.horizon && (offset.is_some() || peer.excess(since) > micros(terms.horizon)) {
-            let intended = at.minus(took);
-            tally.remote_mut().expect(1);
-            tally.lose(Origin::Remote, 1, intended.plus(terms.horizon));
-            tally.lost_one(Origin::Remote, user, subject, at, true);
-            odd(tally, Anomaly::Unexpected);
-            return tally.judged.overdue(Origin::Remote, intended, at);
-        }
-        let outcome = if took <= terms.deadline { Outcome::OnTime } else { Outcome::Late };
-        tally.remote_mut().expect_and_add(outcome, 1);
-        tally.duration(Origin::Remote, Basis::Intended, took);
-        tally.judged.arrived(Origin::Remote, outcome == Outcome::Late, took, at);
-        if reordered {
-            odd(tally, Anomaly::Reordered);
-        }
+        Some(first.judge(heard, terms, tally))
     }
 
     /// A damaged copy of the message with this marker was read on `user`'s connection.
-    pub(super) fn damaged(&mut self, user: UserIndex, from: SenderId, marker: &Marker, openings: u64) {
-        let users = self.users;
+    pub(super) fn damaged(&mut self, user: RoomUser, from: SenderId, marker: &Marker, openings: u64) {
         if let Some(peer) = self.peers.iter_mut().find(|peer| peer.tag() == marker.generator) {
-            peer.damaged(user, from, marker.seq, openings, users);
+            peer.damaged(user, from, marker.seq, openings);
         }
     }
 
     /// The connection of `user` ended: what it still missed.
-    pub(super) fn ended(&mut self, user: UserIndex) -> Open {
+    pub(super) fn ended(&mut self, user: RoomUser) -> Open {
         let mut open = Open::default();
         self.peers.iter_mut().for_each(|peer| peer.ended(user, &mut open));
         open
@@ -133,49 +256,39 @@ impl Remote {
 
     /// Whether no connection misses anything whose verdict has not fallen.
     pub(super) fn is_settled(&self) -> bool {
-        self.peers.iter().all(|peer| peer.is_settled(self.users))
+        self.peers.iter().all(Peer::is_settled)
     }
 
-    /// Passes the verdicts that are due and forgets what is old.
-    pub(super) fn sweep(&mut self, now: Stamp, terms: &Terms, tally: &mut Tally) {
-        for peer in &mut self.peers {
-            peer.fastest.roll(now);
-            peer.judge(now, terms, tally);
-        }
-        let silence = terms.horizon * FORGET_HORIZONS;
-        self.peers.retain(|p| now.since(p.last_heard) < silence);
-    }
-
-    /// This machine's wall clock is not what it was: the estimates begin afresh.
-    pub(super) fn forget_offsets(&mut self) {
-        self.peers.iter_mut().for_each(|peer| peer.fastest = Fastest::default());
-    }
-
-    /// Estimated lead of our wall clock over the peers', the mean over them, in seconds.
-    pub(super) fn clock_offset(&self, fastest_local: Option<i64>) -> Option<f64> {
-        let offsets: Vec<f64> = self.peers.iter().filter_map(|p| p.offset(fastest_local)).map(micros_to_s).collect();
-        #[allow(clippy::cast_precision_loss, reason = "at most PEER_LIMIT")]
-        (!offsets.is_empty()).then(|| offsets.iter().sum::<f64>() / offsets.len() as f64)
-    }
-
-    /// How many numbers more may be remembered.
-    fn room(&self) -> usize {
-        NUMBER_LIMIT.saturating_sub(self.peers.iter().map(Peer::len).sum())
+    /// Passes the verdicts that are due and forgets what is old; how many deliveries were lost.
+    pub(super) fn sweep(
+        &mut self,
+        now: Stamp,
+        terms: &Terms,
+        room: RoomSpan,
+        generators: &mut Generators,
+        tally: &mut Tally,
+    ) -> u64 {
+        let (mut lost, silence) = (0, terms.horizon * FORGET_HORIZONS);
+        self.peers.retain_mut(|peer| {
+            let before = peer.len();
+            lost += peer.judge(now, terms, room, tally);
+            let is_heard = now.since(peer.last_heard) < silence;
+            generators.remembers(before, if is_heard { peer.len() } else { 0 });
+            is_heard
+        });
+        lost
     }
 
     fn knows(&self, marker: &Marker) -> bool {
         self.peers.iter().any(|peer| peer.tag() == marker.generator && peer.knows(marker.seq))
     }
 
-    fn peer(&mut self, marker: &Marker, at: Stamp) -> Option<&mut Peer> {
-        let tag = marker.generator;
+    fn peer(&mut self, heard: &Heard<'_>) -> Option<&mut Peer> {
+        let tag = heard.marker.generator;
         if let Some(i) = self.peers.iter().position(|p| p.tag() == tag) {
             return self.peers.get_mut(i);
         }
-        if self.peers.len() >= PEER_LIMIT {
-            return None;
-        }
-        self.peers.push(Peer::new(*marker, at, self.users));
+        self.peers.push(Peer::new(*heard.marker, heard.at, heard.room.len()));
         self.peers.last_mut()
     }
 }

@@ -8,7 +8,7 @@ use strum::EnumCount;
 use super::evidence::{Evidence, Subject};
 use super::judged::{Judged, JudgedTally};
 use super::losses::Losses;
-use super::message_log::UserSet;
+use super::user_set::{RoomSpan, RoomUser, UserGroup};
 use crate::clock::Stamp;
 use crate::model::{Anomaly, Basis, Origin, Outcome, SpoiltBy, UserIndex};
 
@@ -88,7 +88,6 @@ pub struct Tally {
     pub foreign: u64,
     pub(super) evidence: Evidence,
     pub(super) losses: Losses,
-    users: usize,
 }
 
 impl Tally {
@@ -101,7 +100,6 @@ impl Tally {
             foreign: 0,
             evidence: Evidence::new(origin_micros),
             losses: Losses::default(),
-            users,
         })
     }
 
@@ -154,15 +152,23 @@ impl Tally {
     }
 
     /// One receiver lost a message, which others may still lose. `arrived`: it came, after its horizon.
-    pub(super) fn lost_one(&mut self, origin: Origin, user: UserIndex, subject: Subject, at: Stamp, arrived: bool) {
-        self.evidence.lost(origin, user, subject, at, arrived);
-        self.losses.one(origin, user, subject, self.evidence.wall_micros(at), self.users);
+    pub(super) fn lost_one(
+        &mut self,
+        origin: Origin,
+        room: RoomSpan,
+        user: RoomUser,
+        subject: Subject,
+        at: Stamp,
+        arrived: bool,
+    ) {
+        self.evidence.lost(origin, room.user(user), subject, at, arrived);
+        self.losses.one(origin, room, user, subject, self.evidence.wall_micros(at));
     }
 
     /// A message has its verdict: `users` lost it, beside those who had lost it before.
-    pub(super) fn lost_by(&mut self, origin: Origin, users: UserSet, subject: Subject, at: Stamp) {
-        self.evidence.lost_by(origin, &users, subject, at);
-        self.losses.judged(origin, users, subject, self.evidence.wall_micros(at));
+    pub(super) fn lost_by(&mut self, origin: Origin, group: UserGroup, subject: Subject, at: Stamp) {
+        self.evidence.lost_by(origin, &group, subject, at);
+        self.losses.judged(origin, group, subject, self.evidence.wall_micros(at));
     }
 
     pub(super) fn fastest_local(&self) -> Option<i64> {

@@ -41,12 +41,30 @@ impl Default for Rules {
 pub struct Identity {
     /// The run's tag.
     pub run: RunTag,
-    /// The room's tag.
-    pub room: RoomTag,
     /// This process's tag, the same in all its rooms.
     pub generator: GeneratorTag,
     /// The wall clock at stamp 0, in microseconds since the Unix epoch.
     pub origin_micros: u64,
+}
+
+/// A room, and how many of this generator's users are in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomShare {
+    /// The room's tag.
+    pub tag: RoomTag,
+    /// How many users.
+    pub users: u32,
+}
+
+/// What went wrong in one room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomFigures {
+    /// Which of the rooms, from 0.
+    pub nth: usize,
+    /// Deliveries that were lost, local and remote.
+    pub lost: u64,
+    /// Deliveries that were late, local and remote.
+    pub late: u64,
 }
 
 /// A message that was handed over: everything its marker needs.

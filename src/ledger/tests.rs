@@ -5,18 +5,20 @@ mod evidence;
 mod judged;
 mod model;
 mod remote;
+mod rooms;
 
 use std::time::Duration;
 
 use super::*;
 use crate::marker::{Decoded, GeneratorTag, RoomTag, RunTag};
-use crate::model::{Anomaly, Origin};
+use crate::model::{Anomaly, Origin, Outcome};
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const ROOM: RoomTag = RoomTag(3);
 pub(super) const HORIZON: Duration = Duration::from_secs(60);
 
 pub(super) fn identity() -> Identity {
-    Identity { run: RunTag(1), room: RoomTag(3), generator: GeneratorTag(2), origin_micros: 1_000_000 }
+    Identity { run: RunTag(1), generator: GeneratorTag(2), origin_micros: 1_000_000 }
 }
 
 pub(super) fn ledger(users: u32) -> Ledger {
@@ -25,7 +27,7 @@ pub(super) fn ledger(users: u32) -> Ledger {
 
 pub(super) fn ledger_by(rules: Rules, users: u32) -> Ledger {
     let terms = Terms { deadline: DEADLINE, horizon: HORIZON };
-    let mut ledger = Ledger::new(terms, rules, identity(), users as usize).unwrap();
+    let mut ledger = Ledger::new(terms, rules, identity(), &[RoomShare { tag: ROOM, users }]).unwrap();
     for i in 0..users {
         ledger.introduce(UserIndex(i), id(UserIndex(i)));
     }
@@ -151,8 +153,8 @@ fn the_deadline_and_the_horizon_belong_to_their_side() {
 fn a_message_stands_where_its_deliveries_do() {
     let mut l = room(3);
     let m = send(&mut l, A, 0.0);
-    let standing = |l: &Ledger| l.standing(m.seq).map(|s| (s.outstanding, s.lost));
-    assert_eq!((standing(&l), l.standing(m.seq + 1)), (Some((3, 0)), None));
+    let standing = |l: &Ledger| l.standing(ROOM, m.seq).map(|s| (s.outstanding, s.lost));
+    assert_eq!((standing(&l), l.standing(ROOM, m.seq + 1)), (Some((3, 0)), None));
     arrive(&mut l, A, A, m, 1.0);
     assert_eq!(standing(&l), Some((2, 0)));
     arrive(&mut l, B, A, m, 60.5);

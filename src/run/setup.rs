@@ -10,13 +10,13 @@ use crate::config::value::{Rate, TargetUrl};
 use crate::error::StartError;
 use crate::fleet::dispatch::Traffic;
 use crate::ledger::{Identity, Ledger, Rules, Terms};
-use crate::marker::{GeneratorTag, RoomTag, RunTag};
+use crate::marker::{GeneratorTag, RunTag};
 use crate::metrics::Metrics;
 use crate::model::Secret;
 use crate::protocol::{Capabilities, Probe, Protocol, Settings, Trace};
 use crate::schedule::limit::Limit;
 use crate::telemetry::traces::chats::ChatTraces;
-use crate::user::{Behaviour, Credentials, Limits, Parts};
+use crate::user::{Behaviour, Credentials, Limits, Parts, Rooms};
 
 /// What all rooms of this process share.
 #[derive(Clone, Copy)]
@@ -83,18 +83,19 @@ pub(crate) fn parts(
     let usernames: Box<[Box<str>]> = usernames(&plan.users).map(String::into_boxed_str).collect();
     let identity = Identity {
         run: RunTag::of(plan.report.run_id.as_str()),
-        room: RoomTag::of(room),
         generator,
         origin_micros: clock.unix_micros(Stamp::default()),
     };
+    let rooms = Rooms::one(room, plan.users.range.len());
     let terms = Terms { deadline: plan.terms.deadline, horizon: plan.terms.horizon };
     let Capabilities { echo, ordered, senders, .. } = capabilities;
-    let ledger = Ledger::new(terms, Rules { echo, ordered, senders }, identity, usernames.len())
+    let ledger = Ledger::new(terms, Rules { echo, ordered, senders }, identity, &rooms.shares())
         .map_err(|e| StartError::environment("the ledger", e.to_string()))?;
     let (away, stay) = (plan.traffic.away, plan.traffic.breakout_stay);
     let seed = shard_seed(plan);
     Ok(Parts {
         capabilities,
+        rooms,
         ledger,
         metrics,
         limits: Limits {

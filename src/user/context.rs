@@ -12,6 +12,7 @@ use strum::EnumCount;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::rooms::Rooms;
 use super::sessions::Sessions;
 use super::texts::Texts;
 use super::{spans, steps};
@@ -70,7 +71,9 @@ impl Credentials {
 pub struct Parts {
     /// What the protocol can do.
     pub capabilities: Capabilities,
-    /// The ledger.
+    /// The rooms that the users are divided among.
+    pub rooms: Rooms,
+    /// The ledger of all rooms.
     pub ledger: Ledger,
     /// The counts.
     pub metrics: Arc<Metrics>,
@@ -94,7 +97,9 @@ pub struct RunContext<D> {
     pub capabilities: Capabilities,
     /// The time.
     pub clock: Clock,
-    /// The ledger.
+    /// The rooms that the users are divided among.
+    pub rooms: Rooms,
+    /// The ledger of all rooms.
     pub ledger: Mutex<Ledger>,
     /// Who is where.
     pub roster: Roster,
@@ -138,13 +143,14 @@ impl<D> RunContext<D> {
     /// A context in which no user has begun yet.
     #[must_use]
     pub fn new(driver: D, clock: Clock, parts: Parts) -> Self {
-        let Parts { capabilities, ledger, metrics, limits, behaviour, credentials, saved, chats } = parts;
+        let Parts { capabilities, rooms, ledger, metrics, limits, behaviour, credentials, saved, chats } = parts;
         let usernames = || credentials.usernames.iter();
         let membership = MembershipCheck::new(ledger.terms().deadline, usernames().map(|name| &**name));
         Self {
             driver,
             capabilities,
             clock,
+            rooms,
             ledger: Mutex::new(ledger),
             roster: Roster::new(credentials.usernames.len(), behaviour.seed),
             observers: ListObservers::default(),
@@ -219,7 +225,7 @@ impl<D> RunContext<D> {
         let now = self.clock.now();
         let mut ledger = self.ledger.lock();
         ledger.sweep(now);
-        self.chats.sweep(self.clock.wall(now), |seq| spans::progress(&ledger, seq));
+        self.chats.sweep(self.clock.wall(now), |id| spans::progress(&ledger, id));
     }
 
     /// A user's first attempt has come to an end.

@@ -11,6 +11,7 @@ use crate::clock::Stamp;
 use crate::marker::Decoded;
 use crate::model::{FailureKind, FrameKind, SenderId, SentKind, Socket, Stage, UserIndex, UserState};
 use crate::protocol::{Event, Members, Received};
+use crate::telemetry::traces::chats::ChatId;
 
 /// How far a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +60,10 @@ impl<D> FrameHandler<'_, D> {
         ledger.receive(self.me, sender, decoded, at);
         if let Decoded::Intact(marker) = decoded
             && context.chats.samples(marker.seq)
-            && ledger.is_own(&marker)
+            && ledger.is_own(self.me, &marker)
         {
-            context.chats.arrived(marker.seq, context.clock.wall(at), || spans::progress(&ledger, marker.seq));
+            let id = ChatId { room: marker.room.0, seq: marker.seq };
+            context.chats.arrived(id, context.clock.wall(at), || spans::progress(&ledger, id));
         }
     }
 

@@ -10,6 +10,7 @@ mod frame_handler;
 mod keepalive;
 mod open_gauge;
 mod room_connection;
+mod rooms;
 mod sessions;
 mod side_room;
 mod sign_in;
@@ -21,6 +22,7 @@ mod virtual_user;
 mod wakeups;
 
 pub use context::{Behaviour, Credentials, Limits, Parts, RunContext};
+pub use rooms::{Rooms, SameTag};
 pub use sessions::Sessions;
 pub use texts::Texts;
 pub use virtual_user::run_user;

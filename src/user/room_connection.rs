@@ -26,7 +26,7 @@ use crate::model::{Action, EndReason, Failure, Initiator, SenderId, Socket, User
 use crate::pool::slot::IntentSlot;
 use crate::protocol::{Connection, Driver, Ended, Outgoing, Progress};
 use crate::schedule::Intent;
-use crate::telemetry::traces::chats::Chat;
+use crate::telemetry::traces::chats::{Chat, ChatId};
 
 /// A socket on which nothing was read for this long, pongs included, is dead: six keepalives unanswered.
 const SILENCE: Duration = Duration::from_secs(75);
@@ -296,7 +296,7 @@ impl<D: Driver> RoomConnection<D> {
     fn trace(&self, recorded: &RecordedSend, intended: Stamp, now: Stamp) {
         let context = &self.context;
         context.chats.begin(Chat {
-            seq: recorded.marker.seq,
+            id: ChatId { room: recorded.marker.room.0, seq: recorded.marker.seq },
             sender: context.username(self.me),
             expected: recorded.expected,
             intended: context.clock.wall(intended),

@@ -5,8 +5,9 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use crate::ledger::{Ledger, Standing};
+use crate::marker::RoomTag;
 use crate::model::{Failure, SPANS};
-use crate::telemetry::traces::chats::Progress;
+use crate::telemetry::traces::chats::{ChatId, Progress};
 
 /// A sign-up or log-in with all its requests.
 pub(super) fn sign_in(user: &str) -> Span {
@@ -41,6 +42,6 @@ pub(super) fn end(span: &Span, outcome: Result<(), &Failure>) {
 }
 
 /// How far a chat of ours has come.
-pub(super) fn progress(ledger: &Ledger, seq: u64) -> Option<Progress> {
-    ledger.standing(seq).map(|Standing { outstanding, lost }| Progress { outstanding, lost })
+pub(super) fn progress(ledger: &Ledger, ChatId { room, seq }: ChatId) -> Option<Progress> {
+    ledger.standing(RoomTag(room), seq).map(|Standing { outstanding, lost }| Progress { outstanding, lost })
 }

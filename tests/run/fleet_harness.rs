@@ -12,7 +12,7 @@ use soakrig::drivers::plenary::PlenaryProtocol;
 use soakrig::fleet::dispatch::Dispatcher;
 use soakrig::fleet::ramp::Fleet;
 use soakrig::ledger::{Identity, Ledger, Rules, Terms};
-use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
+use soakrig::marker::{GeneratorTag, RunTag};
 use soakrig::metrics::Metrics;
 use soakrig::model::{
     Account, EndReason, Failure, FailureClass, FailureKind, Initiator, Pacing, Secret, SenderId, Stage, Vocabulary,
@@ -24,7 +24,7 @@ use soakrig::protocol::{
 use soakrig::schedule::limit::Limit;
 use soakrig::schedule::pacer::Pacer;
 use soakrig::telemetry::traces::chats::ChatTraces;
-use soakrig::user::{Behaviour, Credentials, Limits, Parts, RunContext};
+use soakrig::user::{Behaviour, Credentials, Limits, Parts, Rooms, RunContext};
 use tokio::sync::watch;
 
 pub const HOUR: Duration = Duration::from_secs(3600);
@@ -219,16 +219,13 @@ impl FleetHarness {
         let clock = Clock::start();
         let usernames: Box<[Box<str>]> = (0..users).map(|i| format!("u{i}").into()).collect();
         let terms = Terms { deadline: Duration::from_secs(10), horizon: MINUTE };
-        let identity = Identity {
-            run: RunTag::of("lab"),
-            room: RoomTag::of("test"),
-            generator: GeneratorTag(1),
-            origin_micros: 0,
-        };
+        let rooms = Rooms::one("test", u32::try_from(users).unwrap());
+        let identity = Identity { run: RunTag::of("lab"), generator: GeneratorTag(1), origin_micros: 0 };
         let range = (Duration::from_secs(2), Duration::from_secs(30));
         let parts = Parts {
             capabilities: PlenaryProtocol.capabilities(),
-            ledger: Ledger::new(terms, Rules::default(), identity, users).unwrap(),
+            ledger: Ledger::new(terms, Rules::default(), identity, &rooms.shares()).unwrap(),
+            rooms,
             metrics: Arc::new(Metrics::new(Vocabulary::COMMON).unwrap()),
             limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(CONNECT_RATE, clock) },
             behaviour: Behaviour { away: range, breakout_stay: range, reconnect: Default::default(), seed: 1 },

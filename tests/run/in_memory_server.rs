@@ -16,7 +16,7 @@ use std::time::Duration;
 use soakrig::clock::{Clock, Stamp};
 use soakrig::drivers::plenary::PlenaryProtocol;
 use soakrig::ledger::{Identity, Ledger, Rules, Terms};
-use soakrig::marker::{GeneratorTag, Marker, RoomTag, RunTag};
+use soakrig::marker::{GeneratorTag, Marker, RunTag};
 use soakrig::metrics::Metrics;
 use soakrig::model::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, SenderId, Vocabulary};
 use soakrig::protocol::{
@@ -25,7 +25,7 @@ use soakrig::protocol::{
 use soakrig::schedule::limit::Limit;
 use soakrig::telemetry::traces::chats::ChatTraces;
 use soakrig::transport::http::cookies::Jar;
-use soakrig::user::{Behaviour, Credentials, Limits, Parts, RunContext};
+use soakrig::user::{Behaviour, Credentials, Limits, Parts, Rooms, RunContext};
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep};
 
@@ -344,15 +344,13 @@ impl Driver for InMemoryServer {
 pub fn run_context(server: InMemoryServer, users: usize, terms: Terms) -> RunContext<InMemoryServer> {
     let clock = server.clock;
     let usernames: Box<[Box<str>]> = (0..users).map(|i| format!("loadtest{i}").into()).collect();
-    let identity = Identity {
-        run: RunTag::of("days"),
-        room: RoomTag::of("test"),
-        generator: GeneratorTag(1),
-        origin_micros: clock.unix_micros(Stamp(0)),
-    };
+    let rooms = Rooms::one("test", u32::try_from(users).unwrap());
+    let identity =
+        Identity { run: RunTag::of("days"), generator: GeneratorTag(1), origin_micros: clock.unix_micros(Stamp(0)) };
     let parts = Parts {
         capabilities: PlenaryProtocol.capabilities(),
-        ledger: Ledger::new(terms, Rules::default(), identity, users).unwrap(),
+        ledger: Ledger::new(terms, Rules::default(), identity, &rooms.shares()).unwrap(),
+        rooms,
         metrics: Arc::new(Metrics::new(Vocabulary::COMMON).unwrap()),
         limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(20.0, clock) },
         behaviour: Behaviour {

@@ -111,7 +111,7 @@ fn a_message_of_another_room_is_unexpected_and_its_generators() {
 #[test]
 fn without_senders_attribution_is_not_checked() {
     let mut l = room(2);
-    l.rules.senders = false;
+    l.run.rules.senders = false;
     let m = send(&mut l, A, 0.0);
     l.receive(A, SenderId::NONE, Decoded::Intact(m), at(0.1));
     l.receive(B, id(B), Decoded::Intact(m), at(0.1));

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::ledger::user_set::{RoomSpan, RoomUser, UserGroup, UserSet};
 
 /// Whether lines, groups and figures agree.
 pub(super) fn is_complete(ledger: &mut Ledger) -> Result<(), TestCaseError> {
@@ -151,7 +152,8 @@ fn a_loss_of_anothers_message_names_what_is_known_of_it() {
 }
 
 fn send_marker() -> Marker {
-    let Identity { run, room, generator, .. } = identity();
+    let Identity { run, generator, .. } = identity();
+    let room = ROOM;
     Marker { run, room, generator, seq: 0, intended_micros: 0 }
 }
 
@@ -217,10 +219,12 @@ proptest! {
 fn a_number_that_is_missed_again_counts_again() {
     let mut losses = crate::ledger::losses::Losses::default();
     let subject = Subject::read(Sender::User(B), send_marker());
-    losses.one(Origin::Remote, A, subject, 1, 4);
-    losses.one(Origin::Remote, A, subject, 1, 4);
-    losses.one(Origin::Remote, B, subject, 1, 4);
-    losses.judged(Origin::Remote, UserSet::of(4, |user| user == A), subject, 2);
+    let (room, a, b) = (RoomSpan { first: 0, users: 4 }, RoomUser(0), RoomUser(1));
+    losses.one(Origin::Remote, room, a, subject, 1);
+    losses.one(Origin::Remote, room, a, subject, 1);
+    losses.one(Origin::Remote, room, b, subject, 1);
+    let users = UserSet::of(4, |user| user == a);
+    losses.judged(Origin::Remote, UserGroup { room, users }, subject, 2);
     let groups = losses.groups();
     let told: u64 = groups.largest.iter().map(LossGroup::deliveries).sum();
     assert_eq!(told + groups.rest_deliveries, 4);

@@ -271,7 +271,7 @@ fn what_is_first_heard_of_after_the_stop_is_not_expected() {
 #[test]
 fn order_between_senders_that_are_not_named_is_not_judged() {
     let mut l = room(1);
-    l.rules.senders = false;
+    l.run.rules.senders = false;
     for (seq, from) in [(2, 1), (1, 2)] {
         l.receive(A, SenderId::number(from), Decoded::Intact(theirs(seq, 1.0)), at(1.1));
         l.receive(A, SenderId::number(from + 7), Decoded::Intact(theirs(seq, 1.0)), at(1.2));
@@ -285,8 +285,8 @@ fn replays_of_another_run_or_an_earlier_life_are_foreign() {
     let own = send(&mut l, A, 0.0);
     arrive(&mut l, A, A, own, 0.02);
     // The generator started one second after the epoch, by its clock.
-    l.identity.origin_micros = 3_600_000_000;
-    l.started_micros = 3_600_000_000;
+    l.run.identity.origin_micros = 3_600_000_000;
+    l.run.started_micros = 3_600_000_000;
     let here = |seq, intended: u64| Marker { intended_micros: intended, ..theirs(seq, 0.0) };
     l.receive(A, SenderId::number(900), Decoded::Intact(here(1, 3_539_999_999)), at(1.0));
     l.receive(A, SenderId::number(900), Decoded::Intact(Marker { run: RunTag(9), ..here(7, 3_600_000_000) }), at(1.0));

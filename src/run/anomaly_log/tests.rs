@@ -2,7 +2,7 @@ use std::sync::mpsc::Sender as Stop;
 
 use super::*;
 use crate::clock::Stamp;
-use crate::ledger::{self, Identity, Rules};
+use crate::ledger::{self, Identity, RoomShare, Rules};
 use crate::marker::{Decoded, GeneratorTag, RoomTag};
 use crate::model::UserIndex;
 
@@ -15,13 +15,10 @@ fn at(seconds: u64) -> Stamp {
 /// A ledger in which each of `messages` messages was lost by everyone.
 fn lossy(messages: u64) -> Mutex<Ledger> {
     let terms = ledger::Terms { deadline: Duration::from_secs(1), horizon: Duration::from_secs(4) };
-    let identity = Identity {
-        run: RunTag::of("night"),
-        room: RoomTag::of("test"),
-        generator: GeneratorTag(2),
-        origin_micros: 1_763_900_000_000_000,
-    };
-    let mut books = Ledger::new(terms, Rules::default(), identity, USERS as usize).unwrap();
+    let room = RoomShare { tag: RoomTag::of("test"), users: USERS };
+    let identity =
+        Identity { run: RunTag::of("night"), generator: GeneratorTag(2), origin_micros: 1_763_900_000_000_000 };
+    let mut books = Ledger::new(terms, Rules::default(), identity, &[room]).unwrap();
     books.keep_notes();
     for user in (0..USERS).map(UserIndex) {
         books.introduce(user, SenderId::number(100 + u64::from(user.0)));

@@ -20,11 +20,20 @@ const MOST_A_SECOND: u32 = 10;
 /// Chats under way at once at most.
 const MOST_OPEN: usize = 64;
 
+/// Which chat of this generator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChatId {
+    /// The tag of its room.
+    pub room: u32,
+    /// Its number in this room.
+    pub seq: u64,
+}
+
 /// A chat that was handed to its sender's socket.
 #[derive(Debug, Clone, Copy)]
 pub struct Chat<'a> {
-    /// Its number.
-    pub seq: u64,
+    /// Which it is.
+    pub id: ChatId,
     /// The sender's name.
     pub sender: &'a str,
     /// How many connections are to receive it.
@@ -67,7 +76,7 @@ struct Open {
 /// A chat under way.
 #[derive(Debug)]
 struct Under {
-    seq: u64,
+    id: ChatId,
     span: Span,
     arrivals: u32,
 }
@@ -87,7 +96,7 @@ impl ChatTraces {
 
     /// Opens the span of a chat, if it is to be traced.
     pub fn begin(&self, chat: Chat<'_>) {
-        if !self.samples(chat.seq) {
+        if !self.samples(chat.id.seq) {
             return;
         }
         let Some(sampled) = &self.0 else { return };
@@ -103,19 +112,19 @@ impl ChatTraces {
             .with_start_time(chat.intended)
             .with_attributes([
                 KeyValue::new("soakrig.user", chat.sender.to_owned()),
-                KeyValue::new("soakrig.seq", i64::try_from(chat.seq).unwrap_or(i64::MAX)),
+                KeyValue::new("soakrig.seq", i64::try_from(chat.id.seq).unwrap_or(i64::MAX)),
                 KeyValue::new("soakrig.expected", i64::from(chat.expected)),
                 KeyValue::new("soakrig.lag_seconds", lag.as_secs_f64()),
             ])
             .start_with_context(&sampled.tracer, &opentelemetry::Context::new());
-        open.chats.push(Under { seq: chat.seq, span, arrivals: 0 });
+        open.chats.push(Under { id: chat.id, span, arrivals: 0 });
     }
 
     /// A chat was read by somebody at `at`: closes its span if that settled it.
-    pub fn arrived(&self, seq: u64, at: SystemTime, progress: impl FnOnce() -> Option<Progress>) {
+    pub fn arrived(&self, id: ChatId, at: SystemTime, progress: impl FnOnce() -> Option<Progress>) {
         let Some(sampled) = &self.0 else { return };
         let mut open = sampled.open.lock();
-        let Some(place) = open.chats.iter().position(|chat| chat.seq == seq) else { return };
+        let Some(place) = open.chats.iter().position(|chat| chat.id == id) else { return };
         if let Some(chat) = open.chats.get_mut(place) {
             chat.arrivals += 1;
             if chat.arrivals == 1 {
@@ -130,11 +139,11 @@ impl ChatTraces {
 
     /// Closes the spans of chats that have settled without an arrival: by a verdict, or because a
     /// connection ended.
-    pub fn sweep(&self, now: SystemTime, mut progress: impl FnMut(u64) -> Option<Progress>) {
+    pub fn sweep(&self, now: SystemTime, mut progress: impl FnMut(ChatId) -> Option<Progress>) {
         let Some(sampled) = &self.0 else { return };
         let mut open = sampled.open.lock();
         for chat in std::mem::take(&mut open.chats) {
-            match progress(chat.seq) {
+            match progress(chat.id) {
                 Some(progress) if progress.outstanding > 0 => open.chats.push(chat),
                 settled => chat.close(now, settled),
             }
@@ -219,8 +228,12 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000 + millis)
     }
 
+    fn id(seq: u64) -> ChatId {
+        ChatId { room: 1, seq }
+    }
+
     fn chat(seq: u64, millis: u64) -> Chat<'static> {
-        Chat { seq, sender: "loadtest1", expected: 2, intended: at(millis), handed: at(millis + 5) }
+        Chat { id: id(seq), sender: "loadtest1", expected: 2, intended: at(millis), handed: at(millis + 5) }
     }
 
     fn left(outstanding: u32, lost: u32) -> Option<Progress> {
@@ -240,10 +253,11 @@ mod tests {
         let (chats, ended, _provider) = traced();
         chats.begin(chat(3, 0));
         chats.begin(chat(4, 0));
-        chats.arrived(3, at(20), || left(1, 0));
-        chats.arrived(4, at(25), || panic!("it is not traced"));
+        chats.arrived(id(3), at(20), || left(1, 0));
+        chats.arrived(id(4), at(25), || panic!("it is not traced"));
+        chats.arrived(ChatId { room: 2, seq: 3 }, at(25), || panic!("it is another room's"));
         assert!(ended.0.lock().is_empty());
-        chats.arrived(3, at(70), || left(0, 0));
+        chats.arrived(id(3), at(70), || left(0, 0));
         let ended = ended.0.lock();
         let [span] = &ended[..] else { panic!("{ended:?}") };
         assert_eq!((span.start_time, span.end_time, outcome(span)), (at(0), at(70), "settled"));
@@ -256,7 +270,7 @@ mod tests {
         for (seq, millis) in [(3, 0), (103, 1), (203, 2), (303, 3)] {
             chats.begin(chat(seq, millis));
         }
-        chats.sweep(at(61_000), |seq| match seq {
+        chats.sweep(at(61_000), |id| match id.seq {
             3 => left(0, 1),
             103 => left(0, 0),
             203 => left(2, 0),

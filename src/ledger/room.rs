@@ -1,0 +1,189 @@
+//! The books of one room: its messages, and which of its connections should have received them.
+
+use super::SETTLE;
+use super::connection_window::{ConnectionWindow, DisconnectCause};
+use super::evidence::{Sender, Subject};
+use super::message_log::{Gone, Message, MessageLog, UNREAD};
+use super::remote::Remote;
+use super::run_wide::RunWide;
+use super::terms::{RecordedSend, RoomShare};
+use super::user_set::{RoomSpan, RoomUser, UserGroup, UserSet};
+use crate::clock::Stamp;
+use crate::marker::{Marker, RoomTag};
+use crate::model::{Origin, Outcome};
+
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) tag: RoomTag,
+    pub(super) span: RoomSpan,
+    /// Users who are connected.
+    pub(super) connected: u32,
+    /// Connections opened so far.
+    pub(super) openings: u64,
+    pub(super) log: MessageLog,
+    pub(super) windows: Box<[ConnectionWindow]>,
+    pub(super) remote: Remote,
+    /// Deliveries that were lost, local and remote.
+    pub(super) lost: u64,
+    /// Deliveries that were late, local and remote.
+    pub(super) late: u64,
+}
+
+impl Room {
+    /// Empty books for a room whose users are so many from `first` on.
+    pub(super) fn new(RoomShare { tag, users }: RoomShare, first: u32) -> Self {
+        Self {
+            tag,
+            span: RoomSpan { first, users },
+            connected: 0,
+            openings: 0,
+            log: MessageLog::new(users as usize),
+            windows: vec![ConnectionWindow::Vacant; users as usize].into_boxed_slice(),
+            remote: Remote::default(),
+            lost: 0,
+            late: 0,
+        }
+    }
+
+    pub(super) fn opening(&mut self, user: RoomUser) {
+        self.openings += 1;
+        let next = self.log.next();
+        self.set_window(user, ConnectionWindow::Opening { nth: self.openings, opened: next });
+    }
+
+    pub(super) fn connected(&mut self, user: RoomUser, at: Stamp) {
+        let next = self.log.next();
+        if let Some(ConnectionWindow::Opening { nth, opened }) = self.window(user) {
+            self.set_window(user, ConnectionWindow::Connected { nth, opened, connected: next, joined: at });
+        }
+    }
+
+    pub(super) fn closing(&mut self, user: RoomUser, at: Stamp) {
+        let closing = self.log.next();
+        if let Some(ConnectionWindow::Connected { nth, opened, connected, joined }) = self.window(user) {
+            let window = ConnectionWindow::Closing { nth, opened, connected, joined, closing, since: at };
+            self.set_window(user, window);
+        }
+    }
+
+    pub(super) fn ended(&mut self, run: &mut RunWide, user: RoomUser, why: DisconnectCause, at: Stamp) {
+        let next = self.log.next();
+        let Some(window) = self.window(user) else { return };
+        self.set_window(user, ConnectionWindow::Vacant);
+        let gone = window.gone_since(at);
+        let excuses = run.closed.is_none_or(|closed| gone < closed);
+        if let Some((from, to)) = window.expects(next) {
+            let settled = self.log.part(user, from, to, Gone { at: gone, excuses }, run.terms.horizon);
+            run.tally.local_mut().add(why.outcome(), settled.excused);
+            run.tally.local_mut().add(Outcome::ExcusedSenderCut, settled.sender_cut);
+            for seq in settled.lost {
+                self.lose(run, seq, 1);
+                self.lose_one(run, user, seq, at, false);
+            }
+        }
+        let open = self.remote.ended(user);
+        let damaged = open.damaged.len() as u64;
+        self.lost += damaged;
+        run.tally.remote_mut().expect_and_add(Outcome::Lost, damaged);
+        for subject in open.damaged {
+            run.tally.lost_one(Origin::Remote, self.span, user, subject, at, false);
+        }
+        if excuses {
+            run.tally.remote_mut().expect_and_add(why.outcome(), open.unread);
+        } else {
+            run.tally.remote_mut().expect(open.unread);
+            run.remote_outstanding += open.unread;
+        }
+    }
+
+    pub(super) fn record_send(
+        &mut self,
+        run: &mut RunWide,
+        sender: RoomUser,
+        intended: Stamp,
+        now: Stamp,
+    ) -> RecordedSend {
+        let intended_micros = run.wall_micros(intended);
+        let is_connected = matches!(self.window(sender), Some(ConnectionWindow::Connected { .. }));
+        let echo = run.rules.echo;
+        let expected = self.connected - u32::from(is_connected && !echo);
+        let message = Message::new(sender, intended, now, expected);
+        let seq = self.log.push(Message { intended_micros, echo, ..message });
+        run.tally.local_mut().expect(u64::from(expected));
+        RecordedSend { marker: self.marker(run, seq, intended_micros), expected }
+    }
+
+    /// Passes the verdicts that are due at `now` and forgets what is too old to matter.
+    pub(super) fn sweep(&mut self, run: &mut RunWide, now: Stamp) {
+        let verdict_age = run.terms.horizon + SETTLE;
+        let judged_at = run.judged_at(now);
+        while let Some((seq, lost, sender_cut)) = self.log.judge_next(judged_at, verdict_age) {
+            if sender_cut {
+                run.tally.local_mut().add(Outcome::ExcusedSenderCut, u64::from(lost));
+            } else {
+                self.lose(run, seq, u64::from(lost));
+            }
+            self.note_lost(run, seq, !sender_cut && lost > 0, now);
+        }
+        self.log.forget(now, verdict_age + run.terms.horizon);
+        self.lost += self.remote.sweep(judged_at, &run.terms, self.span, &mut run.generators, &mut run.tally);
+    }
+
+    /// Whether every delivery that is known to be expected has its verdict.
+    pub(super) fn is_settled(&self) -> bool {
+        self.log.outstanding() == 0 && self.remote.is_settled()
+    }
+
+    /// So many deliveries of `seq` are lost.
+    pub(super) fn lose(&mut self, run: &mut RunWide, seq: u64, n: u64) {
+        let intended = self.log.get(seq).map_or(Stamp::default(), |message| message.intended);
+        self.lost += n;
+        run.tally.lose(Origin::Local, n, intended.plus(run.terms.horizon));
+    }
+
+    /// One receiver lost message `seq`, before the verdict on the others.
+    pub(super) fn lose_one(&self, run: &mut RunWide, user: RoomUser, seq: u64, at: Stamp, arrived: bool) {
+        if let Some(subject) = self.subject(run, seq) {
+            run.tally.lost_one(Origin::Local, self.span, user, subject, at, arrived);
+        }
+    }
+
+    pub(super) fn window(&self, user: RoomUser) -> Option<ConnectionWindow> {
+        self.windows.get(user.get()).copied()
+    }
+
+    /// Notes a message's verdict; `lost`: those who are expected to receive it and have not, lost it.
+    fn note_lost(&self, run: &mut RunWide, seq: u64, lost: bool, now: Stamp) {
+        if !lost && !run.tally.losses.has_pending() {
+            return;
+        }
+        let Some((message, subject)) = self.log.get(seq).zip(self.subject(run, seq)) else { return };
+        let missing = UserSet::of(self.windows.len(), |user| {
+            lost && self.windows[user.get()].expected(seq)
+                && !message.is_own_of(user)
+                && !message.arrived.contains(user)
+        });
+        run.tally.lost_by(Origin::Local, UserGroup { room: self.span, users: missing }, subject, now);
+    }
+
+    /// What is known of a message of ours.
+    fn subject(&self, run: &RunWide, seq: u64) -> Option<Subject> {
+        let message = self.log.get(seq)?;
+        let marker = self.marker(run, seq, message.intended_micros);
+        let (sender, read) = (Some(Sender::User(self.span.user(message.sender))), message.read_at != UNREAD);
+        Some(Subject { sender, marker: Some(marker), intended_known: true, read })
+    }
+
+    fn marker(&self, run: &RunWide, seq: u64, intended_micros: u64) -> Marker {
+        let (generator, run) = (run.identity.generator, run.identity.run);
+        Marker { run, room: self.tag, generator, seq, intended_micros }
+    }
+
+    fn set_window(&mut self, user: RoomUser, window: ConnectionWindow) {
+        let Some(place) = self.windows.get_mut(user.get()) else { return };
+        let was = matches!(place, ConnectionWindow::Connected { .. });
+        let is = matches!(window, ConnectionWindow::Connected { .. });
+        self.connected = self.connected + u32::from(is) - u32::from(was);
+        *place = window;
+    }
+}

@@ -1,0 +1,382 @@
+//! Many rooms in one ledger: what each comes to by itself, summed; and what a room costs.
+
+use hdrhistogram::Histogram;
+use proptest::prelude::*;
+
+use super::super::tally::empty_histogram;
+use super::*;
+use crate::ledger::RoomFigures;
+use crate::model::{Basis, SpoiltBy};
+
+/// Users of each room; the first two of each are always connected.
+const SIZES: [u32; 3] = [4, 3, 5];
+
+#[derive(Debug, Clone)]
+enum Op {
+    /// A user ends its connection, if it has one, and comes back at once.
+    Return(usize, u32, DisconnectCause),
+    Close(usize, u32),
+    Send(usize, u32, u64),
+    /// The message so many before the newest of the room arrives, whole or damaged.
+    Arrive(usize, u32, usize, bool),
+    /// The newest message of a room arrives in another.
+    Leak(usize, usize, u32),
+    /// Another generator's message arrives, so many milliseconds after its time, whole or damaged.
+    Peer(usize, u32, u64, u64, bool),
+    /// So many milliseconds pass.
+    Pass(u64),
+    Window(Option<SpoiltBy>),
+    Stop,
+    Settle,
+}
+
+impl Op {
+    /// After the stop nothing new is heard of others' clocks, so that no estimate may be forgotten.
+    fn shortened(self) -> Self {
+        if let Self::Pass(ms) = self { Self::Pass(ms % 1_000) } else { self }
+    }
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let (room, user) = (0..SIZES.len(), 0..5_u32);
+    let cause = prop::sample::select(vec![DisconnectCause::Left, DisconnectCause::Server, DisconnectCause::Network]);
+    let age = prop_oneof![4 => 1..50_u64, 1 => 9_000..70_000_u64];
+    let bad = prop_oneof![3 => Just(None), 1 => Just(Some(SpoiltBy::ReadDelay))];
+    prop_oneof![
+        3 => (room.clone(), user.clone(), cause).prop_map(|(r, u, why)| Op::Return(r, u, why)),
+        1 => (room.clone(), user.clone()).prop_map(|(r, u)| Op::Close(r, u)),
+        8 => (room.clone(), user.clone(), 0..3_000_u64).prop_map(|(r, u, ago)| Op::Send(r, u, ago)),
+        24 => (room.clone(), user.clone(), 0..6_usize, prop::bool::weighted(0.1)).prop_map(|(r, u, n, d)| Op::Arrive(r, u, n, d)),
+        2 => (room.clone(), room.clone(), user.clone()).prop_map(|(r, s, u)| Op::Leak(r, s, u)),
+        12 => (room, user, 0..20_u64, age, prop::bool::weighted(0.1)).prop_map(|(r, u, n, age, d)| Op::Peer(r, u, n, age, d)),
+        5 => prop_oneof![0..300_u64, 5_000..70_000_u64].prop_map(Op::Pass),
+        1 => bad.prop_map(Op::Window),
+    ]
+}
+
+/// One ledger of all rooms, and a ledger for each room.
+struct Pair {
+    whole: Ledger,
+    apart: Vec<Ledger>,
+    sent: Vec<Vec<(UserIndex, Marker)>>,
+    /// Numbers of another generator that are used up.
+    peer: [u64; SIZES.len()],
+    now: u64,
+}
+
+fn tag(room: usize) -> RoomTag {
+    RoomTag(10 + u32::try_from(room).unwrap())
+}
+
+/// A user of a room among all.
+fn among_all(room: usize, user: u32) -> UserIndex {
+    UserIndex(SIZES[..room].iter().sum::<u32>() + user)
+}
+
+impl Pair {
+    fn new(rules: Rules) -> Self {
+        let terms = Terms { deadline: DEADLINE, horizon: HORIZON };
+        let shares: Vec<RoomShare> =
+            SIZES.iter().enumerate().map(|(room, users)| RoomShare { tag: tag(room), users: *users }).collect();
+        let mut pair = Self {
+            whole: Ledger::new(terms, rules, identity(), &shares).unwrap(),
+            apart: shares.iter().map(|share| Ledger::new(terms, rules, identity(), &[*share]).unwrap()).collect(),
+            sent: vec![Vec::new(); SIZES.len()],
+            peer: [0; SIZES.len()],
+            now: 0,
+        };
+        for (room, users) in SIZES.iter().enumerate() {
+            for user in 0..*users {
+                let name = id(among_all(room, user));
+                pair.of(room, user, |ledger, user| ledger.introduce(user, name));
+                pair.come_back(room, user, DisconnectCause::Left);
+            }
+        }
+        pair.all(|ledger| {
+            ledger.keep_notes();
+            ledger.look_for_stalls(Duration::from_millis(500), at(0.0));
+            ledger.hold_begins(at(0.0));
+        });
+        pair.refresh();
+        pair
+    }
+
+    fn at(&self) -> Stamp {
+        Stamp::default().plus(Duration::from_millis(self.now))
+    }
+
+    /// The same to a user in both.
+    fn of<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        room: usize,
+        user: u32,
+        act: impl Fn(&mut Ledger, UserIndex) -> T,
+    ) -> T {
+        let whole = act(&mut self.whole, among_all(room, user));
+        assert_eq!(whole, act(&mut self.apart[room], UserIndex(user)));
+        whole
+    }
+
+    fn all(&mut self, act: impl Fn(&mut Ledger)) {
+        act(&mut self.whole);
+        self.apart.iter_mut().for_each(act);
+    }
+
+    fn come_back(&mut self, room: usize, user: u32, why: DisconnectCause) {
+        let at = self.at();
+        self.of(room, user, |ledger, user| {
+            ledger.ended(user, why, at);
+            ledger.opening(user);
+            ledger.connected(user, at);
+        });
+    }
+
+    fn send(&mut self, room: usize, user: u32, ago: u64) {
+        let (now, intended) = (self.at(), self.at().minus(Duration::from_millis(ago)));
+        let marker = self.of(room, user, |ledger, user| ledger.record_send(user, intended, now)).marker;
+        assert_eq!((marker.room, marker.seq), (tag(room), self.sent[room].len() as u64));
+        self.sent[room].push((among_all(room, user), marker));
+    }
+
+    fn receive(&mut self, room: usize, user: u32, from: SenderId, decoded: Decoded) {
+        let at = self.at();
+        self.of(room, user, |ledger, user| ledger.receive(user, from, decoded, at));
+    }
+
+    fn hear_peer(&mut self, room: usize, user: u32, seq: u64, age: u64, damaged: bool) {
+        let Identity { run, origin_micros, .. } = identity();
+        let intended_micros = (origin_micros + self.now * 1_000).saturating_sub(age * 1_000);
+        let marker = Marker { run, room: tag(room), generator: GeneratorTag(77), seq, intended_micros };
+        let decoded = if damaged { Decoded::Corrupt(Some(marker)) } else { Decoded::Intact(marker) };
+        self.receive(room, user, SenderId::number(900), decoded);
+    }
+
+    /// In each room the fastest deliveries take no time, so that all estimate the same offset.
+    fn refresh(&mut self) {
+        for room in 0..SIZES.len() {
+            self.send(room, 0, 0);
+            let (sender, marker) = *self.sent[room].last().unwrap();
+            self.receive(room, 1, id(sender), Decoded::Intact(marker));
+            self.peer[room] += 30;
+            self.hear_peer(room, 0, self.peer[room], 0, false);
+        }
+    }
+
+    fn apply(&mut self, op: &Op) {
+        let at = self.at();
+        let user = |room: usize, user: u32| user % SIZES[room];
+        match *op {
+            Op::Return(room, u, why) if user(room, u) > 1 => self.come_back(room, user(room, u), why),
+            Op::Close(room, u) if user(room, u) > 1 => self.of(room, user(room, u), |l, user| l.closing(user, at)),
+            Op::Return(..) | Op::Close(..) => {}
+            Op::Send(room, u, ago) => self.send(room, user(room, u), ago),
+            Op::Arrive(room, u, back, damaged) => {
+                let Some((sender, marker)) = self.sent[room].iter().rev().nth(back).copied() else { return };
+                let decoded = if damaged { Decoded::Corrupt(Some(marker)) } else { Decoded::Intact(marker) };
+                self.receive(room, user(room, u), id(sender), decoded);
+            }
+            Op::Leak(from, to, u) => {
+                let (sender, marker) = *self.sent[from].last().unwrap();
+                self.receive(to, user(to, u), id(sender), Decoded::Intact(marker));
+            }
+            Op::Peer(room, u, seq, age, damaged) => {
+                self.hear_peer(room, user(room, u), self.peer[room] + seq, age, damaged)
+            }
+            Op::Pass(ms) => {
+                self.now += ms;
+                let at = self.at();
+                self.all(|ledger| ledger.sweep(at));
+                self.refresh();
+            }
+            Op::Window(bad) => self.all(|ledger| ledger.window_over(bad.as_slice(), at)),
+            Op::Stop => self.all(Ledger::stop),
+            Op::Settle => self.all(|ledger| ledger.close(at)),
+        }
+        let at = self.at();
+        self.all(|ledger| ledger.look(at));
+    }
+
+    fn sum(&self, figure: impl Fn(&Ledger) -> u64) -> u64 {
+        self.apart.iter().map(figure).sum()
+    }
+}
+
+/// The sum of a histogram of each.
+fn added(histograms: impl Iterator<Item = Histogram<u64>>) -> Histogram<u64> {
+    histograms.fold(empty_histogram().unwrap(), |mut sum, one| {
+        sum.add(&one).unwrap();
+        sum
+    })
+}
+
+fn agrees(pair: &Pair) -> Result<(), TestCaseError> {
+    let (whole, apart) = (&pair.whole, &pair.apart);
+    for origin in [Origin::Local, Origin::Remote] {
+        let all: fn(&OriginTally) -> Vec<u64> = |t| [&[t.expected, t.raced][..], &t.outcomes, &t.anomalies].concat();
+        let judged = |l: &Ledger| {
+            let JudgedTally { expected, outcomes, anomalies } = l.judged(origin);
+            [&[expected][..], &outcomes, &anomalies].concat()
+        };
+        let sums = |each: &dyn Fn(&Ledger) -> Vec<u64>| {
+            let rows: Vec<Vec<u64>> = apart.iter().map(each).collect();
+            (0..rows[0].len()).map(|i| rows.iter().map(|row| row[i]).sum()).collect::<Vec<u64>>()
+        };
+        prop_assert_eq!(all(whole.tally().origin(origin)), sums(&|l| all(l.tally().origin(origin))), "{:?}", origin);
+        prop_assert_eq!(judged(whole), sums(&judged), "judged, {:?}", origin);
+        for basis in [Basis::Intended, Basis::Sent] {
+            let durations = |l: &Ledger| l.tally().origin(origin).durations[basis as usize].clone();
+            prop_assert_eq!(durations(whole), added(apart.iter().map(durations)), "{:?} {:?}", origin, basis);
+        }
+        prop_assert_eq!(whole.judged_durations(origin), added(apart.iter().map(|l| l.judged_durations(origin))));
+    }
+    let figures: [fn(&Ledger) -> u64; 7] = [
+        |l| l.tally().foreign,
+        |l| l.tally().negative_durations,
+        Ledger::outstanding,
+        Ledger::remote_outstanding,
+        |l| l.remembered() as u64,
+        |l| u64::from(l.connected_now()),
+        |l| l.loss_groups().largest.iter().map(LossGroup::deliveries).sum::<u64>() + l.loss_groups().rest_deliveries,
+    ];
+    for (nth, figure) in figures.into_iter().enumerate() {
+        prop_assert_eq!(figure(whole), pair.sum(figure), "figure {}", nth);
+    }
+    prop_assert_eq!(whole.is_settled(), apart.iter().all(Ledger::is_settled));
+    Ok(())
+}
+
+/// Lost and late deliveries of a ledger, local and remote.
+fn lost_and_late(ledger: &Ledger) -> (u64, u64) {
+    let of =
+        |what| [Origin::Local, Origin::Remote].map(|origin| ledger.tally().origin(origin).outcome(what)).iter().sum();
+    (of(Outcome::Lost), of(Outcome::Late))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_ledger_of_rooms_is_the_sum_of_a_ledger_for_each(
+        ops in prop::collection::vec(op(), 0..150),
+        last in prop::collection::vec(op().prop_map(Op::shortened), 0..30),
+        [echo, ordered, senders] in any::<[bool; 3]>(),
+    ) {
+        let mut pair = Pair::new(Rules { echo, ordered, senders });
+        let ending = (!last.is_empty()).then_some([Op::Stop, Op::Settle]);
+        for op in ops.iter().chain(ending.iter().flatten()).chain(&last) {
+            pair.apply(op);
+        }
+        agrees(&pair)?;
+        prop_assert_eq!(pair.whole.clock_offset(), Some(0.0));
+        prop_assert!(pair.apart.iter().all(|ledger| ledger.clock_offset() == Some(0.0)));
+        pair.now += 200_000;
+        let at = pair.at();
+        pair.all(|ledger| ledger.sweep(at));
+        agrees(&pair)?;
+        let local = pair.whole.tally().origin(Origin::Local);
+        prop_assert_eq!(local.expected, local.decided() + pair.whole.outstanding());
+        let mut worst: Vec<RoomFigures> = pair.whole.worst_rooms(SIZES.len());
+        worst.sort_by_key(|room| room.nth);
+        let apart = pair.apart.iter().map(lost_and_late).enumerate().filter(|(_, (lost, late))| lost + late > 0);
+        prop_assert_eq!(worst, apart.map(|(nth, (lost, late))| RoomFigures { nth, lost, late }).collect::<Vec<_>>());
+        super::evidence::is_complete(&mut pair.whole)?;
+    }
+}
+
+/// Two rooms of two users each, all connected.
+fn two_rooms() -> Ledger {
+    let terms = Terms { deadline: DEADLINE, horizon: HORIZON };
+    let shares = [0, 1].map(|room| RoomShare { tag: tag(room), users: 2 });
+    let mut ledger = Ledger::new(terms, Rules::default(), identity(), &shares).unwrap();
+    for user in (0..4).map(UserIndex) {
+        ledger.introduce(user, id(user));
+        ledger.opening(user);
+        ledger.connected(user, at(0.0));
+    }
+    ledger
+}
+
+#[test]
+fn numbers_count_from_0_in_each_room_and_only_the_room_expects_a_message() {
+    let mut l = two_rooms();
+    let sent = [0, 2, 0, 3].map(|user| l.record_send(UserIndex(user), at(0.0), at(0.0)));
+    let told = sent.map(|sent| (sent.marker.room, sent.marker.seq, sent.expected));
+    assert_eq!(told, [(tag(0), 0, 2), (tag(1), 0, 2), (tag(0), 1, 2), (tag(1), 1, 2)]);
+    assert!(l.is_own(A, &sent[0].marker) && !l.is_own(UserIndex(2), &sent[0].marker));
+    assert_eq!(l.standing(tag(1), 1).map(|standing| standing.outstanding), Some(2));
+}
+
+#[test]
+fn a_message_that_leaks_into_another_room_of_this_generator_is_unexpected_there_and_still_expected_here() {
+    let mut l = two_rooms();
+    let marker = send(&mut l, A, 0.0);
+    for user in [A, B, UserIndex(2), UserIndex(3)] {
+        arrive(&mut l, user, A, marker, 0.1);
+    }
+    assert_eq!((outcomes(&l), local(&l).anomaly(Anomaly::Unexpected)), (vec![(Outcome::OnTime, 2)], 2));
+    assert!(l.is_settled());
+}
+
+#[test]
+fn the_rooms_with_the_most_losses_come_first() {
+    let mut l = two_rooms();
+    let late = send(&mut l, A, 0.0);
+    send(&mut l, UserIndex(2), 0.0);
+    arrive(&mut l, A, A, late, 20.0);
+    arrive(&mut l, B, A, late, 0.1);
+    l.sweep(at(61.0));
+    let (first, second) = (RoomFigures { nth: 1, lost: 2, late: 0 }, RoomFigures { nth: 0, lost: 0, late: 1 });
+    assert_eq!(l.worst_rooms(9), [first, second]);
+    assert_eq!(l.worst_rooms(1), [first]);
+    assert_eq!(l.loss_groups().largest[0].names, [UserIndex(2), UserIndex(3)]);
+}
+
+#[test]
+fn the_offset_of_a_generators_clock_is_estimated_over_all_rooms() {
+    let mut l = two_rooms();
+    let own = send(&mut l, A, 1.0);
+    arrive(&mut l, A, A, own, 1.02);
+    let theirs = |room, intended: f64| Marker {
+        room: tag(room),
+        generator: GeneratorTag(77),
+        intended_micros: identity().origin_micros + at(intended).0 / 1_000,
+        ..own
+    };
+    l.receive(A, SenderId::number(900), Decoded::Intact(theirs(0, 1.98)), at(2.0));
+    // In the second room nothing faster is known, and yet it is late.
+    l.receive(UserIndex(2), SenderId::number(900), Decoded::Intact(theirs(1, 2.0)), at(22.0));
+    assert_eq!(l.tally().origin(Origin::Remote).outcome(Outcome::Late), 1);
+    assert!(l.clock_offset().unwrap().abs() < 1e-6);
+}
+
+/// Bytes of a ledger of so many rooms whose users are all connected, at rest or in the middle of ten
+/// messages a second.
+fn bytes(rooms: u32, users: u32, busy: bool) -> u64 {
+    let shares: Vec<RoomShare> = (0..rooms).map(|room| RoomShare { tag: RoomTag(room), users }).collect();
+    let mut kept = None;
+    let info = allocation_counter::measure(|| {
+        let terms = Terms { deadline: DEADLINE, horizon: HORIZON };
+        let mut ledger = Ledger::new(terms, Rules::default(), identity(), &shares).unwrap();
+        for user in (0..rooms * users).map(UserIndex) {
+            ledger.introduce(user, id(user));
+            ledger.opening(user);
+            ledger.connected(user, at(0.0));
+        }
+        for n in 0..if busy { 1_200 } else { 0 } {
+            let now = at(f64::from(n) / 10.0);
+            ledger.record_send(UserIndex(n * 7_919 % (rooms * users)), now, now);
+            ledger.sweep(now);
+        }
+        kept = Some(ledger);
+    });
+    drop(kept);
+    u64::try_from(info.bytes_current).unwrap()
+}
+
+#[test]
+fn a_thousand_rooms_of_ten_take_at_most_a_fifth_more_than_one_of_ten_thousand() {
+    for busy in [false, true] {
+        let (one, many) = (bytes(1, 10_000, busy), bytes(1_000, 10, busy));
+        assert!(many * 5 <= one * 6, "busy {busy}: {many} bytes instead of {one}");
+    }
+}

@@ -1,0 +1,96 @@
+//! The rooms of a run by name, and which of this generator's users are in each.
+
+use crate::ledger::RoomShare;
+use crate::marker::RoomTag;
+use crate::model::UserIndex;
+
+/// The rooms of a run: the first users are in the first of them, the next in the second.
+#[derive(Debug)]
+pub struct Rooms {
+    names: Box<[Box<str>]>,
+    /// For each room the index behind its last user.
+    ends: Box<[u32]>,
+}
+
+/// Two rooms of a run have the same tag, so that a marker cannot name one of them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{first} and {second} have the same 32-bit hash (CRC-32), by which messages name their room")]
+pub struct SameTag {
+    /// One of them.
+    pub first: String,
+    /// The other.
+    pub second: String,
+}
+
+impl Rooms {
+    /// Rooms by name, with so many users of this generator each.
+    ///
+    /// # Errors
+    /// Two of them have the same tag.
+    pub fn new<'a>(rooms: impl IntoIterator<Item = (&'a str, u32)>) -> Result<Self, SameTag> {
+        let (names, users): (Vec<Box<str>>, Vec<u32>) =
+            rooms.into_iter().map(|(name, users)| (Box::from(name), users)).unzip();
+        let mut tags: Vec<(u32, &str)> = names.iter().map(|name| (RoomTag::of(name).0, &**name)).collect();
+        tags.sort_unstable();
+        let mut neighbours = tags.iter().zip(tags.iter().skip(1));
+        if let Some(((_, first), (_, second))) = neighbours.find(|(one, other)| one.0 == other.0) {
+            return Err(SameTag { first: (*first).to_owned(), second: (*second).to_owned() });
+        }
+        let mut end = 0_u32;
+        let ends = users.iter().map(|users| {
+            end = end.saturating_add(*users);
+            end
+        });
+        Ok(Self { ends: ends.collect(), names: names.into() })
+    }
+
+    /// One room with so many users.
+    #[must_use]
+    pub fn one(name: &str, users: u32) -> Self {
+        Self { names: Box::new([Box::from(name)]), ends: Box::new([users]) }
+    }
+
+    /// Which room a user is in, from 0.
+    #[must_use]
+    pub fn of(&self, user: UserIndex) -> usize {
+        self.ends.partition_point(|end| *end <= user.0)
+    }
+
+    /// The name of a room; empty where there is none.
+    #[must_use]
+    pub fn name(&self, nth: usize) -> &str {
+        self.names.get(nth).map_or("", |name| name)
+    }
+
+    /// What the ledger needs to know of each.
+    #[must_use]
+    pub fn shares(&self) -> Vec<RoomShare> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let users = self.ends.iter().zip(starts).map(|(end, start)| end - start);
+        self.names.iter().zip(users).map(|(name, users)| RoomShare { tag: RoomTag::of(name), users }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_in_the_rooms_in_their_order_and_an_empty_room_has_none() {
+        let rooms = Rooms::new([("a", 2), ("b", 0), ("c", 3)]).unwrap();
+        let names: Vec<&str> = (0..6).map(|user| rooms.name(rooms.of(UserIndex(user)))).collect();
+        assert_eq!(names, ["a", "a", "c", "c", "c", ""]);
+        let shares = [("a", 2), ("b", 0), ("c", 3)].map(|(name, users)| RoomShare { tag: RoomTag::of(name), users });
+        assert_eq!(rooms.shares(), shares);
+        assert_eq!(Rooms::one("a", 2).shares(), shares[..1]);
+    }
+
+    #[test]
+    fn rooms_with_the_same_tag_are_refused_by_name() {
+        // Two texts with the same CRC-32.
+        assert_eq!(RoomTag::of("plumless"), RoomTag::of("buckeroo"));
+        let error = Rooms::new([("plumless", 1), ("other", 1), ("buckeroo", 1)]).unwrap_err();
+        assert!(error.to_string().starts_with("buckeroo and plumless have the same 32-bit hash"), "{error}");
+        assert!(Rooms::new([("twice", 1), ("twice", 1)]).is_err());
+    }
+}
