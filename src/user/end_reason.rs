@@ -19,7 +19,7 @@ pub(super) enum ConnectionOutcome {
 }
 
 /// What a connection's end means for what had not come.
-pub(super) fn excuse(initiator: Initiator) -> DisconnectCause {
+pub(super) fn cause(initiator: Initiator) -> DisconnectCause {
     match initiator {
         Initiator::User => DisconnectCause::Left,
         Initiator::Server => DisconnectCause::Server,
@@ -31,14 +31,16 @@ pub(super) fn excuse(initiator: Initiator) -> DisconnectCause {
 pub(super) fn never_joined(reason: EndReason, patience: Duration) -> String {
     let gave_up = |what: String| format!("{what}; soakrig gave up");
     match reason {
-        EndReason::NoPresence => gave_up(format!("no presence frame within {} s", patience.as_secs())),
-        EndReason::Silent => gave_up("nothing was read for too long before the first presence frame".to_owned()),
-        EndReason::WriteTimeout => gave_up("a frame could not be written before the first presence frame".to_owned()),
-        reason => format!("the socket ended before the first presence frame: {}", reason.as_str()),
+        EndReason::NoPresence => {
+            gave_up(format!("the server did not say within {} s that the user has joined", patience.as_secs()))
+        }
+        EndReason::Silent => gave_up("nothing was read for too long before the user had joined".to_owned()),
+        EndReason::WriteTimeout => gave_up("a frame could not be written before the user had joined".to_owned()),
+        reason => format!("the socket ended before the user had joined: {}", reason.as_str()),
     }
 }
 
-/// Why a user did not get in whose connection ended before the first presence frame.
+/// Why a user did not get in whose connection ended before it had joined.
 pub(super) fn failure(reason: EndReason) -> FailureKind {
     match reason {
         EndReason::NoPresence => FailureKind::NoPresence,
@@ -58,7 +60,10 @@ mod tests {
     #[test]
     fn who_gave_up_is_told() {
         let said = |reason| never_joined(reason, Duration::from_secs(30));
-        assert_eq!(said(EndReason::NoPresence), "no presence frame within 30 s; soakrig gave up");
-        assert_eq!(said(EndReason::Reset), "the socket ended before the first presence frame: reset");
+        assert_eq!(
+            said(EndReason::NoPresence),
+            "the server did not say within 30 s that the user has joined; soakrig gave up"
+        );
+        assert_eq!(said(EndReason::Reset), "the socket ended before the user had joined: reset");
     }
 }

@@ -139,7 +139,7 @@ impl<D: Driver> RoomConnection<D> {
         let left = matches!(turn, Turn::Leave(EndReason::Left));
         let stopped = matches!(turn, Turn::Leave(EndReason::Stopped));
         let ended = self.wind_up(turn, if left { UserState::Away } else { UserState::BackingOff }).await;
-        self.context.ledger.lock().ended(self.me, end_reason::excuse(ended.initiator), self.context.clock.now());
+        self.context.ledger.lock().ended(self.me, end_reason::cause(ended.initiator), self.context.clock.now());
         self.context.make_unavailable(self.me, if left { UserState::Away } else { UserState::BackingOff });
         if joined {
             self.context.metrics.disconnect(Socket::Plenary, ended.initiator, ended.reason);
@@ -318,7 +318,8 @@ impl<D: Driver> RoomConnection<D> {
         let Some(id) = self.context.some_side_room(&mut self.cold.rng) else { return };
         let over = CancellationToken::new();
         self.cold.breakout = Some(Breakout(over.clone()));
-        self.context.visits.spawn(side_room::visit(Arc::clone(&self.context), self.me, id, over));
+        let stay = side_room::length_of_stay(self.context.behaviour.breakout_stay, &mut self.cold.rng);
+        self.context.visits.spawn(side_room::visit(Arc::clone(&self.context), self.me, id, stay, over));
     }
 
     /// A keepalive is due, or a timeout has passed.

@@ -1,7 +1,7 @@
-//! A visit to a breakout: a second socket beside the plenary's, held for a while.
+//! A visit to a side room: a second socket beside the room's, held for a while.
 //!
-//! Its first frame decides. A full breakout, or another connection of the same user, is an answer
-//! like any other; nothing in a breakout touches the ledger.
+//! Its first frame decides. A full side room, or another connection of the same user, is an answer
+//! like any other; nothing in a side room touches the ledger.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use rand::RngExt as _;
+use rand::{Rng, RngExt as _};
 use tokio_util::sync::CancellationToken;
 
 use super::context::RunContext;
@@ -25,17 +25,23 @@ use crate::protocol::{Connection, Driver, Ended, Event, Outgoing, Progress, Rece
 /// Between two heartbeats: as in the room, see [`KEEPALIVE`](super::keepalive::KEEPALIVE).
 const HEARTBEAT: Duration = Duration::from_secs(25);
 
-/// Joins `id` as `me`, and stays until its time is up or `over` is cancelled. Cancels `over`
+/// How long one visit is to last, of a range from shortest to longest.
+pub(super) fn length_of_stay((shortest, longest): (Duration, Duration), rng: &mut impl Rng) -> Duration {
+    rng.random_range(shortest..=longest.max(shortest))
+}
+
+/// Joins `id` as `me`, and stays for `stay` or until `over` is cancelled. Cancels `over`
 /// at its end, so that the user may join another.
 pub(super) async fn visit<D: Driver>(
     context: Arc<RunContext<D>>,
     me: UserIndex,
     id: SideRoomId,
+    stay: Duration,
     over: CancellationToken,
 ) {
     let visiting = async {
         let began = context.clock.now();
-        let visited = join_and_stay(&context, me, id, &over).await;
+        let visited = join_and_stay(&context, me, id, stay, &over).await;
         steps::log(context.username(me), "breakout", visited.as_ref().copied(), context.clock.now().since(began));
         if let Err(failure) = visited {
             context.metrics.connect_failure(Socket::Breakout, &failure);
@@ -51,6 +57,7 @@ async fn join_and_stay<D: Driver>(
     context: &Arc<RunContext<D>>,
     me: UserIndex,
     id: SideRoomId,
+    stay: Duration,
     over: &CancellationToken,
 ) -> Result<(), Failure> {
     let tried = AtomicBool::new(false);
@@ -66,7 +73,7 @@ async fn join_and_stay<D: Driver>(
     let Some((connection, began)) = opened else { return Ok(()) };
     // The socket is open: from here on its end is counted, whatever ends it.
     let _open = Open::new(&context.metrics, Socket::Breakout);
-    Room { connection, context: Arc::clone(context), began, joined: None }.stay(me, over).await
+    Room { connection, context: Arc::clone(context), began, joined: None }.stay(stay, over).await
 }
 
 async fn open<D: Driver>(
@@ -92,9 +99,7 @@ struct Room<D: Driver> {
 }
 
 impl<D: Driver> Room<D> {
-    async fn stay(&mut self, me: UserIndex, over: &CancellationToken) -> Result<(), Failure> {
-        let (shortest, longest) = self.context.behaviour.breakout_stay;
-        let stay = self.context.rng(me).random_range(shortest..=longest.max(shortest));
+    async fn stay(&mut self, stay: Duration, over: &CancellationToken) -> Result<(), Failure> {
         let first_frame = tokio::select! {
             biased;
             () = over.cancelled() => Ok(Ok(Ok(()))),
@@ -200,5 +205,29 @@ fn handle<D>(context: &RunContext<D>, joined: &mut Option<Result<(), Failure>>, 
     }
     if frame.kind == Some(FrameKind::Ping) {
         context.metrics.sent(SentKind::Pong);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rand::SeedableRng as _;
+    use rand::rngs::SmallRng;
+
+    use super::*;
+
+    #[test]
+    fn the_visits_of_one_user_differ_in_length_and_keep_to_the_range() {
+        let (range, mut rng) = ((Duration::from_secs(30), Duration::from_secs(300)), SmallRng::seed_from_u64(1));
+        let stays: BTreeSet<Duration> = (0..20).map(|_| length_of_stay(range, &mut rng)).collect();
+        assert!(stays.len() > 10, "{stays:?}");
+        assert!(stays.iter().all(|stay| (range.0..=range.1).contains(stay)), "{stays:?}");
+    }
+
+    #[test]
+    fn a_range_of_one_length_is_that_length() {
+        let (length, mut rng) = (Duration::from_secs(5), SmallRng::seed_from_u64(1));
+        assert_eq!(length_of_stay((length, length), &mut rng), length);
     }
 }
