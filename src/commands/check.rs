@@ -57,7 +57,7 @@ async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode,
     };
     let driver = setup::driver(protocol, asked, Arc::new(Quiet), Arc::new(Untraced))?;
     let username = check.users.template.name(check.users.range.min());
-    tell(&format!("{} as {username}, event {slug}", check.target));
+    tell(&format!("{} as {username}, room {slug}", check.target));
     let saved = cache.sessions().remove(&username);
     let users = u64::from(check.users.fleet_range.len());
     let capabilities = protocol.capabilities();
@@ -109,11 +109,11 @@ struct Walk<D> {
 impl<D: Driver> Walk<D> {
     /// Every step. `session` is left as it is known to the server, for the cache file.
     async fn all(&self, saved: Option<Session>, known: &mut Option<Session>) -> Result<(), Failure> {
-        self.step("event is there and open", self.driver.preflight()).await?;
+        self.step("room is there and open", self.driver.preflight()).await?;
         let (mut session, room) = self.come_in(saved).await?;
         *known = Some(session.clone());
         told(format_args!(
-            "user id {}, page of {} bytes, {} breakouts to join",
+            "user id {}, page of {} bytes, {} side rooms to join",
             room.user_id.0,
             room.page_bytes,
             room.side_rooms.len()
@@ -127,23 +127,23 @@ impl<D: Driver> Walk<D> {
         }
         match room.side_rooms.first() {
             None => {
-                tell("  breakouts: none to join, which is normal");
+                tell("  side rooms: none to join, which is normal");
                 Ok(())
             }
             Some(first) => {
                 let joining = self.driver.connect_side_room(&mut session, *first);
-                let mut socket = self.step("breakout page and socket", joining).await?;
-                self.step("breakout's first frame", self.until(&mut socket, joined)).await?;
+                let mut socket = self.step("side room page and socket", joining).await?;
+                self.step("side room joined", self.until(&mut socket, joined)).await?;
                 self.leave(&mut socket).await
             }
         }
     }
 
-    /// The event page, with the saved session if the server still knows it.
+    /// The room's page, with the saved session if the server still knows it.
     async fn come_in(&self, saved: Option<Session>) -> Result<(Session, Room), Failure> {
         if let Some(mut session) = saved {
             tell("  session: saved by an earlier run or check");
-            match self.step("event page", self.driver.open(&mut session)).await {
+            match self.step("room page", self.driver.open(&mut session)).await {
                 Err(failure) if failure.class == FailureClass::SignedOut => {
                     tell("  session: the server does not know it any more, signing in");
                 }
@@ -151,7 +151,7 @@ impl<D: Driver> Walk<D> {
             }
         }
         let mut session = self.sign_in().await?;
-        let room = self.step("event page", self.driver.open(&mut session)).await?;
+        let room = self.step("room page", self.driver.open(&mut session)).await?;
         Ok((session, room))
     }
 
@@ -174,10 +174,10 @@ impl<D: Driver> Walk<D> {
         Ok(session)
     }
 
-    /// The event's socket: presence, a chat and its echo, a heartbeat, the close.
+    /// The room's socket: joining, a chat and its echo, a heartbeat, the close.
     async fn talk(&self, session: &mut Session, room: &Room) -> Result<(), Failure> {
         let mut socket = self.step("socket handshake", self.driver.connect(session)).await?;
-        self.step("first presence frame", self.until(&mut socket, joined)).await?;
+        self.step("joined", self.until(&mut socket, joined)).await?;
         if !self.capabilities.echo {
             tell("  chat: its sender would not hear it, so none is sent");
             return self.leave(&mut socket).await;

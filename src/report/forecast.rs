@@ -1,8 +1,8 @@
 //! What a run will cost, said before it begins: deliveries, bytes, sockets, memory, and what of it
 //! is more than the machine has.
 //!
-//! Pure arithmetic on the plan and on [`Machine`]; the sizes of frames and pages are those of the
-//! plenary application.
+//! Pure arithmetic on the plan and on [`Machine`]. The sizes of frames are those of the plenary
+//! application; those of member lists and of the page count only where the protocol has lists.
 
 use std::fmt;
 
@@ -14,9 +14,9 @@ const CHAT: f64 = 300.0;
 /// A member list without members, and what each member adds, in bytes.
 const LIST: f64 = 89.0;
 const MEMBER: f64 = 188.0;
-/// Members of a breakout at most, by the application's default.
-const BREAKOUT_MEMBERS: f64 = 10.0;
-/// An event page with nobody in it, what each user and each of its last 100 chats adds, in bytes.
+/// Members of a side room at most, by the application's default.
+const SIDE_ROOM_MEMBERS: f64 = 10.0;
+/// A page of an empty room, what each user and each of its last 100 chats adds, in bytes.
 const PAGE: f64 = 7_000.0;
 const PAGE_USER: f64 = 190.0;
 const PAGE_CHATS: f64 = 100.0 * 220.0;
@@ -44,14 +44,16 @@ pub struct Load {
     pub chats: f64,
     /// Users that leave, a second, in the whole room; as many come back.
     pub leaves: f64,
-    /// Users that join a breakout, a second, in the whole room; as many leave one.
+    /// Users that join a side room, a second, in the whole room; as many leave one.
     pub breakouts: f64,
-    /// How long a breakout is stayed in on average, in seconds.
+    /// How long a visit to a side room lasts on average, in seconds.
     pub breakout_stay: f64,
     /// How long a message stays in the ledger, in seconds: the horizon.
     pub horizon: f64,
     /// Local addresses to connect from.
     pub sources: u64,
+    /// Whether the protocol has member lists, on sockets and on the page of the room.
+    pub member_lists: bool,
 }
 
 /// What it comes to; bytes are received ones.
@@ -66,7 +68,7 @@ pub struct Forecast {
     pub list_bytes: f64,
     /// Bytes of member lists while the room fills, if the server sends full ones.
     pub ramp_list_bytes: f64,
-    /// Bytes of one event page in the full room.
+    /// Bytes of one page of the full room.
     pub page_bytes: f64,
     /// Sockets at a time.
     pub sockets: f64,
@@ -92,19 +94,20 @@ impl Forecast {
     #[must_use]
     pub fn of(load: &Load, machine: &Machine) -> Self {
         let (users, room) = (load.users as f64, (load.room as f64).max(load.users as f64));
-        let list = LIST + MEMBER * room;
-        let breakout_list = LIST + MEMBER * BREAKOUT_MEMBERS;
+        let if_listed = |bytes: f64| if load.member_lists { bytes } else { 0.0 };
+        let list = if_listed(LIST + MEMBER * room);
+        let side_room_list = if_listed(LIST + MEMBER * SIDE_ROOM_MEMBERS);
         let deliveries = load.chats * users;
-        let in_breakouts = (load.breakouts * load.breakout_stay * users / room.max(1.0)).min(users);
+        let in_side_rooms = (load.breakouts * load.breakout_stay * users / room.max(1.0)).min(users);
         let mut forecast = Self {
             load: *load,
             deliveries,
             chat_bytes: deliveries * CHAT,
             // Each coming and each going sends a list to each user.
-            list_bytes: 2.0 * users * (load.leaves * list + load.breakouts * breakout_list),
-            ramp_list_bytes: filling(room) * users / room.max(1.0),
-            page_bytes: PAGE + PAGE_CHATS + PAGE_USER * room,
-            sockets: users + in_breakouts,
+            list_bytes: 2.0 * users * (load.leaves * list + load.breakouts * side_room_list),
+            ramp_list_bytes: if_listed(filling(room) * users / room.max(1.0)),
+            page_bytes: if_listed(PAGE + PAGE_CHATS + PAGE_USER * room),
+            sockets: users + in_side_rooms,
             memory: PROCESS_MEMORY + users * USER_MEMORY + deliveries * load.horizon * DELIVERY_MEMORY + list,
             warnings: Vec::new(),
         };
@@ -224,14 +227,18 @@ impl fmt::Display for Forecast {
         let others = if room > users { format!(" of {} in the room", count(room)) } else { String::new() };
         writeln!(f, "forecast for {} users{others}, chats at {}", count(users), rate(chats))?;
         writeln!(f, "  deliveries   {}, each chat to each user", rate(self.deliveries))?;
-        writeln!(
-            f,
-            "  received     {}/s of chats; of full member lists, if the server sends them, up to {}/s and {} in the ramp",
-            bytes(self.chat_bytes),
-            bytes(self.list_bytes),
-            bytes(self.ramp_list_bytes)
-        )?;
-        writeln!(f, "  event page   about {} for each user who comes", bytes(self.page_bytes))?;
+        write!(f, "  received     {}/s of chats", bytes(self.chat_bytes))?;
+        if self.load.member_lists {
+            writeln!(
+                f,
+                "; of full member lists, if the server sends them, up to {}/s and {} in the ramp",
+                bytes(self.list_bytes),
+                bytes(self.ramp_list_bytes)
+            )?;
+            writeln!(f, "  room page    about {} for each user who joins", bytes(self.page_bytes))?;
+        } else {
+            writeln!(f)?;
+        }
         writeln!(f, "  sockets      up to {}", whole(self.sockets))?;
         writeln!(f, "  memory       about {}", bytes(self.memory))?;
         for warning in &self.warnings {
@@ -254,6 +261,7 @@ mod tests {
         breakout_stay: 165.0,
         horizon: 60.0,
         sources: 1,
+        member_lists: true,
     };
     const MACHINE: Machine = Machine {
         files: Some(20_000),
@@ -274,6 +282,16 @@ mod tests {
         let forecast = Forecast::of(&DEMO, &MACHINE);
         assert_eq!(forecast.deliveries, 4_000.0);
         insta::assert_snapshot!(forecast.to_string());
+    }
+
+    #[test]
+    fn without_member_lists_neither_lists_nor_page_are_forecast() {
+        let load = Load { users: 18_000, room: 36_000, member_lists: false, ..DEMO };
+        let forecast = Forecast::of(&load, &MACHINE);
+        let said = forecast.to_string();
+        assert!(!said.contains("member list") && !said.contains("page"), "{said}");
+        assert_eq!((forecast.list_bytes, forecast.ramp_list_bytes, forecast.page_bytes), (0.0, 0.0, 0.0));
+        assert!(forecast.memory < Forecast::of(&Load { member_lists: true, ..load }, &MACHINE).memory);
     }
 
     #[test]

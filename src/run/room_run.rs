@@ -19,7 +19,7 @@ use crate::exposition::{self, Exposition};
 use crate::fleet::workers::Workers;
 use crate::metrics::Metrics;
 use crate::model::{FailureKind, Stage, Volume};
-use crate::protocol::{Driver, Protocol};
+use crate::protocol::{Capabilities, Driver, Protocol};
 use crate::report::end::End;
 use crate::report::file::Earlier;
 use crate::report::forecast::{Forecast, Load, Shortage};
@@ -161,7 +161,7 @@ impl<D: Driver> RoomRun<D> {
         // A name that is not found just now is the preflight's to tell.
         let addresses = self.runner.context.driver.addresses().await.unwrap_or_default();
         source_addresses::reach(&self.runner.plan.connection.source_ips, &addresses)?;
-        let forecast = Forecast::of(&load(&self.runner.plan), machine);
+        let forecast = Forecast::of(&load(&self.runner.plan, self.runner.context.capabilities), machine);
         if let Some(Shortage { what, why, remedy }) = forecast.shortage(machine, addresses.len() as u64) {
             return Err(StartError::environment(what, why).remedy(remedy));
         }
@@ -206,7 +206,7 @@ impl<D: Driver> RoomRun<D> {
             }
             Some(Err(failure)) => tracing::warn!(%failure, "the target is not well; starting all the same"),
             None => {
-                // The event page was asked for, like any other.
+                // The room was asked for, like any other.
                 self.runner.context.metrics.operation(Stage::Event);
                 self.runner.context.metrics.error(Stage::Event, FailureKind::Stopping);
                 tracing::warn!("the target had not answered when the run was over");
@@ -251,8 +251,8 @@ fn runtimes(workers: &Workers) -> Vec<Handle> {
     Handle::try_current().into_iter().chain(workers.handles().iter().cloned()).collect()
 }
 
-/// What a plan asks of the machine.
-fn load(plan: &Plan) -> Load {
+/// What a plan asks of the machine, of a protocol that can do this.
+fn load(plan: &Plan, capabilities: Capabilities) -> Load {
     let (parts, room) = (f64::from(plan.users.shard.count), plan.users.fleet_range.len());
     let whole = |volume: Volume<Rate>| volume.map(|rate| rate.per_second() * parts).per_second(room as usize);
     let stay = plan.traffic.breakout_stay;
@@ -265,5 +265,6 @@ fn load(plan: &Plan) -> Load {
         breakout_stay: (stay.min() + stay.max()).as_secs_f64() / 2.0,
         horizon: plan.terms.horizon.as_secs_f64(),
         sources: plan.connection.source_ips.len().max(1) as u64,
+        member_lists: capabilities.member_lists,
     }
 }

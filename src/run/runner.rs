@@ -152,8 +152,10 @@ impl<D: Driver> Runner<D> {
             let (context, until, windows) = (Arc::clone(&w), o.clone(), Arc::clone(&windows));
             async move { windows.watch(&context, until).await }
         }));
-        let w = context();
-        tasks.push(self.background_task("presence", move || member_lists::watch(Arc::clone(&w))));
+        if self.context.capabilities.member_lists {
+            let w = context();
+            tasks.push(self.background_task("presence", move || member_lists::watch(Arc::clone(&w))));
+        }
         let (w, o, judge) = (context(), over.clone(), Arc::clone(&self.judge));
         tasks.push(self.background_task("clocks", move || {
             clock_watch::watch_clocks(Arc::clone(&w), Arc::clone(&judge), o.clone())
@@ -271,13 +273,13 @@ impl<D: Driver> Runner<D> {
     }
 }
 
-/// What is to be said where more users are configured than the event lets in; `room` is 0 where
+/// The warning where more users are configured than the room lets in; `capacity` is 0 where
 /// it has no limit.
-pub(crate) fn over_capacity(users: u64, room: u64) -> Option<String> {
-    (room > 0 && users > room).then(|| {
+pub(crate) fn over_capacity(users: u64, capacity: u64) -> Option<String> {
+    (capacity > 0 && users > capacity).then(|| {
         format!(
-            "{users} users are configured, and the event lets about {room} in at a time (max_participants): the \
-             others will be refused; raise its limit, or take fewer users"
+            "{users} users are configured, and the room lets about {capacity} in at a time: the others will be \
+             refused; raise its limit, or take fewer users"
         )
     })
 }
