@@ -19,7 +19,7 @@ use crate::config::settings::{
 use crate::config::value::{Span, TargetUrl, shown};
 use crate::server::Faults;
 
-pub use manual::{Page, Paper};
+pub use manual::{Document, Page};
 pub use task::Resolved;
 
 const EXIT_CODES: &str = "\
@@ -54,7 +54,7 @@ pub enum Wanted {
     Command(Command),
     /// Something to print.
     #[command(flatten)]
-    Paper(Paper),
+    Document(Document),
 }
 
 impl Wanted {
@@ -63,7 +63,7 @@ impl Wanted {
     pub fn command(self) -> Option<Command> {
         match self {
             Self::Command(command) => Some(command),
-            Self::Paper(_) => None,
+            Self::Document(_) => None,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::Cli;
 
 /// Commands that print and do nothing else; they are for packagers, and not in the help.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum Paper {
+pub enum Document {
     /// Print the completions of a shell
     #[command(hide = true)]
     Completions {
@@ -39,7 +39,7 @@ pub enum Page {
     Health,
 }
 
-impl Paper {
+impl Document {
     /// Writes it.
     ///
     /// # Errors
@@ -68,22 +68,22 @@ impl Paper {
 mod tests {
     use super::*;
 
-    fn written(paper: &Paper) -> String {
+    fn written(document: &Document) -> String {
         let mut out = Vec::new();
-        paper.write(&mut out).unwrap();
+        document.write(&mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn every_shell_completes_the_flags() {
         for shell in Shell::value_variants() {
-            assert!(written(&Paper::Completions { shell: *shell }).contains("chat-rate"), "{shell}");
+            assert!(written(&Document::Completions { shell: *shell }).contains("chat-rate"), "{shell}");
         }
     }
 
     #[test]
     fn every_command_has_its_page() {
-        assert!(written(&Paper::Man { page: None }).contains("soakrig\\-run(1)"));
+        assert!(written(&Document::Man { page: None }).contains("soakrig\\-run(1)"));
         let listed: Vec<String> = Cli::command()
             .get_subcommands()
             .filter(|command| !command.is_hide_set())
@@ -92,7 +92,7 @@ mod tests {
         let pages = Page::value_variants();
         assert_eq!(listed.len(), pages.len());
         for (name, page) in listed.iter().zip(pages) {
-            let text = written(&Paper::Man { page: Some(*page) });
+            let text = written(&Document::Man { page: Some(*page) });
             assert!(text.contains(&format!("soakrig\\-{name}")), "{name}");
         }
     }

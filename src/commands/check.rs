@@ -16,8 +16,8 @@ use crate::protocol::{
     Capabilities, Connection, Driver, Event, Outgoing, Probe, Progress, Protocol, Room, Session, Untraced,
 };
 use crate::run::Console;
-use crate::run::background::Cache;
 use crate::run::over_capacity;
+use crate::run::session_cache::SessionCache;
 use crate::run::setup::{self, Asked};
 use crate::run::signals::{Signals, read_by};
 
@@ -45,7 +45,7 @@ async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode,
     let mut signals = Signals::listen()?;
     Console::open(&check.logging)?;
     let clock = Clock::start();
-    let mut cache = Cache::open(check.users.cache.clone(), check.target.to_string()).await?;
+    let mut cache = SessionCache::open(check.users.cache.clone(), check.target.to_string()).await?;
     let password = cache.password(check.users.password.clone()).await?;
     let slug = check.plenary.as_str();
     let asked = Asked {

@@ -17,7 +17,7 @@ use crate::error::{ExitCode, StartError};
 use crate::model::{Account, Failure, FailureClass};
 use crate::protocol::{Driver, Protocol, Session, Untraced};
 use crate::run::Console;
-use crate::run::background::Cache;
+use crate::run::session_cache::SessionCache;
 use crate::run::setup::{self, Asked};
 use crate::run::signals::{Signals, read_by};
 use crate::schedule::limit::Limit;
@@ -69,17 +69,17 @@ async fn cleanup_with<P: Protocol>(protocol: &P, cleanup: Cleanup) -> Result<Exi
     let asked = Asked { target, room: "", connection, secrets: Vec::new(), clock };
     let driver = setup::driver(protocol, asked, Arc::new(Quiet), Arc::new(Untraced))?;
     let all = cleanup.users.iter().map(|users| u64::from(users.range.len())).sum::<u64>();
-    let (mut count, mut phases) = (Count::default(), ControlFlow::Continue(()));
+    let (mut count, mut flow) = (Count::default(), ControlFlow::Continue(()));
     for users in &cleanup.users {
-        let cache = Cache::open(users.cache.clone(), cleanup.target.to_string()).await?;
-        phases = clear(users, cache, &driver, clock, &mut count, &mut signals).await?;
-        if phases.is_break() {
+        let cache = SessionCache::open(users.cache.clone(), cleanup.target.to_string()).await?;
+        flow = clear(users, cache, &driver, clock, &mut count, &mut signals).await?;
+        if flow.is_break() {
             break;
         }
     }
     let Count { deleted, absent, left } = count;
     let said = format!("{deleted} accounts deleted, {absent} were not there or have another password, {left} failed");
-    if phases.is_break() {
+    if flow.is_break() {
         tell(&format!("interrupted: {said}, {} remain untried", all - deleted - absent - left));
         return Ok(ExitCode::Interrupted);
     }
@@ -113,10 +113,10 @@ impl Count {
     }
 }
 
-/// Deletes the accounts of one users; breaks at a signal.
+/// Deletes the accounts of one range of users; breaks at a signal.
 async fn clear(
     users: &Users,
-    mut cache: Cache,
+    mut cache: SessionCache,
     driver: &impl Driver,
     clock: Clock,
     count: &mut Count,
@@ -125,12 +125,12 @@ async fn clear(
     let password = cache.password(users.password.clone()).await?;
     let limit = Limit::evenly(users.sign_in_rate.per_second(), clock);
     let mut sessions = cache.sessions();
-    let (mut gone, mut phases) = (Vec::new(), ControlFlow::Continue(()));
+    let (mut gone, mut flow) = (Vec::new(), ControlFlow::Continue(()));
     for username in setup::usernames(users) {
-        if phases.is_continue() {
-            phases = wait(&limit, signals).await;
+        if flow.is_continue() {
+            flow = wait(&limit, signals).await;
         }
-        if phases.is_break() {
+        if flow.is_break() {
             break;
         }
         let saved = sessions.remove(&username);
@@ -138,7 +138,7 @@ async fn clear(
         let stopping = Cell::new(false);
         let settled = settle(driver, &account, saved, &stopping);
         let fate;
-        (fate, phases) = to_the_end(signals.next(), &stopping, settled).await;
+        (fate, flow) = to_the_end(signals.next(), &stopping, settled).await;
         if count.take(fate, &account.username) {
             gone.push((account.username, None));
         }
@@ -147,7 +147,7 @@ async fn clear(
         }
     }
     cache.write(gone).await;
-    Ok(phases)
+    Ok(flow)
 }
 
 /// Waits for the limit; breaks at a signal.
@@ -229,8 +229,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_signal_leaves_what_does_not_end_within_two_seconds() {
         let (stopping, begun) = (Cell::new(false), tokio::time::Instant::now());
-        let (fate, phases) = to_the_end(ready(()), &stopping, pending::<()>()).await;
-        assert!(fate.is_none() && phases.is_break() && stopping.get());
+        let (fate, flow) = to_the_end(ready(()), &stopping, pending::<()>()).await;
+        assert!(fate.is_none() && flow.is_break() && stopping.get());
         assert!(begun.elapsed() < Duration::from_secs(3));
     }
 
@@ -238,7 +238,7 @@ mod tests {
     async fn a_signal_lets_what_ends_soon_come_to_its_end() {
         let stopping = Cell::new(false);
         let work = async { tokio::time::sleep(Duration::from_secs(1)).await };
-        let (fate, phases) = to_the_end(ready(()), &stopping, work).await;
-        assert!(fate.is_some() && phases.is_break());
+        let (fate, flow) = to_the_end(ready(()), &stopping, work).await;
+        assert!(fate.is_some() && flow.is_break());
     }
 }

@@ -4,7 +4,7 @@ use super::say;
 use crate::config::plan::Health;
 use crate::error::{ExitCode, StartError};
 use crate::model::FailureKind;
-use crate::transport::faults;
+use crate::transport::errors;
 
 /// Exit 0 if `/live` answers 200 in time.
 pub(super) async fn health(health: Health) -> Result<ExitCode, StartError> {
@@ -37,7 +37,7 @@ async fn ask(client: &reqwest::Client, health: &Health) -> Result<reqwest::Statu
 
 /// What kept it from answering.
 fn cause(error: &reqwest::Error) -> String {
-    let failure = faults::of_error(error, FailureKind::Io);
+    let failure = errors::of_error(error, FailureKind::Io);
     match failure.kind {
         _ if error.is_timeout() => "timed out".to_owned(),
         FailureKind::ConnectionRefused => "connection refused".to_owned(),

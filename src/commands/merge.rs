@@ -30,7 +30,7 @@ pub(super) fn merge(wanted: &Merge) -> Result<ExitCode, StartError> {
     }
     let mut code = ExitCode::from_number(whole.verdict.code).unwrap_or(ExitCode::Threshold);
     let written = output.map(|file| {
-        if let Earlier::Life { kept, .. } | Earlier::Other { kept, .. } = file.keep_earlier(&whole)? {
+        if let Earlier::SameRun { kept, .. } | Earlier::Other { kept, .. } = file.keep_earlier(&whole)? {
             let (path, kept) = (file.path().display(), kept.display());
             say(&format!("soakrig: warning: --output: what was in {path} is kept as {kept}"));
         }

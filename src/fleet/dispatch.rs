@@ -28,7 +28,7 @@ struct Lateness(Stamp);
 
 impl Lateness {
     /// Why an intent, issued so late, is dropped if every user has one already.
-    fn crowded(&mut self, intended: Stamp, late: Duration) -> DropReason {
+    fn when_all_are_busy(&mut self, intended: Stamp, late: Duration) -> DropReason {
         let now = intended.plus(late);
         if late > LATE {
             self.0 = now.plus(OVERDUE);
@@ -81,13 +81,13 @@ impl<D: Send + Sync + 'static> Dispatch for Dispatcher<D> {
     fn issue(&mut self, intent: Intent, late: Duration) {
         self.context.metrics.operation(Stage::Send);
         self.context.metrics.schedule_lag(late);
-        let crowded = self.lateness.crowded(intent.intended, late);
+        let busy = self.lateness.when_all_are_busy(intent.intended, late);
         if late > OVERDUE {
             self.context.metrics.dropped(intent.action, DropReason::Overdue);
         } else if self.ceiling.allows() {
-            self.context.dispatch(intent, crowded);
+            self.context.dispatch(intent, busy);
         } else {
-            self.context.metrics.dropped(intent.action, crowded);
+            self.context.metrics.dropped(intent.action, busy);
         }
     }
 }
@@ -103,14 +103,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_crowd_is_the_servers_doing_unless_this_generator_catches_up() {
+    fn drops_for_want_of_a_free_user_are_overdue_while_the_generator_catches_up() {
         let ms = Duration::from_millis;
         let mut lateness = Lateness::default();
-        let mut crowded = |at: u64, late: u64| lateness.crowded(Stamp::default().plus(ms(at - late)), ms(late));
-        assert_eq!(crowded(1_000, 100), DropReason::Backpressure);
-        assert_eq!(crowded(5_000, 101), DropReason::Overdue);
-        assert_eq!(crowded(5_000, 0), DropReason::Overdue, "the last of those that were due in a stall");
-        assert_eq!(crowded(5_999, 1), DropReason::Overdue);
-        assert_eq!(crowded(6_000, 1), DropReason::Backpressure);
+        let mut busy = |at: u64, late: u64| lateness.when_all_are_busy(Stamp::default().plus(ms(at - late)), ms(late));
+        assert_eq!(busy(1_000, 100), DropReason::Backpressure);
+        assert_eq!(busy(5_000, 101), DropReason::Overdue);
+        assert_eq!(busy(5_000, 0), DropReason::Overdue, "the last of those that were due in a stall");
+        assert_eq!(busy(5_999, 1), DropReason::Overdue);
+        assert_eq!(busy(6_000, 1), DropReason::Backpressure);
     }
 }

@@ -93,10 +93,10 @@ impl<D: Driver> Fleet<D> {
     /// Waits until every user's task and breakout has ended, at most `patience`. True if all did.
     pub async fn ended(&self, patience: Duration) -> bool {
         self.tasks.close();
-        self.context.visits.close();
+        self.context.side_room_visits.close();
         let all = async {
             self.tasks.wait().await;
-            self.context.visits.wait().await;
+            self.context.side_room_visits.wait().await;
         };
         tokio::time::timeout(patience, all).await.is_ok()
     }

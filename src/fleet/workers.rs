@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_still_lives_on_a_lane_ends_with_it() {
+    async fn tasks_end_with_their_worker() {
         let running = Running::start().unwrap();
         let tasks = TaskTracker::new();
         running.workers().spawn(&tasks, UserIndex(0), std::future::pending());
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_busy_lane_wakes_only_so_often() {
+    async fn a_busy_worker_wakes_only_so_often() {
         let begin = std::time::Instant::now();
         let running = Running::start().unwrap();
         let worker = running.workers().handles()[0].clone();
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_lanes_a_user_lives_here() {
+    async fn without_workers_a_user_runs_on_the_current_thread() {
         let (tasks, here) = (TaskTracker::new(), std::thread::current().id());
         Workers::default().spawn(&tasks, UserIndex(3), async move { assert_eq!(std::thread::current().id(), here) });
         tasks.close();

@@ -50,7 +50,7 @@ fn by_page(kind: FailureKind) -> bool {
 
 /// `soakrig_errors_total`: what any driver may meet, and what this one may besides.
 pub(crate) fn error(vocabulary: &Vocabulary, (stage, kind): (Stage, FailureKind)) -> bool {
-    common_error(stage, kind) || vocabulary.foreseen_errors.contains(&(stage, kind))
+    common_error(stage, kind) || vocabulary.expected_errors.contains(&(stage, kind))
 }
 
 fn common_error(stage: Stage, kind: FailureKind) -> bool {
@@ -77,7 +77,7 @@ fn common_error(stage: Stage, kind: FailureKind) -> bool {
 /// `soakrig_connect_failures_total`.
 pub(crate) fn connect_failure(vocabulary: &Vocabulary, (socket, kind): (Socket, FailureKind)) -> bool {
     error(vocabulary, (Stage::Connect, kind))
-        || socket == Socket::Breakout && vocabulary.foreseen_side_room_failures.contains(&kind)
+        || socket == Socket::Breakout && vocabulary.expected_side_room_failures.contains(&kind)
 }
 
 /// `soakrig_disconnects_total`.
@@ -123,8 +123,8 @@ mod tests {
     const OVER_CAPACITY: FailureKind = FailureKind::Own(OwnName::at::<1>("over_capacity"));
     const VOCABULARY: Vocabulary = Vocabulary {
         failures: &[NO_CSRF, OVER_CAPACITY],
-        foreseen_errors: &[(Stage::Login, NO_CSRF)],
-        foreseen_side_room_failures: &[OVER_CAPACITY],
+        expected_errors: &[(Stage::Login, NO_CSRF)],
+        expected_side_room_failures: &[OVER_CAPACITY],
         ..Vocabulary::COMMON
     };
 

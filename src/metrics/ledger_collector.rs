@@ -28,9 +28,9 @@ const DELIVERY_BOUNDS: [u64; 15] = [
 
 /// Whom to ask for the books; clones share it. Until somebody is set, everything is 0.
 #[derive(Clone, Default)]
-pub(crate) struct Books(Arc<OnceLock<Arc<dyn Source>>>);
+pub(crate) struct LedgerSource(Arc<OnceLock<Arc<dyn Source>>>);
 
-impl Books {
+impl LedgerSource {
     pub(crate) fn open(&self, source: Arc<dyn Source>) -> bool {
         self.0.set(source).is_ok()
     }
@@ -50,13 +50,13 @@ impl Books {
 
 /// Turns a snapshot into families.
 pub(crate) struct LedgerCollector {
-    books: Books,
+    source: LedgerSource,
     stages: Stages,
     descs: Vec<Desc>,
 }
 
 impl LedgerCollector {
-    pub(crate) fn new(books: Books, stages: Stages) -> prometheus::Result<Self> {
+    pub(crate) fn new(source: LedgerSource, stages: Stages) -> prometheus::Result<Self> {
         let families: [&Family; 15] = [
             &OUTSTANDING,
             &USERS_TARGET,
@@ -75,7 +75,7 @@ impl LedgerCollector {
             &ERRORS,
         ];
         let descs = families.iter().map(|family| sample::desc(family)).collect::<prometheus::Result<_>>()?;
-        Ok(Self { books, stages, descs })
+        Ok(Self { source, stages, descs })
     }
 }
 
@@ -86,10 +86,10 @@ impl Collector for LedgerCollector {
 
     fn collect(&self) -> Vec<MetricFamily> {
         // What the ledger judges was received before: asking it first keeps the ratios sane.
-        let ledger = self.books.ledger();
-        let mut families = users(&self.books.users());
+        let ledger = self.source.ledger();
+        let mut families = users(&self.source.users());
         families.extend(deliveries(&ledger));
-        families.extend(presence(&self.books.presence()));
+        families.extend(presence(&self.source.presence()));
         families.extend(stages(&self.stages, &ledger));
         families
     }

@@ -45,7 +45,7 @@ use crate::model::{
 use families::Family;
 use hot::Hot;
 use label::LabelSet;
-use ledger_collector::{Books, LedgerCollector};
+use ledger_collector::{LedgerCollector, LedgerSource};
 use process::ProcessCollector;
 use runtime::RuntimeCollector;
 use snapshot::{LedgerSnapshot, Source, UsersSnapshot};
@@ -65,7 +65,7 @@ const STEP_BOUNDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 /// Every metric of a generator, in a registry of its own. Shared as an `Arc`.
 pub struct Metrics {
     registry: Registry,
-    books: Books,
+    source: LedgerSource,
     hot: Hot,
     stages: Stages,
     run_info: IntGaugeVec,
@@ -111,7 +111,7 @@ impl Metrics {
         let hot = Hot::new(vocabulary)?;
         let metrics = Self {
             registry: Registry::new(),
-            books: Books::default(),
+            source: LedgerSource::default(),
             stages: Stages::new(vocabulary, hot.clone())?,
             hot,
             run_info: IntGaugeVec::new(opts(&families::RUN_INFO), &families::RUN_INFO.label_names())?,
@@ -163,7 +163,7 @@ impl Metrics {
             Box::new(self.rate_target.clone()),
             Box::new(self.actions.clone()),
             Box::new(self.dropped.clone()),
-            Box::new(LedgerCollector::new(self.books.clone(), self.stages.clone())?),
+            Box::new(LedgerCollector::new(self.source.clone(), self.stages.clone())?),
             Box::new(self.saturated.clone()),
             Box::new(self.clock_events.clone()),
             Box::new(self.dns_changes.clone()),
@@ -204,8 +204,8 @@ impl Metrics {
     }
 
     /// Says whom to ask for deliveries and users; before, all of theirs is 0. Once: true the first time.
-    pub fn open_books(&self, source: Arc<dyn Source>) -> bool {
-        self.books.open(source)
+    pub fn read_from(&self, source: Arc<dyn Source>) -> bool {
+        self.source.open(source)
     }
 
     /// Says whom to ask what became of spans; before, there were none. Once: true the first time.
@@ -216,19 +216,19 @@ impl Metrics {
     /// The ledger's figures now.
     #[must_use]
     pub fn ledger(&self) -> LedgerSnapshot {
-        self.books.ledger()
+        self.source.ledger()
     }
 
     /// The roster's figures now.
     #[must_use]
     pub fn users(&self) -> UsersSnapshot {
-        self.books.users()
+        self.source.users()
     }
 
     /// What member lists had wrong so far.
     #[must_use]
     pub fn presence(&self) -> PresenceFindings {
-        self.books.presence()
+        self.source.presence()
     }
 
     /// All families in Prometheus' text format 0.0.4. Takes some milliseconds of CPU: not for a

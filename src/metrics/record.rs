@@ -149,7 +149,7 @@ impl Metrics {
         self.saturated.with_label_values(&reason.texts()).set(i64::from(saturated));
     }
 
-    /// Where in its course the run is; the ramp, until something else is said.
+    /// The phase of the run; the ramp, until another is set.
     pub fn run_phase(&self, now: RunPhase) {
         for phase in RunPhase::every() {
             self.run_phase.with_label_values(&phase.texts()).set(i64::from(phase == now));

@@ -18,7 +18,7 @@ const OVER_CAPACITY: FailureKind = FailureKind::Own(OwnName::at::<0>("over_capac
 
 /// The names of a driver.
 const VOCABULARY: Vocabulary =
-    Vocabulary { failures: &[OVER_CAPACITY], foreseen_side_room_failures: &[OVER_CAPACITY], ..Vocabulary::COMMON };
+    Vocabulary { failures: &[OVER_CAPACITY], expected_side_room_failures: &[OVER_CAPACITY], ..Vocabulary::COMMON };
 
 /// Books in which something of everything has happened.
 struct Night;
@@ -51,7 +51,7 @@ impl Source for Night {
 /// Metrics in which every method was called.
 fn busy() -> Metrics {
     let metrics = Metrics::new(VOCABULARY).unwrap();
-    assert!(metrics.open_books(Arc::new(Night)));
+    assert!(metrics.read_from(Arc::new(Night)));
     metrics.run_info("r1", "test", "0/1", "plenary");
     metrics.http(Step::Login, HttpOutcome::Refused, Duration::from_millis(30));
     metrics.connect_attempt(Socket::Plenary);

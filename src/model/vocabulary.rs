@@ -16,15 +16,15 @@ pub struct Vocabulary {
     /// Frames that the driver sends.
     pub sent: &'static [SentKind],
     /// Errors that are there at 0 before the first of them, beside the common ones.
-    pub foreseen_errors: &'static [(Stage, FailureKind)],
+    pub expected_errors: &'static [(Stage, FailureKind)],
     /// The same for connects to side rooms that fail.
-    pub foreseen_side_room_failures: &'static [FailureKind],
+    pub expected_side_room_failures: &'static [FailureKind],
 }
 
 impl Vocabulary {
     /// No names but the common ones.
     pub const COMMON: Self =
-        Self { failures: &[], frames: &[], sent: &[], foreseen_errors: &[], foreseen_side_room_failures: &[] };
+        Self { failures: &[], frames: &[], sent: &[], expected_errors: &[], expected_side_room_failures: &[] };
 }
 
 impl Default for Vocabulary {

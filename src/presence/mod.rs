@@ -18,7 +18,7 @@ use std::time::Duration;
 use strum::EnumCount;
 
 pub use member_set::MemberSet;
-pub use observers::{Heard, ListObservers, OBSERVERS};
+pub use observers::{ListObservers, OBSERVERS, ObservedList};
 pub use user_state::Connectivity;
 
 use user_state::User;

@@ -23,7 +23,7 @@ const FREE: u32 = u32::MAX;
 
 /// What an observer has heard since it was last asked.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Heard {
+pub struct ObservedList {
     /// Whose connection it is; `None` where the slot is free.
     pub user: Option<UserIndex>,
     /// Its newest list as it stood in the frame, and when it was read.
@@ -80,7 +80,7 @@ impl ListObservers {
 
     /// What each observer has heard since the last call.
     #[must_use]
-    pub fn take(&self) -> [Heard; OBSERVERS] {
+    pub fn take(&self) -> [ObservedList; OBSERVERS] {
         std::array::from_fn(|i| self.slots.get(i).map(ObserverSlot::take).unwrap_or_default())
     }
 
@@ -97,11 +97,11 @@ impl ListObservers {
 }
 
 impl ObserverSlot {
-    fn take(&self) -> Heard {
+    fn take(&self) -> ObservedList {
         let mut newest = self.newest.lock();
         let user = self.user.load(Ordering::Acquire);
         let list = newest.at.take().map(|at| (std::mem::take(&mut newest.text), at));
-        Heard { user: (user != FREE).then_some(UserIndex(user)), list }
+        ObservedList { user: (user != FREE).then_some(UserIndex(user)), list }
     }
 }
 
@@ -116,14 +116,14 @@ mod tests {
         for user in 0..all {
             observers.note(UserIndex(user), &format!("list {user}"), Stamp(1));
         }
-        let users = |heard: &[Heard]| heard.iter().map(|h| h.user.map(|u| u.0)).collect::<Vec<_>>();
+        let users = |heard: &[ObservedList]| heard.iter().map(|h| h.user.map(|u| u.0)).collect::<Vec<_>>();
         assert_eq!(users(&observers.take()), [Some(0), Some(1), Some(2), Some(3), Some(4)]);
         observers.dismiss(UserIndex(2));
         observers.dismiss(UserIndex(9));
         assert_eq!(users(&observers.take()), [Some(0), Some(1), None, Some(3), Some(4)]);
         observers.note(UserIndex(5), "newer", Stamp(2));
         let heard = observers.take();
-        assert_eq!(heard[2], Heard { user: Some(UserIndex(5)), list: Some(("newer".to_owned(), Stamp(2))) });
+        assert_eq!(heard[2], ObservedList { user: Some(UserIndex(5)), list: Some(("newer".to_owned(), Stamp(2))) });
     }
 
     #[test]
@@ -132,7 +132,7 @@ mod tests {
         observers.note(UserIndex(7), "a long first list", Stamp(1));
         observers.note(UserIndex(7), "second", Stamp(2));
         assert_eq!(observers.take()[0].list, Some(("second".to_owned(), Stamp(2))));
-        assert_eq!(observers.take()[0], Heard { user: Some(UserIndex(7)), list: None });
+        assert_eq!(observers.take()[0], ObservedList { user: Some(UserIndex(7)), list: None });
         observers.note(UserIndex(7), &" ".repeat(LIST_LIMIT + 1), Stamp(3));
         assert_eq!(observers.take()[0].list, None, "too long");
     }

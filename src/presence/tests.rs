@@ -100,7 +100,7 @@ fn a_list_of_its_receiver_alone_accuses_nobody() {
 }
 
 #[test]
-fn most_of_the_lists_decide_and_a_silent_witness_has_no_say() {
+fn most_of_the_lists_decide_and_a_silent_observer_has_no_vote() {
     let mut check = check();
     check.update(at(0.0), all_in_but(&[]));
     let (full, short) = (members(&check, &[0, 1, 2, 3, 4, 5], 0), members(&check, &[0, 1, 2, 3, 4], 0));

@@ -1,6 +1,6 @@
-//! From what the app knows and the metrics counted to a [`Summary`].
+//! From what `run` knows and the metrics counted to a [`Summary`].
 //!
-//! A pure function: the app asks the books, the counters and the kernel, this puts it together.
+//! A pure function: `run` asks the ledger, the counters and the kernel, this puts it together.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -27,7 +27,7 @@ use crate::report::summary::{
 };
 use crate::report::verdict::judge;
 
-/// What the app knows of its run.
+/// What `run` knows of itself.
 #[derive(Debug, Clone)]
 pub struct RunInputs {
     /// The run id.
@@ -68,7 +68,7 @@ pub struct RunInputs {
 
 /// The figures of one moment, from ledger, roster, counters and kernel.
 #[derive(Debug, Clone)]
-pub struct Figures {
+pub struct Measurements {
     /// The books.
     pub ledger: LedgerSnapshot,
     /// The books when the hold began; `None` where it has not.
@@ -87,19 +87,19 @@ pub struct Figures {
 
 /// The summary, judged.
 #[must_use]
-pub fn summarise(facts: &RunInputs, figures: &Figures) -> Summary {
-    let Figures { ledger, users, presence, totals, process, losses, .. } = figures;
+pub fn summarise(inputs: &RunInputs, figures: &Measurements) -> Summary {
+    let Measurements { ledger, users, presence, totals, process, losses, .. } = figures;
     let (local, remote) = (ledger.counts(Origin::Local), ledger.counts(Origin::Remote));
     let mut summary = Summary {
         schema_version: SCHEMA_VERSION,
-        run: run(facts),
+        run: run(inputs),
         users: Users {
-            min: facts.users.start,
-            max: facts.users.end,
+            min: inputs.users.start,
+            max: inputs.users.end,
             target: users.target,
             states: counts::<UserState>(&users.states),
         },
-        rates: rates(facts, totals),
+        rates: rates(inputs, totals),
         deliveries: deliveries(local),
         judged: Some(judged(ledger, Origin::Local)),
         anomalies: anomalies(local),
@@ -125,37 +125,37 @@ pub fn summarise(facts: &RunInputs, figures: &Figures) -> Summary {
         connections: connections(totals),
         presence: members(presence),
         clock: clock(totals),
-        generator: generator(facts, process),
-        thresholds: facts.thresholds,
+        generator: generator(inputs, process),
+        thresholds: inputs.thresholds,
         verdict: Verdict { code: 0, reason: String::new(), thresholds: Vec::new() },
         parts: Vec::new(),
     };
-    summary.verdict = judge(&summary, &facts.end);
+    summary.verdict = judge(&summary, &inputs.end);
     summary
 }
 
-fn run(facts: &RunInputs) -> Run {
+fn run(inputs: &RunInputs) -> Run {
     Run {
-        id: facts.id.clone(),
-        seed: facts.seed,
-        plenary: facts.plenary.clone(),
-        shard: facts.shard,
+        id: inputs.id.clone(),
+        seed: inputs.seed,
+        plenary: inputs.plenary.clone(),
+        shard: inputs.shard,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        started: humantime::format_rfc3339_millis(facts.started).to_string(),
-        duration_seconds: facts.took.as_secs_f64(),
-        hold_seconds: facts.hold.as_secs_f64(),
-        complete: facts.end != End::Running,
-        earlier_lives: facts.earlier_lives,
+        started: humantime::format_rfc3339_millis(inputs.started).to_string(),
+        duration_seconds: inputs.took.as_secs_f64(),
+        hold_seconds: inputs.hold.as_secs_f64(),
+        complete: inputs.end != End::Running,
+        earlier_lives: inputs.earlier_lives,
     }
 }
 
-fn rates(facts: &RunInputs, totals: &Totals) -> BTreeMap<String, Rate> {
-    let hold = facts.hold.as_secs_f64();
+fn rates(inputs: &RunInputs, totals: &Totals) -> BTreeMap<String, Rate> {
+    let hold = inputs.hold.as_secs_f64();
     let rate = |action: &Action| {
-        let carried_out = facts.carried_out[action.index()];
+        let carried_out = inputs.carried_out[action.index()];
         let dropped = totals.dropped.iter().filter(|((dropped, _), _)| dropped == action);
         Rate {
-            set: facts.set_rates[action.index()],
+            set: inputs.set_rates[action.index()],
             achieved: if hold > 0.0 { carried_out as f64 / hold } else { 0.0 },
             carried_out,
             dropped: dropped.map(|((_, reason), n)| (reason.text().to_owned(), *n)).collect(),
@@ -205,7 +205,7 @@ fn durations(ledger: &LedgerSnapshot, origin: Origin) -> BTreeMap<String, Durati
 
 /// Of the hold, and of this generator's own messages: what others' clocks say is no time to hold a
 /// server to.
-fn judged_durations(figures: &Figures) -> BTreeMap<String, Durations> {
+fn judged_durations(figures: &Measurements) -> BTreeMap<String, Durations> {
     let held = match &figures.before_hold {
         Some(before) => figures.ledger.judged_since(before, Origin::Local),
         None => snapshot::durations(),
@@ -249,22 +249,22 @@ fn clock(totals: &Totals) -> ClockEvents {
     }
 }
 
-fn generator(facts: &RunInputs, process: &ProcessFigures) -> Generator {
+fn generator(inputs: &RunInputs, process: &ProcessFigures) -> Generator {
     let by = SaturationReason::ALL.iter().map(|reason| {
-        let seconds = facts.saturated_by[reason.index()].as_secs_f64();
+        let seconds = inputs.saturated_by[reason.index()].as_secs_f64();
         (reason.text().to_owned(), seconds)
     });
     let spoilt_by = SpoiltBy::ALL
         .iter()
-        .map(|reason| (reason.as_str().to_owned(), facts.spoilt_by[*reason as usize].as_secs_f64()));
+        .map(|reason| (reason.as_str().to_owned(), inputs.spoilt_by[*reason as usize].as_secs_f64()));
     Generator {
         cpu_seconds_user: process.cpu_user,
         cpu_seconds_system: process.cpu_system,
         peak_memory_bytes: process.peak_resident,
         threads: process.threads,
-        saturated_seconds: facts.saturated.as_secs_f64(),
+        saturated_seconds: inputs.saturated.as_secs_f64(),
         saturated_by: by.filter(|(_, seconds)| *seconds > 0.0).collect(),
-        spoilt_seconds: facts.spoilt.as_secs_f64(),
+        spoilt_seconds: inputs.spoilt.as_secs_f64(),
         spoilt_by: spoilt_by.filter(|(_, seconds)| *seconds > 0.0).collect(),
     }
 }

@@ -1,13 +1,13 @@
 //! What people see while a run goes on: a bar for the ramp and a status line after, refreshed each
 //! second; or, where nobody watches a terminal, a log line now and then.
 //!
-//! Fed by the app with a [`Status`] each second; knows no clock and asks nobody.
+//! Fed by `run` with a [`Status`] each second; knows no clock and asks nobody.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::report::status::{Phase, Status, course, line, rows};
+use crate::report::status::{Phase, Status, line, phase_times, rows};
 use crate::telemetry::{PROGRESS, Screen};
 
 /// Between log lines in the ramp and in the stop, where no terminal is.
@@ -57,7 +57,7 @@ impl Progress {
                     bar.set_style(style(wanted));
                     *template = wanted;
                 }
-                let prefix: String = format!("{}{}", self.title, course(status)).chars().take(width).collect();
+                let prefix: String = format!("{}{}", self.title, phase_times(status)).chars().take(width).collect();
                 let drawn = if wanted == WITH_BAR_IN_FRONT { BAR } else { 2 };
                 let first = width.saturating_sub(prefix.chars().count() + drawn);
                 bar.set_length(status.target);
@@ -101,7 +101,7 @@ fn log(title: &str, status: &Status) {
         lost = status.lost,
         errors = status.errors,
         "{title}{}: {}",
-        course(status),
+        phase_times(status),
         line(status)
     );
 }

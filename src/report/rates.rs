@@ -1,6 +1,6 @@
 //! From snapshots to the status line: rates and quantiles of the last seconds, not of the whole night.
 //!
-//! Keeps two earlier moments to subtract; knows no clock, the app says how late it is.
+//! Keeps two earlier moments to subtract; knows no clock, `run` says how late it is.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::report::status::{Phase, Status};
 /// Quantiles and rates are of at least this long, once the run is, and at most twice as long.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// What the app adds to the snapshots.
+/// What `run` adds to the snapshots.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Moment {
-    /// Where in its course the run is.
+    /// The phase of the run.
     pub phase: Phase,
     /// Since the start.
     pub elapsed: Duration,

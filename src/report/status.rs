@@ -14,7 +14,7 @@ const ROWS: usize = 2;
 /// A run at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
-    /// Where in its course it is.
+    /// Its phase.
     pub phase: Phase,
     /// Since the start.
     pub elapsed: Duration,
@@ -118,9 +118,9 @@ pub fn rows(status: &Status, first: usize, second: usize, colours: bool) -> Vec<
     rows.into_iter().map(|(row, _)| row).collect()
 }
 
-/// Where in its course the run is: how long in this phase, and how long until the end of the hold.
+/// The phase of the run: how long it has lasted, and how long until the end of the hold.
 #[must_use]
-pub fn course(status: &Status) -> String {
+pub fn phase_times(status: &Status) -> String {
     let (word, since) = match status.phase {
         Phase::Ramp => ("ramp", status.elapsed),
         Phase::Hold => ("hold", status.held),
@@ -252,12 +252,12 @@ pub(super) mod tests {
 
     #[test]
     fn the_hold_begins_after_the_ramp() {
-        assert_eq!(course(&holding()), "hold 1m 5s");
+        assert_eq!(phase_times(&holding()), "hold 1m 5s");
         let remaining = Some(Duration::from_secs(30));
-        assert_eq!(course(&Status { remaining, ..holding() }), "hold 1m 5s (-30s)");
-        assert_eq!(course(&Status { phase: Phase::Ramp, ..holding() }), "ramp 1m 15s");
+        assert_eq!(phase_times(&Status { remaining, ..holding() }), "hold 1m 5s (-30s)");
+        assert_eq!(phase_times(&Status { phase: Phase::Ramp, ..holding() }), "ramp 1m 15s");
         let settling = Status { phase: Phase::Settle, remaining, ..holding() };
-        assert_eq!(course(&settling), "settling");
+        assert_eq!(phase_times(&settling), "settling");
         assert!(line(&settling).contains("400 outstanding") && !line(&settling).contains("chats"));
     }
 
@@ -265,7 +265,7 @@ pub(super) mod tests {
     fn sockets_that_soakrig_closes_itself_look_like_no_trouble() {
         let users = Status { connected: 3, backing_off: 1, connecting: 2, away: 1, ..holding() };
         let closing = Status { phase: Phase::Settle, closing: true, outstanding: 0, ..users };
-        assert_eq!(course(&closing), "closing");
+        assert_eq!(phase_times(&closing), "closing");
         assert_eq!(
             line(&closing),
             "0 lost, 0 late, 1 error, 3 still to close, 239,000 on time, 0 outstanding, p50 2.1 ms p99 12.2 ms"

@@ -382,7 +382,7 @@ mod tests {
             hold: Duration::ZERO,
             ..facts()
         };
-        let figures = crate::report::inputs::Figures {
+        let figures = crate::report::inputs::Measurements {
             ledger: crate::metrics::snapshot::LedgerSnapshot::empty(),
             before_hold: None,
             users: Default::default(),

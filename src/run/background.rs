@@ -1,143 +1,20 @@
-//! What goes on beside the load: verdicts, the cache file, checkpoints. Each task runs until its
+//! What goes on beside the load: verdicts, reports of log lines left out. Each task runs until its
 //! token is cancelled.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::plan::{self, CachePlace};
-use crate::error::StartError;
 use crate::metrics::Metrics;
-use crate::model::{SaveOutcome, Secret};
-use crate::protocol::{Driver, Session};
-use crate::store::{self, Mode, Store, StoreError};
+use crate::protocol::Driver;
 use crate::telemetry::Logs;
 use crate::user::RunContext;
 
 /// Between two sweeps of the ledger.
 const SWEEP: Duration = Duration::from_millis(250);
-/// Between two looks at whether somebody has signed up or logged in, which is saved at once.
-const GLANCE: Duration = Duration::from_millis(250);
-/// Between two savings of sessions that were only refreshed; and the longest between any two.
-const SAVE: Duration = Duration::from_secs(5);
-/// Saving at once rests for this many times as long as the last saving took.
-const REST: u32 = 20;
 /// Between two reports of log lines that were left out.
 const SUPPRESSED: Duration = Duration::from_secs(10);
-
-/// The file of saved sessions, if there is one.
-#[derive(Debug)]
-pub(crate) struct Cache {
-    store: Option<Store>,
-    read_only: bool,
-}
-
-impl Cache {
-    /// Opens the cache of a target.
-    pub(crate) async fn open(cache: plan::Cache, target: String) -> Result<Self, StartError> {
-        let path = match cache.place {
-            CachePlace::Nowhere => return Ok(Self { store: None, read_only: false }),
-            CachePlace::File(path) => path,
-            CachePlace::Directory(directory) => store::file_in(&directory, &target),
-        };
-        let mode = if cache.read_only { Mode::ReadOnly } else { Mode::ReadWrite };
-        let mut store = blocking(move || Store::open(path, &target, mode)).await?;
-        for notice in store.take_notices() {
-            tracing::warn!("{notice}");
-        }
-        Ok(Self { store: Some(store), read_only: cache.read_only })
-    }
-
-    /// The password to use: the one that was set, else the target's own, made once.
-    pub(crate) async fn password(&mut self, set: Option<Secret>) -> Result<Secret, StartError> {
-        if let Some(password) = set {
-            return Ok(password);
-        }
-        let Some(mut store) = self.store.take() else { return Ok(store::make_password()) };
-        let (store, password) = blocking(move || {
-            let password = store.password()?;
-            Ok((store, password))
-        })
-        .await?;
-        self.store = Some(store);
-        Ok(password)
-    }
-
-    /// The sessions it holds.
-    pub(crate) fn sessions(&mut self) -> HashMap<String, Session> {
-        self.store.as_ref().map(Store::sessions).unwrap_or_default()
-    }
-
-    /// Writes what has changed; a failure is told and tried again the next time.
-    pub(crate) async fn save<D: Driver>(&mut self, context: &RunContext<D>) {
-        let changes = context.sessions.take_changes();
-        if changes.is_empty() || !self.is_kept() {
-            return;
-        }
-        let named = changes
-            .iter()
-            .map(|(user, session)| (context.credentials.account(*user).username, session.clone()))
-            .collect();
-        let saved = self.write(named).await;
-        context.metrics.sessions_saved(if saved { SaveOutcome::Saved } else { SaveOutcome::Failed });
-        if !saved {
-            context.sessions.mark_changed(changes.iter().map(|(user, _)| *user));
-        }
-    }
-
-    fn is_kept(&self) -> bool {
-        self.store.is_some() && !self.read_only
-    }
-
-    /// Writes these sessions, or that there are none; false where that failed.
-    pub(crate) async fn write(&mut self, changes: Vec<(String, Option<Session>)>) -> bool {
-        if self.read_only || changes.is_empty() {
-            return true;
-        }
-        let Some(mut store) = self.store.take() else { return true };
-        let saved = tokio::task::spawn_blocking(move || {
-            let saved = store.save(changes);
-            (store, saved)
-        })
-        .await;
-        let Ok((store, saved)) = saved else { return false };
-        self.store = Some(store);
-        if let Err(error) = &saved {
-            tracing::error!(%error, remedy = error.remedy(), "sessions not saved");
-        }
-        saved.is_ok()
-    }
-
-    /// Saves new sessions soon and refreshed ones now and then; gives the cache back at the end.
-    pub(crate) async fn keep<D: Driver>(mut self, context: Arc<RunContext<D>>, until: CancellationToken) -> Self {
-        let (mut saved, mut rest) = (Instant::now(), GLANCE);
-        while ticks(GLANCE, &until).await {
-            let wait = if context.sessions.has_new_sign_in() { rest } else { SAVE };
-            if saved.elapsed() < wait {
-                continue;
-            }
-            let begun = Instant::now();
-            self.save(&context).await;
-            saved = Instant::now();
-            // A large file on a slow disk is not written all the time.
-            rest = (saved.duration_since(begun) * REST).clamp(GLANCE, SAVE);
-        }
-        self
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StartError> {
-    let wrong = |e: StoreError| StartError::environment("the cache file", e.to_string()).remedy(e.remedy());
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|e| StartError::environment("the cache file", e.to_string()))?
-        .map_err(wrong)
-}
 
 /// Waits for one interval; false once `until` is cancelled.
 pub(crate) async fn ticks(every: Duration, until: &CancellationToken) -> bool {

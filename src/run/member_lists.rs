@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::background::ticks;
 use crate::clock::Stamp;
 use crate::model::{PresenceMismatch, UserIndex, UserState};
-use crate::presence::{Connectivity, Heard, MemberSet, MembershipCheck};
+use crate::presence::{Connectivity, MemberSet, MembershipCheck, ObservedList};
 use crate::protocol::{Driver, Members};
 use crate::user::RunContext;
 
@@ -30,7 +30,7 @@ fn compare<D: Driver>(context: &RunContext<D>) -> Vec<(UserIndex, PresenceMismat
     let mut check = context.membership.lock();
     check.update(now, states.into_iter().map(|(state, changes)| (connectivity(state), changes)));
     let mut last: Option<(String, Arc<MemberSet>)> = None;
-    for (observer, Heard { user, list }) in heard.into_iter().enumerate() {
+    for (observer, ObservedList { user, list }) in heard.into_iter().enumerate() {
         check.forget(observer, user);
         let (Some(user), Some((text, at))) = (user, list) else { continue };
         show(&mut check, &context.driver, (observer, user, at), text, &mut last);

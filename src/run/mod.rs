@@ -13,12 +13,12 @@ mod phases;
 mod reporter;
 mod room_run;
 mod runner;
+pub(crate) mod session_cache;
 pub(crate) mod setup;
 pub(crate) mod signals;
 mod snapshots;
 mod source_addresses;
 mod supervise;
-mod thresholds;
 mod traces;
 
 use std::sync::Arc;
@@ -83,42 +83,42 @@ pub(crate) async fn hold<P: Protocol>(
     open_files::raise_open_files();
     let running = Running::start().map_err(|e| StartError::environment("the threads of the users", e.to_string()))?;
     let (process, several) = (ProcessContext::start(), runs.len() > 1);
-    let mut holds = Vec::new();
+    let mut rooms = Vec::new();
     for run in runs {
-        holds.push(RoomRun::prepare(protocol, run, process, running.workers(), console, several).await?);
+        rooms.push(RoomRun::prepare(protocol, run, process, running.workers(), console, several).await?);
     }
     let mut machine = Machine::read();
-    for hold in &holds {
-        hold.forecast(&mut machine).await?;
+    for room in &rooms {
+        room.forecast(&mut machine).await?;
     }
-    for hold in &mut holds {
-        hold.take_over().await?;
-        hold.announce();
+    for room in &mut rooms {
+        room.take_over().await?;
+        room.announce();
     }
-    until_the_end(&mut holds, signals, console).await?;
+    until_the_end(&mut rooms, signals, console).await?;
     let mut held = Vec::new();
-    for hold in holds {
-        held.push(hold.close().await);
+    for room in rooms {
+        held.push(room.close().await);
     }
     Ok(held)
 }
 
 /// Waits for the ends of all, and tells them what signals ask for.
 async fn until_the_end<D: Driver>(
-    holds: &mut [RoomRun<D>],
+    rooms: &mut [RoomRun<D>],
     mut signals: Signals,
     console: &Console,
 ) -> Result<(), StartError> {
-    let rigs: Vec<_> = holds.iter().map(|hold| Arc::clone(&hold.runner)).collect();
+    let runners: Vec<_> = rooms.iter().map(|room| Arc::clone(&room.runner)).collect();
     let second = async {
         signals.next().await;
         tracing::info!("stopping: deliveries settle, then the sockets close; a second signal ends at once");
-        rigs.iter().for_each(|runner| runner.stop());
+        runners.iter().for_each(|runner| runner.stop());
         signals.next().await;
     };
     tokio::select! {
         biased;
         () = second => Ok(()),
-        ended = try_join_all(holds.iter_mut().map(|hold| hold.run(console))) => ended.map(|_| ()),
+        ended = try_join_all(rooms.iter_mut().map(|room| room.run(console))) => ended.map(|_| ()),
     }
 }

@@ -17,7 +17,7 @@ use crate::model::Action;
 use crate::protocol::Driver;
 use crate::report::end::End;
 use crate::report::file::{Earlier, FileError, SummaryFile};
-use crate::report::inputs::{Figures, RunInputs, summarise};
+use crate::report::inputs::{Measurements, RunInputs, summarise};
 use crate::report::progress::Progress;
 use crate::report::rates::{Moment, RateMeter};
 use crate::report::status::Status;
@@ -87,7 +87,7 @@ impl<D: Driver> Reporter<D> {
         let losses = losses::told(&self.context.ledger.lock().loss_groups(), &self.context.credentials.usernames);
         let before_hold = self.phases.lock().before_hold.clone();
         let process = ProcessFigures::read();
-        let figures = Figures { ledger, before_hold, users, presence, totals, process, losses };
+        let figures = Measurements { ledger, before_hold, users, presence, totals, process, losses };
         summarise(&self.facts(end), &figures)
     }
 
@@ -121,7 +121,7 @@ impl<D: Driver> Reporter<D> {
     pub(crate) async fn take_over(&mut self, path: PathBuf) -> Result<Earlier, FileError> {
         let file = SummaryFile::at(path)?;
         let earlier = file.keep_earlier(&self.summary(End::Running))?;
-        if let Earlier::Life { lives, .. } = &earlier {
+        if let Earlier::SameRun { lives, .. } = &earlier {
             self.earlier_lives = *lives;
         }
         if file.takes_checkpoints() {

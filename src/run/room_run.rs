@@ -5,20 +5,20 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::background::Cache;
 use super::output::Console;
 use super::reporter::Reporter;
 use super::runner::{Runner, refusal};
+use super::session_cache::SessionCache;
 use super::setup::{Asked, ProcessContext};
 use super::snapshots::Snapshots;
-use super::{setup, source_addresses, thresholds};
+use super::{setup, source_addresses};
 use crate::config::plan::{Plan, Run};
 use crate::config::value::{Rate, TargetUrl};
 use crate::error::{ExitCode, StartError};
 use crate::exposition::{self, Exposition};
 use crate::fleet::workers::Workers;
 use crate::metrics::Metrics;
-use crate::model::{FailureKind, Stage, Volume};
+use crate::model::{FailureKind, Limit, Stage, Thresholds, Volume};
 use crate::protocol::{Capabilities, Driver, Protocol};
 use crate::report::end::End;
 use crate::report::file::Earlier;
@@ -35,7 +35,7 @@ pub(crate) struct RoomRun<D: Driver> {
     target: TargetUrl,
     slug: Arc<str>,
     /// Until the run takes it.
-    cache: Option<Cache>,
+    cache: Option<SessionCache>,
     reporter: Reporter<D>,
     /// Until the end.
     exposition: Option<Exposition>,
@@ -78,16 +78,9 @@ impl<D: Driver> RoomRun<D> {
         several: bool,
     ) -> Result<Self, StartError> {
         let Run { target, plenary, plan } = run;
-        let capabilities = protocol.capabilities();
         let slug: Arc<str> = plenary.as_str().into();
-        let metrics = Arc::new(
-            Metrics::of(protocol.vocabulary(), &runtimes(&workers))
-                .map_err(|e| StartError::environment("the metrics", e.to_string()))?,
-        );
-        metrics.generators(plan.users.shard.count);
-        thresholds::show(&plan.thresholds, &metrics);
-        metrics.run_info(plan.report.run_id.as_str(), &slug, &plan.users.shard.to_string(), protocol.name());
-        let mut cache = Cache::open(plan.users.cache.clone(), target.to_string()).await?;
+        let metrics = metrics(protocol, &plan, &slug, &workers)?;
+        let mut cache = SessionCache::open(plan.users.cache.clone(), target.to_string()).await?;
         let password = cache.password(plan.users.password.clone()).await?;
         console.tracing.watched_by(&metrics);
         let asked = Asked {
@@ -99,36 +92,33 @@ impl<D: Driver> RoomRun<D> {
         };
         let driver = setup::driver(protocol, asked, Arc::clone(&metrics) as _, console.tracing.header())?;
         let chats = console.tracing.chats(setup::shard_seed(&plan));
-        let m = Arc::clone(&metrics);
+        let (m, capabilities) = (Arc::clone(&metrics), protocol.capabilities());
         let parts = setup::parts(&plan, capabilities, &slug, process, m, &mut cache, password, chats)?;
         let context = RunContext::new(driver, process.clock, parts);
         let runner = Arc::new(Runner::new(context, plan, workers));
-        metrics.open_books(Arc::new(Snapshots(Arc::clone(&runner.context))));
+        metrics.read_from(Arc::new(Snapshots(Arc::clone(&runner.context))));
+        Self::exposed(runner, metrics, target, slug, cache, several).await
+    }
+
+    /// A load whose metrics are served from now on.
+    async fn exposed(
+        runner: Arc<Runner<D>>,
+        metrics: Arc<Metrics>,
+        target: TargetUrl,
+        slug: Arc<str>,
+        cache: SessionCache,
+        several: bool,
+    ) -> Result<Self, StartError> {
         let over = CancellationToken::new();
         let exposition =
             exposition::serve(runner.plan.report.metrics_listen, metrics, runner.readiness(), over.clone())
                 .await
                 .map_err(|e| StartError::environment("--metrics-listen", e.to_string()))?;
         let (context, plan) = (Arc::clone(&runner.context), Arc::clone(&runner.plan));
-        let reporter = Reporter::new(
-            context,
-            plan,
-            Arc::clone(&runner.phases),
-            Arc::clone(&runner.judge),
-            Arc::clone(&slug),
-            several,
-        );
-        Ok(Self {
-            runner,
-            target,
-            slug,
-            cache: Some(cache),
-            reporter,
-            exposition: Some(exposition),
-            over,
-            end: None,
-            held: None,
-        })
+        let (phases, judge) = (Arc::clone(&runner.phases), Arc::clone(&runner.judge));
+        let reporter = Reporter::new(context, plan, phases, judge, Arc::clone(&slug), several);
+        let (cache, exposition) = (Some(cache), Some(exposition));
+        Ok(Self { runner, target, slug, cache, reporter, exposition, over, end: None, held: None })
     }
 
     /// Takes the summary's place, and says what was there.
@@ -140,7 +130,7 @@ impl<D: Driver> RoomRun<D> {
         })?;
         match earlier {
             Earlier::Nothing => {}
-            Earlier::Life { kept, .. } => say(&format!(
+            Earlier::SameRun { kept, .. } => say(&format!(
                 "soakrig: warning: --summary: {shown} is of an earlier start of this generator in the same run; it \
                  is kept as {}, for soakrig merge",
                 kept.display()
@@ -246,7 +236,28 @@ impl<D: Driver> RoomRun<D> {
     }
 }
 
-/// The runtime of whoever asks, and those of the users.
+/// The metrics of a room, with all that is known of it beforehand.
+fn metrics<P: Protocol>(protocol: &P, plan: &Plan, slug: &str, workers: &Workers) -> Result<Arc<Metrics>, StartError> {
+    let metrics = Metrics::of(protocol.vocabulary(), &runtimes(workers))
+        .map_err(|e| StartError::environment("the metrics", e.to_string()))?;
+    metrics.generators(plan.users.shard.count);
+    show_thresholds(&plan.thresholds, &metrics);
+    metrics.run_info(plan.report.run_id.as_str(), slug, &plan.users.shard.to_string(), protocol.name());
+    Ok(Arc::new(metrics))
+}
+
+/// Shows the limits that the run is held to at `/metrics`.
+fn show_thresholds(limits: &Thresholds, metrics: &Metrics) {
+    metrics.threshold(Limit::Lost, limits.max_lost.map(|most| most as f64).or(limits.max_lost_share));
+    metrics.threshold(Limit::Late, limits.max_late);
+    metrics.threshold(Limit::Anomalies, limits.max_anomalies);
+    metrics.threshold(Limit::Cut, limits.max_cut);
+    metrics.threshold(Limit::P99, limits.max_p99_seconds);
+    metrics.threshold(Limit::ErrorRate, limits.max_error_rate);
+    metrics.threshold(Limit::Saturated, limits.max_saturated);
+}
+
+/// The current runtime, and those of the users.
 fn runtimes(workers: &Workers) -> Vec<Handle> {
     Handle::try_current().into_iter().chain(workers.handles().iter().cloned()).collect()
 }

@@ -13,13 +13,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::anomaly_log::AnomalyLog;
-use super::background::{self, Cache};
+use super::background;
 use super::clock_watch;
 use super::delay_windows::Windows;
 use super::member_lists;
 use super::output::Console;
 use super::phases::Phases;
 use super::reporter::Reporter;
+use super::session_cache::SessionCache;
 use super::setup;
 use super::supervise;
 use crate::config::plan::Plan;
@@ -105,7 +106,12 @@ impl<D: Driver> Runner<D> {
     }
 
     /// Runs to the end: how it ended.
-    pub(crate) async fn run(&self, cache: Cache, console: &Console, reporter: Reporter<D>) -> Result<End, StartError> {
+    pub(crate) async fn run(
+        &self,
+        cache: SessionCache,
+        console: &Console,
+        reporter: Reporter<D>,
+    ) -> Result<End, StartError> {
         let background = self.background(console, reporter)?;
         let (context, over) = (Arc::clone(&self.context), self.over.clone());
         let cache = tokio::spawn(async move {

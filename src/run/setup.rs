@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::background::Cache;
+use super::session_cache::SessionCache;
 use super::source_addresses;
 use crate::clock::{Clock, Stamp};
 use crate::config::plan::{self, Plan};
@@ -76,7 +76,7 @@ pub(crate) fn parts(
     room: &str,
     ProcessContext { clock, generator }: ProcessContext,
     metrics: Arc<Metrics>,
-    cache: &mut Cache,
+    cache: &mut SessionCache,
     password: Secret,
     chats: ChatTraces,
 ) -> Result<Parts, StartError> {
@@ -114,7 +114,7 @@ pub(crate) fn parts(
     })
 }
 
-/// The usernames of a users, in order.
+/// The usernames of a range of users, in order.
 pub(crate) fn usernames(users: &plan::Users) -> impl Iterator<Item = String> + '_ {
     (users.range.min()..users.range.max()).map(|number| users.template.name(number))
 }

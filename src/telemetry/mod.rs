@@ -1,7 +1,7 @@
 //! Logs: what is said, in which form, how much of it, and without tearing the progress bar; and
 //! [`traces`].
 //!
-//! Set up once by the app; the rest of soakrig only uses `tracing`'s macros. Knows nothing of the run.
+//! Set up once by `run`; the rest of soakrig only uses `tracing`'s macros. Knows nothing of the run.
 
 pub mod limit;
 mod lines;
@@ -48,7 +48,7 @@ pub enum TelemetryError {
     SetUpBefore,
 }
 
-/// A layer that the app adds to the logs: traces, for instance. Filters itself.
+/// A layer that `run` adds to the logs: traces, for instance. Filters itself.
 pub type Extra = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// A handle on the logs that run.

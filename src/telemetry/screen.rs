@@ -27,12 +27,12 @@ impl Screen {
     #[must_use]
     pub fn stderr() -> Self {
         let terminal = Term::read_write_pair(io::stdin(), stdio::stderr());
-        let looks = Looks::of(terminal.is_term(), std::env::var_os("TERM"), std::env::var_os("NO_COLOR"));
-        if !looks.bars {
+        let style = Style::of(terminal.is_term(), std::env::var_os("TERM"), std::env::var_os("NO_COLOR"));
+        if !style.bars {
             return Self::plain();
         }
         let target = ProgressDrawTarget::term(terminal.clone(), REFRESHES);
-        Self { terminal: Some(terminal), colours: looks.colours, ..Self::with_bars(target) }
+        Self { terminal: Some(terminal), colours: style.colours, ..Self::with_bars(target) }
     }
 
     /// Without bars and colours, even on a terminal: for JSON logs.
@@ -85,12 +85,12 @@ impl Screen {
 
 /// What a terminal is able and allowed to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Looks {
+struct Style {
     bars: bool,
     colours: bool,
 }
 
-impl Looks {
+impl Style {
     /// By whether it is a terminal at all, and by `TERM` and `NO_COLOR`
     /// (<https://no-color.org>: set and not empty).
     fn of(terminal: bool, term: Option<OsString>, no_color: Option<OsString>) -> Self {
@@ -128,23 +128,23 @@ impl<'a> MakeWriter<'a> for Screen {
 mod tests {
     use super::*;
 
-    fn looks(terminal: bool, term: Option<&str>, no_color: Option<&str>) -> (bool, bool) {
-        let looks = Looks::of(terminal, term.map(Into::into), no_color.map(Into::into));
-        (looks.bars, looks.colours)
+    fn style(terminal: bool, term: Option<&str>, no_color: Option<&str>) -> (bool, bool) {
+        let style = Style::of(terminal, term.map(Into::into), no_color.map(Into::into));
+        (style.bars, style.colours)
     }
 
     #[test]
     fn a_dumb_terminal_gets_lines_without_colours() {
         for term in [Some("dumb"), Some(""), None] {
-            assert_eq!(looks(true, term, None), (false, false), "{term:?}");
+            assert_eq!(style(true, term, None), (false, false), "{term:?}");
         }
-        assert_eq!(looks(true, Some("xterm"), None), (true, true));
-        assert_eq!(looks(false, Some("xterm"), None), (false, false));
+        assert_eq!(style(true, Some("xterm"), None), (true, true));
+        assert_eq!(style(false, Some("xterm"), None), (false, false));
     }
 
     #[test]
     fn no_color_counts_where_it_is_not_empty() {
-        assert_eq!(looks(true, Some("xterm"), Some("")), (true, true));
-        assert_eq!(looks(true, Some("xterm"), Some("1")), (true, false));
+        assert_eq!(style(true, Some("xterm"), Some("")), (true, true));
+        assert_eq!(style(true, Some("xterm"), Some("1")), (true, false));
     }
 }

@@ -20,7 +20,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::{Host, Url};
 
-use super::faults;
+use super::errors;
 use super::resolve::Resolver;
 use crate::model::{Failure, FailureKind};
 
@@ -101,7 +101,7 @@ impl Dialer {
         let name = ServerName::try_from(endpoint.host.clone())
             .map_err(|_| Failure::with(FailureKind::Tls, format!("{} is not a server name", endpoint.host)))?;
         let tls = TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await;
-        tls.map(|stream| Stream::Tls(Box::new(stream))).map_err(|e| faults::of_tls(&e))
+        tls.map(|stream| Stream::Tls(Box::new(stream))).map_err(|e| errors::of_tls(&e))
     }
 
     /// The addresses of an endpoint's name now.
@@ -118,7 +118,7 @@ impl Dialer {
         let addresses = in_order(self.sources.reachable(addresses), turn);
         let nowhere = Failure::with(FailureKind::Dns, format!("{} has no address", endpoint.host));
         let attempts = addresses.into_iter().map(|address| self.connect_to(address));
-        staggered(attempts, HEAD_START).await.map_err(|e| e.map_or(nowhere, |e| faults::of_io(&e)))
+        staggered(attempts, HEAD_START).await.map_err(|e| e.map_or(nowhere, |e| errors::of_io(&e)))
     }
 
     async fn connect_to(&self, address: SocketAddr) -> io::Result<TcpStream> {

@@ -7,14 +7,14 @@
 //! | [`dial`] | TCP and TLS connections, source addresses, the order of addresses |
 //! | [`resolve`] | names: the hosts file and DNS |
 //! | [`tls`] | the one TLS configuration |
-//! | [`faults`] | errors of the system and of libraries as failure kinds |
+//! | [`errors`] | errors of the system and of libraries as failure kinds |
 //! | [`watched`] | how an answer begins, before it is parsed |
 //! | [`spans`] | requests and handshakes as parts of traces |
 //! | [`http`] | one user's requests |
 //! | [`ws`] | the client side of RFC 6455 |
 
 pub mod dial;
-pub mod faults;
+pub mod errors;
 pub mod http;
 pub mod resolve;
 pub mod spans;

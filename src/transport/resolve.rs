@@ -20,7 +20,7 @@ use hickory_resolver::{Hosts, TokioResolver, system_conf};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::faults;
+use super::errors;
 use crate::model::{Failure, FailureKind};
 
 /// The longest that an answer is kept, whatever it says, in seconds; Chrome keeps one as long.
@@ -115,7 +115,7 @@ impl Resolver {
         match resolver.lookup_ip(host).await {
             Ok(found) => Ok(found.iter().take(ADDRESS_LIMIT).map(|ip| SocketAddr::new(ip, port)).collect()),
             // Out of files is this machine's trouble, not the name's.
-            Err(e) => match faults::of_error(&e, FailureKind::Dns) {
+            Err(e) => match errors::of_error(&e, FailureKind::Dns) {
                 ours if ours.kind == FailureKind::NoFiles => Err(ours),
                 _ if e.is_nx_domain() => Err(failed("there is no such name".to_owned())),
                 _ if e.is_no_records_found() => Err(failed("the name has no address".to_owned())),

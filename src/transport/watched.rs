@@ -13,9 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::dial::Stream;
 
-/// What was read since the last [`Heard::forget`].
+/// What was read since the last [`ReadMark::forget`].
 #[derive(Debug, Clone, Default)]
-pub struct Heard(Arc<AtomicU32>);
+pub struct ReadMark(Arc<AtomicU32>);
 
 /// Set once anything was read; the first two bytes are below it.
 const ANYTHING: u32 = 1 << 16;
@@ -23,7 +23,7 @@ const ANYTHING: u32 = 1 << 16;
 /// A TLS record that holds an alert, of any version since SSL 3.
 const TLS_ALERT: u32 = 0x1503;
 
-impl Heard {
+impl ReadMark {
     /// Whether nothing was read.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
@@ -55,19 +55,19 @@ impl Heard {
 #[derive(Debug)]
 pub struct Watched {
     stream: Stream,
-    heard: Heard,
+    heard: ReadMark,
 }
 
 impl Watched {
     /// Watches a stream on which nothing was read yet.
     #[must_use]
     pub fn new(stream: Stream) -> Self {
-        Self { stream, heard: Heard::default() }
+        Self { stream, heard: ReadMark::default() }
     }
 
     /// What was heard; it stays current.
     #[must_use]
-    pub fn heard(&self) -> Heard {
+    pub fn heard(&self) -> ReadMark {
         self.heard.clone()
     }
 
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn only_the_first_bytes_decide() {
-        let heard = Heard::default();
+        let heard = ReadMark::default();
         heard.note(&[]);
         assert!(heard.is_nothing());
         heard.note(&[0x15, 0x03, 0x03]);

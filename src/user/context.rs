@@ -126,7 +126,7 @@ pub struct RunContext<D> {
     /// Cancelled when the sockets are to be closed.
     pub closing: CancellationToken,
     /// Visits to side rooms under way.
-    pub visits: TaskTracker,
+    pub side_room_visits: TaskTracker,
     /// Intents carried out, by [`Action`].
     pub done: [AtomicU64; Action::COUNT],
     /// Chats that are traced.
@@ -164,7 +164,7 @@ impl<D> RunContext<D> {
             side_rooms: Mutex::new(Arc::from([])),
             stopping: CancellationToken::new(),
             closing: CancellationToken::new(),
-            visits: TaskTracker::new(),
+            side_room_visits: TaskTracker::new(),
             done: std::array::from_fn(|_| 0.into()),
             chats,
             first_attempts_over: AtomicUsize::new(0),
@@ -173,13 +173,13 @@ impl<D> RunContext<D> {
         }
     }
 
-    /// Gives an intent to a connected user, or counts why none could take it: as `crowded` where
+    /// Gives an intent to a connected user, or counts why none could take it: as `busy` where
     /// every one of them has an intent already.
-    pub fn dispatch(&self, intent: Intent, crowded: DropReason) {
+    pub fn dispatch(&self, intent: Intent, busy: DropReason) {
         let offered = if self.stopping.is_cancelled() { Err(DropReason::Stopping) } else { self.roster.offer(intent) };
         match offered {
             Ok(_) => {}
-            Err(DropReason::Backpressure) => self.metrics.dropped(intent.action, crowded),
+            Err(DropReason::Backpressure) => self.metrics.dropped(intent.action, busy),
             Err(reason) => self.metrics.dropped(intent.action, reason),
         }
     }

@@ -319,7 +319,7 @@ impl<D: Driver> RoomConnection<D> {
         let over = CancellationToken::new();
         self.cold.breakout = Some(Breakout(over.clone()));
         let stay = side_room::length_of_stay(self.context.behaviour.breakout_stay, &mut self.cold.rng);
-        self.context.visits.spawn(side_room::visit(Arc::clone(&self.context), self.me, id, stay, over));
+        self.context.side_room_visits.spawn(side_room::visit(Arc::clone(&self.context), self.me, id, stay, over));
     }
 
     /// A keepalive is due, or a timeout has passed.

@@ -191,7 +191,7 @@ struct Ramp {
     returned_cpu: f64,
 }
 
-/// Signing up a crowd, and bringing back one whose sessions are saved.
+/// Signing many users up, and connecting many whose sessions are saved.
 pub fn ramp(scale: Scale) -> Outcome<()> {
     let users = if scale.quick { 200 } else { 1_000 };
     let directory = tempfile::tempdir()?;

@@ -18,7 +18,7 @@ struct Line {
     each: f64,
 }
 
-/// All stages of one crowd.
+/// All stages of one number of users.
 pub fn memory(scale: Scale) -> Outcome<()> {
     let (users, minutes) = if scale.quick { (2_000, 0.2) } else { (10_000, 10.0) };
     let directory = tempfile::tempdir()?;

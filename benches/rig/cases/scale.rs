@@ -9,7 +9,7 @@ use crate::Outcome;
 use crate::lab::{Cost, Reader, Server, cache_file, watch};
 
 const WARM_UP: Duration = Duration::from_secs(3);
-/// The target for large crowds.
+/// The target for many users.
 const TARGET: &[&str] = &["--presence", "off"];
 
 /// One point of a curve.
@@ -47,7 +47,7 @@ impl Point {
     }
 }
 
-/// A crowd on a target of its own.
+/// Users on a target of its own.
 fn point(users: usize, deliveries: f64, seconds: u64) -> Outcome<Point> {
     let directory = tempfile::tempdir()?;
     let mut server = Server::target(TARGET)?;
@@ -60,12 +60,12 @@ fn point(users: usize, deliveries: f64, seconds: u64) -> Outcome<Point> {
 /// Users from 100 to 18,000 at the same number of deliveries; deliveries from 1 to 50,000 a
 /// second at the same number of users.
 pub fn growth(scale: Scale) -> Outcome<()> {
-    let (crowds, rates, seconds): (&[usize], &[f64], _) = if scale.quick {
+    let (sizes, rates, seconds): (&[usize], &[f64], _) = if scale.quick {
         (&[100, 1_000], &[10.0, 1_000.0], 4)
     } else {
         (&[100, 300, 1_000, 3_000, 10_000, 18_000], &[1.0, 10.0, 100.0, 1_000.0, 10_000.0, 50_000.0], 10)
     };
-    let by_users = crowds.iter().map(|users| point(*users, 20_000.0, seconds)).collect::<Outcome<Vec<_>>>()?;
+    let by_users = sizes.iter().map(|users| point(*users, 20_000.0, seconds)).collect::<Outcome<Vec<_>>>()?;
     keep("growth-users", &by_users)?;
     let by_rate = rates.iter().map(|rate| point(20, *rate, seconds)).collect::<Outcome<Vec<_>>>()?;
     keep("growth-rate", &by_rate)
@@ -89,7 +89,7 @@ fn median(mut points: Vec<Point>) -> Outcome<Point> {
     points.into_iter().nth(middle).ok_or_else(|| "nothing was measured".into())
 }
 
-/// The same crowd, half of it in each of two processes.
+/// The same users, half of them in each of two processes.
 fn halves(users: usize, deliveries: f64, seconds: u64) -> Outcome<Point> {
     let chats = deliveries / users as f64;
     let directory = tempfile::tempdir()?;

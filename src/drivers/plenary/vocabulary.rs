@@ -31,7 +31,7 @@ pub const VOCABULARY: Vocabulary = Vocabulary {
         REQUEST_SPEAKER_STATS,
     ],
     sent: &[TAKEOVER],
-    foreseen_errors: &[
+    expected_errors: &[
         (Stage::Signup, NO_CSRF),
         (Stage::Login, NO_CSRF),
         (Stage::Event, NO_STATE),
@@ -41,7 +41,7 @@ pub const VOCABULARY: Vocabulary = Vocabulary {
         (Stage::Event, EVENT_CANCELLED),
         (Stage::Receive, TYPE_NOT_UNDERSTOOD),
     ],
-    foreseen_side_room_failures: &[OVER_CAPACITY, ALREADY_CONNECTED],
+    expected_side_room_failures: &[OVER_CAPACITY, ALREADY_CONNECTED],
 };
 
 /// A form without its CSRF field.

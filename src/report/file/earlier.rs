@@ -19,7 +19,7 @@ pub enum Earlier {
     /// Nothing to keep.
     Nothing,
     /// The same generator of the same run, before it was started again.
-    Life {
+    SameRun {
         /// Where its summary is now.
         kept: PathBuf,
         /// How many lives there were before this one.
@@ -51,7 +51,7 @@ impl SummaryFile {
         let earlier = match read(path) {
             Ok(found) if is_same(&found, summary) => {
                 let lives = found.run.earlier_lives.saturating_add(1);
-                Earlier::Life { kept: free(path, lives).map_err(|e| self.failed(e))?, lives }
+                Earlier::SameRun { kept: free(path, lives).map_err(|e| self.failed(e))?, lives }
             }
             // A whole that is merged again, with more of its parts.
             Ok(found) if is_whole(&found, summary) => return Ok(Earlier::Nothing),
@@ -62,7 +62,7 @@ impl SummaryFile {
             }
             Err(_) => Earlier::Other { kept: beside(path, "previous"), what: "a file that is no summary".to_owned() },
         };
-        if let Earlier::Life { kept, .. } | Earlier::Other { kept, .. } = &earlier {
+        if let Earlier::SameRun { kept, .. } | Earlier::Other { kept, .. } = &earlier {
             keep(path, kept).map_err(|error| self.failed(error))?;
         }
         Ok(earlier)
@@ -156,7 +156,7 @@ mod tests {
         let file = file(&home);
         for life in 0..3u32 {
             let mut summary = night();
-            if let Earlier::Life { kept, lives } = file.keep_earlier(&summary).unwrap() {
+            if let Earlier::SameRun { kept, lives } = file.keep_earlier(&summary).unwrap() {
                 assert_eq!((lives, kept), (life, home.path().join(format!("night.json.life-{life}"))));
                 summary.run.earlier_lives = lives;
             }

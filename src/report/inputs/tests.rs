@@ -46,7 +46,7 @@ pub(crate) fn facts() -> RunInputs {
 }
 
 /// The figures of that minute.
-pub(crate) fn figures() -> Figures {
+pub(crate) fn figures() -> Measurements {
     let mut ledger = LedgerSnapshot::empty();
     let local = &mut ledger.by_origin[Origin::Local as usize];
     local.expected = 240_000;
@@ -86,7 +86,7 @@ pub(crate) fn figures() -> Figures {
     };
     let users = UsersSnapshot { target: 200, states: [0, 0, 0, 198, 2, 0, 0] };
     let presence = PresenceFindings { lists: [60, 0, 0], ..PresenceFindings::default() };
-    Figures {
+    Measurements {
         ledger,
         before_hold: Some(Arc::new(LedgerSnapshot::empty())),
         users,

@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::report::end::End;
 use crate::report::inputs::tests::{facts, figures};
-use crate::report::inputs::{Figures, RunInputs, summarise};
+use crate::report::inputs::{Measurements, RunInputs, summarise};
 use crate::report::losses::OtherLosses;
 use crate::report::sections::{listed, missing};
 use crate::report::summary::{Deliveries, Mismatches, Shard};
@@ -34,7 +34,7 @@ fn seen() -> impl Strategy<Value = Seen> {
         .prop_map(|(users, outcomes, chats, errors, offset)| Seen { users, outcomes, chats, errors, offset })
 }
 
-fn added(figures: &mut Figures, seen: &Seen) {
+fn added(figures: &mut Measurements, seen: &Seen) {
     for (origin, arrivals) in [Origin::Local, Origin::Remote].into_iter().zip(&seen.outcomes) {
         let books = &mut figures.ledger.by_origin[origin as usize];
         for (outcome, micros) in arrivals {
@@ -70,7 +70,7 @@ fn more<K: PartialEq>(counts: &mut Vec<(K, u64)>, kind: K, n: u64) {
 
 /// What generators saw together, as one of them would have told it.
 fn told(seen: &[&Seen], shard: Shard, first_user: u64) -> Summary {
-    let mut figures = Figures {
+    let mut figures = Measurements {
         ledger: crate::metrics::snapshot::LedgerSnapshot::empty(),
         users: Default::default(),
         totals: Default::default(),

@@ -27,7 +27,7 @@ use super::redirect;
 use super::session::Session;
 use crate::model::{Failure, FailureClass, FailureKind, HttpOutcome, Secret, Step};
 use crate::transport::dial::Dialer;
-use crate::transport::{TRACEPARENT, Trace, USER_AGENT, faults, spans};
+use crate::transport::{TRACEPARENT, Trace, USER_AGENT, errors, spans};
 
 /// Hears of single HTTP requests and of sizes; the metrics implement it.
 pub trait Probe: Send + Sync + 'static {
@@ -109,7 +109,7 @@ impl Page {
     /// The failure of a status that the step does not know.
     #[must_use]
     pub fn unhoped(&self) -> Failure {
-        faults::of_status(self.status, &self.headers)
+        errors::of_status(self.status, &self.headers)
     }
 }
 
@@ -281,7 +281,7 @@ impl Browser {
         }
         let body = read.unwrap_or(Body::new());
         if !origin.endpoint.secure && wants_tls(head.status, &body) {
-            return Err(faults::speaks_tls());
+            return Err(errors::speaks_tls());
         }
         Ok(Page { status: head.status, headers: head.headers, body, asked: ask.url })
     }

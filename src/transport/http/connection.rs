@@ -18,8 +18,8 @@ use tokio::time::Instant;
 
 use crate::model::{Failure, FailureKind};
 use crate::transport::dial::{Dialer, Endpoint, Turn};
-use crate::transport::watched::{Heard, Watched};
-use crate::transport::{HEAD_LIMIT, HEADER_COUNT_LIMIT, faults};
+use crate::transport::watched::{ReadMark, Watched};
+use crate::transport::{HEAD_LIMIT, HEADER_COUNT_LIMIT, errors};
 
 /// How long a connection without a request is kept: less than the five seconds of common
 /// servers, so that a request seldom meets a connection that is being closed.
@@ -34,7 +34,7 @@ pub struct Line {
     wire: Wire,
     /// Whether the wire has come to its end.
     over: bool,
-    heard: Heard,
+    heard: ReadMark,
     /// When the last answer was complete.
     free_since: Instant,
 }
@@ -58,7 +58,7 @@ impl Line {
             .max_headers(HEADER_COUNT_LIMIT)
             .handshake(TokioIo::new(stream))
             .await
-            .map_err(|e| faults::of_error(&e, FailureKind::Io))?;
+            .map_err(|e| errors::of_error(&e, FailureKind::Io))?;
         Ok(Self { sender, wire, over: false, heard, free_since: Instant::now() })
     }
 
@@ -81,9 +81,9 @@ impl Line {
         let answered = drive(wire, over, sender.send_request(request)).await?;
         answered.map_err(|e| {
             if heard.is_tls_alert() {
-                return faults::speaks_tls();
+                return errors::speaks_tls();
             }
-            faults::of_error(&e, FailureKind::Io)
+            errors::of_error(&e, FailureKind::Io)
         })
     }
 
@@ -94,7 +94,7 @@ impl Line {
     pub async fn piece(&mut self, body: &mut Incoming) -> Result<Option<Bytes>, Failure> {
         loop {
             let frame = drive(&mut self.wire, &mut self.over, body.frame()).await?;
-            match frame.transpose().map_err(|e| faults::of_error(&e, FailureKind::Io))? {
+            match frame.transpose().map_err(|e| errors::of_error(&e, FailureKind::Io))? {
                 None => {
                     self.free_since = Instant::now();
                     return Ok(None);

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::model::{Failure, FailureKind};
 use crate::transport::dial::{Dialer, Stream};
 use crate::transport::http::{Origin, Session, with_headers};
-use crate::transport::{HEAD_LIMIT, HEADER_COUNT_LIMIT, TRACEPARENT, USER_AGENT, faults};
+use crate::transport::{HEAD_LIMIT, HEADER_COUNT_LIMIT, TRACEPARENT, USER_AGENT, errors};
 
 /// What to ask for, and for whom.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ async fn negotiate(stream: Stream, upgrade: Upgrade<'_>, seed: u64) -> Result<(S
 }
 
 fn broken(e: &hyper::Error) -> Failure {
-    faults::of_error(e, FailureKind::BadHttp)
+    errors::of_error(e, FailureKind::BadHttp)
 }
 
 /// A nonce: it keeps caches from answering, it is no secret.
@@ -137,7 +137,7 @@ fn request(upgrade: &Upgrade<'_>, key: &str) -> Result<Request<Empty<Bytes>>, Fa
 fn check<B>(response: &Response<B>, key: &str) -> Result<(), Failure> {
     let headers = response.headers();
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Err(faults::of_status(response.status(), headers));
+        return Err(errors::of_status(response.status(), headers));
     }
     let bad = |what: &'static str| Err(Failure::with(FailureKind::BadHandshake, what));
     if !has_token(headers, header::UPGRADE, "websocket") {

@@ -50,25 +50,25 @@ pub const SCRATCH_SIZE: usize = 64 * 1024;
 
 thread_local! {
     /// Taken out for the length of one synchronous read, and put back.
-    static DESK: Cell<Option<Box<Workplace>>> = const { Cell::new(None) };
+    static BUFFERS: Cell<Option<Box<ThreadBuffers>>> = const { Cell::new(None) };
 }
 
 /// What the sockets of a thread share while they read.
-struct Workplace {
+struct ThreadBuffers {
     scratch: Box<[u8]>,
     recent: Recent,
 }
 
-impl Workplace {
+impl ThreadBuffers {
     /// The thread's own, made where there is none.
     fn take() -> Box<Self> {
-        DESK.take().unwrap_or_else(|| {
+        BUFFERS.take().unwrap_or_else(|| {
             Box::new(Self { scratch: vec![0; SCRATCH_SIZE].into_boxed_slice(), recent: Recent::default() })
         })
     }
 
     fn give_back(self: Box<Self>) {
-        DESK.set(Some(self));
+        BUFFERS.set(Some(self));
     }
 }
 
@@ -176,12 +176,12 @@ impl Socket {
         if !self.writer.is_idle() && self.flush(cx) {
             return Poll::Ready(Progress::Written);
         }
-        let mut workplace = Workplace::take();
+        let mut buffers = ThreadBuffers::take();
         let progress = match self.early.take() {
-            Some(early) => Poll::Ready(self.take_in(cx, early.at, &early.bytes, &mut workplace.recent, &mut sink)),
-            None => self.poll_read(cx, &mut workplace, &mut sink),
+            Some(early) => Poll::Ready(self.take_in(cx, early.at, &early.bytes, &mut buffers.recent, &mut sink)),
+            None => self.poll_read(cx, &mut buffers, &mut sink),
         };
-        workplace.give_back();
+        buffers.give_back();
         progress
     }
 
@@ -203,17 +203,17 @@ impl Socket {
     fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        workplace: &mut Workplace,
+        buffers: &mut ThreadBuffers,
         sink: &mut impl FnMut(Stamp, Message<'_>),
     ) -> Poll<Progress> {
-        let mut buffer = ReadBuf::new(&mut workplace.scratch);
+        let mut buffer = ReadBuf::new(&mut buffers.scratch);
         match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Err(e)) => Poll::Ready(Progress::Ended(self.end(broken(&e)))),
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(Progress::Ended(self.end(END_OF_STREAM))),
             Poll::Ready(Ok(())) => {
                 let at = self.clock.now();
-                Poll::Ready(self.take_in(cx, at, buffer.filled(), &mut workplace.recent, sink))
+                Poll::Ready(self.take_in(cx, at, buffer.filled(), &mut buffers.recent, sink))
             }
         }
     }
