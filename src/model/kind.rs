@@ -223,7 +223,8 @@ impl FailureKind {
         Self::OWN_FAULTS.contains(&self)
     }
 
-    /// Why the time is spoilt for which a user waits after this failure, if it is.
+    /// Why the time is spoilt for which a user waits after this failure, if it is. Decided by kind, and
+    /// not by class: these are faults of this machine, whatever the protocol does about them.
     #[must_use]
     pub fn spoils(self) -> Option<SpoiltBy> {
         match self {

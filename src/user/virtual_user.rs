@@ -283,20 +283,3 @@ async fn pause<D>(context: &RunContext<D>, wait: Duration) -> Result<(), Stoppin
         () = tokio::time::sleep(wait) => Ok(()),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::drivers::plenary::Plenary;
-
-    /// A user's task is what it is for as long as the user is in the room; the way in is boxed
-    /// and given back.
-    #[test]
-    fn a_users_task_is_small() {
-        fn size<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
-            size_of::<F>()
-        }
-        let bytes = size(run_user::<Plenary>);
-        assert!(bytes <= 2_048, "{bytes} bytes");
-    }
-}

@@ -6,10 +6,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::scripted_server::{driver, text};
 use allocation_counter::measure;
-use soakrig::drivers::plenary::PlenarySocket;
+use soakrig::drivers::plenary::{Plenary, PlenarySocket};
 use soakrig::marker::{Decoded, GeneratorTag, Marker, RoomTag, RunTag};
 use soakrig::model::SenderId;
 use soakrig::protocol::{Connection, Driver, Event, Session};
+use soakrig::user::run_user;
 use tokio::runtime::{Builder, Runtime};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -155,4 +156,15 @@ fn an_idle_socket_is_small_even_after_a_large_frame() {
     let known = held(vec![presence(200_000 - 1)]);
     assert!(known.bytes_max < 100_000, "a list that is known is compared, not collected: {known:?}");
     assert!(known.bytes_current < BUDGET, "{known:?}");
+}
+
+/// A user's task is what it is for as long as the user is in the room; the way in is boxed
+/// and given back.
+#[test]
+fn a_users_task_is_small() {
+    fn size<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+    let bytes = size(run_user::<Plenary>);
+    assert!(bytes <= 2_048, "{bytes} bytes");
 }
