@@ -1,0 +1,25 @@
+"""The chat of FastAPI's documentation: plain text, no sign-in. The sender gets two texts."""
+
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+app = FastAPI()
+present: list[WebSocket] = []
+
+
+async def tell_all(text: str) -> None:
+    for socket in list(present):
+        await socket.send_text(text)
+
+
+@app.websocket("/ws/{number}")
+async def chat(socket: WebSocket, number: int) -> None:
+    await socket.accept()
+    present.append(socket)
+    try:
+        while True:
+            text = await socket.receive_text()
+            await socket.send_text(f"You wrote: {text}")
+            await tell_all(f"Client #{number} says: {text}")
+    except WebSocketDisconnect:
+        present.remove(socket)
+        await tell_all(f"Client #{number} left the chat")

@@ -1,0 +1,30 @@
+#!/bin/sh
+# soakrig against chat servers that it did not write, each with the protocol file that ships for it.
+# Words go to pytest: `tests/servers/run.sh -k prosody`.
+#
+# The servers are installed from npm, PyPI and Debian, pinned, under .cache/servers (75 s, once).
+# Runs the binary that SOAKRIG_BINARY names, else target/debug/soakrig.
+# Needs Debian's packages: nodejs npm python3-venv ruby-rails puma prosody inspircd
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+venv=$(cd "$here/../.." && pwd)/.cache/servers-tests
+
+for tool in node npm puma rails prosody inspircd; do
+    command -v "$tool" >/dev/null || [ -e "/usr/share/rubygems-integration/all/gems/$tool" ] ||
+        ruby -e "gem '$tool'" 2>/dev/null || {
+        echo "tests/servers/run.sh: $tool is missing: apt-get install --no-install-recommends nodejs npm ruby-rails puma prosody inspircd" >&2
+        exit 1
+    }
+done
+
+if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
+    cp "$here/requirements.txt" "$venv/requirements.txt"
+fi
+
+export PYTHONDONTWRITEBYTECODE=1
+cd "$here"
+"$venv/bin/python" -c 'import lab; [recipe.install() for recipe in lab.RECIPES.values()]'
+# The tests mostly wait; the servers are small.
+exec "$venv/bin/python" -m pytest -p no:cacheprovider -q -n 6 "$@"

@@ -1,0 +1,140 @@
+"""Each protocol file that ships, against the server it was written for."""
+
+import dataclasses
+import signal
+import time
+
+import pytest
+
+import lab
+
+
+@dataclasses.dataclass
+class Case:
+    """A server, the protocol file for it, and what of the server's abilities is looked at."""
+
+    server: str
+    protocol: str
+    room: str = "friday"
+    variables: tuple = ()
+    # Makes the server's own sign of life come every second or two instead of every half minute.
+    keepalive: tuple = ()
+    # A room that the server lets nobody into, if it has one, and the name of the refusal.
+    closed: str = ""
+    # Whether a wrong password is refused, and an existing name noticed.
+    has_passwords: bool = False
+    users: int = 30
+    template: str = ""
+
+    @property
+    def arguments(self):
+        """The part of the command line that says what the server speaks."""
+        sets = [part for variable in self.variables for part in ("--set", variable)]
+        template = ["--username-template", self.template] if self.template else []
+        return ["--protocol", self.protocol, *sets, *template]
+
+
+CASES = [
+    Case("socketio", "socketio", closed="closed", has_passwords=True,
+         keepalive=(("PING_INTERVAL", "1000"), ("PING_TIMEOUT", "2000"))),
+    Case("python_socketio", "socketio", closed="closed", has_passwords=True,
+         keepalive=(("PING_INTERVAL", "1000"), ("PING_TIMEOUT", "2000"))),
+    Case("channels", "channels", variables=("path=/ws/chat/{{room|url}}/",), closed="closed", has_passwords=True),
+    Case("actioncable", "actioncable", closed="closed", has_passwords=True),
+    Case("fastapi", "plain", variables=("path=/ws/{{index}}",)),
+    Case("ws", "plain"),
+    Case("graphql_ws", "graphql-ws", keepalive=(("KEEP_ALIVE", "1000"),)),
+    Case("prosody", "xmpp"),
+    Case("inspircd", "irc", keepalive=(("PING", "2s"),)),
+]
+EVERY = pytest.mark.parametrize("case", CASES, ids=lambda case: case.server)
+
+
+def of(*wanted):
+    """The cases that have something."""
+    cases = [case for case in CASES if all(getattr(case, what) for what in wanted)]
+    return pytest.mark.parametrize("case", cases, ids=lambda case: case.server)
+
+
+def balances(summary):
+    """Whether every expected delivery has exactly one outcome."""
+    deliveries = summary["deliveries"]
+    return deliveries["expected"] == sum(
+        deliveries[outcome] for outcome in ("on_time", "late", "lost", "outstanding")) + sum(
+        deliveries["excused"].values())
+
+
+@EVERY
+def test_thirty_users_leave_and_return_and_no_delivery_is_lost(serve, soak, case):
+    """The main job: every delivery accounted for, none lost, with signs of life that would be missed."""
+    server = serve(case.server, **dict(case.keepalive))
+    load = soak(server, case.room, *case.arguments, "--user-range-max", case.users, "--chat-rate", "5/s",
+                "--leave-rate", "0.5/s", "--away", "1s..3s", "--duration", "30s")
+    code, summary = load.wait()
+    assert code == 0, load.output()
+    assert balances(summary), summary["deliveries"]
+    assert summary["deliveries"]["expected"] > 0 and summary["deliveries"]["lost"] == 0
+    assert sum(summary["deliveries"][what] for what in ("duplicate", "unexpected", "corrupt")) == 0, load.output()
+
+
+@EVERY
+def test_a_killed_server_is_counted_and_its_users_come_back(serve, soak, case):
+    """kill -9 in the middle, then the same server again: cuts are counted, the books balance."""
+    server = serve(case.server)
+    load = soak(server, case.room, *case.arguments, "--user-range-max", 10, "--chat-rate", "5/s", "--duration", "40s",
+                "--max-error-rate", "off", "--max-cut", "off", "--max-lost", "off", "--max-late", "off")
+    time.sleep(15)
+    server.end(signal.SIGKILL)
+    server.start()
+    code, summary = load.wait()
+    assert code == 0, load.output()
+    assert balances(summary), summary["deliveries"]
+    assert summary["deliveries"]["expected"] > 0
+
+
+@EVERY
+def test_sigterm_of_the_server_ends_connections_and_the_books_balance(serve, soak, case):
+    """Each server says goodbye in its own way."""
+    server = serve(case.server)
+    load = soak(server, case.room, *case.arguments, "--user-range-max", 10, "--chat-rate", "5/s", "--duration", "30s",
+                "--max-error-rate", "off", "--max-cut", "off", "--max-lost", "off", "--max-late", "off")
+    time.sleep(12)
+    server.end(signal.SIGTERM)
+    server.start()
+    _, summary = load.wait()
+    assert balances(summary), load.output()
+
+
+@of("has_passwords")
+def test_a_wrong_password_refuses_the_run(serve, soak, case):
+    """The accounts exist with another password: exit code 107, and the reason is named."""
+    server = serve(case.server)
+    first = soak(server, case.room, *case.arguments, "--user-range-max", 2, "--chat-rate", "1/s", "--duration", "5s")
+    first.wait()
+    again = soak(server, case.room, *case.arguments, "--user-range-max", 2, "--chat-rate", "1/s", "--duration", "5s",
+                 "--password-file", wrong_password(first))
+    code, _ = again.wait()
+    assert code == 107, again.output()
+    assert "wrong password" in again.output() or "wrong_password" in again.output()
+
+
+def wrong_password(load):
+    """A file with a password that no account has."""
+    file = load.log.parent / "wrong"
+    file.write_text("Wrong-Horse-8")
+    file.chmod(0o600)
+    return file
+
+
+@of("closed")
+def test_a_refused_join_refuses_the_run(serve, soak, case):
+    """A room that the server lets nobody into."""
+    server = serve(case.server)
+    load = soak(server, case.closed, *case.arguments, "--user-range-max", 2, "--chat-rate", "1/s", "--duration", "10s")
+    code, _ = load.wait()
+    assert code in (99, 107), load.output()
+
+
+def test_every_recipe_has_a_case():
+    """No server is installed that nothing is tried on."""
+    assert {case.server for case in CASES} == set(lab.RECIPES)
