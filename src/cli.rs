@@ -19,7 +19,7 @@ use crate::config::settings::{
 use crate::config::value::{Span, TargetUrl, shown};
 use crate::server::Faults;
 
-pub use manual::{Document, Page};
+pub use manual::{Document, Page, ProtocolPage};
 pub use task::Resolved;
 
 const EXIT_CODES: &str = "\

@@ -119,6 +119,12 @@ impl StartError {
         Self::new(ExitCode::Refused, what, why)
     }
 
+    /// The same error for another reason.
+    #[must_use]
+    pub fn because(&self, why: impl Into<String>) -> Self {
+        Self { why: why.into(), ..self.clone() }
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {

@@ -2,14 +2,23 @@
 
 use std::io::{self, Write};
 
+use clap::builder::PossibleValuesParser;
 use clap::{CommandFactory, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::Cli;
+use crate::drivers::file::schema;
+use crate::drivers::file::shipped::{SHIPPED, Shipped};
 
-/// Commands that print and do nothing else; they are for packagers, and not in the help.
+/// Commands that print and do nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Document {
+    /// Protocol files: list those that ship, show one, or print the schema for editors
+    Protocol {
+        /// What to print
+        #[command(subcommand)]
+        what: ProtocolPage,
+    },
     /// Print the completions of a shell
     #[command(hide = true)]
     Completions {
@@ -26,6 +35,34 @@ pub enum Document {
     },
 }
 
+/// What there is to print about protocol files.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum ProtocolPage {
+    /// Name the protocol files that ship, and say what each is for
+    List,
+    /// Print a protocol file that ships, to edit a copy of it
+    Show {
+        /// Its name
+        #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(SHIPPED.map(|file| file.name)))]
+        name: String,
+    },
+    /// Print the JSON schema of protocol files, for editors
+    Schema,
+}
+
+impl ProtocolPage {
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::List => SHIPPED.iter().try_for_each(|file| writeln!(out, "{:<12} {}", file.name, file.about())),
+            Self::Show { name } => out.write_all(Shipped::named(name).map_or("", |file| file.text).as_bytes()),
+            Self::Schema => {
+                serde_json::to_writer_pretty(&mut *out, &schema::schema())?;
+                writeln!(out)
+            }
+        }
+    }
+}
+
 /// Commands that have a man page of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[allow(missing_docs)]
@@ -37,6 +74,7 @@ pub enum Page {
     Cleanup,
     Merge,
     Health,
+    Protocol,
 }
 
 impl Document {
@@ -49,6 +87,7 @@ impl Document {
         // Fills in the usage lines and the full names of the subcommands.
         command.build();
         match self {
+            Self::Protocol { what } => what.write(out),
             Self::Completions { shell } => {
                 // The generator panics where writing fails, so it writes to memory.
                 let mut text = Vec::new();
@@ -79,6 +118,18 @@ mod tests {
         for shell in Shell::value_variants() {
             assert!(written(&Document::Completions { shell: *shell }).contains("chat-rate"), "{shell}");
         }
+    }
+
+    #[test]
+    fn protocol_files_are_listed_and_shown_as_they_are() {
+        let printed = |what| written(&Paper::Protocol { what });
+        let list = printed(ProtocolPage::List);
+        for file in SHIPPED {
+            assert!(list.lines().any(|line| line.starts_with(&format!("{} ", file.name))), "{list}");
+            assert_eq!(printed(ProtocolPage::Show { name: file.name.to_owned() }), file.text);
+        }
+        let schema: serde_json::Value = serde_json::from_str(&printed(ProtocolPage::Schema)).unwrap();
+        assert_eq!(schema["type"], "object");
     }
 
     #[test]

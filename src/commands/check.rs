@@ -13,7 +13,7 @@ use crate::error::{ExitCode, StartError};
 use crate::marker::{Decoded, GeneratorTag, Marker, RoomTag, RunTag};
 use crate::model::{Account, Failure, FailureClass, FailureKind, HttpOutcome, Step};
 use crate::protocol::{
-    Capabilities, Connection, Driver, Event, Outgoing, Probe, Progress, Protocol, Room, Session, Untraced,
+    Capabilities, Connection, Driver, Event, Outgoing, Probe, Progress, Protocol, Room, Session, SessionUser, Untraced,
 };
 use crate::run::Console;
 use crate::run::over_capacity;
@@ -61,7 +61,14 @@ async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode,
     let saved = cache.sessions().remove(&username);
     let users = u64::from(check.users.fleet_range.len());
     let capabilities = protocol.capabilities();
-    let walk = Walk { driver, clock, users, capabilities, account: Account { username, password } };
+    let walk = Walk {
+        driver,
+        clock,
+        users,
+        index: check.users.range.min().into(),
+        capabilities,
+        account: Account { username, password },
+    };
     let mut session = None;
     let walked = tokio::select! {
         walked = walk.all(saved, &mut session) => Some(walked),
@@ -103,6 +110,7 @@ struct Walk<D> {
     capabilities: Capabilities,
     /// How many users a run of this configuration would hold.
     users: u64,
+    index: u64,
     account: Account,
 }
 
@@ -141,7 +149,7 @@ impl<D: Driver> Walk<D> {
 
     /// The room's page, with the saved session if the server still knows it.
     async fn come_in(&self, saved: Option<Session>) -> Result<(Session, Room), Failure> {
-        if let Some(mut session) = saved {
+        if let Some(mut session) = saved.map(|session| Session { user: self.user(), ..session }) {
             tell("  session: saved by an earlier run or check");
             match self.step("room page", self.driver.open(&mut session)).await {
                 Err(failure) if failure.class == FailureClass::SignedOut => {
@@ -155,9 +163,13 @@ impl<D: Driver> Walk<D> {
         Ok((session, room))
     }
 
+    fn user(&self) -> Option<SessionUser> {
+        Some(SessionUser { account: self.account.clone(), index: self.index })
+    }
+
     /// Signs up, or logs in where the name is taken.
     async fn sign_in(&self) -> Result<Session, Failure> {
-        let mut session = Session::default();
+        let mut session = Session { user: self.user(), ..Session::default() };
         if !self.capabilities.sign_up {
             self.step("log-in", self.driver.log_in(&self.account, &mut session)).await?;
             return Ok(session);
@@ -166,7 +178,7 @@ impl<D: Driver> Walk<D> {
             Ok(()) => tell("  sign-up: ok"),
             Err(failure) if failure.class == FailureClass::NameTaken => {
                 tell("  sign-up: the name is taken, logging in");
-                session = Session::default();
+                session = Session { user: self.user(), ..Session::default() };
                 self.step("log-in", self.driver.log_in(&self.account, &mut session)).await?;
             }
             Err(failure) => return Err(failure),

@@ -5,6 +5,7 @@ mod cleanup;
 mod demo;
 mod health;
 mod merge;
+mod protocol;
 mod run;
 mod target;
 
@@ -67,10 +68,14 @@ fn perform(task: Task) -> Result<ExitCode, StartError> {
     ended
 }
 
-/// Has `visitor` do its work with the chosen protocol.
+/// Has `visitor` do its work with the chosen protocol: a registered one, or one that a file describes.
 fn with_protocol<V: Visitor>(choice: &ProtocolChoice, visitor: V) -> Result<V::Output, StartError> {
-    drivers::with(&choice.name, visitor).ok_or_else(|| {
-        let known = drivers::NAMES.join(", ");
-        choice.unknown.clone().remedy(format!("give one of: {known}"))
-    })
+    if drivers::NAMES.contains(&choice.name.as_str()) {
+        if let Some(error) = &choice.variables {
+            return Err(error.clone().remedy("leave it out, or name a protocol file with --protocol"));
+        }
+        let unknown = choice.unknown.clone();
+        return drivers::with(&choice.name, visitor).ok_or(unknown);
+    }
+    Ok(visitor.visit(protocol::file(choice)?))
 }

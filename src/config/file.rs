@@ -20,9 +20,10 @@ const LIMIT: u64 = 1 << 20;
 /// Nobody has more events at once; each costs a port and a ledger.
 const MOST_PLENARIES: usize = 100;
 /// What holds for the whole process or its server, and cannot differ between plenaries.
-const COMMON: [&str; 26] = [
+const COMMON: [&str; 27] = [
     "url",
     "protocol",
+    "set",
     "password",
     "password_file",
     "cache_file",

@@ -12,7 +12,7 @@ use super::layered::{Layered, layered};
 use super::value::{
     Amount, ByteSize, Chattiness, Count, DurationRange, Given, HeaderText, Listen, OrOff, Password, PathPrefix,
     Percent, ProtocolName, Rate, ResolveText, RunId, ShardCount, Slug, SourceIp, Span, StartAt, Switch, TargetUrl,
-    UserNumber, UsernameTemplate, ValueError, Wait,
+    UserNumber, UsernameTemplate, ValueError, Variable, Wait,
 };
 
 layered! {
@@ -39,9 +39,17 @@ layered! {
 layered! {
     /// Which protocol it speaks.
     pub struct ProtocolSettings {
-        /// The protocol that the server speaks [default: plenary]
+        /// The protocol that the server speaks: plenary, a protocol file that ships, or the path of one
+        /// [default: plenary]
+        ///
+        /// soakrig protocol list names those that ship.
         #[arg(long, value_name = "NAME")]
         pub protocol: ProtocolName,
+        /// Set a variable of the protocol file; repeat it for more
+        ///
+        /// In SOAKRIG_SET each line is a variable.
+        #[arg(long, value_name = "NAME=VALUE")]
+        pub set: Vec<Variable>,
     }
 }
 

@@ -63,7 +63,7 @@ impl UserIndex {
 }
 
 /// One simulated person's credentials.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Account {
     /// The username, the template with the user's number in it.
     pub username: String,

@@ -6,17 +6,19 @@
 //! A [`Protocol`] is what is known before there is a target; it makes the driver for one.
 
 mod decode_cache;
+mod keepalive;
 mod settings;
 
 use std::future::Future;
 use std::net::IpAddr;
 
 pub use self::decode_cache::DecodeCache;
+pub use self::keepalive::{Keepalive, SignOfLife};
 pub use self::settings::{Capabilities, Settings, SetupError};
 use crate::clock::Stamp;
 use crate::marker::Decoded;
 use crate::model::{Account, Failure, FailureKind, FrameKind, SenderId, SentKind, Vocabulary};
-pub use crate::transport::http::{IDLE_LIMIT, Probe, Session};
+pub use crate::transport::http::{IDLE_LIMIT, Probe, Session, SessionUser};
 pub use crate::transport::ws::socket::{Ended, Progress};
 pub use crate::transport::{Trace, Untraced};
 
@@ -123,6 +125,17 @@ pub trait Connection: Send + 'static {
     /// Begins an orderly close with code 1000; `drive` then ends when the server has answered
     /// or ended the stream. The caller bounds the time.
     fn close(&mut self);
+
+    /// How it is kept open. Asked when it is opened, and again once the user has joined.
+    fn keepalive(&self) -> Keepalive {
+        Keepalive::default()
+    }
+
+    /// Why the user has not joined, once the connection has ended before; `None` leaves it to how the
+    /// connection ended.
+    fn failure(&mut self) -> Option<Failure> {
+        None
+    }
 
     /// Writes what is due, reads once, and gives every whole frame to `sink` before it returns.
     /// Cancel-safe: dropping the future loses nothing. The caller drops it after every poll that is

@@ -108,7 +108,7 @@ pub(crate) fn parts(
             reconnect: plan.connection.reconnect,
             seed,
         },
-        credentials: Credentials { usernames, password },
+        credentials: Credentials { usernames, password, first: plan.users.range.min().into() },
         saved: cache.sessions(),
         chats,
     })

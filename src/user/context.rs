@@ -22,7 +22,7 @@ use crate::metrics::Metrics;
 use crate::model::{Account, Action, DropReason, Failure, FailureKind, Reconnect, Secret, UserIndex, UserState};
 use crate::pool::Roster;
 use crate::presence::{ListObservers, MembershipCheck};
-use crate::protocol::{Capabilities, Session, SideRoomId};
+use crate::protocol::{Capabilities, Session, SessionUser, SideRoomId};
 use crate::schedule::Intent;
 use crate::schedule::limit::Limit;
 use crate::telemetry::traces::chats::ChatTraces;
@@ -56,6 +56,8 @@ pub struct Credentials {
     pub usernames: Box<[Box<str>]>,
     /// The password they share.
     pub password: Secret,
+    /// The number of the first of them in the whole range.
+    pub first: u64,
 }
 
 impl Credentials {
@@ -64,6 +66,11 @@ impl Credentials {
     pub fn account(&self, user: UserIndex) -> Account {
         let username = self.usernames.get(user.get()).map(ToString::to_string).unwrap_or_default();
         Account { username, password: self.password.clone() }
+    }
+
+    /// A user as a session in use names it.
+    fn user(&self, user: UserIndex) -> SessionUser {
+        SessionUser { account: self.account(user), index: self.first + u64::from(user.0) }
     }
 }
 
@@ -140,6 +147,17 @@ pub struct RunContext<D> {
 }
 
 impl<D> RunContext<D> {
+    /// A user's session, if it has one, for use.
+    pub(super) fn session(&self, user: UserIndex) -> Option<Session> {
+        let session = self.sessions.get(user)?;
+        Some(Session { user: Some(self.credentials.user(user)), ..session })
+    }
+
+    /// A session in which nothing has happened yet.
+    pub(super) fn new_session(&self, user: UserIndex) -> Session {
+        Session { user: Some(self.credentials.user(user)), ..Session::default() }
+    }
+
     /// A context in which no user has begun yet.
     #[must_use]
     pub fn new(driver: D, clock: Clock, parts: Parts) -> Self {

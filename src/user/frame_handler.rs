@@ -9,7 +9,9 @@ use super::spans;
 use super::steps;
 use crate::clock::Stamp;
 use crate::marker::Decoded;
-use crate::model::{FailureKind, FrameKind, SenderId, SentKind, Socket, Stage, UserIndex, UserState};
+use crate::model::{
+    Failure, FailureClass, FailureKind, FrameKind, SenderId, SentKind, Socket, Stage, UserIndex, UserState,
+};
 use crate::protocol::{Event, Members, Received};
 use crate::telemetry::traces::chats::ChatId;
 
@@ -44,13 +46,22 @@ impl<D> FrameHandler<'_, D> {
             Event::Joined => self.joined(frame.at),
             Event::Members(members) => self.members(*members, frame.at),
             Event::SideRooms(rooms) => context.note_side_rooms(rooms),
-            Event::Refused(failure) => context.metrics.error(Stage::Receive, failure.kind),
+            Event::Refused(failure) => self.refused(frame.kind, failure),
             Event::Malformed { decoded } => self.malformed(*decoded, frame.at),
             Event::Other => {}
         }
         if frame.kind == Some(FrameKind::Ping) {
             // The socket has answered it by itself.
             context.metrics.sent(SentKind::Pong);
+        }
+    }
+
+    /// What has no frame is an answer to something sent.
+    fn refused(&self, kind: Option<FrameKind>, failure: &Failure) {
+        let stage = if kind.is_some() { Stage::Receive } else { Stage::Send };
+        self.context.metrics.error(stage, failure.kind);
+        if failure.class == FailureClass::SignedOut {
+            self.context.sessions.forget(self.me);
         }
     }
 

@@ -14,22 +14,20 @@ use tracing::Span;
 use super::context::RunContext;
 use super::end_reason::{self, ConnectionOutcome};
 use super::frame_handler::{FrameHandler, Phase};
-use super::keepalive::{KEEPALIVE, next_keepalive};
+use super::keepalive::next_keepalive;
 use super::open_gauge::Open;
 use super::side_room;
 use super::spans;
-use super::timeouts::{CLOSE_TIMEOUT, JOIN_TIMEOUT};
+use super::timeouts::CLOSE_TIMEOUT;
 use super::wakeups::{Wakeup, Wakeups};
 use crate::clock::Stamp;
 use crate::ledger::RecordedSend;
 use crate::model::{Action, EndReason, Failure, Initiator, SenderId, Socket, UserIndex, UserState};
 use crate::pool::slot::IntentSlot;
-use crate::protocol::{Connection, Driver, Ended, Outgoing, Progress};
+use crate::protocol::{Connection, Driver, Ended, Keepalive, Outgoing, Progress, SignOfLife};
 use crate::schedule::Intent;
 use crate::telemetry::traces::chats::{Chat, ChatId};
 
-/// A socket on which nothing was read for this long, pongs included, is dead: six keepalives unanswered.
-const SILENCE: Duration = Duration::from_secs(75);
 /// A frame that is not written after this long means that the server reads no more.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Reads in a row before anything else is looked at: a socket that is always readable must not keep
@@ -56,6 +54,7 @@ struct Cold {
     _open: Open,
     user_id: SenderId,
     writing_since: Option<Stamp>,
+    keepalive: Keepalive,
     keepalives: u32,
     /// The side room of this connection; present while there may be one.
     breakout: Option<Breakout>,
@@ -107,11 +106,12 @@ impl<D: Driver> RoomConnection<D> {
         coming_in: Span,
         rng: SmallRng,
     ) -> Self {
-        let now = context.clock.now();
+        let (now, keepalive) = (context.clock.now(), connection.keepalive());
         let cold = Cold {
             _open: Open::new(&context.metrics, Socket::Plenary),
             user_id,
             writing_since: None,
+            keepalive,
             keepalives: 0,
             breakout: None,
             coming_in: Some(coming_in),
@@ -123,7 +123,7 @@ impl<D: Driver> RoomConnection<D> {
             context,
             began,
             last_read: now,
-            next_keepalive: now.plus(KEEPALIVE),
+            next_keepalive: now.plus(keepalive.every),
             cold: Box::new(cold),
             me,
             phase: Phase::Joining,
@@ -158,9 +158,11 @@ impl<D: Driver> RoomConnection<D> {
     }
 
     fn never_joined(&mut self, ended: Ended) -> ConnectionOutcome {
-        let kind = end_reason::failure(ended.reason);
         let span = self.cold.coming_in.take().unwrap_or_else(Span::none);
-        let failure = Failure::with(kind, end_reason::never_joined(ended.reason, JOIN_TIMEOUT));
+        let failure = self.connection.failure().unwrap_or_else(|| {
+            let patience = self.cold.keepalive.join_timeout.unwrap_or_default();
+            Failure::with(end_reason::failure(ended.reason), end_reason::never_joined(ended.reason, patience))
+        });
         self.context.metrics.connect_failure(Socket::Plenary, &failure);
         spans::end(&span, Err(&failure));
         let user = self.context.username(self.me);
@@ -235,13 +237,12 @@ impl<D: Driver> RoomConnection<D> {
             Progress::Read { at, bytes } => {
                 self.last_read = at;
                 self.context.metrics.received_bytes(bytes as u64);
-                if self.phase == Phase::Connected && !self.is_in {
-                    self.come_in();
-                }
+                self.note_joined();
                 None
             }
             Progress::Written => {
                 self.cold.writing_since = None;
+                self.note_joined();
                 None
             }
             Progress::Closing(_) => Some(Turn::ServerCloses),
@@ -249,8 +250,19 @@ impl<D: Driver> RoomConnection<D> {
         }
     }
 
+    fn note_joined(&mut self) {
+        if self.phase == Phase::Connected && !self.is_in {
+            self.come_in();
+        }
+    }
+
     fn come_in(&mut self) {
         self.is_in = true;
+        let keepalive = self.connection.keepalive();
+        if keepalive != self.cold.keepalive {
+            self.cold.keepalive = keepalive;
+            self.next_keepalive = self.context.clock.now().plus(keepalive.every);
+        }
         if let Some(span) = self.cold.coming_in.take() {
             spans::end(&span, Ok(()));
         }
@@ -329,11 +341,17 @@ impl<D: Driver> RoomConnection<D> {
             return Some(Turn::GiveUp(Ended { initiator: Initiator::Network, reason }));
         }
         if now >= self.next_keepalive {
-            self.next_keepalive = next_keepalive(self.next_keepalive, now);
+            let Keepalive { sign, every, .. } = self.cold.keepalive;
+            self.next_keepalive = next_keepalive(self.next_keepalive, now, every);
             self.cold.keepalives = self.cold.keepalives.wrapping_add(1);
-            let frame = if self.cold.keepalives.is_multiple_of(2) { Outgoing::Heartbeat } else { Outgoing::Ping };
+            let frame = match sign {
+                SignOfLife::Alternate if !self.cold.keepalives.is_multiple_of(2) => Outgoing::Ping,
+                SignOfLife::Alternate | SignOfLife::Heartbeat => Outgoing::Heartbeat,
+                SignOfLife::Ping => Outgoing::Ping,
+            };
             // A socket that is being read from is alive, and needs no ping.
-            let is_asked = frame != Outgoing::Ping || now.since(self.last_read) >= KEEPALIVE;
+            let is_asked =
+                sign != SignOfLife::Alternate || frame != Outgoing::Ping || now.since(self.last_read) >= every;
             if is_asked && !self.connection.is_writing() {
                 self.send(frame, now);
             }
@@ -342,21 +360,25 @@ impl<D: Driver> RoomConnection<D> {
     }
 
     fn overdue(&self, now: Stamp) -> Option<EndReason> {
-        if self.phase == Phase::Joining && now >= self.began.plus(JOIN_TIMEOUT) {
+        if self.phase == Phase::Joining && self.join_limit().is_some_and(|limit| now >= limit) {
             return Some(EndReason::NoPresence);
         }
         if self.cold.writing_since.is_some_and(|since| now.since(since) >= WRITE_TIMEOUT) {
             return Some(EndReason::WriteTimeout);
         }
-        (now.since(self.last_read) >= SILENCE).then_some(EndReason::Silent)
+        (now.since(self.last_read) >= self.cold.keepalive.silent_after).then_some(EndReason::Silent)
+    }
+
+    fn join_limit(&self) -> Option<Stamp> {
+        self.cold.keepalive.join_timeout.map(|limit| self.began.plus(limit))
     }
 
     fn next_wake(&self) -> Stamp {
         // Reads and writes move these limits on; that is checked at the next keepalive.
         let written = self.cold.writing_since.map_or(self.next_keepalive, |since| since.plus(WRITE_TIMEOUT));
-        let next = self.next_keepalive.min(self.last_read.plus(SILENCE)).min(written);
+        let next = self.next_keepalive.min(self.last_read.plus(self.cold.keepalive.silent_after)).min(written);
         match self.phase {
-            Phase::Joining => next.min(self.began.plus(JOIN_TIMEOUT)),
+            Phase::Joining => self.join_limit().map_or(next, |limit| next.min(limit)),
             Phase::Connected | Phase::Closing => next,
         }
     }

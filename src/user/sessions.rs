@@ -48,7 +48,8 @@ impl Sessions {
     }
 
     /// Keeps a session.
-    pub fn put(&self, user: UserIndex, session: Session) {
+    pub fn put(&self, user: UserIndex, mut session: Session) {
+        session.user = None;
         if let Some(entry) = self.entries.get(user.get()) {
             let mut entry = entry.lock();
             entry.changed |= entry.session.as_ref() != Some(&session);

@@ -18,7 +18,7 @@ impl<D: Driver> VirtualUser<'_, D> {
     /// Opens the event page, signing in first where there is no session the server knows. The
     /// span is that of the way in, which has just begun.
     pub(super) async fn enter(&mut self) -> Result<(Room, Span), Failure> {
-        let mut session = match self.context.sessions.get(self.me) {
+        let mut session = match self.context.session(self.me) {
             Some(session) => session,
             None => self.sign_in().await?,
         };
@@ -93,7 +93,7 @@ impl<D: Driver> VirtualUser<'_, D> {
         let account = self.context.credentials.account(self.me);
         let context = Arc::clone(&self.context);
         let driver = &context.driver;
-        let mut session = Session::default();
+        let mut session = self.context.new_session(self.me);
         let signs_up = context.capabilities.sign_up;
         if !signs_up || self.context.sessions.is_known(self.me) {
             self.begins(Stage::Login);
@@ -105,7 +105,7 @@ impl<D: Driver> VirtualUser<'_, D> {
                 // often enough it locks the name, so from now on signing up comes first.
                 Err(failure) if signs_up && failure.class == FailureClass::Final => {
                     self.context.sessions.doubt(self.me);
-                    session = Session::default();
+                    session = self.context.new_session(self.me);
                 }
                 outcome => return self.signed_in(Stage::Login, outcome, session),
             }
@@ -117,7 +117,7 @@ impl<D: Driver> VirtualUser<'_, D> {
         match outcome {
             Err(failure) if failure.class == FailureClass::NameTaken => {
                 self.count(Stage::Signup, Ok(()));
-                session = Session::default();
+                session = self.context.new_session(self.me);
                 self.begins(Stage::Login);
                 let began = context.clock.now();
                 let outcome = driver.log_in(&account, &mut session).await;

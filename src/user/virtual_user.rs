@@ -123,6 +123,9 @@ impl<D: Driver> VirtualUser<'_, D> {
                 ConnectionOutcome::Failed(failure) => {
                     let wait = self.wait_after(&failure);
                     let last = failure.class == FailureClass::Final;
+                    if failure.class == FailureClass::SignedOut {
+                        self.context.sessions.forget(self.me);
+                    }
                     self.concluded(Err(failure));
                     if last {
                         self.context.roster.set(self.me, UserState::Failed);
@@ -204,7 +207,7 @@ impl<D: Driver> VirtualUser<'_, D> {
     async fn come_in(&mut self) -> Result<RoomConnection<D>, Failure> {
         let (room, span) = self.enter().await?;
         let context = Arc::clone(&self.context);
-        let Some(mut session) = context.sessions.get(self.me) else { return Err(Failure::new(FailureKind::SignedOut)) };
+        let Some(mut session) = context.session(self.me) else { return Err(Failure::new(FailureKind::SignedOut)) };
         let began = context.clock.now();
         context.membership.lock().introduce(self.me, room.user_id);
         {

@@ -81,7 +81,7 @@ fn an_invalid_or_missing_target_is_named() {
     }
     check(&Wrong { args: &["run"], says: &["<URL>", "not given", "SOAKRIG_URL"], ..NOTHING });
     check(&Wrong { args: &["run", "http://h"], says: &["<PLENARY_SLUG>", "SOAKRIG_PLENARY"], ..NOTHING });
-    check(&Wrong { args: &["run", "http://h", "a/b"], says: &["PLENARY_SLUG]", "letters"], ..NOTHING });
+    check(&Wrong { args: &["run", "http://h", "a/b"], says: &["PLENARY_SLUG>", "letters"], ..NOTHING });
     check(&Wrong { args: &["cleanup"], says: &["<URL>"], ..NOTHING });
     check(&Wrong { args: &["frobnicate"], says: &["frobnicate"], ..NOTHING });
     check(&Wrong { args: &["run", "--chat-rat", "5/s"], says: &["--chat-rat", "--chat-rate"], ..NOTHING });

@@ -63,6 +63,7 @@ const SAMPLES: &[(&str, &str, [&str; 3])] = &[
     ("anomaly_log", "run", ["/a", "/b", "/c"]),
     ("otlp_endpoint", "run", ["http://a", "http://b", "http://c"]),
     ("protocol", "run", ["a", "b", "c"]),
+    ("set", "run", ["a=1", "b=2", "c=3"]),
     ("no_traceparent", "run", ["true", "false", "true"]),
     ("log_format", "run", ["human", "json", "human"]),
     ("verbose", "run", ["true", "false", "true"]),

@@ -17,4 +17,5 @@ mod metrics_page;
 mod password;
 mod plenaries;
 mod protocol_files;
+mod protocol_option;
 mod reliability_page;

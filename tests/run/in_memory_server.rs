@@ -359,7 +359,7 @@ pub fn run_context(server: InMemoryServer, users: usize, terms: Terms) -> RunCon
             reconnect: Default::default(),
             seed: 7,
         },
-        credentials: Credentials { usernames, password: Secret::new("correct horse") },
+        credentials: Credentials { usernames, password: Secret::new("correct horse"), first: 0 },
         saved: HashMap::new(),
         chats: ChatTraces::default(),
     };

@@ -45,17 +45,21 @@ def serve():
 class Load:
     """A run of soakrig, under way or over."""
 
-    def __init__(self, binary, directory, server, room, arguments):
+    def __init__(self, binary, directory, server, room, arguments, password):
         self.summary_file = directory / "summary.json"
         command = [binary, "run", server.url, room, "--summary", self.summary_file, "--metrics-listen", "127.0.0.1:0",
                    "--cache-file", directory / "sessions.json", "--password-file", directory / "password",
-                   "--grace", "20s", "--ramp", "50/s", "--sign-in-rate", "50/s", "--connect-rate", "50/s", *arguments]
-        (directory / "password").write_text("Correct-Horse-7")
+                   "--grace", "20s", "--ramp", "50/s", "--sign-in-rate", "50/s", "--connect-rate", "50/s",
+                   # A loaded machine is no reason to fail.
+                   "--max-saturated", "off", "--max-late", "off", *arguments]
+        (directory / "password").write_text(password)
         (directory / "password").chmod(0o600)
         self.log = directory / "soakrig.log"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SOAKRIG_")}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+                [str(part) for part in command], env=environment, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT)
 
     def wait(self):
         """Its exit code and its summary, once it has ended."""
@@ -81,10 +85,10 @@ def soak(binary, tmp_path):
     """Starts runs; what still goes on ends with the test."""
     loads = []
 
-    def start(server, room, *arguments):
+    def start(server, room, *arguments, password="Correct-Horse-7"):
         directory = tmp_path / str(len(loads))
         directory.mkdir()
-        loads.append(Load(binary, directory, server, room, arguments))
+        loads.append(Load(binary, directory, server, room, arguments, password))
         return loads[-1]
 
     yield start

@@ -18,7 +18,7 @@ use super::super::value::{Amount, DurationRange, OrOff, Percent, Rate, RunId, Sw
 use super::files::single_purpose;
 use super::headers::read_headers;
 use super::task::{Demo, Target, Task};
-use super::types::{Connection, Logging, Plan, Report, Terms, Timing, Traffic};
+use super::types::{Connection, Logging, Plan, ProtocolChoice, Report, Terms, Timing, Traffic};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Where nothing else is said: `/metrics` of a generator.
@@ -115,14 +115,15 @@ impl<'a> Draft<'a> {
     pub(super) fn plan(&mut self, defaults: Defaults) -> Result<Plan, StartError> {
         let users = self.users(defaults)?;
         let shard = users.shard;
+        let report = self.report(shard)?;
         Ok(Plan {
-            protocol: self.protocol(),
+            protocol: ProtocolChoice { run: report.run_id.as_str().to_owned(), ..self.protocol() },
             traffic: self.traffic(shard, defaults),
             timing: self.timing(shard, defaults),
             terms: self.terms()?,
             thresholds: self.thresholds(),
             connection: self.connection()?,
-            report: self.report(shard)?,
+            report,
             logging: self.logging(),
             users,
         })

@@ -10,6 +10,7 @@ use super::super::layers::{Layers, Table};
 use super::super::value::Slug;
 use super::build::{Draft, ERRAND, RUN};
 use super::files::{keeps_nothing, own_files};
+use super::protocol::DEFAULT_PROTOCOL;
 use super::task::{Check, Cleanup, Run, Task};
 use super::types::Users;
 
@@ -94,8 +95,23 @@ impl Draft<'_> {
         Ok(Task::Cleanup(Cleanup { protocol, target, users, connection, logging }))
     }
 
+    /// Whether a room's name is one that a plenary can have, where plenaries are spoken to.
+    fn check_slug(&self, slug: &Slug) -> Result<(), StartError> {
+        if slug.is_plenary() || self.protocol().name != DEFAULT_PROTOCOL {
+            return Ok(());
+        }
+        let why = "not a plenary's slug, the part of its address behind /event/";
+        Err(self.layers.conflict(&["plenary"], why).remedy("give letters, digits, - and _"))
+    }
+
     /// The plenaries that are meant, at least one.
     fn chosen(&self) -> Result<Vec<Chosen>, StartError> {
+        let chosen = self.named()?;
+        chosen.iter().try_for_each(|(slug, _)| self.check_slug(slug))?;
+        Ok(chosen)
+    }
+
+    fn named(&self) -> Result<Vec<Chosen>, StartError> {
         let tables = &self.layers.plenaries;
         for (n, table) in tables.iter().enumerate() {
             if tables.iter().take(n).any(|other| other.slug == table.slug) {

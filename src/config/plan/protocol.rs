@@ -13,6 +13,8 @@ impl Draft<'_> {
     pub(super) fn protocol(&self) -> ProtocolChoice {
         let layers = &self.layers;
         let name = layers.settings.protocol.protocol.as_ref().map_or(DEFAULT_PROTOCOL, |name| name.as_str());
+        let set = layers.settings.protocol.set.iter().flatten();
+        let set: Vec<_> = set.map(|variable| (variable.name.clone(), variable.value.clone())).collect();
         let given: Vec<&str> = SIDE_ROOM_OPTIONS.into_iter().filter(|key| layers.origin(key).is_some()).collect();
         let none = || {
             layers
@@ -22,6 +24,10 @@ impl Draft<'_> {
         ProtocolChoice {
             name: name.to_owned(),
             unknown: layers.conflict(&["protocol"], format!("there is no protocol {name}")),
+            variables: (!set.is_empty())
+                .then(|| layers.conflict(&["set"], format!("the protocol {name} has no variables"))),
+            set,
+            run: layers.settings.report.run_id.as_ref().map_or_else(String::new, |run| run.as_str().to_owned()),
             side_rooms: (!given.is_empty()).then(none),
         }
     }

@@ -42,16 +42,30 @@ pub struct Plan {
 pub struct ProtocolChoice {
     /// Its name.
     pub name: String,
+    /// The variables of `--set`, in their order.
+    pub set: Vec<(String, String)>,
+    /// The run's id.
+    pub run: String,
     /// The error where there is no protocol of this name, without a remedy.
     pub unknown: StartError,
+    /// The error where the protocol takes no variables, if there are any.
+    pub variables: Option<StartError>,
     /// The error where the protocol has no side rooms, if an option asks for them.
     pub side_rooms: Option<StartError>,
+}
+
+impl ProtocolChoice {
+    /// An error about the file that was named.
+    #[must_use]
+    pub fn wrong(&self, why: String) -> StartError {
+        self.unknown.because(why)
+    }
 }
 
 /// Where an option was given makes no other choice.
 impl PartialEq for ProtocolChoice {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
+        self.name == other.name && self.set == other.set
     }
 }
 

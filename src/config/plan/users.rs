@@ -5,6 +5,7 @@ use crate::error::StartError;
 use super::super::value::{Rate, UserRange, UsernameTemplate, shard};
 use super::build::{Defaults, Draft};
 use super::password::read_password;
+use super::protocol::DEFAULT_PROTOCOL;
 use super::types::{Cache, CachePlace, Users};
 use crate::model::Shard;
 
@@ -82,7 +83,8 @@ impl Draft<'_> {
 
     fn template(&self, range: UserRange) -> Result<UsernameTemplate, StartError> {
         let template = self.layers.settings.users.username_template.clone().unwrap_or_default();
-        match template.too_long_in(range) {
+        let is_bounded = self.protocol().name == DEFAULT_PROTOCOL;
+        match template.too_long_in(range).filter(|_| is_bounded) {
             None => Ok(template),
             Some(name) => Err(self.layers.conflict(
                 &["username_template", "user_range_max"],

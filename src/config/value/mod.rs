@@ -27,7 +27,7 @@ pub use connection::{HeaderText, ResolveText};
 pub use error::{ValueError, shown};
 pub use given::{Given, Value};
 pub use limit::{Amount, OrOff};
-pub use names::{Password, PathPrefix, ProtocolName, RunId, Slug, UsernameTemplate};
+pub use names::{Password, PathPrefix, ProtocolName, RunId, Slug, UsernameTemplate, Variable};
 pub use number::{ByteSize, Chattiness, Count, Percent, ShardCount, UserNumber};
 pub use rate::{Per, Rate};
 pub use shard::{UserRange, shard};
@@ -86,6 +86,15 @@ impl Value for PathBuf {
 }
 
 /// A list: repeated as a flag, an array in the file, separated by commas in the environment.
+impl Value for Vec<Variable> {
+    fn read(given: &Given) -> Result<Self, ValueError> {
+        match given {
+            Given::One(text) => text.lines().filter(|line| !line.is_empty()).map(str::parse).collect(),
+            Given::Many(texts) => texts.iter().map(|text| text.parse()).collect(),
+        }
+    }
+}
+
 impl Value for Vec<SourceIp> {
     fn read(given: &Given) -> Result<Self, ValueError> {
         match given {

@@ -79,7 +79,7 @@ fn is_token(text: &str, longest: usize) -> bool {
     (1..=longest).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// A plenary's name in its URL; upper and lower case are different plenaries.
+/// The name of a room. What else it has to be is for the protocol to say: a plenary's is part of its URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slug(String);
 
@@ -91,20 +91,26 @@ impl Slug {
     }
 }
 
+impl Slug {
+    /// Whether a plenary can have this name.
+    #[must_use]
+    pub fn is_plenary(&self) -> bool {
+        is_token(&self.0, 200)
+    }
+}
+
 impl FromStr for Slug {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        if !is_token(text, 200) {
-            return Err(ValueError::new(
-                "not a plenary's slug, the part of its address behind /event/; give letters, digits, - and _",
-            ));
+        if text.is_empty() || text.chars().count() > 200 || text.chars().any(char::is_control) {
+            return Err(ValueError::new("not a room's name, which is up to 200 characters in one line"));
         }
         Ok(Self(text.to_owned()))
     }
 }
 
-/// The name of a protocol; whether there is one of it is for the registry to say.
+/// The name of a protocol, or the path of a protocol file; what there is of it is for the registry to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProtocolName(String);
 
@@ -120,10 +126,39 @@ impl FromStr for ProtocolName {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        if !is_token(text, 64) {
-            return Err(ValueError::new("not a protocol's name; give letters, digits, - and _"));
+        if text.is_empty() || text.len() > 4096 || text.chars().any(char::is_control) {
+            return Err(ValueError::new("neither a protocol's name nor a path"));
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+/// A variable of a protocol file: `NAME=VALUE`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value, which may be a secret.
+    pub value: String,
+}
+
+impl fmt::Debug for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=…", self.name)
+    }
+}
+
+impl FromStr for Variable {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let wrong = || ValueError::new("give a variable of the protocol file as NAME=VALUE");
+        let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+        let fits = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && is_token(name, 64);
+        if !fits {
+            return Err(wrong());
+        }
+        Ok(Self { name: name.to_owned(), value: value.to_owned() })
     }
 }
 
@@ -250,7 +285,9 @@ mod tests {
             assert!(text.parse::<RunId>().is_err(), "{text:?}");
         }
         assert!("Night_1-a".parse::<RunId>().is_ok());
-        assert!("test/".parse::<Slug>().is_err());
+        assert!("a room/".parse::<Slug>().is_ok_and(|room| !room.is_plenary()), "of another protocol");
+        assert!("test".parse::<Slug>().is_ok_and(|room| room.is_plenary()));
+        assert!("".parse::<Slug>().is_err() && "a\nb".parse::<Slug>().is_err());
         assert_eq!("/a/b/".parse::<PathPrefix>().unwrap().as_str(), "/a/b");
         for text in ["a", "/a//b", "/..", "/a b"] {
             assert!(text.parse::<PathPrefix>().is_err(), "{text:?}");

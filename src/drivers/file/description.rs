@@ -43,6 +43,13 @@ pub struct Description {
 }
 
 impl Description {
+    /// The first step that runs a program, if there is one.
+    #[must_use]
+    pub fn runs_programs(&self) -> Option<&str> {
+        let mut steps = self.sign_up.iter().chain(&self.log_in);
+        steps.find(|step| matches!(step.action, Action::Exec { .. })).map(|step| step.title.as_str())
+    }
+
     /// The texts that must not be shown of a user: secrets, and what templates make of them.
     #[must_use]
     pub fn secrets(&self, values: &Values<'_>) -> Secrets {

@@ -5,9 +5,10 @@
 //! texts that are sent; matchers and sources say what frames mean and where values stand in
 //! them; [`classify`] applies the rules to frames, in their order of precedence.
 //!
-//! Everything here is pure: no sockets, no clock, no files.
+//! `client` carries the steps out. Everything else here is pure: no sockets, no clock, no files.
 
 pub mod classify;
+mod client;
 pub mod description;
 pub mod duration;
 pub mod error;
@@ -28,4 +29,5 @@ pub mod source;
 pub mod template;
 mod xml;
 
+pub use client::{FileConnection, FileDriver, FileProtocol};
 pub use names::ParseOptions;

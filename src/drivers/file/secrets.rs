@@ -26,6 +26,11 @@ impl Secrets {
         }
     }
 
+    /// The texts.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|text| &**text)
+    }
+
     /// The text with [`MASK`] where a secret stood.
     #[must_use]
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {

@@ -116,7 +116,7 @@ async fn is_gone(browser: &Browser, site: &Site, session: &mut Session) -> bool 
 
 /// Reads the form at `url`.
 async fn read(browser: &Browser, site: &Site, session: &mut Session, step: Step, url: Url) -> Result<Form, Failure> {
-    let ask = Ask { step, url, form: None, limit: FORM_LIMIT, leads_on: false };
+    let ask = Ask { step, url, form: None, limit: FORM_LIMIT, leads_on: false, custom: None };
     browser
         .visit(&site.origin, session, ask, |page| match site.redirect(&page)? {
             Some(Redirect::LogIn) => Err(Failure::new(FailureKind::SignedOut)),
@@ -139,7 +139,7 @@ async fn post(
 ) -> Result<(), Failure> {
     // After the form that signs a user in comes the event page; after any other, a form or nothing.
     let leads_on = matches!(step, Step::Signup | Step::Login);
-    let ask = Ask { step, url, form: Some(fields), limit: FORM_LIMIT, leads_on };
+    let ask = Ask { step, url, form: Some(fields), limit: FORM_LIMIT, leads_on, custom: None };
     browser.visit(&site.origin, session, ask, |page| judge_post(site, &page, refused)).await
 }
 

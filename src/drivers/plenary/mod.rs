@@ -54,7 +54,7 @@ use crate::protocol::{
 use crate::transport::dial::Dialer;
 use crate::transport::http::{Ask, Browser, BrowserSettings, Page};
 use crate::transport::spans;
-use crate::transport::ws::handshake::{self, Limits, Upgrade};
+use crate::transport::ws::handshake::{self, Limits, Upgrade, UpgradeHeaders};
 
 /// The largest event page: it holds all users and a hundred chats.
 const EVENT_LIMIT: usize = 32 << 20;
@@ -136,7 +136,14 @@ impl Plenary {
 
     /// Reads the event page and what it says.
     async fn event_page(&self, session: &mut Session) -> Result<Room, Failure> {
-        let ask = Ask { step: Step::Event, url: self.site.event(), form: None, limit: EVENT_LIMIT, leads_on: false };
+        let ask = Ask {
+            step: Step::Event,
+            url: self.site.event(),
+            form: None,
+            limit: EVENT_LIMIT,
+            leads_on: false,
+            custom: None,
+        };
         self.browser
             .visit(&self.site.origin, session, ask, |page| {
                 let state = self.state_of(&page)?;
@@ -184,7 +191,7 @@ impl Plenary {
         let seed = self.seeds.fetch_add(1, Ordering::Relaxed);
         let opening = async {
             let (origin, traceparent) = (&self.site.origin, self.trace.traceparent());
-            let upgrade = Upgrade { origin, url: page, session, traceparent };
+            let upgrade = Upgrade { origin, url: page, session, traceparent, asked: UpgradeHeaders::default() };
             handshake::open(&self.dialer, upgrade, self.limits, self.clock, seed).await
         };
         let span = spans::handshake(page);
@@ -196,13 +203,20 @@ impl Plenary {
     }
 
     async fn breakout_page(&self, session: &mut Session, url: Url) -> Result<(), Failure> {
-        let ask = Ask { step: Step::Breakout, url, form: None, limit: EVENT_LIMIT, leads_on: false };
+        let ask = Ask { step: Step::Breakout, url, form: None, limit: EVENT_LIMIT, leads_on: false, custom: None };
         self.browser.visit(&self.site.origin, session, ask, |page| self.check_page(&page)).await
     }
 
     async fn ask_without_account(&self) -> Result<(), Failure> {
         let mut nobody = Session::default();
-        let ask = Ask { step: Step::Event, url: self.site.event(), form: None, limit: EVENT_LIMIT, leads_on: false };
+        let ask = Ask {
+            step: Step::Event,
+            url: self.site.event(),
+            form: None,
+            limit: EVENT_LIMIT,
+            leads_on: false,
+            custom: None,
+        };
         let judge = |page: Page| match self.state_of(&page) {
             // An open event sends strangers to the log-in.
             Err(failure) if failure.class == FailureClass::SignedOut => Ok(()),

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
@@ -59,6 +59,30 @@ pub struct Ask<'a> {
     pub limit: usize,
     /// Whether the same user's next request may use this one's connection.
     pub leads_on: bool,
+    /// What the protocol says of the request, in place of `form`.
+    pub custom: Option<&'a CustomRequest>,
+}
+
+/// A request whose every part the protocol chooses. The body of each answer is read, whatever its status.
+#[derive(Debug)]
+pub struct CustomRequest {
+    /// Its method.
+    pub method: Method,
+    /// Headers beyond those that every request has; one of these takes the place of a usual one.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// How long it may take; without it, as long as any request.
+    pub timeout: Option<Duration>,
+    /// Texts of the user that no failure may hold.
+    pub secrets: Vec<Secret>,
+}
+
+impl Ask<'_> {
+    /// Whether it may be sent on a kept connection and repeated.
+    fn is_get(&self) -> bool {
+        self.custom.map_or(self.form.is_none(), |custom| custom.method == Method::GET)
+    }
 }
 
 /// One field of a form.
@@ -176,16 +200,21 @@ impl Browser {
         judge: impl FnOnce(Page) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let started = Instant::now();
-        let (step, form) = (ask.step, ask.form);
-        let span = spans::request(step, &ask.url, form.is_some());
+        let (step, form, custom) = (ask.step, ask.form, ask.custom);
+        let span = spans::request(step, &ask.url, !ask.is_get());
+        let limit = custom.and_then(|custom| custom.timeout).unwrap_or(self.settings.timeout);
         let exchange = self.exchange(origin, session, ask).instrument(span.clone());
-        let answer = match tokio::time::timeout(self.settings.timeout, exchange).await {
+        let answer = match tokio::time::timeout(limit, exchange).await {
             Ok(answer) => answer,
             Err(_) => Err(Failure::with(FailureKind::Timeout, "no whole answer in time")),
         };
         let took = started.elapsed();
         let outcome = answer.and_then(judge).map_err(|failure| session.explain(failure));
-        let outcome = outcome.map_err(|failure| self.mask(origin, session, form).failure(failure));
+        let outcome = outcome.map_err(|failure| {
+            let mut mask = self.mask(origin, session, form);
+            custom.iter().flat_map(|custom| &custom.secrets).for_each(|secret| mask.cookie(secret.reveal()));
+            mask.failure(failure)
+        });
         spans::end(&span, outcome.as_ref().err().map(|failure| failure.kind.as_str()));
         self.settings.probe.http(step, outcome.as_ref().err().map_or(HttpOutcome::Ok, label), took);
         outcome
@@ -194,7 +223,7 @@ impl Browser {
     async fn exchange(&self, origin: &Origin, session: &mut Session, ask: Ask<'_>) -> Result<Page, Failure> {
         let kept = session.connection.take();
         // A server may have ended a kept connection by now, and a form cannot be repeated.
-        let mut kept = if ask.form.is_none() { kept } else { None };
+        let mut kept = if ask.is_get() { kept } else { None };
         if let Some(line) = &mut kept
             && line.is_free().await
         {
@@ -237,6 +266,9 @@ impl Browser {
         if let Some(parent) = self.settings.trace.traceparent() {
             request = request.header(TRACEPARENT, parent);
         }
+        if let Some(custom) = ask.custom {
+            return customised(request, origin, &ask.url, custom);
+        }
         let request = match ask.form {
             None => request.body(Full::default()),
             Some(fields) => request
@@ -269,7 +301,7 @@ impl Browser {
         self.answered.store(true, Ordering::Relaxed);
         session.absorb(&head.headers, &ask.url);
         spans::answered(head.status);
-        let read = if head.status == StatusCode::OK {
+        let read = if head.status == StatusCode::OK || ask.custom.is_some() {
             let packing = Packing::of(&head.headers)?;
             Ok(receive(&mut line, &mut body, packing, ask.limit, &self.large).await?)
         } else {
@@ -296,6 +328,21 @@ pub(in crate::transport) fn with_headers<B>(mut request: Request<B>, headers: &H
         request.headers_mut().append(name, value.clone());
     }
     request
+}
+
+/// The request with what the protocol says of it; the user's own headers come last.
+fn customised(
+    mut request: http::request::Builder,
+    origin: &Origin,
+    url: &Url,
+    custom: &CustomRequest,
+) -> Result<Request<Full<Bytes>>, Failure> {
+    if custom.method != Method::GET {
+        let referer = HeaderValue::from_str(url.as_str()).map_err(unsendable)?;
+        request = request.header(header::ORIGIN, origin.name.clone()).header(header::REFERER, referer);
+    }
+    let request = request.method(custom.method.clone()).body(Full::new(custom.body.clone()));
+    Ok(with_headers(with_headers(request.map_err(unsendable)?, &custom.headers), &origin.headers))
 }
 
 fn unsendable(e: impl std::fmt::Display) -> Failure {

@@ -28,7 +28,7 @@ mod redirect;
 mod session;
 
 pub(super) use self::browser::with_headers;
-pub use self::browser::{Ask, Browser, BrowserSettings, Field, Page, Probe};
+pub use self::browser::{Ask, Browser, BrowserSettings, CustomRequest, Field, Page, Probe};
 pub use self::connection::{IDLE_LIMIT, Line};
 pub use self::origin::Origin;
-pub use self::session::{Kept, Session};
+pub use self::session::{Kept, Session, SessionUser};

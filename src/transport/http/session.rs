@@ -7,7 +7,7 @@ use url::Url;
 use super::captures::Captures;
 use super::connection::Line;
 use super::cookies::Jar;
-use crate::model::{Failure, FailureClass, FailureKind};
+use crate::model::{Account, Failure, FailureClass, FailureKind};
 use crate::transport::dial::Turn;
 
 /// What remains of a signed-in user between requests: small, and fit for the cache file.
@@ -24,6 +24,17 @@ pub struct Session {
     pub turn: Turn,
     /// The connection of the sequence of requests under way, if it may carry another.
     pub connection: Kept,
+    /// Whose it is, while it is in use; not kept with it.
+    pub user: Option<SessionUser>,
+}
+
+/// The user of a session, for protocols that name the user in later steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionUser {
+    /// The account.
+    pub account: Account,
+    /// The user's number in the whole range.
+    pub index: u64,
 }
 
 impl Session {

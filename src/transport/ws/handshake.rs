@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -35,6 +35,19 @@ pub struct Upgrade<'a> {
     pub session: &'a mut Session,
     /// The `traceparent` header, if the server is to join a trace.
     pub traceparent: Option<HeaderValue>,
+    /// What the protocol asks for beside.
+    pub asked: UpgradeHeaders,
+}
+
+/// What a protocol may ask for in an upgrade.
+#[derive(Debug, Default)]
+pub struct UpgradeHeaders {
+    /// The `Origin` header, if it is not the server's own origin.
+    pub origin: Option<HeaderValue>,
+    /// Further headers.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The subprotocols to offer: the server chooses one of them, or none.
+    pub subprotocols: Vec<Box<str>>,
 }
 
 /// Limits and the clock of the sockets to open.
@@ -91,7 +104,7 @@ async fn negotiate(stream: Stream, upgrade: Upgrade<'_>, seed: u64) -> Result<(S
     .await
     .map_err(|e| broken(&e))?;
     upgrade.session.absorb(response.headers(), upgrade.url);
-    check(&response, &key)?;
+    check(&response, &key, &upgrade.asked.subprotocols)?;
     if !upgraded {
         poll_fn(|cx| connection.poll_without_shutdown(cx)).await.map_err(|e| broken(&e))?;
     }
@@ -114,10 +127,10 @@ fn key(seed: u64) -> String {
 }
 
 fn request(upgrade: &Upgrade<'_>, key: &str) -> Result<Request<Empty<Bytes>>, Failure> {
-    let Upgrade { origin, url, session, traceparent } = upgrade;
+    let Upgrade { origin, url, session, traceparent, asked } = upgrade;
     let mut request = Request::get(&url[Position::BeforePath..Position::AfterQuery])
         .header(header::HOST, &origin.host)
-        .header(header::ORIGIN, &origin.name)
+        .header(header::ORIGIN, asked.origin.as_ref().unwrap_or(&origin.name))
         .header(header::CONNECTION, "Upgrade")
         .header(header::UPGRADE, "websocket")
         .header(header::SEC_WEBSOCKET_VERSION, "13")
@@ -129,12 +142,18 @@ fn request(upgrade: &Upgrade<'_>, key: &str) -> Result<Request<Empty<Bytes>>, Fa
     if let Some(parent) = traceparent {
         request = request.header(TRACEPARENT, parent);
     }
+    if !asked.subprotocols.is_empty() {
+        request = request.header(header::SEC_WEBSOCKET_PROTOCOL, asked.subprotocols.join(", "));
+    }
+    for (name, value) in &asked.headers {
+        request = request.header(name, value);
+    }
     let request = request.body(Empty::new()).map_err(|e| Failure::with(FailureKind::BadRequest, e.to_string()))?;
     Ok(with_headers(request, &origin.headers))
 }
 
 /// RFC 6455, 4.1: what makes a 101 the answer to our request.
-fn check<B>(response: &Response<B>, key: &str) -> Result<(), Failure> {
+fn check<B>(response: &Response<B>, key: &str, subprotocols: &[Box<str>]) -> Result<(), Failure> {
     let headers = response.headers();
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(errors::of_status(response.status(), headers));
@@ -153,10 +172,13 @@ fn check<B>(response: &Response<B>, key: &str) -> Result<(), Failure> {
     if headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().any(|value| !value.is_empty()) {
         return bad("an extension that was not offered");
     }
-    if headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
-        return bad("a subprotocol that was not offered");
+    // A server may choose none.
+    match headers.get(header::SEC_WEBSOCKET_PROTOCOL).map(|value| value.as_bytes().trim_ascii()) {
+        Some(chosen) if !subprotocols.iter().any(|offered| offered.as_bytes() == chosen) => {
+            bad("a subprotocol that was not offered")
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {

@@ -16,7 +16,7 @@ use soakrig::protocol::{
 use soakrig::transport::dial::Dialer;
 use soakrig::transport::http::{Ask, Browser, BrowserSettings, Origin, Page};
 use soakrig::transport::ws::frame::Opcode;
-use soakrig::transport::ws::handshake::{self, Limits, Upgrade};
+use soakrig::transport::ws::handshake::{self, Limits, Upgrade, UpgradeHeaders};
 use soakrig::transport::ws::reader::Message;
 use soakrig::transport::ws::socket::Socket;
 use url::Url;
@@ -90,7 +90,7 @@ impl LineChat {
         judge: impl FnOnce(Page) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let url = self.base.join(path).map_err(|e| Failure::with(FailureKind::BadRequest, e.to_string()))?;
-        let ask = Ask { step, url, form: None, limit: 1024, leads_on: false };
+        let ask = Ask { step, url, form: None, limit: 1024, leads_on: false, custom: None };
         self.browser.visit(&self.origin, session, ask, judge).await
     }
 
@@ -130,7 +130,8 @@ impl Driver for LineChat {
 
     async fn connect(&self, session: &mut Session) -> Result<LineConnection, Failure> {
         let url = self.base.join(&self.page()).map_err(|e| Failure::with(FailureKind::BadRequest, e.to_string()))?;
-        let upgrade = Upgrade { origin: &self.origin, url: &url, session, traceparent: None };
+        let upgrade =
+            Upgrade { origin: &self.origin, url: &url, session, traceparent: None, asked: UpgradeHeaders::default() };
         let seed = self.seeds.fetch_add(1, Ordering::Relaxed);
         let socket = handshake::open(&self.dialer, upgrade, self.limits, self.clock, seed).await?;
         Ok(LineConnection { socket, decoded: Arc::clone(&self.decoded) })

@@ -3,6 +3,7 @@
 
 #![allow(unreachable_pub)]
 
+mod file_lines;
 mod line_chat;
 mod line_server;
 mod plenary;

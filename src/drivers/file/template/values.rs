@@ -73,6 +73,12 @@ impl Captured {
     /// A capture is at most this long, in bytes.
     pub const LONGEST: usize = 16 * 1024;
 
+    /// Nothing yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { texts: Vec::new() }
+    }
+
     /// The value in a slot, if it was captured.
     #[must_use]
     pub fn get(&self, slot: u16) -> Option<&str> {

@@ -1,0 +1,53 @@
+//! Protocol files: the one that a command names.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use crate::config::plan::ProtocolChoice;
+use crate::drivers::NAMES;
+use crate::drivers::file::description::{Joined, Send};
+use crate::drivers::file::shipped::{SHIPPED, Shipped};
+use crate::drivers::file::{FileProtocol, ParseOptions, parse};
+use crate::error::StartError;
+
+/// The protocol of a file that ships, or of one at a path.
+///
+/// # Errors
+/// No such file; the first mistake in it, with its line.
+pub(super) fn file(choice: &ProtocolChoice) -> Result<FileProtocol, StartError> {
+    let (shown, text) = match Shipped::named(&choice.name) {
+        Some(shipped) => (format!("{}.toml", shipped.name), shipped.text.to_owned()),
+        None => (choice.name.clone(), read(choice)?),
+    };
+    let options = ParseOptions { set: choice.set.clone(), allow_exec: true, ..ParseOptions::default() };
+    let description = parse::parse(&shown, &text, &options)
+        .map_err(|e| choice.wrong(format!("{}: {}", e.place(), e.why)).remedy(e.remedy))?;
+    if let Some(step) = description.runs_programs() {
+        let why = format!("{shown}: {step} runs a program, which is not supported yet");
+        return Err(choice.wrong(why).remedy("take the value from an HTTP step, or give it with --set"));
+    }
+    if description.joined == Joined::OwnMessage && matches!(description.message.send, Send::Request { .. }) {
+        let why = format!("{shown}: joined = \"own_message\" needs messages that are sent on the socket");
+        return Err(choice.wrong(why).remedy("let the last step of join expect the frame that says so"));
+    }
+    let name = Path::new(&choice.name).file_stem().map_or(choice.name.clone(), |stem| stem.to_string_lossy().into());
+    Ok(FileProtocol::new(&name, &choice.run, description))
+}
+
+fn read(choice: &ProtocolChoice) -> Result<String, StartError> {
+    let path = Path::new(&choice.name);
+    if !path.exists() && !choice.name.contains(['/', '.']) {
+        let files = SHIPPED.map(|file| file.name);
+        let known = NAMES.iter().chain(&files).copied().collect::<Vec<_>>().join(", ");
+        return Err(choice.unknown.clone().remedy(format!("give one of: {known}; or the path of a protocol file")));
+    }
+    let unreadable = |why: String| {
+        choice.wrong(format!("{} cannot be read: {why}", choice.name)).remedy("check the path of the protocol file")
+    };
+    let mut bytes = Vec::new();
+    let limit = parse::LONGEST as u64 + 1;
+    let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
+    read.map_err(|e| unreadable(e.to_string()))?;
+    String::from_utf8(bytes).map_err(|_| unreadable("not valid UTF-8".to_owned()))
+}

@@ -1,0 +1,315 @@
+//! An open socket, from its first step to its last.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::procedure::{Advance, List, Procedure, begin_request};
+use super::reader::{Inbox, PROBE, Phase, Probing, Rest};
+use super::shared::{Person, Shared};
+use crate::drivers::file::description::{Joined, Send as Carrier};
+use crate::drivers::file::duration::duration;
+use crate::model::{EndReason, Failure, FailureKind, Initiator, Step as HttpStep};
+use crate::protocol::{Connection, Ended, Event, Keepalive, Outgoing, Progress, Received, Session, SignOfLife};
+use crate::transport::ws::frame::Opcode;
+use crate::transport::ws::socket::Socket;
+
+/// Websocket pings where the file has no keepalive, as common servers drop what is idle for a minute.
+const PING_EVERY: Duration = Duration::from_secs(25);
+/// Between two probes of a user that waits for its own message.
+const PROBE_EVERY: Duration = Duration::from_secs(2);
+/// A step before the close takes no longer.
+const LEAVE_STEP: Duration = Duration::from_secs(2);
+
+/// An open socket of a server that a file describes.
+pub struct FileConnection {
+    socket: Socket,
+    inbox: Inbox,
+}
+
+impl FileConnection {
+    /// A connection that carries out `list` from its step `at`.
+    pub(super) fn new(
+        socket: Socket,
+        shared: Arc<Shared>,
+        person: Person,
+        session: Session,
+        (list, at): (List, usize),
+    ) -> Self {
+        let rules = shared.description.rules.bind(&person.values(&shared.target, None));
+        let rest = Rest {
+            person,
+            session: Some(session),
+            unsent: VecDeque::new(),
+            failure: None,
+            refused: false,
+            posting: None,
+            scratch: String::new(),
+        };
+        let phase = Phase::Joining(Box::new(Procedure::new(list, at, None)));
+        Self { socket, inbox: Inbox { phase, rules, shared, rest: Box::new(rest) } }
+    }
+
+    /// Who it is of, and the session, after the steps of an account.
+    pub(super) fn into_parts(self) -> (Person, Option<Session>) {
+        (self.inbox.rest.person, self.inbox.rest.session)
+    }
+
+    /// Begins the close at once, without the steps of `leave`.
+    pub(super) fn hang_up(&mut self) {
+        self.inbox.phase = Phase::Closing;
+        self.socket.close();
+    }
+
+    fn opcode(&self) -> Opcode {
+        if self.inbox.shared.description.socket.binary { Opcode::Binary } else { Opcode::Text }
+    }
+
+    /// Gives the next unsent frame to the socket, if that is free for one.
+    fn flush(&mut self) {
+        let opcode = self.opcode();
+        while let Some(frame) = self.inbox.rest.unsent.front() {
+            if !self.socket.begin(opcode, frame.as_bytes()) {
+                break;
+            }
+            self.inbox.rest.unsent.pop_front();
+        }
+    }
+
+    /// Carries out what is due beside reading; what it tells of comes before the next read.
+    fn advance(&mut self, cx: &mut Context<'_>, sink: &mut impl FnMut(Received<'_>)) -> Option<Progress> {
+        let Self { inbox: Inbox { phase, shared, rest, .. }, .. } = self;
+        let Rest { person, session, unsent, failure, .. } = &mut **rest;
+        let advance = match phase {
+            Phase::Joining(_) | Phase::Probing(_) if failure.is_some() => return Some(self.refuse()),
+            Phase::Joining(procedure) | Phase::Leaving(procedure) => {
+                procedure.advance(cx, shared, person, session, &mut |frame| unsent.push_back(frame))
+            }
+            Phase::Probing(probing) => Self::probe(cx, probing, shared, person, unsent),
+            Phase::Joined | Phase::Closing => return None,
+        };
+        match (advance, &self.inbox.phase) {
+            (Advance::Pending, _) => None,
+            (Advance::Failed(_) | Advance::Done, Phase::Leaving(_)) => {
+                // The close waits until everything before it is written.
+                let written = self.inbox.rest.unsent.is_empty() && !self.socket.is_writing();
+                if written {
+                    self.socket.close();
+                    self.inbox.phase = Phase::Closing;
+                }
+                None
+            }
+            (Advance::Failed(failure), _) => {
+                self.inbox.rest.failure = Some(failure);
+                Some(self.refuse())
+            }
+            (Advance::Done, Phase::Joining(procedure)) => {
+                let probes =
+                    procedure.list() == List::Join && self.inbox.shared.description.joined == Joined::OwnMessage;
+                self.bind();
+                if probes {
+                    self.inbox.phase = Phase::Probing(Box::new(self.probing()));
+                    return self.advance(cx, sink);
+                }
+                Some(self.joined(sink))
+            }
+            (Advance::Done, _) => Some(self.joined(sink)),
+        }
+    }
+
+    fn bind(&mut self) {
+        let Inbox { rules, shared, rest, .. } = &mut self.inbox;
+        *rules = shared.description.rules.bind(&rest.person.values(&shared.target, None));
+    }
+
+    fn joined(&mut self, sink: &mut impl FnMut(Received<'_>)) -> Progress {
+        self.inbox.phase = Phase::Joined;
+        sink(Received { at: self.inbox.shared.clock.now(), kind: None, event: Event::Joined });
+        Progress::Written
+    }
+
+    /// Begins to end a connection whose user has not joined.
+    fn refuse(&mut self) -> Progress {
+        self.inbox.phase = Phase::Closing;
+        self.inbox.rest.refused = true;
+        self.inbox.rest.unsent.clear();
+        self.socket.close();
+        Progress::Closing(Ended { initiator: Initiator::Server, reason: EndReason::Refused })
+    }
+
+    fn probing(&self) -> Probing {
+        let now = Instant::now();
+        let nonce = format!("{PROBE}{:016x}", rand::random::<u64>());
+        let until = now + self.inbox.shared.timeout;
+        Probing { nonce, timer: Box::pin(sleep_until(now)), until, arrived: false }
+    }
+
+    /// Sends a probe where one is due.
+    fn probe(
+        cx: &mut Context<'_>,
+        probing: &mut Probing,
+        shared: &Arc<Shared>,
+        person: &mut Person,
+        unsent: &mut VecDeque<String>,
+    ) -> Advance {
+        if probing.arrived {
+            return Advance::Done;
+        }
+        while probing.timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            if now >= probing.until {
+                let why = "no message of the user's own came back";
+                return Advance::Failed(Failure::with(FailureKind::Timeout, why));
+            }
+            probing.timer.as_mut().reset((now + PROBE_EVERY).min(probing.until));
+            if let Carrier::Frame(template) = &shared.description.message.send {
+                person.seq = Some(person.seq.map_or(0, |seq| seq + 1));
+                let mut frame = String::new();
+                if template.render(&person.values(&shared.target, Some(&probing.nonce)), &mut frame).is_ok() {
+                    unsent.push_back(frame);
+                }
+            }
+        }
+        Advance::Pending
+    }
+
+    /// Whether a message that was sent over HTTP has been answered.
+    fn posted(&mut self, cx: &mut Context<'_>, sink: &mut impl FnMut(Received<'_>)) -> Option<Progress> {
+        let rest = &mut self.inbox.rest;
+        let Poll::Ready((session, made)) = rest.posting.as_mut()?.as_mut().poll(cx) else { return None };
+        rest.posting = None;
+        rest.session = Some(session);
+        if let Err(failure) = made {
+            sink(Received { at: self.inbox.shared.clock.now(), kind: None, event: Event::Refused(failure) });
+        }
+        Some(Progress::Written)
+    }
+
+    fn poll_drive(&mut self, cx: &mut Context<'_>, sink: &mut impl FnMut(Received<'_>)) -> Poll<Progress> {
+        if !matches!(self.inbox.phase, Phase::Joined | Phase::Closing)
+            && let Some(progress) = self.advance(cx, sink)
+        {
+            return Poll::Ready(progress);
+        }
+        if self.inbox.rest.posting.is_some()
+            && let Some(progress) = self.posted(cx, sink)
+        {
+            return Poll::Ready(progress);
+        }
+        if !self.inbox.rest.unsent.is_empty() {
+            self.flush();
+        }
+        let Self { socket, inbox } = self;
+        let driven = socket.poll_drive(cx, |at, message| inbox.message(at, message, sink));
+        driven.map(|progress| self.seen(progress))
+    }
+
+    /// A connection that this side ends because its user has not joined was refused.
+    fn seen(&mut self, progress: Progress) -> Progress {
+        let refused = Ended { initiator: Initiator::Server, reason: EndReason::Refused };
+        let Inbox { phase, rest, shared, .. } = &mut self.inbox;
+        match progress {
+            Progress::Ended(_) if rest.refused => Progress::Ended(refused),
+            Progress::Ended(_) => {
+                if let (Phase::Joining(procedure), None) = (&*phase, &rest.failure) {
+                    rest.failure = Some(procedure.ended(shared, &rest.person, "the connection ended"));
+                }
+                progress
+            }
+            other => other,
+        }
+    }
+
+    /// Sends a message as the file says; false, and nothing taken, where that is not possible now.
+    fn send(&mut self, text: &str) -> bool {
+        let opcode = self.opcode();
+        let Self { socket, inbox: Inbox { shared, rest, .. } } = self;
+        let before = rest.person.seq;
+        rest.person.seq = Some(before.map_or(0, |seq| seq + 1));
+        let taken = match &shared.description.message.send {
+            Carrier::Frame(template) => {
+                rest.scratch.clear();
+                let values = rest.person.values(&shared.target, Some(text));
+                template.render(&values, &mut rest.scratch).is_ok() && socket.begin(opcode, rest.scratch.as_bytes())
+            }
+            Carrier::Request { request, timeout } => {
+                let session = rest.session.take().unwrap_or_default();
+                let asked = (&**request, *timeout);
+                let whose = (&rest.person, Some(text));
+                rest.posting = Some(begin_request(shared, HttpStep::Event, "message", asked, whose, session));
+                true
+            }
+        };
+        if !taken {
+            rest.person.seq = before;
+        }
+        taken
+    }
+}
+
+impl Connection for FileConnection {
+    fn begin(&mut self, frame: Outgoing<'_>) -> bool {
+        if self.is_writing() {
+            return false;
+        }
+        match frame {
+            Outgoing::Chat(text) => self.send(text),
+            Outgoing::Ping => self.socket.begin(Opcode::Ping, &[]),
+            Outgoing::Heartbeat => {
+                let opcode = self.opcode();
+                let Inbox { shared, rest, .. } = &mut self.inbox;
+                let Some(template) =
+                    shared.description.keepalive.as_ref().and_then(|keepalive| keepalive.send.as_ref())
+                else {
+                    return self.socket.begin(Opcode::Ping, &[]);
+                };
+                rest.scratch.clear();
+                let values = rest.person.values(&shared.target, None);
+                template.render(&values, &mut rest.scratch).is_ok()
+                    && self.socket.begin(opcode, rest.scratch.as_bytes())
+            }
+        }
+    }
+
+    fn is_writing(&self) -> bool {
+        let rest = &self.inbox.rest;
+        self.socket.is_writing() || !rest.unsent.is_empty() || rest.posting.is_some()
+    }
+
+    fn close(&mut self) {
+        let joined = matches!(self.inbox.phase, Phase::Joined | Phase::Probing(_));
+        if !joined || self.inbox.shared.description.leave.is_empty() {
+            return self.hang_up();
+        }
+        self.inbox.rest.posting = None;
+        self.inbox.phase = Phase::Leaving(Box::new(Procedure::new(List::Leave, 0, Some(LEAVE_STEP))));
+    }
+
+    fn keepalive(&self) -> Keepalive {
+        let Inbox { shared, rest, .. } = &self.inbox;
+        let common = Keepalive::default();
+        let silent_after = shared.description.socket.silent_after.unwrap_or(common.silent_after);
+        let keepalive = Keepalive { sign: SignOfLife::Ping, every: PING_EVERY, silent_after, join_timeout: None };
+        let Some(own) = &shared.description.keepalive else { return keepalive };
+        let mut every = String::new();
+        let rendered = own.every.render(&rest.person.values(&shared.target, None), &mut every).is_ok();
+        let every = if rendered { duration(&every).unwrap_or(PING_EVERY) } else { PING_EVERY };
+        let sign = if own.send.is_some() { SignOfLife::Heartbeat } else { SignOfLife::Ping };
+        Keepalive { sign, every, ..keepalive }
+    }
+
+    fn failure(&mut self) -> Option<Failure> {
+        self.inbox.rest.failure.take()
+    }
+
+    fn drive<F>(&mut self, mut sink: F) -> impl Future<Output = Progress> + Send
+    where
+        F: FnMut(Received<'_>) + Send,
+    {
+        poll_fn(move |cx| self.poll_drive(cx, &mut sink))
+    }
+}

@@ -1,0 +1,22 @@
+//! The driver that a protocol file describes: its steps carried out, its rules applied to frames.
+//!
+//! | file | what it is for |
+//! | --- | --- |
+//! | `words` | the file's names for failures and frames |
+//! | `shared` | file, target and user |
+//! | `request` | requests over HTTP |
+//! | `procedure` | where in a list of steps a connection is |
+//! | `reader` | what messages of the websocket mean |
+//! | `connection` | an open socket, from its first step to its last |
+//! | `driver` | the steps of a user as the rest of soakrig knows them |
+
+mod connection;
+mod driver;
+mod procedure;
+mod reader;
+mod request;
+mod shared;
+mod words;
+
+pub use self::connection::FileConnection;
+pub use self::driver::{FileDriver, FileProtocol};

@@ -1,0 +1,209 @@
+//! What messages of the websocket mean: the file's rules, and the step that waits.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use memchr::memmem;
+
+use super::procedure::{Procedure, UnderWay, shown};
+use super::shared::{Person, Shared};
+use crate::clock::Stamp;
+use crate::drivers::file::classify::{BoundRules, Meaning};
+use crate::drivers::file::description::Joined;
+use crate::drivers::file::outcome::Outcome;
+use crate::marker::Decoded;
+use crate::model::{Failure, FailureKind, FrameKind};
+use crate::protocol::{Event, Received, Session};
+use crate::transport::ws::reader::Message;
+
+/// What the messages begin with by which a user finds out that it has joined.
+pub(super) const PROBE: &str = "soakrig-probe-";
+
+/// Answers that wait to be written; a server that asks for more reads too little.
+const MOST_UNSENT: usize = 64;
+
+/// How far a connection has come.
+pub(super) enum Phase {
+    /// In the steps of the join, or of sign-up and log-in on a socket of their own.
+    Joining(Box<Procedure>),
+    /// The steps are done; the user has joined when its own message arrives.
+    Probing(Box<Probing>),
+    /// Joined.
+    Joined,
+    /// In the steps before the close.
+    Leaving(Box<Procedure>),
+    /// The close has begun.
+    Closing,
+}
+
+/// The messages by which a user finds out that it has joined.
+pub(super) struct Probing {
+    /// What every one of them holds.
+    pub(super) nonce: String,
+    /// When the next is sent.
+    pub(super) timer: std::pin::Pin<Box<tokio::time::Sleep>>,
+    pub(super) until: tokio::time::Instant,
+    pub(super) arrived: bool,
+}
+
+/// What a connection knows beside its socket.
+pub(super) struct Inbox {
+    pub(super) phase: Phase,
+    pub(super) rules: Arc<BoundRules>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) rest: Box<Rest>,
+}
+
+/// What an ordinary message does not touch.
+pub(super) struct Rest {
+    pub(super) person: Person,
+    /// For requests in steps; away while one is under way.
+    pub(super) session: Option<Session>,
+    /// Frames to send: those of steps, and answers.
+    pub(super) unsent: VecDeque<String>,
+    /// Why the user has not joined.
+    pub(super) failure: Option<Failure>,
+    /// Whether this side ends the connection because of `failure`.
+    pub(super) refused: bool,
+    /// A message that is being sent over HTTP.
+    pub(super) posting: Option<UnderWay>,
+    /// Text of the message being written.
+    pub(super) scratch: String,
+}
+
+impl Inbox {
+    /// Gives a message as what its frames mean.
+    pub(super) fn message(&mut self, at: Stamp, message: Message<'_>, sink: &mut impl FnMut(Received<'_>)) {
+        let kind = match message {
+            Message::Text(text, number) => return self.text(at, text, number.get(), sink),
+            Message::Binary(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) if self.shared.description.socket.binary => return self.text(at, text, None, sink),
+                _ => FrameKind::Binary,
+            },
+            Message::Ping(_) => FrameKind::Ping,
+            Message::Pong(_) => FrameKind::Pong,
+            Message::Close { code, reason } => return self.closed(at, code, reason, sink),
+        };
+        sink(Received { at, kind: Some(kind), event: Event::Other });
+    }
+
+    fn text(&mut self, at: Stamp, text: &str, number: Option<u64>, sink: &mut impl FnMut(Received<'_>)) {
+        let shared = Arc::clone(&self.shared);
+        match &shared.description.socket.split {
+            None => self.frame(at, text, number, sink),
+            Some(separator) => text
+                .split(&**separator)
+                .filter(|frame| !frame.is_empty())
+                .for_each(|frame| self.frame(at, frame, None, sink)),
+        }
+    }
+
+    fn frame(&mut self, at: Stamp, text: &str, number: Option<u64>, sink: &mut impl FnMut(Received<'_>)) {
+        let meaning = self.rules.read(text, number, None);
+        let (kind, event) = match meaning {
+            Meaning::Received { sender, decoded, replay, .. } => {
+                let awaited = !matches!(self.phase, Phase::Joined) && self.before_joined(text, true);
+                if awaited || (decoded == Decoded::None && self.is_probe(text)) {
+                    (self.shared.words.join, Event::Other)
+                } else {
+                    (FrameKind::Chat, Event::Message { sender, decoded, replay })
+                }
+            }
+            Meaning::Refused(rule) => {
+                let (rules, how) = (Arc::clone(&self.rules), format!("got {}", self.shown(text)));
+                (FrameKind::Error, self.refusal(rules.rules().refusal(rule), &how))
+            }
+            Meaning::Reply(rule) => {
+                self.reply(rule, text);
+                (self.shared.words.reply, Event::Other)
+            }
+            other => {
+                let awaited = !matches!(self.phase, Phase::Joined) && self.before_joined(text, false);
+                match other {
+                    _ if awaited => (self.shared.words.join, Event::Other),
+                    Meaning::Members(..) => (FrameKind::Presence, Event::Other),
+                    Meaning::Frame(rule) => (self.shared.words.frame(rule), Event::Other),
+                    Meaning::Unmatched(_) => (self.shared.words.unmatched, Event::Other),
+                    _ => (FrameKind::Unknown, Event::Other),
+                }
+            }
+        };
+        sink(Received { at, kind: Some(kind), event });
+    }
+
+    /// Shows a frame to whatever waits for one; whether it is the one. A step has the file's values
+    /// in mind once it is done, so the rules are bound again.
+    fn before_joined(&mut self, text: &str, is_message: bool) -> bool {
+        let Self { phase, rules, shared, rest } = self;
+        match phase {
+            Phase::Joining(procedure) | Phase::Leaving(procedure) => {
+                let awaited = procedure.offer(text, shared, &mut rest.person);
+                if awaited {
+                    *rules = rules.rules().bind(&rest.person.values(&shared.target, None));
+                }
+                awaited
+            }
+            Phase::Probing(probing) => {
+                let own = is_message && memmem::find(text.as_bytes(), probing.nonce.as_bytes()).is_some();
+                probing.arrived |= own;
+                false
+            }
+            Phase::Joined | Phase::Closing => false,
+        }
+    }
+
+    /// Whether a message is one by which a user finds out that it has joined.
+    fn is_probe(&self, text: &str) -> bool {
+        self.shared.description.joined == Joined::OwnMessage
+            && memmem::find(text.as_bytes(), PROBE.as_bytes()).is_some()
+    }
+
+    fn shown(&self, text: &str) -> String {
+        shown(text, &self.shared, &self.rest.person)
+    }
+
+    /// What a refusal means: before the user has joined, the end of the attempt.
+    fn refusal(&mut self, outcome: Option<&Outcome>, how: &str) -> Event<'static> {
+        let Self { phase, shared, rest, .. } = self;
+        let title = match phase {
+            Phase::Joining(procedure) => Some(procedure.title(shared)),
+            Phase::Probing(_) => Some("join"),
+            _ => None,
+        };
+        let how = title.map_or_else(|| how.to_owned(), |title| format!("{title}: {how}"));
+        let failure = outcome
+            .map_or_else(|| Failure::with(FailureKind::ServerMessage, &how), |outcome| shared.failure(outcome, &how));
+        if title.is_none() {
+            return Event::Refused(failure);
+        }
+        rest.failure.get_or_insert(failure);
+        Event::Other
+    }
+
+    fn reply(&mut self, rule: usize, text: &str) {
+        let Self { rules, shared, rest, .. } = self;
+        let mut answer = String::new();
+        let values = rest.person.values(&shared.target, None);
+        if rules.reply(rule, text, &values, &mut answer).is_ok() && rest.unsent.len() < MOST_UNSENT {
+            rest.unsent.push_back(answer);
+        }
+    }
+
+    fn closed(&mut self, at: Stamp, code: Option<u16>, reason: &str, sink: &mut impl FnMut(Received<'_>)) {
+        let shared = Arc::clone(&self.shared);
+        let meant = code.and_then(|code| shared.description.rules.close(code));
+        let code = code.map_or_else(|| "no code".to_owned(), |code| format!("code {code}"));
+        let reason = if reason.is_empty() { String::new() } else { format!(", {}", self.shown(reason)) };
+        let how = format!("the server closed the connection, {code}{reason}");
+        let event = match (meant, &self.phase) {
+            (Some(outcome), _) => self.refusal(Some(outcome), &how),
+            (None, Phase::Joining(procedure)) => {
+                let failure = procedure.ended(&shared, &self.rest.person, &how);
+                self.rest.failure.get_or_insert(failure);
+                Event::Other
+            }
+            (None, _) => Event::Other,
+        };
+        sink(Received { at, kind: Some(FrameKind::Close), event });
+    }
+}

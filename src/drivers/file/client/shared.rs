@@ -1,0 +1,145 @@
+//! What all users of a run share: the file, the target, and the ways to it.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use url::Url;
+
+use super::words::Words;
+use crate::clock::Clock;
+use crate::drivers::file::description::Description;
+use crate::drivers::file::outcome::Outcome;
+use crate::drivers::file::template::{Captured, Values};
+use crate::model::{Failure, Secret};
+use crate::protocol::{Session, SessionUser, SetupError, Trace};
+use crate::transport::dial::Dialer;
+use crate::transport::http::{Browser, Origin};
+use crate::transport::ws::handshake::Limits;
+
+/// The file, the target, and the ways to it.
+pub(super) struct Shared {
+    pub(super) description: Arc<Description>,
+    pub(super) words: Arc<Words>,
+    pub(super) target: Target,
+    pub(super) browser: Browser,
+    pub(super) dialer: Arc<Dialer>,
+    pub(super) limits: Limits,
+    pub(super) clock: Clock,
+    pub(super) trace: Arc<dyn Trace>,
+    pub(super) seeds: AtomicU64,
+    /// For steps whose file names no timeout.
+    pub(super) timeout: Duration,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("file", &self.description.name).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// The failure that the file names, with what was seen.
+    pub(super) fn failure(&self, outcome: &Outcome, detail: &str) -> Failure {
+        Failure::with(self.words.failure(outcome), detail).classed(outcome.class)
+    }
+}
+
+/// The server and the room.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) origin: Origin,
+    /// Without a slash at its end.
+    base: String,
+    ws: String,
+    pub(super) room: String,
+    run: String,
+}
+
+impl Target {
+    pub(super) fn new(base: &Url, room: String, run: String) -> Result<Self, SetupError> {
+        let refuse = |reason| SetupError::Url { reason };
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(refuse("it must begin with http:// or https://"));
+        }
+        if !base.username().is_empty() || base.password().is_some() {
+            return Err(refuse("it must not hold a username or a password"));
+        }
+        let origin = Origin::of(base).map_err(|_| refuse("its host is no header value"))?;
+        let origin = origin.ok_or_else(|| refuse("it has no host"))?;
+        let base = format!("{}{}", base.origin().ascii_serialization(), base.path().trim_end_matches('/'));
+        let ws = base.replacen("http", "ws", 1);
+        Ok(Self { origin, base, ws, room, run })
+    }
+
+    /// The URL of a request: of a path of the target, or of a whole URL of the same origin.
+    pub(super) fn url(&self, text: &str) -> Result<Url, String> {
+        let whole = if text.starts_with('/') { format!("{}{text}", self.base) } else { text.to_owned() };
+        let url = Url::parse(&whole).map_err(|e| format!("not a URL: {e}"))?;
+        match Url::parse(&self.base) {
+            Ok(base) if base.origin() == url.origin() => Ok(url),
+            _ => Err("a URL of another server than the target's".to_owned()),
+        }
+    }
+}
+
+/// One user: who it is, and what it was told.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Person {
+    username: String,
+    password: Option<Secret>,
+    index: u64,
+    pub(super) session: Captured,
+    pub(super) connection: Captured,
+    /// The number of the latest send.
+    pub(super) seq: Option<u64>,
+}
+
+impl Person {
+    /// The user of a session, with what log-in captured.
+    pub(super) fn of(session: &Session, description: &Description) -> Self {
+        let mut captured = Captured::default();
+        for (slot, name) in (0..).zip(&description.session_captures) {
+            if let Some(text) = session.captures.get(name) {
+                let _ = captured.set(slot, text);
+            }
+        }
+        let (username, password, index) = match &session.user {
+            Some(SessionUser { account, index }) => (account.username.clone(), Some(account.password.clone()), *index),
+            None => (String::new(), None, 0),
+        };
+        Self { username, password, index, session: captured, ..Self::default() }
+    }
+
+    /// The values of templates.
+    pub(super) fn values<'a>(&'a self, target: &'a Target, text: Option<&'a str>) -> Values<'a> {
+        static NOTHING: Captured = Captured::new();
+        Values {
+            user: &self.username,
+            password: self.password.as_ref().map_or("", Secret::reveal),
+            index: self.index,
+            room: &target.room,
+            base: &target.base,
+            ws: &target.ws,
+            run: &target.run,
+            text,
+            seq: self.seq,
+            columns: &[],
+            session: &self.session,
+            connection: &self.connection,
+            local: &NOTHING,
+        }
+    }
+
+    /// Puts what sign-up and log-in captured into the session.
+    pub(super) fn keep(&self, description: &Description, session: &mut Session) -> Result<(), Failure> {
+        for (slot, name) in (0..).zip(&description.session_captures) {
+            if let Some(text) = self.session.get(slot) {
+                session.captures.set(name, text).map_err(|e| {
+                    Failure::with(crate::model::FailureKind::Malformed, format!("the value of {name}: {e}"))
+                })?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,39 @@
+//! How a connection is kept open, as its driver states it.
+
+use std::time::Duration;
+
+/// What a user sends on a connection that is idle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignOfLife {
+    /// The protocol's heartbeat and a websocket ping in turn; no ping where something was just read.
+    Alternate,
+    /// The protocol's heartbeat.
+    Heartbeat,
+    /// A websocket ping.
+    Ping,
+}
+
+/// How a connection is kept open, and when it is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keepalive {
+    /// What is sent.
+    pub sign: SignOfLife,
+    /// Between two signs of life.
+    pub every: Duration,
+    /// A connection on which nothing was read for this long, pongs included, is dead.
+    pub silent_after: Duration,
+    /// From the open socket until the user has joined, at most; `None` where the driver bounds it.
+    pub join_timeout: Option<Duration>,
+}
+
+impl Default for Keepalive {
+    /// A sign of life every 12.5 s, every second one the heartbeat, so that it goes out every 25 s.
+    fn default() -> Self {
+        Self {
+            sign: SignOfLife::Alternate,
+            every: Duration::from_millis(12_500),
+            silent_after: Duration::from_secs(75),
+            join_timeout: Some(Duration::from_secs(30)),
+        }
+    }
+}
