@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn protocol_files_are_listed_and_shown_as_they_are() {
-        let printed = |what| written(&Paper::Protocol { what });
+        let printed = |what| written(&Document::Protocol { what });
         let list = printed(ProtocolPage::List);
         for file in SHIPPED {
             assert!(list.lines().any(|line| line.starts_with(&format!("{} ", file.name))), "{list}");
