@@ -121,11 +121,6 @@ check_stack_at_work() (
     python_environment watch tests/watch/requirements.txt && tests/watch/live.sh target/debug/soakrig
 )
 
-# Protocol files against chat servers of others, installed from npm, PyPI and Debian.
-check_chat_servers() (
-    tests/servers/run.sh
-)
-
 # The plays, roles, units and manifests of a fleet, on hosts that boot in namespaces of the checks' own.
 check_fleet() (
     python_environment fleet tests/fleet/requirements.txt || return 1
@@ -231,11 +226,6 @@ if ! $quick; then
     need ip iproute2
     need systemd-nspawn systemd-container
     need podman podman runc catatonit
-    need npm nodejs npm
-    need puma puma
-    need rails ruby-rails
-    need prosody prosody
-    need inspircd inspircd
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 fi
 install_packages
@@ -251,7 +241,6 @@ join "Python packages"
 if ! $quick; then as_root true; fi
 slow beside "stack at work" check_stack_at_work
 slow beside fleet check_fleet
-slow beside "chat servers" check_chat_servers
 beside tests cargo test --locked --no-fail-fast
 # Cargo lets go of target/ once the tests run.
 begun tests 'Running '
@@ -261,6 +250,6 @@ step scripts shellcheck .ci/run ansible/fleet "${scripts[@]}"
 slow step budget nice -n 19 benches/budget.sh
 slow step stack check_stack
 slow step dependencies cargo deny --locked check --hide-inclusion-graph bans licenses sources
-join tests "stack at work" fleet "chat servers"
+join tests "stack at work" fleet
 
 summary

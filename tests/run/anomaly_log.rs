@@ -82,11 +82,17 @@ fn a_frozen_server_gives_a_line_for_each_lost_and_each_late_delivery() {
     assert!(ended.stdout.contains("missed by"), "{}", ended.stdout);
 }
 
+/// Sockets take a change of the mute fault over one by one, and the server's log of injections
+/// another moment later: a chat that is being sent meanwhile may be withheld from each of the 48
+/// users without an entry, or have an entry and arrive; one chat at each of the two changes.
+const IN_BETWEEN: usize = 2 * 48;
+
 #[test]
 fn losses_of_the_same_users_form_one_group_and_lines_name_message_and_receiver() {
     let target = Target::start(&["--control", "127.0.0.1:0"]);
     let home = tempfile::tempdir().unwrap();
-    let terms = ["--delivery-deadline", "3s", "--delivery-horizon", "6s", "--chat-rate", "40/s"];
+    // Longer than a busy machine keeps anybody waiting: what is lost was withheld.
+    let terms = ["--delivery-deadline", "10s", "--delivery-horizon", "25s", "--chat-rate", "40/s"];
     let shard = |index: &'static str| {
         let fleet = ["--shard", index, "--run-id", "muted", "--password", "the-fleets-own", "--user-range-max", "24"];
         run(&target, home.path(), &index.replace('/', "of"), &[&fleet[..], &terms].concat())
@@ -101,14 +107,15 @@ fn losses_of_the_same_users_form_one_group_and_lines_name_message_and_receiver()
     let lost = |rig: &Rig| rig.metric("soakrig_deliveries_total", &["outcome=\"lost\""]) as usize;
     // Others' messages are judged between two that were read: the muted hear on.
     eventually("all of it is lost", || {
-        rigs.iter().map(|(rig, _)| lost(rig)).sum::<usize>() >= target.injections().len()
+        rigs.iter().map(|(rig, _)| lost(rig)).sum::<usize>() + IN_BETWEEN >= target.injections().len()
     });
     let withheld: BTreeSet<(String, String)> = target
         .injections()
         .iter()
         .map(|injection| (text(injection, "username").to_owned(), text(injection, "text").to_owned()))
         .collect();
-    let mut named = 0;
+    let muted: BTreeSet<&String> = withheld.iter().map(|(user, _)| user).collect();
+    let (mut named, mut unlogged) = (0_usize, 0);
     for (rig, log) in rigs {
         rig.process.signal(Signal::SIGTERM);
         let (ended, summary) = rig.end(PATIENCE);
@@ -118,7 +125,10 @@ fn losses_of_the_same_users_form_one_group_and_lines_name_message_and_receiver()
         for line in lines.iter().filter(|line| line["kind"] == "lost") {
             let (receiver, marker) = (text(line, "receiver"), text(line, "marker"));
             let of_this = |(user, text): &&(String, String)| user == receiver && text.starts_with(marker);
-            assert!(withheld.iter().any(|w| of_this(&w)), "{line} was not withheld");
+            if !withheld.iter().any(|w| of_this(&w)) {
+                assert!(muted.iter().any(|user| *user == receiver), "{line} was not withheld");
+                unlogged += 1;
+            }
             users.insert(receiver.to_owned());
             named += 1;
         }
@@ -129,7 +139,8 @@ fn losses_of_the_same_users_form_one_group_and_lines_name_message_and_receiver()
             assert!(users.contains(name.as_str().unwrap()), "{name}");
         }
     }
-    assert_eq!(named, withheld.len(), "each withheld delivery has one line");
+    assert!(unlogged <= IN_BETWEEN, "{unlogged} lost deliveries were not withheld");
+    assert!(named.abs_diff(withheld.len()) <= IN_BETWEEN, "{named} lines of {} withheld deliveries", withheld.len());
 }
 
 #[test]
