@@ -1,6 +1,6 @@
 //! Which frames a rule means: every key of a matcher must hold.
 //!
-//! A [`Matcher`] is what the file says; [`BoundMatcher`] is the same with the values of a connection
+//! A [`Matcher`] is what the file says; `BoundMatcher` is the same with the values of a connection
 //! in it, ready for frames. The cheap keys are results at first, so that a frame of another
 //! prefix is never parsed. No I/O.
 

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | [`handshake`] | the upgrade, up to the 101 |
 //! | [`frame`] | one frame's header, and frames as we write them |
-//! | [`kept`] | messages that have not come whole, and the room they share |
+//! | [`partial_message`] | messages that have not come whole, and the memory they share |
 //! | [`reader`] | bytes in, whole messages out |
 //! | [`recent`] | texts that were read a moment ago |
 //! | [`writer`] | one frame in writing at a time |
