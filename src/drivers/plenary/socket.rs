@@ -33,7 +33,7 @@ impl PlenarySocket {
 #[derive(Debug)]
 pub struct Inbox {
     reader: Reader,
-    shared: Shared,
+    shared: Arc<Shared>,
     joined: bool,
 }
 
@@ -41,7 +41,13 @@ impl Inbox {
     /// An inbox that refuses messages of more than `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { reader: Reader::new(limit), shared: Shared::default(), joined: false }
+        Self { reader: Reader::new(limit), shared: Arc::default(), joined: false }
+    }
+
+    /// Another inbox of the same driver: what one has read, the other knows.
+    #[must_use]
+    pub fn another(&self, limit: usize) -> Self {
+        Self { reader: Reader::new(limit), shared: Arc::clone(&self.shared), joined: false }
     }
 
     /// Takes bytes that were read at `at`, and gives every frame that is whole now to `sink`.
