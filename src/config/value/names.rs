@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::model::Secret;
+use crate::model::{Secret, turns_direction};
 
 use super::error::ValueError;
 use super::shard::UserRange;
@@ -103,8 +103,11 @@ impl FromStr for Slug {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        if text.is_empty() || text.chars().count() > 200 || text.chars().any(char::is_control) {
-            return Err(ValueError::new("not a room's name, which is up to 200 characters in one line"));
+        let steers = |c: char| c.is_control() || turns_direction(c);
+        if text.is_empty() || text.chars().count() > 200 || text.chars().any(steers) {
+            return Err(ValueError::new(
+                "neither a plenary's slug nor a room's name: up to 200 characters in one line",
+            ));
         }
         Ok(Self(text.to_owned()))
     }
