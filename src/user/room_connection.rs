@@ -1,10 +1,12 @@
 //! A connection to the room: one socket, from its 101 to its end.
 
+mod intents;
+mod liveness;
+
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use tokio::sync::oneshot;
@@ -14,22 +16,14 @@ use tracing::Span;
 use super::context::RunContext;
 use super::end_reason::{self, ConnectionOutcome};
 use super::frame_handler::{FrameHandler, Phase};
-use super::keepalive::next_keepalive;
 use super::open_gauge::Open;
-use super::side_room;
 use super::spans;
 use super::timeouts::CLOSE_TIMEOUT;
 use super::wakeups::{Wakeup, Wakeups};
 use crate::clock::Stamp;
-use crate::ledger::RecordedSend;
-use crate::model::{Action, EndReason, Failure, Initiator, SenderId, Socket, UserIndex, UserState};
-use crate::pool::slot::IntentSlot;
-use crate::protocol::{Connection, Driver, Ended, Keepalive, Outgoing, Progress, SignOfLife};
-use crate::schedule::Intent;
-use crate::telemetry::traces::chats::{Chat, ChatId};
+use crate::model::{EndReason, Failure, Initiator, SenderId, Socket, UserIndex, UserState};
+use crate::protocol::{Connection, Driver, Ended, Keepalive, Progress};
 
-/// A frame that is not written after this long means that the server reads no more.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Reads in a row before anything else is looked at: a socket that is always readable must not keep
 /// the user from its slot, its alarm and the stop.
 const READS_IN_A_ROW: u32 = 16;
@@ -269,117 +263,6 @@ impl<D: Driver> RoomConnection<D> {
         if let Some(tell) = self.cold.tell.take() {
             // The user waits for it, or is gone with the runtime.
             let _ = tell.send(());
-        }
-    }
-
-    /// Carries out the intent on the slot, if there is one and the socket is free for it. The
-    /// slot is free again once the frame before is wholly written.
-    fn take_up(&mut self, slot: &IntentSlot) -> Option<Turn> {
-        if self.phase != Phase::Connected || self.connection.is_writing() {
-            return None;
-        }
-        let Some(intent) = slot.take() else {
-            slot.done();
-            return None;
-        };
-        self.context.carried_out(intent.action);
-        match intent.action {
-            Action::Chat => self.chat(intent),
-            Action::Leave => return Some(Turn::Leave(EndReason::Left)),
-            Action::Breakout => self.join_breakout(),
-        }
-        if !self.connection.is_writing() {
-            slot.done();
-        }
-        None
-    }
-
-    fn chat(&mut self, intent: Intent) {
-        let context = &self.context;
-        let now = context.clock.now();
-        let recorded = context.ledger.lock().record_send(self.me, intent.intended, now);
-        if context.chats.samples(recorded.marker.seq) {
-            self.trace(&recorded, intent.intended, now);
-        }
-        let text = recorded.marker.encode(self.cold.user_id, &context.texts.next());
-        self.send(Outgoing::Chat(&text), now);
-    }
-
-    fn trace(&self, recorded: &RecordedSend, intended: Stamp, now: Stamp) {
-        let context = &self.context;
-        context.chats.begin(Chat {
-            id: ChatId { room: recorded.marker.room.0, seq: recorded.marker.seq },
-            sender: context.username(self.me),
-            expected: recorded.expected,
-            intended: context.clock.wall(intended),
-            handed: context.clock.wall(now),
-        });
-    }
-
-    fn send(&mut self, frame: Outgoing<'_>, now: Stamp) {
-        self.context.metrics.sent(frame.kind());
-        if self.connection.begin(frame) {
-            self.cold.writing_since = Some(now);
-        }
-    }
-
-    fn join_breakout(&mut self) {
-        if self.cold.breakout.as_ref().is_some_and(|Breakout(visit)| !visit.is_cancelled()) {
-            return;
-        }
-        let Some(id) = self.context.some_side_room(&mut self.cold.rng) else { return };
-        let over = CancellationToken::new();
-        self.cold.breakout = Some(Breakout(over.clone()));
-        let stay = side_room::length_of_stay(self.context.behaviour.breakout_stay, &mut self.cold.rng);
-        self.context.side_room_visits.spawn(side_room::visit(Arc::clone(&self.context), self.me, id, stay, over));
-    }
-
-    /// A keepalive is due, or a timeout has passed.
-    fn keepalive(&mut self) -> Option<Turn> {
-        let now = self.context.clock.now();
-        if let Some(reason) = self.overdue(now) {
-            return Some(Turn::GiveUp(Ended { initiator: Initiator::Network, reason }));
-        }
-        if now >= self.next_keepalive {
-            let Keepalive { sign, every, .. } = self.cold.keepalive;
-            self.next_keepalive = next_keepalive(self.next_keepalive, now, every);
-            self.cold.keepalives = self.cold.keepalives.wrapping_add(1);
-            let frame = match sign {
-                SignOfLife::Alternate if !self.cold.keepalives.is_multiple_of(2) => Outgoing::Ping,
-                SignOfLife::Alternate | SignOfLife::Heartbeat => Outgoing::Heartbeat,
-                SignOfLife::Ping => Outgoing::Ping,
-            };
-            // A socket that is being read from is alive, and needs no ping.
-            let is_asked =
-                sign != SignOfLife::Alternate || frame != Outgoing::Ping || now.since(self.last_read) >= every;
-            if is_asked && !self.connection.is_writing() {
-                self.send(frame, now);
-            }
-        }
-        None
-    }
-
-    fn overdue(&self, now: Stamp) -> Option<EndReason> {
-        if self.phase == Phase::Joining && self.join_limit().is_some_and(|limit| now >= limit) {
-            return Some(EndReason::NoPresence);
-        }
-        if self.cold.writing_since.is_some_and(|since| now.since(since) >= WRITE_TIMEOUT) {
-            return Some(EndReason::WriteTimeout);
-        }
-        (now.since(self.last_read) >= self.cold.keepalive.silent_after).then_some(EndReason::Silent)
-    }
-
-    fn join_limit(&self) -> Option<Stamp> {
-        self.cold.keepalive.join_timeout.map(|limit| self.began.plus(limit))
-    }
-
-    fn next_wake(&self) -> Stamp {
-        // Reads and writes move these limits on; that is checked at the next keepalive.
-        let written = self.cold.writing_since.map_or(self.next_keepalive, |since| since.plus(WRITE_TIMEOUT));
-        let next = self.next_keepalive.min(self.last_read.plus(self.cold.keepalive.silent_after)).min(written);
-        match self.phase {
-            Phase::Joining => self.join_limit().map_or(next, |limit| next.min(limit)),
-            Phase::Connected | Phase::Closing => next,
         }
     }
 

@@ -1,0 +1,80 @@
+//! What a user in the room does when an intent is in its slot: send, leave, join a side room.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Breakout, RoomConnection, Turn};
+use crate::clock::Stamp;
+use crate::ledger::RecordedSend;
+use crate::model::{Action, EndReason};
+use crate::pool::slot::IntentSlot;
+use crate::protocol::{Connection as _, Driver, Outgoing};
+use crate::schedule::Intent;
+use crate::telemetry::traces::chats::{Chat, ChatId};
+use crate::user::frame_handler::Phase;
+use crate::user::side_room;
+
+impl<D: Driver> RoomConnection<D> {
+    /// Carries out the intent on the slot, if there is one and the socket is free for it. The
+    /// slot is free again once the frame before is wholly written.
+    pub(super) fn take_up(&mut self, slot: &IntentSlot) -> Option<Turn> {
+        if self.phase != Phase::Connected || self.connection.is_writing() {
+            return None;
+        }
+        let Some(intent) = slot.take() else {
+            slot.done();
+            return None;
+        };
+        self.context.carried_out(intent.action);
+        match intent.action {
+            Action::Chat => self.chat(intent),
+            Action::Leave => return Some(Turn::Leave(EndReason::Left)),
+            Action::Breakout => self.join_breakout(),
+        }
+        if !self.connection.is_writing() {
+            slot.done();
+        }
+        None
+    }
+
+    fn chat(&mut self, intent: Intent) {
+        let context = &self.context;
+        let now = context.clock.now();
+        let recorded = context.ledger.lock().record_send(self.me, intent.intended, now);
+        if context.chats.samples(recorded.marker.seq) {
+            self.trace(&recorded, intent.intended, now);
+        }
+        let text = recorded.marker.encode(self.cold.user_id, &context.texts.next());
+        self.send(Outgoing::Chat(&text), now);
+    }
+
+    fn trace(&self, recorded: &RecordedSend, intended: Stamp, now: Stamp) {
+        let context = &self.context;
+        context.chats.begin(Chat {
+            id: ChatId { room: recorded.marker.room.0, seq: recorded.marker.seq },
+            sender: context.username(self.me),
+            expected: recorded.expected,
+            intended: context.clock.wall(intended),
+            handed: context.clock.wall(now),
+        });
+    }
+
+    pub(super) fn send(&mut self, frame: Outgoing<'_>, now: Stamp) {
+        self.context.metrics.sent(frame.kind());
+        if self.connection.begin(frame) {
+            self.cold.writing_since = Some(now);
+        }
+    }
+
+    fn join_breakout(&mut self) {
+        if self.cold.breakout.as_ref().is_some_and(|Breakout(visit)| !visit.is_cancelled()) {
+            return;
+        }
+        let Some(id) = self.context.some_side_room(&mut self.cold.rng) else { return };
+        let over = CancellationToken::new();
+        self.cold.breakout = Some(Breakout(over.clone()));
+        let stay = side_room::length_of_stay(self.context.behaviour.breakout_stay, &mut self.cold.rng);
+        self.context.side_room_visits.spawn(side_room::visit(Arc::clone(&self.context), self.me, id, stay, over));
+    }
+}
