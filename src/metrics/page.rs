@@ -7,7 +7,7 @@ use crate::model::Vocabulary;
 
 const HEAD: &str = "# Metrics
 
-<!-- Made from src/metrics/families.rs. To make it anew: SOAKRIG_BLESS=1 cargo test --test cli metrics_page -->
+<!-- Made from src/metrics/families.rs. To regenerate it: SOAKRIG_BLESS=1 cargo test --test cli metrics_page -->
 
 On `http://<metrics-listen>/metrics`, in Prometheus' text format 0.0.4. Base units; counters end in `_total`
 and start at 0 with the process. Labels are small closed sets: never a user, a URL, a message, an error text.
