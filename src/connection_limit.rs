@@ -22,7 +22,7 @@ enum Use {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct ConnectionEntry {
     /// When its use changed last, in changes of all places.
     since: u64,
     r#use: Use,
@@ -30,12 +30,12 @@ struct Entry {
 }
 
 #[derive(Debug, Default)]
-struct Open {
+struct OpenConnections {
     changes: u64,
-    entries: HashMap<u64, Entry>,
+    entries: HashMap<u64, ConnectionEntry>,
 }
 
-impl Open {
+impl OpenConnections {
     fn change(&mut self) -> u64 {
         self.changes += 1;
         self.changes
@@ -46,7 +46,7 @@ impl Open {
 #[derive(Debug)]
 pub struct ConnectionLimit {
     limit: usize,
-    open: Mutex<Open>,
+    open: Mutex<OpenConnections>,
 }
 
 impl ConnectionLimit {
@@ -58,7 +58,7 @@ impl ConnectionLimit {
 
     /// A place for a new connection, if need be that of another one; none where all are kept.
     #[must_use]
-    pub fn admit(self: &Arc<Self>) -> Option<Place> {
+    pub fn admit(self: &Arc<Self>) -> Option<ConnectionPermit> {
         let mut open = self.open.lock();
         if open.entries.len() >= self.limit {
             let evictable = open.entries.iter().filter(|(_, entry)| entry.r#use != Use::Kept);
@@ -70,21 +70,21 @@ impl ConnectionLimit {
         }
         let id = open.change();
         let closed = CancellationToken::new();
-        open.entries.insert(id, Entry { since: id, r#use: Use::Quiet, closed: closed.clone() });
+        open.entries.insert(id, ConnectionEntry { since: id, r#use: Use::Quiet, closed: closed.clone() });
         drop(open);
-        Some(Place { id, places: Arc::clone(self), closed })
+        Some(ConnectionPermit { id, places: Arc::clone(self), closed })
     }
 }
 
 /// A connection's place; dropping it gives it back.
 #[derive(Debug)]
-pub struct Place {
+pub struct ConnectionPermit {
     id: u64,
     places: Arc<ConnectionLimit>,
     closed: CancellationToken,
 }
 
-impl Place {
+impl ConnectionPermit {
     /// Returns when another connection has been given this place.
     pub async fn closed(&self) {
         self.closed.cancelled().await;
@@ -112,7 +112,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.places.open.lock().entries.remove(&self.id);
     }
@@ -122,7 +122,7 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    fn open(places: &[&Place]) -> Vec<bool> {
+    fn open(places: &[&ConnectionPermit]) -> Vec<bool> {
         places.iter().map(|place| !place.closed.is_cancelled()).collect()
     }
 

@@ -133,12 +133,12 @@ fn run_of_bad(in_a_row: &mut u32, bad: bool) -> Duration {
 /// Measures the delay between readable and read. Stops when dropped.
 #[derive(Debug)]
 pub struct Probe {
-    counts: Arc<Counts>,
+    counts: Arc<SampleCounts>,
     readers: Vec<tokio::task::JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
-struct Counts {
+struct SampleCounts {
     total: AtomicU64,
     over: AtomicU64,
     stop: AtomicBool,
@@ -173,7 +173,7 @@ impl Probe {
         runtimes: &[Handle],
         mut beat: impl FnMut(Stamp) + Send + 'static,
     ) -> std::io::Result<Self> {
-        let counts = Arc::new(Counts::default());
+        let counts = Arc::new(SampleCounts::default());
         let current = Handle::current();
         let runtimes = if runtimes.is_empty() { std::slice::from_ref(&current) } else { runtimes };
         let (mut pulses, mut readers) = (Vec::new(), Vec::new());
@@ -217,7 +217,7 @@ impl Drop for Probe {
 }
 
 /// Waits for its turn like every user's task, and counts how long that took.
-async fn read(mut far: tokio::net::UnixStream, clock: Clock, counts: Arc<Counts>) {
+async fn read(mut far: tokio::net::UnixStream, clock: Clock, counts: Arc<SampleCounts>) {
     let mut bytes = [0; 8];
     while far.read_exact(&mut bytes).await.is_ok() {
         let waited = clock.now().since(Stamp(u64::from_le_bytes(bytes)));

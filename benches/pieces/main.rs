@@ -8,7 +8,7 @@ mod path;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 
-use path::{Desks, Room, USERS, list};
+use path::{Desks, FullRoom, USERS, list};
 
 fn main() {
     divan::main();
@@ -17,7 +17,7 @@ fn main() {
 /// A chat to a hundred users, each in a read of its own: frame, marker, verdict, histograms, metrics.
 #[divan::bench]
 fn delivery(bencher: Bencher<'_, '_>) {
-    let Ok(mut room) = Room::new() else { return };
+    let Ok(mut room) = FullRoom::new() else { return };
     bencher.counter(ItemsCount::new(USERS)).bench_local(|| {
         let chat = room.chats(1);
         room.deliver(&chat);
@@ -28,7 +28,7 @@ fn delivery(bencher: Bencher<'_, '_>) {
 /// Sixteen chats in a read, to a hundred users.
 #[divan::bench]
 fn batch(bencher: Bencher<'_, '_>) {
-    let Ok(mut room) = Room::new() else { return };
+    let Ok(mut room) = FullRoom::new() else { return };
     bencher.counter(ItemsCount::new(16 * USERS)).bench_local(|| {
         let chats = room.chats(16);
         room.deliver(&chats);
@@ -39,7 +39,7 @@ fn batch(bencher: Bencher<'_, '_>) {
 /// A member list of 200 kB to a hundred users.
 #[divan::bench]
 fn lists(bencher: Bencher<'_, '_>) {
-    let Ok(mut room) = Room::new() else { return };
+    let Ok(mut room) = FullRoom::new() else { return };
     let list = list();
     bencher.counter(ItemsCount::new(USERS)).bench_local(|| room.deliver(&list));
 }

@@ -8,10 +8,10 @@ use parking_lot::Mutex;
 use soakrig::clock::Stamp;
 use soakrig::drivers::plenary::Inbox;
 use soakrig::drivers::plenary::vocabulary::VOCABULARY;
-use soakrig::ledger::{Identity, Ledger, RoomShare, Rules, Terms};
+use soakrig::ledger::{Identity, Ledger, RoomShare};
 use soakrig::marker::{GeneratorTag, RoomTag, RunTag};
 use soakrig::metrics::Metrics;
-use soakrig::model::{Action, Origin, Outcome, Pacing, SenderId, UserIndex, UserState};
+use soakrig::model::{Action, DeliveryRules, DeliveryTerms, Origin, Outcome, Pacing, SenderId, UserIndex, UserState};
 use soakrig::pool::Roster;
 use soakrig::protocol::{Event, Received};
 use soakrig::schedule::Intent;
@@ -24,7 +24,7 @@ pub const USERS: u32 = 100;
 const READ: usize = 64 * 1024;
 
 /// A room of users, their ledger and metrics.
-pub struct Room {
+pub struct FullRoom {
     ledger: Mutex<Ledger>,
     metrics: Arc<Metrics>,
     inboxes: Vec<Inbox>,
@@ -32,13 +32,13 @@ pub struct Room {
     now: Stamp,
 }
 
-impl Room {
+impl FullRoom {
     /// A room where everybody is connected.
     pub fn new() -> Result<Self, Box<dyn std::error::Error>> {
-        let terms = Terms { deadline: Duration::from_secs(10), horizon: Duration::from_secs(60) };
+        let terms = DeliveryTerms { deadline: Duration::from_secs(10), horizon: Duration::from_secs(60) };
         let identity = Identity { run: RunTag::of("bench"), generator: GeneratorTag(7), origin_micros: 1 };
         let mut ledger =
-            Ledger::new(terms, Rules::default(), identity, &[RoomShare { tag: RoomTag::of("test"), users: USERS }])?;
+            Ledger::new(terms, DeliveryRules::ALL, identity, &[RoomShare { tag: RoomTag::of("test"), users: USERS }])?;
         for user in (0..USERS).map(UserIndex) {
             ledger.introduce(user, SenderId::number(u64::from(user.0) + 1));
             ledger.opening(user);

@@ -31,7 +31,7 @@ enum Order {
 }
 
 #[derive(Default)]
-struct Counts {
+struct BroadcastCounts {
     users: AtomicU64,
     sockets: AtomicUsize,
     frames: AtomicU64,
@@ -46,7 +46,7 @@ pub async fn serve() -> io::Result<()> {
     let listener = socket.listen(8_192)?;
     println!("listening on {}", listener.local_addr()?);
     let (orders, inbox) = unbounded_channel();
-    let counts = Arc::new(Counts { gather: AtomicUsize::new(1), ..Counts::default() });
+    let counts = Arc::new(BroadcastCounts { gather: AtomicUsize::new(1), ..BroadcastCounts::default() });
     tokio::spawn(write_all(inbox, Arc::clone(&counts)));
     let (accepted, told) = (orders.clone(), Arc::clone(&counts));
     tokio::spawn(async move {
@@ -61,7 +61,7 @@ pub async fn serve() -> io::Result<()> {
     obey(orders, counts).await
 }
 
-async fn obey(orders: UnboundedSender<Order>, counts: Arc<Counts>) -> io::Result<()> {
+async fn obey(orders: UnboundedSender<Order>, counts: Arc<BroadcastCounts>) -> io::Result<()> {
     let mut lines = super::orders();
     let mut driving: Vec<tokio::task::JoinHandle<()>> = Vec::new();
     while let Some(line) = lines.recv().await {
@@ -103,7 +103,7 @@ async fn repeat(orders: UnboundedSender<Order>, bytes: Vec<u8>, frames: u64, rat
     }
 }
 
-async fn write_all(mut inbox: UnboundedReceiver<Order>, counts: Arc<Counts>) {
+async fn write_all(mut inbox: UnboundedReceiver<Order>, counts: Arc<BroadcastCounts>) {
     let mut room: Vec<Arc<TcpStream>> = Vec::new();
     let mut gathered = (Vec::new(), 0);
     while let Some(order) = inbox.recv().await {
@@ -156,7 +156,7 @@ async fn write(stream: &TcpStream, mut bytes: &[u8]) {
 }
 
 /// Answers requests until one asks for the upgrade, then reads frames.
-async fn attend(mut stream: TcpStream, orders: UnboundedSender<Order>, counts: Arc<Counts>) -> io::Result<()> {
+async fn attend(mut stream: TcpStream, orders: UnboundedSender<Order>, counts: Arc<BroadcastCounts>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     loop {
         let Some(head) = request(&mut stream).await? else { return Ok(()) };

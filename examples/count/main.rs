@@ -10,7 +10,7 @@
 #[path = "../../benches/pieces/path.rs"]
 mod path;
 
-use path::{Desks, Room, USERS, list};
+use path::{Desks, FullRoom, USERS, list};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -24,7 +24,7 @@ fn main() -> Outcome<()> {
 
 /// Does a piece so many times; what is done per time is said in `budgets.txt`.
 fn count(piece: &str, times: usize) -> Outcome<()> {
-    let mut room = Room::new()?;
+    let mut room = FullRoom::new()?;
     match piece {
         "delivery" => {
             for _ in 0..times {

@@ -11,9 +11,10 @@ use crate::config::plan::Check;
 use crate::drivers::Visitor;
 use crate::error::{ExitCode, StartError};
 use crate::marker::{Decoded, GeneratorTag, Marker, RoomTag, RunTag};
-use crate::model::{Account, Failure, FailureClass, FailureKind, HttpOutcome, Step};
+use crate::model::{Account, Failure, FailureClass, FailureKind, HttpOutcome, HttpStep};
 use crate::protocol::{
-    Capabilities, Connection, Driver, Event, Outgoing, Probe, Progress, Protocol, Room, Session, SessionUser, Untraced,
+    Capabilities, Connection, Driver, Event, Outgoing, Probe, Progress, Protocol, RoomPage, Session, SessionUser,
+    Untraced,
 };
 use crate::run::Console;
 use crate::run::over_capacity;
@@ -99,9 +100,9 @@ async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode,
 pub(super) struct Quiet;
 
 impl Probe for Quiet {
-    fn http(&self, _: Step, _: HttpOutcome, _: Duration) {}
+    fn http(&self, _: HttpStep, _: HttpOutcome, _: Duration) {}
 
-    fn http_retry(&self, _: Step) {}
+    fn http_retry(&self, _: HttpStep) {}
 }
 
 struct Walk<D> {
@@ -148,7 +149,7 @@ impl<D: Driver> Walk<D> {
     }
 
     /// The room's page, with the saved session if the server still knows it.
-    async fn come_in(&self, saved: Option<Session>) -> Result<(Session, Room), Failure> {
+    async fn come_in(&self, saved: Option<Session>) -> Result<(Session, RoomPage), Failure> {
         if let Some(mut session) = saved.map(|session| Session { user: self.user(), ..session }) {
             tell("  session: saved by an earlier run or check");
             match self.step("room page", self.driver.open(&mut session)).await {
@@ -187,10 +188,10 @@ impl<D: Driver> Walk<D> {
     }
 
     /// The room's socket: joining, a chat and its echo, a heartbeat, the close.
-    async fn talk(&self, session: &mut Session, room: &Room) -> Result<(), Failure> {
+    async fn talk(&self, session: &mut Session, room: &RoomPage) -> Result<(), Failure> {
         let mut socket = self.step("socket handshake", self.driver.connect(session)).await?;
         self.step("joined", self.until(&mut socket, joined)).await?;
-        if !self.capabilities.echo {
+        if !self.capabilities.delivery.echo {
             tell("  chat: its sender would not hear it, so none is sent");
             return self.leave(&mut socket).await;
         }

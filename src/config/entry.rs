@@ -8,7 +8,7 @@ use super::value::Given;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum ValueOrigin {
     /// The command line.
     Flag,
     /// The variable of the option's name.
@@ -24,10 +24,10 @@ pub enum Origin {
 
 /// One option as a layer gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct GivenOption {
     pub(crate) key: &'static str,
     pub(crate) given: Given,
-    pub(crate) origin: Origin,
+    pub(crate) origin: ValueOrigin,
 }
 
 /// The option's name on the command line.

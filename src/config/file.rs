@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::error::StartError;
 
-use super::entry::{Entry, Origin, in_file, nearest};
+use super::entry::{GivenOption, ValueOrigin, in_file, nearest};
 use super::settings::Settings;
 use super::value::{Given, shown};
 
@@ -53,9 +53,9 @@ const COMMON: [&str; 27] = [
 /// What a file says.
 #[derive(Debug)]
 pub(crate) struct File {
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<GivenOption>,
     /// One for each `[[plenary]]`, in the file's order; the slug is its entry `plenary`.
-    pub(crate) tables: Vec<Vec<Entry>>,
+    pub(crate) tables: Vec<Vec<GivenOption>>,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -93,9 +93,9 @@ fn load(path: &Path) -> std::io::Result<(Vec<u8>, bool)> {
     Ok((text, open_to_others))
 }
 
-fn line_of(origin: &Origin) -> usize {
+fn line_of(origin: &ValueOrigin) -> usize {
     match origin {
-        Origin::File { line, .. } => *line,
+        ValueOrigin::File { line, .. } => *line,
         _ => 0,
     }
 }
@@ -132,7 +132,7 @@ struct Source<'a> {
     text: &'a str,
 }
 
-type Parsed = (Vec<Entry>, Vec<Vec<Entry>>);
+type Parsed = (Vec<GivenOption>, Vec<Vec<GivenOption>>);
 
 fn parse(path: &Path, text: &str) -> Result<Parsed, StartError> {
     let source = Source { path, text };
@@ -164,7 +164,7 @@ impl Source<'_> {
         StartError::environment(format!("{}:{line}", self.path.display()), why)
     }
 
-    fn tables(&self, value: &DeValue<'_>, start: usize) -> Result<Vec<Vec<Entry>>, StartError> {
+    fn tables(&self, value: &DeValue<'_>, start: usize) -> Result<Vec<Vec<GivenOption>>, StartError> {
         let not_tables =
             |at| self.wrong(self.line(at), "plenaries are tables headed [[plenary]], each with a slug".to_owned());
         let DeValue::Array(items) = value else { return Err(not_tables(start)) };
@@ -186,8 +186,8 @@ impl Source<'_> {
     }
 
     /// The entries of a table, in the file's order.
-    fn entries(&self, table: &DeTable<'_>, level: Level) -> Result<Vec<Entry>, StartError> {
-        let mut entries: Vec<Entry> = Vec::new();
+    fn entries(&self, table: &DeTable<'_>, level: Level) -> Result<Vec<GivenOption>, StartError> {
+        let mut entries: Vec<GivenOption> = Vec::new();
         for (name, value) in table {
             let line = self.line(name.span().start);
             let key = level.known(name.get_ref()).map_err(|why| self.wrong(line, why))?;
@@ -196,7 +196,11 @@ impl Source<'_> {
                 return Err(self.wrong(line, why));
             }
             let given = given(value.get_ref()).map_err(|why| self.wrong(line, format!("{}: {why}", in_file(key))))?;
-            entries.push(Entry { key, given, origin: Origin::File { path: PathBuf::from(self.path), line } });
+            entries.push(GivenOption {
+                key,
+                given,
+                origin: ValueOrigin::File { path: PathBuf::from(self.path), line },
+            });
         }
         entries.sort_by_key(|entry| line_of(&entry.origin));
         Ok(entries)

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::error::{ExitCode, StartError};
 
-use super::entry::{Entry, Origin, flag, in_file, nearest, variable};
+use super::entry::{GivenOption, ValueOrigin, flag, in_file, nearest, variable};
 use super::environment::Environment;
 use super::file;
 use super::settings::Settings;
@@ -30,7 +30,7 @@ pub struct Layers {
     pub warnings: Vec<String>,
     /// The `[[plenary]]` tables of the file, in its order.
     pub plenaries: Vec<Table>,
-    origins: BTreeMap<&'static str, Origin>,
+    origins: BTreeMap<&'static str, ValueOrigin>,
 }
 
 /// One of several plenaries in a file: its table lies under flags and variables, and over the
@@ -41,7 +41,7 @@ pub struct Table {
     pub slug: Slug,
     /// All options as they are for it.
     pub layers: Layers,
-    entries: Vec<Entry>,
+    entries: Vec<GivenOption>,
 }
 
 impl Table {
@@ -60,7 +60,7 @@ impl Layers {
     /// A wrong value in any layer, also where a higher one overrides it; an unknown key in
     /// the file; a file that cannot be read.
     pub fn stack(flags: Settings, config: Option<PathBuf>, environment: &Environment) -> Result<Self, StartError> {
-        let origins = Settings::keys().filter(|key| flags.is_set(key)).map(|key| (key, Origin::Flag)).collect();
+        let origins = Settings::keys().filter(|key| flags.is_set(key)).map(|key| (key, ValueOrigin::Flag)).collect();
         let mut layers = Self { settings: flags, origins, warnings: Vec::new(), plenaries: Vec::new() };
         let variables = layers.variables(environment)?;
         layers.lay_under(&variables)?;
@@ -76,7 +76,7 @@ impl Layers {
     }
 
     /// Lays a plenary's table under these layers, and the file's top level under that.
-    fn table(&self, entries: Vec<Entry>, top: &[Entry]) -> Result<Table, StartError> {
+    fn table(&self, entries: Vec<GivenOption>, top: &[GivenOption]) -> Result<Table, StartError> {
         let mut alone = Self::default();
         alone.lay_under(&entries)?;
         let slug = alone.settings.plenary.plenary.ok_or_else(|| {
@@ -91,7 +91,7 @@ impl Layers {
 
     /// Where a key's value came from; `None` where it has none.
     #[must_use]
-    pub fn origin(&self, key: &str) -> Option<&Origin> {
+    pub fn origin(&self, key: &str) -> Option<&ValueOrigin> {
         self.origins.get(key)
     }
 
@@ -101,7 +101,7 @@ impl Layers {
     pub fn conflict(&self, keys: &[&'static str], why: impl Into<String>) -> StartError {
         let names: Vec<String> = keys.iter().map(|key| self.place(key)).collect();
         let mut given = keys.iter().filter_map(|key| self.origin(key)).peekable();
-        let by_flag = given.peek().is_none() || given.any(|origin| *origin == Origin::Flag);
+        let by_flag = given.peek().is_none() || given.any(|origin| *origin == ValueOrigin::Flag);
         let code = if by_flag { ExitCode::Usage } else { ExitCode::Environment };
         StartError::new(code, names.join(" and "), why)
     }
@@ -110,14 +110,14 @@ impl Layers {
     fn place(&self, key: &str) -> String {
         let flag = flag(key);
         match self.origin(key) {
-            Some(Origin::Flag) => flag,
-            Some(Origin::Variable) => format!("{flag} ({})", variable(key)),
-            Some(Origin::File { path, line }) => format!("{flag} ({}:{line})", path.display()),
+            Some(ValueOrigin::Flag) => flag,
+            Some(ValueOrigin::Variable) => format!("{flag} ({})", variable(key)),
+            Some(ValueOrigin::File { path, line }) => format!("{flag} ({}:{line})", path.display()),
             None => format!("{flag} (not given)"),
         }
     }
 
-    fn variables(&mut self, environment: &Environment) -> Result<Vec<Entry>, StartError> {
+    fn variables(&mut self, environment: &Environment) -> Result<Vec<GivenOption>, StartError> {
         let mut entries = Vec::new();
         for (name, value) in environment.ours() {
             let Some(key) = Settings::keys().find(|key| variable(key) == name) else {
@@ -128,19 +128,19 @@ impl Layers {
                 continue;
             };
             let value = value.to_str().ok_or_else(|| StartError::environment(name, "not valid UTF-8"))?;
-            entries.push(Entry { key, given: Given::One(value.to_owned()), origin: Origin::Variable });
+            entries.push(GivenOption { key, given: Given::One(value.to_owned()), origin: ValueOrigin::Variable });
         }
         Ok(entries)
     }
 
     /// Adds a lower layer: its values count where nothing above gives them.
-    fn lay_under(&mut self, layer: &[Entry]) -> Result<(), StartError> {
+    fn lay_under(&mut self, layer: &[GivenOption]) -> Result<(), StartError> {
         let taken: Vec<&'static str> = self.origins.keys().copied().collect();
         let is_taken = |key: &str| {
             let same = |other: &&str| ALTERNATIVES.iter().any(|set| set.contains(&key) && set.contains(other));
             taken.contains(&key) || taken.iter().any(same)
         };
-        for Entry { key, given, origin } in layer {
+        for GivenOption { key, given, origin } in layer {
             let mut checked = Settings::default();
             if let Some(Err(error)) = checked.set(key, given) {
                 return Err(wrong_value(key, given, origin, &error));
@@ -154,16 +154,16 @@ impl Layers {
     }
 }
 
-fn wrong_value(key: &str, given: &Given, origin: &Origin, error: &ValueError) -> StartError {
+fn wrong_value(key: &str, given: &Given, origin: &ValueOrigin, error: &ValueError) -> StartError {
     let value = match given {
         _ if matches!(key, "password" | "header") => "value".to_owned(),
         Given::One(text) => format!("value '{}'", shown(text)),
         Given::Many(_) => "list".to_owned(),
     };
     match origin {
-        Origin::Flag => StartError::usage(flag(key), format!("invalid {value}: {error}")),
-        Origin::Variable => StartError::environment(variable(key), format!("invalid {value}: {error}")),
-        Origin::File { path, line } => StartError::environment(
+        ValueOrigin::Flag => StartError::usage(flag(key), format!("invalid {value}: {error}")),
+        ValueOrigin::Variable => StartError::environment(variable(key), format!("invalid {value}: {error}")),
+        ValueOrigin::File { path, line } => StartError::environment(
             format!("{}:{line}", path.display()),
             format!("invalid {value} for {}: {error}", in_file(key)),
         ),

@@ -24,7 +24,7 @@ pub use self::pages::Readiness;
 
 use self::last_scrape::RegularScrapes;
 use self::pages::Pages;
-use crate::connection_limit::{ConnectionLimit, Place};
+use crate::connection_limit::{ConnectionLimit, ConnectionPermit};
 use crate::metrics::Metrics;
 
 /// Most connections at a time; for a further one, that which has been quiet longest is closed.
@@ -132,7 +132,7 @@ async fn accept(listener: TcpListener, pages: Arc<Pages>, stop: CancellationToke
 }
 
 /// One client's connection, until its place is given to another.
-async fn meet(stream: TcpStream, place: Arc<Place>, pages: Arc<Pages>, stop: CancellationToken) {
+async fn meet(stream: TcpStream, place: Arc<ConnectionPermit>, pages: Arc<Pages>, stop: CancellationToken) {
     tokio::select! {
         () = converse(stream, Arc::clone(&place), pages, stop) => {}
         () = place.closed() => {}
@@ -140,7 +140,7 @@ async fn meet(stream: TcpStream, place: Arc<Place>, pages: Arc<Pages>, stop: Can
 }
 
 /// Answers one client's requests until it goes, idles or is told to stop.
-async fn converse(stream: TcpStream, place: Arc<Place>, pages: Arc<Pages>, stop: CancellationToken) {
+async fn converse(stream: TcpStream, place: Arc<ConnectionPermit>, pages: Arc<Pages>, stop: CancellationToken) {
     let service = service_fn(move |request| {
         let (pages, place) = (Arc::clone(&pages), Arc::clone(&place));
         async move {

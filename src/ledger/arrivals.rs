@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::evidence::{Sender, Subject};
 use super::remote::Heard;
-use super::room::Room;
+use super::room::RoomLedger;
 use super::run_wide::RunWide;
 use super::user_set::RoomUser;
 use crate::clock::Stamp;
 use crate::marker::{Decoded, Marker};
 use crate::model::{Anomaly, Basis, Origin, Outcome, SenderId};
 
-impl Room {
+impl RoomLedger {
     /// A message of `from` was read on `user`'s connection at `at`.
     pub(super) fn receive(&mut self, run: &mut RunWide, user: RoomUser, from: SenderId, decoded: Decoded, at: Stamp) {
         match decoded {

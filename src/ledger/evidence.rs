@@ -124,10 +124,10 @@ enum Receivers {
     All(Box<UserGroup>),
 }
 
-const _: () = assert!(size_of::<Entry>() <= NOTE_BYTES);
+const _: () = assert!(size_of::<NoteEntry>() <= NOTE_BYTES);
 
 #[derive(Debug, Clone)]
-struct Entry {
+struct NoteEntry {
     kind: NoteKind,
     origin: Origin,
     arrived: bool,
@@ -139,7 +139,7 @@ struct Entry {
 /// Notes in the order of events, and how many more there were after them.
 #[derive(Debug, Clone, Default)]
 pub struct Notes {
-    entries: Vec<Entry>,
+    entries: Vec<NoteEntry>,
     words: usize,
     gap: Gap,
 }
@@ -177,7 +177,7 @@ impl Notes {
 
     /// Adds a note of `lines` lines, or counts them where it does not fit. After the first that
     /// does not fit none does, so that the gap is in one place.
-    fn push(&mut self, entry: Entry, lines: u64) {
+    fn push(&mut self, entry: NoteEntry, lines: u64) {
         let words = match &entry.receivers {
             Receivers::One(_) => 0,
             Receivers::All(group) => group.users.words().len(),
@@ -273,7 +273,7 @@ impl Evidence {
             return;
         }
         let at_micros = self.origin_micros.saturating_add(at.0 / 1_000);
-        self.notes.push(Entry { kind, origin, arrived, subject, at_micros, receivers: who }, lines);
+        self.notes.push(NoteEntry { kind, origin, arrived, subject, at_micros, receivers: who }, lines);
         counts.dropped += self.notes.gap.lines - before;
     }
 }

@@ -39,22 +39,22 @@ pub use losses::{GROUPS_TOLD, LossGroup, LossGroups, MESSAGES_TOLD, NAMES_TOLD};
 pub use remote::PEER_LIMIT;
 pub use spoilt::SpoiltTime;
 pub use tally::{OriginTally, Tally, empty_histogram};
-pub use terms::{Identity, RecordedSend, RoomFigures, RoomShare, Rules, SETTLE, Standing, Terms};
+pub use terms::{Identity, RecordedSend, RoomFigures, RoomShare, SETTLE, Standing};
 
-use room::Room;
+use room::RoomLedger;
 use run_wide::RunWide;
 use user_set::RoomUser;
 
 use crate::clock::Stamp;
 use crate::marker::{Decoded, Marker, RoomTag};
-use crate::model::{SenderId, UserIndex};
+use crate::model::{DeliveryRules, DeliveryTerms, SenderId, UserIndex};
 
 /// The books of one generator: those of each room, and what all rooms share.
 #[derive(Debug)]
 pub struct Ledger {
     run: RunWide,
     /// Never empty.
-    rooms: Box<[Room]>,
+    rooms: Box<[RoomLedger]>,
     /// The room of each user; empty where there is one room.
     room_of: Box<[u32]>,
 }
@@ -65,14 +65,19 @@ impl Ledger {
     ///
     /// # Errors
     /// Only if the histograms cannot be made, which their constant bounds rule out.
-    pub fn new(terms: Terms, rules: Rules, identity: Identity, rooms: &[RoomShare]) -> Result<Self, CreationError> {
+    pub fn new(
+        terms: DeliveryTerms,
+        rules: DeliveryRules,
+        identity: Identity,
+        rooms: &[RoomShare],
+    ) -> Result<Self, CreationError> {
         let nobody = [RoomShare { tag: RoomTag(0), users: 0 }];
         let shares = if rooms.is_empty() { &nobody } else { rooms };
         let mut users = 0;
-        let rooms: Box<[Room]> = shares
+        let rooms: Box<[RoomLedger]> = shares
             .iter()
             .map(|share| {
-                let room = Room::new(*share, users);
+                let room = RoomLedger::new(*share, users);
                 users = users.saturating_add(share.users);
                 room
             })
@@ -175,7 +180,7 @@ impl Ledger {
 
     /// The limits that decide between on time, late and lost.
     #[must_use]
-    pub fn terms(&self) -> Terms {
+    pub fn terms(&self) -> DeliveryTerms {
         self.run.terms
     }
 
@@ -189,7 +194,7 @@ impl Ledger {
     /// of equal ones those with the most late.
     #[must_use]
     pub fn worst_rooms(&self, n: usize) -> Vec<RoomFigures> {
-        let figures = |(nth, room): (usize, &Room)| RoomFigures { nth, lost: room.lost, late: room.late };
+        let figures = |(nth, room): (usize, &RoomLedger)| RoomFigures { nth, lost: room.lost, late: room.late };
         let mut rooms: Vec<RoomFigures> = self.rooms.iter().enumerate().map(figures).collect();
         rooms.retain(|room| room.lost + room.late > 0);
         rooms.sort_by_key(|room| Reverse((room.lost, room.late)));
@@ -238,7 +243,7 @@ impl Ledger {
     /// Whether every delivery that is known to be expected has its verdict.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.rooms.iter().all(Room::is_settled)
+        self.rooms.iter().all(RoomLedger::is_settled)
     }
 
     /// Deliveries of others' messages that got no verdict, because nobody waited any longer. They
@@ -278,11 +283,11 @@ impl Ledger {
         self.room_of.get(user.get()).map_or(0, |room| *room as usize)
     }
 
-    fn room(&self, user: UserIndex) -> &Room {
+    fn room(&self, user: UserIndex) -> &RoomLedger {
         &self.rooms[self.place(user)]
     }
 
-    fn room_mut(&mut self, user: UserIndex) -> (&mut RunWide, &mut Room, RoomUser) {
+    fn room_mut(&mut self, user: UserIndex) -> (&mut RunWide, &mut RoomLedger, RoomUser) {
         let place = self.place(user);
         let room = &mut self.rooms[place];
         let user = room.span.place(user);

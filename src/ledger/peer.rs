@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::SETTLE;
 use super::evidence::{Sender, Subject};
 use super::message_log::UNREAD;
 use super::remote::{Heard, Open};
 use super::tally::Tally;
 use super::user_set::{RoomSpan, RoomUser, UserGroup, UserSet};
-use super::{SETTLE, Terms};
 use crate::clock::Stamp;
 use crate::marker::{GeneratorTag, Marker};
-use crate::model::{Anomaly, Origin, SenderId};
+use crate::model::{Anomaly, DeliveryTerms, Origin, SenderId};
 
 /// Numbers of one peer remembered at the same time. A marker that jumps further ahead than
 /// this starts the peer's book afresh, so that a forged number cannot take all memory.
@@ -199,7 +199,7 @@ impl Peer {
     }
 
     /// Passes the verdicts that are due; how many deliveries were lost.
-    pub(super) fn judge(&mut self, now: Stamp, terms: &Terms, room: RoomSpan, tally: &mut Tally) -> u64 {
+    pub(super) fn judge(&mut self, now: Stamp, terms: &DeliveryTerms, room: RoomSpan, tally: &mut Tally) -> u64 {
         let mut lost = 0;
         let due = terms.horizon + SETTLE;
         let first = self.messages.iter().take_while(|m| m.judged).count() as u64;

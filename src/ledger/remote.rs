@@ -6,14 +6,13 @@
 
 use std::time::Duration;
 
-use super::Terms;
 use super::evidence::{Sender, Subject};
 use super::peer::{Arrival, Peer};
 use super::tally::{Fastest, Tally};
 use super::user_set::{RoomSpan, RoomUser};
 use crate::clock::Stamp;
 use crate::marker::{GeneratorTag, Marker};
-use crate::model::{Anomaly, Basis, Origin, Outcome, SenderId};
+use crate::model::{Anomaly, Basis, DeliveryTerms, Origin, Outcome, SenderId};
 
 /// Other generators that are followed at the same time; chats of further ones are not judged.
 pub const PEER_LIMIT: usize = 64;
@@ -80,7 +79,7 @@ struct FirstArrival {
 
 impl FirstArrival {
     /// What an expected delivery comes to.
-    fn judge(self, heard: &Heard<'_>, terms: &Terms, tally: &mut Tally) -> Outcome {
+    fn judge(self, heard: &Heard<'_>, terms: &DeliveryTerms, tally: &mut Tally) -> Outcome {
         let at = heard.at;
         tally.negative_durations += u64::from(self.age < 0);
         let took = Duration::from_micros(u64::try_from(self.age).unwrap_or(0));
@@ -111,7 +110,7 @@ impl Generators {
     }
 
     /// Forgets those of which nothing was heard for long.
-    pub(super) fn sweep(&mut self, now: Stamp, terms: &Terms) {
+    pub(super) fn sweep(&mut self, now: Stamp, terms: &DeliveryTerms) {
         self.known.iter_mut().for_each(|generator| generator.fastest.roll(now));
         let silence = terms.horizon * FORGET_HORIZONS;
         self.known.retain(|generator| now.since(generator.last_heard) < silence);
@@ -208,7 +207,7 @@ impl Remote {
     pub(super) fn receive(
         &mut self,
         heard: &Heard<'_>,
-        terms: &Terms,
+        terms: &DeliveryTerms,
         generators: &mut Generators,
         tally: &mut Tally,
     ) -> Option<Outcome> {
@@ -263,7 +262,7 @@ impl Remote {
     pub(super) fn sweep(
         &mut self,
         now: Stamp,
-        terms: &Terms,
+        terms: &DeliveryTerms,
         room: RoomSpan,
         generators: &mut Generators,
         tally: &mut Tally,

@@ -13,7 +13,7 @@ use crate::marker::{Marker, RoomTag};
 use crate::model::{Origin, Outcome};
 
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct RoomLedger {
     pub(super) tag: RoomTag,
     pub(super) span: RoomSpan,
     /// Users who are connected.
@@ -29,7 +29,7 @@ pub(super) struct Room {
     pub(super) late: u64,
 }
 
-impl Room {
+impl RoomLedger {
     /// Empty books for a room whose users are so many from `first` on.
     pub(super) fn new(RoomShare { tag, users }: RoomShare, first: u32) -> Self {
         Self {

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use hdrhistogram::CreationError;
 
+use super::Identity;
 use super::evidence::Sender;
 use super::remote::Generators;
 use super::tally::Tally;
-use super::{Identity, Rules, Terms};
 use crate::clock::Stamp;
 use crate::marker::{Marker, RunTag};
-use crate::model::{Origin, SenderId, UserIndex};
+use crate::model::{DeliveryRules, DeliveryTerms, Origin, SenderId, UserIndex};
 
 #[derive(Debug)]
 pub(super) struct RunWide {
-    pub(super) terms: Terms,
-    pub(super) rules: Rules,
+    pub(super) terms: DeliveryTerms,
+    pub(super) rules: DeliveryRules,
     pub(super) identity: Identity,
     /// The wall clock when this generator started, in microseconds since the Unix epoch.
     pub(super) started_micros: u64,
@@ -33,7 +33,12 @@ pub(super) struct RunWide {
 }
 
 impl RunWide {
-    pub(super) fn new(terms: Terms, rules: Rules, identity: Identity, users: usize) -> Result<Self, CreationError> {
+    pub(super) fn new(
+        terms: DeliveryTerms,
+        rules: DeliveryRules,
+        identity: Identity,
+        users: usize,
+    ) -> Result<Self, CreationError> {
         Ok(Self {
             terms,
             rules,

@@ -8,34 +8,6 @@ use crate::marker::{GeneratorTag, Marker, RoomTag, RunTag};
 /// be on their way from the socket to the ledger; they count by their stamp.
 pub const SETTLE: Duration = Duration::from_secs(1);
 
-/// The limits that decide between on time, late and lost. Both run from the intended time.
-#[derive(Debug, Clone, Copy)]
-pub struct Terms {
-    /// Up to this age a first arrival is on time.
-    pub deadline: Duration,
-    /// Up to this age a first arrival is late; after it the delivery is lost.
-    pub horizon: Duration,
-}
-
-/// What a protocol promises about messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
-    /// The server sends a message back to the connection it came from. Where it does not, that
-    /// connection expects none, and an arrival there is `unexpected`.
-    pub echo: bool,
-    /// The server keeps the order of one sender's messages. Where it does not, order is not judged.
-    pub ordered: bool,
-    /// Messages name their senders. Where they do not, attribution is not checked.
-    pub senders: bool,
-}
-
-impl Default for Rules {
-    /// All of it: the rules of a plenary.
-    fn default() -> Self {
-        Self { echo: true, ordered: true, senders: true }
-    }
-}
-
 /// Who this generator is in markers, and how its stamps relate to the wall clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Identity {

@@ -22,11 +22,11 @@ pub(super) fn identity() -> Identity {
 }
 
 pub(super) fn ledger(users: u32) -> Ledger {
-    ledger_by(Rules::default(), users)
+    ledger_by(DeliveryRules::ALL, users)
 }
 
-pub(super) fn ledger_by(rules: Rules, users: u32) -> Ledger {
-    let terms = Terms { deadline: DEADLINE, horizon: HORIZON };
+pub(super) fn ledger_by(rules: DeliveryRules, users: u32) -> Ledger {
+    let terms = DeliveryTerms { deadline: DEADLINE, horizon: HORIZON };
     let mut ledger = Ledger::new(terms, rules, identity(), &[RoomShare { tag: ROOM, users }]).unwrap();
     for i in 0..users {
         ledger.introduce(UserIndex(i), id(UserIndex(i)));
@@ -35,10 +35,10 @@ pub(super) fn ledger_by(rules: Rules, users: u32) -> Ledger {
 }
 
 fn room(users: u32) -> Ledger {
-    room_by(Rules::default(), users)
+    room_by(DeliveryRules::ALL, users)
 }
 
-fn room_by(rules: Rules, users: u32) -> Ledger {
+fn room_by(rules: DeliveryRules, users: u32) -> Ledger {
     let mut ledger = ledger_by(rules, users);
     for i in 0..users {
         ledger.opening(UserIndex(i));
@@ -83,7 +83,7 @@ fn the_sender_is_expected_to_receive_its_own() {
 
 #[test]
 fn without_echo_the_senders_connection_expects_none_and_an_arrival_there_is_unexpected() {
-    let mut l = room_by(Rules { echo: false, ..Rules::default() }, 3);
+    let mut l = room_by(DeliveryRules { echo: false, ..DeliveryRules::ALL }, 3);
     let sent = l.record_send(A, at(0.0), at(0.0));
     assert_eq!(sent.expected, 2);
     arrive(&mut l, A, A, sent.marker, 0.1);
@@ -98,7 +98,7 @@ fn without_echo_the_senders_connection_expects_none_and_an_arrival_there_is_unex
 
 #[test]
 fn without_echo_a_sender_cut_off_before_any_receipt_excuses_all_others() {
-    let mut l = room_by(Rules { echo: false, ..Rules::default() }, 3);
+    let mut l = room_by(DeliveryRules { echo: false, ..DeliveryRules::ALL }, 3);
     send(&mut l, A, 0.0);
     l.ended(A, DisconnectCause::Network, at(0.1));
     l.sweep(at(61.0));
@@ -107,7 +107,7 @@ fn without_echo_a_sender_cut_off_before_any_receipt_excuses_all_others() {
 
 #[test]
 fn without_echo_a_damaged_copy_at_its_sender_loses_nothing() {
-    let mut l = room_by(Rules { echo: false, ..Rules::default() }, 2);
+    let mut l = room_by(DeliveryRules { echo: false, ..DeliveryRules::ALL }, 2);
     let m = send(&mut l, A, 0.0);
     l.receive(A, id(A), Decoded::Corrupt(Some(m)), at(0.1));
     l.ended(A, DisconnectCause::Left, at(0.2));
@@ -116,7 +116,7 @@ fn without_echo_a_damaged_copy_at_its_sender_loses_nothing() {
 
 #[test]
 fn where_the_server_keeps_no_order_none_is_judged() {
-    let mut l = room_by(Rules { ordered: false, ..Rules::default() }, 1);
+    let mut l = room_by(DeliveryRules { ordered: false, ..DeliveryRules::ALL }, 1);
     let (one, two) = (send(&mut l, A, 0.0), send(&mut l, A, 0.1));
     arrive(&mut l, A, A, two, 0.2);
     arrive(&mut l, A, A, one, 0.3);

@@ -4,9 +4,9 @@
 
 use crate::metrics::label::texts;
 use crate::model::{
-    Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Limit,
-    ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome, SentKind, Socket, SpanFate,
-    Stage, Step, UserState, Vocabulary,
+    Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, HttpStep,
+    Initiator, Limit, ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome, SentKind,
+    SocketKind, SpanFate, Stage, UserState, Vocabulary,
 };
 
 /// How a family's values behave.
@@ -110,27 +110,27 @@ families! {
         "Users that this generator is to hold.";
     USERS = Gauge "soakrig_users" [closed("state", texts::<UserState>)]
         "Users by where they are in life; they sum to the target.";
-    CONNECTIONS = Gauge "soakrig_connections" [closed("socket", texts::<Socket>)]
+    CONNECTIONS = Gauge "soakrig_connections" [closed("socket", texts::<SocketKind>)]
         "Open sockets.";
-    CONNECT_ATTEMPTS = Counter "soakrig_connect_attempts_total" [closed("socket", texts::<Socket>)]
+    CONNECT_ATTEMPTS = Counter "soakrig_connect_attempts_total" [closed("socket", texts::<SocketKind>)]
         "Sockets that were begun to be opened.";
     CONNECT_FAILURES = Counter "soakrig_connect_failures_total"
-        [closed("socket", texts::<Socket>), closed("reason", texts::<FailureKind>)]
+        [closed("socket", texts::<SocketKind>), closed("reason", texts::<FailureKind>)]
         "Sockets that did not come to the first frame that lets the user in.";
-    CONNECT_DURATION = Histogram "soakrig_connect_duration_seconds" [closed("socket", texts::<Socket>)]
+    CONNECT_DURATION = Histogram "soakrig_connect_duration_seconds" [closed("socket", texts::<SocketKind>)]
         "From the begin of a connect to the first frame that lets the user in.";
     DISCONNECTS = Counter "soakrig_disconnects_total"
         [
-            closed("socket", texts::<Socket>),
+            closed("socket", texts::<SocketKind>),
             closed("initiator", texts::<Initiator>),
             closed("reason", texts::<EndReason>)
         ]
         "Connections that ended after the user was let in.";
     HTTP_REQUESTS = Counter "soakrig_http_requests_total"
-        [closed("step", texts::<Step>), closed("outcome", texts::<HttpOutcome>)]
+        [closed("step", texts::<HttpStep>), closed("outcome", texts::<HttpOutcome>)]
         "HTTP requests that came to an end.";
     HTTP_DURATION = Histogram "soakrig_http_request_duration_seconds"
-        [closed("step", texts::<Step>), closed("outcome", texts::<HttpOutcome>)]
+        [closed("step", texts::<HttpStep>), closed("outcome", texts::<HttpOutcome>)]
         "From the begin of a request to the last byte of its answer.";
     HTTP_RETRIES = Counter "soakrig_http_retries_total" []
         "Requests repeated once, as the kept connection they went out on had ended without an answer.";

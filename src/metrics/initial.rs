@@ -1,7 +1,7 @@
 //! Which label combinations are shown at 0 from the first scrape on, so that rates work from the
 //! first event. Any other appears with its first event: nothing is lost by a gap in these lists.
 
-use crate::model::{EndReason, FailureKind, HttpOutcome, Initiator, Socket, Stage, Step, Vocabulary};
+use crate::model::{EndReason, FailureKind, HttpOutcome, HttpStep, Initiator, SocketKind, Stage, Vocabulary};
 
 /// What keeps a request or a connect from any answer.
 fn on_the_way(kind: FailureKind) -> bool {
@@ -64,7 +64,7 @@ fn common_error(stage: Stage, kind: FailureKind) -> bool {
     match stage {
         Stage::Signup => page() || kind == SignupRefused,
         Stage::Login => page() || matches!(kind, WrongPassword | Locked),
-        Stage::Event => page() || kind == SignedOut,
+        Stage::Room => page() || kind == SignedOut,
         Stage::Connect => on_the_way(kind) || by_status(kind) || cut_short || matches!(kind, BadHandshake | NoPresence),
         Stage::Send => {
             matches!(kind, FailureKind::NotConnected | FailureKind::Backpressure | FailureKind::Stopping | WriteTimeout)
@@ -75,13 +75,13 @@ fn common_error(stage: Stage, kind: FailureKind) -> bool {
 }
 
 /// `soakrig_connect_failures_total`.
-pub(crate) fn connect_failure(vocabulary: &Vocabulary, (socket, kind): (Socket, FailureKind)) -> bool {
+pub(crate) fn connect_failure(vocabulary: &Vocabulary, (socket, kind): (SocketKind, FailureKind)) -> bool {
     error(vocabulary, (Stage::Connect, kind))
-        || socket == Socket::Breakout && vocabulary.expected_side_room_failures.contains(&kind)
+        || socket == SocketKind::SideRoom && vocabulary.expected_side_room_failures.contains(&kind)
 }
 
 /// `soakrig_disconnects_total`.
-pub(crate) fn disconnect(_: &Vocabulary, (socket, initiator, reason): (Socket, Initiator, EndReason)) -> bool {
+pub(crate) fn disconnect(_: &Vocabulary, (socket, initiator, reason): (SocketKind, Initiator, EndReason)) -> bool {
     use EndReason::{
         Application, Displaced, FrameTooLarge, GoingAway, InternalError, InvalidUtf8, Io, Left, NoCloseFrame, NoCode,
         Normal, OtherCode, ProtocolViolation, Reset, ServiceRestart, Silent, Stopped, TryAgainLater, WriteTimeout,
@@ -104,13 +104,13 @@ pub(crate) fn disconnect(_: &Vocabulary, (socket, initiator, reason): (Socket, I
                     | FrameTooLarge
                     | InvalidUtf8
                     | ProtocolViolation
-            ) || reason == Displaced && socket == Socket::Breakout
+            ) || reason == Displaced && socket == SocketKind::SideRoom
         }
     }
 }
 
 /// `soakrig_http_requests_total`: every step may come to every outcome.
-pub(crate) fn http(_: &Vocabulary, _: (Step, HttpOutcome)) -> bool {
+pub(crate) fn http(_: &Vocabulary, _: (HttpStep, HttpOutcome)) -> bool {
     true
 }
 
@@ -136,14 +136,14 @@ mod tests {
             assert!(foreseen > 0 && foreseen < kinds.len() / 2 + 5, "{stage:?}: {foreseen}");
         }
         assert!(!error(&VOCABULARY, (Stage::Delivery, FailureKind::Dns)));
-        assert!(!disconnect(&VOCABULARY, (Socket::Plenary, Initiator::User, EndReason::Reset)));
+        assert!(!disconnect(&VOCABULARY, (SocketKind::Room, Initiator::User, EndReason::Reset)));
     }
 
     #[test]
     fn a_drivers_names_are_foreseen_where_its_vocabulary_says() {
-        assert!(error(&VOCABULARY, (Stage::Login, NO_CSRF)) && !error(&VOCABULARY, (Stage::Event, NO_CSRF)));
+        assert!(error(&VOCABULARY, (Stage::Login, NO_CSRF)) && !error(&VOCABULARY, (Stage::Room, NO_CSRF)));
         assert!(!error(&Vocabulary::COMMON, (Stage::Login, NO_CSRF)));
-        assert!(connect_failure(&VOCABULARY, (Socket::Breakout, OVER_CAPACITY)));
-        assert!(!connect_failure(&VOCABULARY, (Socket::Plenary, OVER_CAPACITY)));
+        assert!(connect_failure(&VOCABULARY, (SocketKind::SideRoom, OVER_CAPACITY)));
+        assert!(!connect_failure(&VOCABULARY, (SocketKind::Room, OVER_CAPACITY)));
     }
 }

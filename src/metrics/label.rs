@@ -4,9 +4,9 @@
 //! for the names of a driver's [`Vocabulary`].
 
 use crate::model::{
-    Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, Limit,
-    ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome, SentKind, Socket, SpanFate,
-    Stage, Step, UserState, Vocabulary,
+    Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, HttpStep,
+    Initiator, Limit, ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome, SentKind,
+    SocketKind, SpanFate, Stage, UserState, Vocabulary,
 };
 
 /// An enum whose members are the values of one label.
@@ -80,10 +80,10 @@ label!(
     RunPhase,
     SaturationReason,
     SaveOutcome,
-    Socket,
+    SocketKind,
     SpanFate,
     Stage,
-    Step,
+    HttpStep,
     UserState
 );
 
@@ -183,8 +183,8 @@ mod tests {
 
     #[test]
     fn cells_are_dense_and_in_order() {
-        let cells: Vec<usize> = <(Socket, Initiator, EndReason)>::every().map(LabelSet::cell).collect();
-        let expected: Vec<usize> = (0..<(Socket, Initiator, EndReason)>::CELLS).collect();
+        let cells: Vec<usize> = <(SocketKind, Initiator, EndReason)>::every().map(LabelSet::cell).collect();
+        let expected: Vec<usize> = (0..<(SocketKind, Initiator, EndReason)>::CELLS).collect();
         assert_eq!(cells, expected);
     }
 
@@ -204,6 +204,6 @@ mod tests {
 
     #[test]
     fn texts_follow_the_coordinates() {
-        assert_eq!((Socket::Breakout, FailureKind::NoPresence).texts(), ["breakout", "no_presence"]);
+        assert_eq!((SocketKind::SideRoom, FailureKind::NoPresence).texts(), ["breakout", "no_presence"]);
     }
 }

@@ -39,8 +39,8 @@ pub use self::process::ProcessFigures;
 
 use crate::model::PresenceFindings;
 use crate::model::{
-    Action, ClockEvent, DropReason, EndReason, FailureKind, HttpOutcome, Initiator, Limit, RunPhase, SaturationReason,
-    SaveOutcome, SentKind, Socket, SpanFate, Step, Vocabulary,
+    Action, ClockEvent, DropReason, EndReason, FailureKind, HttpOutcome, HttpStep, Initiator, Limit, RunPhase,
+    SaturationReason, SaveOutcome, SentKind, SocketKind, SpanFate, Vocabulary,
 };
 use families::Family;
 use hot::Hot;
@@ -73,10 +73,10 @@ pub struct Metrics {
     generators: IntGauge,
     threshold: GaugeVec,
     connections: IntGaugeVec,
-    connect_failures: Tally<(Socket, FailureKind)>,
+    connect_failures: Tally<(SocketKind, FailureKind)>,
     connect_duration: HistogramVec,
-    disconnects: Tally<(Socket, Initiator, EndReason)>,
-    http_requests: Tally<(Step, HttpOutcome)>,
+    disconnects: Tally<(SocketKind, Initiator, EndReason)>,
+    http_requests: Tally<(HttpStep, HttpOutcome)>,
     http_duration: HistogramVec,
     sent: Tally<SentKind>,
     rate_target: GaugeVec,
@@ -188,11 +188,11 @@ impl Metrics {
         self.generators.set(1);
         // What nobody can change; the others come with the plan.
         self.threshold(Limit::Outstanding, Some(0.0));
-        for socket in Socket::every() {
+        for socket in SocketKind::every() {
             self.connections.with_label_values(&socket.texts()).set(0);
             self.connect_duration.with_label_values(&socket.texts());
         }
-        for step in Step::every() {
+        for step in HttpStep::every() {
             self.http_duration.with_label_values(&(step, HttpOutcome::Ok).texts());
         }
         for action in Action::every() {

@@ -10,18 +10,18 @@ use std::time::Duration;
 use crate::metrics::label::LabelSet;
 use crate::metrics::{LagCounts, Metrics};
 use crate::model::{
-    Action, ClockEvent, DropReason, EndReason, Failure, FailureClass, FailureKind, FrameKind, HttpOutcome, Initiator,
-    Limit, RunPhase, SaturationReason, SaveOutcome, SentKind, Socket, Stage, Step,
+    Action, ClockEvent, DropReason, EndReason, Failure, FailureClass, FailureKind, FrameKind, HttpOutcome, HttpStep,
+    Initiator, Limit, RunPhase, SaturationReason, SaveOutcome, SentKind, SocketKind, Stage,
 };
 use crate::protocol::Probe;
 
 impl Probe for Metrics {
-    fn http(&self, step: Step, outcome: HttpOutcome, took: Duration) {
+    fn http(&self, step: HttpStep, outcome: HttpOutcome, took: Duration) {
         self.http_requests.add((step, outcome), 1);
         self.http_duration.with_label_values(&(step, outcome).texts()).observe(took.as_secs_f64());
     }
 
-    fn http_retry(&self, _step: Step) {
+    fn http_retry(&self, _step: HttpStep) {
         self.http_retries.add((), 1);
     }
 }
@@ -29,13 +29,13 @@ impl Probe for Metrics {
 /// Sockets.
 impl Metrics {
     /// A socket is about to be opened. Counts as an operation of [`Stage::Connect`].
-    pub fn connect_attempt(&self, socket: Socket) {
+    pub fn connect_attempt(&self, socket: SocketKind) {
         self.stages.connect_attempts.add(socket, 1);
     }
 
     /// It did not come to its first frame. Counts as an error of [`Stage::Connect`], unless the
     /// failure is [`FailureClass::Declined`].
-    pub fn connect_failure(&self, socket: Socket, failure: &Failure) {
+    pub fn connect_failure(&self, socket: SocketKind, failure: &Failure) {
         self.connect_failures.add((socket, failure.kind), 1);
         if failure.class != FailureClass::Declined {
             self.stages.error(Stage::Connect, failure.kind);
@@ -43,22 +43,22 @@ impl Metrics {
     }
 
     /// It came to its first frame, `took` after the attempt.
-    pub fn connected(&self, socket: Socket, took: Duration) {
+    pub fn connected(&self, socket: SocketKind, took: Duration) {
         self.connect_duration.with_label_values(&socket.texts()).observe(took.as_secs_f64());
     }
 
     /// A socket is open (from its 101 on).
-    pub fn connection_opened(&self, socket: Socket) {
+    pub fn connection_opened(&self, socket: SocketKind) {
         self.connections.with_label_values(&socket.texts()).inc();
     }
 
     /// A socket is open no more.
-    pub fn connection_closed(&self, socket: Socket) {
+    pub fn connection_closed(&self, socket: SocketKind) {
         self.connections.with_label_values(&socket.texts()).dec();
     }
 
     /// A connection ended after its user had been let in.
-    pub fn disconnect(&self, socket: Socket, initiator: Initiator, reason: EndReason) {
+    pub fn disconnect(&self, socket: SocketKind, initiator: Initiator, reason: EndReason) {
         self.disconnects.add((socket, initiator, reason), 1);
     }
 }
@@ -122,7 +122,7 @@ impl Metrics {
 impl Metrics {
     /// One thing was tried.
     ///
-    /// For [`Stage::Signup`], [`Stage::Login`], [`Stage::Event`] and [`Stage::Send`] (an intent);
+    /// For [`Stage::Signup`], [`Stage::Login`], [`Stage::Room`] and [`Stage::Send`] (an intent);
     /// the other stages' operations are read where they are counted anyway, and a call for them
     /// changes nothing.
     pub fn operation(&self, stage: Stage) {

@@ -10,14 +10,14 @@ use crate::metrics::initial;
 use crate::metrics::label::LabelSet;
 use crate::metrics::snapshot::LedgerSnapshot;
 use crate::metrics::tally::Tally;
-use crate::model::{Anomaly, FailureKind, Outcome, Socket, Stage, Vocabulary};
+use crate::model::{Anomaly, FailureKind, Outcome, SocketKind, Stage, Vocabulary};
 
 /// Operations and errors; clones share the counts.
 #[derive(Clone)]
 pub(crate) struct Stages {
     operations: Tally<Stage>,
     errors: Tally<(Stage, FailureKind)>,
-    pub(crate) connect_attempts: Tally<Socket>,
+    pub(crate) connect_attempts: Tally<SocketKind>,
     hot: Hot,
 }
 
@@ -42,10 +42,10 @@ impl Stages {
     /// Operations of a stage so far.
     pub(crate) fn operations(&self, stage: Stage, ledger: &LedgerSnapshot) -> u64 {
         match stage {
-            Stage::Connect => Socket::every().map(|socket| self.connect_attempts.get(socket)).sum(),
+            Stage::Connect => SocketKind::every().map(|socket| self.connect_attempts.get(socket)).sum(),
             Stage::Receive => self.hot.frames().iter().map(|(_, n)| n).sum(),
             Stage::Delivery => ledger.judged(),
-            Stage::Signup | Stage::Login | Stage::Event | Stage::Send => self.operations.get(stage),
+            Stage::Signup | Stage::Login | Stage::Room | Stage::Send => self.operations.get(stage),
         }
     }
 

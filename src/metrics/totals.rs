@@ -8,8 +8,8 @@ use crate::metrics::Metrics;
 use crate::metrics::label::LabelSet;
 use crate::metrics::snapshot::LedgerSnapshot;
 use crate::model::{
-    Action, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, Initiator, SentKind, Socket, Stage,
-    Step,
+    Action, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, HttpStep, Initiator, SentKind,
+    SocketKind, Stage,
 };
 
 /// Every count since the start; lists hold what is not 0.
@@ -26,17 +26,17 @@ pub struct Totals {
     /// Bytes received.
     pub received_bytes: u64,
     /// Connects tried, by socket.
-    pub connect_attempts: [u64; Socket::COUNT],
+    pub connect_attempts: [u64; SocketKind::COUNT],
     /// Connects after which the user was let in, by socket.
-    pub joined: [u64; Socket::COUNT],
+    pub joined: [u64; SocketKind::COUNT],
     /// Connects that failed.
-    pub connect_failures: Vec<((Socket, FailureKind), u64)>,
+    pub connect_failures: Vec<((SocketKind, FailureKind), u64)>,
     /// Connections that ended.
-    pub disconnects: Vec<((Socket, Initiator, EndReason), u64)>,
+    pub disconnects: Vec<((SocketKind, Initiator, EndReason), u64)>,
     /// Intents not carried out.
     pub dropped: Vec<((Action, DropReason), u64)>,
     /// HTTP requests.
-    pub http: Vec<((Step, HttpOutcome), u64)>,
+    pub http: Vec<((HttpStep, HttpOutcome), u64)>,
     /// Things that happened to time.
     pub clock_events: [u64; ClockEvent::COUNT],
     /// How much time they were about, in microseconds.
@@ -70,7 +70,9 @@ impl Metrics {
             received: self.hot.frames(),
             received_bytes: self.hot.bytes(),
             connect_attempts: each(|socket| self.stages.connect_attempts.get(socket)),
-            joined: each(|socket: Socket| self.connect_duration.with_label_values(&socket.texts()).get_sample_count()),
+            joined: each(|socket: SocketKind| {
+                self.connect_duration.with_label_values(&socket.texts()).get_sample_count()
+            }),
             connect_failures: self.connect_failures.counted().collect(),
             disconnects: self.disconnects.counted().collect(),
             dropped: self.dropped.counted().collect(),

@@ -5,11 +5,13 @@ use strum::{EnumCount, IntoStaticStr, VariantArray};
 /// Which of a user's two sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
-pub enum Socket {
-    /// The event's own.
-    Plenary,
-    /// A breakout room's.
-    Breakout,
+pub enum SocketKind {
+    /// The room's own.
+    #[strum(serialize = "plenary")]
+    Room,
+    /// A side room's.
+    #[strum(serialize = "breakout")]
+    SideRoom,
 }
 
 /// Who ended a connection.
@@ -28,7 +30,7 @@ pub enum Initiator {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum EndReason {
-    /// The user left, or the breakout stay was over.
+    /// The user left, or the stay in the side room was over.
     Left,
     /// The run stopped.
     Stopped,
@@ -76,7 +78,7 @@ pub enum EndReason {
     ProtocolViolation,
     /// The server answered 101 but never let the user in.
     NoPresence,
-    /// Refused by a breakout's first frame.
+    /// Refused by a side room's first frame.
     Refused,
     /// Taken over by another socket of the same user.
     Displaced,
@@ -84,4 +86,4 @@ pub enum EndReason {
     Panic,
 }
 
-labels!(Socket, Initiator, EndReason);
+labels!(SocketKind, Initiator, EndReason);

@@ -31,12 +31,13 @@ mod presence;
 mod reconnect;
 mod sender;
 mod shard;
+mod terms;
 mod user;
 mod vocabulary;
 mod volume;
 
 pub use choice::{LogFormat, OtlpEndpoint, Pacing};
-pub use connection::{EndReason, Initiator, Socket};
+pub use connection::{EndReason, Initiator, SocketKind};
 pub use delivery::{Anomaly, Basis, ListFate, Origin, Outcome, PresenceMismatch};
 pub use failure::{Failure, FailureClass, turns_direction};
 pub use generator::{ClockEvent, RunPhase, SaturationReason, SaveOutcome, SpanFate, SpoiltBy};
@@ -46,7 +47,8 @@ pub use presence::PresenceFindings;
 pub use reconnect::Reconnect;
 pub use sender::SenderId;
 pub use shard::Shard;
-pub use user::{Action, DropReason, HttpOutcome, Stage, Step, UserState};
+pub use terms::{DeliveryRules, DeliveryTerms};
+pub use user::{Action, DropReason, HttpOutcome, HttpStep, Stage, UserState};
 pub use vocabulary::Vocabulary;
 pub use volume::Volume;
 

@@ -10,8 +10,9 @@ pub enum Action {
     Chat,
     /// Leave the event, stay away a while, come back.
     Leave,
-    /// Join a breakout, stay a while, leave it.
-    Breakout,
+    /// Join a side room, stay a while, leave it.
+    #[strum(serialize = "breakout")]
+    SideRoom,
 }
 
 /// Where a user is in life; the gauge `soakrig_users` sums to the target over these.
@@ -42,11 +43,12 @@ pub enum Stage {
     Signup,
     /// Log-in form.
     Login,
-    /// Event page.
-    Event,
-    /// Socket handshake up to the first presence frame.
+    /// The room's page.
+    #[strum(serialize = "event")]
+    Room,
+    /// Socket handshake until the user joined.
     Connect,
-    /// A chat, leave or breakout intent.
+    /// A chat, leave or side room intent.
     Send,
     /// A frame read.
     Receive,
@@ -57,15 +59,17 @@ pub enum Stage {
 /// HTTP steps of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
-pub enum Step {
+pub enum HttpStep {
     /// Sign-up form, read and posted.
     Signup,
     /// Log-in form, read and posted.
     Login,
-    /// Event page.
-    Event,
-    /// Breakout page.
-    Breakout,
+    /// The room's page.
+    #[strum(serialize = "event")]
+    Room,
+    /// A side room's page.
+    #[strum(serialize = "breakout")]
+    SideRoom,
     /// Account deletion.
     Delete,
 }
@@ -104,4 +108,4 @@ pub enum DropReason {
     Overdue,
 }
 
-labels!(Action, UserState, Stage, Step, HttpOutcome, DropReason);
+labels!(Action, UserState, Stage, HttpStep, HttpOutcome, DropReason);

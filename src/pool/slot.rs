@@ -10,12 +10,12 @@ use crate::schedule::Intent;
 /// Where one user gets its intents.
 #[derive(Debug, Default)]
 pub struct IntentSlot {
-    state: Mutex<State>,
+    state: Mutex<SlotState>,
     user: AtomicWaker,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-enum State {
+enum SlotState {
     #[default]
     Free,
     /// Put down, not taken up.
@@ -28,40 +28,40 @@ impl IntentSlot {
     /// Puts an intent down if the slot is free; false if it is not.
     pub(super) fn put(&self, intent: Intent) -> bool {
         let mut state = self.state.lock();
-        if !matches!(*state, State::Free) {
+        if !matches!(*state, SlotState::Free) {
             return false;
         }
-        *state = State::Waiting(intent);
+        *state = SlotState::Waiting(intent);
         true
     }
 
     /// Takes the intent up, if there is one. The slot stays busy until [`done`](Self::done).
     pub fn take(&self) -> Option<Intent> {
         let mut state = self.state.lock();
-        let State::Waiting(intent) = *state else { return None };
-        *state = State::Busy;
+        let SlotState::Waiting(intent) = *state else { return None };
+        *state = SlotState::Busy;
         Some(intent)
     }
 
     /// The intent that was taken up is carried out: the slot is free.
     pub fn done(&self) {
         let mut state = self.state.lock();
-        if matches!(*state, State::Busy) {
-            *state = State::Free;
+        if matches!(*state, SlotState::Busy) {
+            *state = SlotState::Free;
         }
     }
 
     /// Takes back an intent that was not taken up; the slot is free.
     pub(super) fn withdraw(&self) -> Option<Intent> {
         let mut state = self.state.lock();
-        let State::Waiting(intent) = *state else { return None };
-        *state = State::Free;
+        let SlotState::Waiting(intent) = *state else { return None };
+        *state = SlotState::Free;
         Some(intent)
     }
 
     /// Whether an intent was taken up and is not carried out.
     pub(super) fn is_busy(&self) -> bool {
-        matches!(*self.state.lock(), State::Busy)
+        matches!(*self.state.lock(), SlotState::Busy)
     }
 
     /// Wakes the listener.

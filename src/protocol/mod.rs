@@ -14,7 +14,7 @@ use std::net::IpAddr;
 
 pub use self::decode_cache::DecodeCache;
 pub use self::keepalive::{Keepalive, SignOfLife};
-pub use self::settings::{Capabilities, Settings, SetupError};
+pub use self::settings::{Capabilities, DriverSettings, SetupError};
 use crate::clock::Stamp;
 use crate::marker::Decoded;
 use crate::model::{Account, Failure, FailureKind, FrameKind, SenderId, SentKind, Vocabulary};
@@ -24,7 +24,7 @@ pub use crate::transport::{Trace, Untraced};
 
 /// What the event page says to a signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Room {
+pub struct RoomPage {
     /// How the server names the user: the sender of its own chats.
     pub user_id: SenderId,
     /// Side rooms that this user may join now; none is normal.
@@ -164,8 +164,8 @@ pub trait Protocol: Send + Sync + 'static {
     /// The driver for one room on one server, used by all users. Nothing is connected yet.
     ///
     /// # Errors
-    /// Settings that cannot work, such as a URL of another scheme or a CA file that cannot be read.
-    fn driver(&self, settings: Settings) -> Result<Self::Driver, SetupError>;
+    /// DriverSettings that cannot work, such as a URL of another scheme or a CA file that cannot be read.
+    fn driver(&self, settings: DriverSettings) -> Result<Self::Driver, SetupError>;
 }
 
 /// A chat protocol, spoken to one target.
@@ -191,7 +191,7 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Opens the event page. Class `SignedOut` where the session is unknown, `HopelessAtStart` where
     /// the room is missing, closed or full.
-    fn open(&self, session: &mut Session) -> impl Future<Output = Result<Room, Failure>> + Send;
+    fn open(&self, session: &mut Session) -> impl Future<Output = Result<RoomPage, Failure>> + Send;
 
     /// Opens the event's socket, up to the 101.
     fn connect(&self, session: &mut Session) -> impl Future<Output = Result<Self::Connection, Failure>> + Send;

@@ -1,43 +1,24 @@
 //! What a driver is told when it is made, what it states about its protocol, and why it cannot be made.
 
-use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::HeaderMap;
 use url::Url;
 
 use super::{Probe, Trace};
 use crate::clock::Clock;
-use crate::model::Secret;
-use crate::transport::dial::Dialer;
-use crate::transport::resolve::{Files, Resolve, Resolver};
-use crate::transport::tls::{self, ClientCertificate, TlsError, TlsSettings};
+use crate::model::{DeliveryRules, Secret};
+use crate::transport::ConnectionOptions;
+use crate::transport::tls::TlsError;
 
 /// What a driver needs to know of its target and of the run.
 #[derive(Clone)]
-pub struct Settings {
+pub struct DriverSettings {
     /// The server, http or https; a path is kept as a prefix of every request.
     pub base: Url,
     /// The room as it was typed; may be empty where only accounts are dealt with.
     pub room: String,
-    /// A private certificate authority, PEM, beside the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Accept any certificate.
-    pub insecure_skip_verify: bool,
-    /// Source addresses, used in turn; none leaves the choice to the system.
-    pub source_ips: Vec<IpAddr>,
-    /// A certificate of our own, for servers that ask for one.
-    pub client_certificate: Option<ClientCertificate>,
-    /// Addresses given for a host and port instead of DNS's.
-    pub resolve: Vec<Resolve>,
-    /// Headers of every request to the target; their values are secrets.
-    pub headers: HeaderMap,
-    /// The largest frame that is accepted, in bytes.
-    pub max_frame: usize,
-    /// For each request, and for each websocket handshake.
-    pub http_timeout: Duration,
+    /// How its connections are made.
+    pub connection: ConnectionOptions,
     /// Stamps what is read.
     pub clock: Clock,
     /// Passwords, which no failure's text may hold, whatever the server says.
@@ -46,21 +27,6 @@ pub struct Settings {
     pub probe: Arc<dyn Probe>,
     /// Says which trace a request belongs to.
     pub trace: Arc<dyn Trace>,
-}
-
-impl Settings {
-    /// What opens this driver's connections.
-    ///
-    /// # Errors
-    /// A file of certificates or of a key that cannot be read, or is of no use.
-    pub fn dialer(&self) -> Result<Dialer, TlsError> {
-        let tls = tls::configure(&TlsSettings {
-            ca_file: self.ca_file.clone(),
-            insecure_skip_verify: self.insecure_skip_verify,
-            client: self.client_certificate.clone(),
-        })?;
-        Ok(Dialer::new(tls, self.source_ips.clone(), Resolver::new(Files::default(), self.resolve.clone())))
-    }
 }
 
 /// Why no driver could be made.
@@ -80,12 +46,8 @@ pub enum SetupError {
 /// What a protocol can do. Stated once, and read when a run is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
-    /// The server sends a message back to its sender.
-    pub echo: bool,
-    /// The server keeps the order of messages on each connection.
-    pub ordered: bool,
-    /// A message that is received names its sender.
-    pub senders: bool,
+    /// What the server promises about messages.
+    pub delivery: DeliveryRules,
     /// Accounts can be created.
     pub sign_up: bool,
     /// Accounts can be deleted.

@@ -1,14 +1,14 @@
 //! The summary as a file: written whole or not at all, so that a kill at any moment leaves the
 //! checkpoint before.
 
+mod destination;
 mod earlier;
-mod place;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use self::place::Place;
+use self::destination::Destination;
 
 use crate::report::summary::{SCHEMA_VERSION, Summary};
 
@@ -53,7 +53,7 @@ pub enum FileError {
 #[derive(Debug, Clone)]
 pub struct SummaryFile {
     path: PathBuf,
-    place: Place,
+    place: Destination,
 }
 
 impl SummaryFile {
@@ -64,7 +64,7 @@ impl SummaryFile {
     pub fn at(path: impl Into<PathBuf>) -> Result<Self, FileError> {
         let path = path.into();
         let failed = |source| FileError::Write { path: path.clone(), source };
-        let place = Place::of(&path).map_err(failed)?;
+        let place = Destination::of(&path).map_err(failed)?;
         place.check().map_err(failed)?;
         Ok(Self { path, place })
     }
@@ -79,7 +79,7 @@ impl SummaryFile {
     /// stream they would come one after another.
     #[must_use]
     pub fn takes_checkpoints(&self) -> bool {
-        matches!(self.place, Place::File(_))
+        matches!(self.place, Destination::File(_))
     }
 
     /// Replaces the file by this summary; when this returns it is on the disk.

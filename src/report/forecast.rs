@@ -45,9 +45,9 @@ pub struct Load {
     /// Users that leave, a second, in the whole room; as many come back.
     pub leaves: f64,
     /// Users that join a side room, a second, in the whole room; as many leave one.
-    pub breakouts: f64,
+    pub side_rooms: f64,
     /// How long a visit to a side room lasts on average, in seconds.
-    pub breakout_stay: f64,
+    pub side_room_stay: f64,
     /// How long a message stays in the ledger, in seconds: the horizon.
     pub horizon: f64,
     /// Local addresses to connect from.
@@ -98,13 +98,13 @@ impl Forecast {
         let list = if_listed(LIST + MEMBER * room);
         let side_room_list = if_listed(LIST + MEMBER * SIDE_ROOM_MEMBERS);
         let deliveries = load.chats * users;
-        let in_side_rooms = (load.breakouts * load.breakout_stay * users / room.max(1.0)).min(users);
+        let in_side_rooms = (load.side_rooms * load.side_room_stay * users / room.max(1.0)).min(users);
         let mut forecast = Self {
             load: *load,
             deliveries,
             chat_bytes: deliveries * CHAT,
             // Each coming and each going sends a list to each user.
-            list_bytes: 2.0 * users * (load.leaves * list + load.breakouts * side_room_list),
+            list_bytes: 2.0 * users * (load.leaves * list + load.side_rooms * side_room_list),
             ramp_list_bytes: if_listed(filling(room) * users / room.max(1.0)),
             page_bytes: if_listed(PAGE + PAGE_CHATS + PAGE_USER * room),
             sockets: users + in_side_rooms,
@@ -257,8 +257,8 @@ mod tests {
         room: 200,
         chats: 20.0,
         leaves: 1.0,
-        breakouts: 2.0,
-        breakout_stay: 165.0,
+        side_rooms: 2.0,
+        side_room_stay: 165.0,
         horizon: 60.0,
         sources: 1,
         member_lists: true,
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_second_load_finds_what_the_first_has_left() {
-        let half = Load { users: 8_000, room: 8_000, chats: 0.1, leaves: 0.0, breakouts: 0.0, sources: 2, ..DEMO };
+        let half = Load { users: 8_000, room: 8_000, chats: 0.1, leaves: 0.0, side_rooms: 0.0, sources: 2, ..DEMO };
         let first = Forecast::of(&half, &MACHINE);
         assert!(first.warnings.is_empty(), "{:?}", first.warnings);
         let left = first.leaves(MACHINE);
@@ -330,7 +330,7 @@ mod tests {
 
     #[test]
     fn more_source_addresses_have_more_ports() {
-        let load = Load { users: 18_000, room: 18_000, leaves: 0.0, breakouts: 0.0, chats: 0.1, ..DEMO };
+        let load = Load { users: 18_000, room: 18_000, leaves: 0.0, side_rooms: 0.0, chats: 0.1, ..DEMO };
         let few_ports = Machine { ports: Some(10_000), ..MACHINE };
         assert_eq!(Forecast::of(&load, &few_ports).warnings.len(), 1);
         assert!(Forecast::of(&Load { sources: 2, ..load }, &few_ports).warnings.is_empty());

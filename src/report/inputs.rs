@@ -15,14 +15,14 @@ use crate::metrics::snapshot::{self, DeliveryCounts, LedgerSnapshot, LogCounts, 
 use crate::metrics::totals::Totals;
 use crate::model::PresenceFindings;
 use crate::model::{
-    Action, Anomaly, Basis, ClockEvent, ListFate, Origin, Outcome, PresenceMismatch, SaturationReason, Shard, Socket,
-    SpoiltBy, Stage, UserState,
+    Action, Anomaly, Basis, ClockEvent, ListFate, Origin, Outcome, PresenceMismatch, SaturationReason, Shard,
+    SocketKind, SpoiltBy, Stage, UserState,
 };
 use crate::report::durations::Durations;
 use crate::report::end::End;
 use crate::report::losses::{AnomalyLogLines, LossGroups};
 use crate::report::summary::{
-    Anomalies, ClockEvents, Connections, Counts, Deliveries, Excused, Generator, Judged, Messages, Mismatches,
+    Anomalies, ClockEvents, Connections, CountsByLabel, Deliveries, Excused, Generator, Judged, Messages, Mismatches,
     Presence, Rate, Remote, Run, SCHEMA_VERSION, Summary, Thresholds, Users, Verdict,
 };
 use crate::report::verdict::judge;
@@ -214,7 +214,7 @@ fn judged_durations(figures: &Measurements) -> BTreeMap<String, Durations> {
 }
 
 fn connections(totals: &Totals) -> BTreeMap<String, Connections> {
-    let of = |socket: Socket| {
+    let of = |socket: SocketKind| {
         let failures = totals.connect_failures.iter().filter(|((s, _), _)| *s == socket);
         let ends = totals.disconnects.iter().filter(|((s, _, _), _)| *s == socket);
         Connections {
@@ -224,7 +224,7 @@ fn connections(totals: &Totals) -> BTreeMap<String, Connections> {
             disconnects: grouped(ends.map(|((_, initiator, reason), n)| (initiator.text(), reason.text(), *n))),
         }
     };
-    Socket::ALL.iter().map(|socket| (socket.text().to_owned(), of(*socket))).collect()
+    SocketKind::ALL.iter().map(|socket| (socket.text().to_owned(), of(*socket))).collect()
 }
 
 fn members(found: &PresenceFindings) -> Presence {
@@ -270,17 +270,17 @@ fn generator(inputs: &RunInputs, process: &ProcessFigures) -> Generator {
 }
 
 /// Counts that are not 0, by label text.
-fn counts<L: Label>(numbers: &[u64]) -> Counts {
+fn counts<L: Label>(numbers: &[u64]) -> CountsByLabel {
     named(&L::every().zip(numbers.iter().copied()).collect::<Vec<_>>())
 }
 
 /// Counts that are not 0, by the text of their label.
-fn named<L: Label>(numbers: &[(L, u64)]) -> Counts {
+fn named<L: Label>(numbers: &[(L, u64)]) -> CountsByLabel {
     numbers.iter().filter(|(_, n)| *n > 0).map(|(label, n)| (label.text().to_owned(), *n)).collect()
 }
 
-fn grouped<'a>(numbers: impl Iterator<Item = (&'a str, &'a str, u64)>) -> BTreeMap<String, Counts> {
-    let mut groups: BTreeMap<String, Counts> = BTreeMap::new();
+fn grouped<'a>(numbers: impl Iterator<Item = (&'a str, &'a str, u64)>) -> BTreeMap<String, CountsByLabel> {
+    let mut groups: BTreeMap<String, CountsByLabel> = BTreeMap::new();
     for (group, kind, n) in numbers {
         groups.entry(group.to_owned()).or_default().insert(kind.to_owned(), n);
     }

@@ -15,7 +15,7 @@ use crate::report::losses::{AnomalyLogLines, LossGroups};
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// Counts by label text; what is 0 may be left out.
-pub type Counts = BTreeMap<String, u64>;
+pub type CountsByLabel = BTreeMap<String, u64>;
 
 /// What one generator has to say about its part of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,9 +52,9 @@ pub struct Summary {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anomaly_log: Option<AnomalyLogLines>,
     /// Things tried, by stage.
-    pub operations: Counts,
+    pub operations: CountsByLabel,
     /// Things that failed, by stage and kind.
-    pub errors: BTreeMap<String, Counts>,
+    pub errors: BTreeMap<String, CountsByLabel>,
     /// Frames.
     pub messages: Messages,
     /// Sockets, by kind: `plenary`, `breakout`.
@@ -134,7 +134,7 @@ pub struct Users {
     /// How many it was to hold.
     pub target: u64,
     /// Where they were at the stop, by state.
-    pub states: Counts,
+    pub states: CountsByLabel,
 }
 
 /// Intents of one kind.
@@ -147,7 +147,7 @@ pub struct Rate {
     /// Carried out.
     pub carried_out: u64,
     /// Dropped, by reason.
-    pub dropped: Counts,
+    pub dropped: CountsByLabel,
 }
 
 /// Where expected deliveries went: expected = on time + late + lost + excused + outstanding.
@@ -229,9 +229,9 @@ pub struct Remote {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Messages {
     /// Sent, by kind.
-    pub sent: Counts,
+    pub sent: CountsByLabel,
     /// Received, by kind.
-    pub received: Counts,
+    pub received: CountsByLabel,
     /// Bytes received.
     pub received_bytes: u64,
 }
@@ -245,9 +245,9 @@ pub struct Connections {
     #[serde(default)]
     pub joined: u64,
     /// Did not open, by reason.
-    pub failures: Counts,
+    pub failures: CountsByLabel,
     /// Ended, by initiator and reason.
-    pub disconnects: BTreeMap<String, Counts>,
+    pub disconnects: BTreeMap<String, CountsByLabel>,
 }
 
 /// Users whom member lists had wrong.
@@ -258,7 +258,7 @@ pub struct Presence {
     /// Connected, and not listed.
     pub missing: Mismatches,
     /// Lists that were looked at, by what came of it.
-    pub lists: Counts,
+    pub lists: CountsByLabel,
 }
 
 /// Mismatches of one kind.
@@ -276,7 +276,7 @@ pub struct Mismatches {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct ClockEvents {
     /// How often, by kind: `wall_jump`, `suspend`, `stall`.
-    pub events: Counts,
+    pub events: CountsByLabel,
     /// How far the clock was set, how long the machine slept, how long the process stood still, in
     /// all, in seconds.
     pub seconds: BTreeMap<String, f64>,

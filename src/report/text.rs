@@ -15,7 +15,7 @@ use crate::model::{Action, FailureKind, Stage};
 use crate::report::durations::Durations;
 use crate::report::numbers::{bytes, count, latency, percent, plain, rate, share, span};
 use crate::report::sections::{is_same, listed, name};
-use crate::report::summary::{Anomalies, Counts, Deliveries, Part, Summary};
+use crate::report::summary::{Anomalies, CountsByLabel, Deliveries, Part, Summary};
 use crate::report::thresholds;
 
 /// The shortest run whose CPU time is told as a share of it, in seconds.
@@ -200,7 +200,7 @@ fn remote(page: &mut Page, summary: &Summary) {
 
 fn stages(page: &mut Page, summary: &Summary) {
     page.line(&format!("{:<18} {:>13} {:>10}  {}", "stage", "operations", "errors", "error rate"));
-    let none = Counts::new();
+    let none = CountsByLabel::new();
     // A stage with errors has operations, unless the summary is odd; then it shows at the end.
     let odd = summary.errors.keys().filter(|stage| !summary.operations.contains_key(*stage));
     let stages = in_order::<Stage, _>(&summary.operations).into_iter().map(|(stage, _)| stage).chain(odd);
@@ -249,7 +249,7 @@ fn generator(page: &mut Page, summary: &Summary) {
     limits::spoilt(page, summary);
     notices::clock(page, &summary.clock);
     let messages = &summary.messages;
-    let total = |counts: &Counts| count(counts.values().sum());
+    let total = |counts: &CountsByLabel| count(counts.values().sum());
     page.row(
         "frames",
         &format!(
@@ -301,7 +301,7 @@ fn in_order<L: Label, T>(entries: &BTreeMap<String, T>) -> Vec<(&String, &T)> {
     entries
 }
 
-fn by_kind(kinds: &Counts) -> String {
+fn by_kind(kinds: &CountsByLabel) -> String {
     let said: Vec<String> = kinds.iter().map(|(kind, n)| format!("{} {}", count(*n), kind.replace('_', " "))).collect();
     or_none(said)
 }

@@ -3,9 +3,9 @@
 //! Pure: reads a summary's judged figures and its limits, and nothing else, so that one generator's
 //! run and a merged one are judged alike. The words are [`super::verdict`]'s.
 
-use crate::model::{FailureKind, Socket, Stage};
+use crate::model::{FailureKind, SocketKind, Stage};
 use crate::report::end::End;
-use crate::report::summary::{Anomalies, Counts, Deliveries, Judgement, Summary, Threshold, Unit};
+use crate::report::summary::{Anomalies, CountsByLabel, Deliveries, Judgement, Summary, Threshold, Unit};
 
 /// Nothing seen in `n` excludes, with 95 % confidence, no share below 3 / n (Hanley and Lippman-Hand,
 /// "If nothing goes wrong, is everything all right?", JAMA 249, 1983).
@@ -51,7 +51,7 @@ impl Found {
 
 /// Of the users' connections, how many the server or the network ended, and how many joined.
 pub(super) fn cut(summary: &Summary) -> (u64, u64) {
-    let Some(sockets) = summary.connections.get(Socket::Plenary.as_str()) else { return (0, 0) };
+    let Some(sockets) = summary.connections.get(SocketKind::Room.as_str()) else { return (0, 0) };
     let by = |initiator: &str| sockets.disconnects.get(initiator).map_or(0, |reasons| reasons.values().sum::<u64>());
     // In a file of 0.1, those that ended.
     let ended = by("user") + by("server") + by("network");
@@ -114,7 +114,7 @@ pub(super) fn failed_but_for_spoilt_time(summary: &Summary, end: &End) -> Vec<St
 /// Operations of a stage and errors of them that count for its rate.
 pub(super) fn errors(summary: &Summary, stage: &str) -> (u64, u64) {
     let operations = summary.operations.get(stage).copied().unwrap_or(0);
-    let none = Counts::new();
+    let none = CountsByLabel::new();
     let kinds = summary.errors.get(stage).unwrap_or(&none);
     if stage == Stage::Delivery.as_str() {
         return (Found::of(summary).settled, of_deliveries(summary));
@@ -290,7 +290,7 @@ mod tests {
         assert_eq!((late.limit, late.value, late.result), (None, Some(0.5), Judgement::Off));
         let stage = row("error_rate(signup)", |s| {
             s.thresholds.max_error_rate = None;
-            s.errors.insert("signup".into(), Counts::from([("timeout".into(), 150)]));
+            s.errors.insert("signup".into(), CountsByLabel::from([("timeout".into(), 150)]));
         });
         assert_eq!(stage.result, Judgement::Off);
     }
@@ -299,7 +299,7 @@ mod tests {
     fn the_generators_own_errors_are_in_no_error_rate() {
         for kind in ["stopping", "overdue", "no_files", "no_ports"] {
             let stage = row("error_rate(signup)", |s| {
-                s.errors.insert("signup".into(), Counts::from([(kind.into(), 150), ("timeout".into(), 5)]));
+                s.errors.insert("signup".into(), CountsByLabel::from([(kind.into(), 150), ("timeout".into(), 5)]));
             });
             assert_eq!((stage.n, stage.value), (50, Some(0.1)), "{kind}");
         }

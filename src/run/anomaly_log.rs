@@ -76,7 +76,8 @@ impl AnomalyLog {
         let (done, ended) = oneshot::channel();
         let (for_thread, AnomalyLog { file, path, room, run }) = (Arc::clone(&context), self);
         let thread = std::thread::Builder::new().name("anomaly-log".into()).spawn(move || {
-            let terms = Terms { usernames: &for_thread.credentials.usernames, room: &room, run: &run, path: &path };
+            let terms =
+                LineContext { usernames: &for_thread.credentials.usernames, room: &room, run: &run, path: &path };
             Journal::new(file, terms, &for_thread.ledger, Pause(stopped)).write_all();
             // Nobody waits for it any longer where the end of the run did not.
             let _ = done.send(());
@@ -124,7 +125,7 @@ fn open_pipe(path: &Path, until: Instant) -> io::Result<File> {
 
 /// What the lines need beside the notes.
 #[derive(Clone, Copy)]
-struct Terms<'a> {
+struct LineContext<'a> {
     usernames: &'a [Box<str>],
     room: &'a str,
     run: &'a str,
@@ -145,7 +146,7 @@ impl Pause {
 /// Turns notes into lines, and writes them.
 struct Journal<'a, W> {
     out: W,
-    terms: Terms<'a>,
+    terms: LineContext<'a>,
     ledger: &'a Mutex<Ledger>,
     pause: Pause,
     text: Vec<u8>,
@@ -162,7 +163,7 @@ struct Journal<'a, W> {
 struct GivenUp;
 
 impl<'a, W: Write> Journal<'a, W> {
-    fn new(out: W, terms: Terms<'a>, ledger: &'a Mutex<Ledger>, pause: Pause) -> Self {
+    fn new(out: W, terms: LineContext<'a>, ledger: &'a Mutex<Ledger>, pause: Pause) -> Self {
         let (text, over) = (Vec::new(), Gap::default());
         Self { out, terms, ledger, pause, text, lines: 0, limit: LINE_LIMIT, retry: RETRY, over, failing: false }
     }
@@ -273,7 +274,7 @@ struct Line<'a> {
     user: Option<&'a str>,
 }
 
-fn line<'a>(terms: &Terms<'a>, note: &Note) -> Line<'a> {
+fn line<'a>(terms: &LineContext<'a>, note: &Note) -> Line<'a> {
     let name = |user: crate::model::UserIndex| terms.usernames.get(user.get()).map(|name| &**name);
     let subject = note.subject;
     let marker = subject.marker;

@@ -132,17 +132,18 @@ fn bad(lag: Delays, read: Delays) -> &'static [SpoiltBy] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Identity, RoomShare, Rules, Terms};
+    use crate::ledger::{Identity, RoomShare};
     use crate::marker::{GeneratorTag, RoomTag, RunTag};
+    use crate::model::{DeliveryRules, DeliveryTerms};
 
     const IDENTITY: Identity = Identity { run: RunTag(1), generator: GeneratorTag(1), origin_micros: 0 };
 
     /// Seconds of a hold of three windows that read delays and stalls have spoilt. The probe looks fifty
     /// times a second, but for `stall` in the second window, of whose 500 delays `over` are over the limit.
     fn spoilt(stall: Duration, over: u64) -> (u64, u64) {
-        let terms = Terms { deadline: WINDOW, horizon: WINDOW };
+        let terms = DeliveryTerms { deadline: WINDOW, horizon: WINDOW };
         let mut ledger =
-            Ledger::new(terms, Rules::default(), IDENTITY, &[RoomShare { tag: RoomTag(1), users: 1 }]).unwrap();
+            Ledger::new(terms, DeliveryRules::ALL, IDENTITY, &[RoomShare { tag: RoomTag(1), users: 1 }]).unwrap();
         ledger.look_for_stalls(LONGEST_GAP, Stamp::default());
         ledger.hold_begins(Stamp::default());
         for n in 1..=1_500 {

@@ -63,7 +63,7 @@ pub fn supported<P: Protocol>(protocol: &P, mut runs: Vec<Run>) -> Result<Vec<Ru
     if !protocol.capabilities().side_rooms {
         for Run { plan, .. } in &mut runs {
             plan.protocol.side_rooms.take().map_or(Ok(()), Err)?;
-            plan.traffic.breakout = Volume::Off;
+            plan.traffic.side_room = Volume::Off;
         }
     }
     Ok(runs)

@@ -164,7 +164,7 @@ impl<D: Driver> RoomRun<D> {
 
     pub(crate) fn announce(&self) {
         let plan = &self.runner.plan;
-        if plan.connection.insecure {
+        if plan.connection.tls.insecure_skip_verify {
             tracing::warn!("--insecure-skip-verify: whoever stands between here and the server can read the passwords");
         }
         let (range, metrics) = (plan.users.range, self.exposition.as_ref().map(Exposition::addr));
@@ -197,8 +197,8 @@ impl<D: Driver> RoomRun<D> {
             Some(Err(failure)) => tracing::warn!(%failure, "the target is not well; starting all the same"),
             None => {
                 // The room was asked for, like any other.
-                self.runner.context.metrics.operation(Stage::Event);
-                self.runner.context.metrics.error(Stage::Event, FailureKind::Stopping);
+                self.runner.context.metrics.operation(Stage::Room);
+                self.runner.context.metrics.error(Stage::Room, FailureKind::Stopping);
                 tracing::warn!("the target had not answered when the run was over");
             }
         }
@@ -266,14 +266,14 @@ fn runtimes(workers: &Workers) -> Vec<Handle> {
 fn load(plan: &Plan, capabilities: Capabilities) -> Load {
     let (parts, room) = (f64::from(plan.users.shard.count), plan.users.fleet_range.len());
     let whole = |volume: Volume<Rate>| volume.map(|rate| rate.per_second() * parts).per_second(room as usize);
-    let stay = plan.traffic.breakout_stay;
+    let stay = plan.traffic.side_room_stay;
     Load {
         users: u64::from(plan.users.range.len()),
         room: u64::from(room),
         chats: whole(plan.traffic.chat),
         leaves: whole(plan.traffic.leave),
-        breakouts: whole(plan.traffic.breakout),
-        breakout_stay: (stay.min() + stay.max()).as_secs_f64() / 2.0,
+        side_rooms: whole(plan.traffic.side_room),
+        side_room_stay: (stay.min() + stay.max()).as_secs_f64() / 2.0,
         horizon: plan.terms.horizon.as_secs_f64(),
         sources: plan.connection.source_ips.len().max(1) as u64,
         member_lists: capabilities.member_lists,

@@ -268,7 +268,7 @@ impl<D: Driver> Runner<D> {
                 }
             };
             // What has not settled by then is outstanding, and told as that.
-            let _ = tokio::time::timeout(self.plan.terms.grace, settled).await;
+            let _ = tokio::time::timeout(self.plan.timing.grace, settled).await;
         }
         context.close();
         if !self.fleet.ended(CLOSING).await {

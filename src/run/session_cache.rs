@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::background::ticks;
-use crate::config::plan::{self, CachePlace};
+use crate::config::plan::{self, CacheLocation};
 use crate::error::StartError;
 use crate::model::{SaveOutcome, Secret};
 use crate::protocol::{Driver, Session};
@@ -33,9 +33,9 @@ impl SessionCache {
     /// Opens the cache of a target.
     pub(crate) async fn open(cache: plan::Cache, target: String) -> Result<Self, StartError> {
         let path = match cache.place {
-            CachePlace::Nowhere => return Ok(Self { store: None, read_only: false }),
-            CachePlace::File(path) => path,
-            CachePlace::Directory(directory) => store::file_in(&directory, &target),
+            CacheLocation::Nowhere => return Ok(Self { store: None, read_only: false }),
+            CacheLocation::File(path) => path,
+            CacheLocation::Directory(directory) => store::file_in(&directory, &target),
         };
         let mode = if cache.read_only { Mode::ReadOnly } else { Mode::ReadWrite };
         let mut store = blocking(move || Store::open(path, &target, mode)).await?;

@@ -9,13 +9,14 @@ use crate::config::plan::{self, Plan};
 use crate::config::value::{Rate, TargetUrl};
 use crate::error::StartError;
 use crate::fleet::dispatch::Traffic;
-use crate::ledger::{Identity, Ledger, Rules, Terms};
+use crate::ledger::{Identity, Ledger};
 use crate::marker::{GeneratorTag, RunTag};
 use crate::metrics::Metrics;
 use crate::model::Secret;
-use crate::protocol::{Capabilities, Probe, Protocol, Settings, Trace};
+use crate::protocol::{Capabilities, DriverSettings, Probe, Protocol, Trace};
 use crate::schedule::limit::Limit;
 use crate::telemetry::traces::chats::ChatTraces;
+use crate::transport::ConnectionOptions;
 use crate::user::{Behaviour, Credentials, Limits, Parts, Rooms};
 
 /// What all rooms of this process share.
@@ -36,7 +37,7 @@ impl ProcessContext {
 pub(crate) struct Asked<'a> {
     pub(crate) target: &'a TargetUrl,
     pub(crate) room: &'a str,
-    pub(crate) connection: &'a plan::Connection,
+    pub(crate) connection: &'a ConnectionOptions,
     pub(crate) secrets: Vec<Secret>,
     pub(crate) clock: Clock,
 }
@@ -49,17 +50,10 @@ pub(crate) fn driver<P: Protocol>(
     trace: Arc<dyn Trace>,
 ) -> Result<P::Driver, StartError> {
     source_addresses::are_ours(&connection.source_ips)?;
-    let settings = Settings {
+    let settings = DriverSettings {
         base: target.url().clone(),
         room: room.to_owned(),
-        ca_file: connection.ca_file.clone(),
-        insecure_skip_verify: connection.insecure,
-        source_ips: connection.source_ips.clone(),
-        client_certificate: connection.client_certificate.clone(),
-        resolve: connection.resolve.clone(),
-        headers: connection.headers.clone(),
-        max_frame: connection.max_frame,
-        http_timeout: connection.http_timeout,
+        connection: connection.clone(),
         clock,
         secrets,
         probe,
@@ -87,11 +81,9 @@ pub(crate) fn parts(
         origin_micros: clock.unix_micros(Stamp::default()),
     };
     let rooms = Rooms::one(room, plan.users.range.len());
-    let terms = Terms { deadline: plan.terms.deadline, horizon: plan.terms.horizon };
-    let Capabilities { echo, ordered, senders, .. } = capabilities;
-    let ledger = Ledger::new(terms, Rules { echo, ordered, senders }, identity, &rooms.shares())
+    let ledger = Ledger::new(plan.terms, capabilities.delivery, identity, &rooms.shares())
         .map_err(|e| StartError::environment("the ledger", e.to_string()))?;
-    let (away, stay) = (plan.traffic.away, plan.traffic.breakout_stay);
+    let (away, stay) = (plan.traffic.away, plan.traffic.side_room_stay);
     let seed = shard_seed(plan);
     Ok(Parts {
         capabilities,
@@ -104,8 +96,8 @@ pub(crate) fn parts(
         },
         behaviour: Behaviour {
             away: (away.min(), away.max()),
-            breakout_stay: (stay.min(), stay.max()),
-            reconnect: plan.connection.reconnect,
+            side_room_stay: (stay.min(), stay.max()),
+            reconnect: plan.traffic.reconnect,
             seed,
         },
         credentials: Credentials { usernames, password, first: plan.users.range.min().into() },
@@ -126,5 +118,5 @@ pub(crate) fn shard_seed(plan: &Plan) -> u64 {
 
 /// The volumes of a plan, by action.
 pub(crate) fn traffic(plan: &plan::Traffic) -> Traffic {
-    [plan.chat, plan.leave, plan.breakout].map(|volume| volume.map(Rate::per_second))
+    [plan.chat, plan.leave, plan.side_room].map(|volume| volume.map(Rate::per_second))
 }

@@ -28,7 +28,7 @@ impl Tracing {
         let wrong = |why: String| StartError::environment("--otlp-endpoint", why);
         let options = TraceOptions {
             endpoint: endpoint.clone(),
-            tls: transport::tls::trusting(plan.connection.ca_file.as_deref()).map_err(|e| wrong(e.to_string()))?,
+            tls: transport::tls::trusting(plan.connection.tls.ca_file.as_deref()).map_err(|e| wrong(e.to_string()))?,
             run_id: plan.report.run_id.as_str().to_owned(),
             shard: plan.users.shard.to_string(),
         };

@@ -11,7 +11,7 @@ use super::channel::Channel;
 use super::options::PresenceMode;
 use super::plenary::Breakout;
 use super::plenary_handle::PlenaryContext;
-use super::socket::Socket;
+use super::socket::ServerSocket;
 use super::wire::{self, BreakoutRefusal};
 
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Breakouts {
 
     /// Adds a socket to breakout `id`, or tells it why not. With `take_over`, the user's sockets in
     /// other breakouts are removed. A socket that is in already stays.
-    pub(super) async fn join(&mut self, id: u64, socket: &Arc<Socket>, take_over: bool, plenary: &Channel) {
+    pub(super) async fn join(&mut self, id: u64, socket: &Arc<ServerSocket>, take_over: bool, plenary: &Channel) {
         let Some(user) = socket.user.clone() else { return };
         if take_over {
             self.leave_others(id, &user, plenary).await;
@@ -149,6 +149,6 @@ impl Breakouts {
 }
 
 /// A socket's own channel name, as refusals show it.
-fn own_channel(socket: &Socket) -> String {
+fn own_channel(socket: &ServerSocket) -> String {
     format!("specific.{:032x}!{:032x}", 0x4faf_d98d_39f0_4099_u64, socket.id)
 }

@@ -21,7 +21,7 @@ use super::faults::injection_log::{InjectionEntry, excerpt};
 use super::faults::injector::FaultInjector;
 use super::faults::{Fault, Faults, Scope};
 use super::plenary_handle::{Command, PlenaryContext, PlenaryHandle};
-use super::socket::{DisconnectReason, Socket};
+use super::socket::{DisconnectReason, ServerSocket};
 use super::wire::{self, Frame};
 
 /// Deliveries decided before other tasks get a turn.
@@ -119,7 +119,7 @@ impl Broadcaster {
     }
 
     /// Sends a new socket the plenary's last chats, where the replay fault is set; the newest comes last.
-    pub(super) fn replay<'a>(&mut self, socket: &Socket, chats: impl ExactSizeIterator<Item = &'a Chat>) {
+    pub(super) fn replay<'a>(&mut self, socket: &ServerSocket, chats: impl ExactSizeIterator<Item = &'a Chat>) {
         self.refresh_settings();
         let skipped = chats.len().saturating_sub(self.faults.chat.replay);
         for chat in chats.skip(skipped) {
@@ -128,7 +128,7 @@ impl Broadcaster {
     }
 
     /// Sends a delivery that must not exist.
-    fn send_extra(&self, fault: Fault, socket: &Socket, chat: &Chat) {
+    fn send_extra(&self, fault: Fault, socket: &ServerSocket, chat: &Chat) {
         if socket.disconnected().is_none() && !socket.is_mute() {
             socket.send(std::slice::from_ref(&chat.frame));
             self.injector.injected.increment(fault);
@@ -155,7 +155,7 @@ impl Broadcaster {
         }
     }
 
-    fn deliver(&mut self, socket: &Arc<Socket>, chat: &Chat) {
+    fn deliver(&mut self, socket: &Arc<ServerSocket>, chat: &Chat) {
         if socket.is_mute() && socket.disconnected().is_none() {
             // The socket counts it and drops it.
             self.log(Fault::Mute, socket, chat, Duration::ZERO);
@@ -168,7 +168,7 @@ impl Broadcaster {
     }
 
     /// The fault of a delivery, if any.
-    fn choose(&mut self, socket: &Socket, chat: &Chat) -> Option<Fault> {
+    fn choose(&mut self, socket: &ServerSocket, chat: &Chat) -> Option<Fault> {
         if self.frequencies.is_empty() || self.is_exempt(socket) {
             return None;
         }
@@ -185,7 +185,7 @@ impl Broadcaster {
         }
     }
 
-    fn is_exempt(&self, socket: &Socket) -> bool {
+    fn is_exempt(&self, socket: &ServerSocket) -> bool {
         let joined = socket.times.joined.load(Ordering::Acquire);
         let age = Duration::from_micros(self.injector.clock.micros().saturating_sub(joined));
         socket.disconnected().is_some() || age < self.faults.chat.min_age
@@ -200,7 +200,7 @@ impl Broadcaster {
     }
 
     /// Injects a fault; false where this delivery cannot have it, which is then sent intact.
-    fn inject(&mut self, fault: Fault, socket: &Arc<Socket>, chat: &Chat) -> bool {
+    fn inject(&mut self, fault: Fault, socket: &Arc<ServerSocket>, chat: &Chat) -> bool {
         match fault {
             Fault::Drop => {}
             Fault::Delay | Fault::Reorder => return self.delay(fault, socket, chat),
@@ -247,7 +247,7 @@ impl Broadcaster {
         }
     }
 
-    fn delay(&mut self, fault: Fault, socket: &Arc<Socket>, chat: &Chat) -> bool {
+    fn delay(&mut self, fault: Fault, socket: &Arc<ServerSocket>, chat: &Chat) -> bool {
         let reorder = fault == Fault::Reorder;
         if self.delayed.is_full() || (reorder && self.delayed.reorders(socket.id, chat.sender.id)) {
             return false;
@@ -270,13 +270,13 @@ impl Broadcaster {
         true
     }
 
-    fn send_intact(&mut self, socket: &Socket, chat: &Chat, frames: &[Frame]) {
+    fn send_intact(&mut self, socket: &ServerSocket, chat: &Chat, frames: &[Frame]) {
         socket.send(frames);
         self.release_overtaken(socket, chat.sender.id, chat.id);
     }
 
     /// A chat was sent intact: releases the reordered deliveries that waited for it.
-    fn release_overtaken(&mut self, socket: &Socket, sender: u64, chat: u64) {
+    fn release_overtaken(&mut self, socket: &ServerSocket, sender: u64, chat: u64) {
         if self.delayed.is_empty() || socket.disconnected().is_some() {
             return;
         }
@@ -293,7 +293,7 @@ impl Broadcaster {
         delayed.socket.send(std::slice::from_ref(&delayed.frame));
     }
 
-    fn log(&self, fault: Fault, socket: &Socket, chat: &Chat, delay: Duration) -> Arc<InjectionEntry> {
+    fn log(&self, fault: Fault, socket: &ServerSocket, chat: &Chat, delay: Duration) -> Arc<InjectionEntry> {
         let log_entry = Arc::new(InjectionEntry {
             fault,
             at: self.injector.clock.micros(),

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::accounts::User;
 use super::members::Members;
-use super::socket::Socket;
+use super::socket::ServerSocket;
 use super::wire::{Frame, Member, MemberList};
 
 /// Sockets written to before other tasks get a turn.
@@ -29,7 +29,7 @@ pub(super) struct Departure {
 pub(super) struct PacedBroadcast {
     frame: Frame,
     /// Sockets that have not got it yet.
-    remaining: Vec<Arc<Socket>>,
+    remaining: Vec<Arc<ServerSocket>>,
 }
 
 impl PacedBroadcast {
@@ -49,7 +49,7 @@ impl PacedBroadcast {
 pub(super) struct Channel {
     /// Its name in member lists.
     name: String,
-    sockets: Vec<Arc<Socket>>,
+    sockets: Vec<Arc<ServerSocket>>,
     /// Each socket's index in `sockets`, by its number.
     indices: HashMap<u64, usize>,
     /// Who is listed.
@@ -62,7 +62,7 @@ impl Channel {
     }
 
     /// Adds a socket, and lists its user.
-    pub(super) fn join(&mut self, socket: &Arc<Socket>, now: Instant) {
+    pub(super) fn join(&mut self, socket: &Arc<ServerSocket>, now: Instant) {
         if self.indices.contains_key(&socket.id) {
             return;
         }
@@ -84,8 +84,8 @@ impl Channel {
     }
 
     /// The sockets of a user.
-    pub(super) fn sockets_of(&self, user: u64) -> Vec<Arc<Socket>> {
-        let own = |socket: &&Arc<Socket>| socket.user.as_ref().is_some_and(|other| other.id == user);
+    pub(super) fn sockets_of(&self, user: u64) -> Vec<Arc<ServerSocket>> {
+        let own = |socket: &&Arc<ServerSocket>| socket.user.as_ref().is_some_and(|other| other.id == user);
         self.sockets.iter().filter(own).cloned().collect()
     }
 
@@ -95,7 +95,7 @@ impl Channel {
     }
 
     /// All sockets, in no order.
-    pub(super) fn sockets(&self) -> &[Arc<Socket>] {
+    pub(super) fn sockets(&self) -> &[Arc<ServerSocket>] {
         &self.sockets
     }
 
@@ -125,7 +125,7 @@ impl Channel {
     }
 
     /// The list that shows a new socket only itself.
-    pub(super) fn list_of_one<'a>(&'a self, socket: &'a Socket, image: &'a str) -> MemberList<'a> {
+    pub(super) fn list_of_one<'a>(&'a self, socket: &'a ServerSocket, image: &'a str) -> MemberList<'a> {
         let members: Vec<_> = socket.user.iter().map(|user| Member { user, image }).collect();
         let lurkers = usize::from(members.is_empty());
         MemberList { channel_name: &self.name, members, lurkers, breakout_id: None }

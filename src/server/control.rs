@@ -34,7 +34,7 @@ use super::plenary_handle::Command;
 use super::socket::DisconnectReason;
 use super::state::ServerState;
 use super::wire::Frame;
-use crate::connection_limit::{ConnectionLimit, Place};
+use crate::connection_limit::{ConnectionLimit, ConnectionPermit};
 
 /// The largest body, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -111,7 +111,7 @@ pub(super) async fn serve(server: Arc<ServerState>, listener: TcpListener) {
     clients.shutdown().await;
 }
 
-async fn serve_client(server: Arc<ServerState>, stream: TcpStream, place: Arc<Place>) {
+async fn serve_client(server: Arc<ServerState>, stream: TcpStream, place: Arc<ConnectionPermit>) {
     let service = service_fn(|request| {
         let (server, place) = (Arc::clone(&server), Arc::clone(&place));
         async move { Ok::<_, Infallible>(place.answering(answer(&server, request)).await) }

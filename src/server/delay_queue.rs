@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::faults::Fault;
 use super::faults::injection_log::InjectionEntry;
-use super::socket::Socket;
+use super::socket::ServerSocket;
 use super::wire::Frame;
 
 /// Deliveries that may wait at once; beyond it none is delayed.
@@ -22,7 +22,7 @@ type SenderKey = (u64, u64);
 /// A delayed delivery.
 #[derive(Debug)]
 pub(super) struct DelayedDelivery {
-    pub socket: Arc<Socket>,
+    pub socket: Arc<ServerSocket>,
     pub frame: Frame,
     pub sender: u64,
     /// The chat's id.

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use super::site::{self, Body};
 use super::socket_task::{self, Upgrade};
 use super::state::ServerState;
-use crate::connection_limit::{ConnectionLimit, Place};
+use crate::connection_limit::{ConnectionLimit, ConnectionPermit};
 
 /// Bytes of a request's head; hyper's own smallest buffer.
 const HEAD_LIMIT: usize = 16 * 1024;
@@ -62,7 +62,7 @@ pub(super) async fn serve(server: Arc<ServerState>, listener: TcpListener) {
 }
 
 /// Serves one connection: HTTP, and then perhaps a websocket.
-async fn serve_client(server: Arc<ServerState>, stream: TcpStream, client: SocketAddr, place: Arc<Place>) {
+async fn serve_client(server: Arc<ServerState>, stream: TcpStream, client: SocketAddr, place: Arc<ConnectionPermit>) {
     // Frames are small and must not be delayed.
     let _ = stream.set_nodelay(true);
     // Boxed, so that HTTP's large state is freed before the websocket begins.
@@ -82,7 +82,7 @@ async fn serve_http(
     server: &Arc<ServerState>,
     stream: TcpStream,
     client: SocketAddr,
-    place: &Arc<Place>,
+    place: &Arc<ConnectionPermit>,
 ) -> Option<(Upgrade, TcpStream, bytes::Bytes)> {
     let upgrade = Arc::new(Mutex::new(None));
     let service = service_fn(|request: Request<Incoming>| {

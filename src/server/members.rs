@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::accounts::User;
 
 #[derive(Debug)]
-struct Entry {
+struct MemberEntry {
     user: Arc<User>,
     socket_id: u64,
     seen: Instant,
@@ -19,7 +19,7 @@ struct Entry {
 /// The members of one channel.
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    entries: BTreeMap<u64, Entry>,
+    entries: BTreeMap<u64, MemberEntry>,
     lurkers: HashSet<u64>,
 }
 
@@ -28,7 +28,7 @@ impl Members {
     pub(super) fn join(&mut self, socket_id: u64, user: Option<&Arc<User>>, now: Instant) {
         match user {
             Some(user) => {
-                self.entries.insert(user.id, Entry { user: Arc::clone(user), socket_id, seen: now });
+                self.entries.insert(user.id, MemberEntry { user: Arc::clone(user), socket_id, seen: now });
             }
             None => {
                 self.lurkers.insert(socket_id);

@@ -15,7 +15,7 @@ use super::counts::Counters;
 use super::faults::injector::FaultInjector;
 use super::options::{PresenceMode, Timing};
 use super::plenary::Plenary;
-use super::socket::{DisconnectReason, Socket};
+use super::socket::{DisconnectReason, ServerSocket};
 use super::wire::Frame;
 
 /// Commands that may wait; beyond it senders wait, so their sockets are not read meanwhile.
@@ -24,7 +24,7 @@ const MAILBOX: usize = 1024;
 /// What a plenary's task is asked to do.
 pub(super) enum Command {
     /// A socket was opened; it has joined from its member list on.
-    Join(Arc<Socket>),
+    Join(Arc<ServerSocket>),
     /// A socket was closed.
     Leave(u64),
     /// A signed-in user sent this text.
@@ -34,9 +34,9 @@ pub(super) enum Command {
     /// A user of a breakout sent a heartbeat.
     TouchBreakout(u64),
     /// A socket was opened to a breakout.
-    JoinBreakout(u64, Arc<Socket>),
+    JoinBreakout(u64, Arc<ServerSocket>),
     /// A socket takes the breakout over from its user's other sockets.
-    TakeOverBreakout(u64, Arc<Socket>),
+    TakeOverBreakout(u64, Arc<ServerSocket>),
     /// A breakout's socket was closed.
     LeaveBreakout(u64),
     /// Answers with what the event page shows.

@@ -24,7 +24,7 @@ use super::options::PresenceMode;
 use super::plenary::Plenary;
 use super::plenary_handle::{Command, PlenaryContext, PlenaryHandle, PlenarySnapshot};
 use super::sanitise::sanitise;
-use super::socket::{DisconnectReason, Socket};
+use super::socket::{DisconnectReason, ServerSocket};
 use super::wire::{self, ChatPayload, Frame};
 
 /// Commands handled at once: consecutive chats among them go out in one write per socket.
@@ -168,7 +168,7 @@ impl PlenaryTask {
         }
     }
 
-    async fn join(&mut self, socket: &Arc<Socket>) {
+    async fn join(&mut self, socket: &Arc<ServerSocket>) {
         self.channel.join(socket, Instant::now());
         self.context.counters.sockets.plenary_now.increment();
         if let Some(user) = &socket.user {

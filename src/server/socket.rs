@@ -92,7 +92,7 @@ pub(super) struct SocketContext {
 
 /// One websocket.
 #[derive(Debug)]
-pub(super) struct Socket {
+pub(super) struct ServerSocket {
     /// The socket's number, from 1, never used again.
     pub id: u64,
     /// The signed-in user, if any.
@@ -108,7 +108,7 @@ pub(super) struct Socket {
     wake: Notify,
 }
 
-impl Socket {
+impl ServerSocket {
     /// A socket over an open stream.
     pub(super) fn new(id: u64, user: Option<Arc<User>>, stream: Arc<TcpStream>, context: Arc<SocketContext>) -> Self {
         Self {
@@ -339,7 +339,7 @@ mod tests {
     /// More bytes than the kernel buffers.
     const LARGE: usize = 32 * 1024 * 1024;
 
-    async fn socket() -> (Arc<TcpStream>, Socket, TcpStream) {
+    async fn socket() -> (Arc<TcpStream>, ServerSocket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let stream = Arc::new(listener.accept().await.unwrap().0);
@@ -350,7 +350,7 @@ mod tests {
             injector: Arc::new(FaultInjector::new(Faults::default(), 0).unwrap()),
             delivery_log: None,
         };
-        (Arc::clone(&stream), Socket::new(1, None, stream, Arc::new(context)), client)
+        (Arc::clone(&stream), ServerSocket::new(1, None, stream, Arc::new(context)), client)
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ use super::faults::injector::unit_hash;
 use super::faults::{Fault, Faults};
 use super::frame::{Inbound, Message};
 use super::plenary_handle::{Command, PlenaryHandle};
-use super::socket::{DisconnectReason, Socket};
+use super::socket::{DisconnectReason, ServerSocket};
 use super::state::ServerState;
 use super::wire::{self, Frame};
 
@@ -67,7 +67,7 @@ struct SocketTask<'a> {
     server: &'a ServerState,
     role: SocketRole,
     stream: Arc<TcpStream>,
-    socket: Arc<Socket>,
+    socket: Arc<ServerSocket>,
     inbound: Inbound,
     /// Whether the last ping is still unanswered.
     awaiting_pong: bool,
@@ -79,7 +79,7 @@ struct SocketTask<'a> {
 pub(super) async fn serve(server: &ServerState, upgrade: Upgrade, stream: TcpStream, early: &[u8]) {
     let stream = Arc::new(stream);
     let (id, context) = (server.next_socket(), Arc::clone(&server.socket_context));
-    let socket = Arc::new(Socket::new(id, upgrade.user, Arc::clone(&stream), context));
+    let socket = Arc::new(ServerSocket::new(id, upgrade.user, Arc::clone(&stream), context));
     let mut inbound = Inbound::default();
     inbound.extend(early);
     let sockets = &server.counters.sockets;

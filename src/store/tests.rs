@@ -17,15 +17,15 @@ fn mode_of(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-struct Place {
+struct CacheFile {
     directory: tempfile::TempDir,
     path: PathBuf,
 }
 
-fn place() -> Place {
+fn place() -> CacheFile {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("state/soakrig/cache.json");
-    Place { directory, path }
+    CacheFile { directory, path }
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub struct Suppressed {
 }
 
 #[derive(Debug)]
-struct Place {
+struct CallSite {
     metadata: &'static Metadata<'static>,
     window: Duration,
     window_begin: Instant,
@@ -48,7 +48,7 @@ struct Place {
     unreported: u64,
 }
 
-impl Place {
+impl CallSite {
     fn new(metadata: &'static Metadata<'static>, now: Instant) -> Self {
         Self { metadata, window: SHORTEST, window_begin: now, written: 0, overflowed: false, unreported: 0 }
     }
@@ -71,7 +71,7 @@ impl Place {
 /// Counts lines by place; clones share the counts.
 #[derive(Debug, Clone, Default)]
 pub struct Limiter {
-    places: Arc<Mutex<HashMap<Identifier, Place>>>,
+    call_sites: Arc<Mutex<HashMap<Identifier, CallSite>>>,
 }
 
 impl Limiter {
@@ -81,15 +81,15 @@ impl Limiter {
         if matches!(metadata.target(), PROGRESS | STEPS) {
             return true;
         }
-        let mut places = self.places.lock();
-        places.entry(metadata.callsite()).or_insert_with(|| Place::new(metadata, now)).admit(now)
+        let mut call_sites = self.call_sites.lock();
+        call_sites.entry(metadata.callsite()).or_insert_with(|| CallSite::new(metadata, now)).admit(now)
     }
 
     /// Takes the counts of what was left out since the last call.
     #[must_use]
     pub fn drain(&self) -> Vec<Suppressed> {
-        let mut places = self.places.lock();
-        let speechless = places.values_mut().filter(|place| place.unreported > 0);
+        let mut call_sites = self.call_sites.lock();
+        let speechless = call_sites.values_mut().filter(|place| place.unreported > 0);
         speechless
             .map(|place| Suppressed {
                 place: format!("{}:{}", place.metadata.target(), place.metadata.line().unwrap_or(0)),

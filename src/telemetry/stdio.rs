@@ -70,13 +70,13 @@ pub struct Stream {
 
 struct Shared {
     sink: Mutex<Box<dyn Write + Send>>,
-    state: Mutex<State>,
+    state: Mutex<OutputState>,
     /// There is something to write, or all is written.
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct OutputState {
     waiting: Vec<u8>,
     /// Bytes are on their way to the reader.
     writing: bool,
@@ -92,7 +92,7 @@ struct State {
     threadless: bool,
 }
 
-impl State {
+impl OutputState {
     fn is_written(&self) -> bool {
         self.waiting.is_empty() && !self.writing
     }
@@ -161,7 +161,7 @@ impl Stream {
         let mut state = self.shared.state.lock();
         while !state.is_written() && !state.left {
             let before = state.taken;
-            let stands = |state: &mut State| !state.is_written() && !state.left && state.taken == before;
+            let stands = |state: &mut OutputState| !state.is_written() && !state.left && state.taken == before;
             match patience {
                 None => self.shared.changed.wait_while(&mut state, stands),
                 Some(patience) => {

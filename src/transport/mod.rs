@@ -4,6 +4,7 @@
 //!
 //! | file | what it is for |
 //! | --- | --- |
+//! | [`ConnectionOptions`] | what a user asks of connections |
 //! | [`dial`] | TCP and TLS connections, source addresses, the order of addresses |
 //! | [`resolve`] | names: the hosts file and DNS |
 //! | [`tls`] | the one TLS configuration |
@@ -16,12 +17,14 @@
 pub mod dial;
 pub mod errors;
 pub mod http;
+mod options;
 pub mod resolve;
 pub mod spans;
 pub mod tls;
 pub mod watched;
 pub mod ws;
 
+pub use self::options::ConnectionOptions;
 pub(crate) use self::spans::TRACEPARENT;
 pub use self::spans::{Trace, Untraced};
 

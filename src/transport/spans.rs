@@ -8,7 +8,7 @@ use tracing::Span;
 use tracing::field::Empty;
 use url::Url;
 
-use crate::model::{SPANS, Step};
+use crate::model::{HttpStep, SPANS};
 
 /// Says which trace a request belongs to, so that an instrumented server's spans join it.
 pub trait Trace: Send + Sync + 'static {
@@ -32,7 +32,7 @@ pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 
 /// One request, from its first byte to the meaning of its answer.
 #[must_use]
-pub fn request(step: Step, url: &Url, is_form: bool) -> Span {
+pub fn request(step: HttpStep, url: &Url, is_form: bool) -> Span {
     let method = if is_form { "POST" } else { "GET" };
     tracing::info_span!(
         target: SPANS,
@@ -75,12 +75,12 @@ pub fn end(span: &Span, wrong: Option<&'static str>) {
 }
 
 /// `http signup.form` reads a form, `http signup.post` posts it, `http event` reads a page.
-struct Name(Step, bool);
+struct Name(HttpStep, bool);
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = match (self.0, self.1) {
-            (Step::Event | Step::Breakout, _) => "",
+            (HttpStep::Room | HttpStep::SideRoom, _) => "",
             (_, false) => ".form",
             (_, true) => ".post",
         };

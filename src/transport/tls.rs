@@ -56,7 +56,7 @@ pub enum TlsError {
 }
 
 /// What connections over TLS are made with.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsSettings {
     /// Certificates that are trusted beside the system's, PEM.
     pub ca_file: Option<PathBuf>,

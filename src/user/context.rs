@@ -32,8 +32,8 @@ use crate::telemetry::traces::chats::ChatTraces;
 pub struct Behaviour {
     /// How long a user who left stays away, shortest and longest.
     pub away: (Duration, Duration),
-    /// How long a breakout is stayed in, shortest and longest.
-    pub breakout_stay: (Duration, Duration),
+    /// How long a side room is stayed in, shortest and longest.
+    pub side_room_stay: (Duration, Duration),
     /// How a user whose connection ended comes back.
     pub reconnect: Reconnect,
     /// Seed of everything a user decides for itself.
@@ -45,7 +45,7 @@ pub struct Behaviour {
 pub struct Limits {
     /// Sign-ups and log-ins.
     pub sign_in: Limit,
-    /// Event pages with their sockets, and breakouts.
+    /// Rooms with their sockets, and side rooms.
     pub connect: Limit,
 }
 

@@ -10,7 +10,7 @@ use super::steps;
 use crate::clock::Stamp;
 use crate::marker::Decoded;
 use crate::model::{
-    Failure, FailureClass, FailureKind, FrameKind, SenderId, SentKind, Socket, Stage, UserIndex, UserState,
+    Failure, FailureClass, FailureKind, FrameKind, SenderId, SentKind, SocketKind, Stage, UserIndex, UserState,
 };
 use crate::protocol::{Event, Members, Received};
 use crate::telemetry::traces::chats::ChatId;
@@ -91,7 +91,7 @@ impl<D> FrameHandler<'_, D> {
         *self.phase = Phase::Connected;
         self.context.ledger.lock().connected(self.me, at);
         self.context.roster.set(self.me, UserState::Connected);
-        self.context.metrics.connected(Socket::Plenary, at.since(self.began));
+        self.context.metrics.connected(SocketKind::Room, at.since(self.began));
         steps::done(self.context.username(self.me), "joined", "ok", at.since(self.began));
         self.context.any_connected.store(true, Ordering::Relaxed);
     }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use crate::metrics::Metrics;
-use crate::model::Socket;
+use crate::model::SocketKind;
 
 /// One open socket: counted from its making to its dropping, whatever ends it, a panic included.
 pub(super) struct Open {
     metrics: Arc<Metrics>,
-    socket: Socket,
+    socket: SocketKind,
 }
 
 impl Open {
-    pub(super) fn new(metrics: &Arc<Metrics>, socket: Socket) -> Self {
+    pub(super) fn new(metrics: &Arc<Metrics>, socket: SocketKind) -> Self {
         metrics.connection_opened(socket);
         Self { metrics: Arc::clone(metrics), socket }
     }

@@ -21,7 +21,7 @@ use super::spans;
 use super::timeouts::CLOSE_TIMEOUT;
 use super::wakeups::{Wakeup, Wakeups};
 use crate::clock::Stamp;
-use crate::model::{EndReason, Failure, Initiator, SenderId, Socket, UserIndex, UserState};
+use crate::model::{EndReason, Failure, Initiator, SenderId, SocketKind, UserIndex, UserState};
 use crate::protocol::{Connection, Driver, Ended, Keepalive, Progress};
 
 /// Reads in a row before anything else is looked at: a socket that is always readable must not keep
@@ -51,7 +51,7 @@ struct Cold {
     keepalive: Keepalive,
     keepalives: u32,
     /// The side room of this connection; present while there may be one.
-    breakout: Option<Breakout>,
+    side_room: Option<SideRoomTask>,
     /// The span of the way in, until the user is in.
     coming_in: Option<Span>,
     rng: SmallRng,
@@ -60,9 +60,9 @@ struct Cold {
 }
 
 /// A visit to a side room, which ends with this.
-struct Breakout(CancellationToken);
+struct SideRoomTask(CancellationToken);
 
-impl Drop for Breakout {
+impl Drop for SideRoomTask {
     fn drop(&mut self) {
         self.0.cancel();
     }
@@ -102,12 +102,12 @@ impl<D: Driver> RoomConnection<D> {
     ) -> Self {
         let (now, keepalive) = (context.clock.now(), connection.keepalive());
         let cold = Cold {
-            _open: Open::new(&context.metrics, Socket::Plenary),
+            _open: Open::new(&context.metrics, SocketKind::Room),
             user_id,
             writing_since: None,
             keepalive,
             keepalives: 0,
-            breakout: None,
+            side_room: None,
             coming_in: Some(coming_in),
             rng,
             tell: None,
@@ -136,12 +136,12 @@ impl<D: Driver> RoomConnection<D> {
         self.context.ledger.lock().ended(self.me, end_reason::cause(ended.initiator), self.context.clock.now());
         self.context.make_unavailable(self.me, if left { UserState::Away } else { UserState::BackingOff });
         if joined {
-            self.context.metrics.disconnect(Socket::Plenary, ended.initiator, ended.reason);
+            self.context.metrics.disconnect(SocketKind::Room, ended.initiator, ended.reason);
             let step = if left || stopped { "leave" } else { "cut" };
             self.context.step(self.me, step, ended.reason.as_str(), self.began);
         }
         if stopped && !joined {
-            self.context.metrics.connect_failure(Socket::Plenary, &self.context.unanswered(self.began));
+            self.context.metrics.connect_failure(SocketKind::Room, &self.context.unanswered(self.began));
         }
         match (joined, left, stopped) {
             (_, _, true) => ConnectionOutcome::Stopped,
@@ -157,7 +157,7 @@ impl<D: Driver> RoomConnection<D> {
             let patience = self.cold.keepalive.join_timeout.unwrap_or_default();
             Failure::with(end_reason::failure(ended.reason), end_reason::never_joined(ended.reason, patience))
         });
-        self.context.metrics.connect_failure(Socket::Plenary, &failure);
+        self.context.metrics.connect_failure(SocketKind::Room, &failure);
         spans::end(&span, Err(&failure));
         let user = self.context.username(self.me);
         span.in_scope(|| tracing::warn!(user, stage = "connect", %failure, "step failed"));
@@ -268,7 +268,7 @@ impl<D: Driver> RoomConnection<D> {
 
     /// Brings the connection to its end; what still arrives on the way counts.
     async fn wind_up(&mut self, turn: Turn, state: UserState) -> Ended {
-        self.cold.breakout = None;
+        self.cold.side_room = None;
         if self.phase == Phase::Connected {
             self.phase = Phase::Closing;
             self.context.ledger.lock().closing(self.me, self.context.clock.now());

@@ -11,13 +11,13 @@ use crate::protocol::Session;
 /// Sessions by user; a user without one has to sign in.
 #[derive(Debug)]
 pub struct Sessions {
-    entries: Box<[Mutex<Entry>]>,
+    entries: Box<[Mutex<SessionEntry>]>,
     /// A user has signed up or logged in since the changes were last taken.
     new_sign_in: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct Entry {
+struct SessionEntry {
     session: Option<Session>,
     /// Whether the account is known to exist: a session of it was seen once.
     known: bool,
@@ -30,7 +30,7 @@ impl Sessions {
     pub fn new(usernames: impl Iterator<Item = String>, mut cached: HashMap<String, Session>) -> Self {
         let entry = |name: String| {
             let session = cached.remove(&name);
-            Mutex::new(Entry { known: session.is_some(), session, changed: false })
+            Mutex::new(SessionEntry { known: session.is_some(), session, changed: false })
         };
         Self { entries: usernames.map(entry).collect(), new_sign_in: AtomicBool::new(false) }
     }
@@ -87,7 +87,7 @@ impl Sessions {
     #[must_use]
     pub fn take_changes(&self) -> Vec<(UserIndex, Option<Session>)> {
         self.new_sign_in.store(false, Ordering::Relaxed);
-        let changed = |(i, entry): (usize, &Mutex<Entry>)| {
+        let changed = |(i, entry): (usize, &Mutex<SessionEntry>)| {
             let mut entry = entry.lock();
             let user = UserIndex(u32::try_from(i).ok()?);
             std::mem::take(&mut entry.changed).then(|| (user, entry.session.clone()))

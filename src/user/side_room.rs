@@ -18,7 +18,7 @@ use super::steps;
 use super::timeouts::{CLOSE_TIMEOUT, JOIN_TIMEOUT};
 use crate::clock::Stamp;
 use crate::model::{
-    EndReason, Failure, FailureClass, FailureKind, FrameKind, Initiator, SentKind, Socket, Stage, UserIndex,
+    EndReason, Failure, FailureClass, FailureKind, FrameKind, Initiator, SentKind, SocketKind, Stage, UserIndex,
 };
 use crate::protocol::{Connection, Driver, Ended, Event, Outgoing, Progress, Received, SideRoomId};
 
@@ -44,7 +44,7 @@ pub(super) async fn visit<D: Driver>(
         let visited = join_and_stay(&context, me, id, stay, &over).await;
         steps::log(context.username(me), "breakout", visited.as_ref().copied(), context.clock.now().since(began));
         if let Err(failure) = visited {
-            context.metrics.connect_failure(Socket::Breakout, &failure);
+            context.metrics.connect_failure(SocketKind::SideRoom, &failure);
         }
     };
     if AssertUnwindSafe(visiting).catch_unwind().await.is_err() {
@@ -72,8 +72,8 @@ async fn join_and_stay<D: Driver>(
     };
     let Some((connection, began)) = opened else { return Ok(()) };
     // The socket is open: from here on its end is counted, whatever ends it.
-    let _open = Open::new(&context.metrics, Socket::Breakout);
-    Room { connection, context: Arc::clone(context), began, joined: None }.stay(stay, over).await
+    let _open = Open::new(&context.metrics, SocketKind::SideRoom);
+    SideRoomVisit { connection, context: Arc::clone(context), began, joined: None }.stay(stay, over).await
 }
 
 async fn open<D: Driver>(
@@ -85,12 +85,12 @@ async fn open<D: Driver>(
     context.limits.connect.ready().await;
     let Some(mut session) = context.sessions.get(me) else { return Ok(None) };
     let began = context.clock.now();
-    context.metrics.connect_attempt(Socket::Breakout);
+    context.metrics.connect_attempt(SocketKind::SideRoom);
     tried.store(true, Ordering::Relaxed);
     Ok(Some((context.driver.connect_side_room(&mut session, id).await?, began)))
 }
 
-struct Room<D: Driver> {
+struct SideRoomVisit<D: Driver> {
     connection: D::Connection,
     context: Arc<RunContext<D>>,
     began: Stamp,
@@ -98,7 +98,7 @@ struct Room<D: Driver> {
     joined: Option<Result<(), Failure>>,
 }
 
-impl<D: Driver> Room<D> {
+impl<D: Driver> SideRoomVisit<D> {
     async fn stay(&mut self, stay: Duration, over: &CancellationToken) -> Result<(), Failure> {
         let first_frame = tokio::select! {
             biased;
@@ -110,7 +110,7 @@ impl<D: Driver> Room<D> {
             Ok(Err(_)) => Err(Failure::new(FailureKind::ConnectionClosed)),
             Ok(Ok(Err(refusal))) => Err(refusal),
             Ok(Ok(Ok(()))) => {
-                self.context.metrics.connected(Socket::Breakout, self.context.clock.now().since(self.began));
+                self.context.metrics.connected(SocketKind::SideRoom, self.context.clock.now().since(self.began));
                 Ok(self.hold(self.context.clock.now().plus(stay), over).await)
             }
         };
@@ -122,7 +122,7 @@ impl<D: Driver> Room<D> {
                 Err(failure)
             }
         }?;
-        self.context.metrics.disconnect(Socket::Breakout, ended.initiator, ended.reason);
+        self.context.metrics.disconnect(SocketKind::SideRoom, ended.initiator, ended.reason);
         Ok(())
     }
 

@@ -12,12 +12,12 @@ use super::virtual_user::VirtualUser;
 use crate::clock::Stamp;
 use crate::model::{Failure, FailureClass, Stage, UserState};
 use crate::protocol::IDLE_LIMIT;
-use crate::protocol::{Driver, Room, Session};
+use crate::protocol::{Driver, RoomPage, Session};
 
 impl<D: Driver> VirtualUser<'_, D> {
     /// Opens the event page, signing in first where there is no session the server knows. The
     /// span is that of the way in, which has just begun.
-    pub(super) async fn enter(&mut self) -> Result<(Room, Span), Failure> {
+    pub(super) async fn enter(&mut self) -> Result<(RoomPage, Span), Failure> {
         let mut session = match self.context.session(self.me) {
             Some(session) => session,
             None => self.sign_in().await?,
@@ -34,7 +34,7 @@ impl<D: Driver> VirtualUser<'_, D> {
                     && failure.class == FailureClass::SignedOut
                 {
                     // Signed in a moment ago, and unknown already: that is no way to the sign-in.
-                    self.count(Stage::Event, Err(failure));
+                    self.count(Stage::Room, Err(failure));
                 }
                 opened
             }
@@ -54,23 +54,23 @@ impl<D: Driver> VirtualUser<'_, D> {
         }
     }
 
-    async fn open(&mut self, session: &mut Session) -> Result<(Room, Span), Failure> {
+    async fn open(&mut self, session: &mut Session) -> Result<(RoomPage, Span), Failure> {
         let span = spans::connect(self.username());
-        self.begins(Stage::Event);
+        self.begins(Stage::Room);
         let began = self.context.clock.now();
         let opened = self.context.driver.open(session).instrument(span.clone()).await;
         self.under_way = None;
         self.log("event_page", opened.as_ref().map(|_| ()), began);
         match &opened {
             Ok(room) => {
-                self.context.metrics.operation(Stage::Event);
+                self.context.metrics.operation(Stage::Room);
                 self.context.note_side_rooms(&room.side_rooms);
                 self.context.capacity.store(room.capacity.unwrap_or(0), Ordering::Relaxed);
                 self.context.sessions.put(self.me, session.clone());
             }
             // Being signed out is the way to the sign-in, whose own stage tells how that went.
             Err(failure) if failure.class == FailureClass::SignedOut => {}
-            Err(failure) => span.in_scope(|| self.count(Stage::Event, Err(failure))),
+            Err(failure) => span.in_scope(|| self.count(Stage::Room, Err(failure))),
         }
         if let Err(failure) = &opened {
             spans::end(&span, Err(failure));

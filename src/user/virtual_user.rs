@@ -19,7 +19,7 @@ use super::steps;
 use crate::clock::Stamp;
 use crate::ledger::DisconnectCause;
 use crate::model::{
-    EndReason, Failure, FailureClass, FailureKind, Initiator, Reconnect, Socket, Stage, UserIndex, UserState,
+    EndReason, Failure, FailureClass, FailureKind, Initiator, Reconnect, SocketKind, Stage, UserIndex, UserState,
 };
 use crate::protocol::Driver;
 
@@ -68,7 +68,7 @@ fn close_books<D>(context: &RunContext<D>, me: UserIndex) {
         ledger.waits(me, None, context.clock.now());
     }
     if context.make_unavailable(me, UserState::BackingOff) == Some(UserState::Connected) {
-        context.metrics.disconnect(Socket::Plenary, Initiator::Network, EndReason::Panic);
+        context.metrics.disconnect(SocketKind::Room, Initiator::Network, EndReason::Panic);
     }
 }
 
@@ -175,7 +175,7 @@ impl<D: Driver> VirtualUser<'_, D> {
         let Some((stage, began)) = self.under_way.take() else { return };
         let (metrics, failure) = (&self.context.metrics, self.context.unanswered(began));
         if stage == Stage::Connect {
-            return metrics.connect_failure(Socket::Plenary, &failure);
+            return metrics.connect_failure(SocketKind::Room, &failure);
         }
         metrics.operation(stage);
         metrics.error(stage, failure.kind);
@@ -215,7 +215,7 @@ impl<D: Driver> VirtualUser<'_, D> {
             ledger.introduce(self.me, room.user_id);
             ledger.opening(self.me);
         }
-        context.metrics.connect_attempt(Socket::Plenary);
+        context.metrics.connect_attempt(SocketKind::Room);
         self.begins(Stage::Connect);
         let before = session.cookies.clone();
         let connected = context.driver.connect(&mut session).instrument(span.clone()).await;
@@ -231,7 +231,7 @@ impl<D: Driver> VirtualUser<'_, D> {
             }
             Err(failure) => {
                 context.ledger.lock().ended(self.me, DisconnectCause::Network, context.clock.now());
-                context.metrics.connect_failure(Socket::Plenary, &failure);
+                context.metrics.connect_failure(SocketKind::Room, &failure);
                 spans::end(&span, Err(&failure));
                 span.in_scope(|| {
                     tracing::warn!(user = %self.username(), stage = Stage::Connect.as_str(), %failure, "step failed");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use soakrig::cli::{definition, parse};
 use soakrig::config::Environment;
-use soakrig::config::plan::{CachePlace, Demo, Plan, Task};
+use soakrig::config::plan::{CacheLocation, Demo, Plan, Task};
 use soakrig::model::{LogFormat, Pacing, Volume};
 use soakrig::server::PresenceMode;
 
@@ -38,13 +38,13 @@ fn a_run_without_options_has_the_default_settings() {
     assert_eq!((plan.users.range.min(), plan.users.range.max()), (0, 10));
     assert_eq!(plan.users.template.name(7), "loadtest7");
     assert_eq!(plan.users.password, None);
-    assert_eq!(plan.users.cache.place, CachePlace::Directory("/home/me/.local/state/soakrig".into()));
+    assert_eq!(plan.users.cache.place, CacheLocation::Directory("/home/me/.local/state/soakrig".into()));
     assert!(!plan.users.cache.read_only);
     assert_eq!(plan.traffic.chat, Volume::PerUser(0.05));
     assert_eq!(plan.traffic.leave, Volume::PerUser(0.005));
-    assert_eq!(plan.traffic.breakout, Volume::PerUser(0.01));
+    assert_eq!(plan.traffic.side_room, Volume::PerUser(0.01));
     assert_eq!(plan.traffic.away.to_string(), "2s..30s");
-    assert_eq!(plan.traffic.breakout_stay.to_string(), "30s..5m");
+    assert_eq!(plan.traffic.side_room_stay.to_string(), "30s..5m");
     assert_eq!(plan.traffic.pacing, Pacing::Even);
     assert_eq!(plan.timing.duration, None);
     for rate in [plan.timing.ramp, plan.timing.connect_rate, plan.users.sign_in_rate] {
@@ -52,7 +52,7 @@ fn a_run_without_options_has_the_default_settings() {
     }
     assert_eq!(plan.terms.deadline, Duration::from_secs(10));
     assert_eq!(plan.terms.horizon, Duration::from_secs(60));
-    assert_eq!(plan.terms.grace, Duration::from_secs(62), "the horizon and 2 s");
+    assert_eq!(plan.timing.grace, Duration::from_secs(62), "the horizon and 2 s");
     let limits = &plan.thresholds;
     assert_eq!((limits.max_lost, limits.max_error_rate), (Some(0), Some(0.01)));
     assert_eq!((limits.max_late, limits.max_anomalies, limits.max_cut), (Some(0.01), Some(0.001), Some(0.05)));
@@ -68,7 +68,7 @@ fn a_demo_without_options_is_short_and_keeps_no_sessions() {
     let Demo { presence, plan } = demo(&[]);
     assert_eq!(presence, PresenceMode::Full);
     assert_eq!(plan.users.range.len(), 50);
-    assert_eq!(plan.users.cache.place, CachePlace::Nowhere);
+    assert_eq!(plan.users.cache.place, CacheLocation::Nowhere);
     assert!(matches!(plan.traffic.chat, Volume::Total(rate) if rate.to_string() == "5/s"));
     assert_eq!(plan.timing.duration, Some(Duration::from_secs(60)));
 }
@@ -89,7 +89,7 @@ fn chattiness_gives_the_rate_where_no_rate_is_given() {
 #[test]
 fn disabled_traffic_is_off() {
     let plan = run(&["--disable-chat", "--chat-rate", "5/s", "--disable-event-leaving", "--disable-breakout-joining"]);
-    assert_eq!([plan.traffic.chat, plan.traffic.leave, plan.traffic.breakout], [Volume::Off; 3]);
+    assert_eq!([plan.traffic.chat, plan.traffic.leave, plan.traffic.side_room], [Volume::Off; 3]);
     assert_ne!(run(&["--disable-chat=false"]).traffic.chat, Volume::Off);
 }
 

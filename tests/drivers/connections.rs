@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use crate::scripted_server::{RecordingProbe, Request, ScriptedServer, answer, driver, read_request, settings};
 use soakrig::drivers::plenary::Plenary;
-use soakrig::model::{Account, Failure, FailureKind, Secret, Step};
-use soakrig::protocol::{Driver, Room, Session};
+use soakrig::model::{Account, Failure, FailureKind, HttpStep, Secret};
+use soakrig::protocol::{Driver, RoomPage, Session};
 use soakrig::transport::http::cookies::Jar;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -113,8 +113,8 @@ fn answer_text(request: &Request) -> String {
 
 struct Outcome {
     signed_up: Result<(), Failure>,
-    opened: Option<Result<Room, Failure>>,
-    retries: Vec<Step>,
+    opened: Option<Result<RoomPage, Failure>>,
+    retries: Vec<HttpStep>,
 }
 
 /// Signs up and opens the event page, as a user does before it connects.
@@ -154,7 +154,7 @@ async fn a_page_is_retried_once_when_a_kept_connection_closes_without_an_answer(
         let outcome = sign_up_and_open(&server, "a").await;
         outcome.opened.unwrap().unwrap();
         assert_eq!(server.times(EVENT), 2, "{second:?}");
-        assert_eq!(outcome.retries, [Step::Event], "{second:?}");
+        assert_eq!(outcome.retries, [HttpStep::Room], "{second:?}");
     }
 }
 
@@ -181,7 +181,7 @@ async fn a_page_that_fails_on_a_new_connection_is_not_retried() {
     let server = KeepAliveServer::start(|line, _| if line == EVENT { Response::End } else { Response::Answer }).await;
     let outcome = sign_up_and_open(&server, "a").await;
     assert_eq!(outcome.opened.unwrap().unwrap_err().kind, FailureKind::ConnectionClosed);
-    assert_eq!((server.times(EVENT), outcome.retries), (2, vec![Step::Event]));
+    assert_eq!((server.times(EVENT), outcome.retries), (2, vec![HttpStep::Room]));
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ async fn they_go_with_every_request_and_upgrade_and_replace_soakrigs() {
     })
     .await;
     let mut with_headers = settings(&server.url());
-    with_headers.headers = headers();
+    with_headers.connection.headers = headers();
     let driver = Plenary::new(with_headers).unwrap();
     driver.open(&mut Session::default()).await.unwrap_err();
     driver.connect(&mut Session::default()).await.unwrap();
@@ -50,7 +50,7 @@ async fn their_values_are_masked_where_a_server_repeats_them() {
     })
     .await;
     let mut with_headers = settings(&server.url());
-    with_headers.headers = headers();
+    with_headers.connection.headers = headers();
     let failure = Plenary::new(with_headers).unwrap().open(&mut Session::default()).await.unwrap_err();
     assert!(failure.detail.contains("/x/…/") && !failure.detail.contains("s3cret"), "{failure}");
     let failure = driver(&server.url()).open(&mut Session::default()).await.unwrap_err();

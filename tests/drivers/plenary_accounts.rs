@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::scripted_server::{RecordingProbe, Request, ScriptedServer, answer, driver, settings};
 use soakrig::drivers::plenary::Plenary;
 use soakrig::drivers::plenary::vocabulary;
-use soakrig::model::{Account, Failure, FailureKind, HttpOutcome, Secret, Step};
+use soakrig::model::{Account, Failure, FailureKind, HttpOutcome, HttpStep, Secret};
 use soakrig::protocol::{Driver, Session};
 use soakrig::transport::http::cookies::Jar;
 use tokio::net::TcpStream;
@@ -67,7 +67,7 @@ async fn sign_up_posts_the_form_as_a_browser_does() {
     }
     let cookies: Vec<_> = session.cookies.pairs().map(|(n, v)| format!("{n}={v}")).collect();
     assert_eq!(cookies, ["csrftoken=c2", "sessionid=s1"]);
-    assert_eq!(probe.all(), [(Step::Signup, HttpOutcome::Ok); 2]);
+    assert_eq!(probe.all(), [(HttpStep::Signup, HttpOutcome::Ok); 2]);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::scripted_server::{
 };
 use soakrig::drivers::plenary::vocabulary;
 use soakrig::drivers::plenary::{Plenary, PlenarySocket};
-use soakrig::model::{EndReason, Failure, FailureClass, FailureKind, FrameKind, HttpOutcome, Initiator, Step};
+use soakrig::model::{EndReason, Failure, FailureClass, FailureKind, FrameKind, HttpOutcome, HttpStep, Initiator};
 use soakrig::protocol::{Connection, Driver, Ended, Event, Outgoing, Progress, Received, Session, SideRoomId};
 use soakrig::transport::http::cookies::Jar;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -123,7 +123,7 @@ async fn each_request_is_reported_once_with_its_outcome() {
         let _ = Plenary::new(with_probe).unwrap().open(&mut session()).await;
     }
     let outcomes = [HttpOutcome::Ok, HttpOutcome::ClientError, HttpOutcome::ServerError];
-    assert_eq!(probe.all(), outcomes.map(|outcome| (Step::Event, outcome)));
+    assert_eq!(probe.all(), outcomes.map(|outcome| (HttpStep::Room, outcome)));
 }
 
 /// A server that upgrades, sends `early` together with the 101, and echoes frames' bytes.

@@ -84,7 +84,7 @@ async fn endless_heads_are_bad_http() {
     // Interim answers without an end are bounded by the time-out alone.
     let server = endless("", b"HTTP/1.1 103 Early Hints\r\n\r\n").await;
     let mut with_timeout = settings(&server.url());
-    with_timeout.http_timeout = Duration::from_millis(200);
+    with_timeout.connection.http_timeout = Duration::from_millis(200);
     let with_timeout = Plenary::new(with_timeout).unwrap();
     assert_eq!(with_timeout.open(&mut Session::default()).await.unwrap_err().kind, FailureKind::Timeout);
     assert_eq!(with_timeout.connect(&mut Session::default()).await.unwrap_err().kind, FailureKind::Timeout);
@@ -146,7 +146,7 @@ async fn large_pages_are_read_eight_at_a_time() {
     })
     .await;
     let mut with_timeout = settings(&server.url());
-    with_timeout.http_timeout = Duration::from_secs(300);
+    with_timeout.connection.http_timeout = Duration::from_secs(300);
     let with_timeout = Arc::new(Plenary::new(with_timeout).unwrap());
     let asking: Vec<_> = (0..11)
         .map(|_| {
@@ -245,13 +245,13 @@ async fn a_hanging_server_is_a_timeout_at_every_stage() {
     for sent in ["", "HTTP/1.1 200 OK\r\nContent-Le", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"] {
         let server = answering(sent.to_owned()).await;
         let mut with_timeout = settings(&server.url());
-        with_timeout.http_timeout = Duration::from_millis(100);
+        with_timeout.connection.http_timeout = Duration::from_millis(100);
         let failure = Plenary::new(with_timeout).unwrap().open(&mut Session::default()).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Timeout, "{sent}");
     }
     let server = answering(String::new()).await;
     let mut with_timeout = settings(&server.url());
-    with_timeout.http_timeout = Duration::from_millis(100);
+    with_timeout.connection.http_timeout = Duration::from_millis(100);
     let failure = Plenary::new(with_timeout).unwrap().connect(&mut Session::default()).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Timeout);
 }

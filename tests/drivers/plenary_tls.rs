@@ -97,8 +97,8 @@ async fn serve(
 
 fn verifying(secured: &Secured) -> Plenary {
     let mut settings = settings(&secured.url);
-    settings.insecure_skip_verify = false;
-    settings.ca_file = Some(secured.ca_file.clone());
+    settings.connection.tls.insecure_skip_verify = false;
+    settings.connection.tls.ca_file = Some(secured.ca_file.clone());
     Plenary::new(settings).unwrap()
 }
 
@@ -178,13 +178,13 @@ async fn a_server_that_asks_for_a_certificate_gets_the_one_given() {
     let server = server().await;
     let (secured, client) = mutual(&server).await;
     let mut showing = settings(&secured.url);
-    showing.client_certificate = Some(client.clone());
+    showing.connection.tls.client = Some(client.clone());
     works(Plenary::new(showing).unwrap()).await;
     let failure = driver(&secured.url).open(&mut Session::default()).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Tls);
     assert!(failure.detail.contains("--client-cert"), "{failure}");
     let mut swapped = settings(&secured.url);
-    swapped.client_certificate = Some(ClientCertificate { certificate: client.key, key: client.certificate });
+    swapped.connection.tls.client = Some(ClientCertificate { certificate: client.key, key: client.certificate });
     let error = Plenary::new(swapped).err().unwrap().to_string();
     assert!(error.contains("own.key") && error.contains("--client-cert"), "{error}");
 }
@@ -210,7 +210,7 @@ async fn a_given_certificate_still_needs_its_name_and_its_dates() {
 async fn an_unknown_authority_is_a_tls_failure_unless_verification_is_off() {
     let secured = secure(&server().await).await;
     let mut strict = settings(&secured.url);
-    strict.insecure_skip_verify = false;
+    strict.connection.tls.insecure_skip_verify = false;
     let strict = Plenary::new(strict).unwrap();
     let failure = strict.open(&mut Session::default()).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Tls);

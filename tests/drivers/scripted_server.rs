@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use soakrig::clock::Clock;
 use soakrig::drivers::plenary::Plenary;
-use soakrig::model::{HttpOutcome, Step};
-use soakrig::protocol::{Probe, Settings, Untraced};
+use soakrig::model::{HttpOutcome, HttpStep};
+use soakrig::protocol::{DriverSettings, Probe, Untraced};
+use soakrig::transport::ConnectionOptions;
+use soakrig::transport::tls::TlsSettings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -173,41 +175,41 @@ pub fn close(code: u16) -> Vec<u8> {
 
 /// A probe that records what the driver reports.
 #[derive(Default)]
-pub struct RecordingProbe(Mutex<Vec<(Step, HttpOutcome)>>, Mutex<Vec<Step>>);
+pub struct RecordingProbe(Mutex<Vec<(HttpStep, HttpOutcome)>>, Mutex<Vec<HttpStep>>);
 
 impl Probe for RecordingProbe {
-    fn http(&self, step: Step, outcome: HttpOutcome, _took: Duration) {
+    fn http(&self, step: HttpStep, outcome: HttpOutcome, _took: Duration) {
         self.0.lock().unwrap().push((step, outcome));
     }
 
-    fn http_retry(&self, step: Step) {
+    fn http_retry(&self, step: HttpStep) {
         self.1.lock().unwrap().push(step);
     }
 }
 
 impl RecordingProbe {
-    pub fn retries(&self) -> Vec<Step> {
+    pub fn retries(&self) -> Vec<HttpStep> {
         self.1.lock().unwrap().clone()
     }
 
-    pub fn all(&self) -> Vec<(Step, HttpOutcome)> {
+    pub fn all(&self) -> Vec<(HttpStep, HttpOutcome)> {
         self.0.lock().unwrap().clone()
     }
 }
 
-/// Settings for the event `test` at `base`.
-pub fn settings(base: &str) -> Settings {
-    Settings {
+/// DriverSettings for the event `test` at `base`.
+pub fn settings(base: &str) -> DriverSettings {
+    DriverSettings {
         base: base.parse().unwrap(),
         room: "test".to_owned(),
-        ca_file: None,
-        insecure_skip_verify: true,
-        source_ips: Vec::new(),
-        client_certificate: None,
-        resolve: Vec::new(),
-        headers: http::HeaderMap::new(),
-        max_frame: 1 << 20,
-        http_timeout: Duration::from_secs(20),
+        connection: ConnectionOptions {
+            tls: TlsSettings { insecure_skip_verify: true, ..TlsSettings::default() },
+            source_ips: Vec::new(),
+            resolve: Vec::new(),
+            headers: http::HeaderMap::new(),
+            max_frame: 1 << 20,
+            http_timeout: Duration::from_secs(20),
+        },
         clock: Clock::start(),
         secrets: Vec::new(),
         probe: Arc::new(RecordingProbe::default()),

@@ -10,7 +10,7 @@ use soakrig::protocol::{Ended, Progress};
 use soakrig::transport::dial::Stream;
 use soakrig::transport::ws::frame::{Masks, Opcode};
 use soakrig::transport::ws::reader::Message;
-use soakrig::transport::ws::socket::Socket;
+use soakrig::transport::ws::socket::WebSocket;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
@@ -22,20 +22,20 @@ use futures_util::{SinkExt, StreamExt};
 const LIMIT: usize = 1 << 20;
 
 /// A socket and its peer's end.
-async fn pair() -> (Socket, TcpStream) {
+async fn pair() -> (WebSocket, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let theirs = listener.accept().await.unwrap().0;
-    (Socket::new(Stream::Plain(ours), None, LIMIT, Clock::start(), Masks::seeded(1)), theirs)
+    (WebSocket::new(Stream::Plain(ours), None, LIMIT, Clock::start(), Masks::seeded(1)), theirs)
 }
 
 /// Like [`pair`], with a websocket server at the other end.
-async fn pair_with_server() -> (Socket, WebSocketStream<TcpStream>) {
+async fn pair_with_server() -> (WebSocket, WebSocketStream<TcpStream>) {
     let (socket, peer) = pair().await;
     (socket, WebSocketStream::from_raw_socket(peer, Role::Server, None).await)
 }
 
-async fn step(socket: &mut Socket, seen: &mut Vec<String>) -> Progress {
+async fn step(socket: &mut WebSocket, seen: &mut Vec<String>) -> Progress {
     poll_fn(|cx| {
         socket.poll_drive(cx, |_, message| {
             seen.push(match message {
@@ -48,7 +48,7 @@ async fn step(socket: &mut Socket, seen: &mut Vec<String>) -> Progress {
 }
 
 /// Drives to the end; what was seen, and how it ended.
-async fn to_the_end(socket: &mut Socket) -> (Vec<String>, Vec<Progress>, Ended) {
+async fn to_the_end(socket: &mut WebSocket) -> (Vec<String>, Vec<Progress>, Ended) {
     let (mut seen, mut news) = (Vec::new(), Vec::new());
     let work = async {
         loop {

@@ -11,15 +11,16 @@ use soakrig::clock::Clock;
 use soakrig::drivers::plenary::PlenaryProtocol;
 use soakrig::fleet::dispatch::Dispatcher;
 use soakrig::fleet::ramp::Fleet;
-use soakrig::ledger::{Identity, Ledger, Rules, Terms};
+use soakrig::ledger::{Identity, Ledger};
 use soakrig::marker::{GeneratorTag, RunTag};
 use soakrig::metrics::Metrics;
 use soakrig::model::{
-    Account, EndReason, Failure, FailureClass, FailureKind, Initiator, Pacing, Secret, SenderId, Stage, Vocabulary,
-    Volume,
+    Account, DeliveryRules, DeliveryTerms, EndReason, Failure, FailureClass, FailureKind, Initiator, Pacing, Secret,
+    SenderId, Stage, Vocabulary, Volume,
 };
 use soakrig::protocol::{
-    Connection, Driver, Ended, Event, Members, Outgoing, Progress, Protocol as _, Received, Room, Session, SideRoomId,
+    Connection, Driver, Ended, Event, Members, Outgoing, Progress, Protocol as _, Received, RoomPage, Session,
+    SideRoomId,
 };
 use soakrig::schedule::limit::Limit;
 use soakrig::schedule::pacer::Pacer;
@@ -156,7 +157,7 @@ impl Driver for StubDriver {
         }
     }
 
-    async fn open(&self, _: &mut Session) -> Result<Room, Failure> {
+    async fn open(&self, _: &mut Session) -> Result<RoomPage, Failure> {
         self.page_requests.fetch_add(1, Ordering::Relaxed);
         let one_less = |left: u32| left.checked_sub(1);
         if self.bad_pages.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok() {
@@ -168,7 +169,7 @@ impl Driver for StubDriver {
             ServerCondition::RefusingSessions | ServerCondition::AccountsLost => {
                 Err(Failure::new(FailureKind::SignedOut))
             }
-            _ => Ok(Room { user_id: SenderId::number(1), side_rooms: Vec::new(), capacity: None, page_bytes: 1 }),
+            _ => Ok(RoomPage { user_id: SenderId::number(1), side_rooms: Vec::new(), capacity: None, page_bytes: 1 }),
         }
     }
 
@@ -218,17 +219,17 @@ impl FleetHarness {
     pub fn new(users: usize) -> Self {
         let clock = Clock::start();
         let usernames: Box<[Box<str>]> = (0..users).map(|i| format!("u{i}").into()).collect();
-        let terms = Terms { deadline: Duration::from_secs(10), horizon: MINUTE };
+        let terms = DeliveryTerms { deadline: Duration::from_secs(10), horizon: MINUTE };
         let rooms = Rooms::one("test", u32::try_from(users).unwrap());
         let identity = Identity { run: RunTag::of("lab"), generator: GeneratorTag(1), origin_micros: 0 };
         let range = (Duration::from_secs(2), Duration::from_secs(30));
         let parts = Parts {
             capabilities: PlenaryProtocol.capabilities(),
-            ledger: Ledger::new(terms, Rules::default(), identity, &rooms.shares()).unwrap(),
+            ledger: Ledger::new(terms, DeliveryRules::ALL, identity, &rooms.shares()).unwrap(),
             rooms,
             metrics: Arc::new(Metrics::new(Vocabulary::COMMON).unwrap()),
             limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(CONNECT_RATE, clock) },
-            behaviour: Behaviour { away: range, breakout_stay: range, reconnect: Default::default(), seed: 1 },
+            behaviour: Behaviour { away: range, side_room_stay: range, reconnect: Default::default(), seed: 1 },
             credentials: Credentials { usernames, password: Secret::new("x"), first: 0 },
             saved: HashMap::new(),
             chats: ChatTraces::default(),

@@ -7,15 +7,15 @@ use std::time::Duration;
 use crate::in_memory_server::InMemoryServer;
 use soakrig::clock::Clock;
 use soakrig::fleet::ramp::Fleet;
-use soakrig::ledger::{OriginTally, Terms};
+use soakrig::ledger::OriginTally;
 use soakrig::marker::{Decoded, GeneratorTag, Marker, PREFIX, RoomTag, RunTag, SEQ_LIMIT};
-use soakrig::model::{Action, Anomaly, DropReason, Origin, Outcome, SenderId};
+use soakrig::model::{Action, Anomaly, DeliveryTerms, DropReason, Origin, Outcome, SenderId};
 use soakrig::schedule::Intent;
 use soakrig::user::RunContext;
 use tokio::time::sleep;
 
 const USERS: usize = 3;
-const TERMS: Terms = Terms { deadline: Duration::from_secs(10), horizon: Duration::from_secs(60) };
+const TERMS: DeliveryTerms = DeliveryTerms { deadline: Duration::from_secs(10), horizon: Duration::from_secs(60) };
 /// The id of a user outside this run.
 const OUTSIDER: u64 = 99;
 

@@ -15,12 +15,15 @@ use std::time::Duration;
 
 use soakrig::clock::{Clock, Stamp};
 use soakrig::drivers::plenary::PlenaryProtocol;
-use soakrig::ledger::{Identity, Ledger, Rules, Terms};
+use soakrig::ledger::{Identity, Ledger};
 use soakrig::marker::{GeneratorTag, Marker, RunTag};
 use soakrig::metrics::Metrics;
-use soakrig::model::{Account, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, SenderId, Vocabulary};
+use soakrig::model::{
+    Account, DeliveryRules, DeliveryTerms, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, SenderId,
+    Vocabulary,
+};
 use soakrig::protocol::{
-    Connection, Driver, Ended, Event, Members, Outgoing, Progress, Protocol as _, Received, Room, Session,
+    Connection, Driver, Ended, Event, Members, Outgoing, Progress, Protocol as _, Received, RoomPage, Session,
 };
 use soakrig::schedule::limit::Limit;
 use soakrig::telemetry::traces::chats::ChatTraces;
@@ -42,7 +45,7 @@ enum ServerMessage {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ServerState {
     offline: bool,
     accounts: BTreeSet<String>,
     sessions: BTreeSet<String>,
@@ -53,7 +56,7 @@ struct State {
 /// The server; the driver is a handle on it.
 #[derive(Debug, Clone)]
 pub struct InMemoryServer {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<ServerState>>,
     counts: Arc<RequestCounts>,
     clock: Clock,
 }
@@ -289,9 +292,9 @@ impl Driver for InMemoryServer {
         Ok(())
     }
 
-    async fn open(&self, session: &mut Session) -> Result<Room, Failure> {
+    async fn open(&self, session: &mut Session) -> Result<RoomPage, Failure> {
         self.request().await?;
-        Ok(Room {
+        Ok(RoomPage {
             user_id: SenderId::number(self.user_of(session)?),
             side_rooms: Vec::new(),
             capacity: None,
@@ -341,7 +344,7 @@ impl Driver for InMemoryServer {
 }
 
 /// The context of a run with `users` on this server.
-pub fn run_context(server: InMemoryServer, users: usize, terms: Terms) -> RunContext<InMemoryServer> {
+pub fn run_context(server: InMemoryServer, users: usize, terms: DeliveryTerms) -> RunContext<InMemoryServer> {
     let clock = server.clock;
     let usernames: Box<[Box<str>]> = (0..users).map(|i| format!("loadtest{i}").into()).collect();
     let rooms = Rooms::one("test", u32::try_from(users).unwrap());
@@ -349,13 +352,13 @@ pub fn run_context(server: InMemoryServer, users: usize, terms: Terms) -> RunCon
         Identity { run: RunTag::of("days"), generator: GeneratorTag(1), origin_micros: clock.unix_micros(Stamp(0)) };
     let parts = Parts {
         capabilities: PlenaryProtocol.capabilities(),
-        ledger: Ledger::new(terms, Rules::default(), identity, &rooms.shares()).unwrap(),
+        ledger: Ledger::new(terms, DeliveryRules::ALL, identity, &rooms.shares()).unwrap(),
         rooms,
         metrics: Arc::new(Metrics::new(Vocabulary::COMMON).unwrap()),
         limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(20.0, clock) },
         behaviour: Behaviour {
             away: (Duration::from_secs(2), Duration::from_secs(30)),
-            breakout_stay: (Duration::from_secs(30), Duration::from_secs(300)),
+            side_room_stay: (Duration::from_secs(30), Duration::from_secs(300)),
             reconnect: Default::default(),
             seed: 7,
         },

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::fleet_harness::{CONNECT_RATE, FleetHarness, HOUR, MINUTE, ServerCondition};
 use soakrig::model::{
-    Action, DropReason, EndReason, FailureClass, FailureKind, Initiator, Origin, Outcome, Socket, Stage, UserState,
+    Action, DropReason, EndReason, FailureClass, FailureKind, Initiator, Origin, Outcome, SocketKind, Stage, UserState,
 };
 
 /// A runtime of this thread alone, whose time passes when nothing else is to be done.
@@ -133,11 +133,11 @@ async fn silent_and_blocked_sockets_are_disconnected() {
         // A socket that takes nothing is closed 60 s after its next frame.
         tokio::time::sleep(3 * MINUTE).await;
         let totals = harness.context.metrics.totals(&harness.context.metrics.ledger());
-        let ends = totals.disconnects.iter().find(|(end, _)| *end == (Socket::Plenary, Initiator::Network, reason));
+        let ends = totals.disconnects.iter().find(|(end, _)| *end == (SocketKind::Room, Initiator::Network, reason));
         assert!(ends.is_some_and(|(_, n)| *n >= 20), "{condition:?}: {:?}", totals.disconnects);
         if condition == ServerCondition::Silent {
             assert_eq!(harness.connected(), 0, "without a member list no user has joined");
-            let refused = (Socket::Plenary, FailureKind::NoPresence);
+            let refused = (SocketKind::Room, FailureKind::NoPresence);
             assert!(totals.connect_failures.iter().any(|(failure, n)| *failure == refused && *n >= 20));
         }
         harness.set(ServerCondition::Healthy);
@@ -169,7 +169,7 @@ async fn sessions_refused_right_after_sign_in_are_errors() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     harness.set(ServerCondition::RefusingSessions);
     tokio::time::sleep(10 * MINUTE).await;
-    let errors = harness.errors(Stage::Event, FailureKind::SignedOut);
+    let errors = harness.errors(Stage::Room, FailureKind::SignedOut);
     assert!((20 * 25..20 * 70).contains(&errors), "{errors}");
     harness.set(ServerCondition::Healthy);
     let took = harness.wait_until_all_connected().await;
@@ -196,7 +196,7 @@ async fn users_act_on_the_class_of_a_failure_whatever_its_kind() {
         let asked = harness.page_requests() - before;
         assert!(pages.contains(&asked), "{class:?}: {asked} pages");
         assert!(harness.context.roster.counts()[last as usize] >= 18, "{class:?}");
-        let errors = harness.errors(Stage::Event, FailureKind::ServerMessage);
+        let errors = harness.errors(Stage::Room, FailureKind::ServerMessage);
         assert_eq!(errors, asked, "{class:?}: each counts under its kind");
     }
 }

@@ -11,10 +11,9 @@ use rand::{RngExt, SeedableRng};
 use soakrig::clock::{Clock, Stamp};
 use soakrig::fleet::dispatch::{Dispatcher, Traffic};
 use soakrig::fleet::ramp::Fleet;
-use soakrig::ledger::Terms;
 use soakrig::metrics::snapshot::LedgerSnapshot;
-use soakrig::model::Pacing;
-use soakrig::model::{Action, Anomaly, EndReason, Initiator, Origin, Outcome, Socket, UserState, Volume};
+use soakrig::model::{Action, Anomaly, EndReason, Initiator, Origin, Outcome, SocketKind, UserState, Volume};
+use soakrig::model::{DeliveryTerms, Pacing};
 use soakrig::protocol::Ended;
 use soakrig::schedule::Intent;
 use soakrig::schedule::pacer::{Dispatch, Pacer};
@@ -32,7 +31,7 @@ const OUTAGE: Duration = Duration::from_secs(3600);
 const OUTAGE_GAP: Duration = Duration::from_secs(9 * 3600);
 /// Between two checks of the ledger.
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
-const TERMS: Terms = Terms { deadline: Duration::from_secs(10), horizon: Duration::from_secs(60) };
+const TERMS: DeliveryTerms = DeliveryTerms { deadline: Duration::from_secs(10), horizon: Duration::from_secs(60) };
 
 /// Records the intended time of each intent.
 struct RecordIntended {
@@ -196,5 +195,5 @@ fn check_totals(
     assert!(read <= copies && copies - read < 200, "{read} of {copies} copies were read");
     assert_eq!(counts.sign_ups.load(Ordering::Relaxed), USERS as u64);
     assert_eq!(counts.log_ins.load(Ordering::Relaxed), 2 * USERS as u64, "sessions were forgotten twice");
-    assert_eq!(totals.connect_failures.iter().filter(|((s, _), _)| *s == Socket::Breakout).count(), 0);
+    assert_eq!(totals.connect_failures.iter().filter(|((s, _), _)| *s == SocketKind::SideRoom).count(), 0);
 }

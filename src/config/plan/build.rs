@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::StartError;
 use crate::marker::RunTag;
-use crate::model::{LogFormat, Pacing, Shard, Thresholds, Volume};
+use crate::model::{DeliveryTerms, LogFormat, Pacing, Shard, Thresholds, Volume};
 use crate::server::Faults;
 use crate::server::PresenceMode;
-use crate::transport::tls::ClientCertificate;
+use crate::transport::ConnectionOptions;
+use crate::transport::tls::{ClientCertificate, TlsSettings};
 
 use super::super::entry::{flag, in_file, variable};
 use super::super::environment::Environment;
@@ -18,7 +19,7 @@ use super::super::value::{Amount, DurationRange, OrOff, Percent, Rate, RunId, Sw
 use super::files::single_purpose;
 use super::headers::read_headers;
 use super::task::{Demo, Target, Task};
-use super::types::{Connection, Logging, Plan, ProtocolChoice, Report, Terms, Timing, Traffic};
+use super::types::{Logging, Plan, ProtocolChoice, Report, Timing, Traffic};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Where nothing else is said: `/metrics` of a generator.
@@ -30,7 +31,7 @@ const CHATS_PER_USER: f64 = 0.05;
 /// 0.5 a second per 100 connected users.
 const LEAVES_PER_USER: f64 = 0.005;
 /// 1 a second per 100 connected users.
-const BREAKOUTS_PER_USER: f64 = 0.01;
+const SIDE_ROOMS_PER_USER: f64 = 0.01;
 
 const fn seconds(min: u64, max: u64) -> DurationRange {
     DurationRange::between(Duration::from_secs(min), Duration::from_secs(max))
@@ -116,11 +117,12 @@ impl<'a> Draft<'a> {
         let users = self.users(defaults)?;
         let shard = users.shard;
         let report = self.report(shard)?;
+        let terms = self.terms()?;
         Ok(Plan {
             protocol: ProtocolChoice { run: report.run_id.as_str().to_owned(), ..self.protocol() },
             traffic: self.traffic(shard, defaults),
-            timing: self.timing(shard, defaults),
-            terms: self.terms()?,
+            timing: self.timing(shard, defaults, terms),
+            terms,
             thresholds: self.thresholds(),
             connection: self.connection()?,
             report,
@@ -170,15 +172,16 @@ impl<'a> Draft<'a> {
         Traffic {
             chat: volume(off(typed.disable_chat), typed.chat_rate.or(set_chat), chattiness.unwrap_or(CHATS_PER_USER)),
             leave: volume(off(typed.disable_event_leaving), typed.leave_rate, LEAVES_PER_USER),
-            breakout: volume(off(typed.disable_breakout_joining), typed.breakout_rate, BREAKOUTS_PER_USER),
+            side_room: volume(off(typed.disable_breakout_joining), typed.breakout_rate, SIDE_ROOMS_PER_USER),
             away: typed.away.unwrap_or(seconds(2, 30)),
-            breakout_stay: typed.breakout_stay.unwrap_or(seconds(30, 300)),
+            reconnect: self.layers.settings.connection.reconnect.unwrap_or_default(),
+            side_room_stay: typed.breakout_stay.unwrap_or(seconds(30, 300)),
             pacing: typed.pacing.unwrap_or(Pacing::Even),
             seed: self.seed(shard),
         }
     }
 
-    fn timing(&mut self, shard: Shard, defaults: Defaults) -> Timing {
+    fn timing(&mut self, shard: Shard, defaults: Defaults, terms: DeliveryTerms) -> Timing {
         let typed = self.layers.settings.time.clone();
         let start_at = typed.start_at.map(|at| at.0);
         if start_at.is_some_and(|at| at + SECOND < SystemTime::now()) {
@@ -189,10 +192,12 @@ impl<'a> Draft<'a> {
             start_at,
             ramp: typed.ramp.unwrap_or(Rate::TWENTY_A_SECOND).part(shard),
             connect_rate: typed.connect_rate.unwrap_or(Rate::TWENTY_A_SECOND).part(shard),
+            // Every delivery then gets a verdict; a server that delivers is not waited for.
+            grace: typed.grace.map_or(terms.horizon + 2 * SECOND, |wait| wait.get()),
         }
     }
 
-    fn terms(&self) -> Result<Terms, StartError> {
+    fn terms(&self) -> Result<DeliveryTerms, StartError> {
         let settings = &self.layers.settings;
         let deadline = settings.delivery.delivery_deadline.map_or(10 * SECOND, |span| span.get());
         let horizon = settings.delivery.delivery_horizon.map_or(60 * SECOND, |span| span.get());
@@ -206,9 +211,7 @@ impl<'a> Draft<'a> {
                 )
                 .remedy("a delivery is late after the deadline and lost after the horizon"));
         }
-        // Every delivery then gets a verdict; a server that delivers is not waited for.
-        let grace = settings.time.grace.map_or(horizon + 2 * SECOND, |wait| wait.get());
-        Ok(Terms { deadline, horizon, grace })
+        Ok(DeliveryTerms { deadline, horizon })
     }
 
     fn thresholds(&self) -> Thresholds {
@@ -234,7 +237,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub(super) fn connection(&mut self) -> Result<Connection, StartError> {
+    pub(super) fn connection(&mut self) -> Result<ConnectionOptions, StartError> {
         let typed = self.layers.settings.connection.clone();
         let insecure = typed.insecure_skip_verify.is_some_and(|switch| switch.0);
         if insecure {
@@ -246,18 +249,15 @@ impl<'a> Draft<'a> {
             opened.map_err(|e| self.layers.conflict(&["ca_file"], format!("{}: {e}", path.display())))?;
         }
         let headers = read_headers(&mut self.layers, typed.header.as_deref().unwrap_or_default())?;
-        let client_certificate = match (typed.client_cert, typed.client_key) {
+        let client = match (typed.client_cert, typed.client_key) {
             (Some(certificate), Some(key)) => Some(ClientCertificate { certificate, key }),
             (None, None) => None,
             _ => return Err(self.layers.conflict(&["client_cert", "client_key"], "each needs the other")),
         };
-        Ok(Connection {
-            ca_file: typed.ca_file,
+        Ok(ConnectionOptions {
+            tls: TlsSettings { ca_file: typed.ca_file, insecure_skip_verify: insecure, client },
             headers,
-            client_certificate,
             resolve: typed.resolve.into_iter().flatten().map(|text| text.0).collect(),
-            reconnect: typed.reconnect.unwrap_or_default(),
-            insecure,
             source_ips: typed.source_ip.iter().flatten().map(|ip| ip.0).collect(),
             max_frame: typed.max_frame.map_or(16 << 20, |size| size.bytes()),
             http_timeout: typed.http_timeout.map_or(30 * SECOND, |span| span.get()),

@@ -8,7 +8,7 @@ use crate::error::StartError;
 
 use super::super::layers::Layers;
 use super::task::Run;
-use super::types::{CachePlace, Plan};
+use super::types::{CacheLocation, Plan};
 
 /// As many links in a row as the kernel follows.
 const MOST_LINKS: usize = 40;
@@ -19,8 +19,8 @@ const CACHE: &str = "cache_file";
 /// The files of a plan, each with its option.
 fn files(plan: &Plan) -> Vec<(&'static str, &Path)> {
     let cache = match &plan.users.cache.place {
-        CachePlace::File(path) => Some(path),
-        CachePlace::Nowhere | CachePlace::Directory(_) => None,
+        CacheLocation::File(path) => Some(path),
+        CacheLocation::Nowhere | CacheLocation::Directory(_) => None,
     };
     let all = [("summary", &plan.report.summary), ("anomaly_log", &plan.report.anomaly_log)];
     let written = all.into_iter().filter_map(|(key, path)| path.as_ref().map(|path| (key, path)));

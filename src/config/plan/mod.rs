@@ -16,4 +16,4 @@ pub use build::Draft;
 pub use files::is_same_file;
 pub use protocol::DEFAULT_PROTOCOL;
 pub use task::{Check, Cleanup, Demo, Health, Merge, Run, Target, Task};
-pub use types::{Cache, CachePlace, Connection, Logging, Plan, ProtocolChoice, Report, Terms, Timing, Traffic, Users};
+pub use types::{Cache, CacheLocation, Logging, Plan, ProtocolChoice, Report, Timing, Traffic, Users};

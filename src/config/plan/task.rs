@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::value::{PathPrefix, Slug, TargetUrl};
-use super::types::{Connection, Logging, Plan, ProtocolChoice, Users};
+use super::types::{Logging, Plan, ProtocolChoice, Users};
 use crate::server::Faults;
 use crate::server::PresenceMode;
+use crate::transport::ConnectionOptions;
 
 /// What the process is to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,7 +81,7 @@ pub struct Check {
     /// The first user of its range takes part.
     pub users: Users,
     /// The way to the server.
-    pub connection: Connection,
+    pub connection: ConnectionOptions,
     /// How log lines look.
     pub logging: Logging,
 }
@@ -95,7 +96,7 @@ pub struct Cleanup {
     /// Whose accounts.
     pub users: Vec<Users>,
     /// The way to the server.
-    pub connection: Connection,
+    pub connection: ConnectionOptions,
     /// How log lines look.
     pub logging: Logging,
 }

@@ -1,17 +1,14 @@
 //! The parts of a plan. Where an option has a default there is no `Option` here; where there is
 //! one, it means "not wanted".
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
-
 use super::super::value::{DurationRange, Rate, RunId, UserRange, UsernameTemplate};
 use crate::error::StartError;
-use crate::model::{LogFormat, OtlpEndpoint, Pacing, Reconnect, Secret, Shard, Thresholds, Volume};
-use crate::transport::resolve::Resolve;
-use crate::transport::tls::ClientCertificate;
+use crate::model::{DeliveryTerms, LogFormat, OtlpEndpoint, Pacing, Reconnect, Secret, Shard, Thresholds, Volume};
+use crate::transport::ConnectionOptions;
 
 /// A run's load, on whatever target.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,11 +22,11 @@ pub struct Plan {
     /// When, and how fast at the start.
     pub timing: Timing,
     /// When a delivery is late or lost.
-    pub terms: Terms,
+    pub terms: DeliveryTerms,
     /// When the run has failed.
     pub thresholds: Thresholds,
     /// The way to the server.
-    pub connection: Connection,
+    pub connection: ConnectionOptions,
     /// What is written where.
     pub report: Report,
     /// How log lines look.
@@ -94,14 +91,14 @@ pub struct Users {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cache {
     /// Where they are.
-    pub place: CachePlace,
+    pub place: CacheLocation,
     /// Whether they are only read.
     pub read_only: bool,
 }
 
 /// Where saved sessions are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CachePlace {
+pub enum CacheLocation {
     /// Nowhere: the demo's target has forgotten everything by the next time.
     Nowhere,
     /// In this file.
@@ -117,12 +114,14 @@ pub struct Traffic {
     pub chat: Volume<Rate>,
     /// Leaving, and coming back after `away`.
     pub leave: Volume<Rate>,
-    /// Joining a breakout, for `breakout_stay`.
-    pub breakout: Volume<Rate>,
+    /// Joining a side room, for `side_room_stay`.
+    pub side_room: Volume<Rate>,
     /// How long a user who left stays away.
     pub away: DurationRange,
-    /// How long a user stays in a breakout.
-    pub breakout_stay: DurationRange,
+    /// How long a user stays in a side room.
+    pub side_room_stay: DurationRange,
+    /// How users come back whose connection ended.
+    pub reconnect: Reconnect,
     /// How intents are spread.
     pub pacing: Pacing,
     /// Where chance begins; shards of one run mix their index into it.
@@ -140,40 +139,8 @@ pub struct Timing {
     pub ramp: Rate,
     /// Sockets opened at most, this shard's part.
     pub connect_rate: Rate,
-}
-
-/// The ledger's terms, from the intended time of a chat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
-    /// Later than this is late.
-    pub deadline: Duration,
-    /// Not come by then is lost; never shorter than the deadline.
-    pub horizon: Duration,
     /// How long a stop waits for what is outstanding.
     pub grace: Duration,
-}
-
-/// The way to the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Connection {
-    /// A PEM file of further certificate authorities.
-    pub ca_file: Option<PathBuf>,
-    /// Whether any certificate will do.
-    pub insecure: bool,
-    /// Local addresses to connect from, in turn; empty: the system's choice.
-    pub source_ips: Vec<IpAddr>,
-    /// Headers of every request to the server; their values are secrets.
-    pub headers: HeaderMap,
-    /// What is shown to a server that asks for a certificate.
-    pub client_certificate: Option<ClientCertificate>,
-    /// Addresses given for a host and port.
-    pub resolve: Vec<Resolve>,
-    /// How users come back whose connection ended.
-    pub reconnect: Reconnect,
-    /// The largest frame taken from the server, in bytes.
-    pub max_frame: usize,
-    /// The longest wait for an HTTP answer or a handshake.
-    pub http_timeout: Duration,
 }
 
 /// What is written where.

@@ -6,7 +6,7 @@ use super::super::value::{Rate, UserRange, UsernameTemplate, shard};
 use super::build::{Defaults, Draft};
 use super::password::read_password;
 use super::protocol::DEFAULT_PROTOCOL;
-use super::types::{Cache, CachePlace, Users};
+use super::types::{Cache, CacheLocation, Users};
 use crate::model::Shard;
 
 /// A typing error must not take all memory; no machine has ports or files for as many.
@@ -97,9 +97,9 @@ impl Draft<'_> {
         let users = &self.layers.settings.users;
         let read_only = users.read_only_cache.is_some_and(|switch| switch.0);
         let place = match &users.cache_file {
-            Some(file) => CachePlace::File(file.clone()),
-            None if !defaults.keeps_sessions => CachePlace::Nowhere,
-            None => CachePlace::Directory(self.environment.state_directory().ok_or_else(|| {
+            Some(file) => CacheLocation::File(file.clone()),
+            None if !defaults.keeps_sessions => CacheLocation::Nowhere,
+            None => CacheLocation::Directory(self.environment.state_directory().ok_or_else(|| {
                 StartError::environment("--cache-file", "there is no home directory to keep sessions in")
                     .remedy("give --cache-file FILE, or set HOME or XDG_STATE_HOME to an absolute path")
             })?),

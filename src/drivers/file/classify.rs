@@ -28,7 +28,7 @@ use crate::model::SenderId;
 
 /// The rules of a file.
 #[derive(Debug, Default)]
-pub struct Rules {
+pub struct FrameRules {
     pub(super) queries: QuerySet,
     pub(super) refusals: Vec<(Rule, Outcome)>,
     pub(super) closes: Vec<(u16, Outcome)>,
@@ -36,7 +36,7 @@ pub struct Rules {
     pub(super) received: Vec<Received>,
     pub(super) members: Vec<Members>,
     pub(super) frames: Vec<(Rule, Box<str>)>,
-    bound: Mutex<HashMap<Box<str>, Weak<BoundRules>>>,
+    bound: Mutex<HashMap<Box<str>, Weak<BoundFrameRules>>>,
 }
 
 /// Which frames a rule means.
@@ -83,9 +83,9 @@ pub enum Change {
 /// What a frame means. The numbers are those of the rules in their tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
-    /// A refusal; see [`Rules::refusal`].
+    /// A refusal; see [`FrameRules::refusal`].
     Refused(usize),
-    /// A frame that wants an answer; see [`BoundRules::reply`].
+    /// A frame that wants an answer; see [`BoundFrameRules::reply`].
     Reply(usize),
     /// The frame that the current step waits for.
     Expected,
@@ -100,9 +100,9 @@ pub enum Meaning {
         /// Whether it is history.
         replay: bool,
     },
-    /// A frame about the members of the room; see [`BoundRules::members`].
+    /// A frame about the members of the room; see [`BoundFrameRules::members`].
     Members(usize, Change),
-    /// A frame that is only counted; see [`Rules::frame_name`].
+    /// A frame that is only counted; see [`FrameRules::frame_name`].
     Frame(usize),
     /// A frame that no rule means and that holds a marker, with what is left of it.
     Unmatched(Decoded),
@@ -110,7 +110,7 @@ pub enum Meaning {
     Other,
 }
 
-impl Rules {
+impl FrameRules {
     /// The failure that a refusal means.
     #[must_use]
     pub fn refusal(&self, rule: usize) -> Option<&Outcome> {
@@ -148,7 +148,7 @@ impl Rules {
     /// The rules with the values of a connection; connections with the same values share them.
     /// A rule whose values are not there yet means no frame until the rules are bound again.
     #[must_use]
-    pub fn bind(self: &Arc<Self>, values: &Values<'_>) -> Arc<BoundRules> {
+    pub fn bind(self: &Arc<Self>, values: &Values<'_>) -> Arc<BoundFrameRules> {
         let key = self.key(values);
         let mut kept = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kept.get(&*key).and_then(Weak::upgrade) {
@@ -157,7 +157,7 @@ impl Rules {
         if kept.len() == kept.capacity() {
             kept.retain(|_, known| known.strong_count() > 0);
         }
-        let bound = Arc::new(BoundRules::new(self, values));
+        let bound = Arc::new(BoundFrameRules::new(self, values));
         kept.insert(key, Arc::downgrade(&bound));
         bound
     }
@@ -187,8 +187,8 @@ impl Rules {
 
 /// Rules with values, ready for frames.
 #[derive(Debug)]
-pub struct BoundRules {
-    rules: Arc<Rules>,
+pub struct BoundFrameRules {
+    rules: Arc<FrameRules>,
     id: u64,
     refusals: Vec<Option<Arc<BoundMatcher>>>,
     replies: Vec<Option<Arc<BoundMatcher>>>,
@@ -211,8 +211,8 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-impl BoundRules {
-    fn new(rules: &Arc<Rules>, values: &Values<'_>) -> Self {
+impl BoundFrameRules {
+    fn new(rules: &Arc<FrameRules>, values: &Values<'_>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let bind = |rule: &Rule| rule.matcher.bind(&rule.places, values).ok();
         let refusals: Vec<_> = rules.refusals.iter().map(|(rule, _)| bind(rule)).collect();
@@ -233,7 +233,7 @@ impl BoundRules {
 
     /// The rules without values.
     #[must_use]
-    pub fn rules(&self) -> &Arc<Rules> {
+    pub fn rules(&self) -> &Arc<FrameRules> {
         &self.rules
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::classify::Rules;
+use super::classify::FrameRules;
 use super::expectation::{Capture, Expectation};
 use super::outcome::Outcome;
 use super::secrets::Secrets;
@@ -21,7 +21,7 @@ pub struct Description {
     /// The steps that sign in to an account; none where there is no log-in.
     pub log_in: Vec<Step>,
     /// How the websocket is opened.
-    pub socket: Socket,
+    pub socket: UpgradeRequest,
     /// The steps from the open socket until the user has joined.
     pub join: Vec<Step>,
     /// What means that a user has joined.
@@ -29,7 +29,7 @@ pub struct Description {
     /// How a message is sent.
     pub message: Message,
     /// What frames mean.
-    pub rules: Arc<Rules>,
+    pub rules: Arc<FrameRules>,
     /// What keeps the connection open.
     pub keepalive: Option<Keepalive>,
     /// The steps before the socket is closed.
@@ -160,7 +160,7 @@ pub enum Body {
 
 /// How the websocket is opened.
 #[derive(Debug, Clone)]
-pub struct Socket {
+pub struct UpgradeRequest {
     /// Its URL.
     pub url: Template,
     /// The `Origin` header.

@@ -227,12 +227,12 @@ enum Wanted {
 /// What has been looked up in the frame at hand; emptied for each frame.
 #[derive(Debug, Default)]
 pub(super) struct QueryResults {
-    queries: Vec<(State, Found)>,
+    queries: Vec<(QueryState, Found)>,
     groups: Groups,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum QueryState {
     Unread,
     NotJson,
     Read,
@@ -241,9 +241,9 @@ enum State {
 impl QueryResults {
     /// Forgets the frame before; `queries` are those of the rules that follow.
     pub(super) fn begin(&mut self, queries: &QuerySet) {
-        self.queries.iter_mut().for_each(|(state, _)| *state = State::Unread);
+        self.queries.iter_mut().for_each(|(state, _)| *state = QueryState::Unread);
         if self.queries.len() < queries.len() {
-            self.queries.resize_with(queries.len(), || (State::Unread, Found::default()));
+            self.queries.resize_with(queries.len(), || (QueryState::Unread, Found::default()));
         }
     }
 }
@@ -251,7 +251,7 @@ impl QueryResults {
 impl QueryResults {
     /// What a query found in the frame at hand, if it was run and the frame is JSON.
     pub(super) fn found(&self, query: usize) -> Option<&Found> {
-        self.queries.get(query).filter(|(state, _)| *state == State::Read).map(|(_, found)| found)
+        self.queries.get(query).filter(|(state, _)| *state == QueryState::Read).map(|(_, found)| found)
     }
 }
 
@@ -318,14 +318,14 @@ impl BoundMatcher {
     /// Runs the query over what follows the prefix, unless another rule has.
     fn look<'l>(&self, behind: &str, queries: &QuerySet, results: &'l mut QueryResults) -> Option<&'l Found> {
         let (state, found) = results.queries.get_mut(self.query)?;
-        if *state == State::Unread {
+        if *state == QueryState::Unread {
             let read = queries.0.get(self.query)?.query.run(behind, found);
-            *state = if read { State::Read } else { State::NotJson };
+            *state = if read { QueryState::Read } else { QueryState::NotJson };
             if !read {
                 found.clear();
             }
         }
-        (*state == State::Read).then_some(found)
+        (*state == QueryState::Read).then_some(found)
     }
 }
 

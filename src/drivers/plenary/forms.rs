@@ -10,7 +10,7 @@ use url::Url;
 use super::page::FormPage;
 use super::refused_form;
 use super::site::{Redirect, Site};
-use crate::model::{Account, Failure, FailureClass, FailureKind, Step};
+use crate::model::{Account, Failure, FailureClass, FailureKind, HttpStep};
 use crate::protocol::Session;
 use crate::transport::http::{Ask, Browser, Field, Page};
 
@@ -55,7 +55,7 @@ pub(super) async fn sign_up(
     session: &mut Session,
 ) -> Result<(), Failure> {
     let url = site.sign_up();
-    let Form::Fresh(token) = read(browser, site, session, Step::Signup, url.clone()).await? else { return Ok(()) };
+    let Form::Fresh(token) = read(browser, site, session, HttpStep::Signup, url.clone()).await? else { return Ok(()) };
     let password = who.password.reveal();
     let fields = [
         Field::Token(TOKEN, &token),
@@ -64,7 +64,7 @@ pub(super) async fn sign_up(
         Field::Password("password1", password),
         Field::Password("password2", password),
     ];
-    post(browser, site, session, Step::Signup, url, &fields, |said| refused_sign_up(&said)).await?;
+    post(browser, site, session, HttpStep::Signup, url, &fields, |said| refused_sign_up(&said)).await?;
     session.cookies.forget(NOTICES);
     Ok(())
 }
@@ -76,22 +76,22 @@ pub(super) async fn log_in(
     session: &mut Session,
 ) -> Result<(), Failure> {
     let url = site.log_in();
-    let Form::Fresh(token) = read(browser, site, session, Step::Login, url.clone()).await? else { return Ok(()) };
+    let Form::Fresh(token) = read(browser, site, session, HttpStep::Login, url.clone()).await? else { return Ok(()) };
     let password = who.password.reveal();
     let fields =
         [Field::Token(TOKEN, &token), Field::Plain("login", &who.username), Field::Password("password", password)];
-    post(browser, site, session, Step::Login, url, &fields, |said| refused_log_in(&said)).await?;
+    post(browser, site, session, HttpStep::Login, url, &fields, |said| refused_log_in(&said)).await?;
     session.cookies.forget(NOTICES);
     Ok(())
 }
 
 pub(super) async fn delete(browser: &Browser, site: &Site, session: &mut Session) -> Result<(), Failure> {
     let url = site.delete();
-    let Form::Fresh(token) = read(browser, site, session, Step::Delete, url.clone()).await? else {
+    let Form::Fresh(token) = read(browser, site, session, HttpStep::Delete, url.clone()).await? else {
         return Err(Failure::with(FailureKind::BadRedirect, "the deletion form leads elsewhere"));
     };
     let refused = |reasons: String| Failure::with(FailureKind::UnexpectedStatus, format!("not deleted: {reasons}"));
-    let posted = post(browser, site, session, Step::Delete, url, &[Field::Token(TOKEN, &token)], refused).await;
+    let posted = post(browser, site, session, HttpStep::Delete, url, &[Field::Token(TOKEN, &token)], refused).await;
     if let Err(failure) = posted
         && !(failure.class == FailureClass::Unanswered && is_gone(browser, site, session).await)
     {
@@ -105,7 +105,7 @@ pub(super) async fn delete(browser: &Browser, site: &Site, session: &mut Session
 /// deletion was lost. The session was known a moment ago, and goes with the account.
 async fn is_gone(browser: &Browser, site: &Site, session: &mut Session) -> bool {
     for _ in 0..LOOKS {
-        match read(browser, site, session, Step::Delete, site.delete()).await {
+        match read(browser, site, session, HttpStep::Delete, site.delete()).await {
             Err(failure) if failure.class == FailureClass::SignedOut => return true,
             Err(failure) if failure.class == FailureClass::Unanswered => {}
             _ => return false,
@@ -115,7 +115,13 @@ async fn is_gone(browser: &Browser, site: &Site, session: &mut Session) -> bool 
 }
 
 /// Reads the form at `url`.
-async fn read(browser: &Browser, site: &Site, session: &mut Session, step: Step, url: Url) -> Result<Form, Failure> {
+async fn read(
+    browser: &Browser,
+    site: &Site,
+    session: &mut Session,
+    step: HttpStep,
+    url: Url,
+) -> Result<Form, Failure> {
     let ask = Ask { step, url, form: None, limit: FORM_LIMIT, leads_on: false, custom: None };
     browser
         .visit(&site.origin, session, ask, |page| match site.redirect(&page)? {
@@ -132,13 +138,13 @@ async fn post(
     browser: &Browser,
     site: &Site,
     session: &mut Session,
-    step: Step,
+    step: HttpStep,
     url: Url,
     fields: &[Field<'_>],
     refused: impl FnOnce(String) -> Failure,
 ) -> Result<(), Failure> {
     // After the form that signs a user in comes the event page; after any other, a form or nothing.
-    let leads_on = matches!(step, Step::Signup | Step::Login);
+    let leads_on = matches!(step, HttpStep::Signup | HttpStep::Login);
     let ask = Ask { step, url, form: Some(fields), limit: FORM_LIMIT, leads_on, custom: None };
     browser.visit(&site.origin, session, ask, |page| judge_post(site, &page, refused)).await
 }

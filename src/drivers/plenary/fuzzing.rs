@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::decode::Shared;
 use super::page::FormPage;
 use super::side_rooms::SideRooms;
-use super::state::State;
+use super::state::InitialState;
 use super::wire;
 use crate::model::{Failure, FrameKind};
 use crate::protocol::Event;
@@ -86,7 +86,7 @@ pub fn form(body: &[u8]) -> Result<Form, Failure> {
 /// # Errors
 /// A page without a state, or with one that is not the JSON expected.
 pub fn state(body: &[u8]) -> Result<BTreeMap<&'static str, String>, Failure> {
-    let state = State::find(body)?;
+    let state = InitialState::find(body)?;
     let said = |outcome: Result<String, Failure>| outcome.unwrap_or_else(|failure| failure.to_string());
     Ok(BTreeMap::from([
         ("user", said(state.user().map(|id| id.to_string()))),

@@ -45,11 +45,11 @@ use self::decode::Shared;
 use self::page::FormPage;
 use self::site::{Redirect, Site};
 pub use self::socket::{Inbox, PlenarySocket};
-use self::state::State;
+use self::state::InitialState;
 use crate::clock::Clock;
-use crate::model::{Account, Failure, FailureClass, FailureKind, SenderId, Step, Vocabulary};
+use crate::model::{Account, DeliveryRules, Failure, FailureClass, FailureKind, HttpStep, SenderId, Vocabulary};
 use crate::protocol::{
-    Capabilities, Driver, Members, Protocol, Room, Session, Settings, SetupError, SideRoomId, Trace,
+    Capabilities, Driver, DriverSettings, Members, Protocol, RoomPage, Session, SetupError, SideRoomId, Trace,
 };
 use crate::transport::dial::Dialer;
 use crate::transport::http::{Ask, Browser, BrowserSettings, Page};
@@ -71,22 +71,14 @@ impl Protocol for PlenaryProtocol {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            echo: true,
-            ordered: true,
-            senders: true,
-            sign_up: true,
-            delete: true,
-            side_rooms: true,
-            member_lists: true,
-        }
+        Capabilities { delivery: DeliveryRules::ALL, sign_up: true, delete: true, side_rooms: true, member_lists: true }
     }
 
     fn vocabulary(&self) -> Vocabulary {
         vocabulary::VOCABULARY
     }
 
-    fn driver(&self, settings: Settings) -> Result<Plenary, SetupError> {
+    fn driver(&self, settings: DriverSettings) -> Result<Plenary, SetupError> {
         Plenary::new(settings)
     }
 }
@@ -109,14 +101,14 @@ impl Plenary {
     ///
     /// # Errors
     /// A URL that is not http(s), a CA file that cannot be read or holds no certificate.
-    pub fn new(settings: Settings) -> Result<Self, SetupError> {
+    pub fn new(settings: DriverSettings) -> Result<Self, SetupError> {
         let mut site = Site::new(&settings.base, &settings.room)?;
-        let dialer = Arc::new(settings.dialer()?);
-        site.origin.headers = settings.headers;
+        let dialer = settings.connection.dialer()?;
+        site.origin.headers = settings.connection.headers;
         let trace = settings.trace;
         let browser = Browser::new(BrowserSettings {
             dialer: Arc::clone(&dialer),
-            timeout: settings.http_timeout,
+            timeout: settings.connection.http_timeout,
             secrets: settings.secrets,
             harmless: &forms::OWN_SENTENCES,
             probe: settings.probe,
@@ -126,7 +118,7 @@ impl Plenary {
             site,
             browser,
             dialer,
-            limits: Limits { timeout: settings.http_timeout, max_message: settings.max_frame },
+            limits: Limits { timeout: settings.connection.http_timeout, max_message: settings.connection.max_frame },
             clock: settings.clock,
             shared: Arc::default(),
             trace,
@@ -135,9 +127,9 @@ impl Plenary {
     }
 
     /// Reads the event page and what it says.
-    async fn event_page(&self, session: &mut Session) -> Result<Room, Failure> {
+    async fn event_page(&self, session: &mut Session) -> Result<RoomPage, Failure> {
         let ask = Ask {
-            step: Step::Event,
+            step: HttpStep::Room,
             url: self.site.event(),
             form: None,
             limit: EVENT_LIMIT,
@@ -150,15 +142,15 @@ impl Plenary {
                 state.check_open()?;
                 let user_id = SenderId::number(state.user()?);
                 let side_rooms = self.shared.rooms.learn(state.breakouts_open(), state.breakouts());
-                Ok(Room { user_id, side_rooms, capacity: state.capacity(), page_bytes: page.body.len() })
+                Ok(RoomPage { user_id, side_rooms, capacity: state.capacity(), page_bytes: page.body.len() })
             })
             .await
     }
 
     /// The state of an event page, or why it has none.
-    fn state_of(&self, page: &Page) -> Result<State, Failure> {
+    fn state_of(&self, page: &Page) -> Result<InitialState, Failure> {
         self.check_page(page)?;
-        State::find(&page.body).map_err(|failure| match failure.kind {
+        InitialState::find(&page.body).map_err(|failure| match failure.kind {
             vocabulary::NO_STATE if is_over_capacity(&page.body) => {
                 Failure::with(vocabulary::OVER_CAPACITY, "the event is full").classed(FailureClass::HopelessAtStart)
             }
@@ -203,14 +195,14 @@ impl Plenary {
     }
 
     async fn breakout_page(&self, session: &mut Session, url: Url) -> Result<(), Failure> {
-        let ask = Ask { step: Step::Breakout, url, form: None, limit: EVENT_LIMIT, leads_on: false, custom: None };
+        let ask = Ask { step: HttpStep::SideRoom, url, form: None, limit: EVENT_LIMIT, leads_on: false, custom: None };
         self.browser.visit(&self.site.origin, session, ask, |page| self.check_page(&page)).await
     }
 
     async fn ask_without_account(&self) -> Result<(), Failure> {
         let mut nobody = Session::default();
         let ask = Ask {
-            step: Step::Event,
+            step: HttpStep::Room,
             url: self.site.event(),
             form: None,
             limit: EVENT_LIMIT,
@@ -261,7 +253,7 @@ impl Driver for Plenary {
         Box::pin(forms::log_in(&self.browser, &self.site, who, session))
     }
 
-    fn open(&self, session: &mut Session) -> impl Future<Output = Result<Room, Failure>> + Send {
+    fn open(&self, session: &mut Session) -> impl Future<Output = Result<RoomPage, Failure>> + Send {
         Box::pin(self.event_page(session))
     }
 

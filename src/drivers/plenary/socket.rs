@@ -11,19 +11,19 @@ use crate::protocol::{Connection, Event, Outgoing, Progress, Received};
 use crate::transport::ws::frame::{Opcode, Violation};
 use crate::transport::ws::reader::{Message, Reader};
 use crate::transport::ws::recent::Recent;
-use crate::transport::ws::socket::Socket;
+use crate::transport::ws::socket::WebSocket;
 
 /// An open socket of the application.
 #[derive(Debug)]
 pub struct PlenarySocket {
-    socket: Socket,
+    socket: WebSocket,
     shared: Arc<Shared>,
     /// Whether a member list has come.
     joined: bool,
 }
 
 impl PlenarySocket {
-    pub(super) fn new(socket: Socket, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(socket: WebSocket, shared: Arc<Shared>) -> Self {
         Self { socket, shared, joined: false }
     }
 }

@@ -21,7 +21,7 @@ const TRY_LIMIT: usize = 8;
 
 /// The part of the state that the rig looks at.
 #[derive(Debug, Deserialize)]
-pub(super) struct State {
+pub(super) struct InitialState {
     plenary: Plenary,
     #[serde(default)]
     breakouts: Vec<Breakout>,
@@ -65,7 +65,7 @@ struct Auth {
     id: Option<u64>,
 }
 
-impl State {
+impl InitialState {
     /// Reads the state of an event page. `NoState` where the page has none, `BadState` where
     /// it is not the JSON expected.
     pub(super) fn find(body: &[u8]) -> Result<Self, Failure> {
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn the_state_is_read_from_where_it_starts() {
-        let state = State::find(page(STATE).as_bytes()).unwrap();
+        let state = InitialState::find(page(STATE).as_bytes()).unwrap();
         assert_eq!(state.user().unwrap(), 6);
         assert!(state.check_open().is_ok() && state.breakouts_open());
         assert_eq!(state.breakouts(), [SideRoomId(1), SideRoomId(4)]);
@@ -176,7 +176,7 @@ mod tests {
     fn the_state_is_read_however_json_spells_it() {
         let state = r#"{"plenary": {"open": false}, "plenary": {"open": true}, "breakouts": [{"id": 3.0}],
             "auth": {"is_authenticated": true, "id": 6.0}}"#;
-        let state = State::find(page(state).as_bytes()).unwrap();
+        let state = InitialState::find(page(state).as_bytes()).unwrap();
         assert_eq!((state.user().unwrap(), state.breakouts()), (6, vec![SideRoomId(3)]));
         assert!(state.check_open().is_ok());
     }
@@ -184,12 +184,12 @@ mod tests {
     #[test]
     fn a_title_that_names_the_state_is_not_mistaken_for_it() {
         let body = format!("<title>window.__INITIAL_STATE__ = {{}}</title>{}", page(STATE));
-        assert_eq!(State::find(body.as_bytes()).unwrap().user().unwrap(), 6);
+        assert_eq!(InitialState::find(body.as_bytes()).unwrap().user().unwrap(), 6);
     }
 
     #[test]
     fn no_state_and_bad_state_are_told_apart() {
-        let kind = |body: &str| State::find(body.as_bytes()).unwrap_err().kind;
+        let kind = |body: &str| InitialState::find(body.as_bytes()).unwrap_err().kind;
         assert_eq!(kind("<html></html>"), vocabulary::NO_STATE);
         assert_eq!(kind("window.__INITIAL_STATE__ = {\"plenary\": {\"open\": tr"), vocabulary::BAD_STATE);
         assert_eq!(kind("window.__INITIAL_STATE__ = undefined;"), vocabulary::BAD_STATE);
@@ -202,7 +202,10 @@ mod tests {
     #[test]
     fn closed_future_and_cancelled_are_told_apart() {
         let failure = |plenary: &str| {
-            State::find(page(&format!("{{\"plenary\": {plenary}}}")).as_bytes()).unwrap().check_open().unwrap_err()
+            InitialState::find(page(&format!("{{\"plenary\": {plenary}}}")).as_bytes())
+                .unwrap()
+                .check_open()
+                .unwrap_err()
         };
         let cancelled = failure(r#"{"open": false, "canceled": true}"#);
         assert_eq!(cancelled.kind, vocabulary::EVENT_CANCELLED);
@@ -215,8 +218,9 @@ mod tests {
 
     #[test]
     fn a_limit_of_zero_is_none() {
-        let capacity =
-            |plenary: &str| State::find(page(&format!("{{\"plenary\": {plenary}}}")).as_bytes()).unwrap().capacity();
+        let capacity = |plenary: &str| {
+            InitialState::find(page(&format!("{{\"plenary\": {plenary}}}")).as_bytes()).unwrap().capacity()
+        };
         assert_eq!(capacity(r#"{"max_participants": 100}"#), Some(100));
         for none in [r#"{"max_participants": 0}"#, r#"{"max_participants": null}"#, "{}"] {
             assert_eq!(capacity(none), None, "{none}");
@@ -225,14 +229,14 @@ mod tests {
 
     #[test]
     fn a_reduced_state_means_signed_out() {
-        let state = State::find(page(r#"{"plenary": {"open": true}}"#).as_bytes()).unwrap();
+        let state = InitialState::find(page(r#"{"plenary": {"open": true}}"#).as_bytes()).unwrap();
         assert_eq!(state.user().unwrap_err().kind, FailureKind::SignedOut);
     }
 
     proptest! {
         #[test]
         fn arbitrary_pages_never_panic(before in ".{0,50}", json in ".{0,200}") {
-            let _ = State::find(format!("{before}window.__INITIAL_STATE__ = {json}").as_bytes());
+            let _ = InitialState::find(format!("{before}window.__INITIAL_STATE__ = {json}").as_bytes());
         }
     }
 }

@@ -73,12 +73,12 @@ struct Presence<'a> {
 }
 
 #[derive(Deserialize)]
-struct Settings {
-    plenary: SettingsOfPlenary,
+struct WireSettings {
+    plenary: PlenarySettings,
 }
 
 #[derive(Deserialize)]
-struct SettingsOfPlenary {
+struct PlenarySettings {
     breakouts_open: Option<bool>,
 }
 
@@ -115,7 +115,7 @@ fn read_spelled(text: &str, rooms: &SideRooms, sink: impl FnOnce(FrameKind, Even
             Ok(list) => sink(kind, Event::SideRooms(&rooms.learn_list(joinable(&list)))),
             Err(_) => sink(FrameKind::Malformed, malformed(text)),
         },
-        vocabulary::PLENARY => match object::<Settings>(payload).and_then(|s| s.plenary.breakouts_open) {
+        vocabulary::PLENARY => match object::<WireSettings>(payload).and_then(|s| s.plenary.breakouts_open) {
             Some(open) => sink(kind, Event::SideRooms(&rooms.learn_open(open))),
             None => sink(kind, Event::Other),
         },

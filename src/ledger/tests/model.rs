@@ -68,7 +68,7 @@ fn last_op() -> impl Strategy<Value = Op> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum State {
+enum ConnectionState {
     Vacant,
     Opening,
     Connected,
@@ -98,15 +98,15 @@ struct Letter {
     cut: bool,
 }
 
-/// Connections have ids of their own here; `seat[user]` is the present one.
-#[derive(Debug, Default)]
+/// Connections have ids of their own here; `connection[user]` is the present one.
+#[derive(Debug)]
 struct Model {
-    rules: Rules,
+    rules: DeliveryRules,
     now: u64,
     /// When nobody waited any longer.
     stopped: Option<u64>,
     next_connection: u32,
-    seats: BTreeMap<u32, (u32, State)>,
+    connections: BTreeMap<u32, (u32, ConnectionState)>,
     letters: Vec<Letter>,
     /// When the close of each user's present connection began.
     gone: BTreeMap<u32, u64>,
@@ -117,8 +117,24 @@ struct Model {
 }
 
 impl Model {
-    fn seat(&self, user: u32) -> (u32, State) {
-        self.seats.get(&user).copied().unwrap_or((u32::MAX, State::Vacant))
+    fn new(rules: DeliveryRules) -> Self {
+        Self {
+            rules,
+            now: 0,
+            stopped: None,
+            next_connection: 0,
+            connections: BTreeMap::new(),
+            letters: Vec::new(),
+            gone: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
+            anomalies: BTreeMap::new(),
+            raced: 0,
+            foreign: 0,
+        }
+    }
+
+    fn connection(&self, user: u32) -> (u32, ConnectionState) {
+        self.connections.get(&user).copied().unwrap_or((u32::MAX, ConnectionState::Vacant))
     }
 
     /// The time up to which verdicts fall.
@@ -131,7 +147,7 @@ impl Model {
     }
 
     fn end(&mut self, user: u32, why: DisconnectCause) {
-        let (connection, _) = self.seat(user);
+        let (connection, _) = self.connection(user);
         let gone = self.gone.remove(&user).unwrap_or(self.now);
         let (judged_at, excuses) = (self.judged_at(), self.stopped.is_none_or(|stopped| gone < stopped));
         for letter in &mut self.letters {
@@ -152,22 +168,22 @@ impl Model {
                 *verdict = Some(if over { lost } else { why.outcome() });
             }
         }
-        self.seats.insert(user, (u32::MAX, State::Vacant));
+        self.connections.insert(user, (u32::MAX, ConnectionState::Vacant));
     }
 
     fn send(&mut self, user: u32, intended: u64) {
-        let (connection, _) = self.seat(user);
-        let with = |want: State| self.seats.values().filter(move |(_, s)| *s == want).map(|(c, _)| *c);
+        let (connection, _) = self.connection(user);
+        let with = |want: ConnectionState| self.connections.values().filter(move |(_, s)| *s == want).map(|(c, _)| *c);
         let letter = Letter {
             sender: connection,
             sending_user: user,
             intended,
             due: self.letters.last().map_or(0, |l| l.due).max(intended + 61_000),
-            expected: with(State::Connected)
+            expected: with(ConnectionState::Connected)
                 .filter(|c| self.rules.echo || *c != connection)
                 .map(|c| (c, None))
                 .collect(),
-            raced: with(State::Opening).chain(with(State::Closing)).collect(),
+            raced: with(ConnectionState::Opening).chain(with(ConnectionState::Closing)).collect(),
             in_flight: BTreeSet::new(),
             damaged: BTreeSet::new(),
             arrived: BTreeSet::new(),
@@ -179,7 +195,7 @@ impl Model {
     }
 
     fn arrive(&mut self, user: u32, index: usize) {
-        let (connection, _) = self.seat(user);
+        let (connection, _) = self.connection(user);
         let (now, judged_at) = (self.now, self.judged_at());
         let letter = &mut self.letters[index];
         // What comes after the verdict does not change it.
@@ -219,7 +235,7 @@ impl Model {
 
     /// A copy that could be read well enough to know which message it is.
     fn damage(&mut self, user: u32, index: usize) {
-        let (connection, _) = self.seat(user);
+        let (connection, _) = self.connection(user);
         let due = self.judged_at() >= self.letters[index].due;
         let letter = &mut self.letters[index];
         letter.any_receipt = Some(());
@@ -248,38 +264,38 @@ impl Model {
 /// Applies one step to both; steps that make no sense in the present state are passed over.
 fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, Marker)>) {
     let stamp = Stamp::default().plus(Duration::from_millis(model.now));
-    let state = |u: u32| model.seat(u).1;
+    let state = |u: u32| model.connection(u).1;
     match *op {
-        Op::Open(u) if state(u) == State::Vacant => {
+        Op::Open(u) if state(u) == ConnectionState::Vacant => {
             model.next_connection += 1;
             let connection = model.next_connection;
             for letter in model.letters.iter_mut().filter(|l| l.any_receipt.is_none()) {
                 letter.in_flight.insert(connection);
             }
-            model.seats.insert(u, (connection, State::Opening));
+            model.connections.insert(u, (connection, ConnectionState::Opening));
             ledger.opening(UserIndex(u));
         }
-        Op::Connect(u) if state(u) == State::Opening => {
-            model.seats.insert(u, (model.seat(u).0, State::Connected));
+        Op::Connect(u) if state(u) == ConnectionState::Opening => {
+            model.connections.insert(u, (model.connection(u).0, ConnectionState::Connected));
             ledger.connected(UserIndex(u), stamp);
         }
-        Op::Close(u) if state(u) == State::Connected => {
-            model.seats.insert(u, (model.seat(u).0, State::Closing));
+        Op::Close(u) if state(u) == ConnectionState::Connected => {
+            model.connections.insert(u, (model.connection(u).0, ConnectionState::Closing));
             model.gone.insert(u, model.now);
             ledger.closing(UserIndex(u), stamp);
         }
-        Op::End(u, why) if state(u) != State::Vacant => {
+        Op::End(u, why) if state(u) != ConnectionState::Vacant => {
             ledger.sweep(stamp);
             model.end(u, why);
             ledger.ended(UserIndex(u), why, stamp);
         }
-        Op::Send(u, ago) if state(u) == State::Connected => {
+        Op::Send(u, ago) if state(u) == ConnectionState::Connected => {
             let intended = model.now.saturating_sub(ago);
             model.send(u, intended);
             let intended = Stamp::default().plus(Duration::from_millis(intended));
             sent.push((u, ledger.record_send(UserIndex(u), intended, stamp).marker));
         }
-        Op::Arrive(u, back) if state(u) != State::Vacant => {
+        Op::Arrive(u, back) if state(u) != ConnectionState::Vacant => {
             let Some(index) = sent.len().checked_sub(back + 1) else { return };
             // Forgotten messages are the ledger's own affair; the model forgets nothing.
             if model.now > model.letters[index].intended + 110_000 {
@@ -290,7 +306,7 @@ fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, M
             let (sender, marker) = sent[index];
             ledger.receive(UserIndex(u), id(UserIndex(sender)), Decoded::Intact(marker), stamp);
         }
-        Op::Damage(u, back, left) if state(u) != State::Vacant => {
+        Op::Damage(u, back, left) if state(u) != ConnectionState::Vacant => {
             let Some(index) = sent.len().checked_sub(back + 1) else { return };
             if model.now > model.letters[index].intended + 110_000 {
                 return;
@@ -315,8 +331,8 @@ fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, M
             }
             ledger.receive(UserIndex(u), from, Decoded::Corrupt(read), stamp);
         }
-        Op::Replay(u) if state(u) != State::Vacant => ledger.replayed(stamp),
-        Op::Stray(u, foreign) if state(u) != State::Vacant => {
+        Op::Replay(u) if state(u) != ConnectionState::Vacant => ledger.replayed(stamp),
+        Op::Stray(u, foreign) if state(u) != ConnectionState::Vacant => {
             let Some((sender, marker)) = sent.last().copied() else { return };
             let stray = if foreign {
                 model.foreign += 1;
@@ -351,9 +367,9 @@ proptest! {
         end in prop_oneof![Just(Vec::new()), prop::collection::vec(last_op(), 0..40)],
         [echo, ordered, senders] in any::<[bool; 3]>(),
     ) {
-        let rules = Rules { echo, ordered, senders };
+        let rules = DeliveryRules { echo, ordered, senders };
         let (mut model, mut ledger, mut sent) =
-            (Model { rules, ..Model::default() }, super::ledger_by(rules, USERS), Vec::new());
+            (Model::new(rules), super::ledger_by(rules, USERS), Vec::new());
         let stop = (!end.is_empty()).then_some(Op::Stop);
         ledger.keep_notes();
         for op in ops.iter().chain(&stop).chain(&end) {
@@ -375,7 +391,7 @@ proptest! {
 
     #[test]
     fn what_is_over_is_forgotten(ops in prop::collection::vec(op(), 0..200)) {
-        let (mut model, mut ledger, mut sent) = (Model::default(), super::ledger(USERS), Vec::new());
+        let (mut model, mut ledger, mut sent) = (Model::new(DeliveryRules::ALL), super::ledger(USERS), Vec::new());
         for op in &ops {
             apply(op, &mut model, &mut ledger, &mut sent);
         }

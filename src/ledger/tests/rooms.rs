@@ -74,8 +74,8 @@ fn among_all(room: usize, user: u32) -> UserIndex {
 }
 
 impl Pair {
-    fn new(rules: Rules) -> Self {
-        let terms = Terms { deadline: DEADLINE, horizon: HORIZON };
+    fn new(rules: DeliveryRules) -> Self {
+        let terms = DeliveryTerms { deadline: DEADLINE, horizon: HORIZON };
         let shares: Vec<RoomShare> =
             SIZES.iter().enumerate().map(|(room, users)| RoomShare { tag: tag(room), users: *users }).collect();
         let mut pair = Self {
@@ -261,7 +261,7 @@ proptest! {
         last in prop::collection::vec(op().prop_map(Op::shortened), 0..30),
         [echo, ordered, senders] in any::<[bool; 3]>(),
     ) {
-        let mut pair = Pair::new(Rules { echo, ordered, senders });
+        let mut pair = Pair::new(DeliveryRules { echo, ordered, senders });
         let ending = (!last.is_empty()).then_some([Op::Stop, Op::Settle]);
         for op in ops.iter().chain(ending.iter().flatten()).chain(&last) {
             pair.apply(op);
@@ -285,9 +285,9 @@ proptest! {
 
 /// Two rooms of two users each, all connected.
 fn two_rooms() -> Ledger {
-    let terms = Terms { deadline: DEADLINE, horizon: HORIZON };
+    let terms = DeliveryTerms { deadline: DEADLINE, horizon: HORIZON };
     let shares = [0, 1].map(|room| RoomShare { tag: tag(room), users: 2 });
-    let mut ledger = Ledger::new(terms, Rules::default(), identity(), &shares).unwrap();
+    let mut ledger = Ledger::new(terms, DeliveryRules::ALL, identity(), &shares).unwrap();
     for user in (0..4).map(UserIndex) {
         ledger.introduce(user, id(user));
         ledger.opening(user);
@@ -355,8 +355,8 @@ fn bytes(rooms: u32, users: u32, busy: bool) -> u64 {
     let shares: Vec<RoomShare> = (0..rooms).map(|room| RoomShare { tag: RoomTag(room), users }).collect();
     let mut kept = None;
     let info = allocation_counter::measure(|| {
-        let terms = Terms { deadline: DEADLINE, horizon: HORIZON };
-        let mut ledger = Ledger::new(terms, Rules::default(), identity(), &shares).unwrap();
+        let terms = DeliveryTerms { deadline: DEADLINE, horizon: HORIZON };
+        let mut ledger = Ledger::new(terms, DeliveryRules::ALL, identity(), &shares).unwrap();
         for user in (0..rooms * users).map(UserIndex) {
             ledger.introduce(user, id(user));
             ledger.opening(user);

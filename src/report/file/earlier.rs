@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::place::Place;
+use super::destination::Destination;
 use super::{FileError, SummaryFile, read};
 use crate::report::numbers::plain;
 use crate::report::summary::Summary;
@@ -41,7 +41,7 @@ impl SummaryFile {
     /// # Errors
     /// Where it can neither be linked nor copied.
     pub fn keep_earlier(&self, summary: &Summary) -> Result<Earlier, FileError> {
-        let Place::File(path) = &self.place else { return Ok(Earlier::Nothing) };
+        let Destination::File(path) = &self.place else { return Ok(Earlier::Nothing) };
         match fs::metadata(path) {
             Ok(found) if found.len() > 0 => {}
             Ok(_) => return Ok(Earlier::Nothing),
@@ -71,7 +71,7 @@ impl SummaryFile {
     /// What a reader of the path finds after a write has failed, in words.
     #[must_use]
     pub fn what_is_there(&self, summary: &Summary) -> String {
-        let Place::File(path) = &self.place else { return "nothing was written".to_owned() };
+        let Destination::File(path) = &self.place else { return "nothing was written".to_owned() };
         match read(path) {
             Ok(found) if is_same(&found, summary) && found.run.earlier_lives == summary.run.earlier_lives => {
                 let after = crate::report::numbers::span(found.run.duration_seconds);

@@ -71,9 +71,9 @@ pub(crate) fn figures() -> Measurements {
         received_bytes: 91_000_000,
         connect_attempts: [260, 120],
         joined: [260, 119],
-        connect_failures: vec![((Socket::Breakout, OVER_CAPACITY), 1)],
-        disconnects: vec![((Socket::Plenary, Initiator::User, EndReason::Left), 60)],
-        dropped: vec![((Action::Breakout, DropReason::Backpressure), 1)],
+        connect_failures: vec![((SocketKind::SideRoom, OVER_CAPACITY), 1)],
+        disconnects: vec![((SocketKind::Room, Initiator::User, EndReason::Left), 60)],
+        dropped: vec![((Action::SideRoom, DropReason::Backpressure), 1)],
         http: Vec::new(),
         ..Totals::default()
     };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::MergeError;
 use crate::metrics::snapshot;
 use crate::report::durations::Durations;
-use crate::report::summary::{Anomalies, Counts, Deliveries, Judged, Presence, Rate, Remote, Summary};
+use crate::report::summary::{Anomalies, CountsByLabel, Deliveries, Judged, Presence, Rate, Remote, Summary};
 
 /// Adds all counts of `other`.
 pub(super) fn add(whole: &mut Summary, other: &Summary) {
@@ -49,13 +49,13 @@ fn add_to(sum: &mut u64, n: u64) {
     *sum = sum.saturating_add(n);
 }
 
-pub(super) fn add_counts(sum: &mut Counts, other: &Counts) {
+pub(super) fn add_counts(sum: &mut CountsByLabel, other: &CountsByLabel) {
     for (label, n) in other {
         add_to(sum.entry(label.clone()).or_default(), *n);
     }
 }
 
-fn add_groups(sum: &mut BTreeMap<String, Counts>, other: &BTreeMap<String, Counts>) {
+fn add_groups(sum: &mut BTreeMap<String, CountsByLabel>, other: &BTreeMap<String, CountsByLabel>) {
     for (group, counts) in other {
         add_counts(sum.entry(group.clone()).or_default(), counts);
     }
@@ -100,7 +100,7 @@ fn add_presence(sum: &mut Presence, other: &Presence) {
 
 /// A rate of nothing.
 pub(super) fn no_rate() -> Rate {
-    Rate { set: 0.0, achieved: 0.0, carried_out: 0, dropped: Counts::new() }
+    Rate { set: 0.0, achieved: 0.0, carried_out: 0, dropped: CountsByLabel::new() }
 }
 
 /// The sums of all files' histograms, by basis, and their quantiles.

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::error::ExitCode;
 use crate::model::{
-    Action, Basis, EndReason, FailureKind, FrameKind, Initiator, Origin, Outcome, SentKind, Socket, Stage,
+    Action, Basis, EndReason, FailureKind, FrameKind, Initiator, Origin, Outcome, SentKind, SocketKind, Stage,
 };
 use crate::report::end::End;
 use crate::report::inputs::tests::{facts, figures};
@@ -54,11 +54,11 @@ fn added(figures: &mut Measurements, seen: &Seen) {
     more(&mut totals.sent, SentKind::Chat, seen.chats);
     more(&mut totals.received, FrameKind::Presence, seen.chats * seen.users);
     totals.received_bytes += seen.chats * 97;
-    totals.connect_attempts[Socket::Plenary as usize] += seen.users;
+    totals.connect_attempts[SocketKind::Room as usize] += seen.users;
     figures.users.target += seen.users;
     figures.users.states[3] += seen.users;
     more(&mut totals.errors, (Stage::Connect, FailureKind::Timeout), seen.errors + 1);
-    more(&mut totals.disconnects, (Socket::Plenary, Initiator::Server, EndReason::Left), seen.chats + 1);
+    more(&mut totals.disconnects, (SocketKind::Room, Initiator::Server, EndReason::Left), seen.chats + 1);
 }
 
 fn more<K: PartialEq>(counts: &mut Vec<(K, u64)>, kind: K, n: u64) {

@@ -1,12 +1,12 @@
 //! Sockets in words: how many were tried, why some were not joined, how the others ended.
 
 use super::{Page, in_order, or_none};
-use crate::model::Socket;
+use crate::model::SocketKind;
 use crate::report::numbers::count;
-use crate::report::summary::{Counts, Summary};
+use crate::report::summary::{CountsByLabel, Summary};
 
 pub(super) fn connections(page: &mut Page, summary: &Summary) {
-    for (socket, sockets) in in_order::<Socket, _>(&summary.connections) {
+    for (socket, sockets) in in_order::<SocketKind, _>(&summary.connections) {
         if sockets.attempts == 0 {
             continue;
         }
@@ -21,7 +21,7 @@ pub(super) fn connections(page: &mut Page, summary: &Summary) {
 }
 
 /// How many sockets were not joined, and why: a server that says that a room is full is no failure.
-fn not_joined(failures: &Counts) -> String {
+fn not_joined(failures: &CountsByLabel) -> String {
     if failures.is_empty() {
         return "0 failed".to_owned();
     }
@@ -41,6 +41,6 @@ mod tests {
     fn a_full_breakout_is_refused_and_not_failed() {
         let failures = [("over_capacity".to_owned(), 20), ("no_presence".to_owned(), 1_000)].into();
         assert_eq!(not_joined(&failures), "1,000 failed: no presence, 20 refused: full");
-        assert_eq!(not_joined(&Counts::default()), "0 failed");
+        assert_eq!(not_joined(&CountsByLabel::default()), "0 failed");
     }
 }

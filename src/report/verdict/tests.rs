@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::report::inputs::tests::night;
-use crate::report::summary::Counts;
+use crate::report::summary::CountsByLabel;
 
 fn judged(summary: &mut Summary) -> &mut crate::report::summary::Deliveries {
     &mut summary.judged.as_mut().unwrap().deliveries
@@ -61,7 +61,7 @@ fn an_error_rate_is_of_its_own_stage() {
     let failing = |errors: u64| {
         settled(|s| {
             s.operations.insert("signup".into(), 200);
-            s.errors.insert("signup".into(), Counts::from([("internal_error".into(), errors)]));
+            s.errors.insert("signup".into(), CountsByLabel::from([("internal_error".into(), errors)]));
         })
     };
     assert_eq!(failing(2).code, ExitCode::Ok.number(), "1 % is not more than 1 %");
@@ -75,7 +75,7 @@ fn what_the_stop_dropped_fails_no_run() {
     let failing = |kind: &str| {
         settled(|s| {
             s.operations.insert("send".into(), 9);
-            s.errors.insert("send".into(), Counts::from([(kind.into(), 1)]));
+            s.errors.insert("send".into(), CountsByLabel::from([(kind.into(), 1)]));
         })
     };
     assert_eq!(failing("stopping").code, ExitCode::Ok.number());
@@ -174,7 +174,7 @@ fn connections_that_were_cut_fail_a_run() {
     let cut = |n: u64| {
         settled(|s| {
             let sockets = s.connections.get_mut("plenary").unwrap();
-            sockets.disconnects.insert("server".into(), Counts::from([("no_close_frame".into(), n)]));
+            sockets.disconnects.insert("server".into(), CountsByLabel::from([("no_close_frame".into(), n)]));
         })
     };
     assert_eq!(cut(13).code, ExitCode::Ok.number(), "5 % of 260");
@@ -303,7 +303,7 @@ fn a_limit_that_is_off_is_called_so() {
 fn a_share_over_its_limit_looks_it() {
     let reason = reason_of(|s| {
         s.operations.insert("signup".into(), 4_146);
-        s.errors.insert("signup".into(), Counts::from([("timeout".into(), 42)]));
+        s.errors.insert("signup".into(), CountsByLabel::from([("timeout".into(), 42)]));
     });
     assert!(reason.contains("1.01 % of stage signup failed (42 of 4,146), at most 1 % may"), "{reason}");
 }
@@ -349,7 +349,8 @@ fn a_ramp_that_was_not_over_is_told() {
     let reason = |hold: f64| {
         settled(|s| {
             s.run.hold_seconds = hold;
-            (s.users.target, s.users.states) = (50, Counts::from([("connected".into(), 1), ("backing_off".into(), 2)]));
+            (s.users.target, s.users.states) =
+                (50, CountsByLabel::from([("connected".into(), 1), ("backing_off".into(), 2)]));
         })
         .reason
     };

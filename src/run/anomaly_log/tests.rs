@@ -2,9 +2,9 @@ use std::sync::mpsc::Sender as Stop;
 
 use super::*;
 use crate::clock::Stamp;
-use crate::ledger::{self, Identity, RoomShare, Rules};
+use crate::ledger::{Identity, RoomShare};
 use crate::marker::{Decoded, GeneratorTag, RoomTag};
-use crate::model::UserIndex;
+use crate::model::{DeliveryRules, DeliveryTerms, UserIndex};
 
 const USERS: u32 = 100;
 
@@ -14,11 +14,11 @@ fn at(seconds: u64) -> Stamp {
 
 /// A ledger in which each of `messages` messages was lost by everyone.
 fn lossy(messages: u64) -> Mutex<Ledger> {
-    let terms = ledger::Terms { deadline: Duration::from_secs(1), horizon: Duration::from_secs(4) };
+    let terms = DeliveryTerms { deadline: Duration::from_secs(1), horizon: Duration::from_secs(4) };
     let room = RoomShare { tag: RoomTag::of("test"), users: USERS };
     let identity =
         Identity { run: RunTag::of("night"), generator: GeneratorTag(2), origin_micros: 1_763_900_000_000_000 };
-    let mut books = Ledger::new(terms, Rules::default(), identity, &[room]).unwrap();
+    let mut books = Ledger::new(terms, DeliveryRules::ALL, identity, &[room]).unwrap();
     books.keep_notes();
     for user in (0..USERS).map(UserIndex) {
         books.introduce(user, SenderId::number(100 + u64::from(user.0)));
@@ -73,7 +73,7 @@ impl Write for Hiccups<'_> {
 #[test]
 fn every_lost_delivery_of_a_burst_has_one_line() {
     let (ledger, names, mut text) = (lossy(500), names(), Vec::new());
-    let terms = Terms { usernames: &names, room: "test", run: "night", path: "a.jsonl" };
+    let terms = LineContext { usernames: &names, room: "test", run: "night", path: "a.jsonl" };
     let (_, pause) = pause();
     Journal::new(Hiccups { taken: &mut text, turns: 0, stuck_after: None }, terms, &ledger, pause).write_all();
     let lines = lines(&text);
@@ -88,7 +88,7 @@ fn every_lost_delivery_of_a_burst_has_one_line() {
 #[test]
 fn a_file_that_takes_no_more_leaves_the_rest_counted() {
     let (ledger, names, mut text) = (lossy(500), names(), Vec::new());
-    let terms = Terms { usernames: &names, room: "test", run: "night", path: "a.jsonl" };
+    let terms = LineContext { usernames: &names, room: "test", run: "night", path: "a.jsonl" };
     let (_, pause) = pause();
     Journal::new(Hiccups { taken: &mut text, turns: 0, stuck_after: Some(1_000_000) }, terms, &ledger, pause)
         .write_all();
@@ -126,7 +126,7 @@ impl Write for Filling<'_> {
 #[test]
 fn a_write_that_failed_goes_on_where_it_stopped() {
     let (ledger, names, mut text) = (lossy(3), names(), Vec::new());
-    let terms = Terms { usernames: &names, room: "test", run: "night", path: "a.jsonl" };
+    let terms = LineContext { usernames: &names, room: "test", run: "night", path: "a.jsonl" };
     let (stop, pause) = pause();
     let out = Filling { taken: &mut text, failures: 0, stop: Some(stop) };
     let mut journal = Journal::new(out, terms, &ledger, pause);
@@ -140,7 +140,7 @@ fn a_write_that_failed_goes_on_where_it_stopped() {
 #[test]
 fn a_full_log_says_so_and_counts_the_rest() {
     let (ledger, names, mut text) = (lossy(3), names(), Vec::new());
-    let terms = Terms { usernames: &names, room: "test", run: "night", path: "a.jsonl" };
+    let terms = LineContext { usernames: &names, room: "test", run: "night", path: "a.jsonl" };
     let (_, pause) = pause();
     let mut journal = Journal::new(&mut text, terms, &ledger, pause);
     journal.limit = 250;
@@ -157,7 +157,7 @@ fn a_line_leads_to_the_message() {
     let marker = ledger.lock().record_send(UserIndex(3), at(20), at(20)).marker;
     ledger.lock().receive(UserIndex(5), SenderId::number(103), Decoded::Intact(marker), at(21));
     ledger.lock().receive(UserIndex(5), SenderId::number(103), Decoded::Intact(marker), at(22));
-    let terms = Terms { usernames: &names, room: "test", run: "night", path: "a.jsonl" };
+    let terms = LineContext { usernames: &names, room: "test", run: "night", path: "a.jsonl" };
     let (_, pause) = pause();
     Journal::new(&mut text, terms, &ledger, pause).write_all();
     let line = lines(&text).remove(0);
@@ -181,7 +181,7 @@ fn a_forged_time_has_no_date_and_breaks_no_line() {
 fn names_are_escaped() {
     let (ledger, mut names, mut text) = (lossy(1), names(), Vec::new());
     names[3] = "a\"b\n{\u{1b}[31m".into();
-    let terms = Terms { usernames: &names, room: "te\"st", run: "night", path: "a.jsonl" };
+    let terms = LineContext { usernames: &names, room: "te\"st", run: "night", path: "a.jsonl" };
     let (_, pause) = pause();
     Journal::new(&mut text, terms, &ledger, pause).write_all();
     let lines = lines(&text);

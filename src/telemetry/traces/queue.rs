@@ -28,10 +28,10 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many spans came to which fate; clones share the counts.
 #[derive(Debug, Clone, Default)]
-pub struct SpanCounts(Arc<Counts>);
+pub struct SpanCounts(Arc<FateCounts>);
 
 #[derive(Debug, Default)]
-struct Counts {
+struct FateCounts {
     ended: AtomicU64,
     fates: [AtomicU64; SpanFate::COUNT],
 }

@@ -25,17 +25,17 @@ use super::origin::Origin;
 use super::receive::{Packing, receive};
 use super::redirect;
 use super::session::Session;
-use crate::model::{Failure, FailureClass, FailureKind, HttpOutcome, Secret, Step};
+use crate::model::{Failure, FailureClass, FailureKind, HttpOutcome, HttpStep, Secret};
 use crate::transport::dial::Dialer;
 use crate::transport::{TRACEPARENT, Trace, USER_AGENT, errors, spans};
 
 /// Hears of single HTTP requests and of sizes; the metrics implement it.
 pub trait Probe: Send + Sync + 'static {
     /// One HTTP request came to its end after `took`.
-    fn http(&self, step: Step, outcome: HttpOutcome, took: Duration);
+    fn http(&self, step: HttpStep, outcome: HttpOutcome, took: Duration);
 
     /// A request is repeated, as the connection it went out on had ended without an answer.
-    fn http_retry(&self, step: Step);
+    fn http_retry(&self, step: HttpStep);
 }
 
 /// How many large bodies are read at the same time; others wait, within their request's time. A
@@ -50,7 +50,7 @@ const IGNORED_LIMIT: usize = 64 << 10;
 #[derive(Debug)]
 pub struct Ask<'a> {
     /// The step that it is part of.
-    pub step: Step,
+    pub step: HttpStep,
     /// What is asked for.
     pub url: Url,
     /// The fields to post; a plain GET without.

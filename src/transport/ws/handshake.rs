@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use url::{Position, Url};
 
 use super::frame::Masks;
-use super::socket::{Early, Socket};
+use super::socket::{Early, WebSocket};
 use crate::clock::Clock;
 use crate::model::{Failure, FailureKind};
 use crate::transport::dial::{Dialer, Stream};
@@ -59,7 +59,7 @@ pub struct Limits {
     pub max_message: usize,
 }
 
-/// Dials, upgrades, and makes a [`Socket`] of the stream.
+/// Dials, upgrades, and makes a [`WebSocket`] of the stream.
 ///
 /// # Errors
 /// `Timeout` over the whole; failures of the connection; a status that is not 101 by its
@@ -70,12 +70,12 @@ pub async fn open(
     limits: Limits,
     clock: Clock,
     seed: u64,
-) -> Result<Socket, Failure> {
+) -> Result<WebSocket, Failure> {
     let work = async {
         let stream = dialer.dial(&upgrade.origin.endpoint, &mut upgrade.session.turn).await?;
         let (stream, early) = negotiate(stream, upgrade, seed).await?;
         let early = (!early.is_empty()).then(|| Early { at: clock.now(), bytes: early.as_ref().into() });
-        Ok(Socket::new(stream, early, limits.max_message, clock, Masks::seeded(seed)))
+        Ok(WebSocket::new(stream, early, limits.max_message, clock, Masks::seeded(seed)))
     };
     match tokio::time::timeout(limits.timeout, work).await {
         Ok(outcome) => outcome,

@@ -74,7 +74,7 @@ impl ThreadBuffers {
 
 /// An open websocket.
 #[derive(Debug)]
-pub struct Socket {
+pub struct WebSocket {
     stream: Stream,
     reader: Reader,
     writer: Writer,
@@ -123,7 +123,7 @@ enum VirtualUser {
     Over(Ended),
 }
 
-impl Socket {
+impl WebSocket {
     /// A socket over a stream whose handshake is done.
     #[must_use]
     pub fn new(stream: Stream, early: Option<Early>, limit: usize, clock: Clock, masks: Masks) -> Self {

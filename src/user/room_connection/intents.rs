@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Breakout, RoomConnection, Turn};
+use super::{RoomConnection, SideRoomTask, Turn};
 use crate::clock::Stamp;
 use crate::ledger::RecordedSend;
 use crate::model::{Action, EndReason};
@@ -30,7 +30,7 @@ impl<D: Driver> RoomConnection<D> {
         match intent.action {
             Action::Chat => self.chat(intent),
             Action::Leave => return Some(Turn::Leave(EndReason::Left)),
-            Action::Breakout => self.join_breakout(),
+            Action::SideRoom => self.join_side_room(),
         }
         if !self.connection.is_writing() {
             slot.done();
@@ -67,14 +67,14 @@ impl<D: Driver> RoomConnection<D> {
         }
     }
 
-    fn join_breakout(&mut self) {
-        if self.cold.breakout.as_ref().is_some_and(|Breakout(visit)| !visit.is_cancelled()) {
+    fn join_side_room(&mut self) {
+        if self.cold.side_room.as_ref().is_some_and(|SideRoomTask(visit)| !visit.is_cancelled()) {
             return;
         }
         let Some(id) = self.context.some_side_room(&mut self.cold.rng) else { return };
         let over = CancellationToken::new();
-        self.cold.breakout = Some(Breakout(over.clone()));
-        let stay = side_room::length_of_stay(self.context.behaviour.breakout_stay, &mut self.cold.rng);
+        self.cold.side_room = Some(SideRoomTask(over.clone()));
+        let stay = side_room::length_of_stay(self.context.behaviour.side_room_stay, &mut self.cold.rng);
         self.context.side_room_visits.spawn(side_room::visit(Arc::clone(&self.context), self.me, id, stay, over));
     }
 }

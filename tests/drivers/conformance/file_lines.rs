@@ -2,7 +2,7 @@
 
 use soakrig::drivers::file::{FileDriver, FileProtocol, ParseOptions, parse};
 use soakrig::model::Vocabulary;
-use soakrig::protocol::{Capabilities, Protocol, Session, Settings, SetupError};
+use soakrig::protocol::{Capabilities, DriverSettings, Protocol, Session, SetupError};
 
 use super::line_server::LineServer;
 use super::{ServerForDriver, conformance};
@@ -48,7 +48,7 @@ impl Protocol for FileLines {
         self.0.vocabulary()
     }
 
-    fn driver(&self, settings: Settings) -> Result<FileDriver, SetupError> {
+    fn driver(&self, settings: DriverSettings) -> Result<FileDriver, SetupError> {
         self.0.driver(settings)
     }
 }

@@ -8,17 +8,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use soakrig::clock::{Clock, Stamp};
 use soakrig::marker::Marker;
-use soakrig::model::{Account, Failure, FailureKind, FrameKind, OwnName, SenderId, Step, Vocabulary};
+use soakrig::model::{
+    Account, DeliveryRules, Failure, FailureKind, FrameKind, HttpStep, OwnName, SenderId, Vocabulary,
+};
 use soakrig::protocol::{
-    Capabilities, Connection, DecodeCache, Driver, Event, Outgoing, Progress, Protocol, Received, Room, Session,
-    Settings, SetupError,
+    Capabilities, Connection, DecodeCache, Driver, DriverSettings, Event, Outgoing, Progress, Protocol, Received,
+    RoomPage, Session, SetupError,
 };
 use soakrig::transport::dial::Dialer;
 use soakrig::transport::http::{Ask, Browser, BrowserSettings, Origin, Page};
 use soakrig::transport::ws::frame::Opcode;
 use soakrig::transport::ws::handshake::{self, Limits, Upgrade, UpgradeHeaders};
 use soakrig::transport::ws::reader::Message;
-use soakrig::transport::ws::socket::Socket;
+use soakrig::transport::ws::socket::WebSocket;
 use url::Url;
 
 /// The server's word that the user is in the room.
@@ -36,9 +38,7 @@ impl Protocol for LineProtocol {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            echo: true,
-            ordered: true,
-            senders: true,
+            delivery: DeliveryRules::ALL,
             sign_up: false,
             delete: false,
             side_rooms: false,
@@ -50,15 +50,15 @@ impl Protocol for LineProtocol {
         Vocabulary { frames: &[WELCOME], ..Vocabulary::COMMON }
     }
 
-    fn driver(&self, settings: Settings) -> Result<LineChat, SetupError> {
+    fn driver(&self, settings: DriverSettings) -> Result<LineChat, SetupError> {
         let no_host = || SetupError::Url { reason: "it has no host" };
         let origin = Origin::of(&settings.base).ok().flatten().ok_or_else(no_host)?;
-        let dialer = Arc::new(settings.dialer()?);
+        let dialer = settings.connection.dialer()?;
         let (base, room, clock) = (settings.base, settings.room, settings.clock);
-        let limits = Limits { timeout: settings.http_timeout, max_message: settings.max_frame };
+        let limits = Limits { timeout: settings.connection.http_timeout, max_message: settings.connection.max_frame };
         let browser = Browser::new(BrowserSettings {
             dialer: Arc::clone(&dialer),
-            timeout: settings.http_timeout,
+            timeout: settings.connection.http_timeout,
             secrets: settings.secrets,
             harmless: &[],
             probe: settings.probe,
@@ -84,7 +84,7 @@ pub struct LineChat {
 impl LineChat {
     async fn get<T>(
         &self,
-        step: Step,
+        step: HttpStep,
         path: &str,
         session: &mut Session,
         judge: impl FnOnce(Page) -> Result<T, Failure>,
@@ -115,15 +115,15 @@ impl Driver for LineChat {
         let pairs = [("user", who.username.as_str()), ("password", who.password.reveal())];
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         let path = format!("login?{query}");
-        self.get(Step::Login, &path, session, |page| judged(&page, FailureKind::WrongPassword)).await
+        self.get(HttpStep::Login, &path, session, |page| judged(&page, FailureKind::WrongPassword)).await
     }
 
-    async fn open(&self, session: &mut Session) -> Result<Room, Failure> {
-        self.get(Step::Event, &self.page(), session, |page| {
+    async fn open(&self, session: &mut Session) -> Result<RoomPage, Failure> {
+        self.get(HttpStep::Room, &self.page(), session, |page| {
             judged(&page, FailureKind::SignedOut)?;
             let name = String::from_utf8_lossy(&page.body).into_owned();
             let user_id = SenderId::text(&name);
-            Ok(Room { user_id, side_rooms: Vec::new(), capacity: None, page_bytes: page.body.len() })
+            Ok(RoomPage { user_id, side_rooms: Vec::new(), capacity: None, page_bytes: page.body.len() })
         })
         .await
     }
@@ -139,7 +139,7 @@ impl Driver for LineChat {
 
     async fn preflight(&self) -> Result<(), Failure> {
         let mut nobody = Session::default();
-        self.get(Step::Event, &self.page(), &mut nobody, |page| match page.status.as_u16() {
+        self.get(HttpStep::Room, &self.page(), &mut nobody, |page| match page.status.as_u16() {
             401 => Ok(()),
             _ => judged(&page, FailureKind::SignedOut),
         })
@@ -152,7 +152,7 @@ impl Driver for LineChat {
 }
 
 pub struct LineConnection {
-    socket: Socket,
+    socket: WebSocket,
     decoded: Arc<DecodeCache>,
 }
 

@@ -23,7 +23,7 @@ use soakrig::protocol::Session;
 type Members = BTreeMap<u64, UnboundedSender<Message>>;
 
 #[derive(Default)]
-struct State {
+struct ServerState {
     members: Mutex<Members>,
     connections: AtomicU64,
     /// Copies of messages that were written to members.
@@ -32,7 +32,7 @@ struct State {
 
 pub struct LineServer {
     server: ScriptedServer,
-    state: Arc<State>,
+    state: Arc<ServerState>,
 }
 
 impl LineServer {
@@ -54,7 +54,7 @@ fn user_of(request: &Request) -> Option<String> {
     request.header("cookie")?.split("; ").find_map(|pair| pair.strip_prefix("user=user-")).map(str::to_owned)
 }
 
-async fn serve(request: Request, stream: TcpStream, state: Arc<State>) {
+async fn serve(request: Request, stream: TcpStream, state: Arc<ServerState>) {
     let path = request.path.split('?').next().unwrap_or_default().to_owned();
     match (path.as_str(), user_of(&request)) {
         ("/login", _) if parameter(&request, "password") == PASSWORD => {
@@ -72,7 +72,7 @@ async fn serve(request: Request, stream: TcpStream, state: Arc<State>) {
 }
 
 /// A member of the room, until either side closes.
-async fn member(request: &Request, mut stream: TcpStream, user: &str, state: &State) {
+async fn member(request: &Request, mut stream: TcpStream, user: &str, state: &ServerState) {
     use tokio::io::AsyncWriteExt as _;
     if stream.write_all(switching_protocols(request).as_bytes()).await.is_err() {
         return;
@@ -117,7 +117,7 @@ impl ServerForDriver for LineServer {
     const REFUSED_ROOM: &'static str = "cellar";
 
     async fn start() -> Self {
-        let state = Arc::new(State::default());
+        let state = Arc::new(ServerState::default());
         let shared = Arc::clone(&state);
         let server = ScriptedServer::start(move |request, stream| serve(request, stream, Arc::clone(&shared))).await;
         Self { server, state }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use allocation_counter::measure;
 use soakrig::marker::{Decoded, GeneratorTag, Marker, RoomTag, RunTag};
 use soakrig::model::{Account, Failure, FailureClass, Initiator, Secret, SenderId};
-use soakrig::protocol::{Capabilities, Connection, Driver, Event, Outgoing, Progress, Protocol, Room, Session};
+use soakrig::protocol::{Capabilities, Connection, Driver, Event, Outgoing, Progress, Protocol, RoomPage, Session};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
@@ -40,7 +40,7 @@ struct Pair<S: ServerForDriver> {
 /// A user who has joined.
 struct Member<C> {
     connection: C,
-    room: Room,
+    room: RoomPage,
 }
 
 fn driver<S: ServerForDriver>(url: &str, room: &str) -> DriverOf<S> {
@@ -148,7 +148,7 @@ pub fn a_user_joins_once_and_an_open_room_passes_the_preflight<S: ServerForDrive
     let mut joined = 0;
     pair.here.block_on(async {
         send(&mut second, 0, |_| {}).await;
-        let id = if pair.capabilities.senders { second.room.user_id } else { SenderId::NONE };
+        let id = if pair.capabilities.delivery.senders { second.room.user_id } else { SenderId::NONE };
         drive_until(&mut first.connection, |event| {
             joined += usize::from(*event == Event::Joined);
             is_message(event, id, 0)
@@ -162,7 +162,7 @@ pub fn a_message_reaches_others_and_its_sender_only_if_the_protocol_echoes<S: Se
     let pair = Pair::<S>::new();
     let (mut sender, mut other) = (pair.member("loadtest1"), pair.member("loadtest2"));
     let (id, other_id) = (sender.room.user_id, other.room.user_id);
-    let named = |id| if pair.capabilities.senders { id } else { SenderId::NONE };
+    let named = |id| if pair.capabilities.delivery.senders { id } else { SenderId::NONE };
     pair.here.block_on(async {
         let mut echoed = false;
         send(&mut sender, 1, |event| echoed |= is_message(event, named(id), 1)).await;
@@ -173,7 +173,7 @@ pub fn a_message_reaches_others_and_its_sender_only_if_the_protocol_echoes<S: Se
             is_message(event, named(other_id), 2)
         })
         .await;
-        assert_eq!(echoed, pair.capabilities.echo);
+        assert_eq!(echoed, pair.capabilities.delivery.echo);
     });
 }
 
@@ -296,7 +296,7 @@ pub fn a_message_allocates_nothing<S: ServerForDriver>() {
         }
     });
     let from = pair.here.block_on(id).unwrap();
-    let from = if capabilities.senders { from } else { SenderId::NONE };
+    let from = if capabilities.delivery.senders { from } else { SenderId::NONE };
     let mut hear = |seqs: Range<u64>| {
         for seq in seqs {
             permits.add_permits(1);

@@ -89,7 +89,7 @@ fn with<T>(user: &str, id: Option<&str>, then: impl FnOnce(&Values<'_>) -> T) ->
     })
 }
 
-fn bound(text: &str) -> Arc<BoundRules> {
+fn bound(text: &str) -> Arc<BoundFrameRules> {
     let rules = description(text).rules;
     with("u", None, |values| rules.bind(values))
 }
@@ -311,8 +311,8 @@ fn a_message_that_differs_only_in_what_nobody_looks_at_is_known_by_its_shape() {
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 /// The rules of the shipped file that takes the message of this number.
-fn shipped(which: usize) -> &'static Arc<Rules> {
-    static RULES: LazyLock<Vec<Arc<Rules>>> = LazyLock::new(|| {
+fn shipped(which: usize) -> &'static Arc<FrameRules> {
+    static RULES: LazyLock<Vec<Arc<FrameRules>>> = LazyLock::new(|| {
         MESSAGES.iter().map(|(name, _)| description(Shipped::named(name).unwrap().text).rules).collect()
     });
     &RULES[which]
@@ -344,7 +344,7 @@ proptest! {
         let rules = with("u", None, |values| shipped(which).bind(values));
         for frame in &frames {
             // Rules that have read nothing yet know no shape.
-            let fresh = with("u", None, |values| BoundRules::new(shipped(which), values));
+            let fresh = with("u", None, |values| BoundFrameRules::new(shipped(which), values));
             prop_assert_eq!(rules.read(frame, None, None), fresh.read(frame, None, None), "{}", frame);
         }
     }

@@ -13,10 +13,10 @@ use super::reader::{Inbox, PROBE, Phase, Probing, Rest};
 use super::shared::{Person, Shared};
 use crate::drivers::file::description::{Joined, Send as Carrier};
 use crate::drivers::file::duration::duration;
-use crate::model::{EndReason, Failure, FailureKind, Initiator, Step as HttpStep};
+use crate::model::{EndReason, Failure, FailureKind, HttpStep, Initiator};
 use crate::protocol::{Connection, Ended, Event, Keepalive, Outgoing, Progress, Received, Session, SignOfLife};
 use crate::transport::ws::frame::Opcode;
-use crate::transport::ws::socket::Socket;
+use crate::transport::ws::socket::WebSocket;
 
 /// Websocket pings where the file has no keepalive, as common servers drop what is idle for a minute.
 const PING_EVERY: Duration = Duration::from_secs(25);
@@ -27,14 +27,14 @@ const LEAVE_STEP: Duration = Duration::from_secs(2);
 
 /// An open socket of a server that a file describes.
 pub struct FileConnection {
-    socket: Socket,
+    socket: WebSocket,
     inbox: Inbox,
 }
 
 impl FileConnection {
     /// A connection that carries out `list` from its step `at`.
     pub(super) fn new(
-        socket: Socket,
+        socket: WebSocket,
         shared: Arc<Shared>,
         person: Person,
         session: Session,
@@ -240,7 +240,7 @@ impl FileConnection {
                 let session = rest.session.take().unwrap_or_default();
                 let asked = (&**request, *timeout);
                 let whose = (&rest.person, Some(text));
-                rest.posting = Some(begin_request(shared, HttpStep::Event, "message", asked, whose, session));
+                rest.posting = Some(begin_request(shared, HttpStep::Room, "message", asked, whose, session));
                 true
             }
         };

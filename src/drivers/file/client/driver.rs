@@ -15,9 +15,10 @@ use super::request::{header, rendered, request};
 use super::shared::{Person, Shared, Target};
 use super::words::Words;
 use crate::drivers::file::description::{Action, Description};
-use crate::model::{Account, Failure, FailureClass, FailureKind, SenderId, Vocabulary};
+use crate::model::{Account, DeliveryRules, Failure, FailureClass, FailureKind, SenderId, Vocabulary};
 use crate::protocol::{
-    Capabilities, Connection as _, Driver, Event, Progress, Protocol, Room, Session, SessionUser, Settings, SetupError,
+    Capabilities, Connection as _, Driver, DriverSettings, Event, Progress, Protocol, RoomPage, Session, SessionUser,
+    SetupError,
 };
 use crate::transport::dial::Turn;
 use crate::transport::http::{Browser, BrowserSettings, Origin};
@@ -55,9 +56,7 @@ impl Protocol for FileProtocol {
     fn capabilities(&self) -> Capabilities {
         let Description { message, rules, sign_up, .. } = &*self.description;
         Capabilities {
-            echo: message.echo,
-            ordered: message.ordered,
-            senders: rules.names_senders(),
+            delivery: DeliveryRules { echo: message.echo, ordered: message.ordered, senders: rules.names_senders() },
             sign_up: !sign_up.is_empty(),
             delete: false,
             side_rooms: false,
@@ -69,13 +68,13 @@ impl Protocol for FileProtocol {
         self.words.vocabulary
     }
 
-    fn driver(&self, settings: Settings) -> Result<FileDriver, SetupError> {
+    fn driver(&self, settings: DriverSettings) -> Result<FileDriver, SetupError> {
         let mut target = Target::new(&settings.base, settings.room.clone(), self.run.to_string())?;
-        let dialer = Arc::new(settings.dialer()?);
-        target.origin.headers = settings.headers;
+        let dialer = settings.connection.dialer()?;
+        target.origin.headers = settings.connection.headers;
         let browser = Browser::new(BrowserSettings {
             dialer: Arc::clone(&dialer),
-            timeout: settings.http_timeout,
+            timeout: settings.connection.http_timeout,
             secrets: settings.secrets,
             harmless: &[],
             probe: settings.probe,
@@ -87,11 +86,11 @@ impl Protocol for FileProtocol {
             target,
             browser,
             dialer,
-            limits: Limits { timeout: settings.http_timeout, max_message: settings.max_frame },
+            limits: Limits { timeout: settings.connection.http_timeout, max_message: settings.connection.max_frame },
             clock: settings.clock,
             trace: settings.trace,
             seeds: AtomicU64::new(rand::random()),
-            timeout: settings.http_timeout,
+            timeout: settings.connection.http_timeout,
         })))
     }
 }
@@ -256,10 +255,10 @@ impl Driver for FileDriver {
         Box::pin(self.account(List::LogIn, session))
     }
 
-    fn open(&self, session: &mut Session) -> impl Future<Output = Result<Room, Failure>> + Send {
+    fn open(&self, session: &mut Session) -> impl Future<Output = Result<RoomPage, Failure>> + Send {
         session.hang_up();
         let identity = self.identity(session);
-        let room = identity.map(|user_id| Room { user_id, side_rooms: Vec::new(), capacity: None, page_bytes: 0 });
+        let room = identity.map(|user_id| RoomPage { user_id, side_rooms: Vec::new(), capacity: None, page_bytes: 0 });
         std::future::ready(room)
     }
 

@@ -15,7 +15,7 @@ use crate::drivers::file::expectation::{BoundExpectation, Expectation, shortened
 use crate::drivers::file::look_back::LookBack;
 use crate::drivers::file::outcome::Outcome;
 use crate::drivers::file::template::Captured;
-use crate::model::{Failure, FailureClass, FailureKind, Step as HttpStep};
+use crate::model::{Failure, FailureClass, FailureKind, HttpStep};
 use crate::protocol::Session;
 
 /// The frame that a step waits for, and those that mean its failure.
@@ -49,7 +49,7 @@ impl List {
         match self {
             Self::SignUp => HttpStep::Signup,
             Self::LogIn => HttpStep::Login,
-            Self::Join | Self::Leave => HttpStep::Event,
+            Self::Join | Self::Leave => HttpStep::Room,
         }
     }
 

@@ -8,7 +8,7 @@ use memchr::memmem;
 use super::procedure::{Procedure, UnderWay, shown};
 use super::shared::{Person, Shared};
 use crate::clock::Stamp;
-use crate::drivers::file::classify::{BoundRules, Meaning};
+use crate::drivers::file::classify::{BoundFrameRules, Meaning};
 use crate::drivers::file::description::Joined;
 use crate::drivers::file::outcome::Outcome;
 use crate::marker::Decoded;
@@ -49,7 +49,7 @@ pub(super) struct Probing {
 /// What a connection knows beside its socket.
 pub(super) struct Inbox {
     pub(super) phase: Phase,
-    pub(super) rules: Arc<BoundRules>,
+    pub(super) rules: Arc<BoundFrameRules>,
     pub(super) shared: Arc<Shared>,
     pub(super) rest: Box<Rest>,
 }

@@ -11,7 +11,7 @@ use crate::drivers::file::description::{Body, Request};
 use crate::drivers::file::expectation::capture_response;
 use crate::drivers::file::source::Response;
 use crate::drivers::file::template::{Captured, Template, Values};
-use crate::model::{Failure, FailureKind, Secret, Step};
+use crate::model::{Failure, FailureKind, HttpStep, Secret};
 use crate::protocol::Session;
 use crate::transport::http::{Ask, CustomRequest, Page};
 
@@ -24,7 +24,7 @@ const BODY_LIMIT: usize = 8 << 20;
 /// What the file says an answer means; a status that it does not accept; a capture that is missing.
 pub(super) async fn request(
     shared: &Shared,
-    (step, title): (Step, &str),
+    (step, title): (HttpStep, &str),
     (request, timeout): (&Request, Option<Duration>),
     (person, text): (&Person, Option<&str>),
     session: &mut Session,

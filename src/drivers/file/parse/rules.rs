@@ -3,7 +3,7 @@
 use super::section::Section;
 use super::sources::{Compiled, From};
 use super::{Parser, problem};
-use crate::drivers::file::classify::{Change, Members, Received, Reply, Rule, Rules};
+use crate::drivers::file::classify::{Change, FrameRules, Members, Received, Reply, Rule};
 use crate::drivers::file::error::ParseError;
 use crate::drivers::file::json::Pointer;
 use crate::drivers::file::keys::MESSAGE;
@@ -14,8 +14,8 @@ use crate::drivers::file::source::{Link, Source};
 use crate::drivers::file::template::ValueRef;
 
 impl Parser {
-    pub(super) fn rules(&self, root: &Section<'_>, scope: &Scope) -> Result<Rules, ParseError> {
-        let mut rules = Rules::default();
+    pub(super) fn rules(&self, root: &Section<'_>, scope: &Scope) -> Result<FrameRules, ParseError> {
+        let mut rules = FrameRules::default();
         self.refusals(root, scope, &mut rules)?;
         self.replies(root, scope, &mut rules)?;
         if let Some(message) = root.inner("message", &MESSAGE)? {
@@ -45,7 +45,7 @@ impl Parser {
             .ok_or_else(|| section.wrong_here("the rule does not say which frames it means", "add match = { … }"))
     }
 
-    fn refusals(&self, root: &Section<'_>, scope: &Scope, rules: &mut Rules) -> Result<(), ParseError> {
+    fn refusals(&self, root: &Section<'_>, scope: &Scope, rules: &mut FrameRules) -> Result<(), ParseError> {
         for section in root.list("refusal", "rule")? {
             let outcome = self.failure(&section)?;
             match (section.has("match"), section.has("close")) {
@@ -72,7 +72,7 @@ impl Parser {
         Ok(())
     }
 
-    fn replies(&self, root: &Section<'_>, scope: &Scope, rules: &mut Rules) -> Result<(), ParseError> {
+    fn replies(&self, root: &Section<'_>, scope: &Scope, rules: &mut FrameRules) -> Result<(), ParseError> {
         for section in root.list("reply", "rule")? {
             let compiled = self.required(&section, scope, &mut rules.queries)?;
             let captures = self.captures(&section, &From::Frame(&compiled), &mut rules.queries)?;

@@ -2,7 +2,7 @@
 
 use super::section::Section;
 use super::{Parser, problem};
-use crate::drivers::file::description::{Keepalive, Message, Send, Socket};
+use crate::drivers::file::description::{Keepalive, Message, Send, UpgradeRequest};
 use crate::drivers::file::duration::duration;
 use crate::drivers::file::error::ParseError;
 use crate::drivers::file::keys::{KEEPALIVE, MESSAGE, SOCKET};
@@ -10,7 +10,7 @@ use crate::drivers::file::names::Scope;
 use crate::drivers::file::template::{BuiltIn, Template, ValueRef};
 
 impl Parser {
-    pub(super) fn socket(&self, root: &Section<'_>, scope: &Scope) -> Result<Socket, ParseError> {
+    pub(super) fn socket(&self, root: &Section<'_>, scope: &Scope) -> Result<UpgradeRequest, ParseError> {
         let Some(section) = root.inner("socket", &SOCKET)? else {
             let why = "the file has no [socket]";
             return Err(root.wrong_here(why, "add [socket] with url = \"{{ws}}/path\""));
@@ -26,7 +26,7 @@ impl Parser {
         }
         let origin = self.template(&section, "origin", scope)?;
         let origin = origin.map_or_else(|| self.compile("{{base}}", scope), Ok);
-        Ok(Socket {
+        Ok(UpgradeRequest {
             url,
             origin: origin.map_err(|problem| section.wrong("origin", problem))?,
             headers: self.headers(&section, scope)?,

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::drivers::file::classify::{BoundRules, Meaning};
+use crate::drivers::file::classify::{BoundFrameRules, Meaning};
 use crate::drivers::file::description::{Action, Description, Step};
 use crate::drivers::file::expectation::BoundExpectation;
 use crate::drivers::file::names::ParseOptions;
@@ -55,7 +55,7 @@ fn sender(name: &str) -> SenderId {
 }
 
 /// What a frame means, in the words of the recorded files.
-fn told(bound: &BoundRules, frame: &str) -> String {
+fn told(bound: &BoundFrameRules, frame: &str) -> String {
     match bound.read(frame, None, None) {
         Meaning::Refused(rule) => format!("refused {}", bound.rules().refusal(rule).unwrap().name),
         Meaning::Reply(rule) => {

@@ -20,14 +20,14 @@ const MOST_LINKS: usize = 40;
 
 /// What is at the end of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Destination {
     /// A file, or nothing yet.
     File(PathBuf),
     /// What takes bytes and keeps no file.
     Stream(PathBuf),
 }
 
-impl Place {
+impl Destination {
     /// Looks at what is there, following links also to what is not there yet.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         match fs::metadata(path) {
@@ -65,15 +65,15 @@ impl Place {
 }
 
 /// The file behind links. What `/proc` shows as links are descriptors, and not to be replaced.
-fn follow(path: &Path) -> io::Result<Place> {
+fn follow(path: &Path) -> io::Result<Destination> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         if directory(&path).canonicalize()?.starts_with("/proc") {
-            return Ok(Place::Stream(path));
+            return Ok(Destination::Stream(path));
         }
         match fs::read_link(&path) {
             Ok(to) => path = directory(&path).join(to),
-            Err(_) => return Ok(Place::File(path)),
+            Err(_) => return Ok(Destination::File(path)),
         }
     }
     Err(io::Error::other("there are too many links in a row"))
@@ -160,24 +160,24 @@ mod tests {
         std::os::unix::fs::symlink("real.json", &link).unwrap();
         // Once to where there is nothing yet, once over it.
         for text in ["one", "two"] {
-            let place = Place::of(&farther).unwrap();
-            assert_eq!(place, Place::File(real.clone()));
+            let place = Destination::of(&farther).unwrap();
+            assert_eq!(place, Destination::File(real.clone()));
             place.write(text.as_bytes()).unwrap();
             assert_eq!(fs::read_to_string(&real).unwrap(), text);
         }
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         std::os::unix::fs::symlink("round.json", home.path().join("round.json")).unwrap();
-        assert!(Place::of(&home.path().join("round.json")).is_err());
+        assert!(Destination::of(&home.path().join("round.json")).is_err());
     }
 
     #[test]
     fn devices_are_written_into() {
-        let place = Place::of(Path::new("/dev/null")).unwrap();
-        assert_eq!(place, Place::Stream("/dev/null".into()));
+        let place = Destination::of(Path::new("/dev/null")).unwrap();
+        assert_eq!(place, Destination::Stream("/dev/null".into()));
         place.check().unwrap();
         place.write(b"{}").unwrap();
         assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
-        let full = Place::of(Path::new("/dev/full")).unwrap();
+        let full = Destination::of(Path::new("/dev/full")).unwrap();
         assert_eq!(full.write(b"{}").unwrap_err().kind(), ErrorKind::StorageFull);
     }
 
@@ -187,8 +187,8 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         for directory in ["/proc/self/fd", "/dev/fd"] {
             let path = Path::new(directory).join(file.as_file().as_raw_fd().to_string());
-            assert_eq!(Place::of(&path).unwrap(), Place::Stream(path.clone()));
-            Place::of(&path).unwrap().write(b"{}\n").unwrap();
+            assert_eq!(Destination::of(&path).unwrap(), Destination::Stream(path.clone()));
+            Destination::of(&path).unwrap().write(b"{}\n").unwrap();
         }
         assert_eq!(fs::read_to_string(file.path()).unwrap(), "{}\n{}\n");
     }
@@ -208,7 +208,7 @@ mod tests {
                 heard
             }
         });
-        Place::of(&path).unwrap().check().unwrap();
+        Destination::of(&path).unwrap().check().unwrap();
         pour(&path, &text, Instant::now() + Duration::from_secs(60)).unwrap();
         assert!(reader.join().unwrap() == text);
         assert!(fs::metadata(&path).unwrap().file_type().is_fifo());
@@ -228,7 +228,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("s.json");
         let mode = || fs::metadata(&path).unwrap().mode() & 0o777;
-        let place = Place::of(&path).unwrap();
+        let place = Destination::of(&path).unwrap();
         place.write(b"{}").unwrap();
         assert_eq!(mode(), 0o644);
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
