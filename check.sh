@@ -129,6 +129,16 @@ check_fleet() (
     as_root tests/fleet/run.sh
 )
 
+# What `chat servers` starts, before anything is run against it.
+install_chat_servers() {
+    tests/servers/run.sh --install
+}
+
+# soakrig against chat servers that it did not write, each with the protocol file that ships for it.
+check_chat_servers() {
+    tests/servers/run.sh
+}
+
 # ---- Steps ----------------------------------------------------------------------------
 
 results=()
@@ -226,6 +236,13 @@ if ! $quick; then
     need ip iproute2
     need systemd-nspawn systemd-container
     need podman podman runc catatonit
+    need node nodejs
+    need npm npm
+    need rails ruby-rails
+    need puma puma
+    need prosody prosody
+    need /usr/sbin/inspircd inspircd
+    need redis-server redis-server
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 fi
 install_packages
@@ -235,12 +252,14 @@ mapfile -t scripts < <(find . -name target -prune -o -name .cache -prune -o -nam
 
 step format cargo fmt --check
 slow beside "Python packages" install_python_packages
+slow beside "chat server packages" install_chat_servers
 step build cargo test --locked --no-run
-join "Python packages"
+join "Python packages" "chat server packages"
 # Asked for here: a step beside cannot ask for a password.
 if ! $quick; then as_root true; fi
 slow beside "stack at work" check_stack_at_work
 slow beside fleet check_fleet
+slow beside "chat servers" check_chat_servers
 beside tests cargo test --locked --no-fail-fast
 # Cargo lets go of target/ once the tests run.
 begun tests 'Running '
@@ -250,6 +269,6 @@ step scripts shellcheck .ci/run ansible/fleet "${scripts[@]}"
 slow step budget nice -n 19 benches/budget.sh
 slow step stack check_stack
 slow step dependencies cargo deny --locked check --hide-inclusion-graph bans licenses sources
-join tests "stack at work" fleet
+join tests "stack at work" fleet "chat servers"
 
 summary

@@ -3,9 +3,12 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
+import time
+import urllib.request
 
 import pytest
 
@@ -15,6 +18,8 @@ import lab  # noqa: E402
 
 # A run that does not end by itself ends here.
 LIMIT = 300
+# The deliveries on /metrics that arrived.
+ARRIVED = r'^soakrig_deliveries_total\{[^}]*outcome="(?:on_time|late)"[^}]*\} (\S+)$'
 
 
 @pytest.fixture(scope="session")
@@ -47,11 +52,14 @@ class Load:
 
     def __init__(self, binary, directory, server, room, arguments, password):
         self.summary_file = directory / "summary.json"
-        command = [binary, "run", server.url, room, "--summary", self.summary_file, "--metrics-listen", "127.0.0.1:0",
+        self.port = lab.free_port()
+        command = [binary, "run", server.url, room, "--summary", self.summary_file,
+                   "--metrics-listen", f"127.0.0.1:{self.port}",
                    "--cache-file", directory / "sessions.json", "--password-file", directory / "password",
-                   "--grace", "20s", "--ramp", "50/s", "--sign-in-rate", "50/s", "--connect-rate", "50/s",
-                   # A loaded machine is no reason to fail.
-                   "--max-saturated", "off", "--max-late", "off", *arguments]
+                   "--ramp", "50/s", "--sign-in-rate", "50/s", "--connect-rate", "50/s",
+                   # A loaded machine is no reason to fail: what is late or tried again is no matter here.
+                   "--http-timeout", "60s", "--max-saturated", "off", "--max-late", "off", "--max-error-rate", "off",
+                   *arguments]
         (directory / "password").write_text(password)
         (directory / "password").chmod(0o600)
         self.log = directory / "soakrig.log"
@@ -71,9 +79,27 @@ class Load:
         summary = json.loads(self.summary_file.read_text()) if self.summary_file.exists() else None
         return code, summary
 
+    def delivered(self):
+        """How many deliveries have come on time or late until now."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=30) as answer:
+                text = answer.read().decode()
+        except OSError:
+            return 0
+        return sum(float(value) for value in re.findall(ARRIVED, text, re.MULTILINE))
+
+    def until_delivered(self, more):
+        """Waits until so many more deliveries have come."""
+        wanted = self.delivered() + more
+        until = time.monotonic() + LIMIT
+        while self.delivered() < wanted:
+            assert self.process.poll() is None and time.monotonic() < until, f"no deliveries:\n{self.output()}"
+            time.sleep(0.2)
+
     def stop(self):
-        """Asks for an orderly stop."""
+        """Asks for an orderly stop, and returns its exit code and its summary."""
         self.process.send_signal(signal.SIGTERM)
+        return self.wait()
 
     def output(self):
         """What it said, at most its last 6,000 characters."""

@@ -1,18 +1,19 @@
 #!/bin/sh
 # soakrig against chat servers that it did not write, each with the protocol file that ships for it.
-# Words go to pytest: `tests/servers/run.sh -k prosody`.
+# Words go to pytest: `tests/servers/run.sh -k prosody`; `--install` alone installs and tests nothing.
 #
 # The servers are installed from npm, PyPI and Debian, pinned, under .cache/servers (75 s, once).
 # Runs the binary that SOAKRIG_BINARY names, else target/debug/soakrig.
-# Needs Debian's packages: nodejs npm python3-venv ruby-rails puma prosody inspircd
+# Needs Debian's packages: nodejs npm python3-venv ruby-rails puma prosody inspircd redis-server
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 venv=$(cd "$here/../.." && pwd)/.cache/servers-tests
+# Debian puts daemons where only root looks.
+PATH=$PATH:/usr/sbin
 
-for tool in node npm puma rails prosody inspircd; do
-    command -v "$tool" >/dev/null || [ -e "/usr/share/rubygems-integration/all/gems/$tool" ] ||
-        ruby -e "gem '$tool'" 2>/dev/null || {
-        echo "tests/servers/run.sh: $tool is missing: apt-get install --no-install-recommends nodejs npm ruby-rails puma prosody inspircd" >&2
+for tool in node npm rails puma prosody inspircd redis-server; do
+    command -v "$tool" >/dev/null || {
+        echo "tests/servers/run.sh: $tool is missing: apt-get install --no-install-recommends nodejs npm python3-venv ruby-rails puma prosody inspircd redis-server" >&2
         exit 1
     }
 done
@@ -26,5 +27,6 @@ fi
 export PYTHONDONTWRITEBYTECODE=1
 cd "$here"
 "$venv/bin/python" -c 'import lab; [recipe.install() for recipe in lab.RECIPES.values()]'
+if [ "${1-}" = --install ]; then exit 0; fi
 # The tests mostly wait; the servers are small.
-exec "$venv/bin/python" -m pytest -p no:cacheprovider -q -n 6 "$@"
+exec "$venv/bin/python" -m pytest -p no:cacheprovider -q -n 4 "$@"
