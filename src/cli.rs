@@ -106,6 +106,15 @@ pub struct ConfigArgs {
     pub config: Option<PathBuf>,
 }
 
+/// Whether a protocol file may run programs: a question for whoever types the command, and for no
+/// file or variable.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ExecArgs {
+    /// Let the protocol file run programs to sign users in; on the command line only
+    #[arg(long)]
+    pub allow_exec: bool,
+}
+
 /// What `run` and `demo` share.
 #[derive(Debug, Clone, Default, Args)]
 pub struct LoadArgs {
@@ -175,6 +184,9 @@ pub struct RunArgs {
     /// Which protocol.
     #[command(flatten)]
     pub protocol: ProtocolSettings,
+    /// Programs.
+    #[command(flatten)]
+    pub exec: ExecArgs,
     /// The load.
     #[command(flatten)]
     pub load: LoadArgs,
@@ -226,6 +238,9 @@ pub struct CheckArgs {
     /// Which protocol.
     #[command(flatten)]
     pub protocol: ProtocolSettings,
+    /// Programs.
+    #[command(flatten)]
+    pub exec: ExecArgs,
     /// The file.
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -249,6 +264,9 @@ pub struct CleanupArgs {
     /// Which protocol.
     #[command(flatten)]
     pub protocol: ProtocolSettings,
+    /// Programs.
+    #[command(flatten)]
+    pub exec: ExecArgs,
     /// The file.
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -304,11 +322,11 @@ impl Command {
                 (Settings { listen, presence, seed, log, ..none }, config.config)
             }
             Self::Check(args) => {
-                let CheckArgs { url, plenary, protocol, config, users, connection, log } = args;
+                let CheckArgs { url, plenary, protocol, exec: _, config, users, connection, log } = args;
                 (Settings { url, plenary, protocol, users, connection, log, ..none }, config.config)
             }
             Self::Cleanup(args) => {
-                let CleanupArgs { url, protocol, config, users, connection, log } = args;
+                let CleanupArgs { url, protocol, exec: _, config, users, connection, log } = args;
                 (Settings { url, protocol, users, connection, log, ..none }, config.config)
             }
             Self::Merge(_) | Self::Health(_) => (none, None),

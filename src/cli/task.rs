@@ -40,8 +40,15 @@ impl Command {
             Self::Target(args) => Some(args.faults.clone()),
             _ => None,
         };
+        let allow_exec = match &self {
+            Self::Run(args) => args.exec.allow_exec,
+            Self::Check(args) => args.exec.allow_exec,
+            Self::Cleanup(args) => args.exec.allow_exec,
+            _ => false,
+        };
         let (settings, config) = self.settings();
-        let mut draft = Draft::new(Layers::stack(settings, config, environment)?, environment);
+        let layers = Layers::stack(settings, config, environment)?;
+        let mut draft = Draft::new(layers, environment).allow_exec(allow_exec);
         let mut task = build(&mut draft)?;
         if let (Task::Target(target), Some(faults)) = (&mut task, faults) {
             target.faults = faults;

@@ -11,7 +11,7 @@ use crate::config::plan::Check;
 use crate::drivers::Visitor;
 use crate::error::{ExitCode, StartError};
 use crate::marker::{Decoded, GeneratorTag, Marker, RoomTag, RunTag};
-use crate::model::{Account, Failure, FailureClass, FailureKind, HttpOutcome, HttpStep};
+use crate::model::{Failure, FailureClass, FailureKind, HttpOutcome, HttpStep};
 use crate::protocol::{
     Capabilities, Connection, Driver, Event, Outgoing, Probe, Progress, Protocol, RoomPage, Session, SessionUser,
     Untraced,
@@ -57,26 +57,21 @@ async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode,
         clock,
     };
     let driver = setup::driver(protocol, asked, Arc::new(Quiet), Arc::new(Untraced))?;
-    let username = check.users.template.name(check.users.range.min());
+    let number = check.users.range.min();
+    let (account, row) = (check.users.account(number, &password), check.users.row(number));
+    let username = account.username.clone();
     tell(&format!("{} as {username}, room {slug}", check.target));
     let saved = cache.sessions().remove(&username);
     let users = u64::from(check.users.fleet_range.len());
-    let capabilities = protocol.capabilities();
-    let walk = Walk {
-        driver,
-        clock,
-        users,
-        index: check.users.range.min().into(),
-        capabilities,
-        account: Account { username, password },
-    };
+    let capabilities = setup::capabilities(protocol, &check.protocol, &check.users)?;
+    let walk = Walk { driver, clock, users, user: SessionUser { account, index: number.into(), row }, capabilities };
     let mut session = None;
     let walked = tokio::select! {
         walked = walk.all(saved, &mut session) => Some(walked),
         () = signals.next() => None,
     };
     if session.is_some() {
-        cache.write(vec![(walk.account.username, session)]).await;
+        cache.write(vec![(walk.user.account.username, session)]).await;
     }
     let code = match walked {
         Some(Ok(())) => {
@@ -111,8 +106,7 @@ struct Walk<D> {
     capabilities: Capabilities,
     /// How many users a run of this configuration would hold.
     users: u64,
-    index: u64,
-    account: Account,
+    user: SessionUser,
 }
 
 impl<D: Driver> Walk<D> {
@@ -165,22 +159,22 @@ impl<D: Driver> Walk<D> {
     }
 
     fn user(&self) -> Option<SessionUser> {
-        Some(SessionUser { account: self.account.clone(), index: self.index })
+        Some(self.user.clone())
     }
 
     /// Signs up, or logs in where the name is taken.
     async fn sign_in(&self) -> Result<Session, Failure> {
         let mut session = Session { user: self.user(), ..Session::default() };
         if !self.capabilities.sign_up {
-            self.step("log-in", self.driver.log_in(&self.account, &mut session)).await?;
+            self.step("log-in", self.driver.log_in(&self.user.account, &mut session)).await?;
             return Ok(session);
         }
-        match self.driver.sign_up(&self.account, &mut session).await {
+        match self.driver.sign_up(&self.user.account, &mut session).await {
             Ok(()) => tell("  sign-up: ok"),
             Err(failure) if failure.class == FailureClass::NameTaken => {
                 tell("  sign-up: the name is taken, logging in");
                 session = Session { user: self.user(), ..Session::default() };
-                self.step("log-in", self.driver.log_in(&self.account, &mut session)).await?;
+                self.step("log-in", self.driver.log_in(&self.user.account, &mut session)).await?;
             }
             Err(failure) => return Err(failure),
         }

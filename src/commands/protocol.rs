@@ -20,13 +20,10 @@ pub(super) fn file(choice: &ProtocolChoice) -> Result<FileProtocol, StartError> 
         Some(shipped) => (format!("{}.toml", shipped.name), shipped.text.to_owned()),
         None => (choice.name.clone(), read(choice)?),
     };
-    let options = ParseOptions { set: choice.set.clone(), allow_exec: true, ..ParseOptions::default() };
+    let (set, columns) = (choice.set.clone(), choice.columns.clone());
+    let options = ParseOptions { set, columns, allow_exec: choice.allow_exec };
     let description = parse::parse(&shown, &text, &options)
         .map_err(|e| choice.wrong(format!("{}: {}", e.place(), e.why)).remedy(e.remedy))?;
-    if let Some(step) = description.runs_programs() {
-        let why = format!("{shown}: {step} runs a program, which is not supported yet");
-        return Err(choice.wrong(why).remedy("take the value from an HTTP step, or give it with --set"));
-    }
     if description.joined == Joined::OwnMessage && matches!(description.message.send, Send::Request { .. }) {
         let why = format!("{shown}: joined = \"own_message\" needs messages that are sent on the socket");
         return Err(choice.wrong(why).remedy("let the last step of join expect the frame that says so"));

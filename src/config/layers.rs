@@ -121,7 +121,10 @@ impl Layers {
         let mut entries = Vec::new();
         for (name, value) in environment.ours() {
             let Some(key) = Settings::keys().find(|key| variable(key) == name) else {
-                if !OTHER_VARIABLES.contains(&name) && !is_service_link(name, value) {
+                if name == "SOAKRIG_ALLOW_EXEC" {
+                    let why = format!("{name} is not read: whoever starts soakrig gives --allow-exec");
+                    self.warnings.push(why);
+                } else if !OTHER_VARIABLES.contains(&name) && !is_service_link(name, value) {
                     let hint = nearest(name, Settings::keys().map(variable));
                     self.warnings.push(format!("unknown variable {}{hint}", shown(name)));
                 }

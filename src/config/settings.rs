@@ -66,6 +66,13 @@ layered! {
         /// Usernames; %s stands for the user's number [default: loadtest%s]
         #[arg(long, value_name = "TEMPLATE")]
         pub username_template: UsernameTemplate,
+        /// CSV file of accounts that exist: row n, from 0, is user number n, and its columns are
+        /// variables of the protocol file
+        ///
+        /// The first line names the columns; one is username, and one password if the protocol asks
+        /// for it. Nobody signs up, and cleanup leaves these accounts alone.
+        #[arg(long, value_name = "FILE")]
+        pub accounts: PathBuf,
         /// Password of every account [default: made once per target]
         ///
         /// Other users of this machine can read it in the process list: better give

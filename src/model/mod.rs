@@ -20,6 +20,7 @@ macro_rules! labels {
     )+ };
 }
 
+mod accounts;
 mod choice;
 mod connection;
 mod delivery;
@@ -36,6 +37,7 @@ mod user;
 mod vocabulary;
 mod volume;
 
+pub use accounts::{AccountRow, Accounts, PASSWORD, USERNAME};
 pub use choice::{LogFormat, OtlpEndpoint, Pacing};
 pub use connection::{EndReason, Initiator, SocketKind};
 pub use delivery::{Anomaly, Basis, ListFate, Origin, Outcome, PresenceMismatch};

@@ -50,6 +50,8 @@ pub struct Capabilities {
     pub delivery: DeliveryRules,
     /// Accounts can be created.
     pub sign_up: bool,
+    /// Users sign in with a password.
+    pub passwords: bool,
     /// Accounts can be deleted.
     pub delete: bool,
     /// There are side rooms: second, temporary connections.

@@ -92,7 +92,8 @@ impl<D: Driver> RoomRun<D> {
         };
         let driver = setup::driver(protocol, asked, Arc::clone(&metrics) as _, console.tracing.header())?;
         let chats = console.tracing.chats(setup::shard_seed(&plan));
-        let (m, capabilities) = (Arc::clone(&metrics), protocol.capabilities());
+        let capabilities = setup::capabilities(protocol, &plan.protocol, &plan.users)?;
+        let m = Arc::clone(&metrics);
         let parts = setup::parts(&plan, capabilities, &slug, process, m, &mut cache, password, chats)?;
         let context = RunContext::new(driver, process.clock, parts);
         let runner = Arc::new(Runner::new(context, plan, workers));
@@ -173,8 +174,8 @@ impl<D: Driver> RoomRun<D> {
             seed = plan.traffic.seed,
             "holding {} users ({} to {}) on {}, event {}; metrics on http://{}/metrics",
             range.len(),
-            plan.users.template.name(range.min()),
-            plan.users.template.name(range.max() - 1),
+            plan.users.username(range.min()),
+            plan.users.username(range.max() - 1),
             self.target,
             self.slug,
             metrics.unwrap_or(plan.report.metrics_listen),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::session_cache::SessionCache;
 use super::source_addresses;
 use crate::clock::{Clock, Stamp};
-use crate::config::plan::{self, Plan};
+use crate::config::plan::{self, Plan, ProtocolChoice};
 use crate::config::value::{Rate, TargetUrl};
 use crate::error::StartError;
 use crate::fleet::dispatch::Traffic;
@@ -62,6 +62,22 @@ pub(crate) fn driver<P: Protocol>(
     protocol.driver(settings).map_err(|e| StartError::environment("the way to the server", e.to_string()))
 }
 
+/// What a protocol can do for these users: accounts that were given are not created.
+///
+/// # Errors
+/// The protocol asks for passwords that the accounts do not have.
+pub(crate) fn capabilities<P: Protocol>(
+    protocol: &P,
+    choice: &ProtocolChoice,
+    users: &plan::Users,
+) -> Result<Capabilities, StartError> {
+    let can = protocol.capabilities();
+    match &choice.no_passwords {
+        Some(error) if can.passwords => Err(error.clone()),
+        _ => Ok(Capabilities { sign_up: can.sign_up && users.accounts.is_none(), ..can }),
+    }
+}
+
 /// What the users of a run share beside the driver.
 #[allow(clippy::too_many_arguments, reason = "each is a part of its own")]
 pub(crate) fn parts(
@@ -100,7 +116,12 @@ pub(crate) fn parts(
             reconnect: plan.traffic.reconnect,
             seed,
         },
-        credentials: Credentials { usernames, password, first: plan.users.range.min().into() },
+        credentials: Credentials {
+            usernames,
+            password,
+            accounts: plan.users.accounts.clone(),
+            first: plan.users.range.min().into(),
+        },
         saved: cache.sessions(),
         chats,
     })
@@ -108,7 +129,7 @@ pub(crate) fn parts(
 
 /// The usernames of a range of users, in order.
 pub(crate) fn usernames(users: &plan::Users) -> impl Iterator<Item = String> + '_ {
-    (users.range.min()..users.range.max()).map(|number| users.template.name(number))
+    (users.range.min()..users.range.max()).map(|number| users.username(number))
 }
 
 /// The seed of this shard: parts of one run must not do the same at the same time.

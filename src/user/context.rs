@@ -19,7 +19,9 @@ use super::{spans, steps};
 use crate::clock::{Clock, Stamp};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::model::{Account, Action, DropReason, Failure, FailureKind, Reconnect, Secret, UserIndex, UserState};
+use crate::model::{
+    Account, Accounts, Action, DropReason, Failure, FailureKind, Reconnect, Secret, UserIndex, UserState,
+};
 use crate::pool::Roster;
 use crate::presence::{ListObservers, MembershipCheck};
 use crate::protocol::{Capabilities, Session, SessionUser, SideRoomId};
@@ -49,13 +51,15 @@ pub struct Limits {
     pub connect: Limit,
 }
 
-/// Usernames, and the password that they share.
+/// Who the users are.
 #[derive(Debug)]
 pub struct Credentials {
     /// Username of each user.
     pub usernames: Box<[Box<str>]>,
-    /// The password they share.
+    /// The password of those who have none of their own.
     pub password: Secret,
+    /// Their accounts, where those were given.
+    pub accounts: Option<Accounts>,
     /// The number of the first of them in the whole range.
     pub first: u64,
 }
@@ -65,12 +69,14 @@ impl Credentials {
     #[must_use]
     pub fn account(&self, user: UserIndex) -> Account {
         let username = self.usernames.get(user.get()).map(ToString::to_string).unwrap_or_default();
-        Account { username, password: self.password.clone() }
+        let own = self.accounts.as_ref().and_then(|accounts| accounts.password(user.get()));
+        Account { username, password: own.unwrap_or_else(|| self.password.clone()) }
     }
 
     /// A user as a session in use names it.
     fn user(&self, user: UserIndex) -> SessionUser {
-        SessionUser { account: self.account(user), index: self.first + u64::from(user.0) }
+        let row = self.accounts.as_ref().map(|accounts| accounts.row(user.get())).unwrap_or_default();
+        SessionUser { account: self.account(user), index: self.first + u64::from(user.0), row }
     }
 }
 

@@ -17,6 +17,7 @@ const SAMPLES: &[(&str, &str, [&str; 3])] = &[
     ("user_range_max", "run", ["11", "12", "13"]),
     ("username_template", "run", ["a%s", "b%s", "c%s"]),
     ("password", "run", ["hunter1", "hunter2", "-hunter3"]),
+    ("accounts", "run", ["/a", "/b", "/c"]),
     ("password_file", "run", ["/a", "/b", "/c"]),
     ("cache_file", "run", ["/a", "/b", "/c"]),
     ("read_only_cache", "run", ["true", "false", "true"]),

@@ -74,6 +74,32 @@ fn a_plenary_still_has_a_slug() {
 #[test]
 fn what_a_file_cannot_do_is_refused() {
     ends(FILE, &[], &["cleanup", "http://127.0.0.1:1", "--protocol", "my.toml"], 2, &["cannot be deleted"]);
+}
+
+#[test]
+fn a_program_needs_leave_on_the_command_line() {
     let program = format!("{FILE}[[log_in]]\nexec = [\"true\"]\n");
-    ends(&program, &[], &[&CHECK[..], &["--protocol", "my.toml"]].concat(), 2, &["log_in step 1", "not supported yet"]);
+    let file = [&CHECK[..], &["--protocol", "my.toml"]].concat();
+    let refused = ["my.toml:12: log_in step 1, exec: the step runs a program", "give --allow-exec"];
+    ends(&program, &[], &file, 2, &refused);
+    // A variable is no leave, and is said to be none.
+    let variable = [("SOAKRIG_ALLOW_EXEC", "true")];
+    ends(&program, &variable, &file, 2, &[&refused[..], &["SOAKRIG_ALLOW_EXEC is not read"]].concat());
+    ends(&program, &[], &[&file[..], &["--allow-exec"]].concat(), 107, &["connection_refused"]);
+}
+
+#[test]
+fn accounts_without_passwords_do_for_a_file_that_asks_for_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let accounts = directory.path().join("accounts.csv");
+    std::fs::write(&accounts, "username,token\nann,t0\n").unwrap();
+    let given = ["--protocol", "my.toml", "--accounts", accounts.to_str().unwrap(), "--user-range-max", "1"];
+    let args = [&CHECK[..], &given].concat();
+    let text = FILE.replace("{{text}}", "{{text}}{{token}}");
+    ends(&text, &[], &args, 107, &["as ann", "connection_refused"]);
+    ends(&text.replace("{{token}}", "{{tokn}}"), &[], &args, 2, &["nothing sets {{tokn}}, did you mean token?"]);
+    let says = ["no column password", "my.toml", "remedy"];
+    ends(&text.replace("{{token}}", "{{password}}"), &[], &args, 2, &says);
+    let args = [&args[..], &["--password", "pw"]].concat();
+    ends(&text.replace("{{token}}", "{{password}}"), &[], &args, 107, &["as ann"]);
 }

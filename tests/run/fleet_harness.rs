@@ -230,7 +230,7 @@ impl FleetHarness {
             metrics: Arc::new(Metrics::new(Vocabulary::COMMON).unwrap()),
             limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(CONNECT_RATE, clock) },
             behaviour: Behaviour { away: range, side_room_stay: range, reconnect: Default::default(), seed: 1 },
-            credentials: Credentials { usernames, password: Secret::new("x"), first: 0 },
+            credentials: Credentials { usernames, password: Secret::new("x"), accounts: None, first: 0 },
             saved: HashMap::new(),
             chats: ChatTraces::default(),
         };

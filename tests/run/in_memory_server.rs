@@ -362,7 +362,7 @@ pub fn run_context(server: InMemoryServer, users: usize, terms: DeliveryTerms) -
             reconnect: Default::default(),
             seed: 7,
         },
-        credentials: Credentials { usernames, password: Secret::new("correct horse"), first: 0 },
+        credentials: Credentials { usernames, password: Secret::new("correct horse"), accounts: None, first: 0 },
         saved: HashMap::new(),
         chats: ChatTraces::default(),
     };

@@ -64,13 +64,25 @@ const DEMO: Defaults = Defaults {
 pub struct Draft<'a> {
     pub(super) layers: Layers,
     pub(super) environment: &'a Environment,
+    pub(super) allow_exec: bool,
 }
 
 impl<'a> Draft<'a> {
     /// A draft of these options in these surroundings.
     #[must_use]
     pub fn new(layers: Layers, environment: &'a Environment) -> Self {
-        Self { layers, environment }
+        Self { layers, environment, allow_exec: false }
+    }
+
+    /// The same, where protocol files may run programs if `allowed`.
+    #[must_use]
+    pub fn allow_exec(self, allowed: bool) -> Self {
+        Self { allow_exec: allowed, ..self }
+    }
+
+    /// Another draft of the same command, of these options.
+    pub(super) fn with(&self, layers: Layers) -> Self {
+        Self { layers, ..*self }
     }
 
     /// What should be said, but keeps nothing from starting; to be taken at the end.
@@ -85,6 +97,10 @@ impl<'a> Draft<'a> {
     /// Options that do not fit together, or name a file that cannot be read.
     pub fn demo(&mut self) -> Result<Task, StartError> {
         let plan = self.plan(DEMO)?;
+        if plan.users.accounts.is_some() {
+            let why = "the server of the demo has no accounts but those that its users create";
+            return Err(self.layers.conflict(&["accounts"], why).remedy("leave it out"));
+        }
         single_purpose(&plan, &self.layers)?;
         Ok(Task::Demo(Demo { presence: self.presence(), plan }))
     }
@@ -119,7 +135,7 @@ impl<'a> Draft<'a> {
         let report = self.report(shard)?;
         let terms = self.terms()?;
         Ok(Plan {
-            protocol: ProtocolChoice { run: report.run_id.as_str().to_owned(), ..self.protocol() },
+            protocol: ProtocolChoice { run: report.run_id.as_str().to_owned(), ..self.protocol_of(&users) },
             traffic: self.traffic(shard, defaults),
             timing: self.timing(shard, defaults, terms),
             terms,

@@ -2,6 +2,7 @@
 //!
 //! [`Draft`] makes a [`Task`] of what was given; the children add its commands to it.
 
+mod accounts;
 mod build;
 mod files;
 mod headers;

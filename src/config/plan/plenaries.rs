@@ -1,5 +1,6 @@
 //! Which plenaries are meant: the one that was named, or those of the file's `[[plenary]]` tables.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +34,7 @@ impl Draft<'_> {
             let mut layers = table.as_ref().map_or_else(|| self.layers.clone(), |table| table.layers.clone());
             // Made once, for all of them.
             layers.settings.report.run_id.clone_from(&run_id);
-            let mut draft = Draft::new(layers, self.environment);
+            let mut draft = self.with(layers);
             let (target, mut plan) = (draft.target()?, draft.plan(RUN)?);
             run_id = Some(plan.report.run_id.clone());
             if let (Some(table), true) = (&table, several) {
@@ -50,6 +51,7 @@ impl Draft<'_> {
         }
         self.disjoint(&runs)?;
         self.told_apart(&runs)?;
+        self.same_columns(&runs)?;
         own_files(&runs, |run| self.layers_of(run))?;
         Ok(Task::Run(runs))
     }
@@ -67,9 +69,9 @@ impl Draft<'_> {
         }
         let Some((plenary, table)) = chosen.pop() else { return Err(Self::missing("plenary")) };
         let layers = table.map_or_else(|| self.layers.clone(), |table| table.layers);
-        let mut draft = Draft::new(layers, self.environment);
+        let mut draft = self.with(layers);
         let (target, users, connection) = (draft.target()?, draft.users(ERRAND)?, draft.connection()?);
-        let (protocol, logging) = (draft.protocol(), draft.logging());
+        let (protocol, logging) = (draft.protocol_of(&users), draft.logging());
         self.adopt(draft);
         Ok(Task::Check(Check { protocol, target, plenary, users, connection, logging }))
     }
@@ -80,11 +82,16 @@ impl Draft<'_> {
     /// As [`Draft::run`].
     pub fn cleanup(&mut self) -> Result<Task, StartError> {
         let target = self.target()?;
+        let given = self.layers.plenaries.iter().map(|table| &table.layers).chain([&self.layers]);
+        if let Some(layers) = given.into_iter().find(|layers| layers.settings.users.accounts.is_some()) {
+            let why = "the accounts of a file are not soakrig's to delete";
+            return Err(layers.conflict(&["accounts"], why).remedy("leave it out, or delete them on the server"));
+        }
         let tables: Vec<Layers> = self.layers.plenaries.iter().map(|table| table.layers.clone()).collect();
         let all = if tables.is_empty() { vec![self.layers.clone()] } else { tables };
         let mut users: Vec<Users> = Vec::new();
         for layers in all {
-            let mut draft = Draft::new(layers, self.environment);
+            let mut draft = self.with(layers);
             let of_table = draft.users(ERRAND)?;
             self.adopt(draft);
             if !users.contains(&of_table) {
@@ -182,6 +189,19 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// One protocol file takes its variables from the accounts of all.
+    fn same_columns(&self, runs: &[Run]) -> Result<(), StartError> {
+        let columns = |run: &Run| run.plan.users.accounts.as_ref().map(|accounts| accounts.columns().to_vec());
+        match runs.iter().find(|run| columns(run) != runs.first().and_then(columns)) {
+            None => Ok(()),
+            Some(run) => {
+                let why = format!("the accounts of {} have other columns than those before", run.plenary.as_str());
+                let remedy = "give every plenary a file with the same columns";
+                Err(self.layers_of(run).conflict(&["accounts"], why).remedy(remedy))
+            }
+        }
+    }
+
     /// The options of one of several plenaries.
     fn layers_of(&self, run: &Run) -> &Layers {
         let table = self.layers.plenaries.iter().find(|table| table.slug == run.plenary);
@@ -191,6 +211,12 @@ impl Draft<'_> {
 
 /// A username that both have.
 fn common(one: &Users, other: &Users) -> Option<String> {
+    if one.accounts.is_some() || other.accounts.is_some() {
+        let names = |users: &Users| -> HashSet<String> {
+            (users.range.min()..users.range.max()).map(|number| users.username(number)).collect()
+        };
+        return names(one).intersection(&names(other)).next().cloned();
+    }
     if one.template == other.template {
         let (a, b) = (one.fleet_range, other.fleet_range);
         let first = a.min().max(b.min());

@@ -1,7 +1,7 @@
 //! Which protocol a command is for, and what to say where that protocol cannot do what was asked for.
 
 use super::build::Draft;
-use super::types::ProtocolChoice;
+use super::types::{ProtocolChoice, Users};
 
 /// The protocol where none is named.
 pub const DEFAULT_PROTOCOL: &str = "plenary";
@@ -10,6 +10,18 @@ pub const DEFAULT_PROTOCOL: &str = "plenary";
 const SIDE_ROOM_OPTIONS: [&str; 3] = ["breakout_rate", "breakout_stay", "disable_breakout_joining"];
 
 impl Draft<'_> {
+    /// The protocol, with what the accounts of these users have to do with it.
+    pub(super) fn protocol_of(&self, users: &Users) -> ProtocolChoice {
+        let choice = self.protocol();
+        let Some(accounts) = &users.accounts else { return choice };
+        let no_passwords = (!accounts.has_passwords() && users.password.is_none()).then(|| {
+            let why = format!("the file has no column password, which the protocol {} asks for", choice.name);
+            let remedy = "add the column, or give --password-file if all accounts have the same";
+            self.layers.conflict(&["accounts"], why).remedy(remedy)
+        });
+        ProtocolChoice { columns: accounts.columns().to_vec(), no_passwords, ..choice }
+    }
+
     pub(super) fn protocol(&self) -> ProtocolChoice {
         let layers = &self.layers;
         let name = layers.settings.protocol.protocol.as_ref().map_or(DEFAULT_PROTOCOL, |name| name.as_str());
@@ -27,6 +39,9 @@ impl Draft<'_> {
             variables: (!set.is_empty())
                 .then(|| layers.conflict(&["set"], format!("the protocol {name} has no variables"))),
             set,
+            allow_exec: self.allow_exec,
+            columns: Vec::new(),
+            no_passwords: None,
             run: layers.settings.report.run_id.as_ref().map_or_else(String::new, |run| run.as_str().to_owned()),
             side_rooms: (!given.is_empty()).then(none),
         }

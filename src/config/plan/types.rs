@@ -7,7 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use super::super::value::{DurationRange, Rate, RunId, UserRange, UsernameTemplate};
 use crate::error::StartError;
-use crate::model::{DeliveryTerms, LogFormat, OtlpEndpoint, Pacing, Reconnect, Secret, Shard, Thresholds, Volume};
+use crate::model::{
+    Account, AccountRow, Accounts, DeliveryTerms, LogFormat, OtlpEndpoint, Pacing, Reconnect, Secret, Shard,
+    Thresholds, Volume,
+};
 use crate::transport::ConnectionOptions;
 
 /// A run's load, on whatever target.
@@ -41,6 +44,12 @@ pub struct ProtocolChoice {
     pub name: String,
     /// The variables of `--set`, in their order.
     pub set: Vec<(String, String)>,
+    /// Whether it may run programs.
+    pub allow_exec: bool,
+    /// The columns of the file of accounts; empty without one.
+    pub columns: Vec<String>,
+    /// The error where the protocol asks for passwords, if the file of accounts has none.
+    pub no_passwords: Option<StartError>,
     /// The run's id.
     pub run: String,
     /// The error where there is no protocol of this name, without a remedy.
@@ -62,7 +71,7 @@ impl ProtocolChoice {
 /// Where an option was given makes no other choice.
 impl PartialEq for ProtocolChoice {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name && self.set == other.set
+        self.name == other.name && self.set == other.set && self.allow_exec == other.allow_exec
     }
 }
 
@@ -75,8 +84,10 @@ pub struct Users {
     pub range: UserRange,
     /// The users of the whole fleet.
     pub fleet_range: UserRange,
-    /// Their names.
+    /// Their names, where no file of accounts has them.
     pub template: UsernameTemplate,
+    /// Their accounts, where those exist already.
+    pub accounts: Option<Accounts>,
     /// Which part of a fleet this generator is.
     pub shard: Shard,
     /// Their password; `None`: made once per target and kept in the cache.
@@ -85,6 +96,35 @@ pub struct Users {
     pub cache: Cache,
     /// Sign-ups and log-ins at most, this shard's part.
     pub sign_in_rate: Rate,
+}
+
+impl Users {
+    /// The username of a user of this generator's range.
+    #[must_use]
+    pub fn username(&self, number: u32) -> String {
+        match &self.accounts {
+            Some(accounts) => accounts.username(self.place(number)).to_owned(),
+            None => self.template.name(number),
+        }
+    }
+
+    /// The account of a user of this generator's range; `password` is that of accounts without one of
+    /// their own.
+    #[must_use]
+    pub fn account(&self, number: u32, password: &Secret) -> Account {
+        let own = self.accounts.as_ref().and_then(|accounts| accounts.password(self.place(number)));
+        Account { username: self.username(number), password: own.unwrap_or_else(|| password.clone()) }
+    }
+
+    /// The row of a user of this generator's range in the file of accounts.
+    #[must_use]
+    pub fn row(&self, number: u32) -> AccountRow {
+        self.accounts.as_ref().map(|accounts| accounts.row(self.place(number))).unwrap_or_default()
+    }
+
+    fn place(&self, number: u32) -> usize {
+        number.saturating_sub(self.range.min()) as usize
+    }
 }
 
 /// Saved sessions.

@@ -3,11 +3,12 @@
 use crate::error::StartError;
 
 use super::super::value::{Rate, UserRange, UsernameTemplate, shard};
+use super::accounts::read_accounts;
 use super::build::{Defaults, Draft};
 use super::password::read_password;
 use super::protocol::DEFAULT_PROTOCOL;
 use super::types::{Cache, CacheLocation, Users};
-use crate::model::Shard;
+use crate::model::{Accounts, Shard};
 
 /// A typing error must not take all memory; no machine has ports or files for as many.
 const MOST_USERS: u32 = 1_000_000;
@@ -17,8 +18,10 @@ impl Draft<'_> {
         let shard = if defaults.splits { self.shard()? } else { Shard::WHOLE };
         let (fleet_range, range) = self.ranges(shard, defaults)?;
         let template = self.template(fleet_range)?;
+        let accounts = read_accounts(&mut self.layers, fleet_range, range)?;
         let password = read_password(&mut self.layers)?;
-        if shard.is_partial() && password.is_none() {
+        let have_passwords = accounts.as_ref().is_some_and(Accounts::has_passwords);
+        if shard.is_partial() && password.is_none() && !have_passwords {
             let why = "a fleet needs a set password: generators on other machines cannot share one that is made";
             return Err(self
                 .layers
@@ -27,7 +30,7 @@ impl Draft<'_> {
         }
         let cache = self.cache(defaults)?;
         let sign_in_rate = self.layers.settings.users.sign_in_rate.unwrap_or(Rate::TWENTY_A_SECOND).part(shard);
-        Ok(Users { range, fleet_range, template, shard, password, cache, sign_in_rate })
+        Ok(Users { range, fleet_range, template, accounts, shard, password, cache, sign_in_rate })
     }
 
     fn shard(&self) -> Result<Shard, StartError> {

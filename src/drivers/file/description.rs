@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
+use serde_json::{Map, Value};
 
 use super::classify::FrameRules;
 use super::expectation::{Capture, Expectation};
 use super::outcome::Outcome;
 use super::secrets::Secrets;
 use super::template::{Template, Values};
+use crate::model::USERNAME;
 
 /// What a protocol file says.
 #[derive(Debug)]
@@ -38,16 +40,45 @@ pub struct Description {
     pub session_captures: Vec<String>,
     /// The names of the captures of the join, by slot.
     pub connection_captures: Vec<String>,
+    /// The columns of the file of accounts, in their order.
+    pub columns: Vec<String>,
+    /// Whether anything that is sent holds the password.
+    pub uses_password: bool,
+    /// The variables of the file that are secrets.
+    pub(super) secret_variables: Vec<(String, Template)>,
     /// Every template that holds a secret.
     pub(super) secret_templates: Vec<Template>,
 }
 
 impl Description {
-    /// The first step that runs a program, if there is one.
+    /// Whether any step runs a program.
     #[must_use]
-    pub fn runs_programs(&self) -> Option<&str> {
-        let mut steps = self.sign_up.iter().chain(&self.log_in);
-        steps.find(|step| matches!(step.action, Action::Exec { .. })).map(|step| step.title.as_str())
+    pub fn runs_programs(&self) -> bool {
+        self.sign_up.iter().chain(&self.log_in).any(|step| matches!(step.action, Action::Exec(_)))
+    }
+
+    /// What a program is given on its standard input: who signs in, and every secret there is by then.
+    #[must_use]
+    pub fn input(&self, values: &Values<'_>) -> Value {
+        let mut input = Map::new();
+        let mut enter = |name: &str, text: &str| input.insert(name.to_owned(), text.into());
+        enter("user", values.user);
+        enter("password", values.password);
+        for (name, text) in self.columns.iter().zip(values.columns) {
+            enter(name, text);
+        }
+        for (name, template) in &self.secret_variables {
+            let mut text = String::new();
+            if template.render(values, &mut text).is_ok() {
+                enter(name, &text);
+            }
+        }
+        for (slot, text) in values.session.iter() {
+            if let Some(name) = self.session_captures.get(usize::from(slot)) {
+                enter(name, text);
+            }
+        }
+        Value::Object(input)
     }
 
     /// The texts that must not be shown of a user: secrets, and what templates make of them.
@@ -55,6 +86,8 @@ impl Description {
     pub fn secrets(&self, values: &Values<'_>) -> Secrets {
         let mut secrets = Secrets::default();
         secrets.add(values.password);
+        let columns = self.columns.iter().zip(values.columns).filter(|(name, _)| *name != USERNAME);
+        columns.for_each(|(_, text)| secrets.add(text));
         values.session.iter().chain(values.connection.iter()).for_each(|(_, text)| secrets.add(text));
         self.secret_templates.iter().for_each(|template| template.secrets(values, &mut |text| secrets.add(text)));
         secrets
@@ -79,13 +112,8 @@ pub struct Step {
 pub enum Action {
     /// A request over HTTP.
     Request(Box<Request>),
-    /// A program and its arguments; what it writes is captured as a body would be.
-    Exec {
-        /// Program and arguments; none of them is a secret.
-        arguments: Vec<Template>,
-        /// What is taken of its output.
-        captures: Vec<Capture>,
-    },
+    /// A program is run; what it writes is captured as a body would be.
+    Exec(Program),
     /// A frame is sent, then one is waited for.
     Frames {
         /// The frame to send.
@@ -97,6 +125,15 @@ pub enum Action {
     },
     /// Time passes.
     Wait(Duration),
+}
+
+/// A program and its arguments.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// Program and arguments; none of them is a secret.
+    pub arguments: Vec<Template>,
+    /// What is taken of its output.
+    pub captures: Vec<Capture>,
 }
 
 /// A request over HTTP.

@@ -121,6 +121,28 @@ impl Names {
         Err((format!("{name} is already set by {taken}"), "give the capture another name".to_owned()))
     }
 
+    /// Notes that something takes the value of this name.
+    pub(super) fn note_use(&self, name: &str) {
+        self.used.borrow_mut().insert(name.to_owned());
+    }
+
+    /// The columns of the file of accounts.
+    pub(super) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The secret variables of the file, as steps of sign-up and log-in see them.
+    pub(super) fn secret_variables(&self) -> Vec<(String, Template)> {
+        let used = self.used.borrow().clone();
+        let scope = Scope { session: self.session.iter().cloned().collect(), ..Scope::default() };
+        let secret = self.variables.iter().filter(|(_, variable)| variable.secret);
+        let compiled =
+            secret.filter_map(|(name, _)| Some((name.clone(), self.compile(&format!("{{{{{name}}}}}"), &scope).ok()?)));
+        let compiled = compiled.collect();
+        *self.used.borrow_mut() = used;
+        compiled
+    }
+
     /// Whether any template takes the value of this name.
     pub(super) fn is_used(&self, name: &str) -> bool {
         self.used.borrow().contains(name)
@@ -202,7 +224,7 @@ impl Names {
         match expression {
             Expression::Quoted(text) => template.push_template(constant(text, secret), filters),
             Expression::Name(name) => {
-                self.used.borrow_mut().insert(name.to_owned());
+                self.note_use(name);
                 self.value(name, filters, at, secret, template)?;
             }
         }

@@ -71,7 +71,14 @@ impl Protocol for PlenaryProtocol {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { delivery: DeliveryRules::ALL, sign_up: true, delete: true, side_rooms: true, member_lists: true }
+        Capabilities {
+            delivery: DeliveryRules::ALL,
+            sign_up: true,
+            passwords: true,
+            delete: true,
+            side_rooms: true,
+            member_lists: true,
+        }
     }
 
     fn vocabulary(&self) -> Vocabulary {

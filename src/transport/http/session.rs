@@ -7,7 +7,7 @@ use url::Url;
 use super::captures::Captures;
 use super::connection::Line;
 use super::cookies::Jar;
-use crate::model::{Account, Failure, FailureClass, FailureKind};
+use crate::model::{Account, AccountRow, Failure, FailureClass, FailureKind};
 use crate::transport::dial::Turn;
 
 /// What remains of a signed-in user between requests: small, and fit for the cache file.
@@ -35,6 +35,8 @@ pub struct SessionUser {
     pub account: Account,
     /// The user's number in the whole range.
     pub index: u64,
+    /// The user's row in the file of accounts; empty without one.
+    pub row: AccountRow,
 }
 
 impl Session {

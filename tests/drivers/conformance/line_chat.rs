@@ -40,6 +40,7 @@ impl Protocol for LineProtocol {
         Capabilities {
             delivery: DeliveryRules::ALL,
             sign_up: false,
+            passwords: false,
             delete: false,
             side_rooms: false,
             member_lists: false,

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 use url::Url;
 
 use super::connection::FileConnection;
-use super::procedure::{List, not_supported};
+use super::exec;
+use super::procedure::List;
 use super::request::{header, rendered, request};
 use super::shared::{Person, Shared, Target};
 use super::words::Words;
 use crate::drivers::file::description::{Action, Description};
-use crate::model::{Account, DeliveryRules, Failure, FailureClass, FailureKind, SenderId, Vocabulary};
+use crate::model::{Account, AccountRow, DeliveryRules, Failure, FailureClass, FailureKind, SenderId, Vocabulary};
 use crate::protocol::{
     Capabilities, Connection as _, Driver, DriverSettings, Event, Progress, Protocol, RoomPage, Session, SessionUser,
     SetupError,
@@ -54,10 +56,11 @@ impl Protocol for FileProtocol {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let Description { message, rules, sign_up, .. } = &*self.description;
+        let Description { message, rules, sign_up, uses_password, .. } = &*self.description;
         Capabilities {
             delivery: DeliveryRules { echo: message.echo, ordered: message.ordered, senders: rules.names_senders() },
             sign_up: !sign_up.is_empty(),
+            passwords: *uses_password,
             delete: false,
             side_rooms: false,
             member_lists: false,
@@ -90,6 +93,7 @@ impl Protocol for FileProtocol {
             clock: settings.clock,
             trace: settings.trace,
             seeds: AtomicU64::new(rand::random()),
+            programs: Arc::new(Semaphore::new(exec::MOST_AT_ONCE)),
             timeout: settings.connection.http_timeout,
         })))
     }
@@ -181,7 +185,11 @@ impl FileDriver {
                     person.keep(&shared.description, session)?;
                 }
                 Action::Wait(time) => tokio::time::sleep(*time).await,
-                Action::Exec { .. } => return Err(not_supported(step)),
+                Action::Exec(program) => {
+                    let made = exec::run(shared, step, program, &person).await?;
+                    list.keep(&made, &mut person);
+                    person.keep(&shared.description, session)?;
+                }
                 Action::Frames { .. } => return self.account_on_socket((list, at), person, session).await,
             }
         }
@@ -238,7 +246,7 @@ impl FileDriver {
 
 /// Says whose a session is that nobody has named yet.
 fn name(session: &mut Session, who: &Account) {
-    session.user.get_or_insert_with(|| SessionUser { account: who.clone(), index: 0 });
+    session.user.get_or_insert_with(|| SessionUser { account: who.clone(), index: 0, row: AccountRow::default() });
 }
 
 // Boxed, as a user's task lives for hours and must not hold room for each step's largest state.

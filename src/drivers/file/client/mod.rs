@@ -12,6 +12,7 @@
 
 mod connection;
 mod driver;
+mod exec;
 mod procedure;
 mod reader;
 mod request;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::request;
 use super::shared::{Person, Shared};
+use super::{exec, request};
 use crate::drivers::file::description::{Action, Description, Step};
 use crate::drivers::file::expectation::{BoundExpectation, Expectation, shortened};
 use crate::drivers::file::look_back::LookBack;
@@ -212,7 +212,13 @@ impl Procedure {
                 self.waiting = Waiting::Answer(under_way);
                 Some(Ok(()))
             }
-            Action::Exec { .. } => Some(Err(not_supported(step))),
+            Action::Exec(program) => {
+                let (shared, step, program) = (Arc::clone(shared), step.clone(), program.clone());
+                let (person, taken) = (person.clone(), session.take().unwrap_or_default());
+                let under_way = async move { (taken, exec::run(&shared, &step, &program, &person).await) };
+                self.waiting = Waiting::Answer(Box::pin(under_way));
+                Some(Ok(()))
+            }
             Action::Frames { send: frame, expect, outcomes } => {
                 if let Some(frame) = frame {
                     if self.list == List::Join || self.list.is_of_account() {
@@ -328,10 +334,4 @@ pub(super) fn shown(text: &str, shared: &Shared, person: &Person) -> String {
 fn titled(step: &Step, failure: &Failure) -> Failure {
     let detail = format!("{}: {}", step.title, failure.detail);
     Failure { class: failure.class, ..Failure::with(failure.kind, detail) }
-}
-
-/// The failure of a step that runs a program.
-pub(super) fn not_supported(step: &Step) -> Failure {
-    let why = format!("{}: exec is not supported yet", step.title);
-    Failure::with(FailureKind::BadRequest, why)
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::words::Words;
@@ -11,7 +12,7 @@ use crate::clock::Clock;
 use crate::drivers::file::description::Description;
 use crate::drivers::file::outcome::Outcome;
 use crate::drivers::file::template::{Captured, Values};
-use crate::model::{Failure, Secret};
+use crate::model::{AccountRow, Failure, Secret};
 use crate::protocol::{Session, SessionUser, SetupError, Trace};
 use crate::transport::dial::Dialer;
 use crate::transport::http::{Browser, Origin};
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) trace: Arc<dyn Trace>,
     pub(super) seeds: AtomicU64,
+    /// The turns of programs that steps run.
+    pub(super) programs: Arc<Semaphore>,
     /// For steps whose file names no timeout.
     pub(super) timeout: Duration,
 }
@@ -89,6 +92,7 @@ pub(super) struct Person {
     username: String,
     password: Option<Secret>,
     index: u64,
+    row: AccountRow,
     pub(super) session: Captured,
     pub(super) connection: Captured,
     /// The number of the latest send.
@@ -104,11 +108,11 @@ impl Person {
                 let _ = captured.set(slot, text);
             }
         }
-        let (username, password, index) = match &session.user {
-            Some(SessionUser { account, index }) => (account.username.clone(), Some(account.password.clone()), *index),
-            None => (String::new(), None, 0),
+        let Some(SessionUser { account, index, row }) = session.user.clone() else {
+            return Self { session: captured, ..Self::default() };
         };
-        Self { username, password, index, session: captured, ..Self::default() }
+        let (username, password) = (account.username, Some(account.password));
+        Self { username, password, index, row, session: captured, ..Self::default() }
     }
 
     /// The values of templates.
@@ -124,7 +128,7 @@ impl Person {
             run: &target.run,
             text,
             seq: self.seq,
-            columns: &[],
+            columns: self.row.values(),
             session: &self.session,
             connection: &self.connection,
             local: &NOTHING,

@@ -7,11 +7,16 @@ use crate::model::{FailureKind, FrameKind, OwnName, Vocabulary};
 /// Names of frames that mean something to the websocket: a file's frames of these names get another.
 const RESERVED: [&str; 4] = ["ping", "pong", "close", "binary"];
 
+/// The failure of a program that a step runs.
+const PROGRAM: &str = "program_failed";
+
 /// The kinds that a file's names stand for.
 #[derive(Debug)]
 pub(super) struct Words {
     pub(super) vocabulary: Vocabulary,
     failures: Vec<FailureKind>,
+    /// A program that did not do well.
+    pub(super) program: FailureKind,
     /// For each rule of `frame`.
     frames: Vec<FrameKind>,
     /// A frame that a step of the join waited for.
@@ -27,13 +32,17 @@ impl Words {
     pub(super) fn of(description: &Description) -> Self {
         let mut failures = Vec::new();
         outcomes(description).for_each(|outcome| enter_failure(&mut failures, &outcome.name));
+        if description.runs_programs() {
+            enter_failure(&mut failures, PROGRAM);
+        }
+        let program = failures.iter().find(|kind| kind.as_str() == PROGRAM).copied().unwrap_or(FailureKind::Io);
         let mut frames = Vec::new();
         let mut frame = |name: &str| enter_frame(&mut frames, name);
         let (join, reply, unmatched) = (frame("join"), frame("reply"), frame("unmatched"));
         let named = description.rules.frame_names().map(frame).collect();
         let own = failures.iter().filter(|kind| matches!(kind, FailureKind::Own(_))).copied().collect::<Vec<_>>();
         let vocabulary = Vocabulary { failures: own.leak(), frames: frames.leak(), ..Vocabulary::COMMON };
-        Self { vocabulary, failures, frames: named, join, reply, unmatched }
+        Self { vocabulary, failures, program, frames: named, join, reply, unmatched }
     }
 
     /// The kind of a failure that the file names.
@@ -64,7 +73,7 @@ fn of_step(step: &Step) -> Vec<&Outcome> {
     match &step.action {
         Action::Request(request) => request.outcomes.iter().map(|answered| &answered.outcome).collect(),
         Action::Frames { outcomes, .. } => outcomes.iter().map(|(_, outcome)| outcome).collect(),
-        Action::Exec { .. } | Action::Wait(_) => Vec::new(),
+        Action::Exec(_) | Action::Wait(_) => Vec::new(),
     }
 }
 

@@ -11,8 +11,6 @@ mod steps;
 mod tables;
 mod variables;
 
-pub use self::variables::check_columns;
-
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -112,6 +110,9 @@ impl Parser {
             leave,
             session_captures: self.names.captures(CaptureScope::Session).to_vec(),
             connection_captures: self.names.captures(CaptureScope::Connection).to_vec(),
+            columns: self.names.columns().to_vec(),
+            uses_password: self.names.is_used("password"),
+            secret_variables: self.names.secret_variables(),
             secret_templates: self.secrets.take(),
         })
     }

@@ -7,7 +7,7 @@ use http::Method;
 use super::section::Section;
 use super::sources::From;
 use super::{Parser, problem};
-use crate::drivers::file::description::{Action, Request, ResponseOutcome, Step};
+use crate::drivers::file::description::{Action, Program, Request, ResponseOutcome, Step};
 use crate::drivers::file::duration::duration;
 use crate::drivers::file::error::ParseError;
 use crate::drivers::file::expectation::Capture;
@@ -133,6 +133,10 @@ impl Parser {
     }
 
     fn exec(&self, section: &Section<'_>, scope: &Scope) -> Result<Action, ParseError> {
+        if section.has("outcome") {
+            let why = "outcome reads an answer of the server, and the step runs a program";
+            return Err(section.wrong("outcome", problem(why, "leave it out: a program fails by its exit status")));
+        }
         if !self.allow_exec {
             let why = "the step runs a program";
             return Err(section.wrong("exec", problem(why, "give --allow-exec if you trust the file")));
@@ -152,7 +156,10 @@ impl Parser {
                 section.wrong("exec", problem("exec names no program", "write exec = [\"program\", \"argument\"]"))
             );
         }
-        Ok(Action::Exec { arguments, captures: self.captures(section, &From::Output, &mut QuerySet::default())? })
+        // It reads every capture there is by then.
+        scope.session.iter().for_each(|name| self.names.note_use(name));
+        let captures = self.captures(section, &From::Output, &mut QuerySet::default())?;
+        Ok(Action::Exec(Program { arguments, captures }))
     }
 
     /// The request of a step or of a message.

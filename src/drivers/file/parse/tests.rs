@@ -1,7 +1,7 @@
 mod refusals;
 
 use super::*;
-use crate::drivers::file::description::{Action, Body, Send};
+use crate::drivers::file::description::{Action, Body, Program, Send};
 use crate::drivers::file::template::{Captured, Values};
 use proptest::prelude::*;
 
@@ -161,7 +161,7 @@ fn exec_needs_leave_and_takes_no_secrets() {
     );
     let given = ParseOptions { allow_exec: true, ..ParseOptions::default() };
     let description = parse("my.toml", &step("{{user}}"), &given).unwrap();
-    let Action::Exec { arguments, captures } = &description.log_in[0].action else { panic!("no exec") };
+    let Action::Exec(Program { arguments, captures }) = &description.log_in[0].action else { panic!("no exec") };
     assert_eq!((arguments.len(), captures.len()), (2, 1));
     let said = parse("my.toml", &step("{{password}}"), &given).unwrap_err().to_string();
     assert!(said.contains("an argument holds a secret"), "{said}");

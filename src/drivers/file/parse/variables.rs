@@ -131,19 +131,3 @@ impl Parser {
         Ok(local)
     }
 }
-
-/// Whether `username` and `password` are there, as `--accounts` needs them.
-///
-/// # Errors
-/// Which column is missing.
-pub fn check_columns(columns: &[String]) -> Result<(), String> {
-    let has = |name: &str| columns.iter().any(|column| column == name);
-    if !has("username") {
-        return Err("the file of accounts has no column username".to_owned());
-    }
-    let mut seen = std::collections::BTreeSet::new();
-    match columns.iter().find(|column| !seen.insert(column.as_str())) {
-        Some(twice) => Err(format!("the file of accounts has two columns {twice}")),
-        None => Ok(()),
-    }
-}

@@ -213,11 +213,3 @@ fn the_message_is_whole() {
         assert_eq!(outcome.is_ok(), !over_http.contains('['), "{over_http}");
     }
 }
-
-#[test]
-fn a_file_of_accounts_needs_usernames() {
-    let check = |columns: &[&str]| check_columns(&columns.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
-    assert!(check(&["username", "password", "token"]).is_ok() && check(&["username"]).is_ok());
-    assert!(check(&["user", "password"]).unwrap_err().contains("no column username"));
-    assert!(check(&["username", "a", "a"]).unwrap_err().contains("two columns a"));
-}
