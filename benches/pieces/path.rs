@@ -38,7 +38,7 @@ impl FullRoom {
         let terms = DeliveryTerms { deadline: Duration::from_secs(10), horizon: Duration::from_secs(60) };
         let identity = Identity { run: RunTag::of("bench"), generator: GeneratorTag(7), origin_micros: 1 };
         let mut ledger =
-            Ledger::new(terms, DeliveryRules::ALL, identity, &[RoomShare { tag: RoomTag::of("test"), users: USERS }])?;
+            Ledger::new(terms, DeliveryRules::ALL, identity, &[RoomShare { tag: RoomTag::of("test"), users: USERS }]);
         for user in (0..USERS).map(UserIndex) {
             ledger.introduce(user, SenderId::number(u64::from(user.0) + 1));
             ledger.opening(user);

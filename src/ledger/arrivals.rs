@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::evidence::{Sender, Subject};
-use super::remote::Heard;
+use super::peer::RemoteArrival;
 use super::room::RoomLedger;
 use super::run_wide::RunWide;
 use super::user_set::RoomUser;
@@ -45,8 +45,8 @@ impl RoomLedger {
         let stay = joined.map(|joined| i64::try_from(at.since(joined).as_micros()).unwrap_or(i64::MAX));
         let from = if run.rules.senders { from } else { SenderId::NONE };
         let (openings, ordered) = (self.openings, run.rules.ordered);
-        let heard = Heard { room: self.span, user, from, marker, at, since, nth, openings, stay, ordered };
-        match self.remote.receive(&heard, &run.terms, &mut run.generators, &mut run.tally) {
+        let arrived = RemoteArrival { room: self.span, user, from, marker, at, since, nth, openings, stay, ordered };
+        match self.remote.receive(&arrived, &run.terms, &mut run.generators, &mut run.tally) {
             Some(Outcome::Late) => self.late += 1,
             Some(Outcome::Lost) => self.lost += 1,
             _ => {}

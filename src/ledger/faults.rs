@@ -5,10 +5,9 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::Ledger;
-use super::judged::JudgedTally;
 use super::spoilt::SpoiltTime;
 use crate::clock::Stamp;
-use crate::model::{Origin, SpoiltBy, UserIndex};
+use crate::model::{DeliveryCounts, Origin, SpoiltBy, UserIndex};
 
 impl Ledger {
     /// From `at` on the ledger is called all the time, if only by [`look`](Self::look): a time of
@@ -49,10 +48,10 @@ impl Ledger {
         self.run.tally.judged.hold_ends(at);
     }
 
-    /// The figures of one origin without what spoilt time explains.
+    /// The counts of one origin without what spoilt time explains: what a verdict reads.
     #[must_use]
-    pub fn judged(&self, origin: Origin) -> JudgedTally {
-        self.run.tally.judged(origin)
+    pub fn judged(&self, origin: Origin) -> DeliveryCounts {
+        DeliveryCounts { outstanding: self.outstanding_of(origin), ..self.run.tally.judged(origin) }
     }
 
     /// The times to delivery of one origin from the intended time, in microseconds, without spoilt ones.

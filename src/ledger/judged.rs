@@ -8,27 +8,15 @@
 
 use std::time::Duration;
 
-use hdrhistogram::{CreationError, Histogram};
+use hdrhistogram::Histogram;
 use strum::EnumCount;
 
 use super::spoilt::{Spoilt, SpoiltTime};
-use super::tally::{OriginTally, empty_histogram};
 use crate::clock::Stamp;
-use crate::model::{Anomaly, Basis, Origin, Outcome, SpoiltBy, UserIndex};
+use crate::model::{Anomaly, Basis, DeliveryCounts, Origin, Outcome, SpoiltBy, UserIndex, delivery_times};
 
 /// A stall that ended no longer before a window than this shows in the delays measured in it.
 const AFTERMATH: Duration = Duration::from_secs(1);
-
-/// The judged figures of one origin: they balance as the deliveries do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JudgedTally {
-    /// Deliveries that are judged.
-    pub expected: u64,
-    /// By [`Outcome`], exclusive.
-    pub outcomes: [u64; Outcome::COUNT],
-    /// By [`Anomaly`].
-    pub anomalies: [u64; Anomaly::COUNT],
-}
 
 /// Figures that depend on when something arrived.
 #[derive(Debug, Clone)]
@@ -40,8 +28,8 @@ struct Arrivals {
 }
 
 impl Arrivals {
-    fn new() -> Result<Self, CreationError> {
-        Ok(Self { late: 0, overdue: 0, durations: empty_histogram()? })
+    fn new() -> Self {
+        Self { late: 0, overdue: 0, durations: delivery_times() }
     }
 
     fn add(&mut self, arrival: Arrival) {
@@ -55,11 +43,19 @@ impl Arrivals {
     }
 
     /// Becomes what `all` has more than `part`, which is a part of it.
-    fn set_to_rest(&mut self, all: &OriginTally, overdue: u64, part: &Self) {
-        self.late = all.outcome(Outcome::Late).saturating_sub(part.late);
-        self.overdue = overdue.saturating_sub(part.overdue);
-        self.durations = rest(&all.durations[Basis::Intended as usize], &part.durations);
+    fn set_to_rest(&mut self, all: AllArrivals<'_>, part: &Self) {
+        self.late = all.late.saturating_sub(part.late);
+        self.overdue = all.overdue.saturating_sub(part.overdue);
+        self.durations = rest(all.durations, &part.durations);
     }
+}
+
+/// The figures of all arrivals of one origin.
+#[derive(Clone, Copy)]
+struct AllArrivals<'a> {
+    late: u64,
+    overdue: u64,
+    durations: &'a Histogram<u64>,
 }
 
 /// A histogram without a part of it.
@@ -108,21 +104,19 @@ pub(super) struct Judged {
 }
 
 impl Judged {
-    pub(super) fn new(users: usize) -> Result<Self, CreationError> {
-        let origin = || {
-            let (arrivals, base) = (Arrivals::new()?, Arrivals::new()?);
-            Ok(LeftOut { arrivals, lost: 0, lost_in_window: 0, overdue: 0, base })
-        };
-        Ok(Self {
+    pub(super) fn new(users: usize) -> Self {
+        let origin =
+            || LeftOut { arrivals: Arrivals::new(), lost: 0, lost_in_window: 0, overdue: 0, base: Arrivals::new() };
+        Self {
             spoilt: Spoilt::default(),
             last: Stamp::default(),
             limit: u64::MAX,
             window: Stamp::default(),
-            origins: [origin()?, origin()?],
+            origins: [origin(), origin()],
             waits: vec![None; users].into_boxed_slice(),
             waiting: [0; SpoiltBy::COUNT],
             any_waits: 0,
-        })
+        }
     }
 
     /// From `at` on the ledger is called all the time, so that a time of more than `limit` without
@@ -226,16 +220,24 @@ impl Judged {
     }
 
     /// The present window is over, spoilt by these; the next one begins.
-    pub(super) fn window_over(&mut self, bad: &[SpoiltBy], at: Stamp, all: &[OriginTally; Origin::COUNT]) {
+    pub(super) fn window_over(
+        &mut self,
+        bad: &[SpoiltBy],
+        at: Stamp,
+        counts: &[DeliveryCounts; Origin::COUNT],
+        durations: &[[Histogram<u64>; Basis::COUNT]; Origin::COUNT],
+    ) {
         self.called(at);
         let end = self.last;
-        for (left, all) in self.origins.iter_mut().zip(all) {
+        for ((left, counts), durations) in self.origins.iter_mut().zip(counts).zip(durations) {
             let lost = std::mem::take(&mut left.lost_in_window);
             let LeftOut { arrivals, base, overdue, .. } = left;
+            let durations = &durations[Basis::Intended as usize];
+            let all = AllArrivals { late: counts.outcome(Outcome::Late), overdue: *overdue, durations };
             if bad.is_empty() {
-                base.set_to_rest(all, *overdue, arrivals);
+                base.set_to_rest(all, arrivals);
             } else {
-                arrivals.set_to_rest(all, *overdue, base);
+                arrivals.set_to_rest(all, base);
                 left.lost += lost;
             }
         }
@@ -254,18 +256,19 @@ impl Judged {
         self.spoilt.held()
     }
 
-    /// The judged figures, of all figures.
-    pub(super) fn tally(&self, origin: Origin, all: &OriginTally) -> JudgedTally {
+    /// The judged counts, of all counts: they balance as those do.
+    pub(super) fn counts(&self, origin: Origin, all: &DeliveryCounts) -> DeliveryCounts {
         let left = &self.origins[origin as usize];
-        let (mut outcomes, mut anomalies) = (all.outcomes, all.anomalies);
-        outcomes[Outcome::Late as usize] -= left.arrivals.late;
-        outcomes[Outcome::Lost as usize] -= left.lost;
-        anomalies[Anomaly::Unexpected as usize] -= left.arrivals.overdue;
-        JudgedTally { expected: all.expected - left.arrivals.late - left.lost, outcomes, anomalies }
+        let mut judged = *all;
+        judged.expected -= left.arrivals.late + left.lost;
+        judged.outcomes[Outcome::Late as usize] -= left.arrivals.late;
+        judged.outcomes[Outcome::Lost as usize] -= left.lost;
+        judged.anomalies[Anomaly::Unexpected as usize] -= left.arrivals.overdue;
+        judged
     }
 
     /// The judged times to delivery from the intended time, of all of them.
-    pub(super) fn durations(&self, origin: Origin, all: &OriginTally) -> Histogram<u64> {
-        rest(&all.durations[Basis::Intended as usize], &self.origins[origin as usize].arrivals.durations)
+    pub(super) fn durations(&self, origin: Origin, all: &[Histogram<u64>; Basis::COUNT]) -> Histogram<u64> {
+        rest(&all[Basis::Intended as usize], &self.origins[origin as usize].arrivals.durations)
     }
 }

@@ -11,14 +11,12 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use super::evidence::{Sender, Subject};
 use super::user_set::{RoomSpan, RoomUser, UserGroup};
 use crate::marker::{GeneratorTag, RoomTag};
-use crate::model::{Origin, UserIndex};
+use crate::model::{LOSS_GROUPS_TOLD, Origin, UserIndex};
 
 /// Groups kept; the smaller half is summed at twice as many.
 const GROUP_LIMIT: usize = 1 << 10;
 /// 64-bit words of sets whose message has no verdict yet: 4 MiB.
 const PENDING_WORDS: usize = 1 << 19;
-/// Groups told.
-pub const GROUPS_TOLD: usize = 10;
 /// Receivers, and senders, named for each group.
 pub const NAMES_TOLD: usize = 5;
 /// Messages named for each group.
@@ -76,7 +74,7 @@ impl LossGroup {
 /// The groups of all losses so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LossGroups {
-    /// The [`GROUPS_TOLD`] with the most deliveries, the largest first.
+    /// The [`LOSS_GROUPS_TOLD`] with the most deliveries, the largest first.
     pub largest: Vec<LossGroup>,
     /// Messages in all others; one that was missed in several pieces counts for each.
     pub rest_messages: u64,
@@ -162,7 +160,7 @@ impl Losses {
         whole.conclude_pending();
         let mut groups: Vec<LossGroup> = whole.groups.into_values().collect();
         groups.sort_by_cached_key(|group| Reverse(size(group)));
-        let rest = groups.split_off(groups.len().min(GROUPS_TOLD));
+        let rest = groups.split_off(groups.len().min(LOSS_GROUPS_TOLD));
         LossGroups {
             largest: groups,
             rest_messages: whole.rest_messages + rest.iter().map(|group| group.messages).sum::<u64>(),

@@ -30,15 +30,12 @@ mod user_set;
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use hdrhistogram::CreationError;
-
 pub use connection_window::DisconnectCause;
 pub use evidence::{Gap, LogLines, Note, NoteKind, Notes, Sender, Subject};
-pub use judged::JudgedTally;
-pub use losses::{GROUPS_TOLD, LossGroup, LossGroups, MESSAGES_TOLD, NAMES_TOLD};
+pub use losses::{LossGroup, LossGroups, MESSAGES_TOLD, NAMES_TOLD};
 pub use remote::PEER_LIMIT;
 pub use spoilt::SpoiltTime;
-pub use tally::{OriginTally, Tally, empty_histogram};
+pub use tally::Tally;
 pub use terms::{Identity, RecordedSend, RoomFigures, RoomShare, SETTLE, Standing};
 
 use room::RoomLedger;
@@ -47,7 +44,7 @@ use user_set::RoomUser;
 
 use crate::clock::Stamp;
 use crate::marker::{Decoded, Marker, RoomTag};
-use crate::model::{DeliveryRules, DeliveryTerms, SenderId, UserIndex};
+use crate::model::{DeliveryCounts, DeliveryRules, DeliveryTerms, Origin, SenderId, UserIndex};
 
 /// The books of one generator: those of each room, and what all rooms share.
 #[derive(Debug)]
@@ -62,15 +59,7 @@ pub struct Ledger {
 impl Ledger {
     /// Empty books for rooms with so many users each: the first of this generator's users are in the
     /// first room, the next in the second. No two rooms may have the same tag.
-    ///
-    /// # Errors
-    /// Only if the histograms cannot be made, which their constant bounds rule out.
-    pub fn new(
-        terms: DeliveryTerms,
-        rules: DeliveryRules,
-        identity: Identity,
-        rooms: &[RoomShare],
-    ) -> Result<Self, CreationError> {
+    pub fn new(terms: DeliveryTerms, rules: DeliveryRules, identity: Identity, rooms: &[RoomShare]) -> Self {
         let nobody = [RoomShare { tag: RoomTag(0), users: 0 }];
         let shares = if rooms.is_empty() { &nobody } else { rooms };
         let mut users = 0;
@@ -85,7 +74,7 @@ impl Ledger {
         let room_of: Vec<u32> =
             (0..).zip(&rooms).flat_map(|(at, room)| (0..room.span.users).map(move |_| at)).collect();
         let room_of = if rooms.len() > 1 { room_of.into_boxed_slice() } else { Box::default() };
-        Ok(Self { run: RunWide::new(terms, rules, identity, users as usize)?, rooms, room_of })
+        Self { run: RunWide::new(terms, rules, identity, users as usize), rooms, room_of }
     }
 
     /// Notes how the server names a user, so that its chats are known as ours.
@@ -190,6 +179,19 @@ impl Ledger {
         &self.run.tally
     }
 
+    /// The counts of one origin so far, of all rooms.
+    #[must_use]
+    pub fn counts(&self, origin: Origin) -> DeliveryCounts {
+        DeliveryCounts { outstanding: self.outstanding_of(origin), ..*self.run.tally.origin(origin) }
+    }
+
+    fn outstanding_of(&self, origin: Origin) -> u64 {
+        match origin {
+            Origin::Local => self.outstanding(),
+            Origin::Remote => self.run.remote_outstanding,
+        }
+    }
+
     /// The rooms in which deliveries were lost or late, `n` at most; first those with the most lost,
     /// of equal ones those with the most late.
     #[must_use]
@@ -244,13 +246,6 @@ impl Ledger {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.rooms.iter().all(RoomLedger::is_settled)
-    }
-
-    /// Deliveries of others' messages that got no verdict, because nobody waited any longer. They
-    /// are expected from then on.
-    #[must_use]
-    pub fn remote_outstanding(&self) -> u64 {
-        self.run.remote_outstanding
     }
 
     /// How far our message `seq` of a room has come; `None` where it is not remembered.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::SETTLE;
 use super::evidence::{Sender, Subject};
 use super::message_log::UNREAD;
-use super::remote::{Heard, Open};
 use super::tally::Tally;
 use super::user_set::{RoomSpan, RoomUser, UserGroup, UserSet};
 use crate::clock::Stamp;
@@ -83,8 +82,50 @@ impl RemoteMessage {
     }
 }
 
+/// An intact chat of another generator, as it was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RemoteArrival<'a> {
+    /// In which room.
+    pub(super) room: RoomSpan,
+    /// On whose connection.
+    pub(super) user: RoomUser,
+    /// Its sender; [`SenderId::NONE`] where messages name none.
+    pub(super) from: SenderId,
+    pub(super) marker: &'a Marker,
+    pub(super) at: Stamp,
+    /// Microseconds from its intended time to now by the two machines' wall clocks.
+    pub(super) since: i64,
+    /// Which opening the connection is, and how many there have been by now.
+    pub(super) nth: u64,
+    pub(super) openings: u64,
+    /// For how many microseconds the connection has been joined; `None` before it is.
+    pub(super) stay: Option<i64>,
+    /// Whether the server keeps the order of a sender's messages.
+    pub(super) ordered: bool,
+}
+
+impl RemoteArrival<'_> {
+    pub(super) fn subject(&self) -> Subject {
+        Subject::read(Sender::Id(self.from), *self.marker)
+    }
+
+    /// Something is wrong with the arrival.
+    pub(super) fn odd(&self, what: Anomaly, tally: &mut Tally) {
+        tally.anomaly(Origin::Remote, what, self.room.user(self.user), self.subject(), self.at);
+    }
+}
+
+/// What became of the deliveries that a connection left open.
+#[derive(Debug, Default)]
+pub(super) struct LeftOpen {
+    /// Nothing of them was read.
+    pub(super) unread: u64,
+    /// They were read, damaged.
+    pub(super) damaged: Vec<Subject>,
+}
+
 /// What an arrival is, but for its age.
-pub(super) enum Arrival {
+pub(super) enum ArrivalKind {
     /// The first of its number on this connection.
     First {
         /// A higher number of the same sender came before it.
@@ -121,31 +162,31 @@ impl Peer {
     }
 
     /// `room`: how many numbers more may be remembered.
-    pub(super) fn arrive(&mut self, heard: &Heard<'_>, room: usize, horizon: Duration) -> Arrival {
+    pub(super) fn arrive(&mut self, arrived: &RemoteArrival<'_>, room: usize, horizon: Duration) -> ArrivalKind {
         let users = self.read.len();
-        let (Heard { user, from, nth, .. }, seq) = (*heard, heard.marker.seq);
-        self.reach(seq, heard.at, room.min(WINDOW_LIMIT), horizon);
-        let Some(message) = self.get_mut(seq) else { return Arrival::Odd(Anomaly::Unexpected) };
+        let (RemoteArrival { user, from, nth, .. }, seq) = (*arrived, arrived.marker.seq);
+        self.reach(seq, arrived.at, room.min(WINDOW_LIMIT), horizon);
+        let Some(message) = self.get_mut(seq) else { return ArrivalKind::Odd(Anomaly::Unexpected) };
         if *message.sender.get_or_insert(from) != from {
-            return Arrival::Odd(Anomaly::Corrupt);
+            return ArrivalKind::Odd(Anomaly::Corrupt);
         }
-        message.intended_micros = heard.marker.intended_micros;
-        message.read_at = message.read_at.min(heard.openings);
+        message.intended_micros = arrived.marker.intended_micros;
+        message.read_at = message.read_at.min(arrived.openings);
         // The server had sent it on before this connection was begun.
         if message.read_at < nth {
-            return Arrival::Odd(Anomaly::Unexpected);
+            return ArrivalKind::Odd(Anomaly::Unexpected);
         }
         if !message.arrived.insert_of(user, users) {
-            return Arrival::Odd(Anomaly::Duplicate);
+            return ArrivalKind::Odd(Anomaly::Duplicate);
         }
         if message.judged {
-            return Arrival::Odd(Anomaly::Unexpected);
+            return ArrivalKind::Odd(Anomaly::Unexpected);
         }
         let end = self.read.get(user.get()).map_or(0, |span| span.end);
         let by_same = |m: &RemoteMessage| m.sender == Some(from) && m.arrived.contains(user);
-        let judged = heard.ordered && from != SenderId::NONE;
+        let judged = arrived.ordered && from != SenderId::NONE;
         let reordered = judged && (seq + 1..end).any(|s| self.get(s).is_some_and(by_same));
-        Arrival::First { reordered }
+        ArrivalKind::First { reordered }
     }
 
     /// `user`'s connection has read `seq`; `expected` if it had certainly joined before the message
@@ -174,7 +215,7 @@ impl Peer {
     }
 
     /// The connection of `user` ended: adds what it still missed to `open`.
-    pub(super) fn ended(&mut self, user: RoomUser, open: &mut Open) {
+    pub(super) fn ended(&mut self, user: RoomUser, open: &mut LeftOpen) {
         let Some(span) = self.read.get_mut(user.get()) else { return };
         let Span { low, end } = std::mem::replace(span, Span::EMPTY);
         for seq in low.saturating_add(1).max(self.base)..end.saturating_sub(1) {

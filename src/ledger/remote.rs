@@ -6,8 +6,7 @@
 
 use std::time::Duration;
 
-use super::evidence::{Sender, Subject};
-use super::peer::{Arrival, Peer};
+use super::peer::{ArrivalKind, LeftOpen, Peer, RemoteArrival};
 use super::tally::{Fastest, Tally};
 use super::user_set::{RoomSpan, RoomUser};
 use crate::clock::Stamp;
@@ -50,15 +49,20 @@ impl Generator {
     }
 
     /// What the first arrival of a message says.
-    fn first_arrival(&mut self, heard: &Heard<'_>, fastest_local: Option<i64>, reordered: bool) -> FirstArrival {
-        let since = heard.since;
+    fn first_arrival(
+        &mut self,
+        arrived: &RemoteArrival<'_>,
+        fastest_local: Option<i64>,
+        reordered: bool,
+    ) -> FirstArrival {
+        let since = arrived.since;
         self.fastest.offer(since);
         let offset = self.offset(fastest_local);
         let age = since.saturating_sub(offset.unwrap_or(0));
         let excess = since.saturating_sub(self.fastest.get().unwrap_or(since));
         // It was handed over after its intended time. So the connection had joined by then if it
         // had by the intended time, be it by the clocks as they are or by the estimate.
-        let expected = heard.stay.is_some_and(|stay| since.max(age) <= stay);
+        let expected = arrived.stay.is_some_and(|stay| since.max(age) <= stay);
         FirstArrival { reordered, expected, offset_known: offset.is_some(), age, excess }
     }
 }
@@ -79,16 +83,16 @@ struct FirstArrival {
 
 impl FirstArrival {
     /// What an expected delivery comes to.
-    fn judge(self, heard: &Heard<'_>, terms: &DeliveryTerms, tally: &mut Tally) -> Outcome {
-        let at = heard.at;
+    fn judge(self, arrived: &RemoteArrival<'_>, terms: &DeliveryTerms, tally: &mut Tally) -> Outcome {
+        let at = arrived.at;
         tally.negative_durations += u64::from(self.age < 0);
         let took = Duration::from_micros(u64::try_from(self.age).unwrap_or(0));
         if took > terms.horizon && (self.offset_known || self.excess > micros(terms.horizon)) {
             let intended = at.minus(took);
             tally.remote_mut().expect(1);
             tally.lose(Origin::Remote, 1, intended.plus(terms.horizon));
-            tally.lost_one(Origin::Remote, heard.room, heard.user, heard.subject(), at, true);
-            heard.odd(Anomaly::Unexpected, tally);
+            tally.lost_one(Origin::Remote, arrived.room, arrived.user, arrived.subject(), at, true);
+            arrived.odd(Anomaly::Unexpected, tally);
             tally.judged.overdue(Origin::Remote, intended, at);
             return Outcome::Lost;
         }
@@ -97,7 +101,7 @@ impl FirstArrival {
         tally.duration(Origin::Remote, Basis::Intended, took);
         tally.judged.arrived(Origin::Remote, outcome == Outcome::Late, took, at);
         if self.reordered {
-            heard.odd(Anomaly::Reordered, tally);
+            arrived.odd(Anomaly::Reordered, tally);
         }
         outcome
     }
@@ -160,83 +164,41 @@ pub(super) struct Remote {
     peers: Vec<Peer>,
 }
 
-/// An intact chat of another generator, as it was read.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Heard<'a> {
-    /// In which room.
-    pub(super) room: RoomSpan,
-    /// On whose connection.
-    pub(super) user: RoomUser,
-    /// Its sender; [`SenderId::NONE`] where messages name none.
-    pub(super) from: SenderId,
-    pub(super) marker: &'a Marker,
-    pub(super) at: Stamp,
-    /// Microseconds from its intended time to now by the two machines' wall clocks.
-    pub(super) since: i64,
-    /// Which opening the connection is, and how many there have been by now.
-    pub(super) nth: u64,
-    pub(super) openings: u64,
-    /// For how many microseconds the connection has been joined; `None` before it is.
-    pub(super) stay: Option<i64>,
-    /// Whether the server keeps the order of a sender's messages.
-    pub(super) ordered: bool,
-}
-
-impl Heard<'_> {
-    fn subject(&self) -> Subject {
-        Subject::read(Sender::Id(self.from), *self.marker)
-    }
-
-    /// Something is wrong with the arrival.
-    fn odd(&self, what: Anomaly, tally: &mut Tally) {
-        tally.anomaly(Origin::Remote, what, self.room.user(self.user), self.subject(), self.at);
-    }
-}
-
-/// What became of the deliveries that a connection left open.
-#[derive(Debug, Default)]
-pub(super) struct Open {
-    /// Nothing of them was read.
-    pub(super) unread: u64,
-    /// They were read, damaged.
-    pub(super) damaged: Vec<Subject>,
-}
-
 impl Remote {
     /// What the delivery comes to, if the connection expected it and this is the first arrival.
     pub(super) fn receive(
         &mut self,
-        heard: &Heard<'_>,
+        arrived: &RemoteArrival<'_>,
         terms: &DeliveryTerms,
         generators: &mut Generators,
         tally: &mut Tally,
     ) -> Option<Outcome> {
         let (local, left) = (tally.fastest_local(), generators.left());
-        if generators.stopped && !self.knows(heard.marker) {
+        if generators.stopped && !self.knows(arrived.marker) {
             tally.remote_mut().raced += 1;
             return None;
         }
-        let generator = generators.heard(heard.marker.generator, heard.at)?;
-        let peer = self.peer(heard)?;
-        peer.last_heard = heard.at;
+        let generator = generators.heard(arrived.marker.generator, arrived.at)?;
+        let peer = self.peer(arrived)?;
+        peer.last_heard = arrived.at;
         let before = peer.len();
-        let arrival = peer.arrive(heard, left, terms.horizon);
+        let arrival = peer.arrive(arrived, left, terms.horizon);
         let after = peer.len();
         let first = match arrival {
-            Arrival::First { reordered } => Some(generator.first_arrival(heard, local, reordered)),
-            Arrival::Odd(what) => {
-                heard.odd(what, tally);
+            ArrivalKind::First { reordered } => Some(generator.first_arrival(arrived, local, reordered)),
+            ArrivalKind::Odd(what) => {
+                arrived.odd(what, tally);
                 None
             }
         };
         generators.remembers(before, after);
         let first = first?;
-        peer.note_read(heard.user, heard.marker.seq, first.expected);
+        peer.note_read(arrived.user, arrived.marker.seq, first.expected);
         if !first.expected {
             tally.remote_mut().raced += 1;
             return None;
         }
-        Some(first.judge(heard, terms, tally))
+        Some(first.judge(arrived, terms, tally))
     }
 
     /// A damaged copy of the message with this marker was read on `user`'s connection.
@@ -247,8 +209,8 @@ impl Remote {
     }
 
     /// The connection of `user` ended: what it still missed.
-    pub(super) fn ended(&mut self, user: RoomUser) -> Open {
-        let mut open = Open::default();
+    pub(super) fn ended(&mut self, user: RoomUser) -> LeftOpen {
+        let mut open = LeftOpen::default();
         self.peers.iter_mut().for_each(|peer| peer.ended(user, &mut open));
         open
     }
@@ -282,12 +244,12 @@ impl Remote {
         self.peers.iter().any(|peer| peer.tag() == marker.generator && peer.knows(marker.seq))
     }
 
-    fn peer(&mut self, heard: &Heard<'_>) -> Option<&mut Peer> {
-        let tag = heard.marker.generator;
+    fn peer(&mut self, arrived: &RemoteArrival<'_>) -> Option<&mut Peer> {
+        let tag = arrived.marker.generator;
         if let Some(i) = self.peers.iter().position(|p| p.tag() == tag) {
             return self.peers.get_mut(i);
         }
-        self.peers.push(Peer::new(*heard.marker, heard.at, heard.room.len()));
+        self.peers.push(Peer::new(*arrived.marker, arrived.at, arrived.room.len()));
         self.peers.last_mut()
     }
 }

@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use hdrhistogram::CreationError;
-
 use super::Identity;
 use super::evidence::Sender;
 use super::remote::Generators;
@@ -28,18 +26,14 @@ pub(super) struct RunWide {
     pub(super) tally: Tally,
     /// When nobody waited any longer: see [`close`](super::Ledger::close).
     pub(super) closed: Option<Stamp>,
-    /// Deliveries of others' messages that were open when nobody waited for them any longer.
+    /// Deliveries of others' messages that were open when the ledger was closed and so got no verdict.
+    /// They are expected from then on.
     pub(super) remote_outstanding: u64,
 }
 
 impl RunWide {
-    pub(super) fn new(
-        terms: DeliveryTerms,
-        rules: DeliveryRules,
-        identity: Identity,
-        users: usize,
-    ) -> Result<Self, CreationError> {
-        Ok(Self {
+    pub(super) fn new(terms: DeliveryTerms, rules: DeliveryRules, identity: Identity, users: usize) -> Self {
+        Self {
             terms,
             rules,
             identity,
@@ -47,10 +41,10 @@ impl RunWide {
             ids: HashMap::new(),
             present_ids: vec![SenderId::NONE; users].into_boxed_slice(),
             generators: Generators::default(),
-            tally: Tally::new(users, identity.origin_micros)?,
+            tally: Tally::new(users, identity.origin_micros),
             closed: None,
             remote_outstanding: 0,
-        })
+        }
     }
 
     /// Notes how the server names a user.

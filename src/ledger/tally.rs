@@ -2,82 +2,22 @@
 
 use std::time::Duration;
 
-use hdrhistogram::{CreationError, Histogram};
+use hdrhistogram::Histogram;
 use strum::EnumCount;
 
 use super::evidence::{Evidence, Subject};
-use super::judged::{Judged, JudgedTally};
+use super::judged::Judged;
 use super::losses::Losses;
 use super::user_set::{RoomSpan, RoomUser, UserGroup};
 use crate::clock::Stamp;
-use crate::model::{Anomaly, Basis, Origin, Outcome, SpoiltBy, UserIndex};
-
-/// Longest time to delivery that is told apart, in microseconds: one hour.
-const LONGEST_MICROS: u64 = 3_600_000_000;
-
-/// The figures of one origin.
-#[derive(Debug, Clone)]
-pub struct OriginTally {
-    /// Deliveries that should have come.
-    pub expected: u64,
-    /// By [`Outcome`], exclusive.
-    pub outcomes: [u64; Outcome::COUNT],
-    /// By [`Anomaly`].
-    pub anomalies: [u64; Anomaly::COUNT],
-    /// Arrivals on a connection that was just joining or closing when the message was handed
-    /// over: neither expected nor an anomaly, since the server may see it either way.
-    pub raced: u64,
-    /// Times to delivery in microseconds, by [`Basis`].
-    pub durations: [Histogram<u64>; Basis::COUNT],
-}
-
-impl OriginTally {
-    fn new() -> Result<Self, CreationError> {
-        Ok(Self {
-            expected: 0,
-            outcomes: [0; Outcome::COUNT],
-            anomalies: [0; Anomaly::COUNT],
-            raced: 0,
-            durations: [empty_histogram()?, empty_histogram()?],
-        })
-    }
-
-    pub(super) fn expect(&mut self, n: u64) {
-        self.expected += n;
-    }
-
-    pub(super) fn add(&mut self, outcome: Outcome, n: u64) {
-        self.outcomes[outcome as usize] += n;
-    }
-
-    pub(super) fn expect_and_add(&mut self, outcome: Outcome, n: u64) {
-        self.expect(n);
-        self.add(outcome, n);
-    }
-
-    /// Deliveries with a verdict.
-    #[must_use]
-    pub fn decided(&self) -> u64 {
-        self.outcomes.iter().sum()
-    }
-
-    /// How many came to `outcome`.
-    #[must_use]
-    pub fn outcome(&self, outcome: Outcome) -> u64 {
-        self.outcomes[outcome as usize]
-    }
-
-    /// How many arrivals had this anomaly.
-    #[must_use]
-    pub fn anomaly(&self, anomaly: Anomaly) -> u64 {
-        self.anomalies[anomaly as usize]
-    }
-}
+use crate::model::{Anomaly, Basis, DeliveryCounts, Origin, Outcome, SpoiltBy, UserIndex, delivery_times};
 
 /// All figures of a ledger.
 #[derive(Debug, Clone)]
 pub struct Tally {
-    origins: [OriginTally; Origin::COUNT],
+    counts: [DeliveryCounts; Origin::COUNT],
+    /// Times to delivery in microseconds, by [`Origin`] and [`Basis`].
+    durations: [[Histogram<u64>; Basis::COUNT]; Origin::COUNT],
     /// What of them a verdict does not read.
     pub(super) judged: Judged,
     fastest_local: Fastest,
@@ -91,35 +31,43 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(users: usize, origin_micros: u64) -> Result<Self, CreationError> {
-        Ok(Self {
-            origins: [OriginTally::new()?, OriginTally::new()?],
-            judged: Judged::new(users)?,
+    pub(super) fn new(users: usize, origin_micros: u64) -> Self {
+        Self {
+            counts: [DeliveryCounts::default(); Origin::COUNT],
+            durations: std::array::from_fn(|_| std::array::from_fn(|_| delivery_times())),
+            judged: Judged::new(users),
             fastest_local: Fastest::default(),
             negative_durations: 0,
             foreign: 0,
             evidence: Evidence::new(origin_micros),
             losses: Losses::default(),
-        })
+        }
     }
 
-    /// The figures of one origin.
+    /// The counts of one origin, but for what is outstanding: [`Ledger::counts`](super::Ledger::counts)
+    /// has that, too.
     #[must_use]
-    pub fn origin(&self, origin: Origin) -> &OriginTally {
-        &self.origins[origin as usize]
+    pub fn origin(&self, origin: Origin) -> &DeliveryCounts {
+        &self.counts[origin as usize]
     }
 
-    pub(super) fn local_mut(&mut self) -> &mut OriginTally {
-        &mut self.origins[Origin::Local as usize]
+    /// The times to delivery of one origin in microseconds, by [`Basis`].
+    #[must_use]
+    pub fn durations(&self, origin: Origin) -> &[Histogram<u64>; Basis::COUNT] {
+        &self.durations[origin as usize]
     }
 
-    pub(super) fn remote_mut(&mut self) -> &mut OriginTally {
-        &mut self.origins[Origin::Remote as usize]
+    pub(super) fn local_mut(&mut self) -> &mut DeliveryCounts {
+        &mut self.counts[Origin::Local as usize]
+    }
+
+    pub(super) fn remote_mut(&mut self) -> &mut DeliveryCounts {
+        &mut self.counts[Origin::Remote as usize]
     }
 
     pub(super) fn duration(&mut self, origin: Origin, basis: Basis, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.origins[origin as usize].durations[basis as usize].saturating_record(micros.max(1));
+        self.durations[origin as usize][basis as usize].saturating_record(micros.max(1));
         if matches!((origin, basis), (Origin::Local, Basis::Intended)) {
             self.fastest_local.offer(i64::try_from(micros).unwrap_or(i64::MAX));
         }
@@ -127,27 +75,27 @@ impl Tally {
 
     /// Deliveries that are lost: their horizon was at `horizon`.
     pub(super) fn lose(&mut self, origin: Origin, n: u64, horizon: Stamp) {
-        self.origins[origin as usize].add(Outcome::Lost, n);
+        self.counts[origin as usize].add(Outcome::Lost, n);
         self.judged.lost(origin, n, horizon);
     }
 
     /// The present window of delays is over, spoilt by these.
     pub(super) fn window_over(&mut self, bad: &[SpoiltBy], at: Stamp) {
-        self.judged.window_over(bad, at, &self.origins);
+        self.judged.window_over(bad, at, &self.counts, &self.durations);
     }
 
     /// The figures of one origin that are judged.
-    pub(super) fn judged(&self, origin: Origin) -> JudgedTally {
-        self.judged.tally(origin, self.origin(origin))
+    pub(super) fn judged(&self, origin: Origin) -> DeliveryCounts {
+        self.judged.counts(origin, self.origin(origin))
     }
 
     /// The times to delivery of one origin that are judged.
     pub(super) fn judged_durations(&self, origin: Origin) -> Histogram<u64> {
-        self.judged.durations(origin, self.origin(origin))
+        self.judged.durations(origin, &self.durations[origin as usize])
     }
 
     pub(super) fn anomaly(&mut self, origin: Origin, what: Anomaly, user: UserIndex, subject: Subject, at: Stamp) {
-        self.origins[origin as usize].anomalies[what as usize] += 1;
+        self.counts[origin as usize].anomalies[what as usize] += 1;
         self.evidence.anomaly(origin, what, user, subject, at);
     }
 
@@ -178,14 +126,6 @@ impl Tally {
     pub(super) fn roll(&mut self, now: Stamp) {
         self.fastest_local.roll(now);
     }
-}
-
-/// A histogram of times to delivery: 1 µs to one hour, three significant digits.
-///
-/// # Errors
-/// Never for these bounds, which the histogram's constructor accepts; its type wants a way out.
-pub fn empty_histogram() -> Result<Histogram<u64>, CreationError> {
-    Histogram::new_with_bounds(1, LONGEST_MICROS, 3)
 }
 
 /// The smallest of a series in the last one to two minutes.

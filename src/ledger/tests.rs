@@ -27,7 +27,7 @@ pub(super) fn ledger(users: u32) -> Ledger {
 
 pub(super) fn ledger_by(rules: DeliveryRules, users: u32) -> Ledger {
     let terms = DeliveryTerms { deadline: DEADLINE, horizon: HORIZON };
-    let mut ledger = Ledger::new(terms, rules, identity(), &[RoomShare { tag: ROOM, users }]).unwrap();
+    let mut ledger = Ledger::new(terms, rules, identity(), &[RoomShare { tag: ROOM, users }]);
     for i in 0..users {
         ledger.introduce(UserIndex(i), id(UserIndex(i)));
     }
@@ -67,7 +67,7 @@ fn arrive(ledger: &mut Ledger, user: UserIndex, from: UserIndex, marker: Marker,
     ledger.receive(user, id(from), Decoded::Intact(marker), at(seconds));
 }
 
-fn local(ledger: &Ledger) -> &OriginTally {
+fn local(ledger: &Ledger) -> &DeliveryCounts {
     ledger.tally().origin(Origin::Local)
 }
 

@@ -168,11 +168,11 @@ fn duration(texts: &[&str], fine: &Histogram<u64>) -> Metric {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::snapshot::durations;
+    use crate::model::delivery_times;
 
     #[test]
     fn fine_histograms_fold_into_buckets() {
-        let mut fine = durations();
+        let mut fine = delivery_times();
         for micros in [1_000, 1_001, 99_000, 70_000_000] {
             fine.record(micros).unwrap();
         }

@@ -5,55 +5,7 @@
 use hdrhistogram::Histogram;
 use strum::EnumCount;
 
-use crate::model::{Anomaly, Basis, Origin, Outcome, PresenceFindings, UserState};
-
-/// Longest time to delivery that the histograms tell apart, in microseconds: one hour.
-pub const LONGEST_MICROS: u64 = 3_600_000_000;
-
-/// Significant decimal digits of the histograms: quantiles are within 0.1 % of the truth.
-pub const DIGITS: u8 = 3;
-
-/// Deliveries of one origin, counted since the start of the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct DeliveryCounts {
-    /// Deliveries that should happen: one for each message on each connection that should get it.
-    pub expected: u64,
-    /// Those without a verdict yet.
-    pub outstanding: u64,
-    /// Those with a verdict, by [`Outcome`].
-    pub outcomes: [u64; Outcome::COUNT],
-    /// Arrivals with something wrong about them, by [`Anomaly`]; apart from the outcomes.
-    pub anomalies: [u64; Anomaly::COUNT],
-    /// Arrivals on a connection that was just joining or closing when the message was handed over, so
-    /// that the server may see it either way; in no other number.
-    pub raced: u64,
-}
-
-impl DeliveryCounts {
-    /// How many deliveries came to this outcome.
-    #[must_use]
-    pub fn outcome(&self, outcome: Outcome) -> u64 {
-        self.outcomes[outcome as usize]
-    }
-
-    /// How many arrivals had this anomaly.
-    #[must_use]
-    pub fn anomaly(&self, anomaly: Anomaly) -> u64 {
-        self.anomalies[anomaly as usize]
-    }
-
-    /// Deliveries with a verdict, whichever.
-    #[must_use]
-    pub fn judged(&self) -> u64 {
-        self.outcomes.iter().sum()
-    }
-
-    /// Whether the books balance: expected = verdicts + outstanding.
-    #[must_use]
-    pub fn balances(&self) -> bool {
-        self.expected == self.judged() + self.outstanding
-    }
-}
+use crate::model::{Anomaly, Basis, DeliveryCounts, Origin, Outcome, PresenceFindings, UserState, delivery_times};
 
 /// What became of the lines of the anomaly log so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,7 +21,7 @@ pub struct LogCounts {
 pub struct LedgerSnapshot {
     /// Counts by [`Origin`].
     pub by_origin: [DeliveryCounts; Origin::COUNT],
-    /// Times to delivery in microseconds, by [`Origin`] and [`Basis`]; made by [`durations`].
+    /// Times to delivery in microseconds, by [`Origin`] and [`Basis`]; made by [`delivery_times`].
     pub durations: [[Histogram<u64>; Basis::COUNT]; Origin::COUNT],
     /// The same counts, by [`Origin`], without what time spoilt by this generator explains: what a
     /// verdict reads.
@@ -92,9 +44,9 @@ impl LedgerSnapshot {
     pub fn empty() -> Self {
         Self {
             by_origin: [DeliveryCounts::default(); Origin::COUNT],
-            durations: std::array::from_fn(|_| std::array::from_fn(|_| durations())),
+            durations: std::array::from_fn(|_| std::array::from_fn(|_| delivery_times())),
             judged: [DeliveryCounts::default(); Origin::COUNT],
-            judged_durations: std::array::from_fn(|_| durations()),
+            judged_durations: std::array::from_fn(|_| delivery_times()),
             foreign: 0,
             clock_offset: None,
             anomaly_log: None,
@@ -118,7 +70,7 @@ impl LedgerSnapshot {
     #[must_use]
     pub fn judged_since(&self, earlier: &Self, origin: Origin) -> Histogram<u64> {
         let (all, before) = (&self.judged_durations[origin as usize], &earlier.judged_durations[origin as usize]);
-        let mut since = durations();
+        let mut since = delivery_times();
         for step in all.iter_recorded() {
             // What was judged then may have turned out to be spoilt.
             let n = step.count_at_value().saturating_sub(before.count_at(step.value_iterated_to()));
@@ -143,8 +95,8 @@ impl LedgerSnapshot {
 
     /// Verdicts over all origins.
     #[must_use]
-    pub fn judged(&self) -> u64 {
-        self.by_origin.iter().map(DeliveryCounts::judged).sum()
+    pub fn decided(&self) -> u64 {
+        self.by_origin.iter().map(DeliveryCounts::decided).sum()
     }
 }
 
@@ -152,16 +104,6 @@ impl Default for LedgerSnapshot {
     fn default() -> Self {
         Self::empty()
     }
-}
-
-/// An empty histogram for times to delivery: microseconds, one to [`LONGEST_MICROS`], [`DIGITS`] digits.
-/// Record into it with `saturating_record`.
-#[must_use]
-pub fn durations() -> Histogram<u64> {
-    let Ok(histogram) = Histogram::new_with_bounds(1, LONGEST_MICROS, DIGITS) else {
-        unreachable!("the bounds are constants that hdrhistogram accepts; a test holds them to it")
-    };
-    histogram
 }
 
 /// The roster at one moment.
@@ -189,25 +131,4 @@ pub trait Source: Send + Sync + 'static {
     fn users(&self) -> UsersSnapshot;
     /// A copy of what member lists had wrong, all of one moment.
     fn presence(&self) -> PresenceFindings;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn histograms_hold_an_hour_within_their_precision() {
-        let mut histogram = durations();
-        histogram.saturating_record(LONGEST_MICROS * 2);
-        let max = histogram.max();
-        assert!((LONGEST_MICROS..LONGEST_MICROS / 1000 * 1002).contains(&max), "{max}");
-    }
-
-    #[test]
-    fn books_balance_only_when_every_delivery_is_somewhere() {
-        let mut counts = DeliveryCounts { expected: 3, outstanding: 1, ..DeliveryCounts::default() };
-        assert!(!counts.balances());
-        counts.outcomes[Outcome::Late as usize] = 2;
-        assert!(counts.balances());
-    }
 }

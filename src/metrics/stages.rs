@@ -44,7 +44,7 @@ impl Stages {
         match stage {
             Stage::Connect => SocketKind::every().map(|socket| self.connect_attempts.get(socket)).sum(),
             Stage::Receive => self.hot.frames().iter().map(|(_, n)| n).sum(),
-            Stage::Delivery => ledger.judged(),
+            Stage::Delivery => ledger.decided(),
             Stage::Signup | Stage::Login | Stage::Room | Stage::Send => self.operations.get(stage),
         }
     }

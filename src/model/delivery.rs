@@ -78,4 +78,8 @@ pub enum ListFate {
     Unreadable,
 }
 
+/// Groups of losses that are told, the largest first: the worst ten fit a screen, and what many
+/// receivers share shows in the first few.
+pub const LOSS_GROUPS_TOLD: usize = 10;
+
 labels!(Origin, Outcome, Anomaly, Basis, PresenceMismatch, ListFate);

@@ -23,6 +23,7 @@ macro_rules! labels {
 mod accounts;
 mod choice;
 mod connection;
+mod counts;
 mod delivery;
 mod failure;
 mod generator;
@@ -40,7 +41,8 @@ mod volume;
 pub use accounts::{AccountRow, Accounts, PASSWORD, USERNAME};
 pub use choice::{LogFormat, OtlpEndpoint, Pacing};
 pub use connection::{EndReason, Initiator, SocketKind};
-pub use delivery::{Anomaly, Basis, ListFate, Origin, Outcome, PresenceMismatch};
+pub use counts::{DeliveryCounts, LONGEST_MICROS, delivery_times};
+pub use delivery::{Anomaly, Basis, LOSS_GROUPS_TOLD, ListFate, Origin, Outcome, PresenceMismatch};
 pub use failure::{Failure, FailureClass, turns_direction};
 pub use generator::{ClockEvent, RunPhase, SaturationReason, SaveOutcome, SpanFate, SpoiltBy};
 pub use kind::{FailureKind, FrameKind, OwnName, SentKind};

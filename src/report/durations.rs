@@ -80,11 +80,11 @@ fn encode(micros: &Histogram<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::snapshot;
+    use crate::model::delivery_times;
 
     #[test]
     fn a_histogram_survives_the_text() {
-        let mut micros = snapshot::durations();
+        let mut micros = delivery_times();
         for value in [900, 12_000, 12_000, 59_000_000] {
             micros.record(value).unwrap();
         }
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn nothing_delivered_has_no_quantiles() {
-        let kept = Durations::of(&snapshot::durations());
+        let kept = Durations::of(&delivery_times());
         assert_eq!((kept.p50, kept.count), (None, 0));
         assert_eq!(kept.decode().unwrap(), None);
     }

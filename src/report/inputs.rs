@@ -11,16 +11,16 @@ use strum::EnumCount;
 
 use crate::metrics::ProcessFigures;
 use crate::metrics::label::{Label, LabelSet};
-use crate::metrics::snapshot::{self, DeliveryCounts, LedgerSnapshot, LogCounts, UsersSnapshot};
+use crate::metrics::snapshot::{LedgerSnapshot, LogCounts, UsersSnapshot};
 use crate::metrics::totals::Totals;
-use crate::model::PresenceFindings;
 use crate::model::{
     Action, Anomaly, Basis, ClockEvent, ListFate, Origin, Outcome, PresenceMismatch, SaturationReason, Shard,
     SocketKind, SpoiltBy, Stage, UserState,
 };
+use crate::model::{DeliveryCounts, PresenceFindings, delivery_times};
 use crate::report::durations::Durations;
 use crate::report::end::End;
-use crate::report::losses::{AnomalyLogLines, LossGroups};
+use crate::report::losses::{AnomalyLogLines, NamedLossGroups};
 use crate::report::summary::{
     Anomalies, ClockEvents, Connections, CountsByLabel, Deliveries, Excused, Generator, Judged, Messages, Mismatches,
     Presence, Rate, Remote, Run, SCHEMA_VERSION, Summary, Thresholds, Users, Verdict,
@@ -82,7 +82,7 @@ pub struct Measurements {
     /// The kernel's.
     pub process: ProcessFigures,
     /// Losses by who missed them.
-    pub losses: LossGroups,
+    pub losses: NamedLossGroups,
 }
 
 /// The summary, judged.
@@ -208,7 +208,7 @@ fn durations(ledger: &LedgerSnapshot, origin: Origin) -> BTreeMap<String, Durati
 fn judged_durations(figures: &Measurements) -> BTreeMap<String, Durations> {
     let held = match &figures.before_hold {
         Some(before) => figures.ledger.judged_since(before, Origin::Local),
-        None => snapshot::durations(),
+        None => delivery_times(),
     };
     BTreeMap::from([(Basis::Intended.text().to_owned(), Durations::of(&held))])
 }

@@ -5,21 +5,20 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-/// Groups in a summary at most.
-pub const LARGEST: usize = 10;
+use crate::model::LOSS_GROUPS_TOLD;
 
 /// Lost deliveries, local and remote, by the set of receivers who missed a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
-pub struct LossGroups {
-    /// The [`LARGEST`] groups with the most deliveries, the largest first.
-    pub largest: Vec<LossGroup>,
+pub struct NamedLossGroups {
+    /// The [`LOSS_GROUPS_TOLD`] groups with the most deliveries, the largest first.
+    pub largest: Vec<NamedLossGroup>,
     /// All others together.
     pub rest: OtherLosses,
 }
 
 /// Messages that exactly the same receivers missed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
-pub struct LossGroup {
+pub struct NamedLossGroup {
     /// The earliest intended time, RFC 3339 in UTC.
     pub first: String,
     /// The latest.
@@ -60,14 +59,14 @@ pub struct AnomalyLogLines {
     pub dropped: u64,
 }
 
-impl LossGroups {
+impl NamedLossGroups {
     /// The largest of `groups`, and the others in `rest`.
     #[must_use]
-    pub fn of(groups: Vec<LossGroup>, rest: OtherLosses) -> Self {
+    pub fn of(groups: Vec<NamedLossGroup>, rest: OtherLosses) -> Self {
         let mut largest = groups;
         largest.sort_by(order);
         let mut whole = Self { rest, largest: Vec::new() };
-        for group in largest.split_off(largest.len().min(LARGEST)) {
+        for group in largest.split_off(largest.len().min(LOSS_GROUPS_TOLD)) {
             whole.rest.add(OtherLosses { messages: group.messages, deliveries: group.deliveries });
         }
         whole.largest = largest;
@@ -105,7 +104,7 @@ impl AnomalyLogLines {
 }
 
 /// Most deliveries first, then most messages; the rest only makes the order the same each time.
-fn order(one: &LossGroup, other: &LossGroup) -> Ordering {
+fn order(one: &NamedLossGroup, other: &NamedLossGroup) -> Ordering {
     (other.deliveries, other.messages).cmp(&(one.deliveries, one.messages)).then_with(|| one.cmp(other))
 }
 
@@ -113,14 +112,14 @@ fn order(one: &LossGroup, other: &LossGroup) -> Ordering {
 mod tests {
     use super::*;
 
-    fn group(messages: u64, receivers: u64) -> LossGroup {
-        LossGroup { deliveries: messages * receivers, messages, receivers, ..LossGroup::default() }
+    fn group(messages: u64, receivers: u64) -> NamedLossGroup {
+        NamedLossGroup { deliveries: messages * receivers, messages, receivers, ..NamedLossGroup::default() }
     }
 
     #[test]
     fn the_ten_largest_groups_are_kept_and_the_rest_summed() {
         let groups = (1..=12).map(|n| group(n, 3)).collect();
-        let whole = LossGroups::of(groups, OtherLosses { messages: 5, deliveries: 5 });
+        let whole = NamedLossGroups::of(groups, OtherLosses { messages: 5, deliveries: 5 });
         assert_eq!(
             whole.largest.iter().map(|group| group.messages).collect::<Vec<_>>(),
             (3..=12).rev().collect::<Vec<_>>()
@@ -130,7 +129,8 @@ mod tests {
 
     #[test]
     fn groups_of_several_generators_add_up_in_any_grouping() {
-        let part = |from: u64| LossGroups::of((from..from + 9).map(|n| group(n, 2)).collect(), OtherLosses::default());
+        let part =
+            |from: u64| NamedLossGroups::of((from..from + 9).map(|n| group(n, 2)).collect(), OtherLosses::default());
         let (a, b, c) = (part(1), part(4), part(7));
         let mut left = a.clone();
         left.add(&b);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::model::{Shard, Thresholds};
 use crate::report::durations::Durations;
-use crate::report::losses::{AnomalyLogLines, LossGroups};
+use crate::report::losses::{AnomalyLogLines, NamedLossGroups};
 
 /// The schema that this code writes and reads; a new number where a reader must know better.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -47,7 +47,7 @@ pub struct Summary {
     pub foreign: u64,
     /// Lost deliveries by who missed them.
     #[serde(default)]
-    pub loss_groups: LossGroups,
+    pub loss_groups: NamedLossGroups,
     /// The lines of the anomaly log, where one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anomaly_log: Option<AnomalyLogLines>,

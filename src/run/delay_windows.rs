@@ -142,8 +142,7 @@ mod tests {
     /// times a second, but for `stall` in the second window, of whose 500 delays `over` are over the limit.
     fn spoilt(stall: Duration, over: u64) -> (u64, u64) {
         let terms = DeliveryTerms { deadline: WINDOW, horizon: WINDOW };
-        let mut ledger =
-            Ledger::new(terms, DeliveryRules::ALL, IDENTITY, &[RoomShare { tag: RoomTag(1), users: 1 }]).unwrap();
+        let mut ledger = Ledger::new(terms, DeliveryRules::ALL, IDENTITY, &[RoomShare { tag: RoomTag(1), users: 1 }]);
         ledger.look_for_stalls(LONGEST_GAP, Stamp::default());
         ledger.hold_begins(Stamp::default());
         for n in 1..=1_500 {

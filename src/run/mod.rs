@@ -5,7 +5,6 @@ mod anomaly_log;
 pub(crate) mod background;
 mod clock_watch;
 mod delay_windows;
-mod losses;
 mod member_lists;
 pub(crate) mod open_files;
 pub(crate) mod output;

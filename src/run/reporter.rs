@@ -8,9 +8,9 @@ use parking_lot::Mutex;
 use strum::EnumCount;
 use tokio_util::sync::CancellationToken;
 
-use super::losses;
 use super::phases::Phases;
 use super::setup;
+use super::snapshots;
 use crate::config::plan::Plan;
 use crate::metrics::ProcessFigures;
 use crate::model::Action;
@@ -84,7 +84,8 @@ impl<D: Driver> Reporter<D> {
         let totals = self.context.metrics.totals(&ledger);
         let users = self.phases.lock().users(self.context.metrics.users());
         let presence = self.context.metrics.presence();
-        let losses = losses::told(&self.context.ledger.lock().loss_groups(), &self.context.credentials.usernames);
+        let losses =
+            snapshots::loss_groups(&self.context.ledger.lock().loss_groups(), &self.context.credentials.usernames);
         let before_hold = self.phases.lock().before_hold.clone();
         let process = ProcessFigures::read();
         let figures = Measurements { ledger, before_hold, users, presence, totals, process, losses };

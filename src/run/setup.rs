@@ -97,8 +97,7 @@ pub(crate) fn parts(
         origin_micros: clock.unix_micros(Stamp::default()),
     };
     let rooms = Rooms::one(room, plan.users.range.len());
-    let ledger = Ledger::new(plan.terms, capabilities.delivery, identity, &rooms.shares())
-        .map_err(|e| StartError::environment("the ledger", e.to_string()))?;
+    let ledger = Ledger::new(plan.terms, capabilities.delivery, identity, &rooms.shares());
     let (away, stay) = (plan.traffic.away, plan.traffic.side_room_stay);
     let seed = shard_seed(plan);
     Ok(Parts {

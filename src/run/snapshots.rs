@@ -1,11 +1,14 @@
-//! What the metrics read: copies of the ledger's and the roster's figures.
+//! What metrics and summaries read of a run: copies of the ledger's and the roster's figures, with names
+//! instead of indices where the summary wants them.
 
 use std::sync::Arc;
 
-use crate::ledger::{JudgedTally, Ledger, OriginTally};
-use crate::metrics::snapshot::{DeliveryCounts, LedgerSnapshot, LogCounts, Source, UsersSnapshot};
-use crate::model::{Origin, PresenceFindings};
+use super::anomaly_log::time;
+use crate::ledger::{self, Ledger, Sender};
+use crate::metrics::snapshot::{LedgerSnapshot, LogCounts, Source, UsersSnapshot};
+use crate::model::{Origin, PresenceFindings, SenderId, UserIndex};
 use crate::protocol::Driver;
+use crate::report::losses::{NamedLossGroup, NamedLossGroups, OtherLosses};
 use crate::user::RunContext;
 
 /// A context as the metrics see it.
@@ -27,13 +30,12 @@ impl<D: Driver> Source for Snapshots<D> {
 }
 
 fn snapshot(ledger: &Ledger) -> LedgerSnapshot {
-    let (local, remote) = (ledger.tally().origin(Origin::Local), ledger.tally().origin(Origin::Remote));
-    let by_origin = [counts(local, ledger.outstanding()), counts(remote, ledger.remote_outstanding())];
+    let origins = [Origin::Local, Origin::Remote];
     LedgerSnapshot {
-        by_origin,
-        judged: [Origin::Local, Origin::Remote].map(|origin| judged(ledger, origin, &by_origin[origin as usize])),
-        judged_durations: [Origin::Local, Origin::Remote].map(|origin| ledger.judged_durations(origin)),
-        durations: [local.durations.clone(), remote.durations.clone()],
+        by_origin: origins.map(|origin| ledger.counts(origin)),
+        judged: origins.map(|origin| ledger.judged(origin)),
+        judged_durations: origins.map(|origin| ledger.judged_durations(origin)),
+        durations: origins.map(|origin| ledger.tally().durations(origin).clone()),
         foreign: ledger.tally().foreign,
         clock_offset: ledger.clock_offset(),
         anomaly_log: ledger.log_lines().map(|log| LogCounts { lines: log.written, dropped: log.dropped }),
@@ -41,18 +43,30 @@ fn snapshot(ledger: &Ledger) -> LedgerSnapshot {
     }
 }
 
-/// What is judged of all deliveries of an origin.
-fn judged(ledger: &Ledger, origin: Origin, all: &DeliveryCounts) -> DeliveryCounts {
-    let JudgedTally { expected, outcomes, anomalies } = ledger.judged(origin);
-    DeliveryCounts { expected, outcomes, anomalies, ..*all }
+/// The ledger's groups of losses in words that mean something outside of it.
+pub(crate) fn loss_groups(found: &ledger::LossGroups, usernames: &[Box<str>]) -> NamedLossGroups {
+    let rest = OtherLosses { messages: found.rest_messages, deliveries: found.rest_deliveries };
+    NamedLossGroups::of(found.largest.iter().map(|group| named(group, usernames)).collect(), rest)
 }
 
-fn counts(tally: &OriginTally, outstanding: u64) -> DeliveryCounts {
-    DeliveryCounts {
-        expected: tally.expected,
-        outstanding,
-        outcomes: tally.outcomes,
-        anomalies: tally.anomalies,
-        raced: tally.raced,
+fn named(group: &ledger::LossGroup, usernames: &[Box<str>]) -> NamedLossGroup {
+    let name = |user: &UserIndex| usernames.get(user.get()).map(|name| name.to_string());
+    let sender = |sender: &Sender| match sender {
+        Sender::User(user) => name(user),
+        Sender::Id(SenderId::NONE) => None,
+        Sender::Id(SenderId(id)) => Some(id.to_string()),
+    };
+    let marker = |subject: &ledger::Subject| subject.marker.map(|marker| marker.head(subject.intended_known));
+    NamedLossGroup {
+        first: time(group.first_micros).unwrap_or_default(),
+        last: time(group.last_micros).unwrap_or_default(),
+        deliveries: group.deliveries(),
+        messages: group.messages,
+        remote_messages: group.remote,
+        unread_messages: group.unread,
+        receivers: group.receivers,
+        receiver_names: group.names.iter().filter_map(name).collect(),
+        sender_names: group.senders.iter().filter_map(sender).collect(),
+        markers: group.examples.iter().filter_map(marker).collect(),
     }
 }

@@ -225,7 +225,7 @@ impl FleetHarness {
         let range = (Duration::from_secs(2), Duration::from_secs(30));
         let parts = Parts {
             capabilities: PlenaryProtocol.capabilities(),
-            ledger: Ledger::new(terms, DeliveryRules::ALL, identity, &rooms.shares()).unwrap(),
+            ledger: Ledger::new(terms, DeliveryRules::ALL, identity, &rooms.shares()),
             rooms,
             metrics: Arc::new(Metrics::new(Vocabulary::COMMON).unwrap()),
             limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(CONNECT_RATE, clock) },

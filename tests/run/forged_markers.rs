@@ -7,9 +7,8 @@ use std::time::Duration;
 use crate::in_memory_server::InMemoryServer;
 use soakrig::clock::Clock;
 use soakrig::fleet::ramp::Fleet;
-use soakrig::ledger::OriginTally;
 use soakrig::marker::{Decoded, GeneratorTag, Marker, PREFIX, RoomTag, RunTag, SEQ_LIMIT};
-use soakrig::model::{Action, Anomaly, DeliveryTerms, DropReason, Origin, Outcome, SenderId};
+use soakrig::model::{Action, Anomaly, DeliveryCounts, DeliveryTerms, DropReason, Origin, Outcome, SenderId};
 use soakrig::schedule::Intent;
 use soakrig::user::RunContext;
 use tokio::time::sleep;
@@ -51,7 +50,7 @@ impl Fixture {
         fixture
     }
 
-    fn tally(&self, origin: Origin) -> OriginTally {
+    fn tally(&self, origin: Origin) -> DeliveryCounts {
         self.context.ledger.lock().tally().origin(origin).clone()
     }
 

@@ -352,7 +352,7 @@ pub fn run_context(server: InMemoryServer, users: usize, terms: DeliveryTerms) -
         Identity { run: RunTag::of("days"), generator: GeneratorTag(1), origin_micros: clock.unix_micros(Stamp(0)) };
     let parts = Parts {
         capabilities: PlenaryProtocol.capabilities(),
-        ledger: Ledger::new(terms, DeliveryRules::ALL, identity, &rooms.shares()).unwrap(),
+        ledger: Ledger::new(terms, DeliveryRules::ALL, identity, &rooms.shares()),
         rooms,
         metrics: Arc::new(Metrics::new(Vocabulary::COMMON).unwrap()),
         limits: Limits { sign_in: Limit::evenly(20.0, clock), connect: Limit::evenly(20.0, clock) },

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ledger::user_set::{RoomSpan, RoomUser, UserGroup, UserSet};
+use crate::model::LOSS_GROUPS_TOLD;
 
 /// Whether lines, groups and figures agree.
 pub(super) fn is_complete(ledger: &mut Ledger) -> Result<(), TestCaseError> {
@@ -102,7 +103,7 @@ fn losses_of_many_sets_are_bounded_and_exact() {
     }
     l.sweep(at(70.0));
     let groups = l.loss_groups();
-    assert_eq!((groups.largest.len(), groups.largest[0].messages, often.seq), (GROUPS_TOLD, 51, 0));
+    assert_eq!((groups.largest.len(), groups.largest[0].messages, often.seq), (LOSS_GROUPS_TOLD, 51, 0));
     is_complete(&mut l).unwrap();
 }
 

@@ -5,9 +5,8 @@ use hdrhistogram::Histogram;
 use proptest::prelude::*;
 use strum::EnumCount;
 
-use super::super::tally::empty_histogram;
 use super::*;
-use crate::model::{Basis, SpoiltBy};
+use crate::model::{Basis, SpoiltBy, delivery_times};
 
 const LIMIT: Duration = Duration::from_millis(200);
 const WAITERS: u32 = 3;
@@ -109,7 +108,7 @@ impl Naive {
 
 /// Late, lost, overdue and durations of an origin that are judged.
 fn naive_figures(naive: &Naive, origin: Origin) -> (u64, u64, u64, Histogram<u64>) {
-    let mut figures = (0, 0, 0, empty_histogram().unwrap());
+    let mut figures = (0, 0, 0, delivery_times());
     for (_, fate) in naive.fates.iter().filter(|(of, fate)| *of == origin && !naive.left_out(*fate)) {
         match fate {
             Fate::Came { late, intended, at } => {
@@ -185,7 +184,7 @@ fn apply(op: &Op, naive: &mut Naive, tally: &mut Tally) {
     }
 }
 
-fn balances(judged: &JudgedTally, all: &OriginTally) -> bool {
+fn balances(judged: &DeliveryCounts, all: &DeliveryCounts) -> bool {
     judged.expected == judged.outcomes.iter().sum::<u64>() && judged.expected <= all.expected
 }
 
@@ -196,7 +195,7 @@ proptest! {
     fn what_is_judged_agrees_with_a_model_that_judges_at_the_end(ops in prop::collection::vec(op(), 0..250)) {
         let begin = Stamp::default().plus(Duration::from_secs(200));
         let mut naive = Naive { now: begin, last: begin, window: begin, ..Naive::default() };
-        let mut tally = Tally::new(WAITERS as usize, 0).unwrap();
+        let mut tally = Tally::new(WAITERS as usize, 0);
         tally.judged.watch(LIMIT, begin);
         let last = [Op::Wait(0, None), Op::Wait(1, None), Op::Wait(2, None), Op::Window(None)];
         for op in ops.iter().chain(&last) {
@@ -259,7 +258,7 @@ fn what_comes_after_a_stall_keeps_its_age_and_is_not_judged() {
     // Stopped from 10.05 s on; what had come meanwhile is read, and the rest waits on.
     arrive(&mut l, B, A, m, 30.05);
     assert_eq!(outcomes(&l), [(Outcome::OnTime, 1), (Outcome::Late, 1)]);
-    assert_eq!(local(&l).durations[0].len(), 2);
+    assert_eq!(l.tally().durations(Origin::Local)[0].len(), 2);
     assert_eq!(judged(&l), (0, 0, 1));
     look(&mut l, 30.05, 72.0);
     assert_eq!(outcomes(&l), [(Outcome::OnTime, 1), (Outcome::Late, 1), (Outcome::Lost, 1)]);
@@ -340,7 +339,7 @@ fn nothing_before_or_after_the_hold_spoils_it() {
 #[test]
 fn a_stall_explains_delays_on_both_sides_of_a_window_that_ends_with_it() {
     let (begin, tenth) = (Stamp::default().plus(Duration::from_secs(100)), Duration::from_millis(100));
-    let mut tally = Tally::new(0, 0).unwrap();
+    let mut tally = Tally::new(0, 0);
     tally.judged.watch(LIMIT, begin);
     let woken = begin.plus(tenth * 6);
     assert_eq!(tally.judged.stalled(woken), 1.0, "the stall that this call ends");

@@ -68,7 +68,7 @@ fn a_gap_that_nobody_waits_for_any_longer_stays_outstanding() {
     l.close(at(2.0));
     l.ended(A, DisconnectCause::Left, at(2.1));
     l.sweep(at(100.0));
-    assert_eq!((figures(&l), l.remote_outstanding()), ((3, 2, 0), 1));
+    assert_eq!((figures(&l), l.counts(Origin::Remote).outstanding), ((3, 2, 0), 1));
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_machine_that_slept_begins_its_estimate_anew() {
     assert_eq!(send(&mut l, A, 1.0).intended_micros, origin + 600_000_000, "ten minutes later by the wall");
     l.receive(A, SenderId::number(900), Decoded::Intact(theirs(1, 603.0)), at(3.02));
     assert!(l.clock_offset().unwrap().abs() < 1e-6);
-    let longest = l.tally().origin(Origin::Remote).durations[0].max();
+    let longest = l.tally().durations(Origin::Remote)[0].max();
     assert!(longest < 30_000 && l.tally().negative_durations == 0, "{longest}");
 }
 

@@ -3,10 +3,9 @@
 use hdrhistogram::Histogram;
 use proptest::prelude::*;
 
-use super::super::tally::empty_histogram;
 use super::*;
 use crate::ledger::RoomFigures;
-use crate::model::{Basis, SpoiltBy};
+use crate::model::{Basis, DeliveryCounts, SpoiltBy, delivery_times};
 
 /// Users of each room; the first two of each are always connected.
 const SIZES: [u32; 3] = [4, 3, 5];
@@ -79,8 +78,8 @@ impl Pair {
         let shares: Vec<RoomShare> =
             SIZES.iter().enumerate().map(|(room, users)| RoomShare { tag: tag(room), users: *users }).collect();
         let mut pair = Self {
-            whole: Ledger::new(terms, rules, identity(), &shares).unwrap(),
-            apart: shares.iter().map(|share| Ledger::new(terms, rules, identity(), &[*share]).unwrap()).collect(),
+            whole: Ledger::new(terms, rules, identity(), &shares),
+            apart: shares.iter().map(|share| Ledger::new(terms, rules, identity(), &[*share])).collect(),
             sent: vec![Vec::new(); SIZES.len()],
             peer: [0; SIZES.len()],
             now: 0,
@@ -203,7 +202,7 @@ impl Pair {
 
 /// The sum of a histogram of each.
 fn added(histograms: impl Iterator<Item = Histogram<u64>>) -> Histogram<u64> {
-    histograms.fold(empty_histogram().unwrap(), |mut sum, one| {
+    histograms.fold(delivery_times(), |mut sum, one| {
         sum.add(&one).unwrap();
         sum
     })
@@ -212,9 +211,9 @@ fn added(histograms: impl Iterator<Item = Histogram<u64>>) -> Histogram<u64> {
 fn agrees(pair: &Pair) -> Result<(), TestCaseError> {
     let (whole, apart) = (&pair.whole, &pair.apart);
     for origin in [Origin::Local, Origin::Remote] {
-        let all: fn(&OriginTally) -> Vec<u64> = |t| [&[t.expected, t.raced][..], &t.outcomes, &t.anomalies].concat();
+        let all: fn(&DeliveryCounts) -> Vec<u64> = |t| [&[t.expected, t.raced][..], &t.outcomes, &t.anomalies].concat();
         let judged = |l: &Ledger| {
-            let JudgedTally { expected, outcomes, anomalies } = l.judged(origin);
+            let DeliveryCounts { expected, outcomes, anomalies, .. } = l.judged(origin);
             [&[expected][..], &outcomes, &anomalies].concat()
         };
         let sums = |each: &dyn Fn(&Ledger) -> Vec<u64>| {
@@ -224,7 +223,7 @@ fn agrees(pair: &Pair) -> Result<(), TestCaseError> {
         prop_assert_eq!(all(whole.tally().origin(origin)), sums(&|l| all(l.tally().origin(origin))), "{:?}", origin);
         prop_assert_eq!(judged(whole), sums(&judged), "judged, {:?}", origin);
         for basis in [Basis::Intended, Basis::Sent] {
-            let durations = |l: &Ledger| l.tally().origin(origin).durations[basis as usize].clone();
+            let durations = |l: &Ledger| l.tally().durations(origin)[basis as usize].clone();
             prop_assert_eq!(durations(whole), added(apart.iter().map(durations)), "{:?} {:?}", origin, basis);
         }
         prop_assert_eq!(whole.judged_durations(origin), added(apart.iter().map(|l| l.judged_durations(origin))));
@@ -233,7 +232,7 @@ fn agrees(pair: &Pair) -> Result<(), TestCaseError> {
         |l| l.tally().foreign,
         |l| l.tally().negative_durations,
         Ledger::outstanding,
-        Ledger::remote_outstanding,
+        |l| l.counts(Origin::Remote).outstanding,
         |l| l.remembered() as u64,
         |l| u64::from(l.connected_now()),
         |l| l.loss_groups().largest.iter().map(LossGroup::deliveries).sum::<u64>() + l.loss_groups().rest_deliveries,
@@ -287,7 +286,7 @@ proptest! {
 fn two_rooms() -> Ledger {
     let terms = DeliveryTerms { deadline: DEADLINE, horizon: HORIZON };
     let shares = [0, 1].map(|room| RoomShare { tag: tag(room), users: 2 });
-    let mut ledger = Ledger::new(terms, DeliveryRules::ALL, identity(), &shares).unwrap();
+    let mut ledger = Ledger::new(terms, DeliveryRules::ALL, identity(), &shares);
     for user in (0..4).map(UserIndex) {
         ledger.introduce(user, id(user));
         ledger.opening(user);
@@ -356,7 +355,7 @@ fn bytes(rooms: u32, users: u32, busy: bool) -> u64 {
     let mut kept = None;
     let info = allocation_counter::measure(|| {
         let terms = DeliveryTerms { deadline: DEADLINE, horizon: HORIZON };
-        let mut ledger = Ledger::new(terms, DeliveryRules::ALL, identity(), &shares).unwrap();
+        let mut ledger = Ledger::new(terms, DeliveryRules::ALL, identity(), &shares);
         for user in (0..rooms * users).map(UserIndex) {
             ledger.introduce(user, id(user));
             ledger.opening(user);

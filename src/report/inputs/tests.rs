@@ -93,7 +93,7 @@ pub(crate) fn figures() -> Measurements {
         presence,
         totals,
         process,
-        losses: LossGroups::default(),
+        losses: NamedLossGroups::default(),
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::MergeError;
-use crate::metrics::snapshot;
+use crate::model::delivery_times;
 use crate::report::durations::Durations;
 use crate::report::summary::{Anomalies, CountsByLabel, Deliveries, Judged, Presence, Rate, Remote, Summary};
 
@@ -110,7 +110,7 @@ pub(super) fn histograms<'a>(
     let mut sums = BTreeMap::new();
     for (file, bases) in files {
         for (basis, durations) in bases {
-            let sum = sums.entry(basis.clone()).or_insert_with(snapshot::durations);
+            let sum = sums.entry(basis.clone()).or_insert_with(delivery_times);
             let histogram = durations.decode().map_err(|error| MergeError::histogram(file, &error))?;
             let Some(histogram) = histogram else { continue };
             if histogram.len() != durations.count {

@@ -1,16 +1,17 @@
 //! What is told of losses: who missed which messages, and whether the anomaly log names them all.
 
 use super::Page;
-use crate::report::losses::{AnomalyLogLines, LARGEST, LossGroup, LossGroups};
+use crate::model::LOSS_GROUPS_TOLD;
+use crate::report::losses::{AnomalyLogLines, NamedLossGroup, NamedLossGroups};
 use crate::report::numbers::count;
 
 /// Losses by the receivers who missed them; nothing where nothing was lost.
-pub(super) fn groups(page: &mut Page, losses: &LossGroups) {
+pub(super) fn groups(page: &mut Page, losses: &NamedLossGroups) {
     if losses.is_empty() {
         return;
     }
     page.row("losses", "by the receivers who missed them, the largest groups first");
-    for group in losses.largest.iter().take(LARGEST) {
+    for group in losses.largest.iter().take(LOSS_GROUPS_TOLD) {
         page.line(&format!("  {}", sentence(group)));
     }
     let rest = losses.rest;
@@ -31,7 +32,7 @@ pub(super) fn log(page: &mut Page, log: Option<AnomalyLogLines>) {
     }
 }
 
-fn sentence(group: &LossGroup) -> String {
+fn sentence(group: &NamedLossGroup) -> String {
     let messages = plural(group.messages, "message");
     let same = if group.messages > 1 && group.receivers > 1 { "the same " } else { "" };
     let mut names = group.receiver_names.join(", ");
@@ -68,31 +69,33 @@ pub(super) mod tests {
     use crate::report::losses::OtherLosses;
 
     /// A worker that died, and smaller losses beside it.
-    pub(crate) fn some() -> LossGroups {
+    pub(crate) fn some() -> NamedLossGroups {
         let times =
             |first: &str, last: &str| (format!("2026-11-05T{first}.000000Z"), format!("2026-11-05T{last}.000000Z"));
         let names = |numbers: &[u32]| numbers.iter().map(|n| format!("soak{n}")).collect();
-        let group = |messages, receivers, (first, last): (String, String), receiver_names: Vec<String>| LossGroup {
-            first,
-            last,
-            deliveries: messages * receivers,
-            messages,
-            receivers,
-            receiver_names,
-            ..LossGroup::default()
-        };
+        let group =
+            |messages, receivers, (first, last): (String, String), receiver_names: Vec<String>| NamedLossGroup {
+                first,
+                last,
+                deliveries: messages * receivers,
+                messages,
+                receivers,
+                receiver_names,
+                ..NamedLossGroup::default()
+            };
         let worker = group(4, 15, times("10:11:12", "10:11:14"), names(&[3, 7, 11, 15, 19]));
         let restart = group(2, 3, times("11:00:00", "11:00:01"), names(&[1, 2, 3]));
-        let restart = LossGroup { unread_messages: 1, remote_messages: 1, ..restart };
-        let single = LossGroup { unread_messages: 1, ..group(1, 1, times("12:00:00", "12:00:00"), names(&[9])) };
-        LossGroups::of(vec![single, restart, worker], OtherLosses { messages: 3, deliveries: 12 })
+        let restart = NamedLossGroup { unread_messages: 1, remote_messages: 1, ..restart };
+        let single = NamedLossGroup { unread_messages: 1, ..group(1, 1, times("12:00:00", "12:00:00"), names(&[9])) };
+        NamedLossGroups::of(vec![single, restart, worker], OtherLosses { messages: 3, deliveries: 12 })
     }
 
     #[test]
     fn the_words_stay_within_twelve_lines() {
-        let group = |n: u64| LossGroup { messages: n, receivers: 2, deliveries: 2 * n, ..LossGroup::default() };
+        let group =
+            |n: u64| NamedLossGroup { messages: n, receivers: 2, deliveries: 2 * n, ..NamedLossGroup::default() };
         let mut page = Page::default();
-        groups(&mut page, &LossGroups::of((1..40).map(group).collect(), OtherLosses::default()));
+        groups(&mut page, &NamedLossGroups::of((1..40).map(group).collect(), OtherLosses::default()));
         assert_eq!(page.0.lines().count(), 12);
     }
 }

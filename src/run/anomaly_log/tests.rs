@@ -18,7 +18,7 @@ fn lossy(messages: u64) -> Mutex<Ledger> {
     let room = RoomShare { tag: RoomTag::of("test"), users: USERS };
     let identity =
         Identity { run: RunTag::of("night"), generator: GeneratorTag(2), origin_micros: 1_763_900_000_000_000 };
-    let mut books = Ledger::new(terms, DeliveryRules::ALL, identity, &[room]).unwrap();
+    let mut books = Ledger::new(terms, DeliveryRules::ALL, identity, &[room]);
     books.keep_notes();
     for user in (0..USERS).map(UserIndex) {
         books.introduce(user, SenderId::number(100 + u64::from(user.0)));
