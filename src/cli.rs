@@ -13,8 +13,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::settings::{
     ConnectionSettings, DeliverySettings, ListenSettings, LogSettings, PlenarySettings, PresenceSettings,
-    ProtocolSettings, ReportSettings, SeedSettings, Settings, ShardSettings, ThresholdSettings, TimeSettings,
-    TrafficSettings, UrlSettings, UserSettings,
+    ProtocolSettings, ReportSettings, RoomSettings, SeedSettings, Settings, ShardSettings, ThresholdSettings,
+    TimeSettings, TrafficSettings, UrlSettings, UserSettings,
 };
 use crate::config::value::{Span, TargetUrl, shown};
 use crate::server::Faults;
@@ -127,6 +127,9 @@ pub struct LoadArgs {
     /// Which part of them.
     #[command(flatten)]
     pub shards: ShardSettings,
+    /// Which rooms they are in.
+    #[command(flatten)]
+    pub rooms: RoomSettings,
     /// What they do.
     #[command(flatten)]
     pub traffic: TrafficSettings,
@@ -158,6 +161,7 @@ impl LoadArgs {
         let settings = Settings {
             users: self.users,
             shards: self.shards,
+            rooms: self.rooms,
             traffic: self.traffic,
             seed: self.seed,
             time: self.time,
@@ -212,6 +216,9 @@ pub struct TargetArgs {
     /// Where it is.
     #[command(flatten)]
     pub listen: ListenSettings,
+    /// Which rooms it has.
+    #[command(flatten)]
+    pub rooms: RoomSettings,
     /// Member lists.
     #[command(flatten)]
     pub presence: PresenceSettings,
@@ -318,8 +325,8 @@ impl Command {
                 (Settings { presence: args.presence, ..load }, file)
             }
             Self::Target(args) => {
-                let TargetArgs { config, listen, presence, seed, faults: _, log } = args;
-                (Settings { listen, presence, seed, log, ..none }, config.config)
+                let TargetArgs { config, listen, rooms, presence, seed, faults: _, log } = args;
+                (Settings { listen, rooms, presence, seed, log, ..none }, config.config)
             }
             Self::Check(args) => {
                 let CheckArgs { url, plenary, protocol, exec: _, config, users, connection, log } = args;

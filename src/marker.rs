@@ -76,10 +76,13 @@ pub enum Decoded {
 }
 
 impl Marker {
+    /// No marker is longer, in bytes.
+    pub const LONGEST: usize = 80;
+
     /// The chat text: this marker, then `text`, for the sender `from`.
     #[must_use]
     pub fn encode(&self, from: SenderId, text: &str) -> String {
-        let mut out = String::with_capacity(80 + text.len());
+        let mut out = String::with_capacity(Self::LONGEST + text.len());
         self.push_head(&mut out, true);
         let sum = checksum(from, [out.as_bytes(), b"", text.as_bytes()]);
         push_base36(&mut out, u64::from(sum));
@@ -92,7 +95,7 @@ impl Marker {
     /// Without the intended time where that is not known.
     #[must_use]
     pub fn head(&self, intended_known: bool) -> String {
-        let mut out = String::with_capacity(80);
+        let mut out = String::with_capacity(Self::LONGEST);
         self.push_head(&mut out, intended_known);
         out
     }

@@ -1,5 +1,6 @@
 //! `soakrig demo`: the embedded target and a run against it, in one process.
 
+use super::target::numbers;
 use super::tell;
 use crate::config::plan::{Demo, Run};
 use crate::config::value::{TargetUrl, ValueError};
@@ -12,19 +13,22 @@ use crate::server::{self, Options, ServerCounts};
 
 /// The embedded target's open event.
 const SLUG: &str = "test";
+/// Its numbered ones.
+const NUMBERED: &str = "event-%s";
 
 /// Runs the demo, prints the summary and what the target itself counted.
 pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
     let console = Console::traced(&demo.plan)?;
     let presence = demo.presence;
-    let options = Options { presence, ..Options::default() };
+    let options = Options { presence, rooms: numbers(demo.rooms), ..Options::default() };
+    let slug = if demo.rooms.is_some() { NUMBERED } else { SLUG };
     let target =
         server::serve(options).await.map_err(|e| StartError::environment("the embedded target", e.to_string()))?;
     let url: TargetUrl = format!("http://{}", target.addr())
         .parse()
         .map_err(|e: ValueError| StartError::environment("the embedded target", e.to_string()))?;
     let wrong = |e: ValueError| StartError::environment("the embedded target", e.to_string());
-    let run = Run { target: url, plenary: SLUG.parse().map_err(wrong)?, plan: demo.plan };
+    let run = Run { target: url, plenary: slug.parse().map_err(wrong)?, plan: demo.plan };
     let held = hold(&PlenaryProtocol, vec![run], &console).await;
     console.close().await;
     let held = held?;

@@ -1,5 +1,7 @@
 //! `soakrig target`: the embedded plenary server alone, until a signal.
 
+use std::ops::Range;
+
 use super::tell;
 use crate::config::plan::Target;
 use crate::error::{ExitCode, StartError};
@@ -18,6 +20,7 @@ pub(super) async fn target(wanted: Target) -> Result<ExitCode, StartError> {
         connections: connections(files),
         listen: wanted.listen,
         prefix: wanted.prefix.as_str().to_owned(),
+        rooms: numbers(wanted.rooms),
         presence: wanted.presence,
         faults: seeded(wanted.faults, wanted.seed),
         control: wanted.control,
@@ -26,9 +29,13 @@ pub(super) async fn target(wanted: Target) -> Result<ExitCode, StartError> {
     let mut signals = Signals::listen()?;
     let target = server::serve(options).await.map_err(|e| StartError::environment("--listen", e.to_string()))?;
     tell(&format!(
-        "target: http://{}{} (events test, small, closed, future, cancelled, nobreak)",
+        "target: http://{}{} (events test, small, closed, future, cancelled, nobreak{})",
         target.addr(),
-        wanted.prefix.as_str()
+        wanted.prefix.as_str(),
+        match numbers(wanted.rooms) {
+            none if none.is_empty() => String::new(),
+            some => format!(", event-{} to event-{}", some.start, some.end - 1),
+        }
     ));
     if let Some(control) = target.control() {
         tell(&format!("control: http://{control}"));
@@ -39,6 +46,12 @@ pub(super) async fn target(wanted: Target) -> Result<ExitCode, StartError> {
         serde_json::to_string_pretty(&counts).map_err(|e| StartError::environment("the counts", e.to_string()))?;
     tell(&text);
     Ok(ExitCode::Ok)
+}
+
+/// The numbers of so many rooms from the first on.
+pub(super) fn numbers(rooms: Option<(u32, u32)>) -> Range<u64> {
+    let (count, first) = rooms.unwrap_or_default();
+    u64::from(first)..u64::from(first) + u64::from(count)
 }
 
 /// Connections that leave enough open files, of those that this process may have, for all the rest:

@@ -20,7 +20,7 @@ const LIMIT: u64 = 1 << 20;
 /// Nobody has more events at once; each costs a port and a ledger.
 const MOST_PLENARIES: usize = 100;
 /// What holds for the whole process or its server, and cannot differ between plenaries.
-const COMMON: [&str; 27] = [
+const COMMON: [&str; 29] = [
     "url",
     "protocol",
     "set",
@@ -30,6 +30,8 @@ const COMMON: [&str; 27] = [
     "read_only_cache",
     "shard",
     "shards",
+    "rooms",
+    "room_min",
     "ca_file",
     "insecure_skip_verify",
     "source_ip",

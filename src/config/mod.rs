@@ -9,6 +9,8 @@ pub mod layered;
 pub mod layers;
 pub mod plan;
 pub mod settings;
+mod target_settings;
+mod traffic_settings;
 pub mod value;
 
 pub use environment::Environment;

@@ -5,15 +5,17 @@
 
 use std::path::PathBuf;
 
-use crate::model::{LogFormat, OtlpEndpoint, Pacing, Reconnect, Shard};
-use crate::server::PresenceMode;
+use crate::model::{LogFormat, OtlpEndpoint, Reconnect, Shard};
 
 use super::layered::{Layered, layered};
 use super::value::{
-    Amount, ByteSize, Chattiness, Count, DurationRange, Given, HeaderText, Listen, OrOff, Password, PathPrefix,
-    Percent, ProtocolName, Rate, ResolveText, RunId, ShardCount, Slug, SourceIp, Span, StartAt, Switch, TargetUrl,
-    UserNumber, UsernameTemplate, ValueError, Variable, Wait,
+    Amount, ByteSize, Count, Given, HeaderText, Listen, OrOff, Password, Percent, ProtocolName, Rate, ResolveText,
+    RunId, ShardCount, Slug, SourceIp, Span, StartAt, Switch, TargetUrl, UserNumber, UsernameTemplate, ValueError,
+    Variable, Wait,
 };
+
+pub use super::target_settings::{ListenSettings, PresenceSettings};
+pub use super::traffic_settings::{RoomSettings, TrafficSettings};
 
 layered! {
     /// Which server.
@@ -111,43 +113,6 @@ layered! {
         /// N of --shard, with I from the variable JOB_COMPLETION_INDEX
         #[arg(long, value_name = "N")]
         pub shards: ShardCount,
-    }
-}
-
-layered! {
-    /// What they do.
-    #[command(next_help_heading = "Traffic (a RATE is 5/s, 300/m or 2/h, for the whole run)")]
-    pub struct TrafficSettings {
-        /// Send no chat
-        #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-        pub disable_chat: Switch,
-        /// Let nobody leave the event and come back
-        #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-        pub disable_event_leaving: Switch,
-        /// Let nobody join breakouts
-        #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-        pub disable_breakout_joining: Switch,
-        /// 0 to 10: each connected user chats N/100 times a second on average [default: 5]
-        #[arg(long, value_name = "N")]
-        pub chattiness: Chattiness,
-        /// Chats, instead of --chattiness [demo: 5/s]
-        #[arg(long, value_name = "RATE")]
-        pub chat_rate: Rate,
-        /// Users leaving [default: 0.5 a second per 100 connected users]
-        #[arg(long, value_name = "RATE")]
-        pub leave_rate: Rate,
-        /// Users joining a breakout [default: 1 a second per 100 connected users]
-        #[arg(long, value_name = "RATE")]
-        pub breakout_rate: Rate,
-        /// How long a user who left stays away [default: 2s..30s]
-        #[arg(long, value_name = "MIN..MAX")]
-        pub away: DurationRange,
-        /// How long a user stays in a breakout [default: 30s..5m]
-        #[arg(long, value_name = "MIN..MAX")]
-        pub breakout_stay: DurationRange,
-        /// How intents are spread over time [default: even]
-        #[arg(long, value_name = "PACING")]
-        pub pacing: Pacing,
     }
 }
 
@@ -313,35 +278,6 @@ layered! {
     }
 }
 
-layered! {
-    /// How the embedded target behaves.
-    #[command(next_help_heading = "Embedded target")]
-    pub struct PresenceSettings {
-        /// Member lists: full, batched:DURATION or off [default: full]
-        ///
-        /// Full lists cost the square of the users at each join: full is meant for up to 300
-        /// users, batched:1s to 2,000, off beyond.
-        #[arg(long, value_name = "MODE")]
-        pub presence: PresenceMode,
-    }
-}
-
-layered! {
-    /// Where the embedded target is.
-    #[command(next_help_heading = "Embedded target")]
-    pub struct ListenSettings {
-        /// Where the server is; port 0 picks one [default: 127.0.0.1:8000]
-        #[arg(long, value_name = "IP:PORT")]
-        pub listen: Listen,
-        /// Where faults can be changed while it runs; loopback only
-        #[arg(long, value_name = "IP:PORT")]
-        pub control: Listen,
-        /// A path before every request, as behind a proxy
-        #[arg(long, value_name = "PATH")]
-        pub prefix: PathPrefix,
-    }
-}
-
 /// Gathers the groups into all there is to set.
 macro_rules! groups {
     ($($(#[$meta:meta])* $field:ident: $ty:ty,)+) => {
@@ -384,6 +320,8 @@ groups! {
     users: UserSettings,
     /// Which part of them.
     shards: ShardSettings,
+    /// Which rooms they are in.
+    rooms: RoomSettings,
     /// What they do.
     traffic: TrafficSettings,
     /// When, and how fast at the start.

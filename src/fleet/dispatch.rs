@@ -54,8 +54,8 @@ pub struct Dispatcher<D> {
 impl<D> Dispatcher<D> {
     /// A dispatcher that scales set totals by the users present until `ramped` is set.
     pub fn new(context: Arc<RunContext<D>>, traffic: Traffic, ramped: Arc<AtomicBool>) -> Self {
-        let users = context.roster.len();
-        let most: f64 = traffic.iter().map(|volume| volume.per_second(users)).sum();
+        let most: f64 =
+            Action::ALL.iter().map(|action| traffic[*action as usize].per_second(context.roster.able(*action).1)).sum();
         // Twice the rate, and as much at once: room for a late wake-up, none for a flood.
         let twice = most.mul_add(2.0, 10.0).min(1e9);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just above")]
@@ -67,11 +67,12 @@ impl<D> Dispatcher<D> {
 
 impl<D: Send + Sync + 'static> Dispatch for Dispatcher<D> {
     fn rate(&mut self, action: Action) -> f64 {
-        let connected = count(self.context.roster.connected());
+        let (connected, users) = self.context.roster.able(action);
+        let (connected, users) = (count(connected), count(users));
         let rate = match self.traffic[action as usize] {
             Volume::Off => 0.0,
             Volume::Total(rate) if self.ramped.load(Ordering::Relaxed) => rate,
-            Volume::Total(rate) => rate * connected / count(self.context.roster.len()).max(1.0),
+            Volume::Total(rate) => rate * connected / users.max(1.0),
             Volume::PerUser(each) => each * connected,
         };
         self.context.metrics.rate_target(action, rate);

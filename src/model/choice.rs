@@ -11,6 +11,16 @@ pub enum Pacing {
     Poisson,
 }
 
+/// Which characters messages are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Alphabet {
+    /// Latin letters and spaces.
+    #[default]
+    Ascii,
+    /// Letters of many scripts and emoji: 1 to 4 bytes each in UTF-8.
+    Unicode,
+}
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {

@@ -39,7 +39,7 @@ mod vocabulary;
 mod volume;
 
 pub use accounts::{AccountRow, Accounts, PASSWORD, USERNAME};
-pub use choice::{LogFormat, OtlpEndpoint, Pacing};
+pub use choice::{Alphabet, LogFormat, OtlpEndpoint, Pacing};
 pub use connection::{EndReason, Initiator, SocketKind};
 pub use counts::{DeliveryCounts, LONGEST_MICROS, delivery_times};
 pub use delivery::{Anomaly, Basis, LOSS_GROUPS_TOLD, ListFate, Origin, Outcome, PresenceMismatch};

@@ -11,7 +11,7 @@ use rand::{RngExt, SeedableRng};
 use strum::EnumCount;
 
 use super::slot::IntentSlot;
-use crate::model::{DropReason, UserIndex, UserState};
+use crate::model::{Action, DropReason, UserIndex, UserState};
 use crate::schedule::Intent;
 
 /// The users of this generator.
@@ -30,10 +30,25 @@ struct UserTable {
     /// How often each user has changed its state.
     changes: Box<[u32]>,
     counts: [u64; UserState::COUNT],
-    /// Connected users in arbitrary order, and where each is in that list.
-    connected: Vec<u32>,
-    position: Box<[u32]>,
+    connected: Present,
+    /// `None`: all users send messages.
+    speakers: Option<Speakers>,
     rng: SmallRng,
+}
+
+/// Those who are there, in arbitrary order, and where each is in that order.
+#[derive(Debug)]
+struct Present {
+    users: Vec<u32>,
+    position: Box<[u32]>,
+}
+
+/// Those who send messages.
+#[derive(Debug)]
+struct Speakers {
+    speaks: Box<[bool]>,
+    total: usize,
+    connected: Present,
 }
 
 const NOT_CONNECTED: u32 = u32::MAX;
@@ -49,13 +64,25 @@ impl Roster {
                 states: vec![UserState::Waiting; users].into_boxed_slice(),
                 changes: vec![0; users].into_boxed_slice(),
                 counts,
-                connected: Vec::with_capacity(users),
-                position: vec![NOT_CONNECTED; users].into_boxed_slice(),
+                connected: Present::nobody(users),
+                speakers: None,
                 rng: SmallRng::seed_from_u64(seed),
             }),
             slots: (0..users).map(|_| IntentSlot::default()).collect(),
             notified: (0..users.div_ceil(BITS)).map(|_| AtomicU64::new(0)).collect(),
         }
+    }
+
+    /// The same roster, of which only these users send messages; `None`: all.
+    #[must_use]
+    pub fn with_speakers(self, speaks: Option<Box<[bool]>>) -> Self {
+        let speakers = speaks.map(|speaks| Speakers {
+            total: speaks.iter().filter(|speaks| **speaks).count(),
+            connected: Present::nobody(speaks.len()),
+            speaks,
+        });
+        self.table.lock().speakers = speakers;
+        self
     }
 
     /// How many users there are, in whatever state.
@@ -148,22 +175,35 @@ impl Roster {
     /// How many users are connected.
     #[must_use]
     pub fn connected(&self) -> usize {
-        self.table.lock().connected.len()
+        self.table.lock().connected.users.len()
     }
 
-    /// Gives an intent to a connected user chosen at random whose slot is free, else to the
-    /// next one that is; it is never queued behind another.
+    /// Of those who may carry an action out, how many are connected, and how many there are.
+    #[must_use]
+    pub fn able(&self, action: Action) -> (usize, usize) {
+        let table = self.table.lock();
+        match &table.speakers {
+            Some(speakers) if action == Action::Chat => (speakers.connected.users.len(), speakers.total),
+            _ => (table.connected.users.len(), self.len()),
+        }
+    }
+
+    /// Gives an intent to a connected user chosen at random who may carry it out and whose slot is
+    /// free, else to the next one that is; it is never queued behind another.
     ///
     /// # Errors
-    /// `NotConnected` where no user is connected, `Backpressure` where no slot is free.
+    /// `NotConnected` where no such user is connected, `Backpressure` where no slot is free.
     pub fn offer(&self, intent: Intent) -> Result<UserIndex, DropReason> {
         let mut table = self.table.lock();
-        let connected = table.connected.len();
-        if connected == 0 {
+        let UserTable { connected, speakers, rng, .. } = &mut *table;
+        let connected = match speakers {
+            Some(speakers) if intent.action == Action::Chat => &speakers.connected.users,
+            _ => &connected.users,
+        };
+        if connected.is_empty() {
             return Err(DropReason::NotConnected);
         }
-        let start = table.rng.random_range(0..connected);
-        let (before, from) = table.connected.split_at(start);
+        let (before, from) = connected.split_at(rng.random_range(0..connected.len()));
         let taker = from
             .iter()
             .chain(before)
@@ -196,17 +236,43 @@ fn bit(user: UserIndex) -> u64 {
 
 impl UserTable {
     fn enter(&mut self, user: UserIndex) {
+        self.connected.enter(user);
+        if let Some(speakers) = self.speakers_with(user) {
+            speakers.enter(user);
+        }
+    }
+
+    fn leave(&mut self, user: UserIndex) {
+        self.connected.leave(user);
+        if let Some(speakers) = self.speakers_with(user) {
+            speakers.leave(user);
+        }
+    }
+
+    /// The speakers who are there, if not all users are speakers and this one is.
+    fn speakers_with(&mut self, user: UserIndex) -> Option<&mut Present> {
+        let speakers = self.speakers.as_mut()?;
+        speakers.speaks.get(user.get()).copied().unwrap_or(false).then_some(&mut speakers.connected)
+    }
+}
+
+impl Present {
+    fn nobody(users: usize) -> Self {
+        Self { users: Vec::with_capacity(users), position: vec![NOT_CONNECTED; users].into_boxed_slice() }
+    }
+
+    fn enter(&mut self, user: UserIndex) {
         if let Some(position) = self.position.get_mut(user.get()) {
-            *position = u32::try_from(self.connected.len()).unwrap_or(NOT_CONNECTED);
-            self.connected.push(user.0);
+            *position = u32::try_from(self.users.len()).unwrap_or(NOT_CONNECTED);
+            self.users.push(user.0);
         }
     }
 
     fn leave(&mut self, user: UserIndex) {
         let Some(position) = self.position.get_mut(user.get()) else { return };
         let hole = std::mem::replace(position, NOT_CONNECTED);
-        self.connected.swap_remove(hole as usize);
-        if let Some(moved) = self.connected.get(hole as usize)
+        self.users.swap_remove(hole as usize);
+        if let Some(moved) = self.users.get(hole as usize)
             && let Some(position) = self.position.get_mut(*moved as usize)
         {
             *position = hole;
@@ -215,92 +281,4 @@ impl UserTable {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::Stamp;
-    use crate::model::Action;
-    use proptest::prelude::*;
-
-    const CHAT: Intent = Intent { action: Action::Chat, intended: Stamp(0) };
-
-    #[test]
-    fn an_offer_tells_not_connected_from_backpressure() {
-        let roster = Roster::new(1, 1);
-        assert_eq!(roster.offer(CHAT), Err(DropReason::NotConnected));
-        roster.set(UserIndex(0), UserState::Connected);
-        assert_eq!(roster.offer(CHAT), Ok(UserIndex(0)));
-        assert_eq!(roster.offer(CHAT), Err(DropReason::Backpressure));
-        let slot = roster.slot(UserIndex(0)).unwrap();
-        assert_eq!(slot.take(), Some(CHAT));
-        assert_eq!(roster.offer(CHAT), Err(DropReason::Backpressure), "the frame is still in writing");
-        slot.done();
-        assert_eq!(roster.offer(CHAT), Ok(UserIndex(0)));
-    }
-
-    #[test]
-    fn a_withdrawn_intent_is_never_taken_up_and_one_that_was_taken_up_is_waited_for() {
-        let roster = Roster::new(2, 1);
-        for i in 0..2 {
-            roster.set(UserIndex(i), UserState::Connected);
-        }
-        let busy = roster.offer(CHAT).unwrap();
-        let waiting = roster.offer(CHAT).unwrap();
-        assert_eq!(roster.slot(busy).unwrap().take(), Some(CHAT));
-        assert_eq!(roster.withdraw_intents().collect::<Vec<_>>(), [CHAT]);
-        assert_eq!(roster.slot(waiting).unwrap().take(), None);
-        assert!(roster.is_any_busy());
-        roster.slot(busy).unwrap().done();
-        assert!(!roster.is_any_busy());
-    }
-
-    #[test]
-    fn connected_users_are_chosen_about_equally() {
-        let roster = Roster::new(10, 1);
-        for i in 0..10 {
-            roster.set(UserIndex(i), UserState::Connected);
-        }
-        let mut chosen = [0; 10];
-        for _ in 0..10_000 {
-            let user = roster.offer(CHAT).unwrap();
-            roster.slot(user).unwrap().take();
-            roster.slot(user).unwrap().done();
-            chosen[user.get()] += 1;
-        }
-        assert!(chosen.iter().all(|n| (800..1200).contains(n)), "{chosen:?}");
-    }
-
-    #[test]
-    fn a_short_absence_shows_in_the_moves() {
-        let (roster, me) = (Roster::new(1, 1), UserIndex(0));
-        roster.set(me, UserState::Connected);
-        assert_eq!(roster.states(), [(UserState::Connected, 1)]);
-        roster.set(me, UserState::Connected);
-        assert_eq!(roster.states(), [(UserState::Connected, 1)]);
-        roster.set(me, UserState::Away);
-        roster.set(me, UserState::Connected);
-        assert_eq!(roster.states(), [(UserState::Connected, 3)]);
-    }
-
-    proptest! {
-        #[test]
-        fn counts_of_states_sum_to_the_users(changes in prop::collection::vec((0..8_u32, 0..UserState::COUNT), 0..200)) {
-            let roster = Roster::new(8, 1);
-            let mut model = [UserState::Waiting; 8];
-            for (user, state) in changes {
-                let state = UserState::ALL[state];
-                roster.set(UserIndex(user), state);
-                model[user as usize] = state;
-                let counts = roster.counts();
-                prop_assert_eq!(counts.iter().sum::<u64>(), 8);
-                let connected = model.iter().filter(|s| **s == UserState::Connected).count();
-                prop_assert_eq!(roster.connected(), connected);
-                if connected > 0 {
-                    let chosen = roster.offer(CHAT).unwrap();
-                    prop_assert_eq!(model[chosen.get()], UserState::Connected);
-                    roster.slot(chosen).unwrap().take();
-                    roster.slot(chosen).unwrap().done();
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -30,7 +30,7 @@ use crate::model::{ListFate, PresenceFindings, PresenceMismatch, SenderId, UserI
 pub const SHORTEST_SETTLING: Duration = Duration::from_secs(5);
 
 /// Mismatches that began, named by one call of [`MembershipCheck::judge`]; further ones are only counted.
-const NAMED: usize = 5;
+pub const NAMED: usize = 5;
 
 /// The newest list of an observer.
 #[derive(Debug)]

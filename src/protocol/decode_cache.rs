@@ -23,8 +23,8 @@ thread_local! {
 /// The next cache's number.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// The meanings of one driver's texts, on every thread that reads them.
-#[derive(Debug)]
+/// The meanings of one driver's texts, on every thread that reads them. A clone is the same cache.
+#[derive(Debug, Clone)]
 pub struct DecodeCache(u64);
 
 #[derive(Clone, Copy)]

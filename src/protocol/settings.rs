@@ -15,7 +15,7 @@ use crate::transport::tls::TlsError;
 pub struct DriverSettings {
     /// The server, http or https; a path is kept as a prefix of every request.
     pub base: Url,
-    /// The room as it was typed; may be empty where only accounts are dealt with.
+    /// The room of users whose session names none; may be empty where only accounts are dealt with.
     pub room: String,
     /// How its connections are made.
     pub connection: ConnectionOptions,
@@ -58,4 +58,6 @@ pub struct Capabilities {
     pub side_rooms: bool,
     /// The server sends lists of the members of the room.
     pub member_lists: bool,
+    /// The longest text of a message that the server surely takes, marker included, in bytes.
+    pub max_text: Option<usize>,
 }

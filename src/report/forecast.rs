@@ -38,13 +38,15 @@ const FULL_LINE: f64 = 110e6;
 pub struct Load {
     /// Users of this generator.
     pub users: u64,
-    /// Users in the room, those of other generators included.
+    /// Users in all rooms, those of other generators included.
     pub room: u64,
-    /// Chats a second in the whole room.
+    /// How many rooms they are divided among.
+    pub rooms: u64,
+    /// Chats a second in all rooms.
     pub chats: f64,
-    /// Users that leave, a second, in the whole room; as many come back.
+    /// Users that leave, a second, in all rooms; as many come back.
     pub leaves: f64,
-    /// Users that join a side room, a second, in the whole room; as many leave one.
+    /// Users that join a side room, a second, in all rooms; as many leave one.
     pub side_rooms: f64,
     /// How long a visit to a side room lasts on average, in seconds.
     pub side_room_stay: f64,
@@ -93,18 +95,20 @@ impl Forecast {
     /// From a load and the machine that is to carry it.
     #[must_use]
     pub fn of(load: &Load, machine: &Machine) -> Self {
-        let (users, room) = (load.users as f64, (load.room as f64).max(load.users as f64));
+        let (users, all, rooms) = (load.users as f64, load.room.max(load.users) as f64, load.rooms.max(1) as f64);
+        // Users of one room.
+        let room = all / rooms;
         let if_listed = |bytes: f64| if load.member_lists { bytes } else { 0.0 };
         let list = if_listed(LIST + MEMBER * room);
         let side_room_list = if_listed(LIST + MEMBER * SIDE_ROOM_MEMBERS);
-        let deliveries = load.chats * users;
-        let in_side_rooms = (load.side_rooms * load.side_room_stay * users / room.max(1.0)).min(users);
+        let deliveries = load.chats / rooms * users;
+        let in_side_rooms = (load.side_rooms * load.side_room_stay * users / all.max(1.0)).min(users);
         let mut forecast = Self {
             load: *load,
             deliveries,
             chat_bytes: deliveries * CHAT,
             // Each coming and each going sends a list to each user.
-            list_bytes: 2.0 * users * (load.leaves * list + load.side_rooms * side_room_list),
+            list_bytes: 2.0 * users * (load.leaves * list + load.side_rooms * side_room_list) / rooms,
             ramp_list_bytes: if_listed(filling(room) * users / room.max(1.0)),
             page_bytes: if_listed(PAGE + PAGE_CHATS + PAGE_USER * room),
             sockets: users + in_side_rooms,
@@ -223,10 +227,16 @@ fn whole(n: f64) -> String {
 
 impl fmt::Display for Forecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Load { users, room, chats, .. } = self.load;
-        let others = if room > users { format!(" of {} in the room", count(room)) } else { String::new() };
+        let Load { users, room, rooms, chats, .. } = self.load;
+        let others = match (room > users, rooms > 1) {
+            (false, false) => String::new(),
+            (true, false) => format!(" of {} in the room", count(room)),
+            (false, true) => format!(" in {} rooms", count(rooms)),
+            (true, true) => format!(" of {} in {} rooms", count(room), count(rooms)),
+        };
+        let to = if rooms > 1 { "each chat to each user of its room" } else { "each chat to each user" };
         writeln!(f, "forecast for {} users{others}, chats at {}", count(users), rate(chats))?;
-        writeln!(f, "  deliveries   {}, each chat to each user", rate(self.deliveries))?;
+        writeln!(f, "  deliveries   {}, {to}", rate(self.deliveries))?;
         write!(f, "  received     {}/s of chats", bytes(self.chat_bytes))?;
         if self.load.member_lists {
             writeln!(
@@ -255,6 +265,7 @@ mod tests {
     const DEMO: Load = Load {
         users: 200,
         room: 200,
+        rooms: 1,
         chats: 20.0,
         leaves: 1.0,
         side_rooms: 2.0,

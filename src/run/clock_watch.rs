@@ -64,7 +64,7 @@ fn notice<D: Driver>(context: &RunContext<D>, judge: &Mutex<Judge>, change: Cloc
         }
     }
     if event != ClockEvent::WallJump && length >= SILENT {
-        context.membership.lock().was_silent();
+        context.room_states.iter().for_each(|room| room.membership.lock().was_silent());
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::background::ticks;
 use crate::clock::Stamp;
-use crate::model::{PresenceMismatch, UserIndex, UserState};
-use crate::presence::{Connectivity, MemberSet, MembershipCheck, ObservedList};
+use crate::model::{PresenceFindings, PresenceMismatch, UserIndex, UserState};
+use crate::presence::{Connectivity, MemberSet, MembershipCheck, NAMED, ObservedList};
 use crate::protocol::{Driver, Members};
 use crate::user::RunContext;
 
@@ -24,22 +24,49 @@ pub(crate) async fn watch<D: Driver>(context: Arc<RunContext<D>>) {
 /// One comparison: which users are connected, what the observers were shown, and what does not fit.
 fn compare<D: Driver>(context: &RunContext<D>) -> Vec<(UserIndex, PresenceMismatch)> {
     // First the lists: who is found to have moved after them has had no time to settle anyway.
-    let heard = context.observers.take();
+    let heard: Vec<_> = context.room_states.iter().map(|room| room.observers.take()).collect();
     let states = context.roster.states();
     let now = context.clock.now();
-    let mut check = context.membership.lock();
-    check.update(now, states.into_iter().map(|(state, changes)| (connectivity(state), changes)));
+    let (mut began, mut findings) = (Vec::new(), PresenceFindings::default());
+    for (nth, (room, heard)) in context.room_states.iter().zip(heard).enumerate() {
+        let users = context.rooms.users(nth);
+        let mut check = room.membership.lock();
+        let states = states.iter().skip(users.start as usize).take(users.len());
+        check.update(now, states.map(|(state, changes)| (connectivity(*state), *changes)));
+        look(&mut check, &context.driver, users.start, heard);
+        let passed_over: Vec<(usize, UserIndex)> = check.passed_over().collect();
+        for (_, user) in passed_over {
+            room.observers.dismiss(UserIndex(users.start + user.0));
+        }
+        let of_room = check.judge(now).into_iter().map(|(user, what)| (UserIndex(users.start + user.0), what));
+        began.extend(of_room.take(NAMED - began.len().min(NAMED)));
+        add(&mut findings, &check.findings());
+    }
+    let mut kept = context.presence.lock();
+    for (most, (kept, now)) in findings.most.iter_mut().zip(kept.most.iter().zip(findings.now)) {
+        *most = now.max(*kept);
+    }
+    *kept = findings;
+    began
+}
+
+/// Shows a room's check what its observers heard; users of the check count from the room's first.
+fn look<D: Driver>(check: &mut MembershipCheck, driver: &D, first: u32, heard: impl IntoIterator<Item = ObservedList>) {
     let mut last: Option<(String, Arc<MemberSet>)> = None;
     for (observer, ObservedList { user, list }) in heard.into_iter().enumerate() {
+        let user = user.map(|user| UserIndex(user.0.saturating_sub(first)));
         check.forget(observer, user);
         let (Some(user), Some((text, at))) = (user, list) else { continue };
-        show(&mut check, &context.driver, (observer, user, at), text, &mut last);
+        show(check, driver, (observer, user, at), text, &mut last);
     }
-    let passed_over: Vec<(usize, UserIndex)> = check.passed_over().collect();
-    for (_, user) in passed_over {
-        context.observers.dismiss(user);
-    }
-    check.judge(now)
+}
+
+/// Adds what was found in a room; the most at a time is known of all rooms together only.
+fn add(findings: &mut PresenceFindings, room: &PresenceFindings) {
+    let add = |all: &mut [u64], more: &[u64]| all.iter_mut().zip(more).for_each(|(all, more)| *all += more);
+    add(&mut findings.now, &room.now);
+    add(&mut findings.episodes, &room.episodes);
+    add(&mut findings.lists, &room.lists);
 }
 
 /// Gives the check a list. Most observers have the same one, which is read once.

@@ -35,8 +35,9 @@ use setup::ProcessContext;
 use crate::config::plan::Run;
 use crate::error::StartError;
 use crate::fleet::workers::Running;
+use crate::marker::Marker;
 use crate::model::Volume;
-use crate::protocol::{Driver, Protocol};
+use crate::protocol::{Capabilities, Driver, Protocol};
 use crate::report::machine::Machine;
 
 /// Holds loads over a protocol, which need not be a registered one, until their ends: what came of
@@ -59,10 +60,16 @@ pub async fn run<P: Protocol>(protocol: &P, runs: Vec<Run>) -> Result<Vec<Held>,
 /// # Errors
 /// An option asks for what the protocol cannot do; names it, and the remedy.
 pub fn supported<P: Protocol>(protocol: &P, mut runs: Vec<Run>) -> Result<Vec<Run>, StartError> {
-    if !protocol.capabilities().side_rooms {
-        for Run { plan, .. } in &mut runs {
+    let Capabilities { side_rooms, max_text, .. } = protocol.capabilities();
+    for Run { plan, .. } in &mut runs {
+        if !side_rooms {
             plan.protocol.side_rooms.take().map_or(Ok(()), Err)?;
             plan.traffic.side_room = Volume::Off;
+        }
+        let longest = plan.traffic.messages.size.map_or(0, |size| size.max());
+        if let Some(most) = max_text.map(|most| most.saturating_sub(Marker::LONGEST)).filter(|most| longest > *most) {
+            let why = format!("texts of {longest} bytes; the protocol {} takes {most} at most", protocol.name());
+            return Err(plan.protocol.too_long.because(why));
         }
     }
     Ok(runs)

@@ -14,6 +14,7 @@ use super::snapshots;
 use crate::config::plan::Plan;
 use crate::metrics::ProcessFigures;
 use crate::model::Action;
+use crate::pool::Roster;
 use crate::protocol::Driver;
 use crate::report::end::End;
 use crate::report::file::{Earlier, FileError, SummaryFile};
@@ -105,7 +106,7 @@ impl<D: Driver> Reporter<D> {
             started: context.clock.wall(phases.started()),
             took: phases.elapsed(context.clock.now()),
             hold,
-            set_rates: set_rates(plan, context.roster.len()),
+            set_rates: set_rates(plan, &context.roster),
             carried_out,
             saturated: judge.saturated(),
             saturated_by: judge.saturated_by(),
@@ -181,7 +182,7 @@ impl<D: Driver> Reporter<D> {
             elapsed,
             held: phases.hold(context).0,
             remaining: self.plan.timing.duration.map(|d| d.saturating_sub(elapsed)),
-            chats_target: set_rates(&self.plan, context.roster.len())[Action::Chat as usize],
+            chats_target: set_rates(&self.plan, &context.roster)[Action::Chat as usize],
             saturated: self.judge.lock().is_saturated(),
             closing: context.closing.is_cancelled(),
         };
@@ -190,6 +191,11 @@ impl<D: Driver> Reporter<D> {
 }
 
 /// The rates that were set, once every user is connected.
-fn set_rates(plan: &Plan, users: usize) -> [f64; Action::COUNT] {
-    setup::traffic(&plan.traffic).map(|volume| volume.per_second(users))
+fn set_rates(plan: &Plan, roster: &Roster) -> [f64; Action::COUNT] {
+    let traffic = setup::traffic(&plan.traffic);
+    let mut rates = [0.0; Action::COUNT];
+    for (action, (rate, volume)) in Action::ALL.iter().zip(rates.iter_mut().zip(traffic)) {
+        *rate = volume.per_second(roster.able(*action).1);
+    }
+    rates
 }

@@ -83,9 +83,11 @@ impl<D: Driver> RoomRun<D> {
         let mut cache = SessionCache::open(plan.users.cache.clone(), target.to_string()).await?;
         let password = cache.password(plan.users.password.clone()).await?;
         console.tracing.watched_by(&metrics);
+        let first =
+            plan.division.of(&slug, plan.users.range).into_iter().next().map_or_else(String::new, |room| room.0);
         let asked = Asked {
             target: &target,
-            room: &slug,
+            room: &first,
             connection: &plan.connection,
             secrets: vec![password.clone()],
             clock: process.clock,
@@ -271,7 +273,8 @@ fn load(plan: &Plan, capabilities: Capabilities) -> Load {
     Load {
         users: u64::from(plan.users.range.len()),
         room: u64::from(room),
-        chats: whole(plan.traffic.chat),
+        rooms: u64::from(plan.division.rooms()),
+        chats: plan.traffic.fleet_chat,
         leaves: whole(plan.traffic.leave),
         side_rooms: whole(plan.traffic.side_room),
         side_room_stay: (stay.min() + stay.max()).as_secs_f64() / 2.0,

@@ -122,7 +122,7 @@ impl<D: Driver> Runner<D> {
         let refused = match first {
             Some(Ok(())) => {
                 let room = self.context.capacity.load(Ordering::Relaxed);
-                if let Some(warning) = over_capacity(u64::from(self.plan.users.fleet_range.len()), room) {
+                if let Some(warning) = over_capacity(u64::from(self.plan.division.largest()), room) {
                     tracing::warn!("{warning}");
                 }
                 self.load().await;

@@ -17,7 +17,7 @@ use crate::protocol::{Capabilities, DriverSettings, Probe, Protocol, Trace};
 use crate::schedule::limit::Limit;
 use crate::telemetry::traces::chats::ChatTraces;
 use crate::transport::ConnectionOptions;
-use crate::user::{Behaviour, Credentials, Limits, Parts, Rooms};
+use crate::user::{Behaviour, Credentials, Limits, Parts, Rooms, SameTag, TextShape, are_told_apart};
 
 /// What all rooms of this process share.
 #[derive(Clone, Copy)]
@@ -96,13 +96,14 @@ pub(crate) fn parts(
         generator,
         origin_micros: clock.unix_micros(Stamp::default()),
     };
-    let rooms = Rooms::one(room, plan.users.range.len());
+    let rooms = rooms(plan, room)?;
     let ledger = Ledger::new(plan.terms, capabilities.delivery, identity, &rooms.shares());
     let (away, stay) = (plan.traffic.away, plan.traffic.side_room_stay);
     let seed = shard_seed(plan);
     Ok(Parts {
         capabilities,
         rooms,
+        speakers: speakers(plan),
         ledger,
         metrics,
         limits: Limits {
@@ -113,6 +114,7 @@ pub(crate) fn parts(
             away: (away.min(), away.max()),
             side_room_stay: (stay.min(), stay.max()),
             reconnect: plan.traffic.reconnect,
+            texts: texts(plan.traffic.messages),
             seed,
         },
         credentials: Credentials {
@@ -124,6 +126,30 @@ pub(crate) fn parts(
         saved: cache.sessions(),
         chats,
     })
+}
+
+/// The rooms that users of this generator are in. No two of the whole run may have the same tag.
+fn rooms(plan: &Plan, typed: &str) -> Result<Rooms, StartError> {
+    let refuse = |e: SameTag| {
+        StartError::environment("--rooms", e.to_string())
+            .remedy("give the rooms another name, or --room-min another number")
+    };
+    if plan.division.is_numbered() {
+        are_told_apart(plan.division.names(typed)).map_err(refuse)?;
+    }
+    let rooms = plan.division.of(typed, plan.users.range);
+    Rooms::new(rooms.iter().map(|(name, users)| (name.as_str(), *users))).map_err(refuse)
+}
+
+/// Which users of this generator send; `None`: all.
+fn speakers(plan: &Plan) -> Option<Box<[bool]>> {
+    let range = plan.users.range;
+    let of = |number| plan.division.speaks(number);
+    (!plan.division.all_speak()).then(|| (range.min()..range.max()).map(of).collect())
+}
+
+fn texts(messages: plan::Messages) -> TextShape {
+    TextShape { size: messages.size.map(|size| (size.min(), size.max())), alphabet: messages.alphabet }
 }
 
 /// The usernames of a range of users, in order.

@@ -25,7 +25,7 @@ impl<D: Driver> Source for Snapshots<D> {
     }
 
     fn presence(&self) -> PresenceFindings {
-        self.0.membership.lock().findings()
+        *self.0.presence.lock()
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `POST /faults` | changes the settings that are named |
 //! | `POST /act` | injects a fault once, see [`FaultAction`] |
 //! | `GET /counts` | as `/_target/counts` |
+//! | `GET /rooms` | JSON lines, see [`RoomCounts`](super::RoomCounts) |
 //! | `GET /injections?since=N` | JSON lines, see [`Injection`](super::Injection) |
 //! | `GET /written` | JSON lines, see [`WrittenDelivery`](super::WrittenDelivery) |
 //!
@@ -138,6 +139,7 @@ async fn answer(server: &ServerState, request: Request<Incoming>) -> Response<Fu
     let result = match (method, path.as_str()) {
         (Method::GET, "/faults") => json(&*server.injector.faults()),
         (Method::GET, "/counts") => json(&server.counts()),
+        (Method::GET, "/rooms") => lines(&server.rooms()),
         (Method::GET, "/injections") => lines(&server.injector.log.read(since.unwrap_or(0))),
         (Method::GET, "/written") => {
             lines(&server.socket_context.delivery_log.as_ref().map(|r| r.read()).unwrap_or_default())

@@ -216,6 +216,27 @@ pub struct ServerCounts {
     pub injected: BTreeMap<String, u64>,
 }
 
+/// What one plenary counted: summed over all of them, as much as [`ServerCounts`] has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomCounts {
+    /// The plenary.
+    pub slug: String,
+    /// Sockets in it now.
+    pub sockets_now: u64,
+    /// Chats taken in.
+    pub chats: u64,
+    /// Deliveries due, as [`SentCounts::chats_due`].
+    pub chats_due: u64,
+}
+
+/// The live numbers behind [`RoomCounts`].
+#[derive(Debug, Default)]
+pub(super) struct RoomCounters {
+    pub(super) sockets_now: Counter,
+    pub(super) chats: Counter,
+    pub(super) chats_due: Counter,
+}
+
 /// The live numbers behind [`ServerCounts`].
 #[derive(Debug, Default)]
 pub(super) struct Counters {

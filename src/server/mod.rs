@@ -57,7 +57,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use control::FaultAction;
-pub use counts::{AccountCounts, HttpCounts, ReceivedCounts, SentCounts, ServerCounts, SocketCounts};
+pub use counts::{AccountCounts, HttpCounts, ReceivedCounts, RoomCounts, SentCounts, ServerCounts, SocketCounts};
 pub use delivery_log::WrittenDelivery;
 pub use faults::{
     ChatFaults, Fault, Faults, Frequency, HttpFaults, Injection, InvalidFault, InvalidFrequency, PresenceFaults, Scope,
@@ -159,7 +159,8 @@ fn build_state(
         plenaries: Arc::new(OnceLock::new()),
     };
     let mut plenaries = Vec::new();
-    for plenary in plenary::all(SystemTime::now()) {
+    let now = SystemTime::now();
+    for plenary in plenary::all(now).into_iter().chain(plenary::numbered(options.rooms.clone(), now)) {
         let (handle, task) = PlenaryTask::new(plenary, context.clone());
         plenaries.push(handle);
         tasks.spawn(task.run(stop.clone()));
@@ -192,6 +193,12 @@ impl Server {
     #[must_use]
     pub fn counts(&self) -> ServerCounts {
         self.state.counts()
+    }
+
+    /// The counts of each plenary since the start.
+    #[must_use]
+    pub fn rooms(&self) -> Vec<RoomCounts> {
+        self.state.rooms()
     }
 
     /// The fault settings in force.

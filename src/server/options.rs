@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::time::Duration;
 
 use super::faults::Faults;
@@ -15,6 +16,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// A prefix of every path, such as `/chat`; empty for none.
     pub prefix: String,
+    /// Numbers of further plenaries, `event-0` and so on; empty for none.
+    pub rooms: Range<u64>,
     /// How member lists are sent.
     pub presence: PresenceMode,
     /// Bytes that may wait for one socket; a reader that falls further behind is disconnected.
@@ -39,6 +42,7 @@ impl Default for Options {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             prefix: String::new(),
+            rooms: 0..0,
             presence: PresenceMode::Full,
             queue: 64 * 1024 * 1024,
             connections: 1_000_000,

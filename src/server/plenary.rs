@@ -2,6 +2,8 @@
 //!
 //! Facts only, fixed at the start; [`plenary_task`](super::plenary_task) knows who is in a plenary.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 /// Users who fit in a breakout.
@@ -32,7 +34,7 @@ pub(super) struct Breakout {
 #[derive(Debug, Clone)]
 pub(super) struct Plenary {
     pub id: u64,
-    pub slug: &'static str,
+    pub slug: Cow<'static, str>,
     pub status: EventStatus,
     /// Users who may be present; 0 for no limit.
     pub max_participants: usize,
@@ -42,12 +44,13 @@ pub(super) struct Plenary {
 }
 
 impl Plenary {
-    fn new(id: u64, slug: &'static str, status: EventStatus, now: SystemTime) -> Self {
+    fn new(id: u64, slug: impl Into<Cow<'static, str>>, status: EventStatus, now: SystemTime) -> Self {
         let (doors_open, doors_close) = match status {
             EventStatus::Closed => (now - 48 * HOUR, now - 24 * HOUR),
             EventStatus::Future => (now + 24 * HOUR, now + 48 * HOUR),
             EventStatus::Open | EventStatus::Cancelled => (now - HOUR, now + 30 * 24 * HOUR),
         };
+        let slug = slug.into();
         Self { id, slug, status, max_participants: 0, breakouts: Vec::new(), doors_open, doors_close }
     }
 
@@ -79,4 +82,18 @@ pub(super) fn all(now: SystemTime) -> Vec<Plenary> {
         Plenary::new(5, "cancelled", EventStatus::Cancelled, now),
         Plenary::new(6, "nobreak", EventStatus::Open, now),
     ]
+}
+
+/// What the numbered plenaries are called before their number.
+pub(super) const NUMBERED: &str = "event-";
+/// The id of the first numbered plenary and of its breakout; lower ones are taken.
+const FIRST_NUMBERED: u64 = 1000;
+
+/// Open plenaries with these numbers in their names, each with a breakout of its own.
+pub(super) fn numbered(numbers: Range<u64>, now: SystemTime) -> impl Iterator<Item = Plenary> {
+    numbers.zip(FIRST_NUMBERED..).map(move |(number, id)| {
+        let breakout = Breakout { id, title: format!("Breakout {number}"), max_attendees: BREAKOUT_CAPACITY };
+        let slug = format!("{NUMBERED}{number}");
+        Plenary { breakouts: vec![breakout], ..Plenary::new(id, slug, EventStatus::Open, now) }
+    })
 }

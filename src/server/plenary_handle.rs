@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::accounts::User;
 use super::chat::Chat;
-use super::counts::Counters;
+use super::counts::{Counters, RoomCounters};
 use super::faults::injector::FaultInjector;
 use super::options::{PresenceMode, Timing};
 use super::plenary::Plenary;
@@ -80,6 +80,7 @@ pub(super) struct PlenaryContext {
 #[derive(Debug, Clone)]
 pub(super) struct PlenaryHandle {
     pub plenary: Arc<Plenary>,
+    pub counters: Arc<RoomCounters>,
     commands: mpsc::Sender<Command>,
     present: Arc<AtomicUsize>,
 }
@@ -89,7 +90,8 @@ impl PlenaryHandle {
     pub(super) fn new(plenary: Arc<Plenary>) -> (Self, mpsc::Receiver<Command>, Arc<AtomicUsize>) {
         let (sender, commands) = mpsc::channel(MAILBOX);
         let present = Arc::new(AtomicUsize::new(0));
-        (Self { plenary, commands: sender, present: Arc::clone(&present) }, commands, present)
+        let handle = Self { plenary, counters: Arc::default(), commands: sender, present: Arc::clone(&present) };
+        (handle, commands, present)
     }
 
     /// Sends a command, waiting while the mailbox is full; at the stop it is dropped.

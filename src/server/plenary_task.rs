@@ -18,6 +18,7 @@ use super::breakouts::Breakouts;
 use super::broadcast::Broadcaster;
 use super::channel::{Channel, Departure, PacedBroadcast};
 use super::chat::{Chat, HISTORY};
+use super::counts::RoomCounters;
 use super::faults::presence::PresenceInjector;
 use super::faults::{Fault, Faults, PresenceFaults};
 use super::options::PresenceMode;
@@ -49,6 +50,8 @@ pub(super) struct PlenaryTask {
     pending_list: Option<PacedBroadcast>,
     commands: mpsc::Receiver<Command>,
     present: Arc<AtomicUsize>,
+    /// What this plenary counts by itself.
+    counters: Arc<RoomCounters>,
 }
 
 impl PlenaryTask {
@@ -68,6 +71,7 @@ impl PlenaryTask {
             pending_list: None,
             commands,
             present,
+            counters: Arc::clone(&handle.counters),
             context,
         };
         (handle, task)
@@ -171,6 +175,7 @@ impl PlenaryTask {
     async fn join(&mut self, socket: &Arc<ServerSocket>) {
         self.channel.join(socket, Instant::now());
         self.context.counters.sockets.plenary_now.increment();
+        self.counters.sockets_now.increment();
         if let Some(user) = &socket.user {
             self.presence.joined(user);
         }
@@ -190,6 +195,7 @@ impl PlenaryTask {
 
     async fn departed(&mut self, departure: Departure) {
         self.context.counters.sockets.plenary_now.subtract(1);
+        self.counters.sockets_now.subtract(1);
         if !departure.changed {
             return;
         }
@@ -278,6 +284,7 @@ impl PlenaryTask {
         }
         self.chats.push_back((chat, Arc::from(payload)));
         self.context.counters.received.chats.increment();
+        self.counters.chats.increment();
     }
 
     async fn send_chats(&mut self) {
@@ -286,6 +293,7 @@ impl PlenaryTask {
         }
         let due = self.unsent.len() * self.channel.sockets().len();
         self.context.counters.sent.chats_due.add(due as u64);
+        self.counters.chats_due.add(due as u64);
         self.broadcaster.broadcast(&self.channel, &self.unsent).await;
         self.unsent.clear();
     }

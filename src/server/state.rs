@@ -2,6 +2,7 @@
 //!
 //! Holds state and looks things up in it; speaks no protocol.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::accounts::{Accounts, User};
-use super::counts::{Counters, ServerCounts};
+use super::counts::{Counters, RoomCounts, ServerCounts};
 use super::delivery_log::DeliveryLog;
 use super::faults::Fault;
 use super::faults::injector::FaultInjector;
@@ -24,6 +25,8 @@ pub(super) struct ServerState {
     pub counters: Arc<Counters>,
     pub accounts: Mutex<Accounts>,
     pub plenaries: Vec<PlenaryHandle>,
+    /// The place of each plenary in that list, by slug.
+    by_slug: HashMap<String, usize>,
     /// Address of every user's avatar.
     pub image: Arc<str>,
     pub injector: Arc<FaultInjector>,
@@ -53,7 +56,8 @@ impl ServerState {
         };
         let accounts = Mutex::new(Accounts::new(options.timing.lock));
         let (socket_context, sockets) = (Arc::new(socket_context), AtomicU64::new(0));
-        Self { options, counters, accounts, plenaries, image, injector, socket_context, stop, sockets }
+        let by_slug = plenaries.iter().zip(0..).map(|(handle, at)| (handle.plenary.slug.to_string(), at)).collect();
+        Self { options, counters, accounts, plenaries, by_slug, image, injector, socket_context, stop, sockets }
     }
 
     /// Returns at once, or after a stall, when the server goes on or stops.
@@ -83,12 +87,25 @@ impl ServerState {
 
     /// The plenary of a slug.
     pub(super) fn plenary(&self, slug: &str) -> Option<&PlenaryHandle> {
-        self.plenaries.iter().find(|handle| handle.plenary.slug == slug)
+        self.plenaries.get(*self.by_slug.get(slug)?)
     }
 
     /// The plenary that has the breakout `id`.
     pub(super) fn plenary_of_breakout(&self, id: u64) -> Option<&PlenaryHandle> {
         self.plenaries.iter().find(|handle| handle.plenary.breakouts.iter().any(|breakout| breakout.id == id))
+    }
+
+    /// A reading of each plenary's counters.
+    pub(super) fn rooms(&self) -> Vec<RoomCounts> {
+        self.plenaries
+            .iter()
+            .map(|handle| RoomCounts {
+                slug: handle.plenary.slug.to_string(),
+                sockets_now: handle.counters.sockets_now.get(),
+                chats: handle.counters.chats.get(),
+                chats_due: handle.counters.chats_due.get(),
+            })
+            .collect()
     }
 
     /// A reading of all counters.

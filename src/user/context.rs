@@ -12,18 +12,19 @@ use strum::EnumCount;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::rooms::Rooms;
+use super::rooms::{RoomState, Rooms};
 use super::sessions::Sessions;
-use super::texts::Texts;
+use super::texts::{TextShape, Texts};
 use super::{spans, steps};
 use crate::clock::{Clock, Stamp};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::model::{
-    Account, Accounts, Action, DropReason, Failure, FailureKind, Reconnect, Secret, UserIndex, UserState,
+    Account, Accounts, Action, DropReason, Failure, FailureKind, PresenceFindings, Reconnect, Secret, SenderId,
+    UserIndex, UserState,
 };
 use crate::pool::Roster;
-use crate::presence::{ListObservers, MembershipCheck};
+use crate::presence::MembershipCheck;
 use crate::protocol::{Capabilities, Session, SessionUser, SideRoomId};
 use crate::schedule::Intent;
 use crate::schedule::limit::Limit;
@@ -38,6 +39,8 @@ pub struct Behaviour {
     pub side_room_stay: (Duration, Duration),
     /// How a user whose connection ended comes back.
     pub reconnect: Reconnect,
+    /// What messages look like.
+    pub texts: TextShape,
     /// Seed of everything a user decides for itself.
     pub seed: u64,
 }
@@ -72,12 +75,6 @@ impl Credentials {
         let own = self.accounts.as_ref().and_then(|accounts| accounts.password(user.get()));
         Account { username, password: own.unwrap_or_else(|| self.password.clone()) }
     }
-
-    /// A user as a session in use names it.
-    fn user(&self, user: UserIndex) -> SessionUser {
-        let row = self.accounts.as_ref().map(|accounts| accounts.row(user.get())).unwrap_or_default();
-        SessionUser { account: self.account(user), index: self.first + u64::from(user.0), row }
-    }
 }
 
 /// What a context is made of; everything else of it begins empty.
@@ -86,6 +83,8 @@ pub struct Parts {
     pub capabilities: Capabilities,
     /// The rooms that the users are divided among.
     pub rooms: Rooms,
+    /// Which users send messages, in their order; `None`: all.
+    pub speakers: Option<Box<[bool]>>,
     /// The ledger of all rooms.
     pub ledger: Ledger,
     /// The counts.
@@ -116,10 +115,10 @@ pub struct RunContext<D> {
     pub ledger: Mutex<Ledger>,
     /// Who is where.
     pub roster: Roster,
-    /// The connections whose member lists are looked at.
-    pub observers: ListObservers,
-    /// Member lists against who is connected.
-    pub membership: Mutex<MembershipCheck>,
+    /// What the users of each room share, in the order of the rooms.
+    pub room_states: Box<[RoomState]>,
+    /// What member lists of all rooms were found to be, when they were last compared.
+    pub presence: Mutex<PresenceFindings>,
     /// The counts.
     pub metrics: Arc<Metrics>,
     /// What the server is spared.
@@ -132,8 +131,6 @@ pub struct RunContext<D> {
     pub sessions: Sessions,
     /// The texts they send.
     pub texts: Texts,
-    /// Side rooms that may be joined, as the server last said.
-    pub side_rooms: Mutex<Arc<[SideRoomId]>>,
     /// Cancelled when sending stops: no user starts or comes back any more.
     pub stopping: CancellationToken,
     /// Cancelled when the sockets are to be closed.
@@ -156,36 +153,68 @@ impl<D> RunContext<D> {
     /// A user's session, if it has one, for use.
     pub(super) fn session(&self, user: UserIndex) -> Option<Session> {
         let session = self.sessions.get(user)?;
-        Some(Session { user: Some(self.credentials.user(user)), ..session })
+        Some(Session { user: Some(self.session_user(user)), ..session })
     }
 
     /// A session in which nothing has happened yet.
     pub(super) fn new_session(&self, user: UserIndex) -> Session {
-        Session { user: Some(self.credentials.user(user)), ..Session::default() }
+        Session { user: Some(self.session_user(user)), ..Session::default() }
+    }
+
+    /// A user as a session in use names it.
+    fn session_user(&self, user: UserIndex) -> SessionUser {
+        let Credentials { accounts, first, .. } = &self.credentials;
+        SessionUser {
+            account: self.credentials.account(user),
+            index: first + u64::from(user.0),
+            row: accounts.as_ref().map(|accounts| accounts.row(user.get())).unwrap_or_default(),
+            room: self.rooms.name_of(user).cloned(),
+        }
+    }
+
+    /// What a user's room shares.
+    #[must_use]
+    pub fn room(&self, user: UserIndex) -> Option<&RoomState> {
+        self.room_states.get(self.rooms.of(user))
+    }
+
+    /// How the server names a user, for the comparison of member lists.
+    pub(super) fn introduce(&self, user: UserIndex, id: SenderId) {
+        let nth = self.rooms.of(user);
+        if let Some(room) = self.room_states.get(nth) {
+            let place = UserIndex(user.0.saturating_sub(self.rooms.users(nth).start));
+            room.membership.lock().introduce(place, id);
+        }
     }
 
     /// A context in which no user has begun yet.
     #[must_use]
     pub fn new(driver: D, clock: Clock, parts: Parts) -> Self {
-        let Parts { capabilities, rooms, ledger, metrics, limits, behaviour, credentials, saved, chats } = parts;
+        let Parts { capabilities, rooms, speakers, ledger, metrics, limits, behaviour, credentials, saved, chats } =
+            parts;
         let usernames = || credentials.usernames.iter();
-        let membership = MembershipCheck::new(ledger.terms().deadline, usernames().map(|name| &**name));
+        let settling = ledger.terms().deadline;
+        let room_state = |nth| {
+            let users = rooms.users(nth);
+            let (first, many) = (users.start as usize, users.len());
+            let names = usernames().skip(first).take(many).map(|name| &**name);
+            RoomState::new(MembershipCheck::new(settling, names))
+        };
         Self {
             driver,
             capabilities,
             clock,
+            room_states: (0..rooms.len()).map(room_state).collect(),
+            presence: Mutex::default(),
             rooms,
             ledger: Mutex::new(ledger),
-            roster: Roster::new(credentials.usernames.len(), behaviour.seed),
-            observers: ListObservers::default(),
-            membership: Mutex::new(membership),
+            roster: Roster::new(credentials.usernames.len(), behaviour.seed).with_speakers(speakers),
             metrics,
             limits,
             behaviour,
             sessions: Sessions::new(usernames().map(ToString::to_string), saved),
-            texts: Texts::new(behaviour.seed),
+            texts: Texts::new(behaviour.seed, behaviour.texts),
             credentials,
-            side_rooms: Mutex::new(Arc::from([])),
             stopping: CancellationToken::new(),
             closing: CancellationToken::new(),
             side_room_visits: TaskTracker::new(),
@@ -219,7 +248,9 @@ impl<D> RunContext<D> {
     /// Returns the state it was in.
     pub(super) fn make_unavailable(&self, user: UserIndex, to: UserState) -> Option<UserState> {
         let was = self.roster.set(user, to);
-        self.observers.dismiss(user);
+        if let Some(room) = self.room(user) {
+            room.observers.dismiss(user);
+        }
         if let Some(slot) = self.roster.slot(user) {
             let left = slot.take();
             slot.done();
@@ -273,14 +304,15 @@ impl<D> RunContext<D> {
     }
 
     /// A side room to join, or nothing where there is none.
-    pub(super) fn some_side_room(&self, rng: &mut SmallRng) -> Option<SideRoomId> {
-        let rooms = Arc::clone(&self.side_rooms.lock());
+    pub(super) fn some_side_room(&self, user: UserIndex, rng: &mut SmallRng) -> Option<SideRoomId> {
+        let rooms = Arc::clone(&self.room(user)?.side_rooms.lock());
         (!rooms.is_empty()).then(|| rooms[rng.random_range(0..rooms.len())])
     }
 
-    /// Notes the side rooms as a user was told of them.
-    pub(super) fn note_side_rooms(&self, heard: &[SideRoomId]) {
-        let mut rooms = self.side_rooms.lock();
+    /// Notes the side rooms of a user's room as the user was told of them.
+    pub(super) fn note_side_rooms(&self, user: UserIndex, heard: &[SideRoomId]) {
+        let Some(room) = self.room(user) else { return };
+        let mut rooms = room.side_rooms.lock();
         if **rooms != *heard {
             *rooms = heard.into();
         }

@@ -45,7 +45,7 @@ impl<D> FrameHandler<'_, D> {
             Event::Message { replay: true, .. } => context.ledger.lock().replayed(frame.at),
             Event::Joined => self.joined(frame.at),
             Event::Members(members) => self.members(*members, frame.at),
-            Event::SideRooms(rooms) => context.note_side_rooms(rooms),
+            Event::SideRooms(rooms) => context.note_side_rooms(self.me, rooms),
             Event::Refused(failure) => self.refused(frame.kind, failure),
             Event::Malformed { decoded } => self.malformed(*decoded, frame.at),
             Event::Other => {}
@@ -79,8 +79,10 @@ impl<D> FrameHandler<'_, D> {
     }
 
     fn members(&self, members: Members<'_>, at: Stamp) {
-        if *self.phase == Phase::Connected {
-            self.context.observers.note(self.me, members.text, at);
+        if *self.phase == Phase::Connected
+            && let Some(room) = self.context.room(self.me)
+        {
+            room.observers.note(self.me, members.text, at);
         }
     }
 

@@ -22,7 +22,7 @@ mod virtual_user;
 mod wakeups;
 
 pub use context::{Behaviour, Credentials, Limits, Parts, RunContext};
-pub use rooms::{Rooms, SameTag};
+pub use rooms::{RoomState, Rooms, SameTag, are_told_apart};
 pub use sessions::Sessions;
-pub use texts::Texts;
+pub use texts::{TextShape, Texts};
 pub use virtual_user::run_user;

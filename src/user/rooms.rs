@@ -1,13 +1,20 @@
 //! The rooms of a run by name, and which of this generator's users are in each.
 
+use std::ops::Range;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
 use crate::ledger::RoomShare;
 use crate::marker::RoomTag;
 use crate::model::UserIndex;
+use crate::presence::{ListObservers, MembershipCheck};
+use crate::protocol::SideRoomId;
 
 /// The rooms of a run: the first users are in the first of them, the next in the second.
 #[derive(Debug)]
 pub struct Rooms {
-    names: Box<[Box<str>]>,
+    names: Box<[Arc<str>]>,
     /// For each room the index behind its last user.
     ends: Box<[u32]>,
 }
@@ -28,14 +35,9 @@ impl Rooms {
     /// # Errors
     /// Two of them have the same tag.
     pub fn new<'a>(rooms: impl IntoIterator<Item = (&'a str, u32)>) -> Result<Self, SameTag> {
-        let (names, users): (Vec<Box<str>>, Vec<u32>) =
-            rooms.into_iter().map(|(name, users)| (Box::from(name), users)).unzip();
-        let mut tags: Vec<(u32, &str)> = names.iter().map(|name| (RoomTag::of(name).0, &**name)).collect();
-        tags.sort_unstable();
-        let mut neighbours = tags.iter().zip(tags.iter().skip(1));
-        if let Some(((_, first), (_, second))) = neighbours.find(|(one, other)| one.0 == other.0) {
-            return Err(SameTag { first: (*first).to_owned(), second: (*second).to_owned() });
-        }
+        let (names, users): (Vec<Arc<str>>, Vec<u32>) =
+            rooms.into_iter().map(|(name, users)| (Arc::from(name), users)).unzip();
+        are_told_apart(names.iter().map(|name| &**name))?;
         let mut end = 0_u32;
         let ends = users.iter().map(|users| {
             end = end.saturating_add(*users);
@@ -47,7 +49,7 @@ impl Rooms {
     /// One room with so many users.
     #[must_use]
     pub fn one(name: &str, users: u32) -> Self {
-        Self { names: Box::new([Box::from(name)]), ends: Box::new([users]) }
+        Self { names: Box::new([Arc::from(name)]), ends: Box::new([users]) }
     }
 
     /// Which room a user is in, from 0.
@@ -62,12 +64,76 @@ impl Rooms {
         self.names.get(nth).map_or("", |name| name)
     }
 
+    /// The name of the room that a user is in.
+    #[must_use]
+    pub fn name_of(&self, user: UserIndex) -> Option<&Arc<str>> {
+        self.names.get(self.of(user))
+    }
+
+    /// How many rooms there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// The users of a room; empty where there is none.
+    #[must_use]
+    pub fn users(&self, nth: usize) -> Range<u32> {
+        let start = nth.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        start..self.ends.get(nth).copied().unwrap_or(start)
+    }
+
     /// What the ledger needs to know of each.
     #[must_use]
     pub fn shares(&self) -> Vec<RoomShare> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         let users = self.ends.iter().zip(starts).map(|(end, start)| end - start);
         self.names.iter().zip(users).map(|(name, users)| RoomShare { tag: RoomTag::of(name), users }).collect()
+    }
+}
+
+/// Whether a marker can name each of these rooms.
+///
+/// # Errors
+/// Two of them have the same tag.
+pub fn are_told_apart<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result<(), SameTag> {
+    let mut tags: Vec<(u32, N)> = names.into_iter().map(|name| (RoomTag::of(name.as_ref()).0, name)).collect();
+    tags.sort_unstable_by(|one, other| (one.0, one.1.as_ref()).cmp(&(other.0, other.1.as_ref())));
+    let mut neighbours = tags.iter().zip(tags.iter().skip(1));
+    match neighbours.find(|(one, other)| one.0 == other.0) {
+        Some(((_, first), (_, second))) => {
+            Err(SameTag { first: first.as_ref().to_owned(), second: second.as_ref().to_owned() })
+        }
+        None => Ok(()),
+    }
+}
+
+/// What the users of one room share.
+#[derive(Debug)]
+pub struct RoomState {
+    /// The connections whose member lists are looked at.
+    pub observers: ListObservers,
+    /// Member lists against who is connected; its users count from the room's first.
+    pub membership: Mutex<MembershipCheck>,
+    /// Side rooms that may be joined, as the server last said.
+    pub side_rooms: Mutex<Arc<[SideRoomId]>>,
+}
+
+impl RoomState {
+    /// A room in which no user has been yet.
+    #[must_use]
+    pub fn new(membership: MembershipCheck) -> Self {
+        Self {
+            observers: ListObservers::default(),
+            membership: Mutex::new(membership),
+            side_rooms: Mutex::new(Arc::from([])),
+        }
     }
 }
 
@@ -82,6 +148,7 @@ mod tests {
         assert_eq!(names, ["a", "a", "c", "c", "c", ""]);
         let shares = [("a", 2), ("b", 0), ("c", 3)].map(|(name, users)| RoomShare { tag: RoomTag::of(name), users });
         assert_eq!(rooms.shares(), shares);
+        assert_eq!([0, 1, 2, 3].map(|nth| rooms.users(nth)), [0..2, 2..2, 2..5, 5..5]);
         assert_eq!(Rooms::one("a", 2).shares(), shares[..1]);
     }
 

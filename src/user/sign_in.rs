@@ -64,7 +64,7 @@ impl<D: Driver> VirtualUser<'_, D> {
         match &opened {
             Ok(room) => {
                 self.context.metrics.operation(Stage::Room);
-                self.context.note_side_rooms(&room.side_rooms);
+                self.context.note_side_rooms(self.me, &room.side_rooms);
                 self.context.capacity.store(room.capacity.unwrap_or(0), Ordering::Relaxed);
                 self.context.sessions.put(self.me, session.clone());
             }

@@ -209,7 +209,7 @@ impl<D: Driver> VirtualUser<'_, D> {
         let context = Arc::clone(&self.context);
         let Some(mut session) = context.session(self.me) else { return Err(Failure::new(FailureKind::SignedOut)) };
         let began = context.clock.now();
-        context.membership.lock().introduce(self.me, room.user_id);
+        context.introduce(self.me, room.user_id);
         {
             let mut ledger = context.ledger.lock();
             ledger.introduce(self.me, room.user_id);

@@ -16,10 +16,11 @@ use super::super::entry::{flag, in_file, variable};
 use super::super::environment::Environment;
 use super::super::layers::Layers;
 use super::super::value::{Amount, DurationRange, OrOff, Percent, Rate, RunId, Switch, TargetUrl};
+use super::division::Division;
 use super::files::single_purpose;
 use super::headers::read_headers;
 use super::task::{Demo, Target, Task};
-use super::types::{Logging, Plan, ProtocolChoice, Report, Timing, Traffic};
+use super::types::{Logging, Messages, Plan, ProtocolChoice, Report, Timing, Traffic, Users};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Where nothing else is said: `/metrics` of a generator.
@@ -102,7 +103,7 @@ impl<'a> Draft<'a> {
             return Err(self.layers.conflict(&["accounts"], why).remedy("leave it out"));
         }
         single_purpose(&plan, &self.layers)?;
-        Ok(Task::Demo(Demo { presence: self.presence(), plan }))
+        Ok(Task::Demo(Demo { presence: self.presence(), rooms: self.rooms()?, plan }))
     }
 
     /// `soakrig target`.
@@ -121,6 +122,7 @@ impl<'a> Draft<'a> {
         Ok(Task::Target(Target {
             listen: listen.listen.map_or(TARGET_LISTEN, |listen| listen.0),
             control,
+            rooms: self.rooms()?,
             prefix: listen.prefix.clone().unwrap_or_default(),
             presence: self.presence(),
             seed: self.seed(Shard::WHOLE),
@@ -132,11 +134,12 @@ impl<'a> Draft<'a> {
     pub(super) fn plan(&mut self, defaults: Defaults) -> Result<Plan, StartError> {
         let users = self.users(defaults)?;
         let shard = users.shard;
+        let division = self.division(users.fleet_range)?;
         let report = self.report(shard)?;
         let terms = self.terms()?;
         Ok(Plan {
             protocol: ProtocolChoice { run: report.run_id.as_str().to_owned(), ..self.protocol_of(&users) },
-            traffic: self.traffic(shard, defaults),
+            traffic: self.traffic(&users, &division, defaults),
             timing: self.timing(shard, defaults, terms),
             terms,
             thresholds: self.thresholds(),
@@ -144,6 +147,7 @@ impl<'a> Draft<'a> {
             report,
             logging: self.logging(),
             users,
+            division,
         })
     }
 
@@ -174,8 +178,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn traffic(&self, shard: Shard, defaults: Defaults) -> Traffic {
-        let typed = &self.layers.settings.traffic;
+    fn traffic(&self, users: &Users, division: &Division, defaults: Defaults) -> Traffic {
+        let (typed, shard) = (&self.layers.settings.traffic, users.shard);
         let off = |switch: Option<Switch>| switch.is_some_and(|switch| switch.0);
         let volume = |off: bool, total: Option<Rate>, each: f64| match total {
             _ if off => Volume::Off,
@@ -185,8 +189,24 @@ impl<'a> Draft<'a> {
         };
         let chattiness = typed.chattiness.map(|value| value.per_user_per_second());
         let set_chat = if chattiness.is_none() { defaults.chat } else { None };
+        let total = typed.chat_rate.or(set_chat);
+        let (each, no_chat) = (chattiness.unwrap_or(CHATS_PER_USER), off(typed.disable_chat));
+        let speakers = division.speakers_around(users.range);
+        let chat = match total.filter(|_| !no_chat && !division.all_speak()) {
+            // Each shard has the part that its speakers have.
+            Some(rate) => rate.part_of_users(speakers).map_or(Volume::Off, Volume::Total),
+            None => volume(no_chat, total, each),
+        };
+        #[allow(clippy::cast_precision_loss, reason = "users are far fewer than 2⁵³")]
+        let fleet_chat = match total {
+            _ if no_chat => 0.0,
+            Some(rate) => rate.per_second(),
+            None => each * speakers.2 as f64,
+        };
         Traffic {
-            chat: volume(off(typed.disable_chat), typed.chat_rate.or(set_chat), chattiness.unwrap_or(CHATS_PER_USER)),
+            chat,
+            fleet_chat,
+            messages: Messages { size: typed.message_size, alphabet: typed.alphabet.unwrap_or_default() },
             leave: volume(off(typed.disable_event_leaving), typed.leave_rate, LEAVES_PER_USER),
             side_room: volume(off(typed.disable_breakout_joining), typed.breakout_rate, SIDE_ROOMS_PER_USER),
             away: typed.away.unwrap_or(seconds(2, 30)),

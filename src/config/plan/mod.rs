@@ -4,6 +4,7 @@
 
 mod accounts;
 mod build;
+mod division;
 mod files;
 mod headers;
 mod password;
@@ -14,7 +15,8 @@ mod types;
 mod users;
 
 pub use build::Draft;
+pub use division::Division;
 pub use files::is_same_file;
 pub use protocol::DEFAULT_PROTOCOL;
 pub use task::{Check, Cleanup, Demo, Health, Merge, Run, Target, Task};
-pub use types::{Cache, CacheLocation, Logging, Plan, ProtocolChoice, Report, Timing, Traffic, Users};
+pub use types::{Cache, CacheLocation, Logging, Messages, Plan, ProtocolChoice, Report, Timing, Traffic, Users};

@@ -10,6 +10,7 @@ use crate::marker::RoomTag;
 use super::super::layers::{Layers, Table};
 use super::super::value::Slug;
 use super::build::{Draft, ERRAND, RUN};
+use super::division::{ROOM_NUMBER, numbered_name};
 use super::files::{keeps_nothing, own_files};
 use super::protocol::DEFAULT_PROTOCOL;
 use super::task::{Check, Cleanup, Run, Task};
@@ -68,6 +69,7 @@ impl Draft<'_> {
             return Err(Self::missing("plenary").remedy(format!("name the one to check: the file has {known}")));
         }
         let Some((plenary, table)) = chosen.pop() else { return Err(Self::missing("plenary")) };
+        let plenary = self.first_room(plenary)?;
         let layers = table.map_or_else(|| self.layers.clone(), |table| table.layers);
         let mut draft = self.with(layers);
         let (target, users, connection) = (draft.target()?, draft.users(ERRAND)?, draft.connection()?);
@@ -103,18 +105,26 @@ impl Draft<'_> {
     }
 
     /// Whether a room's name is one that a plenary can have, where plenaries are spoken to.
-    fn check_slug(&self, slug: &Slug) -> Result<(), StartError> {
+    pub(super) fn check_slug(&self, slug: &Slug) -> Result<(), StartError> {
         if slug.is_plenary() || self.protocol().name != DEFAULT_PROTOCOL {
             return Ok(());
         }
         let why = "not a plenary's slug, the part of its address behind /event/";
-        Err(self.layers.conflict(&["plenary"], why).remedy("give letters, digits, - and _"))
+        let remedy = if slug.as_str().contains(ROOM_NUMBER) {
+            "say with --rooms how many rooms there are, whose numbers %s stands for"
+        } else {
+            "give letters, digits, - and _"
+        };
+        Err(self.layers.conflict(&["plenary"], why).remedy(remedy))
     }
 
     /// The plenaries that are meant, at least one.
     fn chosen(&self) -> Result<Vec<Chosen>, StartError> {
         let chosen = self.named()?;
-        chosen.iter().try_for_each(|(slug, _)| self.check_slug(slug))?;
+        let numbered = self.rooms()?.is_some();
+        for (slug, _) in &chosen {
+            if numbered { self.check_numbered(slug) } else { self.check_slug(slug) }?;
+        }
         Ok(chosen)
     }
 
@@ -140,6 +150,13 @@ impl Draft<'_> {
             None if tables.is_empty() => Err(Self::missing("plenary")),
             None => Ok(tables.iter().map(|table| (table.slug.clone(), Some(table.clone()))).collect()),
         }
+    }
+
+    /// The room itself, or the first of numbered ones.
+    fn first_room(&self, typed: Slug) -> Result<Slug, StartError> {
+        let Some((_, min)) = self.rooms()? else { return Ok(typed) };
+        let name = numbered_name(typed.as_str(), min, 0);
+        name.parse().map_err(|e| self.layers.conflict(&["plenary", "rooms"], format!("{name}: {e}")))
     }
 
     fn known(&self) -> String {

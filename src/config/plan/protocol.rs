@@ -43,6 +43,9 @@ impl Draft<'_> {
             columns: Vec::new(),
             no_passwords: None,
             run: layers.settings.report.run_id.as_ref().map_or_else(String::new, |run| run.as_str().to_owned()),
+            too_long: layers
+                .conflict(&["message_size"], "too long")
+                .remedy("give a smaller MAX in --message-size MIN..MAX"),
             side_rooms: (!given.is_empty()).then(none),
         }
     }

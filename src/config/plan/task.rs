@@ -46,6 +46,8 @@ pub struct Run {
 pub struct Demo {
     /// Its member lists.
     pub presence: PresenceMode,
+    /// How many numbered plenaries it has, and the number of the first; `None`: the load is on one without.
+    pub rooms: Option<(u32, u32)>,
     /// The load.
     pub plan: Plan,
 }
@@ -57,6 +59,8 @@ pub struct Target {
     pub listen: SocketAddr,
     /// Where its faults are changed; always loopback.
     pub control: Option<SocketAddr>,
+    /// How many numbered plenaries it has beside its own, and the number of the first.
+    pub rooms: Option<(u32, u32)>,
     /// The path before every request.
     pub prefix: PathPrefix,
     /// Its member lists.

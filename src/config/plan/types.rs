@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::super::value::{DurationRange, Rate, RunId, UserRange, UsernameTemplate};
+use super::super::value::{DurationRange, MessageSize, Rate, RunId, UserRange, UsernameTemplate};
+use super::division::Division;
 use crate::error::StartError;
 use crate::model::{
-    Account, AccountRow, Accounts, DeliveryTerms, LogFormat, OtlpEndpoint, Pacing, Reconnect, Secret, Shard,
+    Account, AccountRow, Accounts, Alphabet, DeliveryTerms, LogFormat, OtlpEndpoint, Pacing, Reconnect, Secret, Shard,
     Thresholds, Volume,
 };
 use crate::transport::ConnectionOptions;
@@ -20,6 +21,8 @@ pub struct Plan {
     pub protocol: ProtocolChoice,
     /// Who takes part.
     pub users: Users,
+    /// How they are divided among rooms, and which of them send.
+    pub division: Division,
     /// What they do.
     pub traffic: Traffic,
     /// When, and how fast at the start.
@@ -58,6 +61,8 @@ pub struct ProtocolChoice {
     pub variables: Option<StartError>,
     /// The error where the protocol has no side rooms, if an option asks for them.
     pub side_rooms: Option<StartError>,
+    /// The error where messages would be longer than the protocol takes, without its reason.
+    pub too_long: StartError,
 }
 
 impl ProtocolChoice {
@@ -152,6 +157,8 @@ pub enum CacheLocation {
 pub struct Traffic {
     /// Chats.
     pub chat: Volume<Rate>,
+    /// Chats a second of the whole fleet, once all are connected.
+    pub fleet_chat: f64,
     /// Leaving, and coming back after `away`.
     pub leave: Volume<Rate>,
     /// Joining a side room, for `side_room_stay`.
@@ -162,10 +169,21 @@ pub struct Traffic {
     pub side_room_stay: DurationRange,
     /// How users come back whose connection ended.
     pub reconnect: Reconnect,
+    /// What chats look like.
+    pub messages: Messages,
     /// How intents are spread.
     pub pacing: Pacing,
     /// Where chance begins; shards of one run mix their index into it.
     pub seed: u64,
+}
+
+/// What chats look like, behind their markers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Messages {
+    /// How long they are; `None`: 3 to 30 words.
+    pub size: Option<MessageSize>,
+    /// Which characters they are made of.
+    pub alphabet: Alphabet,
 }
 
 /// When, and how fast at the start.

@@ -7,7 +7,7 @@ use clap::builder::PossibleValue;
 
 use super::error::ValueError;
 use super::time::Span;
-use crate::model::{LogFormat, Pacing};
+use crate::model::{Alphabet, LogFormat, Pacing};
 use crate::server::PresenceMode;
 
 /// Reads a [`ValueEnum`] and lists its members in the error.
@@ -37,6 +37,28 @@ impl ValueEnum for Pacing {
 }
 
 impl FromStr for Pacing {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        one_of(text)
+    }
+}
+
+impl ValueEnum for Alphabet {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Ascii, Self::Unicode]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Ascii => ("ascii", "Latin letters and spaces"),
+            Self::Unicode => ("unicode", "Letters of many scripts and emoji, 1 to 4 bytes each in UTF-8"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+impl FromStr for Alphabet {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {

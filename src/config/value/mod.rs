@@ -12,6 +12,7 @@ mod limit;
 mod names;
 mod number;
 mod rate;
+mod room;
 mod shard;
 mod target_url;
 mod time;
@@ -19,7 +20,7 @@ mod time;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::model::{LogFormat, OtlpEndpoint, Pacing, Reconnect, Shard};
+use crate::model::{Alphabet, LogFormat, OtlpEndpoint, Pacing, Reconnect, Shard};
 use crate::server::PresenceMode;
 
 pub use choice::Switch;
@@ -30,6 +31,7 @@ pub use limit::{Amount, OrOff};
 pub use names::{Password, PathPrefix, ProtocolName, RunId, Slug, UsernameTemplate, Variable};
 pub use number::{ByteSize, Chattiness, Count, Percent, ShardCount, UserNumber};
 pub use rate::{Per, Rate};
+pub use room::{MessageSize, RoomCount, RoomNumber, Speakers};
 pub use shard::{UserRange, shard};
 pub use target_url::TargetUrl;
 pub use time::{DurationRange, Span, StartAt, Wait};
@@ -48,6 +50,7 @@ macro_rules! single_values {
 }
 
 single_values!(
+    Alphabet,
     ByteSize,
     Chattiness,
     Count,
@@ -55,6 +58,7 @@ single_values!(
     OtlpEndpoint,
     Listen,
     LogFormat,
+    MessageSize,
     Pacing,
     Password,
     PathPrefix,
@@ -63,11 +67,14 @@ single_values!(
     ProtocolName,
     Rate,
     Reconnect,
+    RoomCount,
+    RoomNumber,
     RunId,
     Shard,
     ShardCount,
     Slug,
     Span,
+    Speakers,
     StartAt,
     Switch,
     TargetUrl,

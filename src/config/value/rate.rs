@@ -90,6 +90,18 @@ impl Rate {
     pub fn part(self, shard: Shard) -> Self {
         Self { billionths: shard.part_of(self.billionths), per: self.per }
     }
+
+    /// The part of `own` of `all` users who come after `before` others; `None` where that is nothing. The
+    /// parts of all users sum to this rate.
+    #[must_use]
+    pub fn part_of_users(self, (before, own, all): (u64, u64, u64)) -> Option<Self> {
+        let bound = |users: u64| {
+            let bound = u128::from(self.billionths) * u128::from(users) / u128::from(all.max(1));
+            u64::try_from(bound).unwrap_or(self.billionths)
+        };
+        let billionths = bound(before + own).saturating_sub(bound(before));
+        (billionths > 0).then_some(Self { billionths, per: self.per })
+    }
 }
 
 impl FromStr for Rate {
@@ -191,6 +203,17 @@ mod tests {
             prop_assert!(parts.iter().all(|part| *part > 0));
             let spread = parts.iter().max().unwrap() - parts.iter().min().unwrap();
             prop_assert!(spread <= 1);
+        }
+
+        #[test]
+        fn the_parts_of_users_sum_to_the_whole(rate in 1_u64..1_000_000, cuts in (0_u64..50, 0_u64..50, 1_u64..50)) {
+            let whole: Rate = format!("{rate}/s").parse().unwrap();
+            let (first, second, third) = cuts;
+            let all = first + second + third;
+            let parts = [(0, first, all), (first, second, all), (first + second, third, all)];
+            let sum: u64 = parts.iter().filter_map(|part| whole.part_of_users(*part)).map(Rate::billionths).sum();
+            prop_assert_eq!(sum, whole.billionths());
+            prop_assert_eq!(whole.part_of_users((first, 0, all)), None);
         }
 
         #[test]

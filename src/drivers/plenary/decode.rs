@@ -1,5 +1,10 @@
-//! What all sockets of a driver share: its side rooms, and what its frames meant that were read a
-//! moment ago.
+//! What the sockets of a driver share: the side rooms of each event, and what frames meant that were
+//! read a moment ago.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::side_rooms::SideRooms;
 use super::wire;
@@ -7,7 +12,28 @@ use crate::model::FrameKind;
 use crate::protocol::{DecodeCache, Event};
 use crate::transport::ws::recent::TextNumber;
 
-/// What all sockets of a driver share.
+/// What all sockets of a driver share, by the event that they are in.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    /// What a frame means, it means in every event.
+    decoded: DecodeCache,
+    events: Mutex<HashMap<Box<str>, Arc<Shared>>>,
+}
+
+impl Events {
+    /// What the sockets of an event share.
+    pub(super) fn of(&self, slug: &str) -> Arc<Shared> {
+        let mut events = self.events.lock();
+        if let Some(shared) = events.get(slug) {
+            return Arc::clone(shared);
+        }
+        let shared = Arc::new(Shared { rooms: SideRooms::default(), decoded: self.decoded.clone() });
+        events.insert(slug.into(), Arc::clone(&shared));
+        shared
+    }
+}
+
+/// What all sockets of an event share.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) rooms: SideRooms,

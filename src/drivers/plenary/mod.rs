@@ -41,7 +41,7 @@ use http::StatusCode;
 use tracing::Instrument as _;
 use url::Url;
 
-use self::decode::Shared;
+use self::decode::Events;
 use self::page::FormPage;
 use self::site::{Redirect, Site};
 pub use self::socket::{Inbox, PlenarySocket};
@@ -58,6 +58,10 @@ use crate::transport::ws::handshake::{self, Limits, Upgrade, UpgradeHeaders};
 
 /// The largest event page: it holds all users and a hundred chats.
 const EVENT_LIMIT: usize = 32 << 20;
+
+/// A chat of 100 kB was seen delivered; frames over 1 MiB end the connection, and a character may take
+/// six bytes of JSON.
+const MAX_TEXT: usize = 100_000;
 
 /// The protocol of the plenary application.
 #[derive(Debug, Clone, Copy, Default)]
@@ -78,6 +82,7 @@ impl Protocol for PlenaryProtocol {
             delete: true,
             side_rooms: true,
             member_lists: true,
+            max_text: Some(MAX_TEXT),
         }
     }
 
@@ -97,14 +102,14 @@ pub struct Plenary {
     dialer: Arc<Dialer>,
     limits: Limits,
     clock: Clock,
-    shared: Arc<Shared>,
+    events: Events,
     trace: Arc<dyn Trace>,
     /// The next socket's seed for masks and nonces.
     seeds: AtomicU64,
 }
 
 impl Plenary {
-    /// A driver for one event on one server. Nothing is connected yet.
+    /// A driver for the events of one server. Nothing is connected yet.
     ///
     /// # Errors
     /// A URL that is not http(s), a CA file that cannot be read or holds no certificate.
@@ -127,7 +132,7 @@ impl Plenary {
             dialer,
             limits: Limits { timeout: settings.connection.http_timeout, max_message: settings.connection.max_frame },
             clock: settings.clock,
-            shared: Arc::default(),
+            events: Events::default(),
             trace,
             seeds: AtomicU64::new(rand::random()),
         })
@@ -137,18 +142,19 @@ impl Plenary {
     async fn event_page(&self, session: &mut Session) -> Result<RoomPage, Failure> {
         let ask = Ask {
             step: HttpStep::Room,
-            url: self.site.event(),
+            url: self.site.event(session.room_or(self.site.slug())),
             form: None,
             limit: EVENT_LIMIT,
             leads_on: false,
             custom: None,
         };
+        let shared = self.events.of(session.room_or(self.site.slug()));
         self.browser
             .visit(&self.site.origin, session, ask, |page| {
                 let state = self.state_of(&page)?;
                 state.check_open()?;
                 let user_id = SenderId::number(state.user()?);
-                let side_rooms = self.shared.rooms.learn(state.breakouts_open(), state.breakouts());
+                let side_rooms = shared.rooms.learn(state.breakouts_open(), state.breakouts());
                 Ok(RoomPage { user_id, side_rooms, capacity: state.capacity(), page_bytes: page.body.len() })
             })
             .await
@@ -198,7 +204,7 @@ impl Plenary {
         let explained = |failure| self.browser.mask(&self.site.origin, session, None).failure(session.explain(failure));
         let opened = opened.map_err(explained);
         spans::end(&span, opened.as_ref().err().map(|failure| failure.kind.as_str()));
-        Ok(PlenarySocket::new(opened?, Arc::clone(&self.shared)))
+        Ok(PlenarySocket::new(opened?, self.events.of(session.room_or(self.site.slug()))))
     }
 
     async fn breakout_page(&self, session: &mut Session, url: Url) -> Result<(), Failure> {
@@ -210,7 +216,7 @@ impl Plenary {
         let mut nobody = Session::default();
         let ask = Ask {
             step: HttpStep::Room,
-            url: self.site.event(),
+            url: self.site.event(self.site.slug()),
             form: None,
             limit: EVENT_LIMIT,
             leads_on: false,
@@ -266,7 +272,8 @@ impl Driver for Plenary {
 
     fn connect(&self, session: &mut Session) -> impl Future<Output = Result<PlenarySocket, Failure>> + Send {
         Box::pin(async move {
-            let opened = self.open_socket(&self.site.event(), session).await;
+            let page = self.site.event(session.room_or(self.site.slug()));
+            let opened = self.open_socket(&page, session).await;
             opened.map_err(|failure| refused_socket(failure, FailureClass::HopelessAtStart))
         })
     }

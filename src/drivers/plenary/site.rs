@@ -69,9 +69,14 @@ impl Site {
         self.page(&["accounts", "delete"])
     }
 
-    /// The event's page; its socket has the same path.
-    pub(super) fn event(&self) -> Url {
-        self.page(&["event", &self.slug])
+    /// The event that the driver was made for.
+    pub(super) fn slug(&self) -> &str {
+        &self.slug
+    }
+
+    /// An event's page; its socket has the same path.
+    pub(super) fn event(&self, slug: &str) -> Url {
+        self.page(&["event", slug])
     }
 
     /// A breakout's page; its socket has the same path.
@@ -109,7 +114,7 @@ mod tests {
         for base in ["https://chat.example/rooms", "https://chat.example/rooms/"] {
             let site = site(base);
             assert_eq!(site.sign_up().as_str(), "https://chat.example/rooms/accounts/signup/");
-            assert_eq!(site.event().as_str(), "https://chat.example/rooms/event/test/");
+            assert_eq!(site.event("test").as_str(), "https://chat.example/rooms/event/test/");
             assert_eq!(site.breakout(SideRoomId(3)).as_str(), "https://chat.example/rooms/breakout/3/");
         }
     }
@@ -117,7 +122,7 @@ mod tests {
     #[test]
     fn a_slug_cannot_leave_its_place() {
         let site = Site::new(&"http://h/".parse().unwrap(), "../x?y#z").unwrap();
-        assert_eq!(site.event().as_str(), "http://h/event/..%2Fx%3Fy%23z/");
+        assert_eq!(site.event(site.slug()).as_str(), "http://h/event/..%2Fx%3Fy%23z/");
     }
 
     #[test]
@@ -130,7 +135,8 @@ mod tests {
     #[test]
     fn redirects_are_told_apart() {
         let site = site("http://h:1/p");
-        let to = |target: &str| site.meaning(&site.event(), &target.parse().unwrap()).map_err(|failure| failure.kind);
+        let to =
+            |target: &str| site.meaning(&site.event("test"), &target.parse().unwrap()).map_err(|failure| failure.kind);
         assert_eq!(to("http://h:1/p/accounts/login/?next=/p/event/test/"), Ok(Redirect::LogIn));
         assert_eq!(to("http://h:1/p/events/"), Ok(Redirect::Inside("/p/events/".into())));
         assert_eq!(to("http://h:1/p/event/test/"), Err(FailureKind::BadRedirect));

@@ -26,7 +26,7 @@ pub(super) async fn event(server: &ServerState, request: &PageRequest, slug: &st
         return Reply::page("Over Capacity", text).clear_messages(request);
     }
     if server.injector.fires(Fault::NoState, server.injector.faults().http.no_state) {
-        return Reply::page(handle.plenary.slug, "<div id=\"app\"></div>");
+        return Reply::page(&handle.plenary.slug, "<div id=\"app\"></div>");
     }
     let Some(snapshot) = handle.snapshot().await else { return Reply::error(503, "Service Unavailable") };
     let state = initial_state::render(&handle.plenary, &snapshot, request.user.as_deref(), &server.image);
@@ -34,7 +34,7 @@ pub(super) async fn event(server: &ServerState, request: &PageRequest, slug: &st
         "<div id=\"app\"></div>\n<script>\nwindow.__INITIAL_STATE__ = {};\n</script>\n<script src=\"/static/app.js\"></script>",
         state.replace('/', "\\/")
     );
-    Reply::page(handle.plenary.slug, &main).clear_messages(request)
+    Reply::page(&handle.plenary.slug, &main).clear_messages(request)
 }
 
 /// `/breakout/<id>/`

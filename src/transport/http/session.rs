@@ -1,6 +1,8 @@
 //! What remains of a user between requests: cookies, captured values, and a connection that may carry
 //! the next request.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use url::Url;
 
@@ -37,6 +39,8 @@ pub struct SessionUser {
     pub index: u64,
     /// The user's row in the file of accounts; empty without one.
     pub row: AccountRow,
+    /// The room that the user goes to; `None`: the one that the driver was made for.
+    pub room: Option<Arc<str>>,
 }
 
 impl Session {
@@ -65,6 +69,12 @@ impl Session {
             }
             _ => failure,
         }
+    }
+
+    /// The room that the user goes to, which is `otherwise` where the session names none.
+    #[must_use]
+    pub fn room_or<'a>(&'a self, otherwise: &'a str) -> &'a str {
+        self.user.as_ref().and_then(|user| user.room.as_deref()).unwrap_or(otherwise)
     }
 
     /// Closes the connection that was kept for the next request.

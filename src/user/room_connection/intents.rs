@@ -71,7 +71,7 @@ impl<D: Driver> RoomConnection<D> {
         if self.cold.side_room.as_ref().is_some_and(|SideRoomTask(visit)| !visit.is_cancelled()) {
             return;
         }
-        let Some(id) = self.context.some_side_room(&mut self.cold.rng) else { return };
+        let Some(id) = self.context.some_side_room(self.me, &mut self.cold.rng) else { return };
         let over = CancellationToken::new();
         self.cold.side_room = Some(SideRoomTask(over.clone()));
         let stay = side_room::length_of_stay(self.context.behaviour.side_room_stay, &mut self.cold.rng);

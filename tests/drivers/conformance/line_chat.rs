@@ -44,6 +44,7 @@ impl Protocol for LineProtocol {
             delete: false,
             side_rooms: false,
             member_lists: false,
+            max_text: None,
         }
     }
 

@@ -64,6 +64,7 @@ impl Protocol for FileProtocol {
             delete: false,
             side_rooms: false,
             member_lists: false,
+            max_text: None,
         }
     }
 
@@ -246,7 +247,12 @@ impl FileDriver {
 
 /// Says whose a session is that nobody has named yet.
 fn name(session: &mut Session, who: &Account) {
-    session.user.get_or_insert_with(|| SessionUser { account: who.clone(), index: 0, row: AccountRow::default() });
+    session.user.get_or_insert_with(|| SessionUser {
+        account: who.clone(),
+        index: 0,
+        row: AccountRow::default(),
+        room: None,
+    });
 }
 
 // Boxed, as a user's task lives for hours and must not hold room for each step's largest state.

@@ -93,6 +93,8 @@ pub(super) struct Person {
     password: Option<Secret>,
     index: u64,
     row: AccountRow,
+    /// `None`: the target's.
+    room: Option<Arc<str>>,
     pub(super) session: Captured,
     pub(super) connection: Captured,
     /// The number of the latest send.
@@ -108,11 +110,11 @@ impl Person {
                 let _ = captured.set(slot, text);
             }
         }
-        let Some(SessionUser { account, index, row }) = session.user.clone() else {
+        let Some(SessionUser { account, index, row, room }) = session.user.clone() else {
             return Self { session: captured, ..Self::default() };
         };
         let (username, password) = (account.username, Some(account.password));
-        Self { username, password, index, row, session: captured, ..Self::default() }
+        Self { username, password, index, row, room, session: captured, ..Self::default() }
     }
 
     /// The values of templates.
@@ -122,7 +124,7 @@ impl Person {
             user: &self.username,
             password: self.password.as_ref().map_or("", Secret::reveal),
             index: self.index,
-            room: &target.room,
+            room: self.room.as_deref().unwrap_or(&target.room),
             base: &target.base,
             ws: &target.ws,
             run: &target.run,

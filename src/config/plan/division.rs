@@ -1,0 +1,267 @@
+//! How the users of a fleet are divided among rooms, and which of them send.
+//!
+//! All of it follows from a user's number and the range of the whole fleet, so that each shard
+//! comes to the same.
+
+use crate::error::StartError;
+
+use super::super::value::{RoomCount, Slug, UserRange};
+use super::build::Draft;
+
+/// What stands for a room's number in its name.
+pub(super) const ROOM_NUMBER: &str = "%s";
+
+/// How the users of a fleet are divided among rooms, and which of them send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Division {
+    /// The users of the whole fleet.
+    users: UserRange,
+    /// How many rooms there are, and the number of the first; `None`: one, without a number.
+    rooms: Option<(u32, u32)>,
+    /// How many users send, before each room has at least one; `None`: all.
+    speakers: Option<u64>,
+}
+
+impl Division {
+    /// Users who are all in one room, and all send.
+    #[must_use]
+    pub fn whole(users: UserRange) -> Self {
+        Self { users, rooms: None, speakers: None }
+    }
+
+    /// How many rooms there are, of all generators together.
+    #[must_use]
+    pub fn rooms(&self) -> u32 {
+        self.rooms.map_or(1, |(count, _)| count)
+    }
+
+    /// Whether rooms have numbers.
+    #[must_use]
+    pub fn is_numbered(&self) -> bool {
+        self.rooms.is_some()
+    }
+
+    /// The name of each room, from what was typed.
+    pub fn names<'a>(&self, typed: &'a str) -> impl Iterator<Item = String> + use<'a> {
+        let (count, min) = self.rooms.unwrap_or((1, 0));
+        let numbered = self.is_numbered();
+        (0..count).map(move |nth| if numbered { numbered_name(typed, min, nth) } else { typed.to_owned() })
+    }
+
+    /// The rooms that users of a part of the range are in, by name, with how many of them.
+    #[must_use]
+    pub fn of(&self, typed: &str, part: UserRange) -> Vec<(String, u32)> {
+        let Some((_, min)) = self.rooms else { return vec![(typed.to_owned(), part.len())] };
+        let (first, last) = (self.room(part.min()), self.room(part.max() - 1));
+        let shared = |nth| {
+            let room = self.users_of(nth);
+            room.max().min(part.max()).saturating_sub(room.min().max(part.min()))
+        };
+        (first..=last).map(|nth| (numbered_name(typed, min, nth), shared(nth))).collect()
+    }
+
+    /// How many users the largest room has.
+    #[must_use]
+    pub fn largest(&self) -> u32 {
+        self.users.len().div_ceil(self.rooms())
+    }
+
+    /// Whether every user sends.
+    #[must_use]
+    pub fn all_speak(&self) -> bool {
+        self.speakers.is_none()
+    }
+
+    /// Whether a user sends. Those who do are spread evenly over the range; where that leaves a room
+    /// without any, its last user does.
+    #[must_use]
+    pub fn speaks(&self, number: u32) -> bool {
+        let one = UserRange::new(number, number + 1);
+        one.is_some_and(|one| self.speakers(one) > 0)
+    }
+
+    /// How many users of a part of the range send.
+    #[must_use]
+    pub fn speakers(&self, part: UserRange) -> u64 {
+        let Some(speakers) = self.speakers else { return u64::from(part.len()) };
+        // How many users before this one send, as far as they are spread evenly.
+        let before = |number: u32| {
+            let place = u64::from(number - self.users.min()) * speakers;
+            place / u64::from(self.users.len())
+        };
+        let in_room = |nth| {
+            let room = self.users_of(nth);
+            let (from, to) = (room.min().max(part.min()), room.max().min(part.max()));
+            match before(room.max()) - before(room.min()) {
+                0 => u64::from(to == room.max()),
+                _ => before(to) - before(from),
+            }
+        };
+        (self.room(part.min())..=self.room(part.max() - 1)).map(in_room).sum()
+    }
+
+    /// Of those who send: how many have lower numbers than a part of the range has, and how many are
+    /// in it, and how many there are.
+    #[must_use]
+    pub fn speakers_around(&self, part: UserRange) -> (u64, u64, u64) {
+        let before = UserRange::new(self.users.min(), part.min()).map_or(0, |before| self.speakers(before));
+        (before, self.speakers(part), self.speakers(self.users))
+    }
+
+    /// Which room a user is in, from 0.
+    fn room(&self, number: u32) -> u32 {
+        let place = u64::from(number - self.users.min()) * u64::from(self.rooms());
+        u32::try_from(place / u64::from(self.users.len())).unwrap_or(u32::MAX)
+    }
+
+    /// The users of a room of all generators; no room is empty.
+    fn users_of(&self, nth: u32) -> UserRange {
+        let bound = |nth: u64| {
+            let offset = (nth * u64::from(self.users.len())).div_ceil(u64::from(self.rooms()));
+            self.users.min() + u32::try_from(offset).unwrap_or(u32::MAX).min(self.users.len())
+        };
+        UserRange::new(bound(u64::from(nth)), bound(u64::from(nth) + 1)).unwrap_or(self.users)
+    }
+}
+
+/// The name of the `nth` room, counted from 0, where the first has the number `min`.
+pub(super) fn numbered_name(typed: &str, min: u32, nth: u32) -> String {
+    typed.replace(ROOM_NUMBER, &(u64::from(min) + u64::from(nth)).to_string())
+}
+
+impl Draft<'_> {
+    /// How many rooms were asked for, and the number of the first.
+    ///
+    /// # Errors
+    /// `--room-min` without `--rooms`.
+    pub(super) fn rooms(&self) -> Result<Option<(u32, u32)>, StartError> {
+        let typed = &self.layers.settings.rooms;
+        let min = typed.room_min.map_or(0, |number| number.0);
+        match typed.rooms {
+            Some(RoomCount(count)) => Ok(Some((count, min))),
+            None if typed.room_min.is_some() => Err(self
+                .layers
+                .conflict(&["room_min"], "the number of the first of several rooms, and there is one room")
+                .remedy("say with --rooms how many there are")),
+            None => Ok(None),
+        }
+    }
+
+    /// How the users are divided.
+    ///
+    /// # Errors
+    /// More rooms, or more senders, than users.
+    pub(super) fn division(&self, users: UserRange) -> Result<Division, StartError> {
+        let rooms = self.rooms()?;
+        let keys = ["user_range_min", "user_range_max"];
+        if let Some((count, _)) = rooms
+            && count > users.len()
+        {
+            let why = format!("{count} rooms for {} users: some would be empty", users.len());
+            let error = self.layers.conflict(&["rooms", keys[0], keys[1]], why);
+            return Err(error.remedy("give at most as many rooms as users"));
+        }
+        let speakers = self.layers.settings.traffic.speakers.map(|speakers| speakers.of(users.len()));
+        if let Some(speakers) = speakers
+            && speakers > u64::from(users.len())
+        {
+            let why = format!("{speakers} of {} users cannot send", users.len());
+            let error = self.layers.conflict(&["speakers", keys[0], keys[1]], why);
+            return Err(error.remedy("give at most as many speakers as users, or a share such as 5%"));
+        }
+        Ok(Division { users, rooms, speakers: speakers.filter(|speakers| *speakers < u64::from(users.len())) })
+    }
+
+    /// Whether what was typed as the room's name fits `--rooms`.
+    ///
+    /// # Errors
+    /// No place for the number; a name that is too long with it.
+    pub(super) fn check_numbered(&self, typed: &Slug) -> Result<(), StartError> {
+        let Some((count, min)) = self.rooms()? else { return Ok(()) };
+        let keys = ["plenary", "rooms"];
+        if !self.layers.plenaries.is_empty() {
+            let why = "the file has tables of rooms, which are no numbered ones";
+            return Err(self.layers.conflict(&["rooms"], why).remedy("leave out --rooms, or the [[plenary]] tables"));
+        }
+        if !typed.as_str().contains(ROOM_NUMBER) {
+            let why = format!("{} has no place for the number of the room", typed.as_str());
+            return Err(self.layers.conflict(&keys, why).remedy("write %s where it stands, such as event-%s"));
+        }
+        for nth in [0, count - 1] {
+            let name = numbered_name(typed.as_str(), min, nth);
+            let slug: Slug = name.parse().map_err(|e| self.layers.conflict(&keys, format!("{name}: {e}")))?;
+            self.check_slug(&slug)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn range(min: u32, max: u32) -> UserRange {
+        UserRange::new(min, max).unwrap()
+    }
+
+    fn division(users: UserRange, rooms: u32, speakers: Option<u64>) -> Division {
+        Division { users, rooms: Some((rooms, 100)), speakers }
+    }
+
+    #[test]
+    fn user_i_is_in_room_m_plus_i_times_n_over_u_rounded_down() {
+        let ten = division(range(5, 15), 4, None);
+        let rooms: Vec<u32> = (5..15).map(|user| ten.room(user)).collect();
+        assert_eq!(rooms, [0, 0, 0, 1, 1, 2, 2, 2, 3, 3]);
+        let names = |part| ten.of("e-%s-%s", part);
+        let named =
+            |list: &[(u32, u32)]| list.iter().map(|(n, users)| (format!("e-{n}-{n}"), *users)).collect::<Vec<_>>();
+        assert_eq!(names(range(5, 15)), named(&[(100, 3), (101, 2), (102, 3), (103, 2)]));
+        assert_eq!(names(range(7, 12)), named(&[(100, 1), (101, 2), (102, 2)]), "a shard");
+        assert_eq!(ten.names("%s").collect::<Vec<_>>(), ["100", "101", "102", "103"]);
+        let one = Division::whole(range(5, 15));
+        assert_eq!(one.of("e-%s", range(7, 9)), [("e-%s".to_owned(), 2)], "without --rooms it is a name like any");
+    }
+
+    #[test]
+    fn speakers_are_spread_evenly() {
+        let one = Division { users: range(0, 12), rooms: None, speakers: Some(3) };
+        assert_eq!((0..12).filter(|user| one.speaks(*user)).collect::<Vec<_>>(), [3, 7, 11]);
+        assert_eq!(one.speakers_around(range(4, 8)), (1, 1, 3));
+        assert_eq!(Division::whole(range(0, 12)).speakers(range(0, 12)), 12);
+    }
+
+    proptest! {
+        #[test]
+        fn each_room_has_users_and_a_speaker_and_shards_agree(
+            min in 0_u32..50, users in 1_u32..300, rooms in 1_u32..300, speakers in 1_u64..300, cut in 0_u32..300,
+        ) {
+            let (rooms, speakers) = (rooms.min(users), speakers.min(u64::from(users)));
+            let all = range(min, min + users);
+            let one = division(all, rooms, Some(speakers));
+            prop_assert_eq!(one.of("%s", all).iter().map(|(_, users)| *users).sum::<u32>(), users);
+            for nth in 0..rooms {
+                let room = one.users_of(nth);
+                prop_assert!((room.min()..room.max()).all(|user| one.room(user) == nth));
+                prop_assert!(room.len() <= one.largest());
+                let heard = (room.min()..room.max()).filter(|user| one.speaks(*user)).count();
+                prop_assert!(heard > 0, "room {}", nth);
+            }
+            let total = one.speakers(all);
+            prop_assert!((speakers..speakers.max(u64::from(rooms)) + u64::from(rooms)).contains(&total));
+            if rooms == 1 {
+                prop_assert_eq!(total, speakers);
+            }
+            let cut = cut.clamp(1, users) + min;
+            let (first, second) = (UserRange::new(min, cut), UserRange::new(cut, min + users));
+            let parts: Vec<_> = [first, second].into_iter().flatten().collect();
+            let sum: u64 = parts.iter().map(|part| one.speakers(*part)).sum();
+            prop_assert_eq!(sum, total);
+            for part in parts {
+                prop_assert_eq!(one.of("%s", part).iter().map(|(_, users)| *users).sum::<u32>(), part.len());
+                prop_assert!(one.of("%s", part).iter().all(|(_, users)| *users > 0));
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What was typed of the embedded target: where it is and how it behaves.
+
+use crate::server::PresenceMode;
+
+use super::layered::layered;
+use super::value::{Listen, PathPrefix};
+
+layered! {
+    /// How the embedded target behaves.
+    #[command(next_help_heading = "Embedded target")]
+    pub struct PresenceSettings {
+        /// Member lists: full, batched:DURATION or off [default: full]
+        ///
+        /// Full lists cost the square of the users at each join: full is meant for up to 300
+        /// users, batched:1s to 2,000, off beyond.
+        #[arg(long, value_name = "MODE")]
+        pub presence: PresenceMode,
+    }
+}
+
+layered! {
+    /// Where the embedded target is.
+    #[command(next_help_heading = "Embedded target")]
+    pub struct ListenSettings {
+        /// Where the server is; port 0 picks one [default: 127.0.0.1:8000]
+        #[arg(long, value_name = "IP:PORT")]
+        pub listen: Listen,
+        /// Where faults can be changed while it runs; loopback only
+        #[arg(long, value_name = "IP:PORT")]
+        pub control: Listen,
+        /// A path before every request, as behind a proxy
+        #[arg(long, value_name = "PATH")]
+        pub prefix: PathPrefix,
+    }
+}
