@@ -19,6 +19,8 @@ use super::value::{Given, shown};
 const LIMIT: u64 = 1 << 20;
 /// Nobody has more events at once; each costs a port and a ledger.
 const MOST_PLENARIES: usize = 100;
+/// What tables of rooms may be called.
+const TABLES: [&str; 2] = ["plenary", "room"];
 /// What holds for the whole process or its server, and cannot differ between plenaries.
 const COMMON: [&str; 29] = [
     "url",
@@ -149,10 +151,14 @@ fn parse(path: &Path, text: &str) -> Result<Parsed, StartError> {
         DeValue::Table(_) => true,
         _ => false,
     };
-    let plenaries = match table.get("plenary") {
-        Some(value) if several(value.get_ref()) => table.remove("plenary"),
-        _ => None,
-    };
+    let names: Vec<&str> =
+        TABLES.into_iter().filter(|name| table.get(*name).is_some_and(|value| several(value.get_ref()))).collect();
+    if let [first, second] = names[..] {
+        let start = table.get(second).map_or(0, |value| value.span().start);
+        let why = format!("[[{second}]] beside [[{first}]], which are the same");
+        return Err(source.wrong(source.line(start), why).remedy("call all of them [[room]]"));
+    }
+    let plenaries = names.first().and_then(|name| table.remove(*name));
     let tables = plenaries.map_or(Ok(Vec::new()), |value| source.tables(value.get_ref(), value.span().start))?;
     Ok((source.entries(&table, Level::Top)?, tables))
 }
@@ -306,6 +312,10 @@ mod tests {
             let error = entries(text).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
+        let (_, tables) = parse(Path::new("soak.toml"), "[[room]]\nslug = \"a\"\n").unwrap();
+        assert_eq!(tables.len(), 1, "another name");
+        let both = entries("[[plenary]]\nslug = \"a\"\n[[room]]\nslug = \"b\"\n").unwrap_err();
+        assert!(both.contains("[[room]] beside [[plenary]]"), "{both}");
         let many = "[[plenary]]\nslug = \"a\"\n".repeat(MOST_PLENARIES + 1);
         assert!(entries(&many).unwrap_err().contains("more than 100 plenaries"));
     }

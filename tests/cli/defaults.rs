@@ -65,7 +65,8 @@ fn a_run_without_options_has_the_default_settings() {
 
 #[test]
 fn a_demo_without_options_is_short_and_keeps_no_sessions() {
-    let Demo { presence, plan } = demo(&[]);
+    let Demo { presence, rooms, plan } = demo(&[]);
+    assert_eq!(rooms, None);
     assert_eq!(presence, PresenceMode::Full);
     assert_eq!(plan.users.range.len(), 50);
     assert_eq!(plan.users.cache.place, CacheLocation::Nowhere);

@@ -3,10 +3,7 @@
 //! All of it follows from a user's number and the range of the whole fleet, so that each shard
 //! comes to the same.
 
-use crate::error::StartError;
-
-use super::super::value::{RoomCount, Slug, UserRange};
-use super::build::Draft;
+use super::super::value::UserRange;
 
 /// What stands for a room's number in its name.
 pub(super) const ROOM_NUMBER: &str = "%s";
@@ -15,11 +12,11 @@ pub(super) const ROOM_NUMBER: &str = "%s";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Division {
     /// The users of the whole fleet.
-    users: UserRange,
+    pub(super) users: UserRange,
     /// How many rooms there are, and the number of the first; `None`: one, without a number.
-    rooms: Option<(u32, u32)>,
+    pub(super) rooms: Option<(u32, u32)>,
     /// How many users send, before each room has at least one; `None`: all.
-    speakers: Option<u64>,
+    pub(super) speakers: Option<u64>,
 }
 
 impl Division {
@@ -127,73 +124,6 @@ impl Division {
 /// The name of the `nth` room, counted from 0, where the first has the number `min`.
 pub(super) fn numbered_name(typed: &str, min: u32, nth: u32) -> String {
     typed.replace(ROOM_NUMBER, &(u64::from(min) + u64::from(nth)).to_string())
-}
-
-impl Draft<'_> {
-    /// How many rooms were asked for, and the number of the first.
-    ///
-    /// # Errors
-    /// `--room-min` without `--rooms`.
-    pub(super) fn rooms(&self) -> Result<Option<(u32, u32)>, StartError> {
-        let typed = &self.layers.settings.rooms;
-        let min = typed.room_min.map_or(0, |number| number.0);
-        match typed.rooms {
-            Some(RoomCount(count)) => Ok(Some((count, min))),
-            None if typed.room_min.is_some() => Err(self
-                .layers
-                .conflict(&["room_min"], "the number of the first of several rooms, and there is one room")
-                .remedy("say with --rooms how many there are")),
-            None => Ok(None),
-        }
-    }
-
-    /// How the users are divided.
-    ///
-    /// # Errors
-    /// More rooms, or more senders, than users.
-    pub(super) fn division(&self, users: UserRange) -> Result<Division, StartError> {
-        let rooms = self.rooms()?;
-        let keys = ["user_range_min", "user_range_max"];
-        if let Some((count, _)) = rooms
-            && count > users.len()
-        {
-            let why = format!("{count} rooms for {} users: some would be empty", users.len());
-            let error = self.layers.conflict(&["rooms", keys[0], keys[1]], why);
-            return Err(error.remedy("give at most as many rooms as users"));
-        }
-        let speakers = self.layers.settings.traffic.speakers.map(|speakers| speakers.of(users.len()));
-        if let Some(speakers) = speakers
-            && speakers > u64::from(users.len())
-        {
-            let why = format!("{speakers} of {} users cannot send", users.len());
-            let error = self.layers.conflict(&["speakers", keys[0], keys[1]], why);
-            return Err(error.remedy("give at most as many speakers as users, or a share such as 5%"));
-        }
-        Ok(Division { users, rooms, speakers: speakers.filter(|speakers| *speakers < u64::from(users.len())) })
-    }
-
-    /// Whether what was typed as the room's name fits `--rooms`.
-    ///
-    /// # Errors
-    /// No place for the number; a name that is too long with it.
-    pub(super) fn check_numbered(&self, typed: &Slug) -> Result<(), StartError> {
-        let Some((count, min)) = self.rooms()? else { return Ok(()) };
-        let keys = ["plenary", "rooms"];
-        if !self.layers.plenaries.is_empty() {
-            let why = "the file has tables of rooms, which are no numbered ones";
-            return Err(self.layers.conflict(&["rooms"], why).remedy("leave out --rooms, or the [[plenary]] tables"));
-        }
-        if !typed.as_str().contains(ROOM_NUMBER) {
-            let why = format!("{} has no place for the number of the room", typed.as_str());
-            return Err(self.layers.conflict(&keys, why).remedy("write %s where it stands, such as event-%s"));
-        }
-        for nth in [0, count - 1] {
-            let name = numbered_name(typed.as_str(), min, nth);
-            let slug: Slug = name.parse().map_err(|e| self.layers.conflict(&keys, format!("{name}: {e}")))?;
-            self.check_slug(&slug)?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
