@@ -64,7 +64,13 @@ async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode,
     let saved = cache.sessions().remove(&username);
     let users = u64::from(check.users.fleet_range.len());
     let capabilities = setup::capabilities(protocol, &check.protocol, &check.users)?;
-    let walk = Walk { driver, clock, users, user: SessionUser { account, index: number.into(), row }, capabilities };
+    let walk = Walk {
+        driver,
+        clock,
+        users,
+        user: SessionUser { account, index: number.into(), row, room: None },
+        capabilities,
+    };
     let mut session = None;
     let walked = tokio::select! {
         walked = walk.all(saved, &mut session) => Some(walked),

@@ -22,6 +22,7 @@ mod output;
 mod plenaries;
 mod plenary_config;
 mod presence;
+mod rooms;
 #[path = "../drivers/scripted_server.rs"]
 mod scripted_server;
 mod signals;

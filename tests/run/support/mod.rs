@@ -152,6 +152,12 @@ impl Target {
         text.lines().filter(|l| !l.is_empty()).map(|l| serde_json::from_str(l).unwrap()).collect()
     }
 
+    /// What it counted in each plenary.
+    pub fn rooms(&self) -> Vec<Value> {
+        let text = get(&format!("{}/rooms", self.control.as_ref().unwrap())).unwrap().1;
+        text.lines().filter(|l| !l.is_empty()).map(|l| serde_json::from_str(l).unwrap()).collect()
+    }
+
     /// Does something to the target now.
     pub fn act(&self, what: &str) {
         self.post("/act", what);
