@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use soakrig::cli::{Wanted, parse};
+use soakrig::cli::{self, Wanted, parse};
 use soakrig::error;
 
 /// Gives memory back that is free in between: under faults for days, the C library's allocator
@@ -15,7 +15,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     match parse(std::env::args_os()) {
         Ok(Wanted::Command(command)) => soakrig::commands::main(command).into(),
-        Ok(Wanted::Document(document)) => match document.write(&mut std::io::stdout()) {
+        Ok(Wanted::Document(document)) => match document.write(cli::definition(), &mut std::io::stdout()) {
             Ok(()) => error::ExitCode::Ok.into(),
             // The reader has seen enough.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => error::ExitCode::Ok.into(),

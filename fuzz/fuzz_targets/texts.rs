@@ -1,4 +1,4 @@
-//! The quick reader of text frames against the plain one.
+//! The fast path for text frames against the plain reader.
 #![no_main]
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -3,10 +3,9 @@
 use std::io::{self, Write};
 
 use clap::builder::PossibleValuesParser;
-use clap::{CommandFactory, Subcommand, ValueEnum};
+use clap::{Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::Cli;
 use crate::drivers::file::schema;
 use crate::drivers::file::shipped::{SHIPPED, Shipped};
 
@@ -78,12 +77,11 @@ pub enum Page {
 }
 
 impl Document {
-    /// Writes it.
+    /// Writes it, of the command line that clap describes by `command`.
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut command = Cli::command();
+    pub fn write(&self, mut command: clap::Command, out: &mut impl Write) -> io::Result<()> {
         // Fills in the usage lines and the full names of the subcommands.
         command.build();
         match self {
@@ -106,10 +104,11 @@ impl Document {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::definition;
 
     fn written(document: &Document) -> String {
         let mut out = Vec::new();
-        document.write(&mut out).unwrap();
+        document.write(definition(), &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -135,7 +134,7 @@ mod tests {
     #[test]
     fn every_command_has_its_page() {
         assert!(written(&Document::Man { page: None }).contains("soakrig\\-run(1)"));
-        let listed: Vec<String> = Cli::command()
+        let listed: Vec<String> = definition()
             .get_subcommands()
             .filter(|command| !command.is_hide_set())
             .map(|command| command.get_name().to_owned())

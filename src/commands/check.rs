@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{tell, with_protocol};
+use super::protocol::with_protocol;
 use crate::clock::{Clock, Stamp};
 use crate::config::plan::Check;
 use crate::drivers::Visitor;
@@ -21,6 +21,7 @@ use crate::run::over_capacity;
 use crate::run::session_cache::SessionCache;
 use crate::run::setup::{self, Asked};
 use crate::run::signals::{Signals, read_by};
+use crate::telemetry::stdio::tell;
 
 /// How long one frame may take to come.
 const PATIENCE: Duration = Duration::from_secs(30);

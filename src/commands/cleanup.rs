@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::Quiet;
-use super::{say, tell, with_protocol};
+use super::protocol::with_protocol;
 use crate::clock::Clock;
 use crate::config::plan::{Cleanup, Users};
 use crate::drivers::Visitor;
@@ -21,6 +21,7 @@ use crate::run::session_cache::SessionCache;
 use crate::run::setup::{self, Asked};
 use crate::run::signals::{Signals, read_by};
 use crate::schedule::limit::Limit;
+use crate::telemetry::stdio::{say, tell};
 
 /// How often an account is tried that no answer of the server's settles.
 const ATTEMPTS: u32 = 3;

@@ -1,7 +1,6 @@
 //! `soakrig demo`: the embedded target and a run against it, in one process.
 
 use super::target::numbers;
-use super::tell;
 use crate::config::plan::{Demo, Run};
 use crate::config::value::{TargetUrl, ValueError};
 use crate::drivers::plenary::PlenaryProtocol;
@@ -10,6 +9,7 @@ use crate::report::summary::Summary;
 use crate::report::text;
 use crate::run::{Console, hold};
 use crate::server::{self, Options, ServerCounts};
+use crate::telemetry::stdio::tell;
 
 /// The embedded target's open event.
 const SLUG: &str = "test";

@@ -1,9 +1,9 @@
 //! `soakrig health`: whether a generator lives, for containers that hold nothing but soakrig.
 
-use super::say;
 use crate::config::plan::Health;
 use crate::error::{ExitCode, StartError};
 use crate::model::FailureKind;
+use crate::telemetry::stdio::say;
 use crate::transport::errors;
 
 /// Exit 0 if `/live` answers 200 in time.

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::{say, tell};
 use crate::config::plan::{Merge, is_same_file};
 use crate::error::{ExitCode, StartError};
 use crate::report::file::{self, Earlier, SummaryFile};
 use crate::report::merge::{self, MergeError, Source};
 use crate::report::numbers::plain;
 use crate::report::text;
+use crate::telemetry::stdio::{say, tell};
 
 /// Reads, merges, prints, and writes the result where that is asked for; the exit code of the whole.
 pub(super) fn merge(wanted: &Merge) -> Result<ExitCode, StartError> {

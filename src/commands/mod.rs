@@ -1,4 +1,4 @@
-//! The subcommands, one file each, and what they share: the runtime, output, the exit code.
+//! The subcommands, one file each, and what they share: the runtime, the exit code.
 
 mod check;
 mod cleanup;
@@ -13,11 +13,9 @@ use std::time::Duration;
 
 use crate::cli::Command;
 use crate::config::Environment;
-use crate::config::plan::{ProtocolChoice, Task};
-use crate::drivers::{self, Visitor};
+use crate::config::plan::Task;
 use crate::error::{ExitCode, StartError};
-use crate::telemetry::stdio;
-use crate::telemetry::stdio::{say, tell};
+use crate::telemetry::stdio::{self, say};
 
 /// How long a runtime that is done waits for its last blocking calls.
 const SHUTDOWN: Duration = Duration::from_secs(2);
@@ -66,16 +64,4 @@ fn perform(task: Task) -> Result<ExitCode, StartError> {
     });
     runtime.shutdown_timeout(SHUTDOWN);
     ended
-}
-
-/// Has `visitor` do its work with the chosen protocol: a registered one, or one that a file describes.
-fn with_protocol<V: Visitor>(choice: &ProtocolChoice, visitor: V) -> Result<V::Output, StartError> {
-    if drivers::NAMES.contains(&choice.name.as_str()) {
-        if let Some(error) = &choice.variables {
-            return Err(error.clone().remedy("leave it out, or name a protocol file with --protocol"));
-        }
-        let unknown = choice.unknown.clone();
-        return drivers::with(&choice.name, visitor).ok_or(unknown);
-    }
-    Ok(visitor.visit(protocol::file(choice)?))
 }

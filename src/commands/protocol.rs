@@ -1,21 +1,33 @@
-//! Protocol files: the one that a command names.
+//! The protocol that a command names: a registered one, or one that a file describes.
 
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use crate::config::plan::ProtocolChoice;
-use crate::drivers::NAMES;
 use crate::drivers::file::description::{Joined, Send};
 use crate::drivers::file::shipped::{SHIPPED, Shipped};
 use crate::drivers::file::{FileProtocol, ParseOptions, parse};
+use crate::drivers::{self, NAMES, Visitor};
 use crate::error::StartError;
+
+/// Has `visitor` do its work with the chosen protocol: a registered one, or one that a file describes.
+pub(super) fn with_protocol<V: Visitor>(choice: &ProtocolChoice, visitor: V) -> Result<V::Output, StartError> {
+    if NAMES.contains(&choice.name.as_str()) {
+        if let Some(error) = &choice.variables {
+            return Err(error.clone().remedy("leave it out, or name a protocol file with --protocol"));
+        }
+        let unknown = choice.unknown.clone();
+        return drivers::with(&choice.name, visitor).ok_or(unknown);
+    }
+    Ok(visitor.visit(file(choice)?))
+}
 
 /// The protocol of a file that ships, or of one at a path.
 ///
 /// # Errors
 /// No such file; the first mistake in it, with its line.
-pub(super) fn file(choice: &ProtocolChoice) -> Result<FileProtocol, StartError> {
+fn file(choice: &ProtocolChoice) -> Result<FileProtocol, StartError> {
     let (shown, text) = match Shipped::named(&choice.name) {
         Some(shipped) => (format!("{}.toml", shipped.name), shipped.text.to_owned()),
         None => (choice.name.clone(), read(choice)?),

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use super::{tell, with_protocol};
+use super::protocol::with_protocol;
 use crate::config::plan::Run;
 use crate::drivers::Visitor;
 use crate::error::ExitCode;
@@ -10,6 +10,7 @@ use crate::error::StartError;
 use crate::protocol::Protocol;
 use crate::report::text;
 use crate::run::Held;
+use crate::telemetry::stdio::tell;
 
 /// Loads over whichever protocol was chosen.
 struct Load(Vec<Run>);

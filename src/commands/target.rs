@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::tell;
 use crate::config::plan::Target;
 use crate::error::{ExitCode, StartError};
 use crate::run::Console;
 use crate::run::Signals;
 use crate::server::{self, Faults, Options};
+use crate::telemetry::stdio::tell;
 
 /// Open files that are not for clients: the control address's connections, and what a runtime has.
 const OTHER_FILES: usize = 64;
@@ -15,7 +15,7 @@ const OTHER_FILES: usize = 64;
 /// Serves until the first signal, and prints what was counted.
 pub(super) async fn target(wanted: Target) -> Result<ExitCode, StartError> {
     Console::open(&wanted.logging)?;
-    let files = crate::run::open_files::raise_open_files();
+    let files = crate::run::raise_open_files();
     let options = Options {
         connections: connections(files),
         listen: wanted.listen,

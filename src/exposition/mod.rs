@@ -33,7 +33,8 @@ const MOST_CONNECTIONS: usize = 64;
 const MOST_HEAD: usize = 8 * 1024;
 /// Most headers of a request.
 const MOST_HEADERS: usize = 64;
-/// How long a client may take for a request's head, and how long a connection may idle.
+/// How long a client may take for a request's head, and how long a connection may idle: twice the
+/// scrape interval that Prometheus is mostly run with (15 s), so that its connection stays open.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a stop waits for answers under way.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);

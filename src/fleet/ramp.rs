@@ -13,9 +13,10 @@ use crate::model::{Failure, UserIndex};
 use crate::protocol::Driver;
 use crate::user::{RunContext, run_user};
 
-/// How long the first user may keep the others waiting.
+/// How long the first user may keep the others waiting: its form, its page and its handshake may each
+/// take the default `--http-timeout` of 30 s.
 const FIRST_USER_TIMEOUT: Duration = Duration::from_secs(90);
-/// How often the end of the ramp is checked.
+/// Between two checks of whether all users have ended: short beside the seconds that closing takes.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// All users of a generator.

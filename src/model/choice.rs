@@ -1,6 +1,7 @@
 //! Choices that several modules read.
 
 use std::fmt;
+use std::time::Duration;
 
 /// How intents are spread over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,18 @@ pub enum Alphabet {
     Ascii,
     /// Letters of many scripts and emoji: 1 to 4 bytes each in UTF-8.
     Unicode,
+}
+
+/// How a user whose connection ended comes back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reconnect {
+    /// After a wait that doubles, within the rate of connects.
+    #[default]
+    Backoff,
+    /// At once, whatever the rate of connects; a failed attempt is followed by the backoff.
+    Immediate,
+    /// After a wait of this length.
+    Fixed(Duration),
 }
 
 /// How log lines are written.

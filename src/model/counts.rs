@@ -1,9 +1,9 @@
-//! How many deliveries came to what, and how long they took.
+//! How many deliveries and member lists came to what, and how long deliveries took.
 
 use hdrhistogram::Histogram;
 use strum::EnumCount;
 
-use super::{Anomaly, Outcome};
+use super::{Anomaly, ListFate, Outcome, PresenceMismatch};
 
 /// Deliveries of one origin, counted since the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,6 +62,19 @@ impl DeliveryCounts {
         self.expect(n);
         self.add(outcome, n);
     }
+}
+
+/// Mismatches and lists since the start of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PresenceFindings {
+    /// Users whom the lists have wrong now, by [`PresenceMismatch`].
+    pub now: [u64; PresenceMismatch::COUNT],
+    /// The most there were at a time.
+    pub most: [u64; PresenceMismatch::COUNT],
+    /// Mismatches that began: a user counts again if it was right in between.
+    pub episodes: [u64; PresenceMismatch::COUNT],
+    /// Lists that were compared, by [`ListFate`].
+    pub lists: [u64; ListFate::COUNT],
 }
 
 /// Longest time to delivery that histograms tell apart, in microseconds: one hour, sixty times the

@@ -23,7 +23,7 @@ pub enum UserState {
     Waiting,
     /// Signing up or logging in, or waiting for the sign-in limit.
     SigningIn,
-    /// Opening the event page and the socket, up to the first presence frame.
+    /// Opening the room's page and the socket, until joined.
     Connecting,
     /// In the room.
     Connected,

@@ -27,7 +27,10 @@ pub struct Keepalive {
 }
 
 impl Default for Keepalive {
-    /// A sign of life every 12.5 s, every second one the heartbeat, so that it goes out every 25 s.
+    /// A sign of life every 12.5 s, every second one the heartbeat, so that it goes out every 25 s: the page
+    /// of the application sends one as often, and proxies close what is idle for 60 s (nginx,
+    /// `proxy_read_timeout`). Dead after three missed heartbeats. Joining may take as long as any answer,
+    /// the default of `--http-timeout`.
     fn default() -> Self {
         Self {
             sign: SignOfLife::Alternate,

@@ -5,15 +5,14 @@
 mod limits;
 mod losses;
 mod notices;
+mod page;
 mod sockets;
 
-use std::collections::BTreeMap;
-
+use self::page::{Page, in_order, or_none};
 use crate::error::ExitCode;
-use crate::metrics::label::{Label, LabelSet};
 use crate::model::{Action, FailureKind, Stage};
 use crate::report::durations::Durations;
-use crate::report::numbers::{bytes, count, latency, percent, plain, rate, share, span};
+use crate::report::numbers::{bytes, count, latency, percent, rate, share, span};
 use crate::report::sections::{is_same, listed, name};
 use crate::report::summary::{Anomalies, CountsByLabel, Deliveries, Part, Summary};
 use crate::report::thresholds;
@@ -54,28 +53,6 @@ pub fn render(summary: &Summary) -> String {
     let meaning = ExitCode::from_number(code).map_or("see the documentation of exit codes", ExitCode::meaning);
     page.row("exit code", &format!("{code}: {meaning}"));
     page.0
-}
-
-/// Lines with a name in front.
-#[derive(Default)]
-struct Page(String);
-
-impl Page {
-    /// Much of what is printed comes from files and from servers.
-    fn line(&mut self, text: &str) {
-        self.0.push_str(&plain(text));
-        self.0.push('\n');
-    }
-
-    fn row(&mut self, name: &str, text: &str) {
-        self.line(&format!("{name:<18} {text}"));
-    }
-
-    /// A number in a column of numbers, with a remark behind.
-    fn number(&mut self, name: &str, n: u64, remark: &str) {
-        let line = format!("  {name:<16} {:>13}  {remark}", count(n));
-        self.line(line.trim_end());
-    }
 }
 
 fn head(page: &mut Page, summary: &Summary) {
@@ -293,21 +270,9 @@ fn defects(page: &mut Page, summary: &Summary) {
     }
 }
 
-/// Entries in the order in which the labels are declared, which is that of a user's life.
-fn in_order<L: Label, T>(entries: &BTreeMap<String, T>) -> Vec<(&String, &T)> {
-    let place = |name: &str| L::every().position(|member| member.text() == name).unwrap_or(usize::MAX);
-    let mut entries: Vec<_> = entries.iter().collect();
-    entries.sort_by_key(|(name, _)| place(name));
-    entries
-}
-
 fn by_kind(kinds: &CountsByLabel) -> String {
     let said: Vec<String> = kinds.iter().map(|(kind, n)| format!("{} {}", count(*n), kind.replace('_', " "))).collect();
     or_none(said)
-}
-
-fn or_none(said: Vec<String>) -> String {
-    if said.is_empty() { "none".to_owned() } else { said.join(", ") }
 }
 
 fn some_share(part: u64, whole: u64) -> String {

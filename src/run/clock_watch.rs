@@ -24,7 +24,8 @@ const LOOK: Duration = Duration::from_millis(250);
 const SILENT: Duration = Duration::from_secs(30);
 /// Between two look-ups of the server's name.
 const LOOK_UP: Duration = Duration::from_secs(60);
-/// So many addresses of a name, and there may be more that are not told: see the driver's limit.
+/// So many addresses of a name, and there may be more that are not told: name servers that pick a part of
+/// a larger set pick eight (Amazon's Route 53, multivalue answers).
 const MANY: usize = 8;
 
 /// Notices what happens to the clocks.

@@ -6,7 +6,6 @@ pub(crate) mod background;
 mod clock_watch;
 mod delay_windows;
 mod member_lists;
-pub(crate) mod open_files;
 pub(crate) mod output;
 mod phases;
 mod reporter;
@@ -31,6 +30,8 @@ pub(crate) use signals::Signals;
 
 use room_run::RoomRun;
 use setup::ProcessContext;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::config::plan::Run;
 use crate::error::StartError;
@@ -86,7 +87,7 @@ pub(crate) async fn hold<P: Protocol>(
 ) -> Result<Vec<Held>, StartError> {
     // First of all: from here on a signal is a wish, and not the end of the process.
     let signals = Signals::listen()?;
-    open_files::raise_open_files();
+    raise_open_files();
     let running = Running::start().map_err(|e| StartError::environment("the threads of the users", e.to_string()))?;
     let (process, several) = (ProcessContext::start(), runs.len() > 1);
     let mut rooms = Vec::new();
@@ -127,4 +128,13 @@ async fn until_the_end<D: Driver>(
         () = second => Ok(()),
         ended = try_join_all(rooms.iter_mut().map(|room| room.run(console))) => ended.map(|_| ()),
     }
+}
+
+/// Raises the soft limit of open files to the hard one; what the limit is then.
+pub(crate) fn raise_open_files() -> Option<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {
+        return Some(hard);
+    }
+    Some(soft)
 }

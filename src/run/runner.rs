@@ -35,12 +35,13 @@ use crate::report::end::End;
 use crate::saturation::Judge;
 use crate::schedule::alarm::Alarm;
 use crate::schedule::pacer::Pacer;
-use crate::user::RunContext;
+use crate::user::{CLOSE_TIMEOUT, RunContext};
 
 /// Between two checks of whether deliveries have settled.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// How long closing all sockets may take, beyond their own patience.
-const CLOSING: Duration = Duration::from_secs(8);
+/// How long closing all sockets may take: the close timeout of each, and three seconds in which the
+/// tasks of tens of thousands of users run once more.
+const CLOSING: Duration = CLOSE_TIMEOUT.saturating_add(Duration::from_secs(3));
 
 /// A run and what keeps it.
 pub(crate) struct Runner<D: Driver> {
@@ -144,50 +145,64 @@ impl<D: Driver> Runner<D> {
         Ok(refused.map_or(End::Settled, |failure| End::Refused(refusal(&failure))))
     }
 
+    /// Starts what goes on beside the load.
     fn background(&self, console: &Console, reporter: Reporter<D>) -> Result<Vec<JoinHandle<()>>, StartError> {
-        let context = || Arc::clone(&self.context);
         self.windows
             .begin(&self.context, self.workers.handles())
             .map_err(|e| StartError::environment("the read-delay probe", e.to_string()))?;
-        let over = self.over.clone();
-        let (metrics, logs) = (Arc::clone(&self.context.metrics), console.logs.clone());
-        let (w, o) = (context(), over.clone());
+        let mut tasks = self.watchers();
+        tasks.extend(self.reporters(console, &reporter));
+        tasks.extend(self.anomaly_log(reporter.room())?);
+        Ok(tasks)
+    }
+
+    /// Watch the run and the machine: verdicts, delays, member lists, clocks, the server's name.
+    fn watchers(&self) -> Vec<JoinHandle<()>> {
+        let parts = || (Arc::clone(&self.context), self.over.clone());
+        let (w, o) = parts();
         let mut tasks = vec![self.background_task("verdicts", move || background::sweep(Arc::clone(&w), o.clone()))];
-        let (w, o, windows) = (context(), over.clone(), Arc::clone(&self.windows));
+        let ((w, o), windows) = (parts(), Arc::clone(&self.windows));
         tasks.push(self.background_task("saturation", move || {
             let (context, until, windows) = (Arc::clone(&w), o.clone(), Arc::clone(&windows));
             async move { windows.watch(&context, until).await }
         }));
         if self.context.capabilities.member_lists {
-            let w = context();
+            let (w, _) = parts();
             tasks.push(self.background_task("presence", move || member_lists::watch(Arc::clone(&w))));
         }
-        let (w, o, judge) = (context(), over.clone(), Arc::clone(&self.judge));
+        let ((w, o), judge) = (parts(), Arc::clone(&self.judge));
         tasks.push(self.background_task("clocks", move || {
             clock_watch::watch_clocks(Arc::clone(&w), Arc::clone(&judge), o.clone())
         }));
-        let (w, o) = (context(), over.clone());
+        let (w, o) = parts();
         tasks.push(self.background_task("name", move || clock_watch::watch_name(Arc::clone(&w), o.clone())));
-        let o = over.clone();
-        tasks.push(self.background_task("log", move || {
+        tasks
+    }
+
+    /// Tell of the run while it goes on: the log, the status line, checkpoints of the summary.
+    fn reporters(&self, console: &Console, reporter: &Reporter<D>) -> Vec<JoinHandle<()>> {
+        let (metrics, logs, o) = (Arc::clone(&self.context.metrics), console.logs.clone(), self.over.clone());
+        let mut tasks = vec![self.background_task("log", move || {
             background::report_suppressed(Arc::clone(&metrics), logs.clone(), o.clone())
-        }));
-        let (shown, screen, o) = (reporter.clone(), console.screen.clone(), over.clone());
+        })];
+        let (shown, screen, o) = (reporter.clone(), console.screen.clone(), self.over.clone());
         tasks.push(self.background_task("status", move || shown.clone().show(screen.clone(), o.clone())));
-        let room = reporter.room().to_owned();
         if self.plan.report.summary.is_some() {
-            let o = over.clone();
-            tasks.push(self.background_task("checkpoints", move || reporter.clone().checkpoint(o.clone())));
+            let (written, o) = (reporter.clone(), self.over.clone());
+            tasks.push(self.background_task("checkpoints", move || written.clone().checkpoint(o.clone())));
         }
-        if let Some(path) = &self.plan.report.anomaly_log {
-            let log = AnomalyLog::open(path, &room, self.plan.report.run_id.as_str())?;
-            self.context.ledger.lock().keep_notes();
-            let context = context();
-            tasks.push(tokio::spawn(async move {
-                supervise::caught(&context.metrics, "anomaly log", log.keep(Arc::clone(&context), over)).await;
-            }));
-        }
-        Ok(tasks)
+        tasks
+    }
+
+    /// Keeps the anomaly log, if one was asked for.
+    fn anomaly_log(&self, room: &str) -> Result<Option<JoinHandle<()>>, StartError> {
+        let Some(path) = &self.plan.report.anomaly_log else { return Ok(None) };
+        let log = AnomalyLog::open(path, room, self.plan.report.run_id.as_str())?;
+        self.context.ledger.lock().keep_notes();
+        let (context, over) = (Arc::clone(&self.context), self.over.clone());
+        Ok(Some(tokio::spawn(async move {
+            supervise::caught(&context.metrics, "anomaly log", log.keep(Arc::clone(&context), over)).await;
+        })))
     }
 
     /// A task beside the load that starts again after a panic.

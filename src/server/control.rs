@@ -31,6 +31,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::faults::{Fault, Faults, InvalidFault};
+use super::listener::HEAD_TIMEOUT;
 use super::plenary_handle::Command;
 use super::socket::DisconnectReason;
 use super::state::ServerState;
@@ -41,8 +42,6 @@ use crate::connection_limit::{ConnectionLimit, ConnectionPermit};
 const BODY_LIMIT: usize = 64 * 1024;
 /// Connections at a time; beyond it the one that has been idle longest is closed.
 pub(super) const CONNECTIONS: usize = 32;
-/// How long a request's head may take, an idle connection's next one included.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a request's body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after `accept` failed.

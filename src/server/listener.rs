@@ -25,8 +25,9 @@ use crate::connection_limit::{ConnectionLimit, ConnectionPermit};
 
 /// Bytes of a request's head; hyper's own smallest buffer.
 const HEAD_LIMIT: usize = 16 * 1024;
-/// How long a request's head may take, an idle connection's next one included.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a request's head may take, an idle connection's next one included: as nginx has it
+/// (`client_header_timeout`).
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pause after `accept` failed, so that a lack of file descriptors does not become a busy loop.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 /// How long clients' tasks may take to end after the stop; then they are aborted.

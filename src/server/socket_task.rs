@@ -26,7 +26,8 @@ use super::wire::{self, Frame};
 
 /// Bytes read at once; the buffer is on the stack of a call, not in the task.
 const READ_BUFFER: usize = 16 * 1024;
-/// How long the rest of the outbox and the client's part of a close may take.
+/// How long the rest of the outbox and the client's part of a close may take. Shorter than a client's
+/// patience (5 s), so that the client sees an end and no timeout.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a mute socket stays open after its client has sent a close frame.
 const MUTE_TIMEOUT: Duration = Duration::from_secs(60);

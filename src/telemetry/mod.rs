@@ -18,6 +18,7 @@ use tracing_subscriber::{Layer, Registry};
 
 pub use self::limit::{Limiter, PROGRESS, Suppressed};
 pub use self::screen::Screen;
+pub use self::traces::Extra;
 use crate::model::{LogFormat, SPANS};
 
 /// The environment variable with filter directives, which outrank `--verbose`.
@@ -47,9 +48,6 @@ pub enum TelemetryError {
     #[error("logging is set up already")]
     SetUpBefore,
 }
-
-/// A layer that `run` adds to the logs: traces, for instance. Filters itself.
-pub type Extra = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// A handle on the logs that run.
 #[derive(Debug, Clone, Default)]

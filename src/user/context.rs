@@ -14,8 +14,8 @@ use tokio_util::task::TaskTracker;
 
 use super::rooms::{RoomState, Rooms};
 use super::sessions::Sessions;
+use super::steps;
 use super::texts::{TextShape, Texts};
-use super::{spans, steps};
 use crate::clock::{Clock, Stamp};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
@@ -280,7 +280,7 @@ impl<D> RunContext<D> {
         let now = self.clock.now();
         let mut ledger = self.ledger.lock();
         ledger.sweep(now);
-        self.chats.sweep(self.clock.wall(now), |id| spans::progress(&ledger, id));
+        self.chats.sweep(self.clock.wall(now), |id| steps::progress(&ledger, id));
     }
 
     /// A user's first attempt has come to an end.

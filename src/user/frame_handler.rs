@@ -5,7 +5,6 @@
 use std::sync::atomic::Ordering;
 
 use super::context::RunContext;
-use super::spans;
 use super::steps;
 use crate::clock::Stamp;
 use crate::marker::Decoded;
@@ -74,7 +73,7 @@ impl<D> FrameHandler<'_, D> {
             && ledger.is_own(self.me, &marker)
         {
             let id = ChatId { room: marker.room.0, seq: marker.seq };
-            context.chats.arrived(id, context.clock.wall(at), || spans::progress(&ledger, id));
+            context.chats.arrived(id, context.clock.wall(at), || steps::progress(&ledger, id));
         }
     }
 

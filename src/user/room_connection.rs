@@ -16,9 +16,8 @@ use tracing::Span;
 use super::context::RunContext;
 use super::end_reason::{self, ConnectionOutcome};
 use super::frame_handler::{FrameHandler, Phase};
-use super::open_gauge::Open;
-use super::spans;
-use super::timeouts::CLOSE_TIMEOUT;
+use super::socket::{CLOSE_TIMEOUT, OpenSocket};
+use super::steps;
 use super::wakeups::{Wakeup, Wakeups};
 use crate::clock::Stamp;
 use crate::model::{EndReason, Failure, Initiator, SenderId, SocketKind, UserIndex, UserState};
@@ -45,7 +44,7 @@ pub(super) struct RoomConnection<D: Driver> {
 
 /// What a read does not touch.
 struct Cold {
-    _open: Open,
+    _open: OpenSocket,
     user_id: SenderId,
     writing_since: Option<Stamp>,
     keepalive: Keepalive,
@@ -102,7 +101,7 @@ impl<D: Driver> RoomConnection<D> {
     ) -> Self {
         let (now, keepalive) = (context.clock.now(), connection.keepalive());
         let cold = Cold {
-            _open: Open::new(&context.metrics, SocketKind::Room),
+            _open: OpenSocket::new(&context.metrics, SocketKind::Room),
             user_id,
             writing_since: None,
             keepalive,
@@ -158,7 +157,7 @@ impl<D: Driver> RoomConnection<D> {
             Failure::with(end_reason::failure(ended.reason), end_reason::never_joined(ended.reason, patience))
         });
         self.context.metrics.connect_failure(SocketKind::Room, &failure);
-        spans::end(&span, Err(&failure));
+        steps::end_span(&span, Err(&failure));
         let user = self.context.username(self.me);
         span.in_scope(|| tracing::warn!(user, stage = "connect", %failure, "step failed"));
         ConnectionOutcome::Failed(failure)
@@ -258,7 +257,7 @@ impl<D: Driver> RoomConnection<D> {
             self.next_keepalive = self.context.clock.now().plus(keepalive.every);
         }
         if let Some(span) = self.cold.coming_in.take() {
-            spans::end(&span, Ok(()));
+            steps::end_span(&span, Ok(()));
         }
         if let Some(tell) = self.cold.tell.take() {
             // The user waits for it, or is gone with the runtime.

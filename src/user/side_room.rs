@@ -13,17 +13,15 @@ use rand::{Rng, RngExt as _};
 use tokio_util::sync::CancellationToken;
 
 use super::context::RunContext;
-use super::open_gauge::Open;
+use super::socket::{CLOSE_TIMEOUT, OpenSocket};
 use super::steps;
-use super::timeouts::{CLOSE_TIMEOUT, JOIN_TIMEOUT};
 use crate::clock::Stamp;
 use crate::model::{
     EndReason, Failure, FailureClass, FailureKind, FrameKind, Initiator, SentKind, SocketKind, Stage, UserIndex,
 };
-use crate::protocol::{Connection, Driver, Ended, Event, Outgoing, Progress, Received, SideRoomId};
-
-/// Between two heartbeats: as in the room, see [`KEEPALIVE`](super::keepalive::KEEPALIVE).
-const HEARTBEAT: Duration = Duration::from_secs(25);
+use crate::protocol::{
+    Connection, Driver, Ended, Event, Keepalive, Outgoing, Progress, Received, SideRoomId, SignOfLife,
+};
 
 /// How long one visit is to last, of a range from shortest to longest.
 pub(super) fn length_of_stay((shortest, longest): (Duration, Duration), rng: &mut impl Rng) -> Duration {
@@ -72,7 +70,7 @@ async fn join_and_stay<D: Driver>(
     };
     let Some((connection, began)) = opened else { return Ok(()) };
     // The socket is open: from here on its end is counted, whatever ends it.
-    let _open = Open::new(&context.metrics, SocketKind::SideRoom);
+    let _open = OpenSocket::new(&context.metrics, SocketKind::SideRoom);
     SideRoomVisit { connection, context: Arc::clone(context), began, joined: None }.stay(stay, over).await
 }
 
@@ -100,10 +98,11 @@ struct SideRoomVisit<D: Driver> {
 
 impl<D: Driver> SideRoomVisit<D> {
     async fn stay(&mut self, stay: Duration, over: &CancellationToken) -> Result<(), Failure> {
+        let limit = self.connection.keepalive().join_timeout.unwrap_or(Duration::MAX);
         let first_frame = tokio::select! {
             biased;
             () = over.cancelled() => Ok(Ok(Ok(()))),
-            first = tokio::time::timeout(JOIN_TIMEOUT, self.first_frame()) => first,
+            first = tokio::time::timeout(limit, self.first_frame()) => first,
         };
         let ended = match first_frame {
             Err(_) => Err(Failure::new(FailureKind::NoPresence)),
@@ -140,7 +139,8 @@ impl<D: Driver> SideRoomVisit<D> {
     /// Reads and sends heartbeats until the time is up (nothing) or the connection ends.
     async fn hold(&mut self, until: Stamp, over: &CancellationToken) -> Option<Ended> {
         let context = Arc::clone(&self.context);
-        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        let (sign, every) = sign_of_life(self.connection.keepalive());
+        let mut heartbeat = tokio::time::interval(every);
         let mut timer = std::pin::pin!(tokio::time::sleep_until(context.clock.instant(until)));
         loop {
             tokio::select! {
@@ -148,8 +148,8 @@ impl<D: Driver> SideRoomVisit<D> {
                 () = context.closing.cancelled() => return None,
                 () = &mut timer => return None,
                 _ = heartbeat.tick() => {
-                    if self.connection.begin(Outgoing::Heartbeat) {
-                        context.metrics.sent(SentKind::Heartbeat);
+                    if self.connection.begin(sign) {
+                        context.metrics.sent(sign.kind());
                     }
                 }
                 ended = self.drive() => match (ended, &self.joined) {
@@ -188,6 +188,15 @@ impl<D: Driver> SideRoomVisit<D> {
     }
 }
 
+/// What is sent on a side room's connection, and how often: of two signs in turn, the heartbeat alone.
+fn sign_of_life(Keepalive { sign, every, .. }: Keepalive) -> (Outgoing<'static>, Duration) {
+    match sign {
+        SignOfLife::Alternate => (Outgoing::Heartbeat, every * 2),
+        SignOfLife::Heartbeat => (Outgoing::Heartbeat, every),
+        SignOfLife::Ping => (Outgoing::Ping, every),
+    }
+}
+
 fn handle<D>(context: &RunContext<D>, joined: &mut Option<Result<(), Failure>>, frame: &Received<'_>) {
     if let Some(kind) = frame.kind {
         context.metrics.received(kind, 1);
@@ -223,6 +232,16 @@ mod tests {
         let stays: BTreeSet<Duration> = (0..20).map(|_| length_of_stay(range, &mut rng)).collect();
         assert!(stays.len() > 10, "{stays:?}");
         assert!(stays.iter().all(|stay| (range.0..=range.1).contains(stay)), "{stays:?}");
+    }
+
+    #[test]
+    fn a_side_room_gets_a_heartbeat_every_25_s_by_default_and_the_drivers_sign_otherwise() {
+        let keepalive = Keepalive::default();
+        assert_eq!(sign_of_life(keepalive), (Outgoing::Heartbeat, Duration::from_secs(25)));
+        let every = Duration::from_secs(9);
+        assert_eq!(sign_of_life(Keepalive { sign: SignOfLife::Ping, every, ..keepalive }), (Outgoing::Ping, every));
+        let heartbeat = Keepalive { sign: SignOfLife::Heartbeat, every, ..keepalive };
+        assert_eq!(sign_of_life(heartbeat), (Outgoing::Heartbeat, every));
     }
 
     #[test]

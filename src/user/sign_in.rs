@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 
 use tracing::{Instrument as _, Span};
 
-use super::spans;
 use super::steps;
 use super::virtual_user::VirtualUser;
 use crate::clock::Stamp;
@@ -55,7 +54,7 @@ impl<D: Driver> VirtualUser<'_, D> {
     }
 
     async fn open(&mut self, session: &mut Session) -> Result<(RoomPage, Span), Failure> {
-        let span = spans::connect(self.username());
+        let span = steps::connect_span(self.username());
         self.begins(Stage::Room);
         let began = self.context.clock.now();
         let opened = self.context.driver.open(session).instrument(span.clone()).await;
@@ -73,7 +72,7 @@ impl<D: Driver> VirtualUser<'_, D> {
             Err(failure) => span.in_scope(|| self.count(Stage::Room, Err(failure))),
         }
         if let Err(failure) = &opened {
-            spans::end(&span, Err(failure));
+            steps::end_span(&span, Err(failure));
         }
         Ok((opened?, span))
     }
@@ -83,9 +82,9 @@ impl<D: Driver> VirtualUser<'_, D> {
     async fn sign_in(&mut self) -> Result<Session, Failure> {
         self.context.roster.set(self.me, UserState::SigningIn);
         self.context.limits.sign_in.ready().await;
-        let span = spans::sign_in(self.username());
+        let span = steps::sign_in_span(self.username());
         let outcome = self.identify().instrument(span.clone()).await;
-        spans::end(&span, outcome.as_ref().map(|_| ()));
+        steps::end_span(&span, outcome.as_ref().map(|_| ()));
         outcome
     }
 

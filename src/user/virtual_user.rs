@@ -14,7 +14,6 @@ use super::backoff::{Backoff, GOOD, HARDLY_BEGUN};
 use super::context::RunContext;
 use super::end_reason::ConnectionOutcome;
 use super::room_connection::RoomConnection;
-use super::spans;
 use super::steps;
 use crate::clock::Stamp;
 use crate::ledger::DisconnectCause;
@@ -232,7 +231,7 @@ impl<D: Driver> VirtualUser<'_, D> {
             Err(failure) => {
                 context.ledger.lock().ended(self.me, DisconnectCause::Network, context.clock.now());
                 context.metrics.connect_failure(SocketKind::Room, &failure);
-                spans::end(&span, Err(&failure));
+                steps::end_span(&span, Err(&failure));
                 span.in_scope(|| {
                     tracing::warn!(user = %self.username(), stage = Stage::Connect.as_str(), %failure, "step failed");
                 });

@@ -1,7 +1,6 @@
 //! No files of a module import each other in a circle, so that each can be read after those it
-//! imports. A module's own file (`mod.rs`) and its children may know each other: it declares the
-//! children and passes on what they hold, so it always names them, and what all of them share may
-//! stand in it. The modules in [`PARENT_ONLY_PASSES_ON`] do without that.
+//! imports. A module's own file (`mod.rs`) counts, too: it passes on what its children hold, and
+//! either uses them or is used by them. A struct of the own file may have an `impl` in a child.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,33 +9,14 @@ use crate::architecture::{sources, words};
 /// A path from the crate's root, or a module's.
 type Path = Vec<String>;
 
+/// How a module's own file is called in a circle.
+const OWN: &str = "mod.rs";
+
 #[test]
 fn files_of_a_module_import_each_other_in_no_circle() {
     let code = sources().into_iter().filter(|source| !source.module.iter().any(|part| part == "tests"));
     let circles = Code::of(code.map(|source| (source.module, source.code))).circles();
     assert!(circles.is_empty(), "\n{}\n", circles.join("\n"));
-}
-
-/// Modules whose children import nothing that the module's own file declares.
-const PARENT_ONLY_PASSES_ON: [&str; 2] = ["config::plan", "config::value"];
-
-#[test]
-fn children_of_the_listed_modules_import_nothing_of_their_parents_own_file() {
-    let crate_code = Code::of(sources().into_iter().map(|source| (source.module, source.code)));
-    for parent in PARENT_ONLY_PASSES_ON {
-        let own: Path = parent.split("::").map(str::to_owned).collect();
-        assert!(crate_code.paths.contains_key(&own), "{parent}");
-        let children =
-            crate_code.paths.iter().filter(|(module, _)| module.len() > own.len() && module.starts_with(&own));
-        let wrong: Vec<_> = children
-            .filter(|(_, paths)| {
-                // The parent's bare name is that of a visibility, `pub(super)`.
-                paths.iter().any(|path| *path != own && crate_code.file(path, 8).as_ref() == Some(&own))
-            })
-            .map(|(module, _)| module.join("::"))
-            .collect();
-        assert!(wrong.is_empty(), "{parent}: {wrong:?}");
-    }
 }
 
 #[test]
@@ -60,10 +40,17 @@ fn a_circle_is_seen_through_reexports_and_any_number_of_files() {
     let tests =
         circles(&[parent, ("m::a", "use super::b;"), ("m::b", "#[cfg(test)] mod tests { use super::super::a; }")]);
     assert_eq!(tests, [""; 0]);
+    let used_by_child = ("m::a", "use super::Shared;");
+    let passes_on = ("m", "mod a; pub use a::A; pub struct Shared;");
+    assert_eq!(circles(&[passes_on, used_by_child]), [""; 0]);
+    for uses_child in ["mod a; fn f() { a::f() }", "mod a; use a::A;", "mod a; pub use a::A; fn f() -> A { A }"] {
+        assert_eq!(circles(&[("m", uses_child), used_by_child]), ["m: a imports mod.rs", "m: mod.rs imports a"]);
+    }
 }
 
-/// The files of the crate, what each names, and what each passes on.
+/// The files of the crate, what each uses, and what each passes on.
 struct Code {
+    /// What each file uses.
     paths: BTreeMap<Path, Vec<Path>>,
     reexports: BTreeMap<Path, Path>,
 }
@@ -73,17 +60,21 @@ impl Code {
         let files: BTreeMap<Path, String> = files.map(|(path, code)| (path, without_tests(&code))).collect();
         let (mut paths, mut reexports) = (BTreeMap::new(), BTreeMap::new());
         for (module, code) in &files {
-            let named = named(code).into_iter().filter_map(|named| {
-                let path = absolute(module, &named.path, &files)?;
-                Some((path, named.local))
-            });
-            let named: Vec<(Path, Option<String>)> = named.collect();
-            for (path, local) in &named {
-                if let Some(local) = local {
-                    reexports.insert([module.as_slice(), std::slice::from_ref(local)].concat(), path.clone());
+            let children: Vec<&str> = children(module, &files).collect();
+            let mut used = Vec::new();
+            for Named { path, local, is_public } in named(code, &children) {
+                let Some(path) = absolute(module, &path, &files) else { continue };
+                let Some(local) = local else {
+                    used.push(path);
+                    continue;
+                };
+                let is_used = !is_public || words(code).filter(|(_, word)| *word == local).count() > 1;
+                reexports.insert([module.as_slice(), &[local]].concat(), path.clone());
+                if is_used {
+                    used.push(path);
                 }
             }
-            paths.insert(module.clone(), named.into_iter().map(|(path, _)| path).collect());
+            paths.insert(module.clone(), used);
         }
         Self { paths, reexports }
     }
@@ -102,13 +93,18 @@ impl Code {
     /// The imports that are part of a circle.
     fn circles(&self) -> Vec<String> {
         let mut imports: BTreeMap<Path, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+        let own = || OWN.to_owned();
         for (module, paths) in &self.paths {
-            for file in paths.iter().filter_map(|path| self.file(path, 8)) {
+            for (path, file) in paths.iter().filter_map(|path| Some((path, self.file(path, 8)?))) {
                 let shared = module.iter().zip(&file).take_while(|(one, other)| one == other).count();
-                if let (Some(from), Some(to)) = (module.get(shared), file.get(shared)) {
-                    let siblings = imports.entry(file[..shared].to_vec()).or_default();
-                    siblings.entry(from.clone()).or_default().insert(to.clone());
-                }
+                let (from, to) = match (module.get(shared), file.get(shared)) {
+                    (Some(from), Some(to)) => (from.clone(), to.clone()),
+                    (None, Some(to)) => (own(), to.clone()),
+                    // The parent's bare name is that of a visibility, `pub(super)`.
+                    (Some(from), None) if *path != file => (from.clone(), own()),
+                    _ => continue,
+                };
+                imports.entry(file[..shared].to_vec()).or_default().entry(from).or_default().insert(to);
             }
         }
         let mut circles = Vec::new();
@@ -140,33 +136,41 @@ fn reaches(imports: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -
 struct Named {
     path: Path,
     local: Option<String>,
+    /// Whether the `use` is a `pub use`.
+    is_public: bool,
 }
 
-/// Every path that begins with `crate`, `self` or `super`, and every one of a `use`.
-fn named(code: &str) -> Vec<Named> {
+/// Every path that begins with `crate`, `self`, `super` or a child, and every one of a `use`.
+fn named(code: &str, children: &[&str]) -> Vec<Named> {
     let mut found = Vec::new();
     let mut end = 0;
-    for (at, word) in words(code).filter(|(_, word)| ["use", "crate", "self", "super"].contains(word)) {
-        if at < end || code[..at].trim_end().ends_with("::") {
+    for (at, word) in words(code) {
+        let is_child = children.contains(&word) && code[at + word.len()..].starts_with("::");
+        if at < end
+            || code[..at].trim_end().ends_with("::")
+            || !(is_child || ["use", "crate", "self", "super"].contains(&word))
+        {
             continue;
         }
         if word == "use" {
+            let before = code[..at].trim_end();
+            let is_public = before.ends_with("pub") || before.ends_with(')');
             let rest = &code[at + word.len()..];
             let length = rest.find(';').unwrap_or(rest.len());
-            tree(&rest[..length], &[], &mut found);
+            tree(&rest[..length], &[], is_public, &mut found);
             end = at + word.len() + length;
         } else {
             let rest = &code[at..];
             let length = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());
             let path: Path = rest[..length].split("::").map(str::to_owned).collect();
-            found.push(Named { path, local: None });
+            found.push(Named { path, local: None, is_public: false });
         }
     }
     found
 }
 
 /// The paths of a `use`, groups opened.
-fn tree(text: &str, prefix: &[String], found: &mut Vec<Named>) {
+fn tree(text: &str, prefix: &[String], is_public: bool, found: &mut Vec<Named>) {
     let text = text.trim();
     let Some((head, group)) = text.split_once('{') else {
         let (path, alias) = text.split_once(" as ").map_or((text, None), |(path, alias)| (path, Some(alias.trim())));
@@ -175,7 +179,7 @@ fn tree(text: &str, prefix: &[String], found: &mut Vec<Named>) {
             path.pop();
         }
         let local = alias.map(str::to_owned).or_else(|| path.last().cloned());
-        return found.push(Named { path, local });
+        return found.push(Named { path, local, is_public });
     };
     let prefix = [prefix, &names(head)].concat();
     let mut depth = 0;
@@ -184,11 +188,17 @@ fn tree(text: &str, prefix: &[String], found: &mut Vec<Named>) {
         depth += i32::from(c == '{') - i32::from(c == '}');
         c == ',' && depth == 0
     });
-    parts.filter(|part| !part.trim().is_empty()).for_each(|part| tree(part, &prefix, found));
+    parts.filter(|part| !part.trim().is_empty()).for_each(|part| tree(part, &prefix, is_public, found));
 }
 
 fn names(path: &str) -> Path {
     path.split("::").map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+/// The names of the files right below a module.
+fn children<'a>(module: &'a [String], files: &'a BTreeMap<Path, String>) -> impl Iterator<Item = &'a str> {
+    let below = files.keys().filter(|file| file.len() == module.len() + 1 && file.starts_with(module));
+    below.filter_map(|file| file.last().map(String::as_str))
 }
 
 /// The path from the crate's root; `None` for another crate's.

@@ -6,6 +6,7 @@
 
 mod known;
 mod structure;
+mod tables;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,133 +17,67 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use memchr::memmem;
 
 use self::structure::Structure;
-use super::expectation::{BoundExpectation, Capture, NotCaptured, keep};
+pub use self::tables::{Change, Meaning};
+pub(super) use self::tables::{Members, Received, Reply, Rule, RuleTables};
+use super::expectation::{BoundExpectation, NotCaptured, keep};
 use super::json;
-use super::matcher::{BoundMatcher, Matcher, MatcherSlots, QueryResults, QuerySet};
+use super::matcher::{BoundMatcher, QueryResults};
 use super::outcome::Outcome;
 use super::shape::Shapes;
-use super::source::{Buffers, Frame, Source};
-use super::template::{Captured, Template, ValueRef, Values};
-use crate::marker::{Decoded, Marker, PREFIX};
+use super::source::{Buffers, Frame};
+use super::template::{Captured, ValueRef, Values};
+use crate::marker::{Marker, PREFIX};
 use crate::model::SenderId;
 
 /// The rules of a file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FrameRules {
-    pub(super) queries: QuerySet,
-    pub(super) refusals: Vec<(Rule, Outcome)>,
-    pub(super) closes: Vec<(u16, Outcome)>,
-    pub(super) replies: Vec<Reply>,
-    pub(super) received: Vec<Received>,
-    pub(super) members: Vec<Members>,
-    pub(super) frames: Vec<(Rule, Box<str>)>,
+    pub(super) tables: RuleTables,
     bound: Mutex<HashMap<Box<str>, Weak<BoundFrameRules>>>,
 }
 
-/// Which frames a rule means.
-#[derive(Debug)]
-pub(super) struct Rule {
-    pub(super) matcher: Matcher,
-    pub(super) places: MatcherSlots,
-}
-
-#[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) rule: Rule,
-    pub(super) send: Template,
-    pub(super) captures: Vec<Capture>,
-}
-
-#[derive(Debug)]
-pub(super) struct Received {
-    pub(super) rule: Rule,
-    pub(super) text: Source,
-    pub(super) sender: Option<Source>,
-    pub(super) replay: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct Members {
-    pub(super) rule: Rule,
-    pub(super) change: Change,
-    pub(super) source: Source,
-    pub(super) name: Source,
-}
-
-/// What a frame says about the members of the room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// These are all.
-    List,
-    /// These came.
-    Joins,
-    /// These left.
-    Leaves,
-}
-
-/// What a frame means. The numbers are those of the rules in their tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meaning {
-    /// A refusal; see [`FrameRules::refusal`].
-    Refused(usize),
-    /// A frame that wants an answer; see [`BoundFrameRules::reply`].
-    Reply(usize),
-    /// The frame that the current step waits for.
-    Expected,
-    /// A message.
-    Received {
-        /// The rule.
-        rule: usize,
-        /// Its sender, [`SenderId::NONE`] where the protocol names none.
-        sender: SenderId,
-        /// The marker in its text.
-        decoded: Decoded,
-        /// Whether it is history.
-        replay: bool,
-    },
-    /// A frame about the members of the room; see [`BoundFrameRules::members`].
-    Members(usize, Change),
-    /// A frame that is only counted; see [`FrameRules::frame_name`].
-    Frame(usize),
-    /// A frame that no rule means and that holds a marker, with what is left of it.
-    Unmatched(Decoded),
-    /// A frame that no rule means.
-    Other,
-}
-
 impl FrameRules {
+    /// Rules that no connection has values for yet.
+    pub(super) fn new(tables: RuleTables) -> Self {
+        Self { tables, bound: Mutex::default() }
+    }
+
     /// The failure that a refusal means.
     #[must_use]
     pub fn refusal(&self, rule: usize) -> Option<&Outcome> {
-        self.refusals.get(rule).map(|(_, outcome)| outcome)
+        self.tables.refusals.get(rule).map(|(_, outcome)| outcome)
     }
 
     /// The failure that a close code means, if the file names one.
     #[must_use]
     pub fn close(&self, code: u16) -> Option<&Outcome> {
-        self.closes.iter().find(|(known, _)| *known == code).map(|(_, outcome)| outcome)
+        self.tables.closes.iter().find(|(known, _)| *known == code).map(|(_, outcome)| outcome)
     }
 
     /// The name of a further kind of frame.
     #[must_use]
     pub fn frame_name(&self, rule: usize) -> Option<&str> {
-        self.frames.get(rule).map(|(_, name)| &**name)
+        self.tables.frames.get(rule).map(|(_, name)| &**name)
     }
 
     /// The names of all further kinds of frames, for labels.
     pub fn frame_names(&self) -> impl Iterator<Item = &str> {
-        self.frames.iter().map(|(_, name)| &**name)
+        self.tables.frames.iter().map(|(_, name)| &**name)
     }
 
     /// Every failure that a refusal can mean, for labels.
     pub fn refusal_outcomes(&self) -> impl Iterator<Item = &Outcome> {
-        self.refusals.iter().map(|(_, outcome)| outcome).chain(self.closes.iter().map(|(_, outcome)| outcome))
+        self.tables
+            .refusals
+            .iter()
+            .map(|(_, outcome)| outcome)
+            .chain(self.tables.closes.iter().map(|(_, outcome)| outcome))
     }
 
     /// Whether any frame names its sender.
     #[must_use]
     pub fn names_senders(&self) -> bool {
-        self.received.iter().any(|received| received.sender.is_some())
+        self.tables.received.iter().any(|received| received.sender.is_some())
     }
 
     /// The rules with the values of a connection; connections with the same values share them.
@@ -162,17 +97,10 @@ impl FrameRules {
         bound
     }
 
-    fn matchers(&self) -> impl Iterator<Item = &Matcher> {
-        let rules = self.refusals.iter().map(|(rule, _)| rule).chain(self.replies.iter().map(|reply| &reply.rule));
-        let rules = rules.chain(self.received.iter().map(|received| &received.rule));
-        let rules = rules.chain(self.members.iter().map(|members| &members.rule));
-        rules.chain(self.frames.iter().map(|(rule, _)| rule)).map(|rule| &rule.matcher)
-    }
-
     /// The values that the rules take, each behind its length.
     fn key(&self, values: &Values<'_>) -> Box<str> {
         let mut slots: Vec<ValueRef> = Vec::new();
-        self.matchers().for_each(|matcher| matcher.slots(&mut |slot| slots.push(slot)));
+        self.tables.matchers().for_each(|matcher| matcher.slots(&mut |slot| slots.push(slot)));
         slots.sort_unstable();
         slots.dedup();
         let (mut key, mut value) = (String::new(), String::new());
@@ -215,10 +143,11 @@ impl BoundFrameRules {
     fn new(rules: &Arc<FrameRules>, values: &Values<'_>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let bind = |rule: &Rule| rule.matcher.bind(&rule.places, values).ok();
-        let refusals: Vec<_> = rules.refusals.iter().map(|(rule, _)| bind(rule)).collect();
-        let replies: Vec<_> = rules.replies.iter().map(|reply| bind(&reply.rule)).collect();
-        let received: Vec<_> = rules.received.iter().map(|received| bind(&received.rule)).collect();
-        let structure = |rule| Structure::of(rules, &[&refusals, &replies], &received, rule);
+        let tables = &rules.tables;
+        let refusals: Vec<_> = tables.refusals.iter().map(|(rule, _)| bind(rule)).collect();
+        let replies: Vec<_> = tables.replies.iter().map(|reply| bind(&reply.rule)).collect();
+        let received: Vec<_> = tables.received.iter().map(|received| bind(&received.rule)).collect();
+        let structure = |rule| Structure::of(tables, &[&refusals, &replies], &received, rule);
         Self {
             structures: (0..received.len()).map(structure).collect(),
             rules: Arc::clone(rules),
@@ -226,8 +155,8 @@ impl BoundFrameRules {
             refusals,
             replies,
             received,
-            members: rules.members.iter().map(|members| bind(&members.rule)).collect(),
-            frames: rules.frames.iter().map(|(rule, _)| bind(rule)).collect(),
+            members: tables.members.iter().map(|members| bind(&members.rule)).collect(),
+            frames: tables.frames.iter().map(|(rule, _)| bind(rule)).collect(),
         }
     }
 
@@ -265,7 +194,7 @@ impl BoundFrameRules {
     /// A capture that is missing; a template's value that is missing counts as a capture.
     pub fn reply(&self, rule: usize, text: &str, values: &Values<'_>, out: &mut String) -> Result<(), NotCaptured> {
         let missing = |name: &str| NotCaptured { name: name.into(), too_long: false };
-        let (Some(reply), Some(Some(bound))) = (self.rules.replies.get(rule), self.replies.get(rule)) else {
+        let (Some(reply), Some(Some(bound))) = (self.rules.tables.replies.get(rule), self.replies.get(rule)) else {
             return Err(missing("reply"));
         };
         let mut local = Captured::default();
@@ -285,7 +214,7 @@ impl BoundFrameRules {
     /// Calls `each` with every name in a frame that [`Meaning::Members`] names.
     /// `None` where the names could not be read; `each` may then have been called for some.
     pub fn members(&self, rule: usize, text: &str, mut each: impl FnMut(&str)) -> Option<Change> {
-        let (members, bound) = (self.rules.members.get(rule)?, self.members.get(rule)?.as_ref()?);
+        let (members, bound) = (self.rules.tables.members.get(rule)?, self.members.get(rule)?.as_ref()?);
         SCRATCH.with_borrow_mut(|scratch| {
             let Scratch { results, buffers, .. } = scratch;
             let frame = self.again(bound, text, results)?;
@@ -310,7 +239,7 @@ impl BoundFrameRules {
     /// The text of a message, as its rule finds it; for people.
     #[must_use]
     pub fn text(&self, rule: usize, text: &str) -> Option<String> {
-        let (received, bound) = (self.rules.received.get(rule)?, self.received.get(rule)?.as_ref()?);
+        let (received, bound) = (self.rules.tables.received.get(rule)?, self.received.get(rule)?.as_ref()?);
         SCRATCH.with_borrow_mut(|scratch| {
             let frame = self.again(bound, text, &mut scratch.results)?;
             received.text.read(frame, &mut scratch.buffers).map(str::to_owned)
@@ -319,13 +248,13 @@ impl BoundFrameRules {
 
     /// The frame for sources, once more.
     fn again<'a>(&self, bound: &BoundMatcher, text: &'a str, results: &'a mut QueryResults) -> Option<Frame<'a>> {
-        let queries = &self.rules.queries;
+        let queries = &self.rules.tables.queries;
         results.begin(queries);
         bound.is_match(text, queries, results).then(|| bound.frame(text, queries, results))?
     }
 
     fn classify(&self, text: &str, scratch: &mut Scratch) -> Meaning {
-        let queries = &self.rules.queries;
+        let queries = &self.rules.tables.queries;
         scratch.results.begin(queries);
         let results = &mut scratch.results;
         let mut first = |rules: &[Option<Arc<BoundMatcher>>]| {
@@ -345,7 +274,7 @@ impl BoundFrameRules {
             rules.iter().position(|rule| rule.as_ref().is_some_and(|rule| rule.is_match(text, queries, results)))
         };
         if let Some(rule) = first(&self.members) {
-            let change = self.rules.members.get(rule).map_or(Change::List, |members| members.change);
+            let change = self.rules.tables.members.get(rule).map_or(Change::List, |members| members.change);
             return Meaning::Members(rule, change);
         }
         if let Some(rule) = first(&self.frames) {
@@ -359,9 +288,9 @@ impl BoundFrameRules {
 
     /// The message that a frame is: a rule matches, and its text and sender are there.
     fn message(&self, text: &str, scratch: &mut Scratch) -> Option<Meaning> {
-        let queries = &self.rules.queries;
+        let queries = &self.rules.tables.queries;
         let Scratch { results, buffers, shapes, places } = scratch;
-        let rules = self.received.iter().zip(&self.rules.received).enumerate();
+        let rules = self.received.iter().zip(&self.rules.tables.received).enumerate();
         for (rule, (bound, received)) in rules {
             let Some(bound) = bound.as_ref().filter(|bound| bound.is_match(text, queries, results)) else { continue };
             let Some(frame) = bound.frame(text, queries, results) else { continue };

@@ -1,4 +1,4 @@
-//! The quick reader of the frames that make up nearly all traffic: chats and member lists in
+//! The fast path for the frames that make up nearly all traffic: chats and member lists in
 //! the server's own spelling.
 //!
 //! Broadcasts put `type` last. In a valid JSON object a text that ends in `"type": "chat"}`
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_recorded_broadcasts_take_the_quick_path() {
+    fn the_recorded_broadcasts_take_the_fast_path() {
         let frames: Vec<&str> = include_str!("../../../tests/frames/server.jsonl").lines().collect();
         assert_eq!(read(frames[0]), Some(Frame::Presence));
         assert_eq!(read(frames[1]), Some(Frame::Chat { user: 6, message: "hello from alice" }));
@@ -265,7 +265,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(1000))]
 
         #[test]
-        fn the_quick_reader_agrees_with_the_plain_one(text in frame()) {
+        fn the_fast_path_agrees_with_the_plain_reader(text in frame()) {
             prop_assert!(serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok(), "{}", text);
             prop_assert_eq!(whole(&text), plain(&text), "{}", text);
         }

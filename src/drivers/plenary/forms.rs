@@ -8,7 +8,6 @@ use std::time::Duration;
 use url::Url;
 
 use super::page::FormPage;
-use super::refused_form;
 use super::site::{Redirect, Site};
 use crate::model::{Account, Failure, FailureClass, FailureKind, HttpStep};
 use crate::protocol::Session;
@@ -182,6 +181,12 @@ fn refused_log_in(reasons: &str) -> Failure {
     } else {
         refused_form(FailureKind::WrongPassword, reasons)
     }
+}
+
+/// The failure of a form that came again.
+fn refused_form(kind: FailureKind, reasons: &str) -> Failure {
+    let reasons = if reasons.is_empty() { "the form came again without a reason" } else { reasons };
+    Failure::with(kind, reasons)
 }
 
 #[cfg(test)]

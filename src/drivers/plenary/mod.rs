@@ -10,7 +10,7 @@
 //! | `forms` | sign up, log in, delete |
 //! | `side_rooms` | breakouts as last heard of |
 //! | `members` | member lists, read in full |
-//! | `wire`, `fast_path` | text frames; the plain reader and the quick one |
+//! | `wire`, `fast_path` | text frames; the plain reader and the fast path |
 //! | `vocabulary` | names of failures and frames |
 //! | `decode` | what all sockets share; frames that were read a moment ago |
 //! | `normal` | JSON in unusual spellings |
@@ -237,12 +237,6 @@ impl Plenary {
 fn is_over_capacity(body: &[u8]) -> bool {
     memchr::memmem::find(body, b"over-capacity").is_some()
         && FormPage::parse(body).is_ok_and(|page| page.is_over_capacity())
-}
-
-/// The failure of a form that came again.
-fn refused_form(kind: FailureKind, reasons: &str) -> Failure {
-    let reasons = if reasons.is_empty() { "the form came again without a reason" } else { reasons };
-    Failure::with(kind, reasons)
 }
 
 /// What a socket's HTTP refusal means here: 403 is what a full room answers.

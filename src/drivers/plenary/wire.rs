@@ -1,6 +1,6 @@
 //! Text frames from the server as events, and ours as text.
 //!
-//! The plain path reads any valid frame with a JSON parser. [`quick`](super::fast_path) reads the
+//! The plain path reads any valid frame with a JSON parser. [`fast_path`](super::fast_path) reads the
 //! common ones in the server's own spelling; it must agree with this one, and a property test
 //! holds it to that.
 

@@ -7,6 +7,7 @@
 
 mod range;
 mod refusal;
+mod source;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -19,19 +20,13 @@ use crate::report::sections::{end, is_same, name};
 use crate::report::summary::{Generator, Part, Rate, Run, Summary, Thresholds, Users};
 use crate::report::verdict::judge;
 
+use source::{NamedPart, times};
+
 pub use refusal::MergeError;
+pub use source::Source;
 
 /// How long it takes to start the generators of a run one after the other.
 const STARTING: Duration = Duration::from_secs(30);
-
-/// A summary, and what to call it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Source {
-    /// Its file.
-    pub name: String,
-    /// What is in it.
-    pub summary: Summary,
-}
 
 /// The summary of the run that these are parts of, judged. Missing shards, and such that did not
 /// come to their end, are in its verdict.
@@ -67,9 +62,6 @@ pub fn merge(sources: &[Source]) -> Result<Summary, MergeError> {
     Ok(whole)
 }
 
-/// A part and the file that it came from.
-type Named<'a> = (&'a str, Part);
-
 fn stricter(one: Thresholds, other: Thresholds) -> Thresholds {
     let least = |one: Option<f64>, other: Option<f64>| match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
@@ -89,7 +81,7 @@ fn stricter(one: Thresholds, other: Thresholds) -> Thresholds {
 
 /// From the first start to the last end; at full load as long as the generator that held longest, so
 /// that one that was killed is missing from the achieved rates.
-fn run(parts: &[Named<'_>]) -> Result<Run, MergeError> {
+fn run(parts: &[NamedPart<'_>]) -> Result<Run, MergeError> {
     let mut span: Option<(SystemTime, SystemTime)> = None;
     for (name, part) in parts {
         let (began, ended) = times(&part.run).ok_or_else(|| MergeError::damaged(name, "its times are none"))?;
@@ -109,20 +101,13 @@ fn run(parts: &[Named<'_>]) -> Result<Run, MergeError> {
     })
 }
 
-/// Begin and end; `None` where the summary holds no such times.
-fn times(run: &Run) -> Option<(SystemTime, SystemTime)> {
-    let began = humantime::parse_rfc3339(&run.started).ok()?;
-    let ended = began.checked_add(Duration::try_from_secs_f64(run.duration_seconds).ok()?)?;
-    Some((began, ended))
-}
-
 /// The lives of each generator, in the order of their starts: most have one.
-fn lives<'a, 'b>(parts: &'a [Named<'b>]) -> impl Iterator<Item = &'a [Named<'b>]> {
+fn lives<'a, 'b>(parts: &'a [NamedPart<'b>]) -> impl Iterator<Item = &'a [NamedPart<'b>]> {
     parts.chunk_by(|(_, one), (_, other)| is_same(one, other))
 }
 
 /// The users of all generators, as the last life of each had them.
-fn users(parts: &[Named<'_>]) -> Users {
+fn users(parts: &[NamedPart<'_>]) -> Users {
     let mut whole = Users { min: u64::MAX, max: 0, target: 0, states: BTreeMap::new() };
     for (_, Part { users, .. }) in lives(parts).filter_map(<[_]>::last) {
         whole.min = whole.min.min(users.min);
@@ -133,7 +118,7 @@ fn users(parts: &[Named<'_>]) -> Users {
     whole
 }
 
-fn rates(parts: &[Named<'_>], hold: f64) -> BTreeMap<String, Rate> {
+fn rates(parts: &[NamedPart<'_>], hold: f64) -> BTreeMap<String, Rate> {
     let mut whole: BTreeMap<String, Rate> = BTreeMap::new();
     for (kind, rate) in parts.iter().flat_map(|(_, part)| &part.rates) {
         let sum = whole.entry(kind.clone()).or_insert_with(sums::no_rate);
@@ -153,13 +138,13 @@ fn rates(parts: &[Named<'_>], hold: f64) -> BTreeMap<String, Rate> {
 
 /// The largest of the estimated differences of the clocks: how far the times of remote messages can
 /// be wrong.
-fn farthest(parts: &[Named<'_>]) -> Option<f64> {
+fn farthest(parts: &[NamedPart<'_>]) -> Option<f64> {
     let offsets = parts.iter().filter_map(|(_, part)| part.clock_offset_seconds);
     offsets.reduce(|one, other| if other.abs() > one.abs() { other } else { one })
 }
 
 /// What the generators used in all; saturated as long as the one that was for longest.
-fn generator(parts: &[Named<'_>]) -> Generator {
+fn generator(parts: &[NamedPart<'_>]) -> Generator {
     let mut whole = Generator::default();
     for (_, Part { generator, .. }) in parts {
         whole.cpu_seconds_user += generator.cpu_seconds_user;

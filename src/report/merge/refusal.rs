@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::range::impossible;
-use super::{Named, Source, times};
+use super::source::{NamedPart, Source, times};
 use crate::error::ExitCode;
 use crate::report::durations::HistogramError;
 use crate::report::sections::is_same;
@@ -75,8 +75,8 @@ impl MergeError {
 }
 
 /// The parts of all sources by shard, once it is certain that they are parts of one run.
-pub(super) fn checked(sources: &[Source]) -> Result<Vec<Named<'_>>, MergeError> {
-    let mut parts: Vec<Named<'_>> = sources
+pub(super) fn checked(sources: &[Source]) -> Result<Vec<NamedPart<'_>>, MergeError> {
+    let mut parts: Vec<NamedPart<'_>> = sources
         .iter()
         .flat_map(|source| parts_of(&source.summary).into_iter().map(|part| (source.name.as_str(), part)))
         .collect();
@@ -116,7 +116,7 @@ fn parts_of(summary: &Summary) -> Vec<Part> {
     }]
 }
 
-fn same_run(first: &Named<'_>, named: &Named<'_>) -> Result<(), MergeError> {
+fn same_run(first: &NamedPart<'_>, named: &NamedPart<'_>) -> Result<(), MergeError> {
     let ((one, expected), (other, found)) = (first, named);
     let (expected, found) = (&expected.run, &found.run);
     let shard = found.shard;
@@ -242,8 +242,8 @@ fn ungrouped(summary: &Summary) -> Option<String> {
     (!fits).then(|| format!("its groups of losses have {grouped} deliveries, and {lost} were lost"))
 }
 
-fn disjoint(parts: &[Named<'_>]) -> Result<(), MergeError> {
-    let mut by_users: Vec<&Named<'_>> = parts.iter().collect();
+fn disjoint(parts: &[NamedPart<'_>]) -> Result<(), MergeError> {
+    let mut by_users: Vec<&NamedPart<'_>> = parts.iter().collect();
     by_users.sort_by_key(|(_, part)| (part.users.min, part.users.max));
     for ((one, a), (other, b)) in by_users.iter().zip(by_users.iter().skip(1)) {
         if b.users.min < a.users.max && !is_same(a, b) {

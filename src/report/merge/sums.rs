@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::MergeError;
+use super::refusal::MergeError;
 use crate::model::delivery_times;
 use crate::report::durations::Durations;
 use crate::report::summary::{Anomalies, CountsByLabel, Deliveries, Judged, Presence, Rate, Remote, Summary};

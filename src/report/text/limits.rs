@@ -1,6 +1,6 @@
 //! The table of thresholds in words, and what the generator itself spoilt.
 
-use super::Page;
+use super::page::Page;
 use crate::report::numbers::{self, count, latency, latency_over, percent, percent_over, span};
 use crate::report::summary::{Anomalies, Deliveries, Judged, Judgement, Summary, Threshold, Unit};
 use crate::report::thresholds::not_judged;

@@ -1,6 +1,6 @@
 //! What is told of losses: who missed which messages, and whether the anomaly log names them all.
 
-use super::Page;
+use super::page::Page;
 use crate::model::LOSS_GROUPS_TOLD;
 use crate::report::losses::{AnomalyLogLines, NamedLossGroup, NamedLossGroups};
 use crate::report::numbers::count;

@@ -1,6 +1,6 @@
-//! What is told of member lists and of time itself: what nobody asked for, and must be seen.
+//! What is told of member lists and of time itself: what must be seen unasked.
 
-use super::{Page, in_order};
+use super::page::{Page, in_order};
 use crate::metrics::label::Label;
 use crate::model::{ClockEvent, ListFate};
 use crate::report::numbers::{count, span};
@@ -16,8 +16,8 @@ pub(super) fn presence(page: &mut Page, presence: &Presence) {
     let Presence { ghost, missing, .. } = presence;
     let clean = ghost.episodes + missing.episodes == 0;
     let mut said = match judged {
-        0 => "not judged: none named anybody but its receiver".to_owned(),
-        n => format!("{} looked at{}", count(n), if clean { ", nobody was listed wrongly" } else { "" }),
+        0 => "not judged: each named only its receiver".to_owned(),
+        n => format!("{} looked at{}", count(n), if clean { ", no user was listed wrongly" } else { "" }),
     };
     if unreadable > 0 {
         said.push_str(&format!(", {} more could not be read", count(unreadable)));

@@ -1,6 +1,6 @@
 //! Sockets in words: how many were tried, why some were not joined, how the others ended.
 
-use super::{Page, in_order, or_none};
+use super::page::{Page, in_order, or_none};
 use crate::model::SocketKind;
 use crate::report::numbers::count;
 use crate::report::summary::{CountsByLabel, Summary};

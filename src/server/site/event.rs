@@ -2,7 +2,6 @@
 
 use super::forms::redirect_to_login;
 use super::initial_state;
-use super::not_found;
 use super::reply::Reply;
 use super::request::PageRequest;
 use crate::server::faults::Fault;
@@ -15,7 +14,7 @@ pub(super) async fn event(server: &ServerState, request: &PageRequest, slug: &st
     {
         return Reply::redirect(302, format!("{}/event/{}/", server.options.prefix, handle.plenary.slug));
     }
-    let Some(handle) = server.plenary(slug) else { return not_found(server) };
+    let Some(handle) = server.plenary(slug) else { return Reply::not_found(server) };
     if request.user.is_none() && handle.plenary.is_open() {
         return redirect_to_login(server, request);
     }
@@ -39,9 +38,9 @@ pub(super) async fn event(server: &ServerState, request: &PageRequest, slug: &st
 
 /// `/breakout/<id>/`
 pub(super) fn breakout(server: &ServerState, request: &PageRequest, id: &str) -> Reply {
-    let Ok(id) = id.parse() else { return not_found(server) };
+    let Ok(id) = id.parse() else { return Reply::not_found(server) };
     if server.plenary_of_breakout(id).is_none() {
-        return not_found(server);
+        return Reply::not_found(server);
     }
     if request.user.is_none() {
         return redirect_to_login(server, request);

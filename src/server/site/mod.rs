@@ -12,21 +12,14 @@ pub(super) mod upgrade;
 
 use std::net::SocketAddr;
 
-use http::{Method, Request, Response};
+use http::{Method, Request};
 use hyper::body::Incoming;
 
-pub(super) use reply::Body;
 use reply::Reply;
+pub(super) use reply::{Answer, Body};
 use request::PageRequest;
 
-use super::socket_task::Upgrade;
 use super::state::ServerState;
-
-/// An answer, and the upgrade where it is a 101.
-pub(super) struct Answer {
-    pub response: Response<Body>,
-    pub upgrade: Option<Upgrade>,
-}
 
 /// Answers one request of `client`.
 pub(super) async fn answer(server: &ServerState, request: Request<Incoming>, client: SocketAddr) -> Answer {
@@ -71,7 +64,7 @@ fn count_route(server: &ServerState, request: &PageRequest) {
 async fn route(server: &ServerState, request: &PageRequest) -> Reply {
     let segments = request.segments();
     if !is_known_path(&segments) {
-        return not_found(server);
+        return Reply::not_found(server);
     }
     if !request.path.ends_with('/') {
         let query = request.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
@@ -90,7 +83,7 @@ async fn route(server: &ServerState, request: &PageRequest) -> Reply {
         ["event", slug] => event::event(server, request, slug).await,
         ["breakout", id] => event::breakout(server, request, id),
         [] | ["events"] => Reply::page("Events", "<h1>Events</h1>").clear_messages(request),
-        _ => not_found(server),
+        _ => Reply::not_found(server),
     }
 }
 
@@ -98,18 +91,13 @@ fn is_known_path(segments: &[&str]) -> bool {
     matches!(segments, [] | ["events"] | ["accounts", "signup" | "login" | "delete"] | ["event" | "breakout", _])
 }
 
-fn not_found(server: &ServerState) -> Reply {
-    server.counters.http.not_found.increment();
-    Reply::error(404, "Not Found")
-}
-
 /// The server's own addresses, for this machine only, and exempt from faults.
 fn own_routes(server: &ServerState, request: &PageRequest, client: SocketAddr) -> Reply {
     match request.segments()[..] {
-        _ if !client.ip().to_canonical().is_loopback() => not_found(server),
+        _ if !client.ip().to_canonical().is_loopback() => Reply::not_found(server),
         ["_target", "counts"] => Reply::json(serde_json::to_string(&server.counts()).unwrap_or_default()),
         // For `soakrig health http://127.0.0.1:8000/_target`.
         ["_target", "live"] => Reply::json("true".to_owned()),
-        _ => not_found(server),
+        _ => Reply::not_found(server),
     }
 }

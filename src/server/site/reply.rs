@@ -9,13 +9,20 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 
-use super::Answer;
 use super::request::PageRequest;
 use crate::server::csrf;
 use crate::server::sanitise::escape;
+use crate::server::socket_task::Upgrade;
+use crate::server::state::ServerState;
 
 /// What every answer's body is.
 pub(in crate::server) type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// An answer, and the upgrade where it is a 101.
+pub(in crate::server) struct Answer {
+    pub response: Response<Body>,
+    pub upgrade: Option<Upgrade>,
+}
 
 /// An answer in the making.
 pub(super) struct Reply {
@@ -48,6 +55,12 @@ impl Reply {
         let mut reply = Self::page(text, &format!("<h1>{text}</h1>"));
         reply.status = status;
         reply
+    }
+
+    /// What is not there, counted.
+    pub(super) fn not_found(server: &ServerState) -> Self {
+        server.counters.http.not_found.increment();
+        Self::error(404, "Not Found")
     }
 
     /// A redirect with `status` to a path, which must be ASCII.

@@ -4,8 +4,7 @@ use http::header::{CONNECTION, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_K
 use http::{HeaderMap, Method};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::Answer;
-use super::reply::Reply;
+use super::reply::{Answer, Reply};
 use super::request::PageRequest;
 use crate::server::socket_task::{SocketRole, Upgrade};
 use crate::server::state::ServerState;

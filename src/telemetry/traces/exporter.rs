@@ -3,17 +3,35 @@
 //! `OTEL_EXPORTER_OTLP_HEADERS` is read for both, as the OTLP specification asks: tokens belong
 //! there, and not on a command line.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry_otlp::{Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanExporter as _;
 
-use super::{TraceError, TraceOptions};
 use crate::model::OtlpEndpoint;
 
 /// How long an endpoint may take for a batch.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What is traced, and where it goes.
+#[derive(Debug, Clone)]
+pub struct TraceOptions {
+    /// Where.
+    pub endpoint: OtlpEndpoint,
+    /// TLS towards an HTTPS endpoint.
+    pub tls: Arc<rustls::ClientConfig>,
+    /// The run id, an attribute of the resource.
+    pub run_id: String,
+    /// Which shard, an attribute of the resource.
+    pub shard: String,
+}
+
+/// No traces can be sent.
+#[derive(Debug, thiserror::Error)]
+#[error("traces cannot be sent: {0}")]
+pub struct TraceError(String);
 
 /// An exporter to the endpoint; nothing is connected yet. It tries once: what fails is counted,
 /// and not held while newer spans are lost instead.

@@ -16,41 +16,25 @@ pub mod chats;
 mod exporter;
 mod queue;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
-use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::{Layer, Registry};
 
+pub use self::exporter::{TraceError, TraceOptions};
 use self::queue::Export;
 pub use self::queue::SpanCounts;
-use super::Extra;
-use crate::model::{OtlpEndpoint, SPANS};
+use crate::model::SPANS;
 
 /// How long the end of a run waits for the last spans to be taken.
 const FLUSH: Duration = Duration::from_secs(2);
 
-/// What is traced, and where it goes.
-#[derive(Debug, Clone)]
-pub struct TraceOptions {
-    /// Where.
-    pub endpoint: OtlpEndpoint,
-    /// TLS towards an HTTPS endpoint.
-    pub tls: Arc<rustls::ClientConfig>,
-    /// The run id, an attribute of the resource.
-    pub run_id: String,
-    /// Which shard, an attribute of the resource.
-    pub shard: String,
-}
-
-/// No traces can be sent.
-#[derive(Debug, thiserror::Error)]
-#[error("traces cannot be sent: {0}")]
-pub struct TraceError(String);
+/// A layer that `run` adds to the logs: traces, for instance. Filters itself.
+pub type Extra = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Traces under way.
 #[derive(Debug)]

@@ -10,13 +10,14 @@
 
 use std::sync::Arc;
 
-/// Texts of up to this many bytes go into the ring.
+/// Texts of up to this many bytes go into the ring: chats are far shorter, lists of members longer.
 const SMALL: usize = 4 * 1024;
-/// Small texts remembered.
+/// Small texts remembered: with [`SMALL`] bytes each, 128 KiB a thread, which stays in a second-level
+/// cache. A socket that is read more than so many broadcasts later parses its text again.
 const SMALL_TEXTS: usize = 32;
-/// Longer texts than this are not remembered.
+/// Longer texts than this are not remembered: a list of ten thousand members has about this size.
 const LARGE: usize = 1024 * 1024;
-/// Large texts remembered.
+/// Large texts remembered: two lists of a room, the older and the newer, and room for a second room.
 const LARGE_TEXTS: usize = 4;
 
 /// The number of a text on this thread: the same number is the same text.

@@ -7,9 +7,10 @@ use crate::clock::Stamp;
 use crate::model::{EndReason, Initiator};
 use crate::protocol::{Connection as _, Driver, Ended, Keepalive, Outgoing, SignOfLife};
 use crate::user::frame_handler::Phase;
-use crate::user::keepalive::next_keepalive;
+use crate::user::socket::next_keepalive;
 
-/// A frame that is not written after this long means that the server reads no more.
+/// A frame that is not written after this long means that the server reads no more. A minute, as
+/// nginx has it (`proxy_send_timeout`): a server that reads every other second is slow, not gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl<D: Driver> RoomConnection<D> {

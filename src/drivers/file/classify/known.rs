@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 
-use super::Meaning;
+use super::tables::Meaning;
 
 /// Meanings kept, a power of two; more than the texts that a thread remembers.
 const PLACES: usize = 64;

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{FrameRules, Received};
+use super::tables::{Received, RuleTables};
 use crate::drivers::file::matcher::{BoundMatcher, QueryResults};
 use crate::drivers::file::shape::Fixed;
 
@@ -25,7 +25,7 @@ pub(super) struct Structure {
 impl Structure {
     /// The structure of a message by its rule, `None` where any of the rules looks at more.
     pub(super) fn of(
-        rules: &FrameRules,
+        rules: &RuleTables,
         before: &[&[Option<Arc<BoundMatcher>>]],
         received: &[Option<Arc<BoundMatcher>>],
         rule: usize,

@@ -5,6 +5,7 @@ use crate::drivers::file::ParseOptions;
 use crate::drivers::file::description::{Action, Description};
 use crate::drivers::file::parse::parse;
 use crate::drivers::file::shipped::Shipped;
+use crate::marker::Decoded;
 use crate::marker::{GeneratorTag, RoomTag, RunTag};
 use proptest::prelude::*;
 

@@ -27,7 +27,8 @@ use crate::transport::http::{Browser, BrowserSettings, Origin};
 use crate::transport::spans;
 use crate::transport::ws::handshake::{self, Limits, Upgrade, UpgradeHeaders};
 
-/// How long a socket of a sign-up or log-in may take to close.
+/// How long a socket of a sign-up or log-in may take to close: its user waits for it, and nothing is
+/// lost where the server never answers.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The protocol that a file describes.

@@ -3,9 +3,9 @@
 use http::HeaderName;
 use toml::de::DeValue;
 
+use super::parser::{Parser, problem};
 use super::section::{Section, entries};
 use super::sources::header;
-use super::{Parser, problem};
 use crate::drivers::file::description::Body;
 use crate::drivers::file::error::ParseError;
 use crate::drivers::file::names::{Problem, Scope};

@@ -1,9 +1,9 @@
 //! What frames mean: `refusal`, `reply`, `message.received`, `members`, `frame`.
 
+use super::parser::{Parser, problem};
 use super::section::Section;
 use super::sources::{Compiled, From};
-use super::{Parser, problem};
-use crate::drivers::file::classify::{Change, FrameRules, Members, Received, Reply, Rule};
+use crate::drivers::file::classify::{Change, FrameRules, Members, Received, Reply, Rule, RuleTables};
 use crate::drivers::file::error::ParseError;
 use crate::drivers::file::json::Pointer;
 use crate::drivers::file::keys::MESSAGE;
@@ -15,7 +15,7 @@ use crate::drivers::file::template::ValueRef;
 
 impl Parser {
     pub(super) fn rules(&self, root: &Section<'_>, scope: &Scope) -> Result<FrameRules, ParseError> {
-        let mut rules = FrameRules::default();
+        let mut rules = RuleTables::default();
         self.refusals(root, scope, &mut rules)?;
         self.replies(root, scope, &mut rules)?;
         if let Some(message) = root.inner("message", &MESSAGE)? {
@@ -36,7 +36,7 @@ impl Parser {
             label(name).map_err(|problem| section.wrong("name", problem))?;
             rules.frames.push((rule(compiled), name.into()));
         }
-        Ok(rules)
+        Ok(FrameRules::new(rules))
     }
 
     /// The matcher of a rule, which must be there.
@@ -45,7 +45,7 @@ impl Parser {
             .ok_or_else(|| section.wrong_here("the rule does not say which frames it means", "add match = { … }"))
     }
 
-    fn refusals(&self, root: &Section<'_>, scope: &Scope, rules: &mut FrameRules) -> Result<(), ParseError> {
+    fn refusals(&self, root: &Section<'_>, scope: &Scope, rules: &mut RuleTables) -> Result<(), ParseError> {
         for section in root.list("refusal", "rule")? {
             let outcome = self.failure(&section)?;
             match (section.has("match"), section.has("close")) {
@@ -72,7 +72,7 @@ impl Parser {
         Ok(())
     }
 
-    fn replies(&self, root: &Section<'_>, scope: &Scope, rules: &mut FrameRules) -> Result<(), ParseError> {
+    fn replies(&self, root: &Section<'_>, scope: &Scope, rules: &mut RuleTables) -> Result<(), ParseError> {
         for section in root.list("reply", "rule")? {
             let compiled = self.required(&section, scope, &mut rules.queries)?;
             let captures = self.captures(&section, &From::Frame(&compiled), &mut rules.queries)?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::HeaderName;
 use scraper::Selector;
 
+use super::parser::{Parser, constant, problem};
 use super::section::{Section, entries, integer, texts};
-use super::{Parser, constant, problem};
 use crate::drivers::file::error::{ParseError, nearest};
 use crate::drivers::file::expectation::{Capture, Expectation};
 use crate::drivers::file::json::{MOST_POINTERS, Pointer};

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::Method;
 
+use super::parser::{Parser, problem};
 use super::section::Section;
 use super::sources::From;
-use super::{Parser, problem};
 use crate::drivers::file::description::{Action, Program, Request, ResponseOutcome, Step};
 use crate::drivers::file::duration::duration;
 use crate::drivers::file::error::ParseError;

@@ -1,7 +1,7 @@
 //! `[socket]`, `[keepalive]` and `[message]`.
 
+use super::parser::{Parser, problem};
 use super::section::Section;
-use super::{Parser, problem};
 use crate::drivers::file::description::{Keepalive, Message, Send, UpgradeRequest};
 use crate::drivers::file::duration::duration;
 use crate::drivers::file::error::ParseError;

@@ -1,8 +1,8 @@
 mod refusals;
 
 use super::*;
-use crate::drivers::file::description::{Action, Body, Program, Send};
-use crate::drivers::file::template::{Captured, Values};
+use crate::drivers::file::description::{Action, Body, Joined, Program, Send};
+use crate::drivers::file::template::{Captured, Template, Values};
 use proptest::prelude::*;
 
 /// The example of the documentation, cut to what a file must have.

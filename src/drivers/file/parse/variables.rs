@@ -2,8 +2,8 @@
 
 use toml::de::DeValue;
 
+use super::parser::{Parser, problem};
 use super::section::{Section, integer};
-use super::{Parser, problem};
 use crate::drivers::file::error::ParseError;
 use crate::drivers::file::names::{CaptureScope, Names, ParseOptions, Problem, Variable, not_built_in};
 use crate::drivers::file::template::{Captured, is_name};

@@ -1,8 +1,35 @@
-//! When a user sends keepalives: always at multiples of the interval from its first.
+//! What a room's socket and a side room's have in common: a timeout, the gauge of open sockets, and when
+//! keepalives are due.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Stamp;
+use crate::metrics::Metrics;
+use crate::model::SocketKind;
+
+/// How long the server may take to answer a close. RFC 6455, section 7.1.1, sets no time; five seconds
+/// are two retransmissions of a lost segment (RFC 6298: 1 s, 2 s) and some.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One open socket: counted from its making to its dropping, whatever ends it, a panic included.
+pub(super) struct OpenSocket {
+    metrics: Arc<Metrics>,
+    socket: SocketKind,
+}
+
+impl OpenSocket {
+    pub(super) fn new(metrics: &Arc<Metrics>, socket: SocketKind) -> Self {
+        metrics.connection_opened(socket);
+        Self { metrics: Arc::clone(metrics), socket }
+    }
+}
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        self.metrics.connection_closed(self.socket);
+    }
+}
 
 /// The first keepalive after `now`, in step with the `last`: users of a process that stood still must not
 /// all send at the same moment from then on.

@@ -1,0 +1,102 @@
+//! The rules as the file lists them, and what a frame means by them.
+
+use crate::drivers::file::expectation::Capture;
+use crate::drivers::file::matcher::{Matcher, MatcherSlots, QuerySet};
+use crate::drivers::file::outcome::Outcome;
+use crate::drivers::file::source::Source;
+use crate::drivers::file::template::Template;
+use crate::marker::Decoded;
+use crate::model::SenderId;
+
+/// The rules of a file, by table.
+#[derive(Debug, Default)]
+pub(in crate::drivers::file) struct RuleTables {
+    pub(in crate::drivers::file) queries: QuerySet,
+    pub(in crate::drivers::file) refusals: Vec<(Rule, Outcome)>,
+    pub(in crate::drivers::file) closes: Vec<(u16, Outcome)>,
+    pub(in crate::drivers::file) replies: Vec<Reply>,
+    pub(in crate::drivers::file) received: Vec<Received>,
+    pub(in crate::drivers::file) members: Vec<Members>,
+    pub(in crate::drivers::file) frames: Vec<(Rule, Box<str>)>,
+}
+
+impl RuleTables {
+    /// What frames are matched by, in order of precedence.
+    pub(super) fn matchers(&self) -> impl Iterator<Item = &Matcher> {
+        let rules = self.refusals.iter().map(|(rule, _)| rule).chain(self.replies.iter().map(|reply| &reply.rule));
+        let rules = rules.chain(self.received.iter().map(|received| &received.rule));
+        let rules = rules.chain(self.members.iter().map(|members| &members.rule));
+        rules.chain(self.frames.iter().map(|(rule, _)| rule)).map(|rule| &rule.matcher)
+    }
+}
+
+/// Which frames a rule means.
+#[derive(Debug)]
+pub(in crate::drivers::file) struct Rule {
+    pub(in crate::drivers::file) matcher: Matcher,
+    pub(in crate::drivers::file) places: MatcherSlots,
+}
+
+#[derive(Debug)]
+pub(in crate::drivers::file) struct Reply {
+    pub(in crate::drivers::file) rule: Rule,
+    pub(in crate::drivers::file) send: Template,
+    pub(in crate::drivers::file) captures: Vec<Capture>,
+}
+
+#[derive(Debug)]
+pub(in crate::drivers::file) struct Received {
+    pub(in crate::drivers::file) rule: Rule,
+    pub(in crate::drivers::file) text: Source,
+    pub(in crate::drivers::file) sender: Option<Source>,
+    pub(in crate::drivers::file) replay: bool,
+}
+
+#[derive(Debug)]
+pub(in crate::drivers::file) struct Members {
+    pub(in crate::drivers::file) rule: Rule,
+    pub(in crate::drivers::file) change: Change,
+    pub(in crate::drivers::file) source: Source,
+    pub(in crate::drivers::file) name: Source,
+}
+
+/// What a frame says about the members of the room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// These are all.
+    List,
+    /// These came.
+    Joins,
+    /// These left.
+    Leaves,
+}
+
+/// What a frame means. The numbers are those of the rules in their tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// A refusal; see [`FrameRules::refusal`].
+    Refused(usize),
+    /// A frame that wants an answer; see [`BoundFrameRules::reply`].
+    Reply(usize),
+    /// The frame that the current step waits for.
+    Expected,
+    /// A message.
+    Received {
+        /// The rule.
+        rule: usize,
+        /// Its sender, [`SenderId::NONE`] where the protocol names none.
+        sender: SenderId,
+        /// The marker in its text.
+        decoded: Decoded,
+        /// Whether it is history.
+        replay: bool,
+    },
+    /// A frame about the members of the room; see [`BoundFrameRules::members`].
+    Members(usize, Change),
+    /// A frame that is only counted; see [`FrameRules::frame_name`].
+    Frame(usize),
+    /// A frame that no rule means and that holds a marker, with what is left of it.
+    Unmatched(Decoded),
+    /// A frame that no rule means.
+    Other,
+}
