@@ -51,7 +51,7 @@ impl Fixture {
     }
 
     fn tally(&self, origin: Origin) -> DeliveryCounts {
-        self.context.ledger.lock().tally().origin(origin).clone()
+        *self.context.ledger.lock().tally().origin(origin)
     }
 
     /// Lets so many seconds pass, each with its verdicts.
