@@ -22,6 +22,7 @@ use crate::run::session_cache::SessionCache;
 use crate::run::setup::{self, Asked};
 use crate::run::signals::{Signals, read_by};
 use crate::telemetry::stdio::tell;
+use crate::transport::endpoint::Endpoint;
 
 /// How long one frame may take to come.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -62,6 +63,11 @@ async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode,
     let (account, row) = (check.users.account(number, &password), check.users.row(number));
     let username = account.username.clone();
     tell(&format!("{} as {username}, room {slug}", check.target));
+    if let Some(proxy) = &check.connection.proxy {
+        let direct = Endpoint::of(check.target.url()).is_some_and(|server| !proxy.takes(&server));
+        let used = if direct { "not used: NO_PROXY names the server" } else { "every connection goes through it" };
+        tell(&format!("  proxy {proxy}: {used}"));
+    }
     let saved = cache.sessions().remove(&username);
     let users = u64::from(check.users.fleet_range.len());
     let capabilities = setup::capabilities(protocol, &check.protocol, &check.users)?;

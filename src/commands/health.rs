@@ -5,6 +5,7 @@ use crate::error::{ExitCode, StartError};
 use crate::model::FailureKind;
 use crate::telemetry::stdio::say;
 use crate::transport::errors;
+use crate::transport::resolve::{Files, Names, Resolver};
 
 /// Exit 0 if `/live` answers 200 in time.
 pub(super) async fn health(health: Health) -> Result<ExitCode, StartError> {
@@ -14,6 +15,8 @@ pub(super) async fn health(health: Health) -> Result<ExitCode, StartError> {
         .tls_backend_preconfigured((*tls).clone())
         .timeout(health.timeout)
         .connect_timeout(health.timeout)
+        // The C library's resolver does not work in a static binary.
+        .dns_resolver(Names::new(Resolver::new(Files::default(), Vec::new())))
         // The generator itself is asked, and not a proxy that may answer in its place.
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())

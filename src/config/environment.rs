@@ -24,8 +24,8 @@ impl Environment {
     /// The variables of this process, as far as they concern soakrig.
     #[must_use]
     pub fn of_process() -> Self {
-        let concerns =
-            |name: &str| name.starts_with(PREFIX) || matches!(name, "HOME" | "XDG_STATE_HOME" | "JOB_COMPLETION_INDEX");
+        let others = ["HOME", "XDG_STATE_HOME", "JOB_COMPLETION_INDEX", "NO_PROXY", "no_proxy"];
+        let concerns = |name: &str| name.starts_with(PREFIX) || others.contains(&name);
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
             .filter(|(name, _)| concerns(name))

@@ -22,7 +22,7 @@ const MOST_PLENARIES: usize = 100;
 /// What tables of rooms may be called.
 const TABLES: [&str; 2] = ["plenary", "room"];
 /// What holds for the whole process or its server, and cannot differ between plenaries.
-const COMMON: [&str; 29] = [
+const COMMON: [&str; 30] = [
     "url",
     "protocol",
     "set",
@@ -41,6 +41,7 @@ const COMMON: [&str; 29] = [
     "client_cert",
     "client_key",
     "resolve",
+    "proxy",
     "max_frame",
     "http_timeout",
     "run_id",
@@ -79,13 +80,22 @@ pub(crate) fn read(path: &Path) -> Result<File, StartError> {
     let text = String::from_utf8(text).map_err(|_| unreadable("not valid UTF-8".to_owned()))?;
     let (entries, tables) = parse(path, &text)?;
     let mut warnings = Vec::new();
-    if open_to_others && entries.iter().any(|entry| matches!(entry.key, "password" | "header")) {
+    if open_to_others && entries.iter().any(holds_secret) {
         warnings.push(format!(
-            "{} holds a password or a header and every user of this machine can read it",
+            "{} holds a password, a header or a proxy and every user of this machine can read it",
             path.display()
         ));
     }
     Ok(File { entries, tables, warnings })
+}
+
+/// Whether an entry may hold a secret, and not only the name of a file that does.
+fn holds_secret(entry: &GivenOption) -> bool {
+    match (&entry.given, entry.key) {
+        (_, "password" | "header") => true,
+        (Given::One(url), "proxy") => !url.starts_with('@') && url.contains('@'),
+        _ => false,
+    }
 }
 
 fn load(path: &Path) -> std::io::Result<(Vec<u8>, bool)> {

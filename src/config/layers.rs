@@ -159,7 +159,7 @@ impl Layers {
 
 fn wrong_value(key: &str, given: &Given, origin: &ValueOrigin, error: &ValueError) -> StartError {
     let value = match given {
-        _ if matches!(key, "password" | "header") => "value".to_owned(),
+        _ if matches!(key, "password" | "header" | "proxy") => "value".to_owned(),
         Given::One(text) => format!("value '{}'", shown(text)),
         Given::Many(_) => "list".to_owned(),
     };

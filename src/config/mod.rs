@@ -2,6 +2,7 @@
 //!
 //! Knows flags, variables and TOML; knows no sockets and no users.
 
+mod connection_settings;
 pub mod entry;
 pub mod environment;
 mod file;

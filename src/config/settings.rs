@@ -5,15 +5,15 @@
 
 use std::path::PathBuf;
 
-use crate::model::{LogFormat, OtlpEndpoint, Reconnect, Shard};
+use crate::model::{LogFormat, OtlpEndpoint, Shard};
 
 use super::layered::{Layered, layered};
 use super::value::{
-    Amount, ByteSize, Count, Given, HeaderText, Listen, OrOff, Password, Percent, ProtocolName, Rate, ResolveText,
-    RunId, ShardCount, Slug, SourceIp, Span, StartAt, Switch, TargetUrl, UserNumber, UsernameTemplate, ValueError,
-    Variable, Wait,
+    Amount, Count, Given, Listen, OrOff, Password, Percent, ProtocolName, Rate, RunId, ShardCount, Slug, Span, StartAt,
+    Switch, TargetUrl, UserNumber, UsernameTemplate, ValueError, Variable, Wait,
 };
 
+pub use super::connection_settings::ConnectionSettings;
 pub use super::target_settings::{ListenSettings, PresenceSettings};
 pub use super::traffic_settings::{RoomSettings, TrafficSettings};
 
@@ -182,51 +182,6 @@ layered! {
         /// [default: 1%]
         #[arg(long, value_name = "PERCENT")]
         pub max_saturated: OrOff<Percent>,
-    }
-}
-
-layered! {
-    /// How to reach the server.
-    #[command(next_help_heading = "Connection")]
-    pub struct ConnectionSettings {
-        /// Trust the certificates in this PEM file too
-        #[arg(long, value_name = "FILE")]
-        pub ca_file: PathBuf,
-        /// Accept any certificate: for test servers only
-        #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-        pub insecure_skip_verify: Switch,
-        /// Connect from this local address; repeat it for more
-        ///
-        /// One address has about 28,000 ports towards one server; users are spread over the
-        /// addresses in turn. The limit is in /proc/sys/net/ipv4/ip_local_port_range.
-        #[arg(long, value_name = "IP")]
-        pub source_ip: Vec<SourceIp>,
-        /// Send this header with every request to the server; repeat it for more, or give @FILE
-        ///
-        /// Its value is a secret, and other users of this machine can read it in the process list:
-        /// better give @FILE, with a header on each line. It goes to no other origin. Host, Cookie,
-        /// Origin, Connection and Sec-WebSocket-* are soakrig's own.
-        #[arg(long, value_name = "NAME: VALUE", allow_hyphen_values = true)]
-        pub header: Vec<HeaderText>,
-        /// Show this certificate (PEM) to a server that asks for one
-        #[arg(long, value_name = "FILE")]
-        pub client_cert: PathBuf,
-        /// Key of --client-cert (PEM, without a passphrase)
-        #[arg(long, value_name = "FILE")]
-        pub client_key: PathBuf,
-        /// Connect to these addresses for this host and port, instead of asking DNS; repeat it for more
-        #[arg(long, value_name = "HOST:PORT:ADDR")]
-        pub resolve: Vec<ResolveText>,
-        /// How users come back whose connection ended: backoff, immediate (whatever --connect-rate),
-        /// or fixed:5s [default: backoff]
-        #[arg(long, value_name = "HOW")]
-        pub reconnect: Reconnect,
-        /// Largest frame taken from the server [default: 16MiB]
-        #[arg(long, value_name = "SIZE")]
-        pub max_frame: ByteSize,
-        /// Longest wait for an HTTP answer or a websocket handshake [default: 30s]
-        #[arg(long, value_name = "DURATION")]
-        pub http_timeout: Span,
     }
 }
 

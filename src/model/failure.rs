@@ -19,6 +19,7 @@ impl FailureKind {
             | Self::ConnectionRefused
             | Self::Unreachable
             | Self::Tls
+            | Self::ProxyRefused
             | Self::BadRequest
             | Self::NotFound
             | Self::BadRedirect => FailureClass::HopelessAtStart,

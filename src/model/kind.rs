@@ -47,6 +47,8 @@ pub enum FailureKind {
     Unreachable,
     /// Certificate or TLS protocol.
     Tls,
+    /// The proxy made no tunnel to the server.
+    ProxyRefused,
     /// No answer in time.
     Timeout,
     /// This machine has no file descriptor left.

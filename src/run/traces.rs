@@ -12,6 +12,7 @@ use crate::telemetry::Extra;
 use crate::telemetry::traces::chats::ChatTraces;
 use crate::telemetry::traces::{self, TraceOptions, Traces};
 use crate::transport;
+use crate::transport::resolve::{Files, Names, Resolver};
 
 /// The traces of a run; nothing where none are wanted.
 #[derive(Default)]
@@ -29,6 +30,7 @@ impl Tracing {
         let options = TraceOptions {
             endpoint: endpoint.clone(),
             tls: transport::tls::trusting(plan.connection.tls.ca_file.as_deref()).map_err(|e| wrong(e.to_string()))?,
+            names: Names::new(Resolver::new(Files::default(), Vec::new())),
             run_id: plan.report.run_id.as_str().to_owned(),
             shard: plan.users.shard.to_string(),
         };

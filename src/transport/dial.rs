@@ -5,23 +5,19 @@
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
-use url::{Host, Url};
 
+pub use super::endpoint::Endpoint;
 use super::errors;
+use super::proxy::Proxy;
 use super::resolve::Resolver;
+pub use super::stream::Stream;
 use crate::model::{Failure, FailureKind};
 
 /// How long an address has before the next one is tried, too (RFC 8305, 5).
@@ -32,38 +28,25 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// user may have in writing, in which a server that reads no more would go unnoticed.
 const SEND_BUFFER: u32 = 32 * 1024;
 
-/// A server's host, port, and whether it speaks TLS.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Name or address, an IPv6 address without brackets.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// Whether to speak TLS.
-    pub secure: bool,
-}
-
-impl Endpoint {
-    /// The endpoint of an http or https URL; `None` where it has no host.
-    #[must_use]
-    pub fn of(url: &Url) -> Option<Self> {
-        let host = match url.host()? {
-            Host::Domain(name) => name.to_owned(),
-            Host::Ipv4(ip) => ip.to_string(),
-            Host::Ipv6(ip) => ip.to_string(),
-        };
-        Some(Self { host, port: url.port_or_known_default()?, secure: url.scheme() == "https" })
-    }
-}
-
 /// Opens connections.
 #[derive(Debug)]
 pub struct Dialer {
     tls: Arc<rustls::ClientConfig>,
     sources: Sources,
     resolver: Resolver,
+    proxy: Option<ProxyUse>,
     /// The next user's turn.
     turns: AtomicU32,
+}
+
+/// The proxy, and how it is spoken to.
+#[derive(Debug)]
+struct ProxyUse {
+    proxy: Proxy,
+    /// Without a client certificate: that is for the server.
+    tls: Arc<rustls::ClientConfig>,
+    /// How long a tunnel may take.
+    limit: Duration,
 }
 
 /// Which of a name's addresses a user's connections go to first. It is given at the first
@@ -85,36 +68,64 @@ impl Dialer {
     #[must_use]
     pub fn new(tls: Arc<rustls::ClientConfig>, sources: Vec<IpAddr>, resolver: Resolver) -> Self {
         let sources = Sources { list: sources, next: AtomicUsize::new(0) };
-        Self { tls, sources, resolver, turns: AtomicU32::new(0) }
+        Self { tls, sources, resolver, proxy: None, turns: AtomicU32::new(0) }
+    }
+
+    /// The dialler with a proxy before the servers that it is used for; `tls` is for the way to the
+    /// proxy alone, and `limit` for a tunnel through it.
+    #[must_use]
+    pub fn through(self, proxy: Proxy, tls: Arc<rustls::ClientConfig>, limit: Duration) -> Self {
+        Self { proxy: Some(ProxyUse { proxy, tls, limit }), ..self }
     }
 
     /// Opens a connection for the user whose turn it is: to the first of the name's addresses
     /// that answers, each with a head start over the next (RFC 8305).
     ///
     /// # Errors
-    /// `Dns` for a name without an address; else the failure of an address tried, or of TLS.
+    /// `Dns` for a name without an address; else the failure of an address tried, of the proxy, or
+    /// of TLS.
     pub async fn dial(&self, endpoint: &Endpoint, turn: &mut Turn) -> Result<Stream, Failure> {
-        let tcp = self.connect(endpoint, turn).await?;
-        if !endpoint.secure {
-            return Ok(Stream::Plain(tcp));
-        }
-        let name = ServerName::try_from(endpoint.host.clone())
-            .map_err(|_| Failure::with(FailureKind::Tls, format!("{} is not a server name", endpoint.host)))?;
-        let tls = TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await;
-        tls.map(|stream| Stream::Tls(Box::new(stream))).map_err(|e| errors::of_tls(&e))
+        let turn = *turn.0.get_or_insert_with(|| self.turns.fetch_add(1, Ordering::Relaxed));
+        let stream = match self.proxy_for(endpoint) {
+            None => Stream::Plain(self.connect(endpoint, turn).await?),
+            Some(way) => {
+                let tunnel = tokio::time::timeout(way.limit, self.tunnel(way, endpoint, turn)).await;
+                let late = || Failure::with(FailureKind::Timeout, "no tunnel in time");
+                tunnel.unwrap_or_else(|_| Err(late())).map_err(|failure| of_proxy(&way.proxy, failure))?
+            }
+        };
+        if endpoint.secure { stream.secured(&self.tls, &endpoint.host).await } else { Ok(stream) }
     }
 
-    /// The addresses of an endpoint's name now.
+    /// The addresses that connections to an endpoint go to now: those of its name, or of the proxy's.
     ///
     /// # Errors
     /// `Dns` for a name without an address.
     pub async fn addresses(&self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
+        let endpoint = self.proxy_for(endpoint).map_or(endpoint, |way| &way.proxy.endpoint);
         self.resolver.resolve(&endpoint.host, endpoint.port).await
     }
 
-    async fn connect(&self, endpoint: &Endpoint, turn: &mut Turn) -> Result<TcpStream, Failure> {
-        let addresses = self.addresses(endpoint).await?;
-        let turn = *turn.0.get_or_insert_with(|| self.turns.fetch_add(1, Ordering::Relaxed));
+    /// The proxy, if connections to this endpoint go through it.
+    fn proxy_for(&self, endpoint: &Endpoint) -> Option<&ProxyUse> {
+        self.proxy.as_ref().filter(|way| way.proxy.takes(endpoint))
+    }
+
+    /// A stream through the proxy, which looks the endpoint's name up; an address that was given for
+    /// the endpoint stands for the name.
+    async fn tunnel(&self, way: &ProxyUse, endpoint: &Endpoint, turn: u32) -> Result<Stream, Failure> {
+        let mut stream = Stream::Plain(self.connect(&way.proxy.endpoint, turn).await?);
+        if way.proxy.endpoint.secure {
+            stream = stream.secured(&way.tls, &way.proxy.endpoint.host).await?;
+        }
+        let given = self.resolver.given(&endpoint.host, endpoint.port).unwrap_or_default();
+        let first = (turn as usize).checked_rem(given.len()).and_then(|first| given.get(first));
+        let host = first.map_or_else(|| endpoint.host.clone(), IpAddr::to_string);
+        way.proxy.tunnel(stream, &host, endpoint.port).await
+    }
+
+    async fn connect(&self, endpoint: &Endpoint, turn: u32) -> Result<TcpStream, Failure> {
+        let addresses = self.resolver.resolve(&endpoint.host, endpoint.port).await?;
         let addresses = in_order(self.sources.reachable(addresses), turn);
         let nowhere = Failure::with(FailureKind::Dns, format!("{} has no address", endpoint.host));
         let attempts = addresses.into_iter().map(|address| self.connect_to(address));
@@ -133,6 +144,12 @@ impl Dialer {
         }
         socket.connect(address).await
     }
+}
+
+/// A failure on the way to the server's door, which is not the server's.
+fn of_proxy(proxy: &Proxy, failure: Failure) -> Failure {
+    let text = format!("the proxy {proxy}: {}", failure.detail);
+    Failure { detail: Failure::with(failure.kind, text).detail, ..failure }
 }
 
 /// Source addresses, used in turn.
@@ -203,47 +220,6 @@ where
         }
     }
     Err(last)
-}
-
-/// A TCP connection, bare or under TLS.
-#[derive(Debug)]
-pub enum Stream {
-    /// Bare.
-    Plain(TcpStream),
-    /// Under TLS; boxed, as it is a hundred times larger.
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,11 @@
 //! | file | what it is for |
 //! | --- | --- |
 //! | [`ConnectionOptions`] | what a user asks of connections |
+//! | [`endpoint`] | where a connection goes |
 //! | [`dial`] | TCP and TLS connections, source addresses, the order of addresses |
+//! | [`proxy`], [`no_proxy`] | tunnels through an HTTP proxy, and which servers need none |
+//! | [`stream`] | a connection's stream, bare or under TLS |
+//! | `exchange` | a request behind whose answer the stream is taken back from HTTP |
 //! | [`resolve`] | names: the hosts file and DNS |
 //! | [`tls`] | the one TLS configuration |
 //! | [`errors`] | errors of the system and of libraries as failure kinds |
@@ -15,11 +19,16 @@
 //! | [`ws`] | the client side of RFC 6455 |
 
 pub mod dial;
+pub mod endpoint;
 pub mod errors;
+mod exchange;
 pub mod http;
+pub mod no_proxy;
 mod options;
+pub mod proxy;
 pub mod resolve;
 pub mod spans;
+pub mod stream;
 pub mod tls;
 pub mod watched;
 pub mod ws;

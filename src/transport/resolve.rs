@@ -4,6 +4,8 @@
 //! no `nsswitch.conf`; so this is `hosts: files dns`, always. Both files are read again when they
 //! change, and answers are kept as long as they say, up to a minute.
 
+mod clients;
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -20,6 +22,7 @@ use hickory_resolver::{Hosts, TokioResolver, system_conf};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+pub use self::clients::Names;
 use super::errors;
 use crate::model::{Failure, FailureKind};
 
@@ -101,11 +104,10 @@ impl Resolver {
         if let Ok(ip) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, port)]);
         }
-        let name = host.trim_end_matches('.');
-        let is_fixed = |fixed: &&Resolve| fixed.port == port && fixed.host.eq_ignore_ascii_case(name);
-        if let Some(fixed) = self.fixed.iter().find(is_fixed) {
-            return Ok(fixed.addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect());
+        if let Some(given) = self.given(host, port) {
+            return Ok(given.iter().map(|ip| SocketAddr::new(*ip, port)).collect());
         }
+        let name = host.trim_end_matches('.');
         let failed = |e: String| Failure::with(FailureKind::Dns, format!("{host}: {e}"));
         let (hosts, resolver) = self.current().map_err(|e| failed(e.to_string()))?;
         let known = in_file(&hosts, name);
@@ -122,6 +124,13 @@ impl Resolver {
                 _ => Err(failed(e.to_string())),
             },
         }
+    }
+
+    /// The addresses that the user gave for a host and port, if any.
+    pub(super) fn given(&self, host: &str, port: u16) -> Option<&[IpAddr]> {
+        let name = host.trim_end_matches('.');
+        let is_given = |fixed: &&Resolve| fixed.port == port && fixed.host.eq_ignore_ascii_case(name);
+        self.fixed.iter().find(is_given).map(|fixed| fixed.addresses.as_slice())
     }
 
     /// The resolver as the files are now.

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::dial::Stream;
+use super::stream::Stream;
 
 /// What was read since the last [`ReadMark::forget`].
 #[derive(Debug, Clone, Default)]

@@ -69,6 +69,22 @@ fn a_wrong_flag_is_named_and_ends_with_2() {
 }
 
 #[test]
+fn a_wrong_proxy_is_named_without_its_text() {
+    for (value, says) in [
+        ("socks5://me:hunter2@proxy", "http:// or https:// proxy"),
+        ("hunter2", "http://proxy.example:3128"),
+        ("@/nowhere/proxy", "/nowhere/proxy"),
+    ] {
+        let given = format!("--proxy={value}");
+        check(&Wrong { args: &[RUN, &[&given]].concat(), says: &["--proxy", says], ..NOTHING });
+        let variables = [("SOAKRIG_PROXY", value)];
+        check(&Wrong { args: RUN, variables: &variables, code: 104, says: &["SOAKRIG_PROXY", says], ..NOTHING });
+        let file = format!("proxy = \"{value}\"\n");
+        check(&Wrong { args: RUN, file: Some(&file), code: 104, says: &["soak.toml:1", says], ..NOTHING });
+    }
+}
+
+#[test]
 fn an_invalid_or_missing_target_is_named() {
     for (url, says) in [
         ("ftp://host", "http"),

@@ -15,6 +15,8 @@ mod plenary_event;
 mod plenary_hostile;
 mod plenary_redirects;
 mod plenary_tls;
+mod proxies;
+mod proxy_tunnel;
 mod scripted_server;
 mod ws_reader;
 mod ws_socket;

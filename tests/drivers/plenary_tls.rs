@@ -15,9 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 /// A TLS proxy before a scripted server, and the file of the authority it is certified by.
-struct Secured {
-    url: String,
-    ca_file: PathBuf,
+pub(crate) struct Secured {
+    pub(crate) url: String,
+    pub(crate) ca_file: PathBuf,
     _folder: tempfile::TempDir,
 }
 
@@ -29,7 +29,7 @@ impl Secured {
     }
 }
 
-async fn secure(server: &ScriptedServer) -> Secured {
+pub(crate) async fn secure(server: &ScriptedServer) -> Secured {
     let mut authority = CertificateParams::new(Vec::<String>::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();

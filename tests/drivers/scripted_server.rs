@@ -206,6 +206,7 @@ pub fn settings(base: &str) -> DriverSettings {
             tls: TlsSettings { insecure_skip_verify: true, ..TlsSettings::default() },
             source_ips: Vec::new(),
             resolve: Vec::new(),
+            proxy: None,
             headers: http::HeaderMap::new(),
             max_frame: 1 << 20,
             http_timeout: Duration::from_secs(20),

@@ -22,6 +22,9 @@ mod output;
 mod plenaries;
 mod plenary_config;
 mod presence;
+mod proxied;
+#[path = "../drivers/proxies.rs"]
+mod proxies;
 mod rooms;
 #[path = "../drivers/scripted_server.rs"]
 mod scripted_server;

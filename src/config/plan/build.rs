@@ -19,6 +19,7 @@ use super::super::value::{Amount, DurationRange, OrOff, Percent, Rate, RunId, Sw
 use super::division::Division;
 use super::files::single_purpose;
 use super::headers::read_headers;
+use super::proxy::read_proxy;
 use super::task::{Demo, Target, Task};
 use super::types::{Logging, Messages, Plan, ProtocolChoice, Report, Timing, Traffic, Users};
 
@@ -290,7 +291,9 @@ impl<'a> Draft<'a> {
             (None, None) => None,
             _ => return Err(self.layers.conflict(&["client_cert", "client_key"], "each needs the other")),
         };
+        let proxy = typed.proxy.map(|proxy| read_proxy(&mut self.layers, self.environment, &proxy)).transpose()?;
         Ok(ConnectionOptions {
+            proxy,
             tls: TlsSettings { ca_file: typed.ca_file, insecure_skip_verify: insecure, client },
             headers,
             resolve: typed.resolve.into_iter().flatten().map(|text| text.0).collect(),

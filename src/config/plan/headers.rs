@@ -10,7 +10,7 @@ use super::super::layers::Layers;
 use super::super::value::HeaderText;
 use crate::error::StartError;
 
-/// No file of headers is larger, in bytes.
+/// No file of headers, or of a proxy, is larger, in bytes.
 const FILE_LIMIT: u64 = 64 << 10;
 
 /// The most headers.
@@ -50,7 +50,7 @@ pub(super) fn read_headers(layers: &mut Layers, given: &[HeaderText]) -> Result<
                         .warnings
                         .push(format!("{file}: every user of this machine can read the headers (chmod 600)"));
                 }
-                for (number, line) in lines.lines().enumerate().filter(|(_, line)| is_header(line)) {
+                for (number, line) in lines.lines().enumerate().filter(|(_, line)| is_entry(line)) {
                     add(&mut headers, line)
                         .map_err(|why| layers.conflict(&["header"], format!("{file}:{}: {why}", number + 1)))?;
                 }
@@ -64,11 +64,12 @@ pub(super) fn read_headers(layers: &mut Layers, given: &[HeaderText]) -> Result<
 }
 
 /// Whether a line of a file is neither empty nor a comment.
-fn is_header(line: &str) -> bool {
+pub(super) fn is_entry(line: &str) -> bool {
     !line.trim().is_empty() && !line.starts_with('#')
 }
 
-fn load(path: &Path) -> std::io::Result<(String, bool)> {
+/// The text of a file that holds secrets, without a byte-order mark, and whether others can read it.
+pub(super) fn load(path: &Path) -> std::io::Result<(String, bool)> {
     let file = std::fs::File::open(path)?;
     let metadata = file.metadata()?;
     let mut text = String::new();

@@ -10,6 +10,7 @@ mod headers;
 mod password;
 mod plenaries;
 mod protocol;
+mod proxy;
 mod rooms;
 mod task;
 mod types;

@@ -21,6 +21,18 @@ impl FromStr for HeaderText {
     }
 }
 
+/// The URL of a proxy as it was given, or `@FILE`. Reading it never fails: an error would show a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyText(pub Secret);
+
+impl FromStr for ProxyText {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        Ok(Self(Secret::new(text)))
+    }
+}
+
 /// `HOST:PORT:ADDR`, with more addresses behind commas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolveText(pub Resolve);

@@ -24,7 +24,7 @@ use crate::model::{Alphabet, LogFormat, OtlpEndpoint, Pacing, Reconnect, Shard};
 use crate::server::PresenceMode;
 
 pub use choice::Switch;
-pub use connection::{HeaderText, ResolveText};
+pub use connection::{HeaderText, ProxyText, ResolveText};
 pub use error::{ValueError, shown};
 pub use given::{Given, Value};
 pub use limit::{Amount, OrOff};
@@ -65,6 +65,7 @@ single_values!(
     Percent,
     PresenceMode,
     ProtocolName,
+    ProxyText,
     Rate,
     Reconnect,
     RoomCount,

@@ -360,6 +360,7 @@ fn label(failure: &Failure) -> HttpOutcome {
         | K::ConnectionClosed
         | K::Unreachable
         | K::Tls
+        | K::ProxyRefused
         | K::NoFiles
         | K::NoPorts
         | K::Io => HttpOutcome::Transport,

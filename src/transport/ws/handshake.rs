@@ -3,16 +3,12 @@
 //! hyper speaks HTTP; the stream is taken back from it with whatever it read too much, as
 //! the server's first frame may come together with the 101.
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::time::Duration;
 
 use base64::Engine as _;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Empty;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use url::{Position, Url};
 
@@ -22,7 +18,7 @@ use crate::clock::Clock;
 use crate::model::{Failure, FailureKind};
 use crate::transport::dial::{Dialer, Stream};
 use crate::transport::http::{Origin, Session, with_headers};
-use crate::transport::{HEAD_LIMIT, HEADER_COUNT_LIMIT, TRACEPARENT, USER_AGENT, errors};
+use crate::transport::{TRACEPARENT, USER_AGENT, errors, exchange};
 
 /// What to ask for, and for whom.
 #[derive(Debug)]
@@ -87,29 +83,10 @@ pub async fn open(
 async fn negotiate(stream: Stream, upgrade: Upgrade<'_>, seed: u64) -> Result<(Stream, Bytes), Failure> {
     let key = key(seed);
     let request = request(&upgrade, &key)?;
-    let (mut sender, mut connection) = http1::Builder::new()
-        .max_buf_size(HEAD_LIMIT)
-        .max_header_size(HEAD_LIMIT)
-        .max_headers(HEADER_COUNT_LIMIT)
-        .handshake::<_, Empty<Bytes>>(TokioIo::new(stream))
-        .await
-        .map_err(|e| broken(&e))?;
-    let mut answer = pin!(sender.send_request(request));
-    let mut upgraded = false;
-    let response = poll_fn(|cx| {
-        // The connection does the reading and writing for the answer.
-        upgraded = upgraded || connection.poll_without_shutdown(cx).is_ready();
-        answer.as_mut().poll(cx)
-    })
-    .await
-    .map_err(|e| broken(&e))?;
+    let (response, rest) = exchange::ask(stream, request).await.map_err(|e| broken(&e))?;
     upgrade.session.absorb(response.headers(), upgrade.url);
     check(&response, &key, &upgrade.asked.subprotocols)?;
-    if !upgraded {
-        poll_fn(|cx| connection.poll_without_shutdown(cx)).await.map_err(|e| broken(&e))?;
-    }
-    let parts = connection.into_parts();
-    Ok((parts.io.into_inner(), parts.read_buf))
+    rest.into_stream().await.map_err(|e| broken(&e))
 }
 
 fn broken(e: &hyper::Error) -> Failure {
