@@ -49,6 +49,9 @@ layered! {
         /// or fixed:5s [default: backoff]
         #[arg(long, value_name = "HOW")]
         pub reconnect: Reconnect,
+        /// Offer to compress websocket messages (permessage-deflate), as browsers do
+        #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+        pub compression: Switch,
         /// Largest frame taken from the server [default: 16MiB]
         #[arg(long, value_name = "SIZE")]
         pub max_frame: ByteSize,

@@ -22,7 +22,7 @@ const MOST_PLENARIES: usize = 100;
 /// What tables of rooms may be called.
 const TABLES: [&str; 2] = ["plenary", "room"];
 /// What holds for the whole process or its server, and cannot differ between plenaries.
-const COMMON: [&str; 30] = [
+const COMMON: [&str; 31] = [
     "url",
     "protocol",
     "set",
@@ -42,6 +42,7 @@ const COMMON: [&str; 30] = [
     "client_key",
     "resolve",
     "proxy",
+    "compression",
     "max_frame",
     "http_timeout",
     "run_id",

@@ -24,7 +24,9 @@ pub struct ConnectionOptions {
     pub proxy: Option<Proxy>,
     /// Headers of every request to the server; their values are secrets.
     pub headers: HeaderMap,
-    /// The largest frame that is accepted, in bytes.
+    /// Whether compression of websocket messages is offered.
+    pub compression: bool,
+    /// The largest frame that is accepted, in bytes; compressed messages unpack to no more.
     pub max_frame: usize,
     /// The longest wait for an HTTP answer, and for each websocket handshake.
     pub http_timeout: Duration,

@@ -61,6 +61,7 @@ const SAMPLES: &[(&str, &str, [&str; 3])] = &[
     ("client_key", "run", ["/a", "/b", "/c"]),
     ("resolve", "run", ["h:1:127.0.0.1", "h:2:127.0.0.2", "h:3:::1"]),
     ("proxy", "run", ["http://a:1", "http://b:2", "@/c"]),
+    ("compression", "run", ["true", "false", "true"]),
     ("reconnect", "run", ["backoff", "immediate", "fixed:5s"]),
     ("max_frame", "run", ["1MiB", "2MiB", "3MiB"]),
     ("http_timeout", "run", ["1s", "2s", "3s"]),

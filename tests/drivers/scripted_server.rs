@@ -208,6 +208,7 @@ pub fn settings(base: &str) -> DriverSettings {
             resolve: Vec::new(),
             proxy: None,
             headers: http::HeaderMap::new(),
+            compression: false,
             max_frame: 1 << 20,
             http_timeout: Duration::from_secs(20),
         },

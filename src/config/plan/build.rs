@@ -298,6 +298,7 @@ impl<'a> Draft<'a> {
             headers,
             resolve: typed.resolve.into_iter().flatten().map(|text| text.0).collect(),
             source_ips: typed.source_ip.iter().flatten().map(|ip| ip.0).collect(),
+            compression: typed.compression.is_some_and(|switch| switch.0),
             max_frame: typed.max_frame.map_or(16 << 20, |size| size.bytes()),
             http_timeout: typed.http_timeout.map_or(30 * SECOND, |span| span.get()),
         })

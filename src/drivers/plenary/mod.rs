@@ -54,7 +54,7 @@ use crate::protocol::{
 use crate::transport::dial::Dialer;
 use crate::transport::http::{Ask, Browser, BrowserSettings, Page};
 use crate::transport::spans;
-use crate::transport::ws::handshake::{self, Limits, Upgrade, UpgradeHeaders};
+use crate::transport::ws::handshake::{self, Options, Upgrade, UpgradeHeaders};
 
 /// The largest event page: it holds all users and a hundred chats.
 const EVENT_LIMIT: usize = 32 << 20;
@@ -100,7 +100,7 @@ pub struct Plenary {
     site: Site,
     browser: Browser,
     dialer: Arc<Dialer>,
-    limits: Limits,
+    sockets: Options,
     clock: Clock,
     events: Events,
     trace: Arc<dyn Trace>,
@@ -116,6 +116,7 @@ impl Plenary {
     pub fn new(settings: DriverSettings) -> Result<Self, SetupError> {
         let mut site = Site::new(&settings.base, &settings.room)?;
         let dialer = settings.connection.dialer()?;
+        let sockets = Options::of(&settings.connection);
         site.origin.headers = settings.connection.headers;
         let trace = settings.trace;
         let browser = Browser::new(BrowserSettings {
@@ -130,7 +131,7 @@ impl Plenary {
             site,
             browser,
             dialer,
-            limits: Limits { timeout: settings.connection.http_timeout, max_message: settings.connection.max_frame },
+            sockets,
             clock: settings.clock,
             events: Events::default(),
             trace,
@@ -197,7 +198,7 @@ impl Plenary {
         let opening = async {
             let (origin, traceparent) = (&self.site.origin, self.trace.traceparent());
             let upgrade = Upgrade { origin, url: page, session, traceparent, asked: UpgradeHeaders::default() };
-            handshake::open(&self.dialer, upgrade, self.limits, self.clock, seed).await
+            handshake::open(&self.dialer, upgrade, self.sockets, self.clock, seed).await
         };
         let span = spans::handshake(page);
         let opened = opening.instrument(span.clone()).await;

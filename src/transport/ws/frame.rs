@@ -10,6 +10,9 @@ pub const HEADER_LIMIT: usize = 10;
 /// The largest payload of a control frame.
 pub const CONTROL_LIMIT: u64 = 125;
 
+/// The first of the reserved bits, RSV1: the message that begins is compressed (RFC 7692, 6).
+const COMPRESSED: u8 = 0x40;
+
 /// How a server broke the protocol; the connection cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Violation {
@@ -86,6 +89,8 @@ impl Opcode {
 pub struct Header {
     /// Whether the message ends with this frame.
     pub fin: bool,
+    /// Whether the message that begins here is compressed (RSV1).
+    pub compressed: bool,
     /// What it is.
     pub opcode: Opcode,
     /// Bytes of payload.
@@ -99,13 +104,18 @@ impl Header {
     ///
     /// # Errors
     /// What no server may send: reserved bits, reserved opcodes, a mask, and control
-    /// frames that are long or in parts.
+    /// frames that are long, in parts or compressed. Whether compression was agreed on is the
+    /// [`reader`](super::reader)'s concern.
     pub fn read(bytes: &[u8]) -> Result<Option<Self>, Violation> {
         let [first, second, ..] = *bytes else { return Ok(None) };
-        if first & 0x70 != 0 {
+        if first & 0x30 != 0 {
             return Err(Violation::Protocol("reserved bit"));
         }
         let (fin, opcode) = (first & 0x80 != 0, Opcode::read(first & 0x0F)?);
+        let compressed = first & COMPRESSED != 0;
+        if compressed && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+            return Err(Violation::Protocol("compressed frame that begins no message"));
+        }
         if second & 0x80 != 0 {
             return Err(Violation::Protocol("masked frame from a server"));
         }
@@ -121,15 +131,25 @@ impl Header {
         if opcode.is_control() && length > CONTROL_LIMIT {
             return Err(Violation::Protocol("long control frame"));
         }
-        Ok(Some(Self { fin, opcode, length, size }))
+        Ok(Some(Self { fin, compressed, opcode, length, size }))
     }
 }
 
 /// A whole client frame: header, `mask`, and `payload` masked with it.
 #[must_use]
 pub fn encode(opcode: Opcode, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
+    encode_with(0x80 | opcode.bits(), payload, mask)
+}
+
+/// As [`encode`], for a compressed message (RFC 7692, 6.1).
+#[must_use]
+pub fn encode_compressed(opcode: Opcode, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
+    encode_with(0x80 | COMPRESSED | opcode.bits(), payload, mask)
+}
+
+fn encode_with(first: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(payload.len() + HEADER_LIMIT + mask.len());
-    frame.push(0x80 | opcode.bits());
+    frame.push(first);
     match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
         (Ok(short @ 0..=125), _) => frame.push(0x80 | short),
         (_, Ok(medium)) => {

@@ -12,13 +12,14 @@ use http_body_util::Empty;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use url::{Position, Url};
 
+use super::extension::{OFFER, PerMessageDeflate};
 use super::frame::Masks;
 use super::socket::{Early, WebSocket};
 use crate::clock::Clock;
 use crate::model::{Failure, FailureKind};
 use crate::transport::dial::{Dialer, Stream};
 use crate::transport::http::{Origin, Session, with_headers};
-use crate::transport::{TRACEPARENT, USER_AGENT, errors, exchange};
+use crate::transport::{ConnectionOptions, TRACEPARENT, USER_AGENT, errors, exchange};
 
 /// What to ask for, and for whom.
 #[derive(Debug)]
@@ -46,13 +47,24 @@ pub struct UpgradeHeaders {
     pub subprotocols: Vec<Box<str>>,
 }
 
-/// Limits and the clock of the sockets to open.
+/// What all sockets of a run have in common.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct Options {
     /// For name, TCP, TLS and upgrade together.
     pub timeout: Duration,
     /// The largest message, in bytes.
     pub max_message: usize,
+    /// Whether permessage-deflate is offered.
+    pub compression: bool,
+}
+
+impl Options {
+    /// What the options of all connections say of websockets.
+    #[must_use]
+    pub fn of(connection: &ConnectionOptions) -> Self {
+        let ConnectionOptions { http_timeout, max_frame, compression, .. } = *connection;
+        Self { timeout: http_timeout, max_message: max_frame, compression }
+    }
 }
 
 /// Dials, upgrades, and makes a [`WebSocket`] of the stream.
@@ -63,30 +75,45 @@ pub struct Limits {
 pub async fn open(
     dialer: &Dialer,
     upgrade: Upgrade<'_>,
-    limits: Limits,
+    options: Options,
     clock: Clock,
     seed: u64,
 ) -> Result<WebSocket, Failure> {
     let work = async {
         let stream = dialer.dial(&upgrade.origin.endpoint, &mut upgrade.session.turn).await?;
-        let (stream, early) = negotiate(stream, upgrade, seed).await?;
+        let (stream, early, terms) = negotiate(stream, upgrade, options.compression, seed).await?;
         let early = (!early.is_empty()).then(|| Early { at: clock.now(), bytes: early.as_ref().into() });
-        Ok(WebSocket::new(stream, early, limits.max_message, clock, Masks::seeded(seed)))
+        let socket = WebSocket::new(stream, early, options.max_message, clock, Masks::seeded(seed));
+        Ok(match terms {
+            Some(terms) => socket.compressed(terms),
+            None => socket,
+        })
     };
-    match tokio::time::timeout(limits.timeout, work).await {
+    match tokio::time::timeout(options.timeout, work).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Failure::with(FailureKind::Timeout, "no websocket handshake in time")),
     }
 }
 
-/// Asks for the upgrade; the stream and the bytes read behind the answer's head.
-async fn negotiate(stream: Stream, upgrade: Upgrade<'_>, seed: u64) -> Result<(Stream, Bytes), Failure> {
+/// Asks for the upgrade; the stream, the bytes read behind the answer's head, and what was agreed
+/// on about compression.
+async fn negotiate(
+    stream: Stream,
+    upgrade: Upgrade<'_>,
+    compression: bool,
+    seed: u64,
+) -> Result<(Stream, Bytes, Option<PerMessageDeflate>), Failure> {
     let key = key(seed);
-    let request = request(&upgrade, &key)?;
+    let mut request = request(&upgrade, &key)?;
+    if compression {
+        request.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, OFFER);
+    }
     let (response, rest) = exchange::ask(stream, request).await.map_err(|e| broken(&e))?;
     upgrade.session.absorb(response.headers(), upgrade.url);
     check(&response, &key, &upgrade.asked.subprotocols)?;
-    rest.into_stream().await.map_err(|e| broken(&e))
+    let terms = extensions(response.headers(), compression)?;
+    let (stream, early) = rest.into_stream().await.map_err(|e| broken(&e))?;
+    Ok((stream, early, terms))
 }
 
 fn broken(e: &hyper::Error) -> Failure {
@@ -146,9 +173,6 @@ fn check<B>(response: &Response<B>, key: &str, subprotocols: &[Box<str>]) -> Res
     if accept != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
         return bad("Sec-WebSocket-Accept does not fit the key");
     }
-    if headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().any(|value| !value.is_empty()) {
-        return bad("an extension that was not offered");
-    }
     // A server may choose none.
     match headers.get(header::SEC_WEBSOCKET_PROTOCOL).map(|value| value.as_bytes().trim_ascii()) {
         Some(chosen) if !subprotocols.iter().any(|offered| offered.as_bytes() == chosen) => {
@@ -156,6 +180,16 @@ fn check<B>(response: &Response<B>, key: &str, subprotocols: &[Box<str>]) -> Res
         }
         _ => Ok(()),
     }
+}
+
+/// What the server chose of what was offered.
+fn extensions(headers: &HeaderMap, offered: bool) -> Result<Option<PerMessageDeflate>, Failure> {
+    let bad = |what: String| Failure::with(FailureKind::BadHandshake, what);
+    if offered {
+        return PerMessageDeflate::agreed(headers).map_err(|what| bad(format!("the server answers with {what}")));
+    }
+    let any = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().any(|value| !value.is_empty());
+    if any { Err(bad("an extension that was not offered".to_owned())) } else { Ok(None) }
 }
 
 fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {

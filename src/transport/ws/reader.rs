@@ -6,7 +6,9 @@
 //! large frame does not pin its size to the socket for good. A large text that [`Recent`]
 //! knows is not even kept: it is compared as it arrives.
 
+use super::extension::PerMessageDeflate;
 use super::frame::{HEADER_LIMIT, Header, Opcode, Violation};
+use super::inflate::Inflate;
 use super::partial_message::{MemoryBudget, PROCESS, PartialMessage};
 use super::recent::{Large, Recent, TextNumber};
 
@@ -39,6 +41,8 @@ pub struct Reader {
     partial: Option<Box<Partial>>,
     /// A message in fragments whose last has not come; boxed, as it is rare.
     fragments: Option<Box<Fragments>>,
+    /// Where compression was agreed on.
+    inflate: Option<Box<Inflate>>,
     finished: bool,
 }
 
@@ -56,6 +60,7 @@ enum Partial {
 #[derive(Debug)]
 struct Fragments {
     text: bool,
+    compressed: bool,
     kept: PartialMessage,
     /// How many of its bytes are known to be UTF-8.
     valid: usize,
@@ -72,7 +77,15 @@ impl Reader {
     /// A reader that refuses messages of more than `limit` bytes, and whatever is beyond `room`.
     #[must_use]
     pub fn within(limit: usize, room: &'static MemoryBudget) -> Self {
-        Self { limit, room, partial: None, fragments: None, finished: false }
+        Self { limit, room, partial: None, fragments: None, inflate: None, finished: false }
+    }
+
+    /// The same reader for messages that may be compressed. Its limit applies to a message as it
+    /// comes and to what it unpacks to.
+    #[must_use]
+    pub fn compressed(mut self, terms: PerMessageDeflate) -> Self {
+        self.inflate = Some(Box::new(Inflate::new(terms)));
+        self
     }
 
     /// Reads on, and gives every message that is whole now to `sink`. Texts are looked up in
@@ -99,6 +112,12 @@ impl Reader {
         let partial =
             if let Some(Partial::Body { payload, .. }) = self.partial.as_deref() { payload.capacity() } else { 0 };
         partial + self.fragments.as_ref().map_or(0, |f| f.kept.capacity())
+    }
+
+    /// Bytes held because messages that are compressed may refer to them.
+    #[must_use]
+    pub fn window(&self) -> usize {
+        self.inflate.as_ref().map_or(0, |inflate| inflate.held())
     }
 
     fn read(
@@ -138,7 +157,8 @@ impl Reader {
             self.accept(header, payload, recent, sink)?;
             return Ok(rest);
         }
-        self.keep(match recent.begins(input, length).filter(|_| header.fin && header.opcode == Opcode::Text) {
+        let may_be_known = header.fin && header.opcode == Opcode::Text && !header.compressed;
+        self.keep(match recent.begins(input, length).filter(|_| may_be_known) {
             Some(known) => Partial::Known { header, known, same: input.len() },
             None => Partial::Body { header, payload: self.collect(input, length)? },
         });
@@ -223,6 +243,9 @@ impl Reader {
     /// Decides by its header whether a frame may come now, before any of it is kept.
     /// Returns the size of its payload in bytes.
     fn admit(&self, header: Header) -> Result<usize, Violation> {
+        if header.compressed && self.inflate.is_none() {
+            return Err(Violation::Protocol("compressed message, but compression was not agreed on"));
+        }
         let length = usize::try_from(header.length).map_err(|_| Violation::TooLarge)?;
         let before = match (header.opcode, &self.fragments) {
             (Opcode::Continuation, None) => return Err(Violation::Protocol("continuation of nothing")),
@@ -247,14 +270,10 @@ impl Reader {
         sink: &mut impl FnMut(Message<'_>),
     ) -> Result<(), Violation> {
         match header.opcode {
-            Opcode::Text if header.fin => {
-                if let Some((text, number)) = recent.find(payload) {
-                    sink(Message::Text(text, number));
-                } else {
-                    let text = utf8(payload)?;
-                    sink(Message::Text(text, recent.remember(text)));
-                }
+            opcode @ (Opcode::Text | Opcode::Binary) if header.compressed && header.fin => {
+                self.inflate(opcode == Opcode::Text, payload, recent, sink)?;
             }
+            Opcode::Text if header.fin => text(payload, recent, sink)?,
             Opcode::Binary if header.fin => sink(Message::Binary(payload)),
             Opcode::Ping => sink(Message::Ping(payload)),
             Opcode::Pong => sink(Message::Pong(payload)),
@@ -266,21 +285,30 @@ impl Reader {
             first @ (Opcode::Text | Opcode::Binary) => {
                 let mut kept = PartialMessage::new(self.room);
                 kept.add(payload, 0)?;
-                let mut fragments = Box::new(Fragments { text: first == Opcode::Text, kept, valid: 0 });
+                let (text, compressed) = (first == Opcode::Text, header.compressed);
+                let mut fragments = Box::new(Fragments { text, compressed, kept, valid: 0 });
                 fragments.check(false)?;
                 self.fragments = Some(fragments);
             }
-            Opcode::Continuation => self.go_on(header.fin, payload, sink)?,
+            Opcode::Continuation => self.go_on(header.fin, payload, recent, sink)?,
         }
         Ok(())
     }
 
-    fn go_on(&mut self, last: bool, payload: &[u8], sink: &mut impl FnMut(Message<'_>)) -> Result<(), Violation> {
+    fn go_on(
+        &mut self,
+        last: bool,
+        payload: &[u8],
+        recent: &mut Recent,
+        sink: &mut impl FnMut(Message<'_>),
+    ) -> Result<(), Violation> {
         let Some(mut fragments) = self.fragments.take() else { return Ok(()) };
         fragments.kept.add(payload, 0)?;
         fragments.check(last)?;
         if !last {
             self.fragments = Some(fragments);
+        } else if fragments.compressed {
+            self.inflate(fragments.text, fragments.kept.bytes(), recent, sink)?;
         } else if fragments.text {
             sink(Message::Text(utf8(fragments.kept.bytes())?, TextNumber::NONE));
         } else {
@@ -289,17 +317,36 @@ impl Reader {
         Ok(())
     }
 
+    /// Unpacks a whole message and hands it on.
+    fn inflate(
+        &mut self,
+        is_text: bool,
+        packed: &[u8],
+        recent: &mut Recent,
+        sink: &mut impl FnMut(Message<'_>),
+    ) -> Result<(), Violation> {
+        let Some(inflate) = &mut self.inflate else { return Ok(()) };
+        inflate.message(packed, self.limit, |payload| {
+            if is_text {
+                return text(payload, recent, sink);
+            }
+            sink(Message::Binary(payload));
+            Ok(())
+        })?
+    }
+
     fn finish(&mut self) {
         self.finished = true;
         self.partial = None;
         self.fragments = None;
+        self.inflate = None;
     }
 }
 
 impl Fragments {
     /// Fails as early as the text cannot become UTF-8 any more.
     fn check(&mut self, last: bool) -> Result<(), Violation> {
-        if !self.text {
+        if !self.text || self.compressed {
             return Ok(());
         }
         match std::str::from_utf8(&self.kept.bytes()[self.valid..]) {
@@ -309,6 +356,17 @@ impl Fragments {
         }
         Ok(())
     }
+}
+
+/// Hands a whole text on, with its number.
+fn text(payload: &[u8], recent: &mut Recent, sink: &mut impl FnMut(Message<'_>)) -> Result<(), Violation> {
+    if let Some((text, number)) = recent.find(payload) {
+        sink(Message::Text(text, number));
+    } else {
+        let text = utf8(payload)?;
+        sink(Message::Text(text, recent.remember(text)));
+    }
+    Ok(())
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Violation> {

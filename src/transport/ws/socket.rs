@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
+use super::extension::PerMessageDeflate;
 use super::frame::{Masks, Opcode, Violation};
 use super::reader::{Message, Reader};
 use super::recent::Recent;
@@ -136,6 +137,14 @@ impl WebSocket {
             news: None,
             early: early.map(Box::new),
         }
+    }
+
+    /// The same socket with compression, on terms that both sides agreed on.
+    #[must_use]
+    pub fn compressed(mut self, terms: PerMessageDeflate) -> Self {
+        self.reader = self.reader.compressed(terms);
+        self.writer.compress(terms.client_window_bits);
+        self
     }
 
     /// Takes one frame to write; false, and nothing taken, while the one before is unwritten

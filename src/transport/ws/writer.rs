@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
 
-use super::frame::{Masks, Opcode, encode};
+use super::deflate;
+use super::frame::{Masks, Opcode, encode, encode_compressed};
 
 /// Which frame is in writing.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Writer {
     unwritten: Option<Box<Unwritten>>,
     masks: Masks,
     closing: bool,
+    /// The window of the server's decompressor, where compression was agreed on.
+    window_bits: Option<u8>,
 }
 
 /// The frame in writing, and those behind it.
@@ -46,7 +49,12 @@ impl Writer {
     /// A writer with nothing to write.
     #[must_use]
     pub fn new(masks: Masks) -> Self {
-        Self { unwritten: None, masks, closing: false }
+        Self { unwritten: None, masks, closing: false, window_bits: None }
+    }
+
+    /// Compresses the users' frames from now on, for a window of 2 to the power of `window_bits` bytes.
+    pub fn compress(&mut self, window_bits: u8) {
+        self.window_bits = Some(window_bits);
     }
 
     /// Takes a user's frame. False, and nothing taken, while the one before is unwritten or
@@ -55,7 +63,12 @@ impl Writer {
         if self.closing || self.has_user_frame() {
             return false;
         }
-        let frame = encode(opcode, payload, self.masks.draw());
+        let mask = self.masks.draw();
+        let packed = self.window_bits.and_then(|bits| deflate::pack(payload, bits));
+        let frame = match packed {
+            Some(packed) => encode_compressed(opcode, &packed, mask),
+            None => encode(opcode, payload, mask),
+        };
         self.unwritten().user = Some(frame);
         true
     }

@@ -18,7 +18,7 @@ use soakrig::protocol::{
 use soakrig::transport::dial::Dialer;
 use soakrig::transport::http::{Ask, Browser, BrowserSettings, Origin, Page};
 use soakrig::transport::ws::frame::Opcode;
-use soakrig::transport::ws::handshake::{self, Limits, Upgrade, UpgradeHeaders};
+use soakrig::transport::ws::handshake::{self, Options, Upgrade, UpgradeHeaders};
 use soakrig::transport::ws::reader::Message;
 use soakrig::transport::ws::socket::WebSocket;
 use url::Url;
@@ -56,8 +56,8 @@ impl Protocol for LineProtocol {
         let no_host = || SetupError::Url { reason: "it has no host" };
         let origin = Origin::of(&settings.base).ok().flatten().ok_or_else(no_host)?;
         let dialer = settings.connection.dialer()?;
+        let sockets = Options::of(&settings.connection);
         let (base, room, clock) = (settings.base, settings.room, settings.clock);
-        let limits = Limits { timeout: settings.connection.http_timeout, max_message: settings.connection.max_frame };
         let browser = Browser::new(BrowserSettings {
             dialer: Arc::clone(&dialer),
             timeout: settings.connection.http_timeout,
@@ -67,7 +67,7 @@ impl Protocol for LineProtocol {
             trace: settings.trace,
         });
         let decoded = Arc::default();
-        Ok(LineChat { base, room, origin, browser, dialer, limits, clock, decoded, seeds: AtomicU64::new(1) })
+        Ok(LineChat { base, room, origin, browser, dialer, sockets, clock, decoded, seeds: AtomicU64::new(1) })
     }
 }
 
@@ -77,7 +77,7 @@ pub struct LineChat {
     origin: Origin,
     browser: Browser,
     dialer: Arc<Dialer>,
-    limits: Limits,
+    sockets: Options,
     clock: Clock,
     decoded: Arc<DecodeCache>,
     seeds: AtomicU64,
@@ -135,7 +135,7 @@ impl Driver for LineChat {
         let upgrade =
             Upgrade { origin: &self.origin, url: &url, session, traceparent: None, asked: UpgradeHeaders::default() };
         let seed = self.seeds.fetch_add(1, Ordering::Relaxed);
-        let socket = handshake::open(&self.dialer, upgrade, self.limits, self.clock, seed).await?;
+        let socket = handshake::open(&self.dialer, upgrade, self.sockets, self.clock, seed).await?;
         Ok(LineConnection { socket, decoded: Arc::clone(&self.decoded) })
     }
 

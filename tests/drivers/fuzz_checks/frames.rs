@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Read, Write};
 
+use soakrig::transport::ws::extension::PerMessageDeflate;
 use soakrig::transport::ws::reader::{Message, Reader};
 use soakrig::transport::ws::recent::Recent;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -35,7 +36,10 @@ pub fn ours(pieces: &[&[u8]]) -> (Vec<Owned>, End) {
 }
 
 pub fn read_up_to(limit: usize, pieces: &[&[u8]], recent: &mut Recent) -> (Vec<Owned>, End) {
-    let mut reader = Reader::new(limit);
+    read_by(Reader::new(limit), pieces, recent)
+}
+
+fn read_by(mut reader: Reader, pieces: &[&[u8]], recent: &mut Recent) -> (Vec<Owned>, End) {
     let mut messages = Vec::new();
     let mut end = End::Open;
     for piece in pieces {
@@ -148,6 +152,25 @@ fn the_cache_changes_nothing(pieces: &[&[u8]]) {
     assert_eq!(read_up_to(LARGE, &[&other], &mut recent), alone, "{other:02x?}");
 }
 
+/// With compression, on any bytes: no message is over the limit, and cuts change nothing.
+fn compression_is_bounded(pieces: &[&[u8]]) {
+    let stream = pieces.concat();
+    for server_takeover in [true, false] {
+        let terms = PerMessageDeflate { server_takeover, ..PerMessageDeflate::default() };
+        let read = |pieces: &[&[u8]]| read_by(Reader::new(LIMIT).compressed(terms), pieces, &mut Recent::default());
+        let whole = read(&[&stream]);
+        for message in &whole.0 {
+            let size = match message {
+                Owned::Text(text) => text.len(),
+                Owned::Binary(bytes) => bytes.len(),
+                _ => 0,
+            };
+            assert!(size <= LIMIT, "{stream:02x?}");
+        }
+        assert_eq!(read(pieces), whole, "{stream:02x?}");
+    }
+}
+
 /// The fuzz target: the first byte is the number of bytes that follow as places to cut at, in
 /// 256ths of the rest; the rest is the stream.
 pub fn check(data: &[u8]) {
@@ -158,5 +181,6 @@ pub fn check(data: &[u8]) {
     cuts.sort_unstable();
     let pieces: Vec<&[u8]> = cuts.windows(2).map(|pair| &stream[pair[0]..pair[1]]).collect();
     agree(&pieces);
+    compression_is_bounded(&pieces);
     the_cache_changes_nothing(&pieces);
 }

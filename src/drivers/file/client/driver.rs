@@ -25,7 +25,7 @@ use crate::protocol::{
 use crate::transport::dial::Turn;
 use crate::transport::http::{Browser, BrowserSettings, Origin};
 use crate::transport::spans;
-use crate::transport::ws::handshake::{self, Limits, Upgrade, UpgradeHeaders};
+use crate::transport::ws::handshake::{self, Options, Upgrade, UpgradeHeaders};
 
 /// How long a socket of a sign-up or log-in may take to close: its user waits for it, and nothing is
 /// lost where the server never answers.
@@ -76,6 +76,7 @@ impl Protocol for FileProtocol {
     fn driver(&self, settings: DriverSettings) -> Result<FileDriver, SetupError> {
         let mut target = Target::new(&settings.base, settings.room.clone(), self.run.to_string())?;
         let dialer = settings.connection.dialer()?;
+        let sockets = Options::of(&settings.connection);
         target.origin.headers = settings.connection.headers;
         let browser = Browser::new(BrowserSettings {
             dialer: Arc::clone(&dialer),
@@ -91,7 +92,7 @@ impl Protocol for FileProtocol {
             target,
             browser,
             dialer,
-            limits: Limits { timeout: settings.connection.http_timeout, max_message: settings.connection.max_frame },
+            sockets,
             clock: settings.clock,
             trace: settings.trace,
             seeds: AtomicU64::new(rand::random()),
@@ -129,7 +130,7 @@ impl FileDriver {
         let traceparent = shared.trace.traceparent();
         let upgrade = Upgrade { origin: &origin, url: &page, session: whose, traceparent, asked };
         let span = spans::handshake(&page);
-        let opening = handshake::open(&shared.dialer, upgrade, shared.limits, shared.clock, seed);
+        let opening = handshake::open(&shared.dialer, upgrade, shared.sockets, shared.clock, seed);
         let opened = opening.instrument(span.clone()).await;
         let opened = opened.map_err(|failure| {
             let failure = shared.browser.mask(&shared.target.origin, session, None).failure(session.explain(failure));

@@ -16,7 +16,7 @@ use crate::model::{AccountRow, Failure, Secret};
 use crate::protocol::{Session, SessionUser, SetupError, Trace};
 use crate::transport::dial::Dialer;
 use crate::transport::http::{Browser, Origin};
-use crate::transport::ws::handshake::Limits;
+use crate::transport::ws::handshake::Options;
 
 /// The file, the target, and the ways to it.
 pub(super) struct Shared {
@@ -25,7 +25,7 @@ pub(super) struct Shared {
     pub(super) target: Target,
     pub(super) browser: Browser,
     pub(super) dialer: Arc<Dialer>,
-    pub(super) limits: Limits,
+    pub(super) sockets: Options,
     pub(super) clock: Clock,
     pub(super) trace: Arc<dyn Trace>,
     pub(super) seeds: AtomicU64,
