@@ -1,7 +1,12 @@
-// A bare websocket server: what anybody sends goes to everybody, and names no sender.
+// A bare websocket server: what anybody sends goes to everybody, and names no sender. DEFLATE has ws's
+// own options for permessage-deflate, as JSON.
 import { WebSocket, WebSocketServer } from "ws";
 
-const server = new WebSocketServer({ host: "127.0.0.1", port: Number(process.env.PORT ?? 0) });
+const server = new WebSocketServer({
+  host: "127.0.0.1",
+  port: Number(process.env.PORT ?? 0),
+  perMessageDeflate: JSON.parse(process.env.DEFLATE ?? "false"),
+});
 
 server.on("connection", (socket) => {
   socket.on("message", (data, isBinary) => {
