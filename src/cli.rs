@@ -86,7 +86,7 @@ pub enum Command {
     Demo(DemoArgs),
     /// The embedded plenary server alone, with fault injection
     Target(TargetArgs),
-    /// One user through every step of the protocol, and what came back; no load
+    /// Two users through every step of the protocol, with a transcript and findings; no load
     #[command(override_usage = "soakrig check [OPTIONS] <URL> <PLENARY_SLUG>", after_help = LAYERS)]
     Check(CheckArgs),
     /// Delete the accounts of a username range
@@ -251,7 +251,10 @@ pub struct CheckArgs {
     /// The file.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Who: the first user of the range.
+    /// Watch silent connections as well, which takes 90 s
+    #[arg(long)]
+    pub patient: bool,
+    /// Who: the first two users of the range.
     #[command(flatten)]
     pub users: UserSettings,
     /// The way to the server.
@@ -329,7 +332,7 @@ impl Command {
                 (Settings { listen, rooms, presence, seed, log, ..none }, config.config)
             }
             Self::Check(args) => {
-                let CheckArgs { url, plenary, protocol, exec: _, config, users, connection, log } = args;
+                let CheckArgs { url, plenary, protocol, exec: _, config, users, patient: _, connection, log } = args;
                 (Settings { url, plenary, protocol, users, connection, log, ..none }, config.config)
             }
             Self::Cleanup(args) => {

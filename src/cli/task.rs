@@ -46,12 +46,16 @@ impl Command {
             Self::Cleanup(args) => args.exec.allow_exec,
             _ => false,
         };
+        let is_patient = matches!(&self, Self::Check(args) if args.patient);
         let (settings, config) = self.settings();
         let layers = Layers::stack(settings, config, environment)?;
         let mut draft = Draft::new(layers, environment).allow_exec(allow_exec);
         let mut task = build(&mut draft)?;
         if let (Task::Target(target), Some(faults)) = (&mut task, faults) {
             target.faults = faults;
+        }
+        if let Task::Check(check) = &mut task {
+            check.patient = is_patient;
         }
         Ok(Resolved { task, warnings: draft.into_warnings() })
     }

@@ -1,4 +1,4 @@
-//! The subcommands, one file each, and what they share: the runtime, the exit code.
+//! The subcommands, one file or folder each, and what they share: the runtime, the exit code.
 
 mod check;
 mod cleanup;

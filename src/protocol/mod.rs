@@ -20,7 +20,7 @@ use crate::marker::Decoded;
 use crate::model::{Account, Failure, FailureKind, FrameKind, SenderId, SentKind, Vocabulary};
 pub use crate::transport::http::{IDLE_LIMIT, Probe, Session, SessionUser};
 pub use crate::transport::ws::socket::{Ended, Progress};
-pub use crate::transport::{Trace, Untraced};
+pub use crate::transport::{Said, Trace, Transcript, Untraced};
 
 /// What the event page says to a signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,6 +159,13 @@ pub trait Protocol: Send + Sync + 'static {
     /// Its own names of failures and frames, beside the common ones.
     fn vocabulary(&self) -> Vocabulary {
         Vocabulary::COMMON
+    }
+
+    /// Where its description says something, as `my.toml:31`; `key` names it as in `message.echo`. Where
+    /// it does not say it, the place of what is around it; `None` where there is no description.
+    fn place(&self, key: &str) -> Option<String> {
+        let _ = key;
+        None
     }
 
     /// The driver for one room on one server, used by all users. Nothing is connected yet.

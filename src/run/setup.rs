@@ -45,12 +45,22 @@ pub(crate) struct Asked<'a> {
 /// The driver for a target.
 pub(crate) fn driver<P: Protocol>(
     protocol: &P,
-    Asked { target, room, connection, secrets, clock }: Asked<'_>,
+    asked: Asked<'_>,
     probe: Arc<dyn Probe>,
     trace: Arc<dyn Trace>,
 ) -> Result<P::Driver, StartError> {
-    source_addresses::are_ours(&connection.source_ips)?;
-    let settings = DriverSettings {
+    source_addresses::are_ours(&asked.connection.source_ips)?;
+    let made = protocol.driver(settings(asked, probe, trace));
+    made.map_err(|e| StartError::environment("the way to the server", e.to_string()))
+}
+
+/// What a driver is told.
+pub(crate) fn settings(
+    Asked { target, room, connection, secrets, clock }: Asked<'_>,
+    probe: Arc<dyn Probe>,
+    trace: Arc<dyn Trace>,
+) -> DriverSettings {
+    DriverSettings {
         base: target.url().clone(),
         room: room.to_owned(),
         connection: connection.clone(),
@@ -58,8 +68,7 @@ pub(crate) fn driver<P: Protocol>(
         secrets,
         probe,
         trace,
-    };
-    protocol.driver(settings).map_err(|e| StartError::environment("the way to the server", e.to_string()))
+    }
 }
 
 /// What a protocol can do for these users: accounts that were given are not created.

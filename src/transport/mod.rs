@@ -15,6 +15,7 @@
 //! | [`errors`] | errors of the system and of libraries as failure kinds |
 //! | [`watched`] | how an answer begins, before it is parsed |
 //! | [`spans`] | requests and handshakes as parts of traces |
+//! | [`transcript`] | what was said, told to whoever looks at one user |
 //! | [`http`] | one user's requests |
 //! | [`ws`] | the client side of RFC 6455 |
 
@@ -30,12 +31,14 @@ pub mod resolve;
 pub mod spans;
 pub mod stream;
 pub mod tls;
+pub mod transcript;
 pub mod watched;
 pub mod ws;
 
 pub use self::options::ConnectionOptions;
 pub(crate) use self::spans::TRACEPARENT;
 pub use self::spans::{Trace, Untraced};
+pub use self::transcript::{Said, Transcript};
 
 /// How the rig names itself to servers.
 pub const USER_AGENT: &str = concat!("soakrig/", env!("CARGO_PKG_VERSION"));

@@ -2,12 +2,14 @@
 //! traces. No cookie, form field or query is ever in one.
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use tracing::Span;
 use tracing::field::Empty;
 use url::Url;
 
+use super::transcript::Transcript;
 use crate::model::{HttpStep, SPANS};
 
 /// Says which trace a request belongs to, so that an instrumented server's spans join it.
@@ -15,6 +17,11 @@ pub trait Trace: Send + Sync + 'static {
     /// The `traceparent` header of the step under way; `None` where it is not traced, or the
     /// server is not to know.
     fn traceparent(&self) -> Option<HeaderValue>;
+
+    /// What hears of every request and frame. Asked once, when a driver is made; a run has none.
+    fn transcript(&self) -> Option<Arc<dyn Transcript>> {
+        None
+    }
 }
 
 /// No traces.

@@ -4,6 +4,7 @@
 
 mod anomaly_log;
 mod cache;
+mod check;
 mod demo;
 mod exact;
 mod fault_harness;

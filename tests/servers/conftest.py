@@ -47,6 +47,23 @@ def serve():
         server.close()
 
 
+@pytest.fixture
+def check(binary, tmp_path):
+    """Runs `soakrig check`; its exit code, and what it said."""
+
+    def run(server, room, *arguments, password="Correct-Horse-7"):
+        command = [binary, "check", server.url, room, "--cache-file", tmp_path / "check.json", "--http-timeout", "60s",
+                   *arguments]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SOAKRIG_")}
+        done = subprocess.run([str(part) for part in command], env={**environment, "SOAKRIG_PASSWORD": password},
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT,
+                              text=True)
+        assert password not in done.stdout
+        return done.returncode, done.stdout
+
+    return run
+
+
 class Load:
     """A run of soakrig, under way or over."""
 

@@ -76,6 +76,15 @@ def test_thirty_users_leave_and_return_and_no_delivery_is_lost(serve, soak, case
 
 
 @EVERY
+def test_a_check_finds_what_the_file_says(serve, check, case):
+    """Each shipped file is right about its server."""
+    server = serve(case.server, **dict(case.keepalive))
+    code, said = check(server, case.room, *case.arguments, "--user-range-max", 5)
+    assert code == 0 and "WRONG" not in said and "every step works" in said, said
+    assert "ok    the sender hears itself" in said and "ok    unchanged: letters and spaces" in said, said
+
+
+@EVERY
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "terminated"])
 def test_users_come_back_after_the_server_ended_and_the_books_balance(serve, soak, case, number):
     """Cut off, or closed as each server does it; then the same server again."""

@@ -75,7 +75,7 @@ impl Draft<'_> {
         let (target, users, connection) = (draft.target()?, draft.users(ERRAND)?, draft.connection()?);
         let (protocol, logging) = (draft.protocol_of(&users), draft.logging());
         self.adopt(draft);
-        Ok(Task::Check(Check { protocol, target, plenary, users, connection, logging }))
+        Ok(Task::Check(Check { protocol, target, plenary, users, patient: false, connection, logging }))
     }
 
     /// `soakrig cleanup`: the users of every plenary.

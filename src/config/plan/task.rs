@@ -73,7 +73,7 @@ pub struct Target {
     pub logging: Logging,
 }
 
-/// One user through every step.
+/// Two users through every step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
     /// The protocol that is spoken.
@@ -82,8 +82,10 @@ pub struct Check {
     pub target: TargetUrl,
     /// The plenary on it.
     pub plenary: Slug,
-    /// The first user of its range takes part.
+    /// The first two users of its range take part.
     pub users: Users,
+    /// Whether a silent connection is watched, which takes 90 s.
+    pub patient: bool,
     /// The way to the server.
     pub connection: ConnectionOptions,
     /// How log lines look.

@@ -246,6 +246,17 @@ impl BoundFrameRules {
         })
     }
 
+    /// The sender of a message, as its rule finds it; for people.
+    #[must_use]
+    pub fn sender(&self, rule: usize, text: &str) -> Option<String> {
+        let (received, bound) = (self.rules.tables.received.get(rule)?, self.received.get(rule)?.as_ref()?);
+        let sender = received.sender.as_ref()?;
+        SCRATCH.with_borrow_mut(|scratch| {
+            let frame = self.again(bound, text, &mut scratch.results)?;
+            sender.read(frame, &mut scratch.buffers).map(str::to_owned)
+        })
+    }
+
     /// The frame for sources, once more.
     fn again<'a>(&self, bound: &BoundMatcher, text: &'a str, results: &'a mut QueryResults) -> Option<Frame<'a>> {
         let queries = &self.rules.tables.queries;

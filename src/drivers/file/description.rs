@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::classify::FrameRules;
 use super::expectation::{Capture, Expectation};
+use super::lines::Lines;
 use super::outcome::Outcome;
 use super::secrets::Secrets;
 use super::template::{Template, Values};
@@ -46,6 +47,8 @@ pub struct Description {
     pub uses_password: bool,
     /// The variables of the file that are secrets.
     pub(super) secret_variables: Vec<(String, Template)>,
+    /// The line of every table and key.
+    pub lines: Lines,
     /// Every template that holds a secret.
     pub(super) secret_templates: Vec<Template>,
 }

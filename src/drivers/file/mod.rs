@@ -15,6 +15,7 @@ pub mod error;
 pub mod expectation;
 mod json;
 mod keys;
+pub mod lines;
 pub mod look_back;
 pub mod matcher;
 mod names;

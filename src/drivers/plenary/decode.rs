@@ -9,35 +9,53 @@ use parking_lot::Mutex;
 use super::side_rooms::SideRooms;
 use super::wire;
 use crate::model::FrameKind;
-use crate::protocol::{DecodeCache, Event};
+use crate::protocol::{DecodeCache, Event, Transcript};
 use crate::transport::ws::recent::TextNumber;
 
 /// What all sockets of a driver share, by the event that they are in.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Events {
     /// What a frame means, it means in every event.
     decoded: DecodeCache,
     events: Mutex<HashMap<Box<str>, Arc<Shared>>>,
+    transcript: Option<Arc<dyn Transcript>>,
 }
 
 impl Events {
+    /// No events yet, and what hears of everything that is said.
+    pub(super) fn told_to(transcript: Option<Arc<dyn Transcript>>) -> Self {
+        Self { transcript, ..Self::default() }
+    }
+
     /// What the sockets of an event share.
     pub(super) fn of(&self, slug: &str) -> Arc<Shared> {
         let mut events = self.events.lock();
         if let Some(shared) = events.get(slug) {
             return Arc::clone(shared);
         }
-        let shared = Arc::new(Shared { rooms: SideRooms::default(), decoded: self.decoded.clone() });
+        let shared = Arc::new(Shared {
+            rooms: SideRooms::default(),
+            decoded: self.decoded.clone(),
+            transcript: self.transcript.clone(),
+        });
         events.insert(slug.into(), Arc::clone(&shared));
         shared
     }
 }
 
 /// What all sockets of an event share.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Shared {
     pub(super) rooms: SideRooms,
     decoded: DecodeCache,
+    /// Hears of everything that is said, where there is one.
+    pub(super) transcript: Option<Arc<dyn Transcript>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("rooms", &self.rooms).finish_non_exhaustive()
+    }
 }
 
 impl Shared {

@@ -49,7 +49,7 @@ use self::state::InitialState;
 use crate::clock::Clock;
 use crate::model::{Account, DeliveryRules, Failure, FailureClass, FailureKind, HttpStep, SenderId, Vocabulary};
 use crate::protocol::{
-    Capabilities, Driver, DriverSettings, Members, Protocol, RoomPage, Session, SetupError, SideRoomId, Trace,
+    Capabilities, Driver, DriverSettings, Members, Protocol, RoomPage, Said, Session, SetupError, SideRoomId, Trace,
 };
 use crate::transport::dial::Dialer;
 use crate::transport::http::{Ask, Browser, BrowserSettings, Page};
@@ -133,7 +133,7 @@ impl Plenary {
             dialer,
             sockets,
             clock: settings.clock,
-            events: Events::default(),
+            events: Events::told_to(trace.transcript()),
             trace,
             seeds: AtomicU64::new(rand::random()),
         })
@@ -205,7 +205,11 @@ impl Plenary {
         let explained = |failure| self.browser.mask(&self.site.origin, session, None).failure(session.explain(failure));
         let opened = opened.map_err(explained);
         spans::end(&span, opened.as_ref().err().map(|failure| failure.kind.as_str()));
-        Ok(PlenarySocket::new(opened?, self.events.of(session.room_or(self.site.slug()))))
+        let shared = self.events.of(session.room_or(self.site.slug()));
+        if let (Ok(_), Some(transcript)) = (&opened, &shared.transcript) {
+            transcript.note(Said::Opened(page.path()));
+        }
+        Ok(PlenarySocket::new(opened?, shared))
     }
 
     async fn breakout_page(&self, session: &mut Session, url: Url) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use super::decode::Shared;
 use super::wire;
 use crate::clock::Stamp;
 use crate::model::FrameKind;
-use crate::protocol::{Connection, Event, Outgoing, Progress, Received};
+use crate::protocol::{Connection, Event, Outgoing, Progress, Received, Said, Transcript};
 use crate::transport::ws::frame::{Opcode, Violation};
 use crate::transport::ws::reader::{Message, Reader};
 use crate::transport::ws::recent::Recent;
@@ -69,7 +69,13 @@ impl Inbox {
 impl Connection for PlenarySocket {
     fn begin(&mut self, frame: Outgoing<'_>) -> bool {
         match wire::compose(frame) {
-            Some(text) => self.socket.begin(Opcode::Text, &text),
+            Some(text) => {
+                let taken = self.socket.begin(Opcode::Text, &text);
+                if let (true, Some(transcript)) = (taken, &self.shared.transcript) {
+                    transcript.note(Said::Sent(&String::from_utf8_lossy(&text)));
+                }
+                taken
+            }
             None => self.socket.begin(Opcode::Ping, &[]),
         }
     }
@@ -97,6 +103,9 @@ fn hand_on(at: Stamp, message: Message<'_>, shared: &Shared, joined: &mut bool, 
     let kind = match message {
         Message::Text(text, number) => {
             return shared.decode(text, number, |kind, event| {
+                if let Some(transcript) = &shared.transcript {
+                    note(&**transcript, text, kind);
+                }
                 if !*joined && matches!(event, Event::Members(_)) {
                     *joined = true;
                     sink(Received { at, kind: None, event: Event::Joined });
@@ -109,5 +118,15 @@ fn hand_on(at: Stamp, message: Message<'_>, shared: &Shared, joined: &mut bool, 
         Message::Pong(_) => FrameKind::Pong,
         Message::Close { .. } => FrameKind::Close,
     };
+    if let Some(transcript) = &shared.transcript {
+        transcript.note(Said::Control(kind.as_str()));
+    }
     sink(Received { at, kind: Some(kind), event: Event::Other });
+}
+
+/// Tells of a frame; its kind stands for the rule that it matches.
+fn note(transcript: &dyn Transcript, text: &str, kind: FrameKind) {
+    let is_known = !matches!(kind, FrameKind::Unknown | FrameKind::Malformed);
+    let rule = is_known.then(|| kind.as_str());
+    transcript.note(Said::Frame { text, rule, message: None, sender: None });
 }

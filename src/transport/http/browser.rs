@@ -18,16 +18,17 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 use url::{Url, form_urlencoded};
 
+use super::ask::{Ask, CustomRequest, Field, Page};
+use super::asked::Asked;
 use super::body::Body;
 use super::connection::{Line, wants_tls};
 use super::mask::Mask;
 use super::origin::Origin;
 use super::receive::{Packing, receive};
-use super::redirect;
 use super::session::Session;
 use crate::model::{Failure, FailureClass, FailureKind, HttpOutcome, HttpStep, Secret};
 use crate::transport::dial::Dialer;
-use crate::transport::{TRACEPARENT, Trace, USER_AGENT, errors, spans};
+use crate::transport::{TRACEPARENT, Trace, Transcript, USER_AGENT, errors, spans};
 
 /// Hears of single HTTP requests and of sizes; the metrics implement it.
 pub trait Probe: Send + Sync + 'static {
@@ -46,100 +47,10 @@ const LARGE_AT_ONCE: usize = 8;
 /// again.
 const IGNORED_LIMIT: usize = 64 << 10;
 
-/// One request.
-#[derive(Debug)]
-pub struct Ask<'a> {
-    /// The step that it is part of.
-    pub step: HttpStep,
-    /// What is asked for.
-    pub url: Url,
-    /// The fields to post; a plain GET without.
-    pub form: Option<&'a [Field<'a>]>,
-    /// The largest body, in bytes.
-    pub limit: usize,
-    /// Whether the same user's next request may use this one's connection.
-    pub leads_on: bool,
-    /// What the protocol says of the request, in place of `form`.
-    pub custom: Option<&'a CustomRequest>,
-}
-
-/// A request whose every part the protocol chooses. The body of each answer is read, whatever its status.
-#[derive(Debug)]
-pub struct CustomRequest {
-    /// Its method.
-    pub method: Method,
-    /// Headers beyond those that every request has; one of these takes the place of a usual one.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
-    /// How long it may take; without it, as long as any request.
-    pub timeout: Option<Duration>,
-    /// Texts of the user that no failure may hold.
-    pub secrets: Vec<Secret>,
-}
-
-impl Ask<'_> {
-    /// Whether it may be sent on a kept connection and repeated.
-    fn is_get(&self) -> bool {
-        self.custom.map_or(self.form.is_none(), |custom| custom.method == Method::GET)
-    }
-}
-
-/// One field of a form.
-#[derive(Debug, Clone, Copy)]
-pub enum Field<'a> {
-    /// Name, and a value that anybody may see.
-    Plain(&'a str, &'a str),
-    /// Name, and a password.
-    Password(&'a str, &'a str),
-    /// Name, and a token that belongs to the session.
-    Token(&'a str, &'a str),
-}
-
-impl<'a> Field<'a> {
-    /// Name and value.
-    const fn pair(self) -> (&'a str, &'a str) {
-        match self {
-            Self::Plain(name, value) | Self::Password(name, value) | Self::Token(name, value) => (name, value),
-        }
-    }
-}
-
-/// One answer.
-#[derive(Debug)]
-pub struct Page {
-    /// Its status.
-    pub status: StatusCode,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Of another status than 200, the body may be missing.
-    pub body: Body,
-    /// What was asked for.
-    pub asked: Url,
-}
-
-impl Page {
-    /// Where a redirect leads; `None` for other answers.
-    ///
-    /// # Errors
-    /// `BadRedirect` for one that leads nowhere or to another origin.
-    pub fn redirect(&self) -> Result<Option<Url>, Failure> {
-        if !self.status.is_redirection() {
-            return Ok(None);
-        }
-        redirect::target(&self.asked, self.headers.get(header::LOCATION)).map(Some)
-    }
-
-    /// The failure of a status that the step does not know.
-    #[must_use]
-    pub fn unhoped(&self) -> Failure {
-        errors::of_status(self.status, &self.headers)
-    }
-}
-
 /// Sends requests for all users.
 pub struct Browser {
     settings: BrowserSettings,
+    transcript: Option<Arc<dyn Transcript>>,
     /// The turns that large bodies take.
     large: Semaphore,
     /// Whether any request was ever answered.
@@ -166,7 +77,8 @@ impl Browser {
     /// A browser. Nothing is connected yet.
     #[must_use]
     pub fn new(settings: BrowserSettings) -> Self {
-        Self { settings, large: Semaphore::new(LARGE_AT_ONCE), answered: AtomicBool::new(false) }
+        let transcript = settings.trace.transcript();
+        Self { settings, transcript, large: Semaphore::new(LARGE_AT_ONCE), answered: AtomicBool::new(false) }
     }
 
     /// What the texts about a request must not hold.
@@ -201,6 +113,7 @@ impl Browser {
     ) -> Result<T, Failure> {
         let started = Instant::now();
         let (step, form, custom) = (ask.step, ask.form, ask.custom);
+        let asked = self.transcript.as_ref().map(|_| Asked::of(&ask));
         let span = spans::request(step, &ask.url, !ask.is_get());
         let limit = custom.and_then(|custom| custom.timeout).unwrap_or(self.settings.timeout);
         let exchange = self.exchange(origin, session, ask).instrument(span.clone());
@@ -209,6 +122,11 @@ impl Browser {
             Err(_) => Err(Failure::with(FailureKind::Timeout, "no whole answer in time")),
         };
         let took = started.elapsed();
+        if let (Some(asked), Some(transcript)) = (asked, &self.transcript) {
+            let mut mask = self.mask(origin, session, form);
+            custom.iter().flat_map(|custom| &custom.secrets).for_each(|secret| mask.cookie(secret.reveal()));
+            asked.tell(&**transcript, answer.as_ref().ok(), took, &mask);
+        }
         let outcome = answer.and_then(judge).map_err(|failure| session.explain(failure));
         let outcome = outcome.map_err(|failure| {
             let mut mask = self.mask(origin, session, form);

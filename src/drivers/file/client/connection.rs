@@ -76,6 +76,7 @@ impl FileConnection {
             if !self.socket.begin(opcode, frame.as_bytes()) {
                 break;
             }
+            self.inbox.note_sent(frame);
             self.inbox.rest.unsent.pop_front();
         }
     }
@@ -246,6 +247,8 @@ impl FileConnection {
         };
         if !taken {
             rest.person.seq = before;
+        } else if shared.transcript.is_some() && matches!(shared.description.message.send, Carrier::Frame(_)) {
+            self.inbox.note_sent(&self.inbox.rest.scratch);
         }
         taken
     }
@@ -269,8 +272,12 @@ impl Connection for FileConnection {
                 };
                 rest.scratch.clear();
                 let values = rest.person.values(&shared.target, None);
-                template.render(&values, &mut rest.scratch).is_ok()
-                    && self.socket.begin(opcode, rest.scratch.as_bytes())
+                let taken = template.render(&values, &mut rest.scratch).is_ok()
+                    && self.socket.begin(opcode, rest.scratch.as_bytes());
+                if taken {
+                    self.inbox.note_sent(&self.inbox.rest.scratch);
+                }
+                taken
             }
         }
     }

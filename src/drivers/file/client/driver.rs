@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
-use url::Url;
+use url::{Position, Url};
 
 use super::connection::FileConnection;
 use super::exec;
@@ -19,8 +19,8 @@ use super::words::Words;
 use crate::drivers::file::description::{Action, Description};
 use crate::model::{Account, AccountRow, DeliveryRules, Failure, FailureClass, FailureKind, SenderId, Vocabulary};
 use crate::protocol::{
-    Capabilities, Connection as _, Driver, DriverSettings, Event, Progress, Protocol, RoomPage, Session, SessionUser,
-    SetupError,
+    Capabilities, Connection as _, Driver, DriverSettings, Event, Progress, Protocol, RoomPage, Said, Session,
+    SessionUser, SetupError,
 };
 use crate::transport::dial::Turn;
 use crate::transport::http::{Browser, BrowserSettings, Origin};
@@ -73,6 +73,10 @@ impl Protocol for FileProtocol {
         self.words.vocabulary
     }
 
+    fn place(&self, key: &str) -> Option<String> {
+        self.description.place(key)
+    }
+
     fn driver(&self, settings: DriverSettings) -> Result<FileDriver, SetupError> {
         let mut target = Target::new(&settings.base, settings.room.clone(), self.run.to_string())?;
         let dialer = settings.connection.dialer()?;
@@ -94,6 +98,7 @@ impl Protocol for FileProtocol {
             dialer,
             sockets,
             clock: settings.clock,
+            transcript: settings.trace.transcript(),
             trace: settings.trace,
             seeds: AtomicU64::new(rand::random()),
             programs: Arc::new(Semaphore::new(exec::MOST_AT_ONCE)),
@@ -143,6 +148,11 @@ impl FileDriver {
             }
         });
         spans::end(&span, opened.as_ref().err().map(|failure| failure.kind.as_str()));
+        if opened.is_ok() {
+            shared.note(&person, Some(session), &page[Position::BeforePath..Position::AfterQuery], |path| {
+                Said::Opened(path)
+            });
+        }
         let kept = Session { connection: Default::default(), ..session.clone() };
         Ok(FileConnection::new(opened?, Arc::clone(shared), person, kept, list))
     }

@@ -13,6 +13,7 @@
 mod connection;
 mod driver;
 mod exec;
+mod noted;
 mod procedure;
 mod reader;
 mod request;

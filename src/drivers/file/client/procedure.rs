@@ -264,6 +264,7 @@ impl Procedure {
                 || expect.as_ref().is_some_and(|expect| expect.is_match(text))
         };
         if let Some(text) = look_back.take(wanted) {
+            shared.note_taken(person, &text, || placed(step, shared));
             self.offer(&text, shared, person);
         }
         Some(Ok(()))
@@ -298,6 +299,15 @@ impl Procedure {
         true
     }
 
+    /// The step that waits, with its place, if it waits for this frame.
+    pub(super) fn would_take(&self, text: &str, shared: &Shared) -> Option<String> {
+        let step = self.list.steps(&shared.description).get(self.at)?;
+        let Waiting::Frame = self.waiting else { return None };
+        let takes = self.outcomes.iter().any(|(refused, _)| refused.is_match(text))
+            || self.expect.as_ref().is_some_and(|expect| expect.is_match(text));
+        takes.then(|| placed(step, shared))
+    }
+
     /// The failure of the current step, as the connection ended or a frame refused the user.
     pub(super) fn ended(&self, shared: &Shared, person: &Person, how: &str) -> Failure {
         match self.list.steps(&shared.description).get(self.at) {
@@ -329,6 +339,11 @@ impl Procedure {
 pub(super) fn shown(text: &str, shared: &Shared, person: &Person) -> String {
     let secrets = shared.description.secrets(&person.values(&shared.target, None));
     format!("{:?}", shortened(&secrets.mask(text)))
+}
+
+/// A step and where it stands.
+fn placed(step: &Step, shared: &Shared) -> String {
+    format!("{}, {}:{}", step.title, shared.description.name, step.line)
 }
 
 fn titled(step: &Step, failure: &Failure) -> Failure {

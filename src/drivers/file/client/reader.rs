@@ -84,6 +84,7 @@ impl Inbox {
             Message::Pong(_) => FrameKind::Pong,
             Message::Close { code, reason } => return self.closed(at, code, reason, sink),
         };
+        self.note_control(kind.as_str());
         sink(Received { at, kind: Some(kind), event: Event::Other });
     }
 
@@ -99,6 +100,9 @@ impl Inbox {
     }
 
     fn frame(&mut self, at: Stamp, text: &str, number: Option<u64>, sink: &mut impl FnMut(Received<'_>)) {
+        if self.shared.transcript.is_some() {
+            self.note_frame(text);
+        }
         let meaning = self.rules.read(text, number, None);
         let (kind, event) = match meaning {
             Meaning::Received { sender, decoded, replay, .. } => {
@@ -195,6 +199,7 @@ impl Inbox {
         let code = code.map_or_else(|| "no code".to_owned(), |code| format!("code {code}"));
         let reason = if reason.is_empty() { String::new() } else { format!(", {}", self.shown(reason)) };
         let how = format!("the server closed the connection, {code}{reason}");
+        self.note_control(&format!("close, {code}{reason}"));
         let event = match (meant, &self.phase) {
             (Some(outcome), _) => self.refusal(Some(outcome), &how),
             (None, Phase::Joining(procedure)) => {

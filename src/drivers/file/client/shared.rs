@@ -13,7 +13,7 @@ use crate::drivers::file::description::Description;
 use crate::drivers::file::outcome::Outcome;
 use crate::drivers::file::template::{Captured, Values};
 use crate::model::{AccountRow, Failure, Secret};
-use crate::protocol::{Session, SessionUser, SetupError, Trace};
+use crate::protocol::{Session, SessionUser, SetupError, Trace, Transcript};
 use crate::transport::dial::Dialer;
 use crate::transport::http::{Browser, Origin};
 use crate::transport::ws::handshake::Options;
@@ -28,6 +28,8 @@ pub(super) struct Shared {
     pub(super) sockets: Options,
     pub(super) clock: Clock,
     pub(super) trace: Arc<dyn Trace>,
+    /// Hears of everything that is said, where there is one.
+    pub(super) transcript: Option<Arc<dyn Transcript>>,
     pub(super) seeds: AtomicU64,
     /// The turns of programs that steps run.
     pub(super) programs: Arc<Semaphore>,

@@ -47,6 +47,7 @@ impl Parser {
             columns: self.names.columns().to_vec(),
             uses_password: self.names.is_used("password"),
             secret_variables: self.names.secret_variables(),
+            lines: root.lines(),
             secret_templates: self.secrets.take(),
         })
     }

@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::super::error::{ParseError, listed, nearest};
 use super::super::keys::{Key, Kind, TABLES, Table};
+use super::super::lines::Lines;
 use super::super::names::Problem;
 
 /// The file as it was named, and its text.
@@ -185,6 +186,11 @@ impl<'f> Section<'f> {
     /// A mistake in the table as a whole.
     pub(super) fn wrong_here(&self, why: &str, remedy: &str) -> ParseError {
         self.file.mistake(self.span.start, self.title.clone(), (why.to_owned(), remedy.to_owned()))
+    }
+
+    /// The line of everything in the table.
+    pub(super) fn lines(&self) -> Lines {
+        Lines::of(self.table, &|at| self.file.line(at))
     }
 
     /// The line on which the table begins.

@@ -1,0 +1,101 @@
+//! What is said on a connection, told to a transcript where there is one. Nothing here runs in a run.
+
+use super::reader::{Inbox, Phase};
+use super::shared::{Person, Shared};
+use crate::drivers::file::classify::Meaning;
+use crate::drivers::file::description::Description;
+use crate::protocol::{Said, Session};
+
+impl Shared {
+    /// Tells what `said` makes of a text without the secrets of a user.
+    pub(super) fn note<'a>(
+        &self,
+        person: &Person,
+        session: Option<&Session>,
+        text: &'a str,
+        said: impl FnOnce(&str) -> Said<'_>,
+    ) {
+        if let Some(transcript) = &self.transcript {
+            transcript.note(said(&self.masked(person, session, text)));
+        }
+    }
+
+    /// Tells that a frame that came before is what a step waits for.
+    pub(super) fn note_taken(&self, person: &Person, text: &str, rule: impl FnOnce() -> String) {
+        if let Some(transcript) = &self.transcript {
+            transcript.note(Said::Taken { text: &self.masked(person, None, text), rule: &rule() });
+        }
+    }
+
+    fn masked(&self, person: &Person, session: Option<&Session>, text: &str) -> String {
+        let secrets = self.description.secrets(&person.values(&self.target, None));
+        let text = secrets.mask(text).into_owned();
+        let masked = session.and_then(|session| self.browser.mask(&self.target.origin, session, None).text(&text));
+        masked.unwrap_or(text)
+    }
+}
+
+impl Description {
+    /// Where a key of the file is, as `my.toml:31`.
+    pub(super) fn place(&self, key: &str) -> Option<String> {
+        self.lines.line(key).map(|line| format!("{}:{line}", self.name))
+    }
+
+    fn rule(&self, list: &str, number: usize) -> String {
+        let rule = format!("{list}[{number}]");
+        match self.place(&rule) {
+            Some(place) => format!("{rule}, {place}"),
+            None => rule,
+        }
+    }
+}
+
+impl Inbox {
+    /// Tells of a frame that came, before it is acted on.
+    pub(super) fn note_frame(&self, text: &str) {
+        let Self { rules, shared, rest, .. } = self;
+        let Some(transcript) = &shared.transcript else { return };
+        let meaning = rules.read(text, None, None);
+        let rule = self.rule_of(text, meaning);
+        let (message, sender) = match meaning {
+            Meaning::Received { rule, .. } => (rules.text(rule, text), rules.sender(rule, text)),
+            _ => (None, None),
+        };
+        transcript.note(Said::Frame {
+            text: &shared.masked(&rest.person, rest.session.as_ref(), text),
+            rule: rule.as_deref(),
+            message: message.as_deref(),
+            sender: sender.as_deref(),
+        });
+    }
+
+    /// The rule that a frame matches, by the file's precedence, with its place.
+    fn rule_of(&self, text: &str, meaning: Meaning) -> Option<String> {
+        let description = &self.shared.description;
+        let awaited = match &self.phase {
+            Phase::Joining(procedure) | Phase::Leaving(procedure) => procedure.would_take(text, &self.shared),
+            _ => None,
+        };
+        match meaning {
+            Meaning::Refused(nth) => {
+                Some(description.rule("refusal", description.lines.number_with("refusal", "match", nth)))
+            }
+            Meaning::Reply(nth) => Some(description.rule("reply", nth + 1)),
+            _ if awaited.is_some() => awaited,
+            Meaning::Received { rule, .. } => Some(description.rule("message.received", rule + 1)),
+            Meaning::Members(nth, _) => Some(description.rule("members", nth + 1)),
+            Meaning::Frame(nth) => Some(description.rule("frame", nth + 1)),
+            Meaning::Expected | Meaning::Unmatched(_) | Meaning::Other => None,
+        }
+    }
+
+    /// Tells of a frame that is being written.
+    pub(super) fn note_sent(&self, frame: &str) {
+        self.shared.note(&self.rest.person, self.rest.session.as_ref(), frame, |frame| Said::Sent(frame));
+    }
+
+    /// Tells of a frame of the websocket's own.
+    pub(super) fn note_control(&self, what: &str) {
+        self.shared.note(&self.rest.person, self.rest.session.as_ref(), what, |what| Said::Control(what));
+    }
+}
