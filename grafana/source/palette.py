@@ -41,6 +41,7 @@ _BY_LABEL = {
         "excused_server": ORANGE,
         "excused_network": PURPLE,
         "excused_sender_cut": PINK,
+        "excused_refused": GREY,
         "ok": GREEN,
         "refused": YELLOW,
         "client_error": ORANGE,

@@ -5,7 +5,6 @@ use std::io::Read as _;
 use std::path::Path;
 
 use crate::config::plan::ProtocolChoice;
-use crate::drivers::file::description::{Joined, Send};
 use crate::drivers::file::shipped::{SHIPPED, Shipped};
 use crate::drivers::file::{FileProtocol, ParseOptions, parse};
 use crate::drivers::{self, NAMES, Visitor};
@@ -36,10 +35,6 @@ fn file(choice: &ProtocolChoice) -> Result<FileProtocol, StartError> {
     let options = ParseOptions { set, columns, allow_exec: choice.allow_exec };
     let description = parse::parse(&shown, &text, &options)
         .map_err(|e| choice.wrong(format!("{}: {}", e.place(), e.why)).remedy(e.remedy))?;
-    if description.joined == Joined::OwnMessage && matches!(description.message.send, Send::Request { .. }) {
-        let why = format!("{shown}: joined = \"own_message\" needs messages that are sent on the socket");
-        return Err(choice.wrong(why).remedy("let the last step of join expect the frame that says so"));
-    }
     let name = Path::new(&choice.name).file_stem().map_or(choice.name.clone(), |stem| stem.to_string_lossy().into());
     Ok(FileProtocol::new(&name, &choice.run, description))
 }

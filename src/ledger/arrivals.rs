@@ -139,6 +139,10 @@ impl RoomLedger {
         if message.judged {
             return self.overdue(run, user, subject, intended, at);
         }
+        if message.refused {
+            // The server said that it had not taken it.
+            return self.odd(run, Origin::Local, Anomaly::Unexpected, user, subject, at);
+        }
         self.log.settle_one(seq);
         let age = at.since(intended);
         if age > run.terms.horizon {

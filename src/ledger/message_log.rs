@@ -26,6 +26,8 @@ pub(super) struct Message {
     pub(super) sender_cut: bool,
     /// Its verdicts have been passed.
     pub(super) judged: bool,
+    /// The server did not take it.
+    pub(super) refused: bool,
     /// Deliveries that were lost.
     pub(super) lost: u32,
     /// Whether the connection it came from gets it back.
@@ -45,6 +47,7 @@ impl Message {
             read_at: UNREAD,
             sender_cut: false,
             judged: false,
+            refused: false,
             lost: 0,
             echo: true,
             arrived: UserSet::Small(0),
@@ -184,11 +187,23 @@ impl MessageLog {
         parting
     }
 
+    /// The newest message of `sender` was not taken by the server: how many deliveries that excuses.
+    pub(super) fn refuse(&mut self, sender: RoomUser) -> u64 {
+        let Some(at) = self.messages.iter().rposition(|message| message.sender == sender) else { return 0 };
+        let seq = self.base + at as u64;
+        let Some(message) = self.messages.get_mut(at).filter(|message| !message.judged) else { return 0 };
+        message.refused = true;
+        let excused = u64::from(std::mem::take(&mut message.outstanding));
+        self.outstanding -= excused;
+        self.damaged.remove(&seq);
+        excused
+    }
+
     /// A damaged copy of `seq` was read on the connection of `user`, which expects it.
     pub(super) fn note_damaged(&mut self, user: RoomUser, seq: u64) {
         let users = self.highest.len();
         let Some(message) = self.get_mut(seq) else { return };
-        if !message.judged && !message.arrived.contains(user) {
+        if !message.judged && !message.refused && !message.arrived.contains(user) {
             self.damaged.entry(seq).or_insert_with(|| UserSet::empty(users)).insert(user);
         }
     }

@@ -138,6 +138,14 @@ impl Ledger {
         room.receive(run, user, from, decoded, at);
     }
 
+    /// The server did not take the message that `sender` handed over last: what has not arrived is
+    /// excused, and what still arrives is unexpected.
+    pub fn refused(&mut self, sender: UserIndex, now: Stamp) {
+        self.sweep(now);
+        let (run, room, sender) = self.room_mut(sender);
+        room.refused(run, sender);
+    }
+
     /// History was read at `at` that the protocol marks as such: neither a delivery nor an anomaly,
     /// and no proof of anything, since it may go its own way in the server.
     pub fn replayed(&mut self, at: Stamp) {

@@ -113,6 +113,11 @@ impl RoomLedger {
         RecordedSend { marker: self.marker(run, seq, intended_micros), expected }
     }
 
+    pub(super) fn refused(&mut self, run: &mut RunWide, sender: RoomUser) {
+        let excused = self.log.refuse(sender);
+        run.tally.local_mut().add(Outcome::ExcusedRefused, excused);
+    }
+
     /// Passes the verdicts that are due at `now` and forgets what is too old to matter.
     pub(super) fn sweep(&mut self, run: &mut RunWide, now: Stamp) {
         let verdict_age = run.terms.horizon + SETTLE;

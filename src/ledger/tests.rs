@@ -4,6 +4,7 @@ mod arrivals;
 mod evidence;
 mod judged;
 mod model;
+mod naive;
 mod remote;
 mod rooms;
 

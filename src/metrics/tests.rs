@@ -29,7 +29,7 @@ impl Source for Night {
         let local = &mut ledger.by_origin[Origin::Local as usize];
         local.expected = 20;
         local.outstanding = 4;
-        local.outcomes = [5, 2, 3, 1, 2, 1, 2];
+        local.outcomes = [5, 2, 3, 1, 2, 1, 2, 0];
         local.anomalies = [7, 6, 5, 1];
         ledger.by_origin[Origin::Remote as usize].expected = 1;
         ledger.by_origin[Origin::Remote as usize].outcomes[Outcome::OnTime as usize] = 1;

@@ -30,6 +30,8 @@ pub enum Outcome {
     ExcusedNetwork,
     /// The sender's connection ended before any receipt.
     ExcusedSenderCut,
+    /// The server did not take the message.
+    ExcusedRefused,
 }
 
 /// What is wrong with an arrival, apart from the outcomes.

@@ -5,6 +5,7 @@ use std::task::Waker;
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
+use crate::model::Action;
 use crate::schedule::Intent;
 
 /// Where one user gets its intents.
@@ -41,6 +42,12 @@ impl IntentSlot {
         let SlotState::Waiting(intent) = *state else { return None };
         *state = SlotState::Busy;
         Some(intent)
+    }
+
+    /// Whether an intent of this action was put down and not taken up.
+    #[must_use]
+    pub fn waits_for(&self, action: Action) -> bool {
+        matches!(*self.state.lock(), SlotState::Waiting(intent) if intent.action == action)
     }
 
     /// The intent that was taken up is carried out: the slot is free.

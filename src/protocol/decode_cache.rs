@@ -59,7 +59,7 @@ impl Meaning {
             }
             Event::Other => Self::Other,
             Event::Malformed { decoded } => Self::Malformed { decoded: *decoded },
-            Event::Refused(_) | Event::SideRooms(_) | Event::Joined => return None,
+            Event::Refused(_) | Event::MessageRefused(_) | Event::SideRooms(_) | Event::Joined => return None,
         })
     }
 

@@ -58,6 +58,8 @@ pub enum Event<'a> {
     },
     /// A refusal of a side room (`Declined`), or an `error` frame.
     Refused(Failure),
+    /// The server did not take the message that was handed over last: it answers each by itself.
+    MessageRefused(Failure),
     /// The side rooms changed; these may be joined now.
     SideRooms(&'a [SideRoomId]),
     /// Anything else that only counts.
@@ -110,6 +112,17 @@ impl Outgoing<'_> {
     }
 }
 
+/// Whether a message can be handed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// Now.
+    Ready,
+    /// Once [`drive`](Connection::drive) has returned [`Progress::Written`].
+    Pending,
+    /// Not this one: it could not have reached the server.
+    Failed(Failure),
+}
+
 /// An open socket.
 ///
 /// One frame of the user's is in writing at a time, beside control frames (pongs, close),
@@ -118,6 +131,18 @@ pub trait Connection: Send + 'static {
     /// Takes one frame to write; it is written by [`drive`](Self::drive).
     /// Returns false, and takes nothing, while the frame before it is still in writing.
     fn begin(&mut self, frame: Outgoing<'_>) -> bool;
+
+    /// Whether a message can be handed over now; asked before each. Where messages have a carrier of their
+    /// own, such as a request, this opens it.
+    fn prepare(&mut self) -> Readiness {
+        Readiness::Ready
+    }
+
+    /// Whether the message that was handed over last has no answer yet, where the server answers each by
+    /// itself.
+    fn awaits_answer(&self) -> bool {
+        false
+    }
 
     /// Whether a frame given to `begin` is not yet wholly written.
     fn is_writing(&self) -> bool;

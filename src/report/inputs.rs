@@ -171,13 +171,17 @@ fn deliveries(counts: &DeliveryCounts) -> Deliveries {
         server: counts.outcome(Outcome::ExcusedServer),
         network: counts.outcome(Outcome::ExcusedNetwork),
         sender_cut: counts.outcome(Outcome::ExcusedSenderCut),
+        refused: counts.outcome(Outcome::ExcusedRefused),
     };
     Deliveries {
         expected: counts.expected,
         on_time: counts.outcome(Outcome::OnTime),
         late: counts.outcome(Outcome::Late),
         lost: counts.outcome(Outcome::Lost),
-        excused: Excused { total: excused.left + excused.server + excused.network + excused.sender_cut, ..excused },
+        excused: Excused {
+            total: excused.left + excused.server + excused.network + excused.sender_cut + excused.refused,
+            ..excused
+        },
         outstanding: counts.outstanding,
         raced: counts.raced,
     }

@@ -194,6 +194,9 @@ pub struct Excused {
     pub network: u64,
     /// The sender's connection ended before anybody received the message.
     pub sender_cut: u64,
+    /// The server did not take the message.
+    #[serde(default)]
+    pub refused: u64,
 }
 
 /// Arrivals with something wrong about them.

@@ -134,6 +134,7 @@ fn excuses(deliveries: &Deliveries) -> String {
         (excused.server, "the server ended the connection"),
         (excused.network, "the network did"),
         (excused.sender_cut, "the sender was cut off"),
+        (excused.refused, "the server refused the message"),
     ];
     let said: Vec<String> =
         parts.iter().filter(|(n, _)| *n > 0).map(|(n, why)| format!("{} {why}", count(*n))).collect();
@@ -298,7 +299,7 @@ mod tests {
     fn a_bad_night_in_a_fleet() {
         let mut figures = figures();
         let [local, remote] = &mut figures.ledger.by_origin;
-        local.outcomes = [200_000, 1_500, 12, 30_000, 8_000, 400, 8];
+        local.outcomes = [200_000, 1_500, 12, 30_000, 8_000, 400, 8, 0];
         local.outstanding = 80;
         local.anomalies = [3, 2, 1, 4];
         local.raced = 5;

@@ -46,6 +46,10 @@ impl<D> FrameHandler<'_, D> {
             Event::Members(members) => self.members(*members, frame.at),
             Event::SideRooms(rooms) => context.note_side_rooms(self.me, rooms),
             Event::Refused(failure) => self.refused(frame.kind, failure),
+            Event::MessageRefused(failure) => {
+                context.ledger.lock().refused(self.me, frame.at);
+                self.refused(None, failure);
+            }
             Event::Malformed { decoded } => self.malformed(*decoded, frame.at),
             Event::Other => {}
         }

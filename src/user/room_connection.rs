@@ -167,20 +167,23 @@ impl<D: Driver> RoomConnection<D> {
     async fn turn(&mut self) -> Turn {
         let context = Arc::clone(&self.context);
         let Some(slot) = context.roster.slot(self.me) else { return Turn::Leave(EndReason::Stopped) };
-        let due = self.next_wake();
-        let mut wakeups = Wakeups::new(&context.roster, self.me, due, &context.clock);
+        let mut wakeups = Wakeups::new(&context.roster, self.me, self.next_wake(), &context.clock);
         let (mut reads, mut just_read) = (0, None);
         loop {
             // Closing the context notifies every slot afterwards.
             if reads == 0 && context.closing.is_cancelled() {
                 return Turn::Leave(EndReason::Stopped);
             }
-            let next = poll_fn(|cx| self.poll_next(cx, &mut wakeups, reads, just_read.take())).await;
-            match next {
+            match poll_fn(|cx| self.poll_next(cx, &mut wakeups, reads, just_read.take())).await {
                 Next::Progress(progress) => {
                     reads += 1;
+                    let was_in = self.is_in;
                     if let Some(turn) = self.progressed(progress) {
                         return turn;
+                    }
+                    // The join may have said how often a sign of life is due.
+                    if self.is_in != was_in {
+                        wakeups.set(self.next_wake(), &context.clock);
                     }
                     if let Progress::Read { at, .. } = progress {
                         just_read = Some(at);

@@ -208,7 +208,9 @@ fn handle<D>(context: &RunContext<D>, joined: &mut Option<Result<(), Failure>>, 
         Event::Refused(failure) if joined.is_none() || failure.class == FailureClass::Declined => {
             *joined = Some(Err(failure.clone()));
         }
-        Event::Refused(failure) => context.metrics.error(Stage::Receive, failure.kind),
+        Event::Refused(failure) | Event::MessageRefused(failure) => {
+            context.metrics.error(Stage::Receive, failure.kind);
+        }
         Event::Malformed { .. } => context.metrics.error(Stage::Receive, FailureKind::Malformed),
         Event::Message { .. } | Event::Members(_) | Event::SideRooms(_) | Event::Other => {}
     }

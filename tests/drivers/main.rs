@@ -7,6 +7,8 @@ mod compression;
 mod conformance;
 mod connections;
 mod cookies;
+mod file_chat_server;
+mod file_runs;
 mod fuzz_checks;
 mod fuzz_corpora;
 mod memory;

@@ -102,7 +102,7 @@ impl<'a> Prober<'a> {
 
     async fn page(&self, path: &str, headers: HeaderMap) -> Option<Page> {
         let (method, body, secrets) = (Method::GET, Bytes::new(), Vec::new());
-        let custom = CustomRequest { method, headers, body, timeout: Some(REQUEST), secrets };
+        let custom = CustomRequest { method, headers, body, timeout: Some(REQUEST), once: false, secrets };
         let url = self.url(path)?;
         let ask = Ask { step: HttpStep::Room, url, form: None, limit: LARGEST, leads_on: false, custom: Some(&custom) };
         self.browser.visit(&self.origin, &mut Session::default(), ask, Ok).await.ok()

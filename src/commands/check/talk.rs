@@ -105,7 +105,10 @@ impl<'a, C: Connection> Talk<'a, C> {
         }
         self.sent.push(text);
         self.until(PATIENCE, |seats| {
-            seats.get(who).is_none_or(|seat| seat.news.ended.is_some() || !seat.connection.is_writing())
+            seats.get(who).is_none_or(|seat| {
+                let busy = seat.connection.is_writing() || seat.connection.awaits_answer();
+                seat.news.ended.is_some() || !busy
+            })
         })
         .await;
         match self.seats.get_mut(who).and_then(|seat| seat.news.refused.take()) {

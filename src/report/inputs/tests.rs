@@ -50,7 +50,7 @@ pub(crate) fn figures() -> Measurements {
     let mut ledger = LedgerSnapshot::empty();
     let local = &mut ledger.by_origin[Origin::Local as usize];
     local.expected = 240_000;
-    local.outcomes = [239_000, 0, 0, 990, 10, 0, 0];
+    local.outcomes = [239_000, 0, 0, 990, 10, 0, 0, 0];
     for (basis, shift) in [(Basis::Intended, 200), (Basis::Sent, 0)] {
         let histogram = &mut ledger.durations[Origin::Local as usize][basis as usize];
         (0..239_000_u64).for_each(|i| histogram.saturating_record(900 + shift + i % 1_000 * 12));

@@ -190,7 +190,7 @@ fn imbalance(book: &Deliveries) -> Option<String> {
     let Deliveries { expected, on_time, late, lost, excused, outstanding, .. } = book;
     let sum = |counts: &[u64]| counts.iter().map(|n| u128::from(*n)).sum::<u128>();
     let found = sum(&[*on_time, *late, *lost, excused.total, *outstanding]);
-    let reasons = sum(&[excused.left, excused.server, excused.network, excused.sender_cut]);
+    let reasons = sum(&[excused.left, excused.server, excused.network, excused.sender_cut, excused.refused]);
     if found != u128::from(*expected) {
         return Some(format!(
             "expected {expected}, but on time {on_time} + late {late} + lost {lost} + excused {} + outstanding \

@@ -71,6 +71,7 @@ fn add_deliveries(sum: &mut Deliveries, other: &Deliveries) {
     add_to(&mut sum.excused.server, other.excused.server);
     add_to(&mut sum.excused.network, other.excused.network);
     add_to(&mut sum.excused.sender_cut, other.excused.sender_cut);
+    add_to(&mut sum.excused.refused, other.excused.refused);
     add_to(&mut sum.outstanding, other.outstanding);
     add_to(&mut sum.raced, other.raced);
 }

@@ -39,12 +39,19 @@ pub struct CustomRequest {
     pub body: Bytes,
     /// How long it may take; without it, as long as any request.
     pub timeout: Option<Duration>,
+    /// Whether it is never repeated, whatever its method. It goes out on the connection that
+    /// [`Browser::open_line`](super::Browser::open_line) opened, if that is there.
+    pub once: bool,
     /// Texts of the user that no failure may hold.
     pub secrets: Vec<Secret>,
 }
 
 impl Ask<'_> {
     /// Whether it may be sent on a kept connection and repeated.
+    pub(super) fn may_be_repeated(&self) -> bool {
+        self.is_get() && self.custom.is_none_or(|custom| !custom.once)
+    }
+
     pub(super) fn is_get(&self) -> bool {
         self.custom.map_or(self.form.is_none(), |custom| custom.method == Method::GET)
     }

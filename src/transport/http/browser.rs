@@ -138,16 +138,31 @@ impl Browser {
         outcome
     }
 
+    /// Opens a connection for the user's next request, one that must not be repeated.
+    ///
+    /// # Errors
+    /// Those of the dialler; `Timeout`.
+    pub async fn open_line(&self, origin: &Origin, session: &mut Session) -> Result<(), Failure> {
+        session.hang_up();
+        let opening = Line::open(&self.settings.dialer, &origin.endpoint, &mut session.turn);
+        let Ok(opened) = tokio::time::timeout(self.settings.timeout, opening).await else {
+            return Err(Failure::with(FailureKind::Timeout, "no connection in time"));
+        };
+        session.connection.keep(Box::new(opened?));
+        Ok(())
+    }
+
     async fn exchange(&self, origin: &Origin, session: &mut Session, ask: Ask<'_>) -> Result<Page, Failure> {
         let kept = session.connection.take();
         // A server may have ended a kept connection by now, and a form cannot be repeated.
-        let mut kept = if ask.is_get() { kept } else { None };
+        let is_once = ask.custom.is_some_and(|custom| custom.once);
+        let mut kept = kept.filter(|line| ask.may_be_repeated() || (is_once && line.is_unused()));
         if let Some(line) = &mut kept
             && line.is_free().await
         {
             let sent = line.send(self.request(origin, session, &ask)?).await;
             match sent {
-                Err(_) if line.heard_nothing() => self.settings.probe.http_retry(ask.step),
+                Err(_) if ask.may_be_repeated() && line.heard_nothing() => self.settings.probe.http_retry(ask.step),
                 sent => return self.answer(origin, session, ask, kept, sent?).await,
             }
         }

@@ -37,6 +37,8 @@ pub struct Line {
     heard: ReadMark,
     /// When the last answer was complete.
     free_since: Instant,
+    /// Whether no request has been sent on it.
+    unused: bool,
 }
 
 impl fmt::Debug for Line {
@@ -59,7 +61,13 @@ impl Line {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|e| errors::of_error(&e, FailureKind::Io))?;
-        Ok(Self { sender, wire, over: false, heard, free_since: Instant::now() })
+        Ok(Self { sender, wire, over: false, heard, free_since: Instant::now(), unused: true })
+    }
+
+    /// Whether no request has been sent on it.
+    #[must_use]
+    pub fn is_unused(&self) -> bool {
+        self.unused
     }
 
     /// Whether another request may be sent, as far as this side can know.
@@ -76,7 +84,8 @@ impl Line {
     /// # Errors
     /// The failure of the connection; see [`heard_nothing`](Self::heard_nothing).
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Failure> {
-        let Self { sender, wire, over, heard, .. } = self;
+        let Self { sender, wire, over, heard, unused, .. } = self;
+        *unused = false;
         heard.forget();
         let answered = drive(wire, over, sender.send_request(request)).await?;
         answered.map_err(|e| {

@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 use super::{RoomConnection, SideRoomTask, Turn};
 use crate::clock::Stamp;
 use crate::ledger::RecordedSend;
-use crate::model::{Action, EndReason};
+use crate::model::{Action, EndReason, Failure, Stage};
 use crate::pool::slot::IntentSlot;
-use crate::protocol::{Connection as _, Driver, Outgoing};
+use crate::protocol::{Connection as _, Driver, Outgoing, Readiness};
 use crate::schedule::Intent;
 use crate::telemetry::traces::chats::{Chat, ChatId};
 use crate::user::frame_handler::Phase;
@@ -19,8 +19,18 @@ impl<D: Driver> RoomConnection<D> {
     /// Carries out the intent on the slot, if there is one and the socket is free for it. The
     /// slot is free again once the frame before is wholly written.
     pub(super) fn take_up(&mut self, slot: &IntentSlot) -> Option<Turn> {
-        if self.phase != Phase::Connected || self.connection.is_writing() {
+        if self.phase != Phase::Connected || self.connection.is_writing() || self.connection.awaits_answer() {
             return None;
+        }
+        if slot.waits_for(Action::Chat) {
+            match self.connection.prepare() {
+                Readiness::Ready => {}
+                Readiness::Pending => return None,
+                Readiness::Failed(failure) => {
+                    self.unsendable(slot, &failure);
+                    return None;
+                }
+            }
         }
         let Some(intent) = slot.take() else {
             slot.done();
@@ -32,10 +42,19 @@ impl<D: Driver> RoomConnection<D> {
             Action::Leave => return Some(Turn::Leave(EndReason::Left)),
             Action::SideRoom => self.join_side_room(),
         }
-        if !self.connection.is_writing() {
+        if !self.connection.is_writing() && !self.connection.awaits_answer() {
             slot.done();
         }
         None
+    }
+
+    /// The chat on the slot could not have reached the server: an error, and expected by no one.
+    fn unsendable(&self, slot: &IntentSlot, failure: &Failure) {
+        if let Some(intent) = slot.take() {
+            self.context.carried_out(intent.action);
+            self.context.metrics.error(Stage::Send, failure.kind);
+        }
+        slot.done();
     }
 
     fn chat(&mut self, intent: Intent) {
@@ -62,7 +81,7 @@ impl<D: Driver> RoomConnection<D> {
 
     pub(super) fn send(&mut self, frame: Outgoing<'_>, now: Stamp) {
         self.context.metrics.sent(frame.kind());
-        if self.connection.begin(frame) {
+        if self.connection.begin(frame) && self.connection.is_writing() {
             self.cold.writing_since = Some(now);
         }
     }

@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::procedure::{Advance, List, Procedure, begin_request};
+use super::post::{Answer, Post};
+use super::procedure::{Advance, List, Procedure};
 use super::reader::{Inbox, PROBE, Phase, Probing, Rest};
 use super::shared::{Person, Shared};
 use crate::drivers::file::description::{Joined, Send as Carrier};
 use crate::drivers::file::duration::duration;
-use crate::model::{EndReason, Failure, FailureKind, HttpStep, Initiator};
-use crate::protocol::{Connection, Ended, Event, Keepalive, Outgoing, Progress, Received, Session, SignOfLife};
+use crate::model::{EndReason, Failure, FailureKind, Initiator};
+use crate::protocol::{
+    Connection, Ended, Event, Keepalive, Outgoing, Progress, Readiness, Received, Session, SignOfLife,
+};
 use crate::transport::ws::frame::Opcode;
 use crate::transport::ws::socket::WebSocket;
 
@@ -47,7 +50,7 @@ impl FileConnection {
             unsent: VecDeque::new(),
             failure: None,
             refused: false,
-            posting: None,
+            post: Post::None,
             scratch: String::new(),
         };
         let phase = Phase::Joining(Box::new(Procedure::new(list, at, None)));
@@ -84,13 +87,13 @@ impl FileConnection {
     /// Carries out what is due beside reading; what it tells of comes before the next read.
     fn advance(&mut self, cx: &mut Context<'_>, sink: &mut impl FnMut(Received<'_>)) -> Option<Progress> {
         let Self { inbox: Inbox { phase, shared, rest, .. }, .. } = self;
-        let Rest { person, session, unsent, failure, .. } = &mut **rest;
+        let Rest { person, session, unsent, failure, post, .. } = &mut **rest;
         let advance = match phase {
             Phase::Joining(_) | Phase::Probing(_) if failure.is_some() => return Some(self.refuse()),
             Phase::Joining(procedure) | Phase::Leaving(procedure) => {
                 procedure.advance(cx, shared, person, session, &mut |frame| unsent.push_back(frame))
             }
-            Phase::Probing(probing) => Self::probe(cx, probing, shared, person, unsent),
+            Phase::Probing(probing) => Self::probe(cx, probing, shared, person, (unsent, post, session)),
             Phase::Joined | Phase::Closing => return None,
         };
         match (advance, &self.inbox.phase) {
@@ -155,7 +158,7 @@ impl FileConnection {
         probing: &mut Probing,
         shared: &Arc<Shared>,
         person: &mut Person,
-        unsent: &mut VecDeque<String>,
+        (unsent, post, session): (&mut VecDeque<String>, &mut Post, &mut Option<Session>),
     ) -> Advance {
         if probing.arrived {
             return Advance::Done;
@@ -167,7 +170,13 @@ impl FileConnection {
                 return Advance::Failed(Failure::with(FailureKind::Timeout, why));
             }
             probing.timer.as_mut().reset((now + PROBE_EVERY).min(probing.until));
-            if let Carrier::Frame(template) = &shared.description.message.send {
+            let Carrier::Frame(template) = &shared.description.message.send else {
+                if !post.awaits_answer() {
+                    post.send(shared, person, &probing.nonce, session);
+                }
+                continue;
+            };
+            {
                 person.seq = Some(person.seq.map_or(0, |seq| seq + 1));
                 let mut frame = String::new();
                 if template.render(&person.values(&shared.target, Some(&probing.nonce)), &mut frame).is_ok() {
@@ -178,14 +187,21 @@ impl FileConnection {
         Advance::Pending
     }
 
-    /// Whether a message that was sent over HTTP has been answered.
-    fn posted(&mut self, cx: &mut Context<'_>, sink: &mut impl FnMut(Received<'_>)) -> Option<Progress> {
-        let rest = &mut self.inbox.rest;
-        let Poll::Ready((session, made)) = rest.posting.as_mut()?.as_mut().poll(cx) else { return None };
-        rest.posting = None;
-        rest.session = Some(session);
-        if let Err(failure) = made {
-            sink(Received { at: self.inbox.shared.clock.now(), kind: None, event: Event::Refused(failure) });
+    /// Carries on with a message over HTTP.
+    fn post(&mut self, cx: &mut Context<'_>, sink: &mut impl FnMut(Received<'_>)) -> Option<Progress> {
+        let Inbox { phase, rest, shared, .. } = &mut self.inbox;
+        let Rest { post, session, failure: refusal, .. } = &mut **rest;
+        let event = match (post.poll(cx, session)?, &*phase) {
+            (Some(Answer::Refused(failure) | Answer::Unknown(failure)), Phase::Probing(_)) => {
+                refusal.get_or_insert(failure);
+                None
+            }
+            (Some(Answer::Refused(failure)), _) => Some(Event::MessageRefused(failure)),
+            (Some(Answer::Unknown(failure)), _) => Some(Event::Refused(failure)),
+            (Some(Answer::Accepted) | None, _) => None,
+        };
+        if let Some(event) = event {
+            sink(Received { at: shared.clock.now(), kind: None, event });
         }
         Some(Progress::Written)
     }
@@ -196,8 +212,8 @@ impl FileConnection {
         {
             return Poll::Ready(progress);
         }
-        if self.inbox.rest.posting.is_some()
-            && let Some(progress) = self.posted(cx, sink)
+        if !matches!(self.inbox.rest.post, Post::None)
+            && let Some(progress) = self.post(cx, sink)
         {
             return Poll::Ready(progress);
         }
@@ -237,11 +253,9 @@ impl FileConnection {
                 let values = rest.person.values(&shared.target, Some(text));
                 template.render(&values, &mut rest.scratch).is_ok() && socket.begin(opcode, rest.scratch.as_bytes())
             }
-            Carrier::Request { request, timeout } => {
-                let session = rest.session.take().unwrap_or_default();
-                let asked = (&**request, *timeout);
-                let whose = (&rest.person, Some(text));
-                rest.posting = Some(begin_request(shared, HttpStep::Room, "message", asked, whose, session));
+            Carrier::Request { .. } => {
+                let Rest { post, person, session, .. } = &mut **rest;
+                post.send(shared, person, text, session);
                 true
             }
         };
@@ -260,7 +274,7 @@ impl Connection for FileConnection {
             return false;
         }
         match frame {
-            Outgoing::Chat(text) => self.send(text),
+            Outgoing::Chat(text) => self.inbox.rest.post.is_free() && self.send(text),
             Outgoing::Ping => self.socket.begin(Opcode::Ping, &[]),
             Outgoing::Heartbeat => {
                 let opcode = self.opcode();
@@ -282,9 +296,21 @@ impl Connection for FileConnection {
         }
     }
 
+    fn prepare(&mut self) -> Readiness {
+        let Inbox { shared, rest, .. } = &mut self.inbox;
+        match shared.description.message.send {
+            Carrier::Frame(_) => Readiness::Ready,
+            Carrier::Request { .. } => rest.post.prepare(shared, &mut rest.session),
+        }
+    }
+
+    fn awaits_answer(&self) -> bool {
+        self.inbox.rest.post.awaits_answer()
+    }
+
     fn is_writing(&self) -> bool {
         let rest = &self.inbox.rest;
-        self.socket.is_writing() || !rest.unsent.is_empty() || rest.posting.is_some()
+        self.socket.is_writing() || !rest.unsent.is_empty()
     }
 
     fn close(&mut self) {
@@ -292,7 +318,7 @@ impl Connection for FileConnection {
         if !joined || self.inbox.shared.description.leave.is_empty() {
             return self.hang_up();
         }
-        self.inbox.rest.posting = None;
+        self.inbox.rest.post = Post::None;
         self.inbox.phase = Phase::Leaving(Box::new(Procedure::new(List::Leave, 0, Some(LEAVE_STEP))));
     }
 

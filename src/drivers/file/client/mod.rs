@@ -14,6 +14,7 @@ mod connection;
 mod driver;
 mod exec;
 mod noted;
+mod post;
 mod procedure;
 mod reader;
 mod request;

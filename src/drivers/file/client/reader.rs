@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
-use super::procedure::{Procedure, UnderWay, shown};
+use super::post::Post;
+use super::procedure::{Procedure, shown};
 use super::shared::{Person, Shared};
 use crate::clock::Stamp;
 use crate::drivers::file::classify::{BoundFrameRules, Meaning};
@@ -65,8 +66,8 @@ pub(super) struct Rest {
     pub(super) failure: Option<Failure>,
     /// Whether this side ends the connection because of `failure`.
     pub(super) refused: bool,
-    /// A message that is being sent over HTTP.
-    pub(super) posting: Option<UnderWay>,
+    /// A message over HTTP.
+    pub(super) post: Post,
     /// Text of the message being written.
     pub(super) scratch: String,
 }

@@ -18,6 +18,14 @@ use crate::transport::http::{Ask, CustomRequest, Page};
 /// The largest body, in bytes.
 const BODY_LIMIT: usize = 8 << 20;
 
+/// What came of a request.
+pub(super) struct Exchange {
+    /// What was captured, or why it failed.
+    pub(super) outcome: Result<Captured, Failure>,
+    /// Whether the server answered.
+    pub(super) answered: bool,
+}
+
 /// Makes a request, and takes what the file captures of the answer; `title` says which step it is.
 ///
 /// # Errors
@@ -28,6 +36,33 @@ pub(super) async fn request(
     (request, timeout): (&Request, Option<Duration>),
     (person, text): (&Person, Option<&str>),
     session: &mut Session,
+) -> Result<Captured, Failure> {
+    exchange(shared, (step, title), (request, timeout), (person, text), session, false).await.outcome
+}
+
+/// Makes a request as [`request`] does, and tells whether it was answered. With `once` it goes out on a
+/// connection that was opened for it, and is not repeated.
+pub(super) async fn exchange(
+    shared: &Shared,
+    named: (HttpStep, &str),
+    asked: (&Request, Option<Duration>),
+    whose: (&Person, Option<&str>),
+    session: &mut Session,
+    once: bool,
+) -> Exchange {
+    let mut answered = false;
+    let outcome = visit(shared, named, asked, whose, session, once, &mut answered).await;
+    Exchange { outcome, answered }
+}
+
+async fn visit(
+    shared: &Shared,
+    (step, title): (HttpStep, &str),
+    (request, timeout): (&Request, Option<Duration>),
+    (person, text): (&Person, Option<&str>),
+    session: &mut Session,
+    once: bool,
+    answered: &mut bool,
 ) -> Result<Captured, Failure> {
     let values = person.values(&shared.target, text);
     let explained = |failure: Failure| {
@@ -41,10 +76,14 @@ pub(super) async fn request(
         headers: headers(request, &values)?,
         body: body(&request.body, &values)?,
         timeout,
+        once,
         secrets: secrets.iter().map(Secret::new).collect(),
     };
     let ask = Ask { step, url, form: None, limit: BODY_LIMIT, leads_on: true, custom: Some(&custom) };
-    let judge = |page: Page| judged(shared, request, &values, &page).map_err(explained);
+    let judge = |page: Page| {
+        *answered = true;
+        judged(shared, request, &values, &page).map_err(explained)
+    };
     shared.browser.visit(&shared.target.origin, session, ask, judge).await
 }
 
