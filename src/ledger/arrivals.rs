@@ -19,6 +19,7 @@ impl RoomLedger {
             Decoded::Intact(marker) if run.is_foreign(&marker) => run.tally.foreign += 1,
             // The server leaks between rooms.
             Decoded::Intact(marker) if marker.room != self.tag => {
+                self.books.leaked += 1;
                 let subject = Subject::read(run.sender(from), marker);
                 self.odd(run, run.origin(&marker), Anomaly::Unexpected, user, subject, at);
             }
@@ -46,10 +47,8 @@ impl RoomLedger {
         let from = if run.rules.senders { from } else { SenderId::NONE };
         let (openings, ordered) = (self.openings, run.rules.ordered);
         let arrived = RemoteArrival { room: self.span, user, from, marker, at, since, nth, openings, stay, ordered };
-        match self.remote.receive(&arrived, &run.terms, &mut run.generators, &mut run.tally) {
-            Some(Outcome::Late) => self.late += 1,
-            Some(Outcome::Lost) => self.lost += 1,
-            _ => {}
+        if let Some(outcome) = self.remote.receive(&arrived, &run.terms, &mut run.generators, &mut run.tally) {
+            self.books.expect_and_add(outcome, 1);
         }
     }
 
@@ -152,8 +151,9 @@ impl RoomLedger {
             return self.overdue(run, user, subject, intended, at);
         }
         let on_time = age <= run.terms.deadline;
-        self.late += u64::from(!on_time);
-        run.tally.local_mut().add(if on_time { Outcome::OnTime } else { Outcome::Late }, 1);
+        let outcome = if on_time { Outcome::OnTime } else { Outcome::Late };
+        self.books.add(outcome, 1);
+        run.tally.local_mut().add(outcome, 1);
         run.tally.duration(Origin::Local, Basis::Intended, age);
         run.tally.judged.arrived(Origin::Local, !on_time, age, at);
         run.tally.duration(Origin::Local, Basis::Sent, at.since(sent));

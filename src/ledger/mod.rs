@@ -200,14 +200,25 @@ impl Ledger {
         }
     }
 
-    /// The rooms in which deliveries were lost or late, `n` at most; first those with the most lost,
-    /// of equal ones those with the most late.
+    /// How many rooms there are.
+    #[must_use]
+    pub fn rooms(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// What became of the deliveries in one room so far.
+    #[must_use]
+    pub fn room_figures(&self, nth: usize) -> Option<RoomFigures> {
+        self.rooms.get(nth).map(|room| room.figures(nth))
+    }
+
+    /// The rooms in which deliveries were lost or late, or messages of others arrived, `n` at most; first
+    /// those with the most lost, of equal ones those with the most late.
     #[must_use]
     pub fn worst_rooms(&self, n: usize) -> Vec<RoomFigures> {
-        let figures = |(nth, room): (usize, &RoomLedger)| RoomFigures { nth, lost: room.lost, late: room.late };
-        let mut rooms: Vec<RoomFigures> = self.rooms.iter().enumerate().map(figures).collect();
-        rooms.retain(|room| room.lost + room.late > 0);
-        rooms.sort_by_key(|room| Reverse((room.lost, room.late)));
+        let mut rooms: Vec<RoomFigures> = self.rooms.iter().enumerate().map(|(nth, room)| room.figures(nth)).collect();
+        rooms.retain(|room| room.badness() > (0, 0, 0));
+        rooms.sort_by_key(|room| Reverse(room.badness()));
         rooms.truncate(n);
         rooms
     }

@@ -1,12 +1,14 @@
 //! The books of one room: its messages, and which of its connections should have received them.
 
+use strum::EnumCount as _;
+
 use super::SETTLE;
 use super::connection_window::{ConnectionWindow, DisconnectCause};
 use super::evidence::{Sender, Subject};
 use super::message_log::{Gone, Message, MessageLog, UNREAD};
 use super::remote::Remote;
 use super::run_wide::RunWide;
-use super::terms::{RecordedSend, RoomShare};
+use super::terms::{RecordedSend, RoomFigures, RoomShare};
 use super::user_set::{RoomSpan, RoomUser, UserGroup, UserSet};
 use crate::clock::Stamp;
 use crate::marker::{Marker, RoomTag};
@@ -23,10 +25,29 @@ pub(super) struct RoomLedger {
     pub(super) log: MessageLog,
     pub(super) windows: Box<[ConnectionWindow]>,
     pub(super) remote: Remote,
-    /// Deliveries that were lost, local and remote.
-    pub(super) lost: u64,
-    /// Deliveries that were late, local and remote.
-    pub(super) late: u64,
+    pub(super) books: Books,
+}
+
+/// What became of a room's deliveries, local and remote.
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    expected: u64,
+    outcomes: [u64; Outcome::COUNT],
+    /// Remote ones that got no verdict, because nobody waited any longer.
+    remote_outstanding: u64,
+    /// Messages of other rooms of the run that arrived here.
+    pub(super) leaked: u64,
+}
+
+impl Books {
+    pub(super) fn add(&mut self, outcome: Outcome, n: u64) {
+        self.outcomes[outcome as usize] += n;
+    }
+
+    pub(super) fn expect_and_add(&mut self, outcome: Outcome, n: u64) {
+        self.expected += n;
+        self.add(outcome, n);
+    }
 }
 
 impl RoomLedger {
@@ -40,8 +61,7 @@ impl RoomLedger {
             log: MessageLog::new(users as usize),
             windows: vec![ConnectionWindow::Vacant; users as usize].into_boxed_slice(),
             remote: Remote::default(),
-            lost: 0,
-            late: 0,
+            books: Books::default(),
         }
     }
 
@@ -74,8 +94,10 @@ impl RoomLedger {
         let excuses = run.closed.is_none_or(|closed| gone < closed);
         if let Some((from, to)) = window.expects(next) {
             let settled = self.log.part(user, from, to, Gone { at: gone, excuses }, run.terms.horizon);
-            run.tally.local_mut().add(why.outcome(), settled.excused);
-            run.tally.local_mut().add(Outcome::ExcusedSenderCut, settled.sender_cut);
+            for (outcome, n) in [(why.outcome(), settled.excused), (Outcome::ExcusedSenderCut, settled.sender_cut)] {
+                run.tally.local_mut().add(outcome, n);
+                self.books.add(outcome, n);
+            }
             for seq in settled.lost {
                 self.lose(run, seq, 1);
                 self.lose_one(run, user, seq, at, false);
@@ -83,16 +105,19 @@ impl RoomLedger {
         }
         let open = self.remote.ended(user);
         let damaged = open.damaged.len() as u64;
-        self.lost += damaged;
+        self.books.expect_and_add(Outcome::Lost, damaged);
         run.tally.remote_mut().expect_and_add(Outcome::Lost, damaged);
         for subject in open.damaged {
             run.tally.lost_one(Origin::Remote, self.span, user, subject, at, false);
         }
         if excuses {
             run.tally.remote_mut().expect_and_add(why.outcome(), open.unread);
+            self.books.expect_and_add(why.outcome(), open.unread);
         } else {
             run.tally.remote_mut().expect(open.unread);
             run.remote_outstanding += open.unread;
+            self.books.expected += open.unread;
+            self.books.remote_outstanding += open.unread;
         }
     }
 
@@ -110,6 +135,7 @@ impl RoomLedger {
         let message = Message::new(sender, intended, now, expected);
         let seq = self.log.push(Message { intended_micros, echo, ..message });
         run.tally.local_mut().expect(u64::from(expected));
+        self.books.expected += u64::from(expected);
         RecordedSend { marker: self.marker(run, seq, intended_micros), expected }
     }
 
@@ -125,13 +151,22 @@ impl RoomLedger {
         while let Some((seq, lost, sender_cut)) = self.log.judge_next(judged_at, verdict_age) {
             if sender_cut {
                 run.tally.local_mut().add(Outcome::ExcusedSenderCut, u64::from(lost));
+                self.books.add(Outcome::ExcusedSenderCut, u64::from(lost));
             } else {
                 self.lose(run, seq, u64::from(lost));
             }
             self.note_lost(run, seq, !sender_cut && lost > 0, now);
         }
         self.log.forget(now, verdict_age + run.terms.horizon);
-        self.lost += self.remote.sweep(judged_at, &run.terms, self.span, &mut run.generators, &mut run.tally);
+        let lost = self.remote.sweep(judged_at, &run.terms, self.span, &mut run.generators, &mut run.tally);
+        self.books.expect_and_add(Outcome::Lost, lost);
+    }
+
+    /// What became of its deliveries so far; it is the `nth` room.
+    pub(super) fn figures(&self, nth: usize) -> RoomFigures {
+        let Books { expected, outcomes, remote_outstanding, leaked } = self.books;
+        let outstanding = self.log.outstanding() + remote_outstanding;
+        RoomFigures { nth, expected, outcomes, outstanding, leaked }
     }
 
     /// Whether every delivery that is known to be expected has its verdict.
@@ -142,7 +177,7 @@ impl RoomLedger {
     /// So many deliveries of `seq` are lost.
     pub(super) fn lose(&mut self, run: &mut RunWide, seq: u64, n: u64) {
         let intended = self.log.get(seq).map_or(Stamp::default(), |message| message.intended);
-        self.lost += n;
+        self.books.add(Outcome::Lost, n);
         run.tally.lose(Origin::Local, n, intended.plus(run.terms.horizon));
     }
 

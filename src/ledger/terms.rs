@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use strum::EnumCount as _;
+
 use crate::marker::{GeneratorTag, Marker, RoomTag, RunTag};
+use crate::model::Outcome;
 
 /// How long after a horizon its verdict falls. Bytes stamped before the horizon may still
 /// be on their way from the socket to the ledger; they count by their stamp.
@@ -28,15 +31,32 @@ pub struct RoomShare {
     pub users: u32,
 }
 
-/// What went wrong in one room.
+/// What became of the deliveries in one room, local and remote: expected = the outcomes and outstanding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoomFigures {
     /// Which of the rooms, from 0.
     pub nth: usize,
-    /// Deliveries that were lost, local and remote.
-    pub lost: u64,
-    /// Deliveries that were late, local and remote.
-    pub late: u64,
+    /// Deliveries that should have come.
+    pub expected: u64,
+    /// By [`Outcome`], exclusive.
+    pub outcomes: [u64; Outcome::COUNT],
+    /// Without a verdict.
+    pub outstanding: u64,
+    /// Messages of other rooms of the run that arrived here: in none of the above.
+    pub leaked: u64,
+}
+
+impl RoomFigures {
+    /// How many deliveries came to `outcome`.
+    #[must_use]
+    pub fn outcome(&self, outcome: Outcome) -> u64 {
+        self.outcomes[outcome as usize]
+    }
+
+    /// What rooms are compared by: the worse, the greater; nothing where all is well.
+    pub(super) fn badness(&self) -> (u64, u64, u64) {
+        (self.outcome(Outcome::Lost), self.outcome(Outcome::Late), self.leaked)
+    }
 }
 
 /// A message that was handed over: everything its marker needs.

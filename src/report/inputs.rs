@@ -21,6 +21,7 @@ use crate::model::{DeliveryCounts, PresenceFindings, delivery_times};
 use crate::report::durations::Durations;
 use crate::report::end::End;
 use crate::report::losses::{AnomalyLogLines, NamedLossGroups};
+use crate::report::rooms::Rooms;
 use crate::report::summary::{
     Anomalies, ClockEvents, Connections, CountsByLabel, Deliveries, Excused, Generator, Judged, Messages, Mismatches,
     Presence, Rate, Remote, Run, SCHEMA_VERSION, Summary, Thresholds, Users, Verdict,
@@ -81,6 +82,8 @@ pub struct Measurements {
     pub totals: Totals,
     /// The kernel's.
     pub process: ProcessFigures,
+    /// The rooms, where there are several.
+    pub rooms: Option<Rooms>,
     /// Losses by who missed them.
     pub losses: NamedLossGroups,
 }
@@ -88,7 +91,7 @@ pub struct Measurements {
 /// The summary, judged.
 #[must_use]
 pub fn summarise(inputs: &RunInputs, figures: &Measurements) -> Summary {
-    let Measurements { ledger, users, presence, totals, process, losses, .. } = figures;
+    let Measurements { ledger, users, presence, totals, process, losses, rooms, .. } = figures;
     let (local, remote) = (ledger.counts(Origin::Local), ledger.counts(Origin::Remote));
     let mut summary = Summary {
         schema_version: SCHEMA_VERSION,
@@ -114,6 +117,7 @@ pub fn summarise(inputs: &RunInputs, figures: &Measurements) -> Summary {
         },
         foreign: ledger.foreign,
         loss_groups: losses.clone(),
+        rooms: rooms.clone(),
         anomaly_log: ledger.anomaly_log.map(|LogCounts { lines, dropped }| AnomalyLogLines { lines, dropped }),
         operations: counts::<Stage>(&totals.operations),
         errors: grouped(totals.errors.iter().map(|((stage, kind), n)| (stage.text(), kind.text(), *n))),

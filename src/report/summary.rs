@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::model::{Shard, Thresholds};
 use crate::report::durations::Durations;
 use crate::report::losses::{AnomalyLogLines, NamedLossGroups};
+use crate::report::rooms::Rooms;
 
 /// The schema that this code writes and reads; a new number where a reader must know better.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -48,6 +49,9 @@ pub struct Summary {
     /// Lost deliveries by who missed them.
     #[serde(default)]
     pub loss_groups: NamedLossGroups,
+    /// The rooms, where users are divided among several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rooms: Option<Rooms>,
     /// The lines of the anomaly log, where one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anomaly_log: Option<AnomalyLogLines>,

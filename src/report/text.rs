@@ -6,6 +6,7 @@ mod limits;
 mod losses;
 mod notices;
 mod page;
+mod rooms;
 mod sockets;
 
 use self::page::{Page, in_order, or_none};
@@ -40,6 +41,7 @@ pub fn render(summary: &Summary) -> String {
         page.row("foreign", &format!("{} arrivals of messages of another run; in no verdict", count(summary.foreign)));
     }
     losses::groups(&mut page, &summary.loss_groups);
+    rooms::worst(&mut page, summary.rooms.as_ref());
     losses::log(&mut page, summary.anomaly_log);
     page.line("");
     stages(&mut page, summary);
@@ -355,6 +357,7 @@ mod tests {
             presence: Default::default(),
             totals: Default::default(),
             process: Default::default(),
+            rooms: None,
             losses: Default::default(),
         };
         insta::assert_snapshot!(render(&summarise(&facts, &figures)));

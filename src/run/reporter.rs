@@ -89,7 +89,8 @@ impl<D: Driver> Reporter<D> {
             snapshots::loss_groups(&self.context.ledger.lock().loss_groups(), &self.context.credentials.usernames);
         let before_hold = self.phases.lock().before_hold.clone();
         let process = ProcessFigures::read();
-        let figures = Measurements { ledger, before_hold, users, presence, totals, process, losses };
+        let rooms = snapshots::rooms(&self.context, &self.plan.division);
+        let figures = Measurements { ledger, before_hold, users, presence, totals, process, rooms, losses };
         summarise(&self.facts(end), &figures)
     }
 

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use super::anomaly_log::time;
-use crate::ledger::{self, Ledger, Sender};
+use crate::config::plan::Division;
+use crate::ledger::{self, Ledger, RoomFigures, Sender};
 use crate::metrics::snapshot::{LedgerSnapshot, LogCounts, Source, UsersSnapshot};
-use crate::model::{Origin, PresenceFindings, SenderId, UserIndex};
+use crate::model::{Origin, Outcome, PresenceFindings, SenderId, UserIndex};
 use crate::protocol::Driver;
 use crate::report::losses::{NamedLossGroup, NamedLossGroups, OtherLosses};
+use crate::report::rooms::{ROOMS_TOLD, RoomDeliveries, Rooms};
 use crate::user::RunContext;
 
 /// A context as the metrics see it.
@@ -40,6 +42,38 @@ fn snapshot(ledger: &Ledger) -> LedgerSnapshot {
         clock_offset: ledger.clock_offset(),
         anomaly_log: ledger.log_lines().map(|log| LogCounts { lines: log.written, dropped: log.dropped }),
         messages_in_horizon: ledger.remembered() as u64,
+    }
+}
+
+/// The rooms of a run, where they are numbered: the worst of this generator's, and those that it may
+/// share with others.
+pub(crate) fn rooms<D>(context: &RunContext<D>, division: &Division) -> Option<Rooms> {
+    if !division.is_numbered() {
+        return None;
+    }
+    let ledger = context.ledger.lock();
+    let mut told = ledger.worst_rooms(ROOMS_TOLD);
+    let edges = [Some(0), ledger.rooms().checked_sub(1)];
+    for edge in edges.into_iter().flatten().filter_map(|nth| ledger.room_figures(nth)) {
+        if !told.iter().any(|room| room.nth == edge.nth) {
+            told.push(edge);
+        }
+    }
+    Some(Rooms::of(division.rooms().into(), told.iter().map(|room| deliveries(room, context.rooms.name(room.nth)))))
+}
+
+fn deliveries(room: &RoomFigures, name: &str) -> RoomDeliveries {
+    let of = |outcome| room.outcome(outcome);
+    let excused = [Outcome::ExcusedLeft, Outcome::ExcusedServer, Outcome::ExcusedNetwork, Outcome::ExcusedSenderCut];
+    RoomDeliveries {
+        room: name.to_owned(),
+        expected: room.expected,
+        on_time: of(Outcome::OnTime),
+        late: of(Outcome::Late),
+        lost: of(Outcome::Lost),
+        excused: excused.map(of).iter().sum(),
+        outstanding: room.outstanding,
+        leaked: room.leaked,
     }
 }
 

@@ -17,7 +17,7 @@ fn shard(target: &Target, cache: &Path, index: u32, args: &[&str]) -> Rig {
     Rig::run(&target.url, "test", cache, &[&fleet[..], &quick[..], &calm[..], args].concat())
 }
 
-fn merge(files: &[PathBuf], whole: &Path) -> (i32, String, Value) {
+pub(crate) fn merge(files: &[PathBuf], whole: &Path) -> (i32, String, Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_soakrig"))
         .arg("merge")
         .args(files)

@@ -117,7 +117,60 @@ fn a_chat_that_leaks_into_another_room_of_the_run_is_unexpected_there() {
     let (ended, summary) = rig.stop();
     agrees(&target, &ended, &summary);
     assert_eq!(number(&summary, "/anomalies/unexpected"), injected(), "{}", ended.stdout);
+    let worst = summary.pointer("/rooms/worst").unwrap().as_array().unwrap();
+    let leaked: u64 = worst.iter().map(|room| number(room, "/leaked")).sum();
+    assert_eq!(leaked, injected(), "where they arrived: {}", ended.stdout);
+    assert!(ended.stdout.contains("of other rooms arrived"), "{}", ended.stdout);
     for nothing in ["/deliveries/lost", "/foreign", "/remote/anomalies/unexpected", "/anomalies/duplicate"] {
         assert_eq!(number(&summary, nothing), 0, "{nothing}: {}", ended.stdout);
     }
+}
+
+/// Two shards of eleven users in three rooms: the second room is in both.
+fn shard(target: &Target, cache: &Path, index: u32) -> Rig {
+    let shard = format!("{index}/2");
+    let fleet = ["--shard", &shard, "--run-id", "fleet", "--password", "the-fleets-own"];
+    let load = ["--rooms", "3", "--room-min", "7", "--user-range-max", "11", "--chat-rate", "40/s"];
+    let judged = ["--delivery-horizon", "3s", "--delivery-deadline", "2s"];
+    let cache = cache.join(format!("{index}.sessions"));
+    Rig::run(&target.url, "event-%s", &cache, &[&fleet[..], &load, &judged, &QUICK, &CALM, &LENIENT].concat())
+}
+
+#[test]
+fn shards_that_share_a_room_merge_to_what_the_server_counted_in_each_room() {
+    let target = target();
+    let home = tempfile::tempdir().unwrap();
+    let mut rigs: Vec<Rig> = (0..2).map(|index| shard(&target, home.path(), index)).collect();
+    rigs.iter_mut().for_each(Rig::wait_until_ready);
+    assert_eq!(rooms(&target).iter().map(|room| room[0]).collect::<Vec<_>>(), [4, 4, 3, 0]);
+    let heard = |rig: &Rig| rig.metric("soakrig_deliveries_total", &["origin=\"remote\"", "outcome=\"on_time\""]);
+    eventually("the shared room is heard by both", || rigs.iter().all(|rig| heard(rig) > 20.0));
+    let dropped = || target.counts().pointer("/injected/drop").and_then(Value::as_u64).unwrap_or(0);
+    target.set_faults(r#"{"chat":{"drop":"every:3"}}"#);
+    eventually("enough is dropped", || dropped() > 60);
+    target.set_faults(r#"{"chat":{"drop":"never"}}"#);
+    let lost = |rig: &Rig| rig.metric("soakrig_deliveries_total", &["outcome=\"lost\""]) as u64;
+    eventually("each has its verdict", || rigs.iter().map(lost).sum::<u64>() == dropped());
+    let mut files = Vec::new();
+    for (index, rig) in rigs.into_iter().enumerate() {
+        let (ended, summary) = rig.stop();
+        assert!(balances(&summary), "{}", ended.stdout);
+        files.push(home.path().join(format!("{index}.json")));
+        std::fs::write(&files[index], summary.to_string()).unwrap();
+    }
+    let (_, page, whole) = crate::fleet::merge(&files, &home.path().join("whole.json"));
+    let lost = number(&whole, "/deliveries/lost") + number(&whole, "/remote/deliveries/lost");
+    assert_eq!(lost, dropped(), "{page}");
+    let worst = whole.pointer("/rooms/worst").unwrap().as_array().unwrap();
+    let names: BTreeSet<&str> = worst.iter().map(|room| room["room"].as_str().unwrap()).collect();
+    assert_eq!(names, BTreeSet::from(["event-7", "event-8", "event-9"]), "each once: {page}");
+    assert_eq!(worst.iter().map(|room| number(room, "/lost")).sum::<u64>(), lost, "{page}");
+    for (due, name) in rooms(&target).iter().map(|room| room[2]).zip(["event-7", "event-8", "event-9"]) {
+        let room = worst.iter().find(|room| room["room"] == name).unwrap();
+        let n = |key| number(room, &format!("/{key}"));
+        assert_eq!(n("expected"), n("on_time") + n("late") + n("lost") + n("excused") + n("outstanding"), "{page}");
+        // What was sent before a user had joined is due there and not expected.
+        assert!(n("expected") <= due && n("expected") * 10 > due * 5, "{name}: {due} due\n{page}");
+    }
+    assert!(page.contains("the worst of them"), "{page}");
 }

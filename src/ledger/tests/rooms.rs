@@ -2,9 +2,9 @@
 
 use hdrhistogram::Histogram;
 use proptest::prelude::*;
+use strum::EnumCount as _;
 
 use super::*;
-use crate::ledger::RoomFigures;
 use crate::model::{Basis, DeliveryCounts, SpoiltBy, delivery_times};
 
 /// Users of each room; the first two of each are always connected.
@@ -244,11 +244,36 @@ fn agrees(pair: &Pair) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Lost and late deliveries of a ledger, local and remote.
-fn lost_and_late(ledger: &Ledger) -> (u64, u64) {
-    let of =
-        |what| [Origin::Local, Origin::Remote].map(|origin| ledger.tally().origin(origin).outcome(what)).iter().sum();
-    (of(Outcome::Lost), of(Outcome::Late))
+/// What became of the deliveries of a ledger, local and remote.
+fn outcomes_of(ledger: &Ledger) -> [u64; Outcome::COUNT] {
+    let [local, remote] = [Origin::Local, Origin::Remote].map(|origin| ledger.tally().origin(origin).outcomes);
+    std::array::from_fn(|outcome| local[outcome] + remote[outcome])
+}
+
+fn outstanding_of(ledger: &Ledger) -> u64 {
+    [Origin::Local, Origin::Remote].map(|origin| ledger.counts(origin).outstanding).iter().sum()
+}
+
+/// Each room's books balance, are those of a ledger of its own, and sum to the totals.
+fn each_room_balances(pair: &Pair) -> Result<(), TestCaseError> {
+    let mut sums = (0, [0; Outcome::COUNT], 0);
+    for (nth, apart) in pair.apart.iter().enumerate() {
+        let room = pair.whole.room_figures(nth).unwrap();
+        let expected = [Origin::Local, Origin::Remote].map(|origin| apart.tally().origin(origin).expected);
+        prop_assert_eq!(room.expected, expected.iter().sum::<u64>(), "room {}", nth);
+        prop_assert_eq!(room.outcomes, outcomes_of(apart), "room {}", nth);
+        prop_assert_eq!(room.outstanding, outstanding_of(apart), "room {}", nth);
+        prop_assert_eq!(room.expected, room.outcomes.iter().sum::<u64>() + room.outstanding, "room {}", nth);
+        sums.0 += room.expected;
+        sums.1.iter_mut().zip(room.outcomes).for_each(|(sum, n)| *sum += n);
+        sums.2 += room.outstanding;
+        let bad = room.outcome(Outcome::Lost) + room.outcome(Outcome::Late) + room.leaked > 0;
+        prop_assert_eq!(bad, pair.whole.worst_rooms(SIZES.len()).contains(&room), "room {}", nth);
+    }
+    let expected = [Origin::Local, Origin::Remote].map(|origin| pair.whole.tally().origin(origin).expected);
+    let outstanding = outstanding_of(&pair.whole);
+    prop_assert_eq!(sums, (expected.iter().sum(), outcomes_of(&pair.whole), outstanding));
+    Ok(())
 }
 
 proptest! {
@@ -266,6 +291,7 @@ proptest! {
             pair.apply(op);
         }
         agrees(&pair)?;
+        each_room_balances(&pair)?;
         prop_assert_eq!(pair.whole.clock_offset(), Some(0.0));
         prop_assert!(pair.apart.iter().all(|ledger| ledger.clock_offset() == Some(0.0)));
         pair.now += 200_000;
@@ -274,10 +300,7 @@ proptest! {
         agrees(&pair)?;
         let local = pair.whole.tally().origin(Origin::Local);
         prop_assert_eq!(local.expected, local.decided() + pair.whole.outstanding());
-        let mut worst: Vec<RoomFigures> = pair.whole.worst_rooms(SIZES.len());
-        worst.sort_by_key(|room| room.nth);
-        let apart = pair.apart.iter().map(lost_and_late).enumerate().filter(|(_, (lost, late))| lost + late > 0);
-        prop_assert_eq!(worst, apart.map(|(nth, (lost, late))| RoomFigures { nth, lost, late }).collect::<Vec<_>>());
+        each_room_balances(&pair)?;
         super::evidence::is_complete(&mut pair.whole)?;
     }
 }
@@ -313,6 +336,8 @@ fn a_message_that_leaks_into_another_room_of_this_generator_is_unexpected_there_
         arrive(&mut l, user, A, marker, 0.1);
     }
     assert_eq!((outcomes(&l), local(&l).anomaly(Anomaly::Unexpected)), (vec![(Outcome::OnTime, 2)], 2));
+    assert_eq!(l.worst_rooms(9), [l.room_figures(1).unwrap()], "where it leaked to");
+    assert_eq!(l.room_figures(1).unwrap().leaked, 2);
     assert!(l.is_settled());
 }
 
@@ -324,7 +349,8 @@ fn the_rooms_with_the_most_losses_come_first() {
     arrive(&mut l, A, A, late, 20.0);
     arrive(&mut l, B, A, late, 0.1);
     l.sweep(at(61.0));
-    let (first, second) = (RoomFigures { nth: 1, lost: 2, late: 0 }, RoomFigures { nth: 0, lost: 0, late: 1 });
+    let (first, second) = (l.room_figures(1).unwrap(), l.room_figures(0).unwrap());
+    assert_eq!([first.outcome(Outcome::Lost), second.outcome(Outcome::Late)], [2, 1]);
     assert_eq!(l.worst_rooms(9), [first, second]);
     assert_eq!(l.worst_rooms(1), [first]);
     assert_eq!(l.loss_groups().largest[0].names, [UserIndex(2), UserIndex(3)]);

@@ -93,6 +93,7 @@ pub(crate) fn figures() -> Measurements {
         presence,
         totals,
         process,
+        rooms: None,
         losses: NamedLossGroups::default(),
     }
 }

@@ -175,6 +175,13 @@ fn balanced(source: &Source) -> Result<(), MergeError> {
             return Err(MergeError::damaged(&source.name, why));
         }
     }
+    let rooms = source.summary.rooms.iter().flat_map(|rooms| &rooms.worst);
+    if let Some(room) = rooms.into_iter().find(|room| !room.balances()) {
+        return Err(MergeError::damaged(
+            &source.name,
+            format!("the deliveries of the room {} do not balance", room.room),
+        ));
+    }
     if let Some(why) = ungrouped(&source.summary).or_else(|| impossible(&source.summary)) {
         return Err(MergeError::damaged(&source.name, why));
     }

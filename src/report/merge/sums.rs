@@ -22,6 +22,9 @@ pub(super) fn add(whole: &mut Summary, other: &Summary) {
     add_anomalies(&mut whole.remote.anomalies, &other.remote.anomalies);
     add_to(&mut whole.foreign, other.foreign);
     whole.loss_groups.add(&other.loss_groups);
+    if let Some(rooms) = &other.rooms {
+        whole.rooms.get_or_insert_default().add(rooms);
+    }
     if let Some(log) = other.anomaly_log {
         whole.anomaly_log.get_or_insert_default().add(log);
     }
