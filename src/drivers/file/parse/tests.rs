@@ -261,7 +261,8 @@ const PAGE: &str = include_str!("../../../../docs/protocols.md");
 
 #[test]
 fn the_file_that_the_page_builds_is_in_order() {
-    let blocks = PAGE.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let steps = PAGE.split("\n## ").find(|part| part.starts_with("One file, step by step")).unwrap();
+    let blocks = steps.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let file: Vec<&str> = blocks.collect();
     assert!(file.len() >= 5);
     read(file[0]).unwrap_or_else(|e| panic!("the first step: {e}"));
