@@ -4,17 +4,19 @@
 
 mod manual;
 mod task;
+mod typed;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, FromArgMatches as _, Parser, Subcommand};
 
+use crate::config::entry::OptionTexts;
 use crate::config::settings::{
-    ConnectionSettings, DeliverySettings, ListenSettings, LogSettings, PlenarySettings, PresenceSettings,
-    ProtocolSettings, ReportSettings, RoomSettings, SeedSettings, Settings, ShardSettings, ThresholdSettings,
-    TimeSettings, TrafficSettings, UrlSettings, UserSettings,
+    ConnectionSettings, DeliverySettings, DryRunSettings, ListenSettings, LogSettings, PlenarySettings,
+    PresenceSettings, ProtocolSettings, ReportSettings, RoomSettings, SeedSettings, Settings, ShardSettings,
+    ThresholdSettings, TimeSettings, TrafficSettings, UrlSettings, UserSettings,
 };
 use crate::config::value::{Span, TargetUrl, shown};
 use crate::server::Faults;
@@ -104,6 +106,9 @@ pub struct ConfigArgs {
     /// Read options from this TOML file, by the same names [env: SOAKRIG_CONFIG]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// What was typed, by key.
+    #[arg(skip)]
+    pub typed: OptionTexts,
 }
 
 /// Whether a protocol file may run programs: a question for whoever types the command, and for no
@@ -133,6 +138,9 @@ pub struct LoadArgs {
     /// What they do.
     #[command(flatten)]
     pub traffic: TrafficSettings,
+    /// Whether anything is done.
+    #[command(flatten)]
+    pub dry_run: DryRunSettings,
     /// Chance.
     #[command(flatten)]
     pub seed: SeedSettings,
@@ -163,6 +171,7 @@ impl LoadArgs {
             shards: self.shards,
             rooms: self.rooms,
             traffic: self.traffic,
+            dry_run: self.dry_run,
             seed: self.seed,
             time: self.time,
             delivery: self.delivery,
@@ -353,7 +362,16 @@ pub fn parse<I>(args: I) -> Result<Wanted, clap::Error>
 where
     I: IntoIterator<Item: Into<OsString> + Clone>,
 {
-    Cli::try_parse_from(args).map(|cli| cli.wanted).map_err(without_credentials)
+    let read = || {
+        let matches = definition().try_get_matches_from(args)?;
+        let mut wanted = Cli::from_arg_matches(&matches)?.wanted;
+        if let Wanted::Command(Command::Run(RunArgs { load, .. }) | Command::Demo(DemoArgs { load, .. })) = &mut wanted
+        {
+            load.config.typed = typed::typed(&matches);
+        }
+        Ok(wanted)
+    };
+    read().map_err(without_credentials)
 }
 
 /// clap repeats a wrong value, and a URL may have a password in it.

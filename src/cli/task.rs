@@ -1,5 +1,6 @@
 //! From a command as typed to the task it means, through all layers.
 
+use crate::config::entry::OptionTexts;
 use crate::config::plan::{Draft, Health, Merge, Task};
 use crate::config::{Environment, Layers};
 use crate::error::StartError;
@@ -47,8 +48,13 @@ impl Command {
             _ => false,
         };
         let is_patient = matches!(&self, Self::Check(args) if args.patient);
+        let typed = match &self {
+            Self::Run(args) => args.load.config.typed.clone(),
+            Self::Demo(args) => args.load.config.typed.clone(),
+            _ => OptionTexts::default(),
+        };
         let (settings, config) = self.settings();
-        let layers = Layers::stack(settings, config, environment)?;
+        let layers = Layers::stack(settings, config, environment)?.typed(&typed);
         let mut draft = Draft::new(layers, environment).allow_exec(allow_exec);
         let mut task = build(&mut draft)?;
         if let (Task::Target(target), Some(faults)) = (&mut task, faults) {

@@ -7,7 +7,7 @@ use crate::drivers::plenary::PlenaryProtocol;
 use crate::error::{ExitCode, StartError};
 use crate::report::summary::Summary;
 use crate::report::text;
-use crate::run::{Console, hold};
+use crate::run::{Console, dry_run, hold, supported};
 use crate::server::{self, Options, ServerCounts};
 use crate::telemetry::stdio::tell;
 
@@ -18,18 +18,23 @@ const NUMBERED: &str = "event-%s";
 
 /// Runs the demo, prints the summary and what the target itself counted.
 pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
-    let console = Console::traced(&demo.plan)?;
-    let presence = demo.presence;
-    let options = Options { presence, rooms: numbers(demo.rooms), ..Options::default() };
+    let wrong = |e: ValueError| StartError::environment("the embedded target", e.to_string());
     let slug = if demo.rooms.is_some() { NUMBERED } else { SLUG };
+    // Its address is known once it listens.
+    let nowhere: TargetUrl = "http://127.0.0.1".parse().map_err(wrong)?;
+    let run = Run { target: nowhere, plenary: slug.parse().map_err(wrong)?, plan: demo.plan };
+    let mut runs = supported(&PlenaryProtocol, vec![run])?;
+    let Some(run) = runs.first_mut() else { return Ok(ExitCode::Ok) };
+    if run.plan.dry_run.is_some() {
+        tell(&dry_run(&PlenaryProtocol, &runs)?);
+        return Ok(ExitCode::Ok);
+    }
+    let console = Console::traced(&run.plan)?;
+    let options = Options { presence: demo.presence, rooms: numbers(demo.rooms), ..Options::default() };
     let target =
         server::serve(options).await.map_err(|e| StartError::environment("the embedded target", e.to_string()))?;
-    let url: TargetUrl = format!("http://{}", target.addr())
-        .parse()
-        .map_err(|e: ValueError| StartError::environment("the embedded target", e.to_string()))?;
-    let wrong = |e: ValueError| StartError::environment("the embedded target", e.to_string());
-    let run = Run { target: url, plenary: slug.parse().map_err(wrong)?, plan: demo.plan };
-    let held = hold(&PlenaryProtocol, vec![run], &console).await;
+    run.target = format!("http://{}", target.addr()).parse().map_err(wrong)?;
+    let held = hold(&PlenaryProtocol, runs, &console).await;
     console.close().await;
     let held = held?;
     let counts = target.stop().await;

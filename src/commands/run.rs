@@ -23,10 +23,25 @@ impl Visitor for Load {
     }
 }
 
+/// What loads over whichever protocol was chosen would be.
+struct Shown(Vec<Run>);
+
+impl Visitor for Shown {
+    type Output = Result<String, StartError>;
+
+    fn visit<P: Protocol>(self, protocol: P) -> Self::Output {
+        crate::run::dry_run(&protocol, &crate::run::supported(&protocol, self.0)?)
+    }
+}
+
 /// Runs to the end, prints a summary of each plenary, and tells the exit code: the worst.
 pub(super) async fn run(runs: Vec<Run>) -> Result<ExitCode, StartError> {
     let Some(first) = runs.first() else { return Ok(ExitCode::Ok) };
     let choice = first.plan.protocol.clone();
+    if first.plan.dry_run.is_some() {
+        tell(&with_protocol(&choice, Shown(runs))??);
+        return Ok(ExitCode::Ok);
+    }
     let held = with_protocol(&choice, Load(runs))?.await?;
     let mut pages: Vec<String> = held.iter().map(|held| text::render(&held.summary)).collect();
     let codes: Vec<ExitCode> = held.iter().map(Held::code).collect();

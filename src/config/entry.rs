@@ -1,6 +1,8 @@
 //! One option as a layer gives it: its value, where that came from, and the option's name in each
 //! layer.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use super::environment::PREFIX;
@@ -28,6 +30,17 @@ pub(crate) struct GivenOption {
     pub(crate) key: &'static str,
     pub(crate) given: Given,
     pub(crate) origin: ValueOrigin,
+}
+
+/// The values of options as texts, by their keys; a list has a line for each of its members. Some are
+/// secrets.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct OptionTexts(pub BTreeMap<String, String>);
+
+impl fmt::Debug for OptionTexts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// The option's name on the command line.

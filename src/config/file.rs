@@ -22,7 +22,7 @@ const MOST_PLENARIES: usize = 100;
 /// What tables of rooms may be called.
 const TABLES: [&str; 2] = ["plenary", "room"];
 /// What holds for the whole process or its server, and cannot differ between plenaries.
-const COMMON: [&str; 31] = [
+const COMMON: [&str; 32] = [
     "url",
     "protocol",
     "set",
@@ -34,6 +34,7 @@ const COMMON: [&str; 31] = [
     "shards",
     "rooms",
     "room_min",
+    "dry_run",
     "ca_file",
     "insecure_skip_verify",
     "source_ip",

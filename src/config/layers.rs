@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::error::{ExitCode, StartError};
 
-use super::entry::{GivenOption, ValueOrigin, flag, in_file, nearest, variable};
+use super::entry::{GivenOption, OptionTexts, ValueOrigin, flag, in_file, nearest, variable};
 use super::environment::Environment;
 use super::file;
 use super::settings::Settings;
@@ -31,6 +31,8 @@ pub struct Layers {
     /// The `[[plenary]]` tables of the file, in its order.
     pub plenaries: Vec<Table>,
     origins: BTreeMap<&'static str, ValueOrigin>,
+    /// The values as texts, as far as they are known.
+    texts: OptionTexts,
 }
 
 /// One of several plenaries in a file: its table lies under flags and variables, and over the
@@ -61,7 +63,7 @@ impl Layers {
     /// the file; a file that cannot be read.
     pub fn stack(flags: Settings, config: Option<PathBuf>, environment: &Environment) -> Result<Self, StartError> {
         let origins = Settings::keys().filter(|key| flags.is_set(key)).map(|key| (key, ValueOrigin::Flag)).collect();
-        let mut layers = Self { settings: flags, origins, warnings: Vec::new(), plenaries: Vec::new() };
+        let mut layers = Self { settings: flags, origins, ..Self::default() };
         let variables = layers.variables(environment)?;
         layers.lay_under(&variables)?;
         if let Some(path) = config.or_else(|| environment.get("SOAKRIG_CONFIG").map(PathBuf::from)) {
@@ -87,6 +89,30 @@ impl Layers {
         layers.lay_under(&entries)?;
         layers.lay_under(top)?;
         Ok(Table { slug, layers, entries })
+    }
+
+    /// The same layers, with what was typed on the command line as texts, by key.
+    #[must_use]
+    pub fn typed(mut self, texts: &OptionTexts) -> Self {
+        for table in &mut self.plenaries {
+            table.layers = std::mem::take(&mut table.layers).typed(texts);
+        }
+        let flags = self.origins.iter().filter(|(_, origin)| **origin == ValueOrigin::Flag).map(|(key, _)| *key);
+        self.texts.0.extend(flags.filter_map(|key| Some((key.to_owned(), texts.0.get(key)?.clone()))));
+        self
+    }
+
+    /// A key's value as text, and where it came from; `None` where it has none.
+    #[must_use]
+    pub fn given(&self, key: &str) -> Option<(&str, &ValueOrigin)> {
+        Some((self.texts.0.get(key)?, self.origins.get(key)?))
+    }
+
+    /// Another option that says the same thing in another way, and was given.
+    #[must_use]
+    pub fn alternative_of(&self, key: &str) -> Option<&'static str> {
+        let set = ALTERNATIVES.iter().find(|set| set.contains(&key))?;
+        set.iter().copied().find(|other| *other != key && self.origins.contains_key(other))
     }
 
     /// Where a key's value came from; `None` where it has none.
@@ -151,6 +177,11 @@ impl Layers {
             if !is_taken(key) {
                 self.settings.set(key, given);
                 self.origins.insert(key, origin.clone());
+                let text = match given {
+                    Given::One(text) => text.clone(),
+                    Given::Many(texts) => texts.join("\n"),
+                };
+                self.texts.0.insert((*key).to_owned(), text);
             }
         }
         Ok(())

@@ -15,7 +15,7 @@ use super::value::{
 
 pub use super::connection_settings::ConnectionSettings;
 pub use super::target_settings::{ListenSettings, PresenceSettings};
-pub use super::traffic_settings::{RoomSettings, TrafficSettings};
+pub use super::traffic_settings::{DryRunSettings, RoomSettings, TrafficSettings};
 
 layered! {
     /// Which server.
@@ -247,6 +247,14 @@ macro_rules! groups {
                 groups.iter().flat_map(|keys| keys.iter().copied())
             }
 
+            /// All options with their help texts.
+            #[must_use]
+            pub fn described() -> clap::Command {
+                let command = clap::Command::new("");
+                $(let command = <$ty as clap::Args>::augment_args(command);)+
+                command
+            }
+
             /// Whether the key has a value.
             #[must_use]
             pub fn is_set(&self, key: &str) -> bool {
@@ -291,6 +299,8 @@ groups! {
     report: ReportSettings,
     /// How log lines look.
     log: LogSettings,
+    /// Whether anything is done at all.
+    dry_run: DryRunSettings,
     /// What makes a run repeatable.
     seed: SeedSettings,
     /// How the embedded target behaves.

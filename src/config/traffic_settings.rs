@@ -21,6 +21,16 @@ layered! {
 }
 
 layered! {
+    /// Whether anything is done at all.
+    #[command(next_help_heading = "Output")]
+    pub struct DryRunSettings {
+        /// Print every option with where its value came from, and the forecast; connect to nothing
+        #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+        pub dry_run: Switch,
+    }
+}
+
+layered! {
     /// What they do.
     #[command(next_help_heading = "Traffic (a RATE is 5/s, 300/m or 2/h, for the whole run)")]
     pub struct TrafficSettings {

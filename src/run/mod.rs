@@ -5,6 +5,7 @@ mod anomaly_log;
 pub(crate) mod background;
 mod clock_watch;
 mod delay_windows;
+mod dry_run;
 mod member_lists;
 pub(crate) mod output;
 mod phases;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 
+pub use dry_run::dry_run;
 pub(crate) use output::Console;
 pub use room_run::Held;
 pub(crate) use runner::over_capacity;

@@ -266,7 +266,7 @@ fn runtimes(workers: &Workers) -> Vec<Handle> {
 }
 
 /// What a plan asks of the machine, of a protocol that can do this.
-fn load(plan: &Plan, capabilities: Capabilities) -> Load {
+pub(super) fn load(plan: &Plan, capabilities: Capabilities) -> Load {
     let (parts, room) = (f64::from(plan.users.shard.count), plan.users.fleet_range.len());
     let whole = |volume: Volume<Rate>| volume.map(|rate| rate.per_second() * parts).per_second(room as usize);
     let stay = plan.traffic.side_room_stay;

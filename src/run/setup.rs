@@ -138,7 +138,7 @@ pub(crate) fn parts(
 }
 
 /// The rooms that users of this generator are in. No two of the whole run may have the same tag.
-fn rooms(plan: &Plan, typed: &str) -> Result<Rooms, StartError> {
+pub(super) fn rooms(plan: &Plan, typed: &str) -> Result<Rooms, StartError> {
     let refuse = |e: SameTag| {
         StartError::environment("--rooms", e.to_string())
             .remedy("give the rooms another name, or --room-min another number")

@@ -24,6 +24,7 @@ const SAMPLES: &[(&str, &str, [&str; 3])] = &[
     ("sign_in_rate", "run", ["1/s", "2/s", "3/s"]),
     ("shard", "run", ["0/3", "1/3", "2/3"]),
     ("shards", "run", ["2", "3", "4"]),
+    ("dry_run", "run", ["true", "false", "true"]),
     ("rooms", "run", ["1", "2", "3"]),
     ("room_min", "run", ["1", "2", "3"]),
     ("speakers", "run", ["1", "5%", "0.5"]),

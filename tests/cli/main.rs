@@ -7,6 +7,7 @@ mod accounts;
 mod architecture;
 mod cycles;
 mod defaults;
+mod dry_run;
 mod errors;
 mod fleet;
 mod health;

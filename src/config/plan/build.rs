@@ -20,6 +20,7 @@ use super::division::Division;
 use super::files::single_purpose;
 use super::headers::read_headers;
 use super::proxy::read_proxy;
+use super::resolved::{ResolvedOption, resolved};
 use super::task::{Demo, Target, Task};
 use super::types::{Logging, Messages, Plan, ProtocolChoice, Report, Timing, Traffic, Users};
 
@@ -147,9 +148,15 @@ impl<'a> Draft<'a> {
             connection: self.connection()?,
             report,
             logging: self.logging(),
+            dry_run: self.dry_run(defaults),
             users,
             division,
         })
+    }
+
+    fn dry_run(&self, Defaults { keeps_sessions, .. }: Defaults) -> Option<Vec<ResolvedOption>> {
+        let wanted = self.layers.settings.dry_run.dry_run.is_some_and(|switch| switch.0);
+        wanted.then(|| resolved(&self.layers, !keeps_sessions))
     }
 
     pub(super) fn missing(key: &str) -> StartError {

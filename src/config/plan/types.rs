@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::super::value::{DurationRange, MessageSize, Rate, RunId, UserRange, UsernameTemplate};
 use super::division::Division;
+use super::resolved::ResolvedOption;
 use crate::error::StartError;
 use crate::model::{
     Account, AccountRow, Accounts, Alphabet, DeliveryTerms, LogFormat, OtlpEndpoint, Pacing, Reconnect, Secret, Shard,
@@ -37,6 +38,8 @@ pub struct Plan {
     pub report: Report,
     /// How log lines look.
     pub logging: Logging,
+    /// Every option as it is in force, where they are to be printed and nothing else is to be done.
+    pub dry_run: Option<Vec<ResolvedOption>>,
 }
 
 /// The protocol of a command, with the errors that the registry and the protocol may give rise to:
