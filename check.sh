@@ -227,6 +227,7 @@ export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
 say "what the checks need"
 need cc gcc libc6-dev
 need promtool prometheus
+need /usr/sbin/nginx nginx
 need shellcheck shellcheck
 if ! $quick; then
     need amtool prometheus-alertmanager

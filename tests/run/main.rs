@@ -16,6 +16,7 @@ mod hostile_run;
 mod in_memory_server;
 mod leak_and_replay;
 mod metrics_of_0_1;
+mod nginx;
 mod operation;
 mod otlp_collector;
 mod outage;

@@ -56,7 +56,10 @@ fn read_resolve(text: &str) -> Option<Resolve> {
     };
     let addresses = addresses.split(',').map(address).collect::<Option<Vec<_>>>()?;
     let port = port.parse().ok().filter(|port| *port > 0)?;
-    (!host.is_empty()).then(|| Resolve { host: host.to_ascii_lowercase(), port, addresses })
+    // As the target's URL spells it: in lower case, and in ASCII.
+    let host = host.trim_end_matches('.');
+    let host = url::Host::parse(host).map_or_else(|_| host.to_ascii_lowercase(), |host| host.to_string());
+    (!host.is_empty()).then_some(Resolve { host, port, addresses })
 }
 
 impl FromStr for Reconnect {
@@ -104,6 +107,7 @@ mod tests {
         let resolve = read("Chat.example:443:192.0.2.7,[::1]").unwrap();
         assert_eq!((resolve.host.as_str(), resolve.port), ("chat.example", 443));
         assert_eq!(resolve.addresses, ["192.0.2.7".parse::<IpAddr>().unwrap(), "::1".parse().unwrap()]);
+        assert_eq!(read("Bücher.example:443:192.0.2.7").unwrap().host, "xn--bcher-kva.example");
         for text in ["", "h", "h:1", "h:0:::1", "h:x:127.0.0.1", ":1:127.0.0.1", "h:1:", "h:1:name"] {
             assert!(read(text).is_err(), "{text}");
         }

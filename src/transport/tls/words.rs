@@ -22,6 +22,7 @@ pub fn in_words(e: &rustls::Error) -> String {
         E::PeerIncompatible(what) => format!("the server's TLS does not fit: {}", spaced(&format!("{what:?}"))),
         E::PeerMisbehaved(what) => format!("the server breaks the rules of TLS: {}", spaced(&format!("{what:?}"))),
         E::InvalidMessage(what) => format!("the server's TLS cannot be read: {}", spaced(&format!("{what:?}"))),
+        E::InconsistentKeys(_) => "the key is not that of the certificate".to_owned(),
         other => other.to_string(),
     }
 }
@@ -110,6 +111,7 @@ mod tests {
             (E::InvalidCertificate(C::ApplicationVerificationFailure), "application verification failure"),
             (E::AlertReceived(AlertDescription::CertificateRequired), "--client-cert"),
             (E::AlertReceived(AlertDescription::HandshakeFailure), "handshake failure"),
+            (E::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch), "the key is not that of the certificate"),
         ] {
             let said = in_words(&error);
             assert!(said.contains(words), "{said}");
