@@ -158,12 +158,17 @@ class Python(Recipe):
         """Where its programs are."""
         return self.place / "venv/bin"
 
+    def requirements(self):
+        """What pip installs."""
+        return (self.app / "requirements.txt").read_text()
+
     def install(self):
-        """Runs pip where requirements.txt is not the one that was installed."""
+        """Runs pip where the requirements are not those that were installed."""
         stamp = self.place / "installed.txt"
-        wanted = (self.app / "requirements.txt").read_text()
+        wanted = self.requirements()
         super().install()
         if not stamp.exists() or stamp.read_text() != wanted:
+            (self.place / "requirements.txt").write_text(wanted)
             subprocess.run([sys.executable, "-m", "venv", "--clear", self.place / "venv"], check=True, timeout=300)
             subprocess.run([self.bin / "pip", "install", "--quiet", "--disable-pip-version-check",
                             "--requirement", self.place / "requirements.txt"], check=True, timeout=600)
@@ -191,6 +196,31 @@ class Channels(Python):
         endpoint = f"tcp:port={running.port}:interface=127.0.0.1"
         script = f'"{python}" manage.py migrate --verbosity 0 && exec "{self.bin}/daphne" -e "{endpoint}" chat.asgi:application'
         return ["sh", "-c", script]
+
+
+class ChannelsOnRedis(Channels):
+    """The same site with its channel layer on Debian's Redis, by other packages."""
+
+    @property
+    def app(self):
+        """The site is that of Channels."""
+        return APPS / "channels"
+
+    def requirements(self):
+        """redis-py 8, which the layer was not written for."""
+        return (self.app / "requirements-redis8.txt").read_text()
+
+    def environment(self, running):
+        """Where Redis is: on a port that was free a moment ago."""
+        running.redis = getattr(running, "redis", None) or free_port()
+        return {**super().environment(running), "REDIS": f"redis://127.0.0.1:{running.redis}"}
+
+    def command(self, running):
+        """Redis in the same process group, then the site."""
+        self.environment(running)
+        redis = f'redis-server --bind 127.0.0.1 --port {running.redis} --save "" --dir "{running.directory}" &'
+        shell, option, script = super().command(running)
+        return [shell, option, f"{redis} {script}"]
 
 
 class Puma(Recipe):
@@ -236,6 +266,7 @@ RECIPES = {recipe.name: recipe for recipe in [
     Node("socketio"),
     Uvicorn("python_socketio", r"running on http://127\.0\.0\.1:(\d+)"),
     Channels("channels", r"Listening on TCP address 127\.0\.0\.1:(\d+)"),
+    ChannelsOnRedis("channels_redis8", r"Listening on TCP address 127\.0\.0\.1:(\d+)"),
     Puma("actioncable", r"Listening on http://127\.0\.0\.1:(\d+)"),
     Uvicorn("fastapi", r"running on http://127\.0\.0\.1:(\d+)"),
     Node("ws"),
@@ -243,3 +274,20 @@ RECIPES = {recipe.name: recipe for recipe in [
     Prosody("prosody", ""),
     Inspircd("inspircd", ""),
 ]}
+
+
+def serve(name, port):
+    """Runs one server until it is interrupted."""
+    recipe = RECIPES[name]
+    recipe.install()
+    running = Running(recipe, port=int(port))
+    print(f"{name} is at {running.url}; Ctrl-C ends it", flush=True)
+    try:
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    finally:
+        running.close()
+
+
+if __name__ == "__main__":
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    serve(*sys.argv[1:])

@@ -1,6 +1,7 @@
 #!/bin/sh
 # soakrig against chat servers that it did not write, each with the protocol file that ships for it.
-# Words go to pytest: `tests/servers/run.sh -k prosody`; `--install` alone installs and tests nothing.
+# Words go to pytest: `tests/servers/run.sh -k prosody`; `--install` alone installs and tests nothing,
+# `--serve NAME PORT` installs and runs one of the servers until it is interrupted.
 #
 # The servers are installed from npm, PyPI and Debian, pinned, under .cache/servers (75 s, once).
 # Runs the binary that SOAKRIG_BINARY names, else target/debug/soakrig.
@@ -10,6 +11,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 venv=$(cd "$here/../.." && pwd)/.cache/servers-tests
 # Debian puts daemons where only root looks.
 PATH=$PATH:/usr/sbin
+export PYTHONDONTWRITEBYTECODE=1
+cd "$here"
+
+if [ "${1-}" = --serve ]; then
+    shift
+    exec python3 lab.py "$@"
+fi
 
 for tool in node npm rails puma prosody inspircd redis-server; do
     command -v "$tool" >/dev/null || {
@@ -24,8 +32,6 @@ if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
     cp "$here/requirements.txt" "$venv/requirements.txt"
 fi
 
-export PYTHONDONTWRITEBYTECODE=1
-cd "$here"
 "$venv/bin/python" -c 'import lab; [recipe.install() for recipe in lab.RECIPES.values()]'
 if [ "${1-}" = --install ]; then exit 0; fi
 # The tests mostly wait; the servers are small.

@@ -1,5 +1,7 @@
 //! Many messages at once: whether all of them arrive, and in which order.
 
+use std::time::Duration;
+
 use super::finding::Finding;
 use super::seat::Seat;
 use super::talk::{DOUBT, PATIENCE, Talk};
@@ -9,6 +11,8 @@ use crate::telemetry::stdio::tell;
 
 /// Messages of the burst.
 const BURST: usize = 50;
+/// How long what follows a burst is not shown either.
+const TAIL: Duration = Duration::from_millis(500);
 
 impl<C: Connection> Talk<'_, C> {
     /// Many messages at once: are all there, and in their order?
@@ -35,6 +39,8 @@ impl<C: Connection> Talk<'_, C> {
         if self.hears_itself && end > begin {
             self.arrived(0, end - 1, DOUBT).await;
         }
+        // Receipts come behind it.
+        self.until(TAIL, |_| false).await;
         self.seats.iter().for_each(|seat| seat.recorder.set_muted(false));
         if let Some(failure) = cut {
             self.findings.add(Finding::note(format!("a burst of {BURST} messages was not taken: {failure}")));

@@ -44,8 +44,13 @@ impl<C: Connection> Talk<'_, C> {
         if every < after {
             return Finding::fine(format!("{what}; a sign of life every {:.1} s comes before", every.as_secs_f64()));
         }
-        let remedy = format!("set every of [keepalive] below it; it is {:.1} s now", every.as_secs_f64());
-        let place = (self.place)("keepalive.every").or_else(|| (self.place)("socket"));
+        let now = every.as_secs_f64();
+        let place = (self.place)("keepalive.every");
+        let remedy = match place {
+            Some(_) => format!("set every below it; it is {now:.1} s now"),
+            None => format!("add a [keepalive] with every below it; now a sign of life comes every {now:.1} s"),
+        };
+        let place = place.or_else(|| (self.place)("socket"));
         let text = format!("{what}: {remedy}");
         Finding::wrong(place.map_or_else(|| text.clone(), |place| format!("{place}: {text}")))
     }

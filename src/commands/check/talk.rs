@@ -235,14 +235,14 @@ impl<'a, C: Connection> Talk<'a, C> {
         let count = |frames: usize| if frames == 1 { "1 frame".to_owned() } else { format!("{frames} frames") };
         match (with.first(), without.first()) {
             (None, None) => self.findings.add(Finding::fine("every frame matches a rule")),
-            (Some(first), _) => {
-                let why = format!("{} with a message matched no rule, such as {}", count(with.len()), shown(first));
+            (Some(_), _) => {
+                let why = format!("{} with a message matched no rule, such as {}", count(with.len()), kinds(&with));
                 let remedy = "add a rule to [[message.received]], or a [[frame]] where it is no delivery";
                 let text = self.at("message.received[1]", &format!("{why}: {remedy}"));
                 self.findings.add(Finding::wrong(text));
             }
-            (None, Some(first)) => {
-                let why = format!("{} matched no rule, such as {}", count(without.len()), shown(first));
+            (None, Some(_)) => {
+                let why = format!("{} matched no rule, such as {}", count(without.len()), kinds(&without));
                 self.findings.add(Finding::note(format!("{why}: a [[frame]] gives it a name")));
             }
         }
@@ -260,6 +260,18 @@ impl<'a, C: Connection> Talk<'a, C> {
         }
         self.findings.0
     }
+}
+
+/// One frame of each kind, at most three: frames that differ in digits alone are of one.
+fn kinds(frames: &[String]) -> String {
+    let mut seen: Vec<(String, String)> = Vec::new();
+    for frame in frames {
+        let kind: String = frame.chars().filter(|c| !c.is_ascii_digit()).collect();
+        if seen.len() < 3 && !seen.iter().any(|(known, _)| *known == kind) {
+            seen.push((kind, shown(frame)));
+        }
+    }
+    seen.into_iter().map(|(_, frame)| frame).collect::<Vec<_>>().join(" and ")
 }
 
 /// The key of the rule by which a message came, as in `message.received[1]`.
