@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flate2::{Compress, Compression, FlushCompress};
 use parking_lot::Mutex;
 use soakrig::clock::Stamp;
 use soakrig::drivers::plenary::Inbox;
@@ -16,6 +17,7 @@ use soakrig::pool::Roster;
 use soakrig::protocol::{Event, Received};
 use soakrig::schedule::Intent;
 use soakrig::schedule::timetable::Timetable;
+use soakrig::transport::ws::extension::PerMessageDeflate;
 use soakrig::transport::ws::recent::Recent;
 
 /// Users of the room.
@@ -30,6 +32,8 @@ pub struct FullRoom {
     inboxes: Vec<Inbox>,
     recent: Recent,
     now: Stamp,
+    /// The server's compressor, where frames are compressed.
+    compressor: Option<Compress>,
 }
 
 impl FullRoom {
@@ -52,7 +56,17 @@ impl FullRoom {
             inboxes: (0..USERS).map(|_| first.another(1 << 24)).collect(),
             recent: Recent::default(),
             now: Stamp(0),
+            compressor: None,
         })
+    }
+
+    /// The same room, whose chats come compressed, with context takeover: all have heard the same
+    /// since they came, so that the same bytes come to all. The compressor works once for all of them.
+    pub fn compressed(mut self) -> Self {
+        let compressed = |inbox: Inbox| inbox.compressed(PerMessageDeflate::default());
+        self.inboxes = self.inboxes.into_iter().map(compressed).collect();
+        self.compressor = Some(Compress::new(Compression::fast(), false));
+        self
     }
 
     /// Frames of so many new chats, one behind the other.
@@ -62,11 +76,20 @@ impl FullRoom {
             self.now = self.now.plus(Duration::from_millis(10));
             let handed = self.ledger.lock().record_send(UserIndex(3), self.now, self.now);
             let text = handed.marker.encode(SenderId::number(4), &"we talk about this and that ".repeat(3));
-            bytes.extend(frame(&format!(
+            let chat = format!(
                 "{{\"payload\": {{\"id\": {}, \"user\": 4, \"created\": \"2026-11-24T12:00:00.000000+00:00\", \
                  \"message\": \"{text}\", \"highlight\": false, \"archived\": false, \"mentions\": []}}, \"type\": \"chat\"}}",
                 handed.marker.seq
-            )));
+            );
+            bytes.extend(match &mut self.compressor {
+                None => frame(0x81, chat.as_bytes()),
+                Some(compressor) => {
+                    let mut packed = Vec::with_capacity(2 * chat.len());
+                    // A message leaves the last four bytes out (RFC 7692, 7.2.1).
+                    let _ = compressor.compress_vec(chat.as_bytes(), &mut packed, FlushCompress::Sync);
+                    frame(0xC1, &packed[..packed.len() - 4])
+                }
+            });
         }
         bytes
     }
@@ -74,7 +97,7 @@ impl FullRoom {
     /// Gives bytes to every user, as reads of 64 kB, down to the verdicts and the metrics.
     pub fn deliver(&mut self, bytes: &[u8]) {
         self.now = self.now.plus(Duration::from_millis(1));
-        let Self { ledger, metrics, inboxes, recent, now } = self;
+        let Self { ledger, metrics, inboxes, recent, now, .. } = self;
         for (inbox, user) in inboxes.iter_mut().zip((0..USERS).map(UserIndex)) {
             for read in bytes.chunks(READ) {
                 let hear = |frame: Received<'_>| {
@@ -107,17 +130,18 @@ impl FullRoom {
 pub fn list() -> Vec<u8> {
     let one = "{\"id\": 1, \"username\": \"loadtest0\", \"display_name\": \"loadtest0\", \"image\": null}";
     let members = vec![one; 200_000 / one.len()].join(", ");
-    frame(&format!("{{\"payload\": {{\"members\": [{members}], \"lurkers\": 0}}, \"type\": \"presence\"}}"))
+    let text = format!("{{\"payload\": {{\"members\": [{members}], \"lurkers\": 0}}, \"type\": \"presence\"}}");
+    frame(0x81, text.as_bytes())
 }
 
-fn frame(text: &str) -> Vec<u8> {
-    let length = text.len() as u64;
-    let head: Vec<u8> = match text.len() {
-        0..=125 => vec![0x81, length as u8],
-        126..=65_535 => [&[0x81, 126], &length.to_be_bytes()[6..]].concat(),
-        _ => [&[0x81, 127], &length.to_be_bytes()[..]].concat(),
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let length = payload.len() as u64;
+    let head: Vec<u8> = match payload.len() {
+        0..=125 => vec![first, length as u8],
+        126..=65_535 => [&[first, 126], &length.to_be_bytes()[6..]].concat(),
+        _ => [&[first, 127], &length.to_be_bytes()[..]].concat(),
     };
-    [head, text.as_bytes().to_vec()].concat()
+    [head, payload.to_vec()].concat()
 }
 
 /// A schedule and the users that take its intents.

@@ -41,6 +41,15 @@ fn count(piece: &str, times: usize) -> Outcome<()> {
             }
             assert_eq!(room.came(), times as u64 * 16 * u64::from(USERS), "every delivery has its verdict");
         }
+        "inflated" => {
+            room = room.compressed();
+            for _ in 0..times {
+                let chat = room.chats(1);
+                room.deliver(&chat);
+                room.sweep();
+            }
+            assert_eq!(room.came(), times as u64 * u64::from(USERS), "every delivery has its verdict");
+        }
         "list" => {
             let list = list();
             (0..times).for_each(|_| room.deliver(&list));
@@ -49,7 +58,7 @@ fn count(piece: &str, times: usize) -> Outcome<()> {
             let mut slots = Desks::new();
             (0..times).for_each(|_| slots.tick());
         }
-        unknown => return Err(format!("no piece {unknown:?}; there are delivery, batch, list, tick").into()),
+        unknown => return Err(format!("no piece {unknown:?}; there are delivery, batch, inflated, list, tick").into()),
     }
     Ok(())
 }

@@ -27,6 +27,7 @@ mod presence;
 mod proxied;
 #[path = "../drivers/proxies.rs"]
 mod proxies;
+mod reconnect;
 mod rooms;
 #[path = "../drivers/scripted_server.rs"]
 mod scripted_server;

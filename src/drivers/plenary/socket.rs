@@ -8,6 +8,7 @@ use super::wire;
 use crate::clock::Stamp;
 use crate::model::FrameKind;
 use crate::protocol::{Connection, Event, Outgoing, Progress, Received, Said, Transcript};
+use crate::transport::ws::extension::PerMessageDeflate;
 use crate::transport::ws::frame::{Opcode, Violation};
 use crate::transport::ws::reader::{Message, Reader};
 use crate::transport::ws::recent::Recent;
@@ -48,6 +49,13 @@ impl Inbox {
     #[must_use]
     pub fn another(&self, limit: usize) -> Self {
         Self { reader: Reader::new(limit), shared: Arc::clone(&self.shared), joined: false }
+    }
+
+    /// The same inbox with compression, on these terms.
+    #[must_use]
+    pub fn compressed(mut self, terms: PerMessageDeflate) -> Self {
+        self.reader = self.reader.compressed(terms);
+        self
     }
 
     /// Takes bytes that were read at `at`, and gives every frame that is whole now to `sink`.
