@@ -63,6 +63,9 @@ async fn cleanup_with<P: Protocol>(protocol: &P, cleanup: Cleanup) -> Result<Exi
         let why = format!("accounts cannot be deleted with the protocol {}", protocol.name());
         return Err(StartError::usage("cleanup", why).remedy("delete them on the server"));
     }
+    for users in &cleanup.users {
+        setup::capabilities(protocol, &cleanup.protocol, users)?;
+    }
     let mut signals = Signals::listen()?;
     Console::open(&cleanup.logging)?;
     let clock = Clock::start();

@@ -17,7 +17,7 @@ pub use self::keepalive::{Keepalive, SignOfLife};
 pub use self::settings::{Capabilities, DriverSettings, SetupError};
 use crate::clock::Stamp;
 use crate::marker::Decoded;
-use crate::model::{Account, Failure, FailureKind, FrameKind, SenderId, SentKind, Vocabulary};
+use crate::model::{Account, Failure, FailureKind, FrameKind, FrameSizes, SenderId, SentKind, Vocabulary};
 pub use crate::transport::http::{IDLE_LIMIT, Probe, Session, SessionUser};
 pub use crate::transport::ws::socket::{Ended, Progress};
 pub use crate::transport::{Said, Trace, Transcript, Untraced};
@@ -180,6 +180,11 @@ pub trait Protocol: Send + Sync + 'static {
 
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
+
+    /// How large its frames are, for the forecast.
+    fn frame_sizes(&self) -> FrameSizes {
+        FrameSizes::ASSUMED
+    }
 
     /// Its own names of failures and frames, beside the common ones.
     fn vocabulary(&self) -> Vocabulary {

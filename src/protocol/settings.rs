@@ -60,4 +60,6 @@ pub struct Capabilities {
     pub member_lists: bool,
     /// The longest text of a message that the server surely takes, marker included, in bytes.
     pub max_text: Option<usize>,
+    /// The longest username that can sign up, in characters.
+    pub max_username: Option<usize>,
 }

@@ -1,25 +1,14 @@
 //! What a run will cost, said before it begins: deliveries, bytes, sockets, memory, and what of it
 //! is more than the machine has.
 //!
-//! Pure arithmetic on the plan and on [`Machine`]. The sizes of frames are those of the plenary
-//! application; those of member lists and of the page count only where the protocol has lists.
+//! Pure arithmetic on the plan, on what the protocol states of its frames, and on [`Machine`].
 
 use std::fmt;
 
+use crate::model::{FrameSizes, ListSizes};
 use crate::report::machine::Machine;
 use crate::report::numbers::{bytes, count, rate};
 
-/// A chat frame, in bytes.
-const CHAT: f64 = 300.0;
-/// A member list without members, and what each member adds, in bytes.
-const LIST: f64 = 89.0;
-const MEMBER: f64 = 188.0;
-/// Members of a side room at most, by the application's default.
-const SIDE_ROOM_MEMBERS: f64 = 10.0;
-/// A page of an empty room, what each user and each of its last 100 chats adds, in bytes.
-const PAGE: f64 = 7_000.0;
-const PAGE_USER: f64 = 190.0;
-const PAGE_CHATS: f64 = 100.0 * 220.0;
 /// Files beside the users' sockets: HTTP connections of the ramp, metrics, logs.
 const OTHER_FILES: f64 = 200.0;
 /// Memory of the process without users, of a user, and of a delivery within the horizon, in bytes;
@@ -54,8 +43,8 @@ pub struct Load {
     pub horizon: f64,
     /// Local addresses to connect from.
     pub sources: u64,
-    /// Whether the protocol has member lists, on sockets and on the page of the room.
-    pub member_lists: bool,
+    /// How large the protocol's frames are.
+    pub sizes: FrameSizes,
 }
 
 /// What it comes to; bytes are received ones.
@@ -98,19 +87,19 @@ impl Forecast {
         let (users, all, rooms) = (load.users as f64, load.room.max(load.users) as f64, load.rooms.max(1) as f64);
         // Users of one room.
         let room = all / rooms;
-        let if_listed = |bytes: f64| if load.member_lists { bytes } else { 0.0 };
-        let list = if_listed(LIST + MEMBER * room);
-        let side_room_list = if_listed(LIST + MEMBER * SIDE_ROOM_MEMBERS);
+        let if_listed = |bytes: &dyn Fn(&ListSizes) -> f64| load.sizes.lists.as_ref().map_or(0.0, bytes);
+        let list = if_listed(&|sizes| sizes.list_of(room));
+        let side_room_list = if_listed(&|sizes| sizes.list_of(sizes.side_room_members));
         let deliveries = load.chats / rooms * users;
         let in_side_rooms = (load.side_rooms * load.side_room_stay * users / all.max(1.0)).min(users);
         let mut forecast = Self {
             load: *load,
             deliveries,
-            chat_bytes: deliveries * CHAT,
+            chat_bytes: deliveries * load.sizes.chat,
             // Each coming and each going sends a list to each user.
             list_bytes: 2.0 * users * (load.leaves * list + load.side_rooms * side_room_list) / rooms,
-            ramp_list_bytes: if_listed(filling(room) * users / room.max(1.0)),
-            page_bytes: if_listed(PAGE + PAGE_CHATS + PAGE_USER * room),
+            ramp_list_bytes: if_listed(&|sizes| sizes.filling(room) * users / room.max(1.0)),
+            page_bytes: if_listed(&|sizes| sizes.page + sizes.page_user * room),
             sockets: users + in_side_rooms,
             memory: PROCESS_MEMORY + users * USER_MEMORY + deliveries * load.horizon * DELIVERY_MEMORY + list,
             warnings: Vec::new(),
@@ -215,12 +204,6 @@ impl Forecast {
     }
 }
 
-/// Bytes of all lists to all users while a room fills one by one: the k-th coming sends k lists of
-/// k members, and the sum of k² is about n³/3.
-fn filling(n: f64) -> f64 {
-    LIST * n * (n + 1.0) / 2.0 + MEMBER * n * (n + 1.0) * (2.0 * n + 1.0) / 6.0
-}
-
 fn whole(n: f64) -> String {
     count(n.ceil() as u64)
 }
@@ -238,7 +221,7 @@ impl fmt::Display for Forecast {
         writeln!(f, "forecast for {} users{others}, chats at {}", count(users), rate(chats))?;
         writeln!(f, "  deliveries   {}, {to}", rate(self.deliveries))?;
         write!(f, "  received     {}/s of chats", bytes(self.chat_bytes))?;
-        if self.load.member_lists {
+        if self.load.sizes.lists.is_some() {
             writeln!(
                 f,
                 "; of full member lists, if the server sends them, up to {}/s and {} in the ramp",
@@ -272,8 +255,11 @@ mod tests {
         side_room_stay: 165.0,
         horizon: 60.0,
         sources: 1,
-        member_lists: true,
+        sizes: SIZES,
     };
+    const LISTS: ListSizes =
+        ListSizes { list: 89.0, member: 188.0, side_room_members: 10.0, page: 29_000.0, page_user: 190.0 };
+    const SIZES: FrameSizes = FrameSizes { chat: 300.0, lists: Some(LISTS) };
     const MACHINE: Machine = Machine {
         files: Some(20_000),
         open_files: Some(20),
@@ -284,8 +270,8 @@ mod tests {
 
     #[test]
     fn lists_of_a_filling_room_cost_what_was_measured() {
-        assert!((filling(60.0) / 14e6 - 1.0).abs() < 0.02, "{}", filling(60.0));
-        assert!((filling(200.0) / 0.5e9 - 1.0).abs() < 0.02, "{}", filling(200.0));
+        assert!((LISTS.filling(60.0) / 14e6 - 1.0).abs() < 0.02, "{}", LISTS.filling(60.0));
+        assert!((LISTS.filling(200.0) / 0.5e9 - 1.0).abs() < 0.02, "{}", LISTS.filling(200.0));
     }
 
     #[test]
@@ -297,12 +283,12 @@ mod tests {
 
     #[test]
     fn without_member_lists_neither_lists_nor_page_are_forecast() {
-        let load = Load { users: 18_000, room: 36_000, member_lists: false, ..DEMO };
+        let load = Load { users: 18_000, room: 36_000, sizes: FrameSizes::ASSUMED, ..DEMO };
         let forecast = Forecast::of(&load, &MACHINE);
         let said = forecast.to_string();
         assert!(!said.contains("member list") && !said.contains("page"), "{said}");
         assert_eq!((forecast.list_bytes, forecast.ramp_list_bytes, forecast.page_bytes), (0.0, 0.0, 0.0));
-        assert!(forecast.memory < Forecast::of(&Load { member_lists: true, ..load }, &MACHINE).memory);
+        assert!(forecast.memory < Forecast::of(&Load { sizes: SIZES, ..load }, &MACHINE).memory);
     }
 
     #[test]

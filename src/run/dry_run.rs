@@ -19,10 +19,11 @@ pub fn dry_run<P: Protocol>(protocol: &P, runs: &[Run]) -> Result<String, StartE
     let pages: Vec<String> = runs
         .iter()
         .map(|run| {
+            setup::capabilities(protocol, &run.plan.protocol, &run.plan.users)?;
             source_addresses::are_ours(&run.plan.connection.source_ips)?;
             let tls = run.plan.connection.dialer();
             tls.map_err(|e| StartError::environment("the way to the server", e.to_string()))?;
-            let forecast = Forecast::of(&load(&run.plan, protocol.capabilities()), &machine);
+            let forecast = Forecast::of(&load(&run.plan, setup::frame_sizes(protocol)), &machine);
             // How many addresses the server has is not known without asking for them.
             if let Some(Shortage { what, why, remedy }) = forecast.shortage(&machine, u64::MAX) {
                 return Err(StartError::environment(what, why).remedy(remedy));

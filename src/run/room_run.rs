@@ -18,8 +18,8 @@ use crate::error::{ExitCode, StartError};
 use crate::exposition::{self, Exposition};
 use crate::fleet::workers::Workers;
 use crate::metrics::Metrics;
-use crate::model::{FailureKind, Limit, Stage, Thresholds, Volume};
-use crate::protocol::{Capabilities, Driver, Protocol};
+use crate::model::{FailureKind, FrameSizes, Limit, Stage, Thresholds, Volume};
+use crate::protocol::{Driver, Protocol};
 use crate::report::end::End;
 use crate::report::file::Earlier;
 use crate::report::forecast::{Forecast, Load, Shortage};
@@ -34,6 +34,8 @@ pub(crate) struct RoomRun<D: Driver> {
     pub(crate) runner: Arc<Runner<D>>,
     target: TargetUrl,
     slug: Arc<str>,
+    /// For the forecast.
+    sizes: FrameSizes,
     /// Until the run takes it.
     cache: Option<SessionCache>,
     reporter: Reporter<D>,
@@ -79,6 +81,7 @@ impl<D: Driver> RoomRun<D> {
     ) -> Result<Self, StartError> {
         let Run { target, plenary, plan } = run;
         let slug: Arc<str> = plenary.as_str().into();
+        let capabilities = setup::capabilities(protocol, &plan.protocol, &plan.users)?;
         let metrics = metrics(protocol, &plan, &slug, &workers)?;
         let mut cache = SessionCache::open(plan.users.cache.clone(), target.to_string()).await?;
         let password = cache.password(plan.users.password.clone()).await?;
@@ -94,21 +97,20 @@ impl<D: Driver> RoomRun<D> {
         };
         let driver = setup::driver(protocol, asked, Arc::clone(&metrics) as _, console.tracing.header())?;
         let chats = console.tracing.chats(setup::shard_seed(&plan));
-        let capabilities = setup::capabilities(protocol, &plan.protocol, &plan.users)?;
         let m = Arc::clone(&metrics);
         let parts = setup::parts(&plan, capabilities, &slug, process, m, &mut cache, password, chats)?;
         let context = RunContext::new(driver, process.clock, parts);
         let runner = Arc::new(Runner::new(context, plan, workers));
         metrics.read_from(Arc::new(Snapshots(Arc::clone(&runner.context))));
-        Self::exposed(runner, metrics, target, slug, cache, several).await
+        let sizes = setup::frame_sizes(protocol);
+        Self::exposed(runner, metrics, (target, slug, sizes), cache, several).await
     }
 
     /// A load whose metrics are served from now on.
     async fn exposed(
         runner: Arc<Runner<D>>,
         metrics: Arc<Metrics>,
-        target: TargetUrl,
-        slug: Arc<str>,
+        (target, slug, sizes): (TargetUrl, Arc<str>, FrameSizes),
         cache: SessionCache,
         several: bool,
     ) -> Result<Self, StartError> {
@@ -121,7 +123,7 @@ impl<D: Driver> RoomRun<D> {
         let (phases, judge) = (Arc::clone(&runner.phases), Arc::clone(&runner.judge));
         let reporter = Reporter::new(context, plan, phases, judge, Arc::clone(&slug), several);
         let (cache, exposition) = (Some(cache), Some(exposition));
-        Ok(Self { runner, target, slug, cache, reporter, exposition, over, end: None, held: None })
+        Ok(Self { runner, target, slug, sizes, cache, reporter, exposition, over, end: None, held: None })
     }
 
     /// Takes the summary's place, and says what was there.
@@ -154,7 +156,7 @@ impl<D: Driver> RoomRun<D> {
         // A name that is not found just now is the preflight's to tell.
         let addresses = self.runner.context.driver.addresses().await.unwrap_or_default();
         source_addresses::reach(&self.runner.plan.connection.source_ips, &addresses)?;
-        let forecast = Forecast::of(&load(&self.runner.plan, self.runner.context.capabilities), machine);
+        let forecast = Forecast::of(&load(&self.runner.plan, self.sizes), machine);
         if let Some(Shortage { what, why, remedy }) = forecast.shortage(machine, addresses.len() as u64) {
             return Err(StartError::environment(what, why).remedy(remedy));
         }
@@ -265,8 +267,8 @@ fn runtimes(workers: &Workers) -> Vec<Handle> {
     Handle::try_current().into_iter().chain(workers.handles().iter().cloned()).collect()
 }
 
-/// What a plan asks of the machine, of a protocol that can do this.
-pub(super) fn load(plan: &Plan, capabilities: Capabilities) -> Load {
+/// What a plan asks of the machine, with a protocol of such frames.
+pub(super) fn load(plan: &Plan, sizes: FrameSizes) -> Load {
     let (parts, room) = (f64::from(plan.users.shard.count), plan.users.fleet_range.len());
     let whole = |volume: Volume<Rate>| volume.map(|rate| rate.per_second() * parts).per_second(room as usize);
     let stay = plan.traffic.side_room_stay;
@@ -280,6 +282,6 @@ pub(super) fn load(plan: &Plan, capabilities: Capabilities) -> Load {
         side_room_stay: (stay.min() + stay.max()).as_secs_f64() / 2.0,
         horizon: plan.terms.horizon.as_secs_f64(),
         sources: plan.connection.source_ips.len().max(1) as u64,
-        member_lists: capabilities.member_lists,
+        sizes,
     }
 }

@@ -12,7 +12,7 @@ use crate::fleet::dispatch::Traffic;
 use crate::ledger::{Identity, Ledger};
 use crate::marker::{GeneratorTag, RunTag};
 use crate::metrics::Metrics;
-use crate::model::Secret;
+use crate::model::{FrameSizes, Secret};
 use crate::protocol::{Capabilities, DriverSettings, Probe, Protocol, Trace};
 use crate::schedule::limit::Limit;
 use crate::telemetry::traces::chats::ChatTraces;
@@ -71,16 +71,31 @@ pub(crate) fn settings(
     }
 }
 
+/// How large a protocol's frames are, for the forecast: of lists only where it has them.
+pub(crate) fn frame_sizes<P: Protocol>(protocol: &P) -> FrameSizes {
+    let sizes = protocol.frame_sizes();
+    FrameSizes { lists: sizes.lists.filter(|_| protocol.capabilities().member_lists), ..sizes }
+}
+
 /// What a protocol can do for these users: accounts that were given are not created.
 ///
 /// # Errors
-/// The protocol asks for passwords that the accounts do not have.
+/// The protocol asks for passwords that the accounts do not have, or takes no usernames as long as the
+/// longest of the range.
 pub(crate) fn capabilities<P: Protocol>(
     protocol: &P,
     choice: &ProtocolChoice,
     users: &plan::Users,
 ) -> Result<Capabilities, StartError> {
     let can = protocol.capabilities();
+    let longest = users.template.longest_in(users.fleet_range);
+    if let Some(most) = can.max_username
+        && users.accounts.is_none()
+        && longest.chars().count() > most
+    {
+        let why = format!("{longest} is longer than {most} characters, the longest username");
+        return Err(choice.long_username.because(why));
+    }
     match &choice.no_passwords {
         Some(error) if can.passwords => Err(error.clone()),
         _ => Ok(Capabilities { sign_up: can.sign_up && users.accounts.is_none(), ..can }),

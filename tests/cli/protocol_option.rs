@@ -39,6 +39,16 @@ fn ends(file: &str, variables: &[(&str, &str)], args: &[&str], code: i32, says: 
 }
 
 #[test]
+fn usernames_are_as_long_as_the_protocol_takes() {
+    let template = "x".repeat(30) + "%s";
+    let long = ["--username-template", &template];
+    ends(FILE, &[], &[&CHECK[..], &long, &["--protocol", "my.toml"]].concat(), 107, &["connection_refused"]);
+    let plenary = ["check", "http://127.0.0.1:1", "test"];
+    ends(FILE, &[], &[&plenary[..], &long].concat(), 2, &["--username-template", "longer than 30 characters"]);
+    ends(FILE, &[], &[&["cleanup", "http://127.0.0.1:1"][..], &long].concat(), 2, &["longer than 30 characters"]);
+}
+
+#[test]
 fn a_file_is_found_by_its_path_and_one_that_ships_by_its_name() {
     for name in ["my.toml", "./my.toml", "socketio", "plain"] {
         // Only the target is in the way: any room's name will do.

@@ -68,6 +68,7 @@ pub(super) async fn check(check: Check) -> Result<ExitCode, StartError> {
 }
 
 async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode, StartError> {
+    let capabilities = setup::capabilities(protocol, &check.protocol, &check.users)?;
     let mut signals = Signals::listen()?;
     Console::open(&check.logging)?;
     let mut cache = SessionCache::open(check.users.cache.clone(), check.target.to_string()).await?;
@@ -81,7 +82,6 @@ async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode,
         let used = if direct { "not used: NO_PROXY names the server" } else { "every connection goes through it" };
         tell(&format!("  proxy {proxy}: {used}"));
     }
-    let capabilities = setup::capabilities(protocol, &check.protocol, &check.users)?;
     let (clock, findings) = (Clock::start(), Findings::default());
     let mut walk = Walk { protocol, check: &check, password: &password, clock, capabilities, findings };
     let mut users = Vec::new();

@@ -46,6 +46,7 @@ impl Draft<'_> {
             too_long: layers
                 .conflict(&["message_size"], "too long")
                 .remedy("give a smaller MAX in --message-size MIN..MAX"),
+            long_username: layers.conflict(&["username_template", "user_range_max"], "too long"),
             side_rooms: (!given.is_empty()).then(none),
         }
     }

@@ -66,6 +66,8 @@ pub struct ProtocolChoice {
     pub side_rooms: Option<StartError>,
     /// The error where messages would be longer than the protocol takes, without its reason.
     pub too_long: StartError,
+    /// The error where usernames would be longer than the protocol takes, without its reason.
+    pub long_username: StartError,
 }
 
 impl ProtocolChoice {

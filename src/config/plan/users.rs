@@ -2,11 +2,10 @@
 
 use crate::error::StartError;
 
-use super::super::value::{Rate, UserRange, UsernameTemplate, shard};
+use super::super::value::{Rate, UserRange, shard};
 use super::accounts::read_accounts;
 use super::build::{Defaults, Draft};
 use super::password::read_password;
-use super::protocol::DEFAULT_PROTOCOL;
 use super::types::{Cache, CacheLocation, Users};
 use crate::model::{Accounts, Shard};
 
@@ -17,7 +16,7 @@ impl Draft<'_> {
     pub(super) fn users(&mut self, defaults: Defaults) -> Result<Users, StartError> {
         let shard = if defaults.splits { self.shard()? } else { Shard::WHOLE };
         let (fleet_range, range) = self.ranges(shard, defaults)?;
-        let template = self.template(fleet_range)?;
+        let template = self.layers.settings.users.username_template.clone().unwrap_or_default();
         let accounts = read_accounts(&mut self.layers, fleet_range, range)?;
         let password = read_password(&mut self.layers)?;
         let have_passwords = accounts.as_ref().is_some_and(Accounts::has_passwords);
@@ -82,18 +81,6 @@ impl Draft<'_> {
             return Err(self.layers.conflict(&keys, why).remedy("split the range over more shards"));
         }
         Ok((fleet, own))
-    }
-
-    fn template(&self, range: UserRange) -> Result<UsernameTemplate, StartError> {
-        let template = self.layers.settings.users.username_template.clone().unwrap_or_default();
-        let is_bounded = self.protocol().name == DEFAULT_PROTOCOL;
-        match template.too_long_in(range).filter(|_| is_bounded) {
-            None => Ok(template),
-            Some(name) => Err(self.layers.conflict(
-                &["username_template", "user_range_max"],
-                format!("{name} is longer than {} characters, the longest username", UsernameTemplate::LONGEST),
-            )),
-        }
     }
 
     fn cache(&self, defaults: Defaults) -> Result<Cache, StartError> {

@@ -8,6 +8,10 @@ use crate::model::{Secret, turns_direction};
 use super::error::ValueError;
 use super::shard::UserRange;
 
+/// The longest template of usernames, in characters: what servers keep names in seldom holds more than 255.
+/// How long a username may be is the protocol's to say.
+const LONGEST_TEMPLATE: usize = 255;
+
 /// A username with one `%s` for the user's number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsernameTemplate {
@@ -16,9 +20,6 @@ pub struct UsernameTemplate {
 }
 
 impl UsernameTemplate {
-    /// The longest username that the server takes, in characters.
-    pub const LONGEST: usize = 30;
-
     /// The username of a user's number.
     #[must_use]
     pub fn name(&self, number: u32) -> String {
@@ -34,11 +35,10 @@ impl UsernameTemplate {
         (self.name(number) == name).then_some(number)
     }
 
-    /// The username of the range that is too long for the server, if there is one.
+    /// The longest username of a range.
     #[must_use]
-    pub fn too_long_in(&self, range: UserRange) -> Option<String> {
-        let name = self.name(range.max() - 1);
-        (name.chars().count() > Self::LONGEST).then_some(name)
+    pub fn longest_in(&self, range: UserRange) -> String {
+        self.name(range.max().saturating_sub(1))
     }
 }
 
@@ -62,8 +62,8 @@ impl FromStr for UsernameTemplate {
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(ValueError::new("a username holds no spaces or control characters: such as loadtest%s"));
         }
-        if text.chars().count() > Self::LONGEST + 1 {
-            return Err(ValueError::new("usernames have at most 30 characters"));
+        if text.chars().count() > LONGEST_TEMPLATE {
+            return Err(ValueError::new("a username template has at most 255 characters"));
         }
         Ok(Self { before: before.to_owned(), after: after.to_owned() })
     }
@@ -268,11 +268,17 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_name_of_the_range_counts() {
-        let template: UsernameTemplate = "abcdefghijklmnopqrstuvwxyz%s".parse().unwrap();
-        assert_eq!(template.too_long_in(UserRange::new(0, 10_000).unwrap()), None);
-        let long = template.too_long_in(UserRange::new(0, 10_001).unwrap());
-        assert_eq!(long.as_deref(), Some("abcdefghijklmnopqrstuvwxyz10000"));
+    fn the_longest_name_of_a_range_is_that_of_its_last_user() {
+        let template: UsernameTemplate = "load%s".parse().unwrap();
+        assert_eq!(template.longest_in(UserRange::new(0, 10_000).unwrap()), "load9999");
+        assert_eq!(template.longest_in(UserRange::new(0, 10_001).unwrap()), "load10000");
+    }
+
+    #[test]
+    fn a_template_has_255_characters_at_most() {
+        let template = |length: usize| "a".repeat(length - 2) + "%s";
+        assert!(template(255).parse::<UsernameTemplate>().is_ok());
+        assert!(template(256).parse::<UsernameTemplate>().unwrap_err().to_string().contains("255"));
     }
 
     #[test]

@@ -47,7 +47,9 @@ use self::site::{Redirect, Site};
 pub use self::socket::{Inbox, PlenarySocket};
 use self::state::InitialState;
 use crate::clock::Clock;
-use crate::model::{Account, DeliveryRules, Failure, FailureClass, FailureKind, HttpStep, SenderId, Vocabulary};
+use crate::model::{
+    Account, DeliveryRules, Failure, FailureClass, FailureKind, FrameSizes, HttpStep, ListSizes, SenderId, Vocabulary,
+};
 use crate::protocol::{
     Capabilities, Driver, DriverSettings, Members, Protocol, RoomPage, Said, Session, SetupError, SideRoomId, Trace,
 };
@@ -62,6 +64,22 @@ const EVENT_LIMIT: usize = 32 << 20;
 /// A chat of 100 kB was seen delivered; frames over 1 MiB end the connection, and a character may take
 /// six bytes of JSON.
 const MAX_TEXT: usize = 100_000;
+
+/// The sign-up form refuses a longer username.
+const MAX_USERNAME: usize = 30;
+
+/// Measured against the application. A side room takes ten members by default; the page shows the last
+/// 100 chats, of 220 bytes each.
+const FRAME_SIZES: FrameSizes = FrameSizes {
+    chat: 300.0,
+    lists: Some(ListSizes {
+        list: 89.0,
+        member: 188.0,
+        side_room_members: 10.0,
+        page: 7_000.0 + 100.0 * 220.0,
+        page_user: 190.0,
+    }),
+};
 
 /// The protocol of the plenary application.
 #[derive(Debug, Clone, Copy, Default)]
@@ -83,7 +101,12 @@ impl Protocol for PlenaryProtocol {
             side_rooms: true,
             member_lists: true,
             max_text: Some(MAX_TEXT),
+            max_username: Some(MAX_USERNAME),
         }
+    }
+
+    fn frame_sizes(&self) -> FrameSizes {
+        FRAME_SIZES
     }
 
     fn vocabulary(&self) -> Vocabulary {

@@ -45,6 +45,7 @@ impl Protocol for LineProtocol {
             side_rooms: false,
             member_lists: false,
             max_text: None,
+            max_username: None,
         }
     }
 

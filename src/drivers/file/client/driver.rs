@@ -66,6 +66,7 @@ impl Protocol for FileProtocol {
             side_rooms: false,
             member_lists: false,
             max_text: None,
+            max_username: None,
         }
     }
 
