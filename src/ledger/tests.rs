@@ -5,6 +5,7 @@ mod evidence;
 mod judged;
 mod model;
 mod naive;
+mod peers;
 mod remote;
 mod rooms;
 

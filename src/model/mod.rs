@@ -32,7 +32,6 @@ mod limit;
 mod sender;
 mod shard;
 mod sizes;
-mod terms;
 mod user;
 mod vocabulary;
 mod volume;
@@ -41,7 +40,9 @@ pub use accounts::{AccountRow, Accounts, PASSWORD, USERNAME};
 pub use choice::{Alphabet, LogFormat, OtlpEndpoint, Pacing, Reconnect};
 pub use connection::{EndReason, Initiator, SocketKind};
 pub use counts::{DeliveryCounts, LONGEST_MICROS, PresenceFindings, delivery_times};
-pub use delivery::{Anomaly, Basis, LOSS_GROUPS_TOLD, ListFate, Origin, Outcome, PresenceMismatch};
+pub use delivery::{
+    Anomaly, Basis, DeliveryRules, DeliveryTerms, LOSS_GROUPS_TOLD, ListFate, Origin, Outcome, PresenceMismatch,
+};
 pub use failure::{Failure, FailureClass, turns_direction};
 pub use generator::{ClockEvent, RunPhase, SaturationReason, SaveOutcome, SpanFate, SpoiltBy};
 pub use kind::{FailureKind, FrameKind, OwnName, SentKind};
@@ -49,7 +50,6 @@ pub use limit::{Limit, Thresholds};
 pub use sender::SenderId;
 pub use shard::Shard;
 pub use sizes::{FrameSizes, ListSizes};
-pub use terms::{DeliveryRules, DeliveryTerms};
 pub use user::{Action, DropReason, HttpOutcome, HttpStep, Stage, UserState};
 pub use vocabulary::Vocabulary;
 pub use volume::Volume;

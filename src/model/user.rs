@@ -8,7 +8,7 @@ use strum::{EnumCount, IntoStaticStr, VariantArray};
 pub enum Action {
     /// Send one chat.
     Chat,
-    /// Leave the event, stay away a while, come back.
+    /// Leave the room, stay away a while, come back.
     Leave,
     /// Join a side room, stay a while, leave it.
     #[strum(serialize = "breakout")]

@@ -22,14 +22,14 @@ pub use crate::transport::http::{IDLE_LIMIT, Probe, Session, SessionUser};
 pub use crate::transport::ws::socket::{Ended, Progress};
 pub use crate::transport::{Said, Trace, Transcript, Untraced};
 
-/// What the event page says to a signed-in user.
+/// What the room's page says to a signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomPage {
     /// How the server names the user: the sender of its own chats.
     pub user_id: SenderId,
     /// Side rooms that this user may join now; none is normal.
     pub side_rooms: Vec<SideRoomId>,
-    /// How many may be present at a time, if the event has a limit.
+    /// How many may be present at a time, if the room has a limit.
     pub capacity: Option<u64>,
     /// Size of the page in bytes.
     pub page_bytes: usize,
@@ -226,11 +226,11 @@ pub trait Driver: Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
-    /// Opens the event page. Class `SignedOut` where the session is unknown, `HopelessAtStart` where
+    /// Opens the room's page. Class `SignedOut` where the session is unknown, `HopelessAtStart` where
     /// the room is missing, closed or full.
     fn open(&self, session: &mut Session) -> impl Future<Output = Result<RoomPage, Failure>> + Send;
 
-    /// Opens the event's socket, up to the 101.
+    /// Opens the room's socket, up to the 101.
     fn connect(&self, session: &mut Session) -> impl Future<Output = Result<Self::Connection, Failure>> + Send;
 
     /// Opens a connection to a side room. Class `Declined` where it is full. Only protocols that state

@@ -28,7 +28,7 @@ pub struct Status {
     pub target: u64,
     /// Users who sign up or log in.
     pub signing_in: u64,
-    /// Users who open the event page and the socket.
+    /// Users who open the room's page and the socket.
     pub connecting: u64,
     /// Users who wait to try again after a failure.
     pub backing_off: u64,

@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use self::verify::{AcceptAny, Trusting};
+use self::verify::{Trust, Verifier};
 pub use self::words::in_words;
 
 /// The largest file of authorities that is read.
@@ -83,11 +83,11 @@ pub fn configure(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsError> 
     let provider = Arc::new(ring::default_provider());
     let builder =
         ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?.dangerous();
-    let builder = if settings.insecure_skip_verify {
-        builder.with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
-    } else {
-        builder.with_custom_certificate_verifier(Arc::new(verifier(settings.ca_file.as_deref(), provider)?))
+    let trust = match settings.insecure_skip_verify {
+        true => Trust::Any,
+        false => known(settings.ca_file.as_deref(), Arc::clone(&provider))?,
     };
+    let builder = builder.with_custom_certificate_verifier(Arc::new(Verifier { trust, provider }));
     let config = match &settings.client {
         None => builder.with_no_client_auth(),
         Some(client) => {
@@ -116,7 +116,7 @@ pub fn accept_any() -> Result<Arc<ClientConfig>, TlsError> {
     configure(&TlsSettings { insecure_skip_verify: true, ..TlsSettings::default() })
 }
 
-fn verifier(ca_file: Option<&Path>, provider: Arc<CryptoProvider>) -> Result<Trusting, TlsError> {
+fn known(ca_file: Option<&Path>, provider: Arc<CryptoProvider>) -> Result<Trust, TlsError> {
     let mut roots = RootCertStore::empty();
     // What cannot be read or parsed of the system's store is left out; browsers do the same.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -127,10 +127,10 @@ fn verifier(ca_file: Option<&Path>, provider: Arc<CryptoProvider>) -> Result<Tru
         Some(path) => add_file(&mut roots, path)?,
         None => Vec::new(),
     };
-    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
     // It can only refuse revocation lists, of which there are none.
-    let inner = inner.map_err(|e| TlsError::Setup(rustls::Error::General(e.to_string())))?;
-    Ok(Trusting { inner, given })
+    let authorities = authorities.map_err(|e| TlsError::Setup(rustls::Error::General(e.to_string())))?;
+    Ok(Trust::Known { authorities, given })
 }
 
 fn client_certificate(

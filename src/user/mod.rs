@@ -1,4 +1,4 @@
-//! One virtual user: sign in, open the event, hold a socket, chat, leave, come back.
+//! One virtual user: sign in, open the room, hold a socket, chat, leave, come back.
 //!
 //! The user decides when; its driver knows how. What it sees goes to the ledger, the roster
 //! and the metrics of the [`RunContext`] it belongs to.

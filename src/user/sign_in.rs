@@ -14,7 +14,7 @@ use crate::protocol::IDLE_LIMIT;
 use crate::protocol::{Driver, RoomPage, Session};
 
 impl<D: Driver> VirtualUser<'_, D> {
-    /// Opens the event page, signing in first where there is no session the server knows. The
+    /// Opens the room's page, signing in first where there is no session the server knows. The
     /// span is that of the way in, which has just begun.
     pub(super) async fn enter(&mut self) -> Result<(RoomPage, Span), Failure> {
         let mut session = match self.context.session(self.me) {

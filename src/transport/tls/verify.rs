@@ -1,4 +1,4 @@
-//! Verifiers of servers' certificates.
+//! The verifier of servers' certificates.
 
 use std::sync::Arc;
 
@@ -9,16 +9,30 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-/// Verifies as browsers do, and takes a certificate that was given by the user for its server's
-/// own, also if it is an authority's: `openssl req -x509` makes such ones.
+/// Which certificates a server may show. That it holds the key of the one it shows is verified in any
+/// case.
 #[derive(Debug)]
-pub(super) struct Trusting {
-    pub(super) inner: Arc<WebPkiServerVerifier>,
-    /// The certificates of `--ca-file`.
-    pub(super) given: Vec<CertificateDer<'static>>,
+pub(super) enum Trust {
+    /// Any.
+    Any,
+    /// What browsers take, and a certificate that was given by the user for its server's own, also if
+    /// it is an authority's: `openssl req -x509` makes such ones.
+    Known {
+        /// The system's authorities, and those of `--ca-file`.
+        authorities: Arc<WebPkiServerVerifier>,
+        /// The certificates of `--ca-file`.
+        given: Vec<CertificateDer<'static>>,
+    },
 }
 
-impl ServerCertVerifier for Trusting {
+/// Verifies servers' certificates as far as `trust` asks for it.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    pub(super) trust: Trust,
+    pub(super) provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -27,9 +41,10 @@ impl ServerCertVerifier for Trusting {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified = self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let Trust::Known { authorities, given } = &self.trust else { return Ok(ServerCertVerified::assertion()) };
+        let verified = authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match verified {
-            Err(error) if self.given.iter().any(|given| given == end_entity) => pardon(error, end_entity, server_name),
+            Err(error) if given.iter().any(|given| given == end_entity) => pardon(error, end_entity, server_name),
             verified => verified,
         }
     }
@@ -40,7 +55,7 @@ impl ServerCertVerifier for Trusting {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls12_signature(message, certificate, signed)
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -49,11 +64,11 @@ impl ServerCertVerifier for Trusting {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls13_signature(message, certificate, signed)
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 
@@ -81,44 +96,5 @@ pub(super) fn is_of_an_authority(reason: &CertificateError) -> bool {
     match reason {
         CertificateError::Other(other) => other.to_string().contains("CaUsedAsEndEntity"),
         _ => false,
-    }
-}
-
-/// Verifies that the peer holds the key of the certificate it shows, and nothing else.
-#[derive(Debug)]
-pub(super) struct AcceptAny(pub(super) Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AcceptAny {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
