@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn switches() {
+    fn a_switch_is_true_or_false_in_any_usual_spelling() {
         for (text, on) in [("true", true), ("1", true), ("Yes", true), ("off", false), ("0", false)] {
             assert_eq!(text.parse::<Switch>().unwrap(), Switch(on), "{text}");
         }
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn presence_modes() {
+    fn a_presence_mode_is_printed_as_it_is_read() {
         for text in ["full", "off", "batched:1s", "batched:250ms"] {
             assert_eq!(text.parse::<PresenceMode>().unwrap().to_string(), text);
         }

@@ -247,7 +247,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     #[test]
-    fn templates() {
+    fn a_template_holds_one_placeholder_and_no_spaces() {
         let template: UsernameTemplate = "load%stest".parse().unwrap();
         assert_eq!(template.name(17), "load17test");
         assert_eq!("%s".parse::<UsernameTemplate>().unwrap().name(3), "3");
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens() {
+    fn a_run_id_is_40_url_safe_characters_at_most_and_a_prefix_a_clean_path() {
         for text in ["", "a b", "ü", "x/y", &"x".repeat(41)] {
             assert!(text.parse::<RunId>().is_err(), "{text:?}");
         }

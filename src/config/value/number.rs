@@ -166,7 +166,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn shares() {
+    fn a_share_is_a_percentage_or_a_part_of_1_up_to_the_whole() {
         for (text, share) in [("1%", 0.01), ("0.01", 0.01), ("0", 0.0), ("100%", 1.0), ("0.5 %", 0.005)] {
             assert!((text.parse::<Percent>().unwrap().share() - share).abs() < 1e-12, "{text}");
         }
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes() {
+    fn a_size_is_whole_bytes_from_1024_to_1_gib_with_or_without_a_unit() {
         for (text, bytes) in [("16MiB", 16 << 20), ("65536", 65_536), ("1 MB", 1_000_000), ("1GiB", 1 << 30)] {
             assert_eq!(text.parse::<ByteSize>().unwrap().bytes(), bytes, "{text}");
         }
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers() {
+    fn a_number_is_whole_and_has_no_sign_and_shards_are_1_to_1000() {
         assert_eq!("0".parse::<Count>().unwrap(), Count(0));
         assert_eq!("4294967295".parse::<UserNumber>().unwrap(), UserNumber(u32::MAX));
         for text in ["", "-1", "+1", "1.0", "ten", "4294967296"] {

@@ -165,7 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_is_accepted() {
+    fn a_rate_is_a_decimal_a_second_minute_or_hour() {
         for (text, per_second, shown) in [
             ("5/s", 5.0, "5/s"),
             ("300/m", 5.0, "300/m"),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused() {
+    fn a_rate_of_zero_without_a_unit_or_beyond_a_million_a_second_is_refused() {
         for text in
             ["", "5", "/s", "./s", "0/s", "0.0/m", "-1/s", "5/d", "1e3/s", "+5/s", "0.0000001/s", "1000001/s", "inf/s"]
         {

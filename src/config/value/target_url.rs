@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused() {
+    fn a_target_url_without_http_or_with_credentials_query_or_fragment_is_refused() {
         for text in [
             "",
             "example.org",

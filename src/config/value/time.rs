@@ -159,7 +159,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn spans() {
+    fn a_span_has_a_unit_and_is_above_zero_up_to_1000_days() {
         for (text, seconds) in [("90s", 90), ("8h", 28_800), ("1h30m", 5_400), (" 2 days ", 172_800)] {
             assert_eq!(text.parse::<Span>().unwrap().get(), Duration::from_secs(seconds), "{text}");
         }
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges() {
+    fn a_range_of_durations_is_shortest_to_longest_with_units() {
         let range: DurationRange = "2s..30s".parse().unwrap();
         assert_eq!((range.min().as_secs(), range.max().as_secs()), (2, 30));
         assert_eq!("30s..5m".parse::<DurationRange>().unwrap().to_string(), "30s..5m");
