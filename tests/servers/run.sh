@@ -3,7 +3,7 @@
 # Words go to pytest: `tests/servers/run.sh -k prosody`; `--install` alone installs and tests nothing,
 # `--serve NAME PORT` installs and runs one of the servers until it is interrupted.
 #
-# The servers are installed from npm, PyPI and Debian, pinned, under .cache/servers (75 s, once).
+# The servers are installed from npm, PyPI and Debian, pinned, under .cache/servers (two minutes, once).
 # Runs the binary that SOAKRIG_BINARY names, else target/debug/soakrig.
 # Needs Debian's packages: nodejs npm python3-venv ruby-rails puma prosody inspircd redis-server
 set -eu

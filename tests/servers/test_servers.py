@@ -104,10 +104,11 @@ def test_users_come_back_after_the_server_ended_and_the_books_balance(serve, soa
 def test_a_wrong_password_refuses_the_run(serve, soak, case):
     """The accounts exist with another password: exit code 107, and the reason is named."""
     server = serve(case.server)
-    first = soak(server, case.room, *case.arguments, "--user-range-max", 2, "--chat-rate", "1/s", "--duration", "5s")
-    first.wait()
-    again = soak(server, case.room, *case.arguments, "--user-range-max", 2, "--chat-rate", "1/s", "--duration", "5s",
-                 password="Wrong-Horse-8")
+    users = ["--user-range-max", 2, "--chat-rate", "1/s", "--duration", "4m"]
+    first = soak(server, case.room, *case.arguments, *users)
+    first.until_delivered(3)
+    first.stop()
+    again = soak(server, case.room, *case.arguments, *users, password="Wrong-Horse-8")
     code, _ = again.wait()
     assert code == 107, again.output()
     assert "wrong password" in again.output() or "wrong_password" in again.output()
