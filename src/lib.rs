@@ -14,6 +14,7 @@
 //! | [`saturation`], [`clock_events`] | whether this generator keeps up, and whether time itself does |
 //! | [`connection_limit`] | how many connections a listener holds |
 //! | [`metrics`], [`exposition`], [`telemetry`], [`report`] | what people and Prometheus see |
+//! | [`stats`] | drift, steps and differences of series over time |
 //! | [`server`] | the embedded plenary server |
 //! | [`run`], [`commands`] | one run and its shutdown; the subcommands |
 //!
@@ -44,6 +45,7 @@ pub mod run;
 pub mod saturation;
 pub mod schedule;
 pub mod server;
+pub mod stats;
 pub mod store;
 pub mod telemetry;
 pub mod transport;

@@ -10,7 +10,6 @@
 //! | `cycle` | what goes wrong when |
 //! | `pair` | the two processes |
 //! | `look` | one look at each of them, and looks by cycle |
-//! | `slope` | the statistics |
 //! | `verdict` | the table, the JSON, the exit code |
 
 #![allow(clippy::print_stdout, clippy::print_stderr, unreachable_pub, missing_docs)]
@@ -18,7 +17,6 @@
 mod cycle;
 mod look;
 mod pair;
-mod slope;
 mod verdict;
 
 use std::path::PathBuf;
@@ -30,6 +28,7 @@ use clap::Parser;
 use cycle::Cycle;
 use look::Look;
 use pair::Pair;
+use soakrig::stats::Slope;
 use verdict::Verdict;
 
 /// Anything that keeps the figures from being had.
@@ -93,8 +92,8 @@ fn soak(options: &Options) -> Result<Verdict, Trouble> {
     let (whole, warm_up) = (from_minutes(options.minutes), from_minutes(options.warm_up));
     let round = Duration::from_secs(options.cycle);
     let rounds = whole.saturating_sub(warm_up).as_secs() / options.cycle;
-    if rounds < slope::FEWEST as u64 {
-        let fewest = slope::FEWEST;
+    if rounds < Slope::FEWEST as u64 {
+        let fewest = Slope::FEWEST;
         return Err(format!(
             "{rounds} cycles of {round:?} remain after the warm-up, {fewest} are needed; give more --minutes, or a shorter --cycle"
         )

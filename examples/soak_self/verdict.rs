@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use soakrig::stats::{Point, Slope};
 
 use super::look::{Look, UNITS, WATCHED, by_cycle};
 use super::pair::Ended;
-use super::slope::Slope;
 use super::{Options, Trouble};
 
 /// Growth of open files and of tasks that is let pass, an hour.
@@ -30,10 +30,19 @@ impl Verdict {
         #[allow(clippy::cast_precision_loss, reason = "at most 600")]
         let cycles = by_cycle(looks, options.cycle as f64, options.warm_up * 60.0);
         let slopes = std::array::from_fn(|i| {
-            let points: Vec<(f64, f64)> = cycles.iter().map(|(at, means)| (at / 3600.0, means[i])).collect();
-            Slope::of(&points)
+            let points: Vec<Point> =
+                cycles.iter().map(|(at, means)| Point { hours: at / 3600.0, value: means[i] }).collect();
+            // Rounds of faults are the blocks already.
+            Slope::of(&points, 1)
         });
         Self { options: options.clone(), cycles, slopes, looks: looks.len(), missed, ended }
+    }
+
+    /// The mean of a figure over the rounds.
+    fn mean(&self, i: usize) -> f64 {
+        #[allow(clippy::cast_precision_loss, reason = "a few dozen")]
+        let n = self.cycles.len() as f64;
+        self.cycles.iter().map(|(_, means)| means[i]).sum::<f64>() / n
     }
 
     /// Whether anything of the rig's grows, beyond its floor and surely.
@@ -47,7 +56,7 @@ impl Verdict {
 
     /// Without an interval nothing is proved: that counts as growth, too.
     fn is_growing(&self, i: usize) -> bool {
-        self.slopes[i].is_none_or(|slope| slope.low > 0.0 && slope.value > self.floor(i))
+        self.slopes[i].is_none_or(|slope| slope.low > 0.0 && slope.per_hour > self.floor(i))
     }
 
     pub fn write(&self, path: &Path) -> Result<(), Trouble> {
@@ -63,8 +72,9 @@ impl Verdict {
             .iter()
             .zip(UNITS)
             .zip(&self.slopes)
-            .map(|((name, unit), slope)| {
-                ((*name).to_owned(), slope.map_or(Value::Null, |slope| of_slope(&slope, unit)))
+            .enumerate()
+            .map(|(i, ((name, unit), slope))| {
+                ((*name).to_owned(), slope.map_or(Value::Null, |slope| of_slope(&slope, self.mean(i), unit)))
             })
             .collect();
         let cycles: Vec<Value> = self.cycles.iter().map(|(at, means)| json!({"seconds": at, "means": means})).collect();
@@ -92,13 +102,13 @@ impl Verdict {
     }
 }
 
-fn of_slope(slope: &Slope, unit: &str) -> Value {
+fn of_slope(slope: &Slope, mean: f64, unit: &str) -> Value {
     json!({
         "unit": format!("{unit} an hour"),
-        "slope": slope.value,
+        "slope": slope.per_hour,
         "low": finite(slope.low),
         "high": finite(slope.high),
-        "mean": slope.mean,
+        "mean": mean,
         "autocorrelation": slope.autocorrelation,
         "effective_points": slope.effective,
     })
@@ -124,10 +134,12 @@ impl fmt::Display for Verdict {
                 (true, false) => "does not grow",
             };
             match self.slopes[i] {
-                Some(Slope { value, low, high, mean, .. }) => writeln!(
+                Some(Slope { per_hour, low, high, .. }) => writeln!(
                     f,
-                    "{:<16} {mean:>10.1} {value:>+8.2} {:<5} {low:>+11.2} and {high:>+8.2}  {verdict}",
-                    WATCHED[i], UNITS[i]
+                    "{:<16} {:>10.1} {per_hour:>+8.2} {:<5} {low:>+11.2} and {high:>+8.2}  {verdict}",
+                    WATCHED[i],
+                    self.mean(i),
+                    UNITS[i]
                 )?,
                 None => writeln!(f, "{:<16} too few cycles", WATCHED[i])?,
             }
