@@ -97,6 +97,17 @@ pub enum PresenceMismatch {
     Missing,
 }
 
+/// What a frame about the members of a room says of those that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemberChange {
+    /// These are all.
+    All,
+    /// These came.
+    Came,
+    /// These left.
+    Left,
+}
+
 /// What came of a member list that was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]

@@ -41,7 +41,8 @@ pub use choice::{Alphabet, LogFormat, OtlpEndpoint, Pacing, Reconnect};
 pub use connection::{EndReason, Initiator, SocketKind};
 pub use counts::{DeliveryCounts, LONGEST_MICROS, PresenceFindings, delivery_times};
 pub use delivery::{
-    Anomaly, Basis, DeliveryRules, DeliveryTerms, LOSS_GROUPS_TOLD, ListFate, Origin, Outcome, PresenceMismatch,
+    Anomaly, Basis, DeliveryRules, DeliveryTerms, LOSS_GROUPS_TOLD, ListFate, MemberChange, Origin, Outcome,
+    PresenceMismatch,
 };
 pub use failure::{Failure, FailureClass, turns_direction};
 pub use generator::{ClockEvent, RunPhase, SaturationReason, SaveOutcome, SpanFate, SpoiltBy};

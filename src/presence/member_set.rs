@@ -28,6 +28,20 @@ impl MemberSet {
         }
     }
 
+    /// A member left, one of ours or somebody else.
+    pub(super) fn leave(&mut self, ours: Option<UserIndex>) {
+        let Some(user) = ours else {
+            self.members = self.members.saturating_sub(1);
+            return;
+        };
+        if self.names(user)
+            && let Some(word) = self.ours.get_mut(user.get() / BITS)
+        {
+            *word &= !(1 << (user.get() % BITS));
+            self.members = self.members.saturating_sub(1);
+        }
+    }
+
     /// Whether it names this user.
     pub(super) fn names(&self, user: UserIndex) -> bool {
         self.ours.get(user.get() / BITS).is_some_and(|word| word >> (user.get() % BITS) & 1 == 1)

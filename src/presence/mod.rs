@@ -98,6 +98,18 @@ impl MembershipCheck {
         members.enter(self.ids.get(&id).or_else(|| self.names.get(name)).copied());
     }
 
+    /// Takes a member out of a set; users of others only count.
+    pub fn remove_member(&self, members: &mut MemberSet, id: SenderId, name: &str) {
+        members.leave(self.ids.get(&id).or_else(|| self.names.get(name)).copied());
+    }
+
+    /// The list that an observer was shown last, for changes to it; `None` where it was shown none.
+    #[must_use]
+    pub fn shown(&self, observer: usize, to: UserIndex) -> Option<&MemberSet> {
+        let shown = self.shown.get(observer)?.as_ref().filter(|shown| shown.to == to)?;
+        Some(&shown.members)
+    }
+
     /// An observer was shown a list at `at`. A list that names nobody but whom it was sent to says
     /// nothing of the others: it may be a short one.
     pub fn show(&mut self, observer: usize, to: UserIndex, at: Stamp, members: Arc<MemberSet>) {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use parking_lot::Mutex;
 
 use crate::clock::Stamp;
-use crate::model::UserIndex;
+use crate::model::{MemberChange, UserIndex};
 
 /// How many connections are observed: a majority of five outvotes two that were sent a wrong or an old list,
 /// and five lists a second cost little to read.
@@ -26,8 +26,9 @@ const FREE: u32 = u32::MAX;
 pub struct ObservedList {
     /// Whose connection it is; `None` where the slot is free.
     pub user: Option<UserIndex>,
-    /// Its newest list as it stood in the frame, and when it was read.
-    pub list: Option<(String, Stamp)>,
+    /// Its newest list as it stood in the frame, with the changes that followed it, or further changes
+    /// to the list before; and when the last was read.
+    pub list: Option<(Vec<(MemberChange, String)>, Stamp)>,
 }
 
 /// The observers.
@@ -44,7 +45,8 @@ struct ObserverSlot {
 
 #[derive(Debug, Default)]
 struct Newest {
-    text: String,
+    parts: Vec<(MemberChange, String)>,
+    bytes: usize,
     at: Option<Stamp>,
 }
 
@@ -55,17 +57,33 @@ impl Default for ObserverSlot {
 }
 
 impl ListObservers {
-    /// A connection of `user` read a list at `at`. Takes a free slot where there is one; without
-    /// a slot nothing is kept.
-    pub fn note(&self, user: UserIndex, text: &str, at: Stamp) {
-        let Some(slot) = self.slot_of(user).or_else(|| self.claim_slot(user)) else { return };
+    /// A connection of `user` read a list at `at`, or a change to it. A list takes a free slot where there
+    /// is one; without a slot nothing is kept.
+    pub fn note(&self, user: UserIndex, change: MemberChange, text: &str, at: Stamp) {
+        let free = || if change == MemberChange::All { self.claim_slot(user) } else { None };
+        let Some(slot) = self.slot_of(user).or_else(free) else { return };
         let mut newest = slot.newest.lock();
         // The observer may have been dismissed meanwhile.
-        if slot.user.load(Ordering::Acquire) == user.0 && text.len() <= LIST_LIMIT {
-            newest.text.clear();
-            newest.text.push_str(text);
-            newest.at = Some(at);
+        if slot.user.load(Ordering::Acquire) != user.0 {
+            return;
         }
+        let before = if change == MemberChange::All { 0 } else { newest.bytes };
+        if before + text.len() > LIST_LIMIT {
+            return;
+        }
+        if change == MemberChange::All {
+            newest.parts.truncate(1);
+            newest.parts.iter_mut().for_each(|(_, text)| text.clear());
+        }
+        match newest.parts.first_mut().filter(|_| change == MemberChange::All) {
+            Some(first) => {
+                first.0 = change;
+                first.1.push_str(text);
+            }
+            None => newest.parts.push((change, text.to_owned())),
+        }
+        newest.bytes = before + text.len();
+        newest.at = Some(at);
     }
 
     /// The connection of `user` is ending, or is an observer no more.
@@ -100,7 +118,8 @@ impl ObserverSlot {
     fn take(&self) -> ObservedList {
         let mut newest = self.newest.lock();
         let user = self.user.load(Ordering::Acquire);
-        let list = newest.at.take().map(|at| (std::mem::take(&mut newest.text), at));
+        let list = newest.at.take().map(|at| (std::mem::take(&mut newest.parts), at));
+        newest.bytes = 0;
         ObservedList { user: (user != FREE).then_some(UserIndex(user)), list }
     }
 }
@@ -109,31 +128,56 @@ impl ObserverSlot {
 mod tests {
     use super::*;
 
+    fn list(text: &str, at: Stamp) -> Option<(Vec<(MemberChange, String)>, Stamp)> {
+        Some((vec![(MemberChange::All, text.to_owned())], at))
+    }
+
+    #[test]
+    fn changes_follow_the_list_that_they_belong_to() {
+        let observers = ListObservers::default();
+        let note = |change, text: &str, at| observers.note(UserIndex(7), change, text, Stamp(at));
+        note(MemberChange::Came, "a", 1);
+        assert_eq!(observers.take()[0], ObservedList::default(), "a change alone makes no observer");
+        note(MemberChange::All, "list", 2);
+        note(MemberChange::Came, "b", 3);
+        note(MemberChange::All, "list 2", 4);
+        note(MemberChange::Left, "b", 5);
+        let parts =
+            |parts: &[(MemberChange, &str)]| parts.iter().map(|(c, t)| (*c, (*t).to_owned())).collect::<Vec<_>>();
+        let heard = Some((parts(&[(MemberChange::All, "list 2"), (MemberChange::Left, "b")]), Stamp(5)));
+        assert_eq!(observers.take()[0].list, heard);
+        note(MemberChange::Came, "c", 6);
+        assert_eq!(observers.take()[0].list, Some((parts(&[(MemberChange::Came, "c")]), Stamp(6))));
+        note(MemberChange::Came, &"x".repeat(LIST_LIMIT), 7);
+        note(MemberChange::Came, "y", 8);
+        assert_eq!(observers.take()[0].list.as_ref().map(|(parts, _)| parts.len()), Some(1), "bounded");
+    }
+
     #[test]
     fn only_the_first_few_are_kept_until_one_leaves() {
         let observers = ListObservers::default();
         let all = u32::try_from(OBSERVERS).unwrap() + 1;
         for user in 0..all {
-            observers.note(UserIndex(user), &format!("list {user}"), Stamp(1));
+            observers.note(UserIndex(user), MemberChange::All, &format!("list {user}"), Stamp(1));
         }
         let users = |heard: &[ObservedList]| heard.iter().map(|h| h.user.map(|u| u.0)).collect::<Vec<_>>();
         assert_eq!(users(&observers.take()), [Some(0), Some(1), Some(2), Some(3), Some(4)]);
         observers.dismiss(UserIndex(2));
         observers.dismiss(UserIndex(9));
         assert_eq!(users(&observers.take()), [Some(0), Some(1), None, Some(3), Some(4)]);
-        observers.note(UserIndex(5), "newer", Stamp(2));
+        observers.note(UserIndex(5), MemberChange::All, "newer", Stamp(2));
         let heard = observers.take();
-        assert_eq!(heard[2], ObservedList { user: Some(UserIndex(5)), list: Some(("newer".to_owned(), Stamp(2))) });
+        assert_eq!(heard[2], ObservedList { user: Some(UserIndex(5)), list: list("newer", Stamp(2)) });
     }
 
     #[test]
     fn the_newest_is_kept_and_given_once() {
         let observers = ListObservers::default();
-        observers.note(UserIndex(7), "a long first list", Stamp(1));
-        observers.note(UserIndex(7), "second", Stamp(2));
-        assert_eq!(observers.take()[0].list, Some(("second".to_owned(), Stamp(2))));
+        observers.note(UserIndex(7), MemberChange::All, "a long first list", Stamp(1));
+        observers.note(UserIndex(7), MemberChange::All, "second", Stamp(2));
+        assert_eq!(observers.take()[0].list, list("second", Stamp(2)));
         assert_eq!(observers.take()[0], ObservedList { user: Some(UserIndex(7)), list: None });
-        observers.note(UserIndex(7), &" ".repeat(LIST_LIMIT + 1), Stamp(3));
+        observers.note(UserIndex(7), MemberChange::All, &" ".repeat(LIST_LIMIT + 1), Stamp(3));
         assert_eq!(observers.take()[0].list, None, "too long");
     }
 }

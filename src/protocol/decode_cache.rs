@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Event, Members};
 use crate::marker::Decoded;
-use crate::model::{Failure, FailureClass, FailureKind, FrameKind, SenderId};
+use crate::model::{Failure, FailureClass, FailureKind, FrameKind, MemberChange, SenderId};
 use crate::transport::ws::recent::TextNumber;
 
 /// Meanings kept on a thread, a power of two; more than the texts that the websocket reader remembers.
@@ -39,7 +39,7 @@ struct Slot {
 #[derive(Clone, Copy)]
 enum Meaning {
     Message { sender: SenderId, decoded: Decoded, replay: bool },
-    Members,
+    Members(MemberChange),
     Refused(FailureClass, FailureKind),
     Other,
     Malformed { decoded: Decoded },
@@ -53,7 +53,7 @@ impl Meaning {
             Event::Message { sender, decoded, replay } => {
                 Self::Message { sender: *sender, decoded: *decoded, replay: *replay }
             }
-            Event::Members(_) => Self::Members,
+            Event::Members(members) => Self::Members(members.change),
             Event::Refused(failure) if failure.detail.is_empty() && failure.retry_after.is_none() => {
                 Self::Refused(failure.class, failure.kind)
             }
@@ -66,7 +66,7 @@ impl Meaning {
     fn event(self, text: &str) -> Event<'_> {
         match self {
             Self::Message { sender, decoded, replay } => Event::Message { sender, decoded, replay },
-            Self::Members => Event::Members(Members { text }),
+            Self::Members(change) => Event::Members(Members { text, change }),
             Self::Refused(class, kind) => Event::Refused(Failure::new(kind).classed(class)),
             Self::Other => Event::Other,
             Self::Malformed { decoded } => Event::Malformed { decoded },

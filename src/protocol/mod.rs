@@ -17,7 +17,9 @@ pub use self::keepalive::{Keepalive, SignOfLife};
 pub use self::settings::{Capabilities, DriverSettings, SetupError};
 use crate::clock::Stamp;
 use crate::marker::Decoded;
-use crate::model::{Account, Failure, FailureKind, FrameKind, FrameSizes, SenderId, SentKind, Vocabulary};
+use crate::model::{
+    Account, Failure, FailureKind, FrameKind, FrameSizes, MemberChange, SenderId, SentKind, Vocabulary,
+};
 pub use crate::transport::http::{IDLE_LIMIT, Probe, Session, SessionUser};
 pub use crate::transport::ws::socket::{Ended, Progress};
 pub use crate::transport::{Said, Trace, Transcript, Untraced};
@@ -76,6 +78,8 @@ pub enum Event<'a> {
 pub struct Members<'a> {
     /// The frame's text.
     pub text: &'a str,
+    /// What it says of those that it names.
+    pub change: MemberChange,
 }
 
 /// A frame, or an event without a frame, as it is handed to the user's loop.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::background::ticks;
 use crate::clock::Stamp;
-use crate::model::{PresenceFindings, PresenceMismatch, UserIndex, UserState};
+use crate::model::{MemberChange, PresenceFindings, PresenceMismatch, SenderId, UserIndex, UserState};
 use crate::presence::{Connectivity, MemberSet, MembershipCheck, NAMED, ObservedList};
 use crate::protocol::{Driver, Members};
 use crate::user::RunContext;
@@ -50,14 +50,17 @@ fn compare<D: Driver>(context: &RunContext<D>) -> Vec<(UserIndex, PresenceMismat
     began
 }
 
+/// What was heard of a list: the newest one and the changes that followed it.
+type Parts = Vec<(MemberChange, String)>;
+
 /// Shows a room's check what its observers heard; users of the check count from the room's first.
 fn look<D: Driver>(check: &mut MembershipCheck, driver: &D, first: u32, heard: impl IntoIterator<Item = ObservedList>) {
-    let mut last: Option<(String, Arc<MemberSet>)> = None;
+    let mut last: Option<(Parts, Arc<MemberSet>)> = None;
     for (observer, ObservedList { user, list }) in heard.into_iter().enumerate() {
         let user = user.map(|user| UserIndex(user.0.saturating_sub(first)));
         check.forget(observer, user);
-        let (Some(user), Some((text, at))) = (user, list) else { continue };
-        show(check, driver, (observer, user, at), text, &mut last);
+        let (Some(user), Some((parts, at))) = (user, list) else { continue };
+        show(check, driver, (observer, user, at), parts, &mut last);
     }
 }
 
@@ -74,22 +77,45 @@ fn show<D: Driver>(
     check: &mut MembershipCheck,
     driver: &D,
     (observer, user, at): (usize, UserIndex, Stamp),
-    text: String,
-    last: &mut Option<(String, Arc<MemberSet>)>,
+    parts: Parts,
+    last: &mut Option<(Parts, Arc<MemberSet>)>,
 ) {
-    let known = last.as_ref().filter(|(known, _)| *known == text).map(|(_, members)| Arc::clone(members));
-    let members = known.or_else(|| {
-        let mut members = check.member_set();
-        driver.members(Members { text: &text }, |id, name| check.add_member(&mut members, id, name)).ok()?;
-        Some(Arc::new(members))
-    });
+    let is_whole = parts.first().is_some_and(|(change, _)| *change == MemberChange::All);
+    let known = last.as_ref().filter(|(known, _)| is_whole && *known == parts).map(|(_, members)| Arc::clone(members));
+    let members = match (known, check.shown(observer, user)) {
+        (Some(known), _) => Some(known),
+        // Changes to a list that was not read say nothing.
+        (None, None) if !is_whole => return,
+        (None, before) => {
+            let before = before.filter(|_| !is_whole).cloned().unwrap_or_else(|| check.member_set());
+            read(check, driver, before, &parts).map(Arc::new)
+        }
+    };
     match members {
         Some(members) => {
             check.show(observer, user, at, Arc::clone(&members));
-            *last = Some((text, members));
+            *last = Some((parts, members));
         }
         None => check.unreadable(),
     }
+}
+
+/// Whom a list names after changes; `None` where any of it cannot be read.
+fn read<D: Driver>(
+    check: &MembershipCheck,
+    driver: &D,
+    mut members: MemberSet,
+    parts: &[(MemberChange, String)],
+) -> Option<MemberSet> {
+    for (change, text) in parts {
+        let list = Members { text, change: *change };
+        let each = |id: SenderId, name: &str| match change {
+            MemberChange::All | MemberChange::Came => check.add_member(&mut members, id, name),
+            MemberChange::Left => check.remove_member(&mut members, id, name),
+        };
+        driver.members(list, each).ok()?;
+    }
+    Some(members)
 }
 
 fn connectivity(state: UserState) -> Connectivity {

@@ -82,10 +82,11 @@ impl<D> FrameHandler<'_, D> {
     }
 
     fn members(&self, members: Members<'_>, at: Stamp) {
-        if *self.phase == Phase::Connected
+        // A list may come before the frame that says that the user has joined.
+        if *self.phase != Phase::Closing
             && let Some(room) = self.context.room(self.me)
         {
-            room.observers.note(self.me, members.text, at);
+            room.observers.note(self.me, members.change, members.text, at);
         }
     }
 

@@ -55,6 +55,9 @@ pub struct Habits {
     pub patience: Option<Duration>,
     /// The TCP connection stays open after the close frames.
     pub lingers: bool,
+    /// Newcomers are sent a list of the members, and the others who came and who left; but nothing of
+    /// this user.
+    pub lists_without: Option<&'static str>,
     pub post: fn(u64) -> Posting,
     pub wire: fn(u64) -> Wire,
 }
@@ -67,6 +70,7 @@ impl Default for Habits {
             binary: false,
             patience: None,
             lingers: false,
+            lists_without: None,
             post: |_| Posting::Take,
             wire: |_| Wire::Pass,
         }
@@ -231,7 +235,15 @@ async fn connection(request: &Request, mut stream: TcpStream, state: &State) {
     let hello = json!({ "type": "hello", "sid": format!("s{nth}"), "ping_ms": 200 });
     let _ = to_member.send(hello.to_string());
     talk(&mut socket, nth, (&to_member, &mut outbox), state).await;
-    state.members.lock().unwrap().remove(&nth);
+    let gone = {
+        let mut members = state.members.lock().unwrap();
+        let gone = members.remove(&nth);
+        if let Some(gone) = &gone {
+            tell_of(&gone.name, "left", &members, state);
+        }
+        gone
+    };
+    drop(gone);
     if let Some(open) = lingering {
         // Until the client is tired of it.
         let _ = tokio::time::timeout(Duration::from_secs(60), open.readable()).await;
@@ -286,6 +298,14 @@ async fn talk(
     }
 }
 
+/// Tells the members who came or left.
+fn tell_of(user: &str, how: &str, members: &BTreeMap<u64, Member>, state: &State) {
+    if state.habits.lists_without.is_some_and(|hidden| hidden != user) {
+        let told = json!({ "type": how, "nick": user }).to_string();
+        members.values().for_each(|member| drop(member.to.send(told.clone())));
+    }
+}
+
 fn heard_of(frame: &Value, nth: u64, to_member: &UnboundedSender<String>, state: &State) {
     match frame["type"].as_str().unwrap_or_default() {
         "enter" => {
@@ -295,6 +315,13 @@ fn heard_of(frame: &Value, nth: u64, to_member: &UnboundedSender<String>, state:
                 return;
             };
             let mut members = state.members.lock().unwrap();
+            if let Some(hidden) = state.habits.lists_without {
+                let names = members.values().map(|member| member.name.as_str()).chain([user]);
+                let names: Vec<Value> =
+                    names.filter(|name| *name != hidden).map(|name| json!({ "nick": name })).collect();
+                let _ = to_member.send(json!({ "type": "members", "names": names }).to_string());
+            }
+            tell_of(user, "came", &members, state);
             let _ = to_member.send(json!({ "type": "entered" }).to_string());
             members.insert(nth, Member { name: user.to_owned(), to: to_member.clone() });
         }

@@ -232,3 +232,21 @@ async fn a_program_may_make_the_token() {
     assert!(summary["errors"]["login"]["program_failed"].as_u64() > Some(0), "{:#}", summary["errors"]);
     assert!(said.contains("the program failed (exit status: 1): not ann"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn member_lists_and_changes_are_compared_with_who_is_connected() {
+    let server = FileChatServer::start(Habits { lists_without: Some("ann3"), ..Habits::default() }).await;
+    let file = FILE.to_owned()
+        + "[[members]]\nmatch = { json = { \"/type\" = \"members\" } }\nlist = \"json:/names\"\nname = \"json:/nick\"\n\
+           [[members]]\nmatch = { json = { \"/type\" = \"came\" } }\njoins = \"json:/nick\"\n\
+           [[members]]\nmatch = { json = { \"/type\" = \"left\" } }\nleaves = \"json:/nick\"\n";
+    // Both sides of a change count as right for 5 s.
+    let (summary, said) = run(&server, &file, &["--duration", "10s", "--chat-rate", "10/s"]).await;
+    let presence = &summary["presence"];
+    assert_eq!(presence["missing"]["episodes"], 1, "{presence:#}\n{said}");
+    assert_eq!(presence["ghost"]["episodes"], 0, "{presence:#}\n{said}");
+    assert!(presence["lists"]["judged"].as_u64() > Some(0), "{presence:#}");
+    assert_eq!(presence["lists"]["unreadable"].as_u64().unwrap_or(0), 0, "{presence:#}");
+    assert!(said.contains("ann3"), "{said}");
+    agree(&summary, &said, server.counts());
+}

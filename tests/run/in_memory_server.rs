@@ -19,8 +19,8 @@ use soakrig::ledger::{Identity, Ledger};
 use soakrig::marker::{GeneratorTag, Marker, RunTag};
 use soakrig::metrics::Metrics;
 use soakrig::model::{
-    Account, DeliveryRules, DeliveryTerms, EndReason, Failure, FailureKind, FrameKind, Initiator, Secret, SenderId,
-    Vocabulary,
+    Account, DeliveryRules, DeliveryTerms, EndReason, Failure, FailureKind, FrameKind, Initiator, MemberChange, Secret,
+    SenderId, Vocabulary,
 };
 use soakrig::protocol::{
     Connection, Driver, Ended, Event, Members, Outgoing, Progress, Protocol as _, Received, RoomPage, Session,
@@ -254,7 +254,7 @@ impl Connection for InMemoryConnection {
                 Some(ServerMessage::End(ended)) => return Poll::Ready(Progress::Ended(ended)),
                 Some(ServerMessage::Presence) => {
                     sink(Received { at, kind: None, event: Event::Joined });
-                    (FrameKind::Presence, Event::Members(Members { text: "{}" }))
+                    (FrameKind::Presence, Event::Members(Members { text: "{}", change: MemberChange::All }))
                 }
                 Some(ServerMessage::Pong) => (FrameKind::Pong, Event::Other),
                 Some(ServerMessage::Chat { user, text, replay }) => {

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use memchr::memmem;
 
 use self::structure::Structure;
-pub use self::tables::{Change, Meaning};
+pub use self::tables::Meaning;
 pub(super) use self::tables::{Members, Received, Reply, Rule, RuleTables};
 use super::expectation::{BoundExpectation, NotCaptured, keep};
 use super::json;
@@ -27,7 +27,7 @@ use super::shape::Shapes;
 use super::source::{Buffers, Frame};
 use super::template::{Captured, ValueRef, Values};
 use crate::marker::{Marker, PREFIX};
-use crate::model::SenderId;
+use crate::model::{MemberChange, SenderId};
 
 /// The rules of a file.
 #[derive(Debug)]
@@ -78,6 +78,12 @@ impl FrameRules {
     #[must_use]
     pub fn names_senders(&self) -> bool {
         self.tables.received.iter().any(|received| received.sender.is_some())
+    }
+
+    /// Whether any frame names all members of the room.
+    #[must_use]
+    pub fn has_lists(&self) -> bool {
+        self.tables.members.iter().any(|members| members.change == MemberChange::All)
     }
 
     /// The rules with the values of a connection; connections with the same values share them.
@@ -213,7 +219,7 @@ impl BoundFrameRules {
 
     /// Calls `each` with every name in a frame that [`Meaning::Members`] names.
     /// `None` where the names could not be read; `each` may then have been called for some.
-    pub fn members(&self, rule: usize, text: &str, mut each: impl FnMut(&str)) -> Option<Change> {
+    pub fn members(&self, rule: usize, text: &str, mut each: impl FnMut(&str)) -> Option<MemberChange> {
         let (members, bound) = (self.rules.tables.members.get(rule)?, self.members.get(rule)?.as_ref()?);
         SCRATCH.with_borrow_mut(|scratch| {
             let Scratch { results, buffers, .. } = scratch;
@@ -227,13 +233,21 @@ impl BoundFrameRules {
             });
             match (array, members.change) {
                 (Some(()), change) => whole.then_some(change),
-                (None, Change::List) => None,
+                (None, MemberChange::All) => None,
                 (None, change) => {
                     each(value);
                     Some(change)
                 }
             }
         })
+    }
+
+    /// Calls `each` with every name in a frame about the members of the room, as [`Self::members`] does.
+    pub fn read_members(&self, text: &str, each: impl FnMut(&str)) -> Option<MemberChange> {
+        match self.read(text, None, None) {
+            Meaning::Members(rule, _) => self.members(rule, text, each),
+            _ => None,
+        }
     }
 
     /// The text of a message, as its rule finds it; for people.
@@ -285,7 +299,7 @@ impl BoundFrameRules {
             rules.iter().position(|rule| rule.as_ref().is_some_and(|rule| rule.is_match(text, queries, results)))
         };
         if let Some(rule) = first(&self.members) {
-            let change = self.rules.tables.members.get(rule).map_or(Change::List, |members| members.change);
+            let change = self.rules.tables.members.get(rule).map_or(MemberChange::All, |members| members.change);
             return Meaning::Members(rule, change);
         }
         if let Some(rule) = first(&self.frames) {

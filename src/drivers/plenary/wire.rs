@@ -13,7 +13,7 @@ use super::side_rooms::SideRooms;
 use super::state::{Breakout, joinable};
 use super::{fast_path, normal, vocabulary};
 use crate::marker::{Marker, PREFIX};
-use crate::model::{Failure, FailureClass, FailureKind, FrameKind, SenderId};
+use crate::model::{Failure, FailureClass, FailureKind, FrameKind, MemberChange, SenderId};
 use crate::protocol::{Event, Members, Outgoing};
 
 /// The heartbeat: a JSON string, not an object.
@@ -23,7 +23,9 @@ const HEARTBEAT: &[u8] = br#""heartbeat""#;
 pub(super) fn read(text: &str, rooms: &SideRooms, sink: impl FnOnce(FrameKind, Event<'_>)) {
     match fast_path::read(text) {
         Some(fast_path::Frame::Chat { user, message }) => sink(FrameKind::Chat, chat(SenderId::number(user), message)),
-        Some(fast_path::Frame::Presence) => sink(FrameKind::Presence, Event::Members(Members { text })),
+        Some(fast_path::Frame::Presence) => {
+            sink(FrameKind::Presence, Event::Members(Members { text, change: MemberChange::All }))
+        }
         Some(fast_path::Frame::BreakoutPresence) => sink(vocabulary::BREAKOUT_PRESENCE, Event::Other),
         None => read_plain(text, rooms, sink),
     }
@@ -108,7 +110,9 @@ fn read_spelled(text: &str, rooms: &SideRooms, sink: impl FnOnce(FrameKind, Even
         },
         FrameKind::Presence => match object::<Presence<'_>>(payload) {
             Some(Presence { error_code: Some(code) }) => sink(kind, Event::Refused(refusal(&code.0))),
-            Some(Presence { error_code: None }) => sink(kind, Event::Members(Members { text })),
+            Some(Presence { error_code: None }) => {
+                sink(kind, Event::Members(Members { text, change: MemberChange::All }))
+            }
             None => sink(FrameKind::Malformed, malformed(text)),
         },
         vocabulary::BREAKOUT_RECEIVE => match serde_json::from_str::<Vec<Breakout>>(payload) {

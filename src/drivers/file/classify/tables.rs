@@ -6,7 +6,7 @@ use crate::drivers::file::outcome::Outcome;
 use crate::drivers::file::source::Source;
 use crate::drivers::file::template::Template;
 use crate::marker::Decoded;
-use crate::model::SenderId;
+use crate::model::{MemberChange, SenderId};
 
 /// The rules of a file, by table.
 #[derive(Debug, Default)]
@@ -55,20 +55,9 @@ pub(in crate::drivers::file) struct Received {
 #[derive(Debug)]
 pub(in crate::drivers::file) struct Members {
     pub(in crate::drivers::file) rule: Rule,
-    pub(in crate::drivers::file) change: Change,
+    pub(in crate::drivers::file) change: MemberChange,
     pub(in crate::drivers::file) source: Source,
     pub(in crate::drivers::file) name: Source,
-}
-
-/// What a frame says about the members of the room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// These are all.
-    List,
-    /// These came.
-    Joins,
-    /// These left.
-    Leaves,
 }
 
 /// What a frame means. The numbers are those of the rules in their tables.
@@ -92,7 +81,7 @@ pub enum Meaning {
         replay: bool,
     },
     /// A frame about the members of the room; see [`BoundFrameRules::members`].
-    Members(usize, Change),
+    Members(usize, MemberChange),
     /// A frame that is only counted; see [`FrameRules::frame_name`].
     Frame(usize),
     /// A frame that no rule means and that holds a marker, with what is left of it.

@@ -7,6 +7,7 @@ use crate::drivers::file::parse::parse;
 use crate::drivers::file::shipped::Shipped;
 use crate::marker::Decoded;
 use crate::marker::{GeneratorTag, RoomTag, RunTag};
+use crate::model::MemberChange;
 use proptest::prelude::*;
 
 const RULES: &str = r#"schema = 1
@@ -124,7 +125,7 @@ fn a_frame_is_offered_in_the_order_of_precedence() {
     text = text.replace("\"kind\": \"all\"", "\"kind\": \"in\"");
     for (gone, meaning) in [
         ("received ", message("a", "hi")),
-        ("members ", Meaning::Members(1, Change::Joins)),
+        ("members ", Meaning::Members(1, MemberChange::Came)),
         ("frame", Meaning::Frame(0)),
         ("nothing", Meaning::Other),
     ] {
@@ -190,14 +191,14 @@ fn members_are_read_by_name() {
         (change, names.join(","))
     };
     let all = r#"{"members": 1, "kind": "all", "list": [{"name": "a"}, {"name": 7}, {"name": "\u0063"}]}"#;
-    assert_eq!(names(0, all), (Some(Change::List), "a,7,c".to_owned()));
+    assert_eq!(names(0, all), (Some(MemberChange::All), "a,7,c".to_owned()));
     for wrong in [r#"[{"name": "a"}, {"nam": 7}]"#, "5", "null", "\"a\""] {
         let text = format!("{{\"members\": 1, \"kind\": \"all\", \"list\": {wrong}}}");
         assert_eq!(names(0, &text).0, None, "{text}");
     }
     let joins = |who: &str| names(1, &format!("{{\"members\": 1, \"kind\": \"in\", \"who\": {who}}}"));
-    assert_eq!(joins("\"[bot]\""), (Some(Change::Joins), "[bot]".to_owned()));
-    assert_eq!(joins("[\"a\", \"b\"]"), (Some(Change::Joins), "a,b".to_owned()));
+    assert_eq!(joins("\"[bot]\""), (Some(MemberChange::Came), "[bot]".to_owned()));
+    assert_eq!(joins("[\"a\", \"b\"]"), (Some(MemberChange::Came), "a,b".to_owned()));
 }
 
 #[test]

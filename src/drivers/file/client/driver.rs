@@ -19,7 +19,7 @@ use super::words::Words;
 use crate::drivers::file::description::{Action, Description};
 use crate::model::{Account, AccountRow, DeliveryRules, Failure, FailureClass, FailureKind, SenderId, Vocabulary};
 use crate::protocol::{
-    Capabilities, Connection as _, Driver, DriverSettings, Event, Progress, Protocol, RoomPage, Said, Session,
+    Capabilities, Connection as _, Driver, DriverSettings, Event, Members, Progress, Protocol, RoomPage, Said, Session,
     SessionUser, SetupError,
 };
 use crate::transport::dial::Turn;
@@ -64,7 +64,7 @@ impl Protocol for FileProtocol {
             passwords: *uses_password,
             delete: false,
             side_rooms: false,
-            member_lists: false,
+            member_lists: rules.has_lists(),
             max_text: None,
             max_username: None,
         }
@@ -292,6 +292,13 @@ impl Driver for FileDriver {
     fn connect(&self, session: &mut Session) -> impl Future<Output = Result<FileConnection, Failure>> + Send {
         let person = Person::of(session, &self.0.description);
         Box::pin(self.open_socket(person, session, (List::Join, 0)))
+    }
+
+    fn members(&self, list: Members<'_>, mut each: impl FnMut(SenderId, &str)) -> Result<(), Failure> {
+        let nobody = Person::default();
+        let rules = self.0.description.rules.bind(&nobody.values(&self.0.target, None));
+        let read = rules.read_members(list.text, |name| each(SenderId::text(name), name));
+        read.map(drop).ok_or_else(|| Failure::with(FailureKind::Malformed, "no list of members"))
     }
 
     /// Nothing can be asked without an account: whether the server takes connections.

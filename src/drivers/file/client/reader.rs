@@ -14,7 +14,7 @@ use crate::drivers::file::description::Joined;
 use crate::drivers::file::outcome::Outcome;
 use crate::marker::Decoded;
 use crate::model::{Failure, FailureKind, FrameKind};
-use crate::protocol::{Event, Received, Session};
+use crate::protocol::{Event, Members, Received, Session};
 use crate::transport::ws::reader::Message;
 
 /// What the messages begin with by which a user finds out that it has joined.
@@ -125,8 +125,12 @@ impl Inbox {
             other => {
                 let awaited = !matches!(self.phase, Phase::Joined) && self.before_joined(text, false);
                 match other {
+                    // A step may wait for the list.
+                    Meaning::Members(_, change) => {
+                        let kind = if awaited { self.shared.words.join } else { FrameKind::Presence };
+                        (kind, Event::Members(Members { text, change }))
+                    }
                     _ if awaited => (self.shared.words.join, Event::Other),
-                    Meaning::Members(..) => (FrameKind::Presence, Event::Other),
                     Meaning::Frame(rule) => (self.shared.words.frame(rule), Event::Other),
                     Meaning::Unmatched(_) => (self.shared.words.unmatched, Event::Other),
                     _ => (FrameKind::Unknown, Event::Other),

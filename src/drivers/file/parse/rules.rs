@@ -3,7 +3,7 @@
 use super::parser::{Parser, problem};
 use super::section::Section;
 use super::sources::{Compiled, From};
-use crate::drivers::file::classify::{Change, FrameRules, Members, Received, Reply, Rule, RuleTables};
+use crate::drivers::file::classify::{FrameRules, Members, Received, Reply, Rule, RuleTables};
 use crate::drivers::file::error::ParseError;
 use crate::drivers::file::json::Pointer;
 use crate::drivers::file::keys::MESSAGE;
@@ -12,6 +12,7 @@ use crate::drivers::file::names::Scope;
 use crate::drivers::file::outcome::label;
 use crate::drivers::file::source::{Link, Source};
 use crate::drivers::file::template::ValueRef;
+use crate::model::MemberChange;
 
 impl Parser {
     pub(super) fn rules(&self, root: &Section<'_>, scope: &Scope) -> Result<FrameRules, ParseError> {
@@ -109,8 +110,8 @@ impl Parser {
     }
 
     fn members(&self, section: &Section<'_>, scope: &Scope, queries: &mut QuerySet) -> Result<Members, ParseError> {
-        const CHANGES: [(&str, Change); 3] =
-            [("list", Change::List), ("joins", Change::Joins), ("leaves", Change::Leaves)];
+        const CHANGES: [(&str, MemberChange); 3] =
+            [("list", MemberChange::All), ("joins", MemberChange::Came), ("leaves", MemberChange::Left)];
         let compiled = self.required(section, scope, queries)?;
         let given: Vec<_> = CHANGES.into_iter().filter(|(key, _)| section.has(key)).collect();
         let [(key, change)] = given.as_slice() else {

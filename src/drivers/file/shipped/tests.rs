@@ -8,6 +8,7 @@ use crate::drivers::file::names::ParseOptions;
 use crate::drivers::file::parse::parse;
 use crate::drivers::file::template::{Captured, Values};
 use crate::marker::{Decoded, GeneratorTag, Marker, RoomTag, RunTag};
+use crate::model::MemberChange;
 use crate::model::SenderId;
 
 fn shipped(name: &str) -> Description {
@@ -72,7 +73,11 @@ fn told(bound: &BoundFrameRules, frame: &str) -> String {
         Meaning::Members(rule, _) => {
             let mut names = Vec::new();
             let change = bound.members(rule, frame, |name| names.push(name.to_owned())).unwrap();
-            let change = format!("{change:?}").to_lowercase().replace("list", "members");
+            let change = match change {
+                MemberChange::All => "members",
+                MemberChange::Came => "joins",
+                MemberChange::Left => "leaves",
+            };
             format!("{change} {}", names.join(","))
         }
         Meaning::Frame(rule) => format!("frame {}", bound.rules().frame_name(rule).unwrap()),
