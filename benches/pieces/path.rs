@@ -25,7 +25,7 @@ pub const USERS: u32 = 100;
 /// Bytes of a read.
 const READ: usize = 64 * 1024;
 
-/// A room of users, their ledger and metrics.
+/// Rooms of users, their ledger and metrics; one of the rooms is the present one.
 pub struct FullRoom {
     ledger: Mutex<Ledger>,
     metrics: Arc<Metrics>,
@@ -34,16 +34,25 @@ pub struct FullRoom {
     now: Stamp,
     /// The server's compressor, where frames are compressed.
     compressor: Option<Compress>,
+    /// Users of each room.
+    users: u32,
+    /// The first user of the present room.
+    first: u32,
 }
 
 impl FullRoom {
     /// A room where everybody is connected.
     pub fn new() -> Result<Self, Box<dyn std::error::Error>> {
+        Self::of(1, USERS)
+    }
+
+    /// So many rooms of so many users each, where everybody is connected.
+    pub fn of(rooms: u32, users: u32) -> Result<Self, Box<dyn std::error::Error>> {
         let terms = DeliveryTerms { deadline: Duration::from_secs(10), horizon: Duration::from_secs(60) };
         let identity = Identity { run: RunTag::of("bench"), generator: GeneratorTag(7), origin_micros: 1 };
-        let mut ledger =
-            Ledger::new(terms, DeliveryRules::ALL, identity, &[RoomShare { tag: RoomTag::of("test"), users: USERS }]);
-        for user in (0..USERS).map(UserIndex) {
+        let shares: Vec<RoomShare> = (0..rooms).map(|room| RoomShare { tag: RoomTag(room), users }).collect();
+        let mut ledger = Ledger::new(terms, DeliveryRules::ALL, identity, &shares);
+        for user in (0..rooms * users).map(UserIndex) {
             ledger.introduce(user, SenderId::number(u64::from(user.0) + 1));
             ledger.opening(user);
             ledger.connected(user, Stamp(0));
@@ -53,11 +62,18 @@ impl FullRoom {
         Ok(Self {
             ledger: Mutex::new(ledger),
             metrics: Arc::new(Metrics::new(VOCABULARY)?),
-            inboxes: (0..USERS).map(|_| first.another(1 << 24)).collect(),
+            inboxes: (0..rooms * users).map(|_| first.another(1 << 24)).collect(),
             recent: Recent::default(),
             now: Stamp(0),
             compressor: None,
+            users,
+            first: 0,
         })
+    }
+
+    /// Goes on to the next room.
+    pub fn next_room(&mut self) {
+        self.first = (self.first + self.users) % self.inboxes.len() as u32;
     }
 
     /// The same room, whose chats come compressed, with context takeover: all have heard the same
@@ -74,10 +90,12 @@ impl FullRoom {
         let mut bytes = Vec::new();
         for _ in 0..count {
             self.now = self.now.plus(Duration::from_millis(10));
-            let handed = self.ledger.lock().record_send(UserIndex(3), self.now, self.now);
-            let text = handed.marker.encode(SenderId::number(4), &"we talk about this and that ".repeat(3));
+            let sender = self.first + 3;
+            let handed = self.ledger.lock().record_send(UserIndex(sender), self.now, self.now);
+            let name = u64::from(sender) + 1;
+            let text = handed.marker.encode(SenderId::number(name), &"we talk about this and that ".repeat(3));
             let chat = format!(
-                "{{\"payload\": {{\"id\": {}, \"user\": 4, \"created\": \"2026-11-24T12:00:00.000000+00:00\", \
+                "{{\"payload\": {{\"id\": {}, \"user\": {name}, \"created\": \"2026-11-24T12:00:00.000000+00:00\", \
                  \"message\": \"{text}\", \"highlight\": false, \"archived\": false, \"mentions\": []}}, \"type\": \"chat\"}}",
                 handed.marker.seq
             );
@@ -94,11 +112,13 @@ impl FullRoom {
         bytes
     }
 
-    /// Gives bytes to every user, as reads of 64 kB, down to the verdicts and the metrics.
+    /// Gives bytes to every user of the present room, as reads of 64 kB, down to the verdicts and the metrics.
     pub fn deliver(&mut self, bytes: &[u8]) {
         self.now = self.now.plus(Duration::from_millis(1));
-        let Self { ledger, metrics, inboxes, recent, now, .. } = self;
-        for (inbox, user) in inboxes.iter_mut().zip((0..USERS).map(UserIndex)) {
+        let Self { ledger, metrics, inboxes, recent, now, users, first, .. } = self;
+        let range = *first..*first + *users;
+        let Some(room) = inboxes.get_mut(range.start as usize..range.end as usize) else { return };
+        for (inbox, user) in room.iter_mut().zip(range.map(UserIndex)) {
             for read in bytes.chunks(READ) {
                 let hear = |frame: Received<'_>| {
                     if let Some(kind) = frame.kind {

@@ -24,7 +24,11 @@ fn main() -> Outcome<()> {
 
 /// Does a piece so many times; what is done per time is said in `budgets.txt`.
 fn count(piece: &str, times: usize) -> Outcome<()> {
-    let mut room = FullRoom::new()?;
+    let mut room = match piece {
+        "rooms" => FullRoom::of(1_000, 10),
+        "room_of_10" => FullRoom::of(1, 10),
+        _ => FullRoom::new(),
+    }?;
     match piece {
         "delivery" => {
             for _ in 0..times {
@@ -33,6 +37,14 @@ fn count(piece: &str, times: usize) -> Outcome<()> {
                 room.sweep();
             }
             assert_eq!(room.came(), times as u64 * u64::from(USERS), "every delivery has its verdict");
+        }
+        "rooms" | "room_of_10" => {
+            for _ in 0..times {
+                let chat = room.chats(1);
+                room.deliver(&chat);
+                room.next_room();
+            }
+            assert_eq!(room.came(), times as u64 * 10, "every delivery has its verdict");
         }
         "batch" => {
             for _ in 0..times {
@@ -58,7 +70,10 @@ fn count(piece: &str, times: usize) -> Outcome<()> {
             let mut slots = Desks::new();
             (0..times).for_each(|_| slots.tick());
         }
-        unknown => return Err(format!("no piece {unknown:?}; there are delivery, batch, inflated, list, tick").into()),
+        unknown => {
+            let known = "delivery, rooms, room_of_10, batch, inflated, list, tick";
+            return Err(format!("no piece {unknown:?}; there are {known}").into());
+        }
     }
     Ok(())
 }
