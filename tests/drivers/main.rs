@@ -9,6 +9,7 @@ mod connections;
 mod cookies;
 mod file_chat_server;
 mod file_runs;
+mod file_steps;
 mod fuzz_checks;
 mod fuzz_corpora;
 mod memory;
