@@ -9,13 +9,35 @@ use super::run_wide::RunWide;
 use super::user_set::RoomUser;
 use crate::clock::Stamp;
 use crate::marker::{Decoded, Marker};
-use crate::model::{Anomaly, Basis, Origin, Outcome, SenderId};
+use crate::model::{Anomaly, Basis, Origin, Outcome, SenderId, UserIndex};
+
+/// A copy of a message of ours that was read.
+struct OwnCopy<'a> {
+    user: RoomUser,
+    sender: UserIndex,
+    marker: &'a Marker,
+    at: Stamp,
+}
+
+impl OwnCopy<'_> {
+    fn subject(&self) -> Subject {
+        Subject::read(Sender::User(self.sender), *self.marker)
+    }
+}
 
 impl RoomLedger {
     /// A message of `from` was read on `user`'s connection at `at`.
+    #[inline]
     pub(super) fn receive(&mut self, run: &mut RunWide, user: RoomUser, from: SenderId, decoded: Decoded, at: Stamp) {
+        match &decoded {
+            Decoded::Intact(marker) if self.is_own(run, marker) => self.receive_own(run, user, from, marker, at),
+            _ => self.receive_other(run, user, from, decoded, at),
+        }
+    }
+
+    /// What is no intact message of ours was read.
+    fn receive_other(&mut self, run: &mut RunWide, user: RoomUser, from: SenderId, decoded: Decoded, at: Stamp) {
         match decoded {
-            Decoded::Intact(marker) if self.is_own(run, &marker) => self.receive_own(run, user, from, marker, at),
             Decoded::Intact(marker) if run.is_foreign(&marker) => run.tally.foreign += 1,
             // The server leaks between rooms.
             Decoded::Intact(marker) if marker.room != self.tag => {
@@ -90,65 +112,60 @@ impl RoomLedger {
         }
     }
 
-    fn receive_own(&mut self, run: &mut RunWide, user: RoomUser, from: SenderId, marker: Marker, at: Stamp) {
+    fn receive_own(&mut self, run: &mut RunWide, user: RoomUser, from: SenderId, marker: &Marker, at: Stamp) {
         let seq = marker.seq;
-        let Some(window) = self.window(user) else { return };
-        if seq >= self.log.next() {
-            // A number that was never given out: somebody forged it.
-            return self.forged(run, user, from, marker, at);
+        let Some(window) = self.windows.get(user.get()) else { return };
+        let Some(message) = self.log.get_mut(seq) else { return self.not_in_log(run, user, from, *marker, at) };
+        let copy = OwnCopy { user, sender: self.span.user(message.sender), marker, at };
+        if run.rules.senders && !run.is_of(copy.sender, from) {
+            return self.forged(run, user, from, *marker, at);
         }
-        let Some(message) = self.log.get_mut(seq) else {
-            let subject = Subject::read(run.sender(from), marker);
-            let since_start = Duration::from_micros(marker.intended_micros.saturating_sub(run.identity.origin_micros));
-            return self.overdue(run, user, subject, Stamp::default().plus(since_start), at);
-        };
-        if run.rules.senders && !run.is_of(self.span.user(message.sender), from) {
-            return self.forged(run, user, from, marker, at);
-        }
-        let subject = Subject::read(Sender::User(self.span.user(message.sender)), marker);
         message.read_at = message.read_at.min(self.openings);
         // Without echo, no copy should come on the connection that it was sent on.
-        let echoed = message.is_own_of(user) && window.expected(seq);
-        if echoed || !window.may_receive(seq, message) {
-            return self.odd(run, Origin::Local, Anomaly::Unexpected, user, subject, at);
+        let expected = window.expected(seq);
+        if (expected && message.is_own_of(user)) || !window.may_receive(seq, message) {
+            return self.odd_copy(run, Anomaly::Unexpected, &copy);
         }
         if !message.arrived.insert(user) {
-            return self.odd(run, Origin::Local, Anomaly::Duplicate, user, subject, at);
+            return self.odd_copy(run, Anomaly::Duplicate, &copy);
         }
         let overtaken = run.rules.ordered && self.log.note_read(user, seq);
-        if !window.expected(seq) {
+        if !expected {
             run.tally.local_mut().raced += 1;
             return;
         }
-        self.first_arrival(run, user, subject, seq, at, overtaken);
+        self.first_arrival(run, &copy, overtaken);
+    }
+
+    /// A number that was never given out, or one that is forgotten.
+    #[cold]
+    fn not_in_log(&self, run: &mut RunWide, user: RoomUser, from: SenderId, marker: Marker, at: Stamp) {
+        if marker.seq >= self.log.next() {
+            // A number that was never given out: somebody forged it.
+            return self.forged(run, user, from, marker, at);
+        }
+        let subject = Subject::read(run.sender(from), marker);
+        let since_start = Duration::from_micros(marker.intended_micros.saturating_sub(run.identity.origin_micros));
+        self.overdue(run, user, subject, Stamp::default().plus(since_start), at);
     }
 
     /// The first arrival of an expected message on the connection that expected it.
-    fn first_arrival(
-        &mut self,
-        run: &mut RunWide,
-        user: RoomUser,
-        subject: Subject,
-        seq: u64,
-        at: Stamp,
-        overtaken: bool,
-    ) {
-        let Some(message) = self.log.get_mut(seq) else { return };
-        let (intended, sent) = (message.intended, message.sent);
-        if message.judged {
-            return self.overdue(run, user, subject, intended, at);
+    #[inline]
+    fn first_arrival(&mut self, run: &mut RunWide, copy: &OwnCopy<'_>, overtaken: bool) {
+        let (seq, at) = (copy.marker.seq, copy.at);
+        let Some(message) = self.log.get(seq) else { return };
+        let (intended, sent, judged) = (message.intended, message.sent, message.judged);
+        if judged {
+            return self.overdue(run, copy.user, copy.subject(), intended, at);
         }
         if message.refused {
             // The server said that it had not taken it.
-            return self.odd(run, Origin::Local, Anomaly::Unexpected, user, subject, at);
+            return self.odd_copy(run, Anomaly::Unexpected, copy);
         }
         self.log.settle_one(seq);
         let age = at.since(intended);
         if age > run.terms.horizon {
-            self.log.lose_one(seq);
-            self.lose(run, seq, 1);
-            self.lose_one(run, user, seq, at, true);
-            return self.overdue(run, user, subject, intended, at);
+            return self.too_late(run, copy, intended);
         }
         let on_time = age <= run.terms.deadline;
         let outcome = if on_time { Outcome::OnTime } else { Outcome::Late };
@@ -158,17 +175,35 @@ impl RoomLedger {
         run.tally.judged.arrived(Origin::Local, !on_time, age, at);
         run.tally.duration(Origin::Local, Basis::Sent, at.since(sent));
         if overtaken {
-            self.odd(run, Origin::Local, Anomaly::Reordered, user, subject, at);
+            self.odd_copy(run, Anomaly::Reordered, copy);
         }
     }
 
+    /// It has come after its horizon, and before its verdict.
+    #[cold]
+    fn too_late(&mut self, run: &mut RunWide, copy: &OwnCopy<'_>, intended: Stamp) {
+        let seq = copy.marker.seq;
+        self.log.lose_one(seq);
+        self.lose(run, seq, 1);
+        self.lose_one(run, copy.user, seq, copy.at, true);
+        self.overdue(run, copy.user, copy.subject(), intended, copy.at);
+    }
+
+    /// Something is wrong with a copy of a message of ours.
+    #[cold]
+    fn odd_copy(&self, run: &mut RunWide, what: Anomaly, copy: &OwnCopy<'_>) {
+        self.odd(run, Origin::Local, what, copy.user, copy.subject(), copy.at);
+    }
+
     /// What was judged lost has come after all.
+    #[cold]
     fn overdue(&self, run: &mut RunWide, user: RoomUser, subject: Subject, intended: Stamp, at: Stamp) {
         self.odd(run, Origin::Local, Anomaly::Unexpected, user, subject, at);
         run.tally.judged.overdue(Origin::Local, intended, at);
     }
 
     /// An intact marker of ours that is not what we wrote.
+    #[cold]
     fn forged(&self, run: &mut RunWide, user: RoomUser, from: SenderId, marker: Marker, at: Stamp) {
         let origin = if run.rules.senders && !run.is_ours(from) { Origin::Remote } else { Origin::Local };
         let subject = Subject::read(run.sender(from), marker);

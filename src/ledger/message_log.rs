@@ -214,15 +214,19 @@ impl MessageLog {
 
     /// Notes a first arrival at `user`; true if it has already read a higher number of the
     /// same sender on this connection.
+    #[inline]
     pub(super) fn note_read(&mut self, user: RoomUser, seq: u64) -> bool {
         let Some(highest) = self.highest.get_mut(user.get()) else { return false };
         let read_up_to = *highest;
         *highest = read_up_to.max(seq + 1);
-        if seq + 1 >= read_up_to {
-            return false;
-        }
-        let Some(sender) = self.get_mut(seq).map(|m| m.sender) else { return false };
-        (seq + 1..read_up_to).any(|s| self.get_mut(s).is_some_and(|m| m.sender == sender && m.arrived.contains(user)))
+        seq + 1 < read_up_to && self.is_overtaken(user, seq, read_up_to)
+    }
+
+    /// Whether `user` has read a higher number than `seq`, below `read_up_to`, of the same sender.
+    #[cold]
+    fn is_overtaken(&self, user: RoomUser, seq: u64, read_up_to: u64) -> bool {
+        let Some(sender) = self.get(seq).map(|m| m.sender) else { return false };
+        (seq + 1..read_up_to).any(|s| self.get(s).is_some_and(|m| m.sender == sender && m.arrived.contains(user)))
     }
 
     /// Passes the next verdict that is due at `now`: number, deliveries without an arrival,

@@ -98,6 +98,7 @@ impl RunWide {
     }
 
     /// Whether `from` is a name that `sender` has or had.
+    #[inline]
     pub(super) fn is_of(&self, sender: UserIndex, from: SenderId) -> bool {
         self.present_ids.get(sender.get()) == Some(&from) || self.ids.get(&from) == Some(&sender)
     }

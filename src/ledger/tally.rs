@@ -65,6 +65,7 @@ impl Tally {
         &mut self.counts[Origin::Remote as usize]
     }
 
+    #[inline]
     pub(super) fn duration(&mut self, origin: Origin, basis: Basis, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.durations[origin as usize][basis as usize].saturating_record(micros.max(1));

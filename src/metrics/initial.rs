@@ -119,8 +119,8 @@ mod tests {
     use super::*;
     use crate::model::OwnName;
 
-    const NO_CSRF: FailureKind = FailureKind::Own(OwnName::at::<0>("no_csrf"));
-    const OVER_CAPACITY: FailureKind = FailureKind::Own(OwnName::at::<1>("over_capacity"));
+    const NO_CSRF: FailureKind = FailureKind::Own(&OwnName::at::<0>("no_csrf"));
+    const OVER_CAPACITY: FailureKind = FailureKind::Own(&OwnName::at::<1>("over_capacity"));
     const VOCABULARY: Vocabulary = Vocabulary {
         failures: &[NO_CSRF, OVER_CAPACITY],
         expected_errors: &[(Stage::Login, NO_CSRF)],

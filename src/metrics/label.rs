@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_drivers_own_name_has_a_cell_and_a_text_and_is_listed_with_its_vocabulary_alone() {
-        const OWN: FailureKind = FailureKind::Own(OwnName::at::<0>("teapot"));
+        const OWN: FailureKind = FailureKind::Own(&OwnName::at::<0>("teapot"));
         let vocabulary = Vocabulary { failures: &[OWN], ..Vocabulary::COMMON };
         let with = <(Stage, FailureKind)>::every_of(&vocabulary);
         let without = <(Stage, FailureKind)>::every_of(&Vocabulary::COMMON);

@@ -14,7 +14,7 @@ use crate::model::{
 use crate::protocol::Probe;
 
 /// A name of a driver's.
-const OVER_CAPACITY: FailureKind = FailureKind::Own(OwnName::at::<0>("over_capacity"));
+const OVER_CAPACITY: FailureKind = FailureKind::Own(&OwnName::at::<0>("over_capacity"));
 
 /// The names of a driver.
 const VOCABULARY: Vocabulary =

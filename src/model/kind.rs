@@ -4,7 +4,8 @@ use strum::{EnumDiscriminants, EnumIter, IntoStaticStr};
 
 use super::SpoiltBy;
 
-/// A name that a driver adds to the common ones, with its place among them.
+/// A name that a driver adds to the common ones, with its place among them. Kinds refer to it: they
+/// are copied with each frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OwnName {
     index: u8,
@@ -125,7 +126,7 @@ pub enum FailureKind {
     Panic,
     /// A name of the driver's.
     #[strum(disabled)]
-    Own(OwnName),
+    Own(&'static OwnName),
 }
 
 /// Kinds of frames the server sends.
@@ -153,7 +154,7 @@ pub enum FrameKind {
     Close,
     /// A name of the driver's.
     #[strum(disabled)]
-    Own(OwnName),
+    Own(&'static OwnName),
 }
 
 /// Kinds of frames the rig sends.
@@ -173,7 +174,7 @@ pub enum SentKind {
     Close,
     /// A name of the driver's.
     #[strum(disabled)]
-    Own(OwnName),
+    Own(&'static OwnName),
 }
 
 /// Gives kinds their text and their place in arrays of counts.

@@ -10,29 +10,31 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Event, Members};
 use crate::marker::Decoded;
-use crate::model::{Failure, FailureClass, FailureKind, FrameKind, MemberChange, SenderId};
+use crate::model::{FrameKind, MemberChange, SenderId};
 use crate::transport::ws::recent::TextNumber;
 
 /// Meanings kept on a thread, a power of two; more than the texts that the websocket reader remembers.
 const SLOTS: usize = 64;
 
 thread_local! {
-    static SLOTS_OF_THREAD: [Cell<Option<Slot>>; SLOTS] = const { [const { Cell::new(None) }; SLOTS] };
+    /// Whose text has its meaning in which slot.
+    static KEYS: [Cell<Key>; SLOTS] = const { [const { Cell::new(Key { cache: 0, number: 0 }) }; SLOTS] };
+    static MEANINGS: [Cell<(FrameKind, Meaning)>; SLOTS] =
+        const { [const { Cell::new((FrameKind::Unknown, Meaning::Other)) }; SLOTS] };
 }
 
 /// The next cache's number.
-static NEXT: AtomicU64 = AtomicU64::new(0);
+static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// The meanings of one driver's texts, on every thread that reads them. A clone is the same cache.
 #[derive(Debug, Clone)]
 pub struct DecodeCache(u64);
 
-#[derive(Clone, Copy)]
-struct Slot {
+/// A text of a driver. Neither number is ever 0.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
     cache: u64,
     number: u64,
-    kind: FrameKind,
-    meaning: Meaning,
 }
 
 /// An event without the text it came from.
@@ -40,23 +42,19 @@ struct Slot {
 enum Meaning {
     Message { sender: SenderId, decoded: Decoded, replay: bool },
     Members(MemberChange),
-    Refused(FailureClass, FailureKind),
     Other,
     Malformed { decoded: Decoded },
 }
 
 impl Meaning {
     /// Lists of side rooms are not kept: reading one teaches the driver. That a user has joined is known
-    /// by its connection, not by a text. A refusal in words would have to be allocated again.
+    /// by its connection, not by a text. A refusal owns its words.
     fn of(event: &Event<'_>) -> Option<Self> {
         Some(match event {
             Event::Message { sender, decoded, replay } => {
                 Self::Message { sender: *sender, decoded: *decoded, replay: *replay }
             }
             Event::Members(members) => Self::Members(members.change),
-            Event::Refused(failure) if failure.detail.is_empty() && failure.retry_after.is_none() => {
-                Self::Refused(failure.class, failure.kind)
-            }
             Event::Other => Self::Other,
             Event::Malformed { decoded } => Self::Malformed { decoded: *decoded },
             Event::Refused(_) | Event::MessageRefused(_) | Event::SideRooms(_) | Event::Joined => return None,
@@ -67,7 +65,6 @@ impl Meaning {
         match self {
             Self::Message { sender, decoded, replay } => Event::Message { sender, decoded, replay },
             Self::Members(change) => Event::Members(Members { text, change }),
-            Self::Refused(class, kind) => Event::Refused(Failure::new(kind).classed(class)),
             Self::Other => Event::Other,
             Self::Malformed { decoded } => Event::Malformed { decoded },
         }
@@ -83,22 +80,28 @@ impl Default for DecodeCache {
 impl DecodeCache {
     /// What a text means where this driver read the same text before on this thread.
     #[must_use]
+    #[inline]
     pub fn find<'a>(&self, text: &'a str, number: TextNumber) -> Option<(FrameKind, Event<'a>)> {
         let number = number.get()?;
-        let slot = SLOTS_OF_THREAD.with(|slots| slots[self.place(number)].get())?;
-        (slot.number == number && slot.cache == self.0).then(|| (slot.kind, slot.meaning.event(text)))
+        let (key, slot) = (Key { cache: self.0, number }, self.slot(number));
+        if KEYS.with(|keys| keys[slot].get()) != key {
+            return None;
+        }
+        let (kind, meaning) = MEANINGS.with(|meanings| meanings[slot].get());
+        Some((kind, meaning.event(text)))
     }
 
     /// Keeps what a text means, if that can be kept: for a text that is one frame of one meaning.
     pub fn keep(&self, number: TextNumber, kind: FrameKind, event: &Event<'_>) {
         if let (Some(number), Some(meaning)) = (number.get(), Meaning::of(event)) {
-            let slot = Slot { cache: self.0, number, kind, meaning };
-            SLOTS_OF_THREAD.with(|slots| slots[self.place(number)].set(Some(slot)));
+            let slot = self.slot(number);
+            KEYS.with(|keys| keys[slot].set(Key { cache: self.0, number }));
+            MEANINGS.with(|meanings| meanings[slot].set((kind, meaning)));
         }
     }
 
     /// Texts follow each other, so those of several drivers lie far apart.
-    fn place(&self, number: u64) -> usize {
+    fn slot(&self, number: u64) -> usize {
         // The remainder is below 64.
         usize::try_from(number.wrapping_add(self.0.wrapping_mul(37)) % SLOTS as u64).unwrap_or(0)
     }

@@ -42,7 +42,8 @@ pub struct RoomPage {
 pub struct SideRoomId(pub u64);
 
 /// What a connection tells its user: what one whole frame from the server means, or that it has joined.
-#[derive(Debug, Clone, PartialEq)]
+/// It owns nothing, so that it is copied and dropped for free.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Event<'a> {
     /// From here on this user receives the room's messages. Told once for a connection, by itself:
     /// if a frame says so, this comes first and the frame's own meaning behind it.
@@ -59,9 +60,9 @@ pub enum Event<'a> {
         replay: bool,
     },
     /// A refusal of a side room (`Declined`), or an `error` frame.
-    Refused(Failure),
+    Refused(&'a Failure),
     /// The server did not take the message that was handed over last: it answers each by itself.
-    MessageRefused(Failure),
+    MessageRefused(&'a Failure),
     /// The side rooms changed; these may be joined now.
     SideRooms(&'a [SideRoomId]),
     /// Anything else that only counts.
@@ -83,7 +84,7 @@ pub struct Members<'a> {
 }
 
 /// A frame, or an event without a frame, as it is handed to the user's loop.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Received<'a> {
     /// When its last bytes were read from the socket, before any parsing.
     pub at: Stamp,

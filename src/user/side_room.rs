@@ -206,7 +206,7 @@ fn handle<D>(context: &RunContext<D>, joined: &mut Option<Result<(), Failure>>, 
             joined.get_or_insert(Ok(()));
         }
         Event::Refused(failure) if joined.is_none() || failure.class == FailureClass::Declined => {
-            *joined = Some(Err(failure.clone()));
+            *joined = Some(Err((*failure).clone()));
         }
         Event::Refused(failure) | Event::MessageRefused(failure) => {
             context.metrics.error(Stage::Receive, failure.kind);

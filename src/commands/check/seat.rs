@@ -62,7 +62,7 @@ impl News {
         self.last_read = Some(Instant::now());
         match &received.event {
             Event::Joined => self.joined = true,
-            Event::Refused(failure) | Event::MessageRefused(failure) => self.refused = Some(failure.clone()),
+            Event::Refused(failure) | Event::MessageRefused(failure) => self.refused = Some((*failure).clone()),
             Event::Message { sender, decoded, replay } => {
                 let (marker, intact) = match decoded {
                     Decoded::Intact(marker) => (Some(*marker), true),

@@ -5,29 +5,29 @@
 //! read again. Nothing is allocated per frame.
 
 mod known;
+mod message;
 mod structure;
 mod tables;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use memchr::memmem;
 
-use self::structure::Structure;
+use self::structure::{Places, Structure};
 pub use self::tables::Meaning;
 pub(super) use self::tables::{Members, Received, Reply, Rule, RuleTables};
 use super::expectation::{BoundExpectation, NotCaptured, keep};
-use super::json;
+use super::json::{self, Found};
 use super::matcher::{BoundMatcher, QueryResults};
 use super::outcome::Outcome;
 use super::shape::Shapes;
 use super::source::{Buffers, Frame};
 use super::template::{Captured, ValueRef, Values};
 use crate::marker::{Marker, PREFIX};
-use crate::model::{MemberChange, SenderId};
+use crate::model::MemberChange;
 
 /// The rules of a file.
 #[derive(Debug)]
@@ -138,7 +138,8 @@ struct Scratch {
     results: QueryResults,
     buffers: Buffers,
     shapes: Shapes<Meaning>,
-    places: Vec<Range<usize>>,
+    places: Places,
+    found: Found,
 }
 
 thread_local! {
@@ -179,9 +180,8 @@ impl BoundFrameRules {
         let known = number.and_then(|number| known::find(number, self.id));
         let awaited = || expect.is_some_and(|expect| expect.is_match(text));
         let meaning = known.unwrap_or_else(|| {
-            let meaning = SCRATCH.with_borrow_mut(|scratch| {
-                scratch.shapes.find(text, self.id).unwrap_or_else(|| self.classify(text, scratch))
-            });
+            let meaning = SCRATCH
+                .with_borrow_mut(|scratch| self.similar(text, scratch).unwrap_or_else(|| self.classify(text, scratch)));
             if let Some(number) = number {
                 known::keep(number, self.id, meaning);
             }
@@ -309,33 +309,6 @@ impl BoundFrameRules {
             None => Meaning::Other,
             Some(_) => Meaning::Unmatched(Marker::decode_fragment(text)),
         }
-    }
-
-    /// The message that a frame is: a rule matches, and its text and sender are there.
-    fn message(&self, text: &str, scratch: &mut Scratch) -> Option<Meaning> {
-        let queries = &self.rules.tables.queries;
-        let Scratch { results, buffers, shapes, places } = scratch;
-        let rules = self.received.iter().zip(&self.rules.tables.received).enumerate();
-        for (rule, (bound, received)) in rules {
-            let Some(bound) = bound.as_ref().filter(|bound| bound.is_match(text, queries, results)) else { continue };
-            let Some(frame) = bound.frame(text, queries, results) else { continue };
-            let sender = match &received.sender {
-                None => Some(SenderId::NONE),
-                Some(source) => source.read(frame, buffers).map(SenderId::text),
-            };
-            let Some(sender) = sender else { continue };
-            let Some(said) = received.text.read(frame, buffers) else { continue };
-            let decoded = Marker::decode(sender, said);
-            let meaning = Meaning::Received { rule, sender, decoded, replay: received.replay };
-            if let Some(Some(structure)) = self.structures.get(rule)
-                && shapes.wants(text)
-                && let Some(fixed) = structure.fixed(text, results, places)
-            {
-                shapes.keep(text, self.id, meaning, fixed);
-            }
-            return Some(meaning);
-        }
-        None
     }
 }
 

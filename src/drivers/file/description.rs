@@ -84,6 +84,13 @@ impl Description {
         Value::Object(input)
     }
 
+    /// Whether requests may follow once a user has joined: a message is one, or a step before the close.
+    #[must_use]
+    pub fn asks_after_join(&self) -> bool {
+        let asks = |step: &Step| matches!(step.action, Action::Request(_) | Action::Exec(_));
+        matches!(self.message.send, Send::Request { .. }) || self.leave.iter().any(asks)
+    }
+
     /// The texts that must not be shown of a user: secrets, and what templates make of them.
     #[must_use]
     pub fn secrets(&self, values: &Values<'_>) -> Secrets {

@@ -30,5 +30,5 @@ pub mod source;
 pub mod template;
 mod xml;
 
-pub use client::{FileConnection, FileDriver, FileProtocol};
+pub use client::{FileConnection, FileDriver, FileInbox, FileProtocol};
 pub use names::ParseOptions;

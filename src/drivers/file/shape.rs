@@ -1,13 +1,14 @@
-//! Frames that differ from one just read only in values that no rule looks at: a time, an id,
-//! the receiver's own name. They mean the same, so they are compared and not parsed.
+//! Frames that differ from one just read only in values: a time, an id, the receiver's own name,
+//! the message itself. They are compared and not parsed.
 //!
 //! A [`Shape`] is a JSON frame with the places of such values. Another frame has the shape if it
 //! is equal everywhere else, and holds a plain string where a string was and a number where a
-//! number was. Then every pointer finds the same text in it.
+//! number was. Then every pointer finds its value in the same place among them. If no value differs
+//! that a rule takes, both frames mean the same; else these are taken from where they stand now.
 
 use std::ops::Range;
 
-use super::json::{self, Scalar};
+use super::json::{self, Found, MOST_POINTERS, Scalar};
 
 /// Frames longer than this are not kept, in bytes.
 const MOST_BYTES: usize = 4 * 1024;
@@ -16,14 +17,28 @@ const MOST_SHAPES: usize = 4;
 /// Shapes that were kept in vain before only one in as many is.
 const PATIENCE: u32 = 8;
 
+/// A value that may differ.
+#[derive(Debug)]
+struct Free {
+    /// Where it stands; a string without its quotes.
+    range: Range<usize>,
+    scalar: Scalar,
+    /// Where the message's own rule finds it; `None` where no rule looks at it.
+    slot: Option<usize>,
+    /// Where it stands in the frame that was compared last.
+    now: Range<usize>,
+}
+
 /// A frame, and the values in it that may differ.
 #[derive(Debug)]
 struct Shape<M> {
     rules: u64,
     meaning: M,
     text: String,
-    /// In ascending order; strings without their quotes.
-    free: Vec<(Range<usize>, Scalar)>,
+    /// Where the JSON begins.
+    offset: usize,
+    /// In ascending order.
+    free: Vec<Free>,
 }
 
 /// Shapes of the frames that this thread read last, with what they mean.
@@ -50,20 +65,56 @@ pub(super) struct Fixed<'a> {
     pub(super) offset: usize,
     /// Places in the JSON.
     pub(super) places: &'a [Range<usize>],
+    /// Slots and places in the JSON of values that may differ, but give another message then.
+    pub(super) taken: &'a [(usize, Range<usize>)],
+}
+
+/// What is known of a frame by its shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known<M> {
+    /// What it means.
+    Meaning(M),
+    /// What the frame of this shape meant that was read last, whose taken values were others.
+    Similar(M),
 }
 
 impl<M: Copy> Shapes<M> {
-    /// The meaning of a frame that has a shape known by these rules.
-    pub(super) fn find(&mut self, text: &str, rules: u64) -> Option<M> {
-        let fits = |shape: &Shape<M>| shape.rules == rules && shape.fits(text.as_bytes());
-        if !self.kept.get(self.last).is_some_and(fits) {
+    /// What is known of a frame that has a shape known by these rules.
+    pub(super) fn find(&mut self, text: &str, rules: u64) -> Option<Known<M>> {
+        let fits = |shape: &mut Shape<M>| if shape.rules == rules { shape.fits(text.as_bytes()) } else { None };
+        let mut differs = self.kept.get_mut(self.last).and_then(fits);
+        if differs.is_none() {
             if self.is_vain() {
                 return None;
             }
-            self.last = self.kept.iter().position(fits)?;
+            let mut shapes = self.kept.iter_mut().enumerate();
+            (self.last, differs) = shapes.find_map(|(at, shape)| Some((at, Some(fits(shape)?))))?;
         }
         self.in_vain = 0;
-        self.kept.get(self.last).map(|shape| shape.meaning)
+        let meaning = self.kept.get(self.last)?.meaning;
+        Some(if differs? { Known::Similar(meaning) } else { Known::Meaning(meaning) })
+    }
+
+    /// Where the frame that was found last has the values that are taken; where its JSON begins.
+    pub(super) fn values(&self, found: &mut Found) -> Option<usize> {
+        let shape = self.kept.get(self.last)?;
+        found.begin(MOST_POINTERS);
+        for Free { scalar, slot, now, .. } in &shape.free {
+            let quotes = usize::from(*scalar == Scalar::Text);
+            if let Some(slot) = slot {
+                found.put(*slot, now.start - quotes - shape.offset, now.end + quotes - shape.offset);
+            }
+        }
+        Some(shape.offset)
+    }
+
+    /// Keeps the frame that was found last in place of the one of its shape.
+    pub(super) fn renew(&mut self, text: &str, meaning: M) {
+        let Some(shape) = self.kept.get_mut(self.last) else { return };
+        shape.meaning = meaning;
+        shape.text.clear();
+        shape.text.push_str(text);
+        shape.free.iter_mut().for_each(|value| value.range = value.now.clone());
     }
 
     /// Whether shapes have been of no use lately.
@@ -81,7 +132,13 @@ impl<M: Copy> Shapes<M> {
     /// Keeps the shape of a frame.
     pub(super) fn keep(&mut self, text: &str, rules: u64, meaning: M, fixed: Fixed<'_>) {
         if self.kept.len() < MOST_SHAPES {
-            self.kept.push(Shape { rules, meaning, text: String::new(), free: Vec::new() });
+            self.kept.push(Shape {
+                rules,
+                meaning,
+                text: String::with_capacity(MOST_BYTES),
+                offset: 0,
+                free: Vec::new(),
+            });
             self.last = self.kept.len() - 1;
         } else {
             self.last = (self.last + 1) % MOST_SHAPES;
@@ -94,37 +151,47 @@ impl<M: Copy> Shapes<M> {
 
 impl<M> Shape<M> {
     fn fill(&mut self, text: &str, rules: u64, meaning: M, fixed: Fixed<'_>) {
-        (self.rules, self.meaning) = (rules, meaning);
+        (self.rules, self.meaning, self.offset) = (rules, meaning, fixed.offset);
         self.text.clear();
         self.text.push_str(text);
         self.free.clear();
-        let Fixed { before, offset, places } = fixed;
+        let Fixed { before, offset, places, taken } = fixed;
         let free = &mut self.free;
         json::scalars(text.get(offset..).unwrap_or_default(), |range, scalar| {
             let apart = |place: &Range<usize>| range.end <= place.start || place.end <= range.start;
             if offset + range.start >= before && places.iter().all(apart) {
-                free.push((offset + range.start..offset + range.end, scalar));
+                let own = |(_, place): &&(usize, Range<usize>)| place.start <= range.start && range.end <= place.end;
+                let slot = taken.iter().find(own).map(|(slot, _)| *slot);
+                let range = offset + range.start..offset + range.end;
+                free.push(Free { now: range.clone(), range, scalar, slot });
             }
         });
     }
 
-    fn fits(&self, text: &[u8]) -> bool {
+    /// Whether a frame of this shape differs in a value that is taken; `None` where it is of another.
+    fn fits(&mut self, text: &[u8]) -> Option<bool> {
         let own = self.text.as_bytes();
-        let (mut at, mut there) = (0, 0);
-        let mut free = self.free.iter();
+        let (mut at, mut there, mut differs) = (0, 0, false);
+        let mut free = self.free.iter_mut();
         loop {
             let (rest, other) = (own.get(at..).unwrap_or_default(), text.get(there..).unwrap_or_default());
             let same = common(rest, other);
-            if same == rest.len() && same == other.len() {
-                return true;
-            }
-            (at, there) = (at + same, there + same);
+            let end = at + same;
             // The value in which they differ, or at whose end one of them goes on.
-            let Some((range, scalar)) = free.by_ref().find(|(range, _)| at <= range.end) else { return false };
-            let Some(before) = at.checked_sub(range.start) else { return false };
-            let start = there - before;
-            let Some(length) = text.get(start..).and_then(|text| json::scalar(text, *scalar)) else { return false };
-            (at, there) = (range.end, start + length);
+            let value = loop {
+                let Some(value) = free.next() else {
+                    return (same == rest.len() && same == other.len()).then_some(differs);
+                };
+                if end <= value.range.end && !(same == rest.len() && same == other.len()) {
+                    break value;
+                }
+                value.now = value.range.start + there - at..value.range.end + there - at;
+            };
+            let start = there + value.range.start.checked_sub(at).filter(|_| value.range.start <= end)?;
+            let length = json::scalar(text.get(start..)?, value.scalar)?;
+            value.now = start..start + length;
+            differs |= value.slot.is_some();
+            (at, there) = (value.range.end, start + length);
         }
     }
 }
@@ -166,7 +233,9 @@ mod tests {
     fn shapes(frame: &str) -> Shapes<u8> {
         let mut shapes = Shapes::default();
         let text = frame.find("\"hello\"").unwrap() - 2;
-        shapes.keep(frame, 1, 9, Fixed { before: 4, offset: 2, places: std::slice::from_ref(&(text..text + 7)) });
+        let text = text..text + 7;
+        let places = std::slice::from_ref(&text);
+        shapes.keep(frame, 1, 9, Fixed { before: 4, offset: 2, places, taken: &[] });
         shapes
     }
 
@@ -188,10 +257,10 @@ mod tests {
             ("17", "17"),
         ] {
             let frame = FRAME.replace(from, to);
-            assert_eq!(shapes(FRAME).find(&frame, 1), Some(9), "{frame}");
+            assert_eq!(shapes(FRAME).find(&frame, 1), Some(Known::Meaning(9)), "{frame}");
             assert_eq!(
                 shapes(FRAME).find(&frame.replace("bob", "carol").replace("-1.5e3", "0"), 1),
-                Some(9),
+                Some(Known::Meaning(9)),
                 "{frame}"
             );
         }
@@ -229,11 +298,29 @@ mod tests {
     }
 
     #[test]
+    fn values_that_are_taken_are_found_where_they_stand() {
+        let mut shapes = Shapes::default();
+        let at = |value: &str| FRAME.find(value).unwrap() - 2;
+        let taken = [(3, at("\"hello\"")..at("\"hello\"") + 7), (5, at("17")..at("17") + 2)];
+        shapes.keep(FRAME, 1, 9_u8, Fixed { before: 4, offset: 2, places: &[], taken: &taken });
+        let mut found = Found::new();
+        for (id, to, text) in [("17", "bob", "hi"), ("7", "bob", "hi"), ("7", "bob", ""), ("1234", "al", "hi you")] {
+            let frame = FRAME.replace("17", id).replace("bob", to).replace("hello", text);
+            assert_eq!(shapes.find(&frame, 1), Some(Known::Similar(9)), "{frame}");
+            assert_eq!(shapes.values(&mut found), Some(2));
+            let values = [3, 5].map(|slot| found.get(&frame[2..], slot).unwrap());
+            assert_eq!(values, [&format!("\"{text}\""), id], "{frame}");
+            shapes.renew(&frame, 9);
+            assert_eq!(shapes.find(&frame.replace(to, "carol"), 1), Some(Known::Meaning(9)), "{frame}");
+        }
+    }
+
+    #[test]
     fn what_stands_before_a_rules_prefix_ends_is_fixed() {
         let mut shapes = Shapes::default();
-        shapes.keep(FRAME, 1, 9_u8, Fixed { before: 20, offset: 2, places: &[] });
+        shapes.keep(FRAME, 1, 9_u8, Fixed { before: 20, offset: 2, places: &[], taken: &[] });
         assert_eq!(shapes.find(&FRAME.replace("chat", "chut"), 1), None);
-        assert_eq!(shapes.find(&FRAME.replace("bob", "b"), 1), Some(9));
+        assert_eq!(shapes.find(&FRAME.replace("bob", "b"), 1), Some(Known::Meaning(9)));
     }
 
     #[test]
@@ -243,15 +330,15 @@ mod tests {
         let offer = |shapes: &mut Shapes<u8>, n| {
             let text = frame(n);
             if shapes.wants(&text) {
-                shapes.keep(&text, 1, 0, Fixed { before: text.len(), offset: 0, places: &[] });
+                shapes.keep(&text, 1, 0, Fixed { before: text.len(), offset: 0, places: &[], taken: &[] });
             }
         };
         (1..=64).for_each(|n| offer(&mut shapes, n));
         assert_eq!(shapes.find(&frame(63), 1), None, "not one of the eighth");
-        assert_eq!(shapes.find(&frame(64), 1), Some(0));
+        assert_eq!(shapes.find(&frame(64), 1), Some(Known::Meaning(0)));
         for n in 100..200 {
             offer(&mut shapes, n);
-            assert_eq!(shapes.find(&frame(n), 1), Some(0), "in use, every one is kept");
+            assert_eq!(shapes.find(&frame(n), 1), Some(Known::Meaning(0)), "in use, every one is kept");
         }
         assert_eq!(shapes.kept.len(), MOST_SHAPES);
         assert!(!shapes.wants(&"x".repeat(MOST_BYTES + 1)));

@@ -45,53 +45,53 @@ pub const VOCABULARY: Vocabulary = Vocabulary {
 };
 
 /// A form without its CSRF field.
-pub const NO_CSRF: FailureKind = FailureKind::Own(OwnName::at::<0>("no_csrf"));
+pub const NO_CSRF: FailureKind = FailureKind::Own(&OwnName::at::<0>("no_csrf"));
 /// An event page without `__INITIAL_STATE__`.
-pub const NO_STATE: FailureKind = FailureKind::Own(OwnName::at::<1>("no_state"));
+pub const NO_STATE: FailureKind = FailureKind::Own(&OwnName::at::<1>("no_state"));
 /// A page whose state is not the JSON expected.
-pub const BAD_STATE: FailureKind = FailureKind::Own(OwnName::at::<2>("bad_state"));
+pub const BAD_STATE: FailureKind = FailureKind::Own(&OwnName::at::<2>("bad_state"));
 /// As many are present as may be.
-pub const OVER_CAPACITY: FailureKind = FailureKind::Own(OwnName::at::<3>("over_capacity"));
+pub const OVER_CAPACITY: FailureKind = FailureKind::Own(&OwnName::at::<3>("over_capacity"));
 /// The event is over or has not begun.
-pub const EVENT_CLOSED: FailureKind = FailureKind::Own(OwnName::at::<4>("event_closed"));
+pub const EVENT_CLOSED: FailureKind = FailureKind::Own(&OwnName::at::<4>("event_closed"));
 /// The event was cancelled.
-pub const EVENT_CANCELLED: FailureKind = FailureKind::Own(OwnName::at::<5>("event_cancelled"));
+pub const EVENT_CANCELLED: FailureKind = FailureKind::Own(&OwnName::at::<5>("event_cancelled"));
 /// An `error` frame: type not understood.
-pub const TYPE_NOT_UNDERSTOOD: FailureKind = FailureKind::Own(OwnName::at::<6>("type_not_understood"));
+pub const TYPE_NOT_UNDERSTOOD: FailureKind = FailureKind::Own(&OwnName::at::<6>("type_not_understood"));
 /// An `error` frame: missing type.
-pub const MISSING_TYPE: FailureKind = FailureKind::Own(OwnName::at::<7>("missing_type"));
+pub const MISSING_TYPE: FailureKind = FailureKind::Own(&OwnName::at::<7>("missing_type"));
 /// An `error` frame: must be an admin.
-pub const MUST_BE_ADMIN: FailureKind = FailureKind::Own(OwnName::at::<8>("must_be_admin"));
+pub const MUST_BE_ADMIN: FailureKind = FailureKind::Own(&OwnName::at::<8>("must_be_admin"));
 /// An `error` frame: authentication required.
-pub const AUTHENTICATION_REQUIRED: FailureKind = FailureKind::Own(OwnName::at::<9>("authentication_required"));
+pub const AUTHENTICATION_REQUIRED: FailureKind = FailureKind::Own(&OwnName::at::<9>("authentication_required"));
 /// An `error` frame: breakout not found.
-pub const BREAKOUT_NOT_FOUND: FailureKind = FailureKind::Own(OwnName::at::<10>("breakout_not_found"));
+pub const BREAKOUT_NOT_FOUND: FailureKind = FailureKind::Own(&OwnName::at::<10>("breakout_not_found"));
 /// Breakout: already in another one.
-pub const ALREADY_CONNECTED: FailureKind = FailureKind::Own(OwnName::at::<11>("already_connected"));
+pub const ALREADY_CONNECTED: FailureKind = FailureKind::Own(&OwnName::at::<11>("already_connected"));
 
 /// Member list of a breakout.
-pub const BREAKOUT_PRESENCE: FrameKind = FrameKind::Own(OwnName::at::<0>("breakout_presence"));
+pub const BREAKOUT_PRESENCE: FrameKind = FrameKind::Own(&OwnName::at::<0>("breakout_presence"));
 /// List of breakouts.
-pub const BREAKOUT_RECEIVE: FrameKind = FrameKind::Own(OwnName::at::<1>("breakout_receive"));
+pub const BREAKOUT_RECEIVE: FrameKind = FrameKind::Own(&OwnName::at::<1>("breakout_receive"));
 /// Event settings.
-pub const PLENARY: FrameKind = FrameKind::Own(OwnName::at::<2>("plenary"));
+pub const PLENARY: FrameKind = FrameKind::Own(&OwnName::at::<2>("plenary"));
 /// Embedded media.
-pub const EMBEDS: FrameKind = FrameKind::Own(OwnName::at::<3>("embeds"));
+pub const EMBEDS: FrameKind = FrameKind::Own(&OwnName::at::<3>("embeds"));
 /// Shared video position.
-pub const VIDEOSYNC: FrameKind = FrameKind::Own(OwnName::at::<4>("videosync"));
+pub const VIDEOSYNC: FrameKind = FrameKind::Own(&OwnName::at::<4>("videosync"));
 /// Chats rewritten.
-pub const CHAT_REPLACE: FrameKind = FrameKind::Own(OwnName::at::<5>("chat_replace"));
+pub const CHAT_REPLACE: FrameKind = FrameKind::Own(&OwnName::at::<5>("chat_replace"));
 /// The user's own account.
-pub const AUTH: FrameKind = FrameKind::Own(OwnName::at::<6>("auth"));
+pub const AUTH: FrameKind = FrameKind::Own(&OwnName::at::<6>("auth"));
 /// Changed accounts.
-pub const USERS: FrameKind = FrameKind::Own(OwnName::at::<7>("users"));
+pub const USERS: FrameKind = FrameKind::Own(&OwnName::at::<7>("users"));
 /// An admin's word to the breakouts.
-pub const MESSAGE_BREAKOUTS: FrameKind = FrameKind::Own(OwnName::at::<8>("message_breakouts"));
+pub const MESSAGE_BREAKOUTS: FrameKind = FrameKind::Own(&OwnName::at::<8>("message_breakouts"));
 /// An admin's request to a breakout.
-pub const REQUEST_SPEAKER_STATS: FrameKind = FrameKind::Own(OwnName::at::<9>("request_speaker_stats"));
+pub const REQUEST_SPEAKER_STATS: FrameKind = FrameKind::Own(&OwnName::at::<9>("request_speaker_stats"));
 
 /// Takeover of a breakout seat, which is never sent: its series is part of `/metrics`.
-pub const TAKEOVER: SentKind = SentKind::Own(OwnName::at::<0>("takeover"));
+pub const TAKEOVER: SentKind = SentKind::Own(&OwnName::at::<0>("takeover"));
 
 #[cfg(test)]
 mod tests {

@@ -109,7 +109,7 @@ fn read_spelled(text: &str, rooms: &SideRooms, sink: impl FnOnce(FrameKind, Even
             None => sink(FrameKind::Malformed, malformed(text)),
         },
         FrameKind::Presence => match object::<Presence<'_>>(payload) {
-            Some(Presence { error_code: Some(code) }) => sink(kind, Event::Refused(refusal(&code.0))),
+            Some(Presence { error_code: Some(code) }) => sink(kind, Event::Refused(&refusal(&code.0))),
             Some(Presence { error_code: None }) => {
                 sink(kind, Event::Members(Members { text, change: MemberChange::All }))
             }
@@ -123,7 +123,7 @@ fn read_spelled(text: &str, rooms: &SideRooms, sink: impl FnOnce(FrameKind, Even
             Some(open) => sink(kind, Event::SideRooms(&rooms.learn_open(open))),
             None => sink(kind, Event::Other),
         },
-        FrameKind::Error => sink(kind, Event::Refused(Failure::new(complaint(frame.error.map_or("", RawValue::get))))),
+        FrameKind::Error => sink(kind, Event::Refused(&Failure::new(complaint(frame.error.map_or("", RawValue::get))))),
         // A damaged type over one of our chats.
         FrameKind::Unknown if text.contains(PREFIX) => sink(kind, malformed(text)),
         _ => sink(kind, Event::Other),

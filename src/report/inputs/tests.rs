@@ -6,7 +6,7 @@ use super::*;
 use crate::model::{DropReason, EndReason, FailureKind, FrameKind, Initiator, OwnName, SentKind};
 
 /// A name of a driver's.
-const OVER_CAPACITY: FailureKind = FailureKind::Own(OwnName::at::<0>("over_capacity"));
+const OVER_CAPACITY: FailureKind = FailureKind::Own(&OwnName::at::<0>("over_capacity"));
 
 /// The defaults.
 pub(crate) fn thresholds() -> Thresholds {

@@ -360,11 +360,12 @@ impl Fragments {
 
 /// Hands a whole text on, with its number.
 fn text(payload: &[u8], recent: &mut Recent, sink: &mut impl FnMut(Message<'_>)) -> Result<(), Violation> {
-    if let Some((text, number)) = recent.find(payload) {
-        sink(Message::Text(text, number));
-    } else {
-        let text = utf8(payload)?;
-        sink(Message::Text(text, recent.remember(text)));
+    match recent.find(payload) {
+        Ok((text, number)) => sink(Message::Text(text, number)),
+        Err(fingerprint) => {
+            let text = utf8(payload)?;
+            sink(Message::Text(text, recent.remember(text, fingerprint)));
+        }
     }
     Ok(())
 }

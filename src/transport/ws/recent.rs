@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// Texts of up to this many bytes go into the ring: chats are far shorter, lists of members longer.
 const SMALL: usize = 4 * 1024;
+/// How much longer than the longest of them a small text may be and need no new memory.
+const SLACK: usize = 32;
 /// Small texts remembered: with [`SMALL`] bytes each, 128 KiB a thread, which stays in a second-level
 /// cache. A socket that is read more than so many broadcasts later parses its text again.
 const SMALL_TEXTS: usize = 32;
@@ -42,11 +44,19 @@ pub(super) struct Large {
     pub(super) number: TextNumber,
 }
 
+/// What a text that is not known is remembered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fingerprint(u64);
+
 /// What one thread remembers: at most 32 texts of 4 KiB and 4 of 1 MiB.
 #[derive(Debug, Default)]
 pub struct Recent {
     given: u64,
     small: Vec<(String, TextNumber)>,
+    /// Those of the small texts.
+    fingerprints: Vec<Fingerprint>,
+    /// How long a text each place for a small one has memory for.
+    room: usize,
     /// Where the next small text goes.
     next: usize,
     /// Where the last small text was found; the next one likely stands behind it.
@@ -56,19 +66,25 @@ pub struct Recent {
 
 impl Recent {
     /// The text that these bytes are, if it is known.
-    pub(super) fn find(&mut self, bytes: &[u8]) -> Option<(&str, TextNumber)> {
+    ///
+    /// # Errors
+    /// By what to remember it, if it is not.
+    pub(super) fn find(&mut self, bytes: &[u8]) -> Result<(&str, TextNumber), Fingerprint> {
         if bytes.len() > SMALL {
-            let known = self.large.iter().find(|large| large.text.as_bytes() == bytes)?;
-            return Some((&known.text, known.number));
+            let known = self.large.iter().find(|large| large.text.as_bytes() == bytes);
+            return known.map(|known| (&*known.text, known.number)).ok_or(Fingerprint(0));
         }
-        let (before, from) = self.small.split_at_checked(self.found + 1).unwrap_or((&self.small, &[]));
-        let same = |(text, _): &(String, TextNumber)| text.as_bytes() == bytes;
-        self.found = match from.iter().position(same) {
-            Some(at) => before.len() + at,
-            // The one found last is the most likely of the rest.
-            None => before.iter().rposition(same)?,
-        };
-        self.small.get(self.found).map(|(text, number)| (text.as_str(), *number))
+        // The text behind the one found last is the most likely, and next that one once more.
+        let is_at = |at: usize| self.small.get(at).is_some_and(|(text, _)| text.as_bytes() == bytes);
+        let next = if self.found + 1 < self.small.len() { self.found + 1 } else { 0 };
+        if is_at(next) {
+            self.found = next;
+        } else if !is_at(self.found) {
+            let fingerprint = Fingerprint::of(bytes);
+            let known = self.fingerprints.iter().position(|known| *known == fingerprint).filter(|at| is_at(*at));
+            self.found = known.ok_or(fingerprint)?;
+        }
+        self.small.get(self.found).map(|(text, number)| (text.as_str(), *number)).ok_or(Fingerprint(0))
     }
 
     /// A large text of `length` bytes that begins with `bytes` (there may be none yet), if one is known.
@@ -80,8 +96,8 @@ impl Recent {
         self.large.iter().rev().find(fits).cloned()
     }
 
-    /// Remembers a text that is not known; the oldest of its size is forgotten for it.
-    pub(super) fn remember(&mut self, text: &str) -> TextNumber {
+    /// Remembers a text that was looked for and is not known; the oldest of its size is forgotten for it.
+    pub(super) fn remember(&mut self, text: &str, fingerprint: Fingerprint) -> TextNumber {
         if text.len() > LARGE {
             return TextNumber::NONE;
         }
@@ -92,18 +108,45 @@ impl Recent {
                 self.large.remove(0);
             }
             self.large.push(Large { text: text.into(), number });
-        } else if let Some((place, old)) = self.small.get_mut(self.next) {
+            return number;
+        }
+        if text.len() > self.room {
+            // All at once: their lengths differ by a digit here and there, and memory is taken seldom.
+            self.room = (text.len() + SLACK).next_power_of_two().min(SMALL);
+            self.small.iter_mut().for_each(|(kept, _)| kept.reserve(self.room - kept.len()));
+        }
+        if let Some((place, old)) = self.small.get_mut(self.next) {
             place.clear();
             place.push_str(text);
             *old = number;
+            if let Some(old) = self.fingerprints.get_mut(self.next) {
+                *old = fingerprint;
+            }
             self.found = self.next;
             self.next = (self.next + 1) % SMALL_TEXTS;
         } else {
-            self.small.push((text.to_owned(), number));
+            let mut kept = String::with_capacity(self.room);
+            kept.push_str(text);
+            self.small.push((kept, number));
+            self.fingerprints.push(fingerprint);
             self.found = self.next;
             self.next = self.small.len() % SMALL_TEXTS;
         }
         number
+    }
+}
+
+impl Fingerprint {
+    /// The FxHash of the Rust compiler: a few instructions for each eight bytes. Texts of one fingerprint
+    /// are compared all the same.
+    fn of(bytes: &[u8]) -> Self {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        let add = |sum: u64, word: &[u8; 8]| {
+            (sum.rotate_left(5) ^ u64::from_le_bytes(*word)).wrapping_mul(0x517c_c1b7_2722_0a95)
+        };
+        Self(add(words.iter().fold(bytes.len() as u64, add), &last))
     }
 }
 
@@ -112,17 +155,22 @@ mod tests {
     use super::*;
 
     fn number(recent: &mut Recent, text: &str) -> Option<u64> {
-        recent.find(text.as_bytes()).and_then(|(found, number)| {
+        recent.find(text.as_bytes()).ok().and_then(|(found, number)| {
             assert_eq!(found, text);
             number.get()
         })
+    }
+
+    fn remember(recent: &mut Recent, text: &str) -> TextNumber {
+        let fingerprint = recent.find(text.as_bytes()).unwrap_err();
+        recent.remember(text, fingerprint)
     }
 
     #[test]
     fn the_same_text_has_the_same_number_until_it_is_forgotten() {
         let mut recent = Recent::default();
         let texts: Vec<String> = (0..SMALL_TEXTS + 3).map(|n| format!("text {n}")).collect();
-        let numbers: Vec<_> = texts.iter().map(|text| recent.remember(text).get()).collect();
+        let numbers: Vec<_> = texts.iter().map(|text| remember(&mut recent, text).get()).collect();
         for (at, text) in texts.iter().enumerate() {
             let known = at >= 3;
             assert_eq!(number(&mut recent, text), numbers[at].filter(|_| known), "{text}");
@@ -132,17 +180,40 @@ mod tests {
     }
 
     #[test]
+    fn texts_of_one_fingerprint_are_told_apart() {
+        let mut recent = Recent::default();
+        let same = Fingerprint::of(b"one");
+        let numbers = ["one", "two", "six"].map(|text| recent.remember(text, same));
+        assert_eq!(number(&mut recent, "one"), numbers[0].get());
+        assert_eq!(number(&mut recent, "ten"), None);
+        assert_eq!(number(&mut recent, "two"), numbers[1].get(), "the next one");
+        assert_eq!(number(&mut recent, "two"), numbers[1].get(), "the same once more");
+    }
+
+    #[test]
+    fn fingerprints_differ_with_each_byte_and_the_length() {
+        let texts = (0..40).flat_map(|at| {
+            let mut text = [b'a'; 40];
+            text[at] = b'b';
+            [text.to_vec(), text[..=at].to_vec(), vec![0; at]]
+        });
+        let texts: std::collections::HashSet<Vec<u8>> = texts.collect();
+        let fingerprints: std::collections::HashSet<u64> = texts.iter().map(|text| Fingerprint::of(text).0).collect();
+        assert_eq!(fingerprints.len(), texts.len());
+    }
+
+    #[test]
     fn large_texts_are_known_by_their_beginning_and_length() {
         let mut recent = Recent::default();
         let text = "x".repeat(SMALL + 1);
-        let kept = recent.remember(&text);
+        let kept = remember(&mut recent, &text);
         assert_eq!(number(&mut recent, &text), kept.get());
         let found = recent.begins(&text.as_bytes()[..10], text.len()).unwrap();
         assert_eq!((found.number, found.text.len()), (kept, text.len()));
         assert!(recent.begins(&text.as_bytes()[..10], text.len() + 1).is_none(), "of another length");
         assert!(recent.begins(b"y", text.len()).is_none());
         for n in 0..LARGE_TEXTS {
-            recent.remember(&format!("{n}{text}"));
+            remember(&mut recent, &format!("{n}{text}"));
         }
         assert_eq!(number(&mut recent, &text), None, "the oldest is forgotten");
     }
@@ -151,7 +222,7 @@ mod tests {
     fn what_is_too_large_is_not_kept() {
         let mut recent = Recent::default();
         let text = "x".repeat(LARGE + 1);
-        assert_eq!(recent.remember(&text), TextNumber::NONE);
+        assert_eq!(remember(&mut recent, &text), TextNumber::NONE);
         assert_eq!(number(&mut recent, &text), None);
     }
 }

@@ -53,7 +53,7 @@ impl Protocol for FileLines {
     }
 }
 
-struct LineServerForFile(LineServer);
+pub struct LineServerForFile(LineServer);
 
 impl ServerForDriver for LineServerForFile {
     type Protocol = FileLines;

@@ -24,7 +24,7 @@ use soakrig::transport::ws::socket::WebSocket;
 use url::Url;
 
 /// The server's word that the user is in the room.
-const WELCOME: FrameKind = FrameKind::Own(OwnName::at::<0>("welcome"));
+const WELCOME: FrameKind = FrameKind::Own(&OwnName::at::<0>("welcome"));
 
 #[derive(Default)]
 pub struct LineProtocol;

@@ -67,3 +67,11 @@ macro_rules! conformance {
 }
 
 pub(crate) use conformance;
+
+/// The accounts, the room and the way to both are the same: a password, a cookie, a websocket.
+#[test]
+fn a_user_of_the_file_driver_takes_at_most_a_tenth_more_memory_than_one_of_plenarys() {
+    let file = suite::bytes_of_a_user::<file_lines::LineServerForFile>();
+    let plenary = suite::bytes_of_a_user::<plenary::EmbeddedServer>();
+    assert!(file * 10 <= plenary * 11, "{file} bytes instead of {plenary}");
+}

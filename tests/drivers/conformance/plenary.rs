@@ -5,7 +5,7 @@ use soakrig::drivers::plenary::PlenaryProtocol;
 use soakrig::protocol::Session;
 use soakrig::server::{self, Options, Server};
 
-struct EmbeddedServer(Server);
+pub struct EmbeddedServer(Server);
 
 impl ServerForDriver for EmbeddedServer {
     type Protocol = PlenaryProtocol;

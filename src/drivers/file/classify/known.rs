@@ -11,26 +11,29 @@ use super::tables::Meaning;
 const PLACES: usize = 64;
 
 thread_local! {
-    static KEPT: [Cell<Option<Kept>>; PLACES] = const { [const { Cell::new(None) }; PLACES] };
+    /// Of which text and rules the meaning in a place is.
+    static KEYS: [Cell<Key>; PLACES] = const { [const { Cell::new(Key { number: u64::MAX, rules: u64::MAX }) }; PLACES] };
+    static MEANINGS: [Cell<Meaning>; PLACES] = const { [const { Cell::new(Meaning::Other) }; PLACES] };
 }
 
-/// The meaning of a text by these rules.
-#[derive(Clone, Copy)]
-struct Kept {
+/// A text, read by rules; no number comes to the highest there is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
     number: u64,
     rules: u64,
-    meaning: Meaning,
 }
 
 /// The meaning of the text of this number, if it was kept.
+#[inline]
 pub(super) fn find(number: u64, rules: u64) -> Option<Meaning> {
-    let kept = KEPT.with(|kept| kept[place(number)].get())?;
-    (kept.number == number && kept.rules == rules).then_some(kept.meaning)
+    let key = KEYS.with(|keys| keys[place(number)].get());
+    (key == Key { number, rules }).then(|| MEANINGS.with(|meanings| meanings[place(number)].get()))
 }
 
 /// Keeps a meaning; another one of the same place is forgotten for it.
 pub(super) fn keep(number: u64, rules: u64, meaning: Meaning) {
-    KEPT.with(|kept| kept[place(number)].set(Some(Kept { number, rules, meaning })));
+    KEYS.with(|keys| keys[place(number)].set(Key { number, rules }));
+    MEANINGS.with(|meanings| meanings[place(number)].set(meaning));
 }
 
 fn place(number: u64) -> usize {

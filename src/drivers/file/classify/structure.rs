@@ -18,8 +18,17 @@ pub(super) struct Structure {
     before: usize,
     /// Slots of values that are compared.
     compared: Vec<usize>,
-    /// Slots of values that are taken.
-    taken: Vec<usize>,
+    /// Slots of values that rules before the message's own take.
+    before_own: Vec<usize>,
+    /// Slots of values that the message's own rule takes.
+    own: Vec<usize>,
+}
+
+/// Room for what [`Structure::fixed`] finds.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    fixed: Vec<Range<usize>>,
+    taken: Vec<(usize, Range<usize>)>,
 }
 
 impl Structure {
@@ -31,16 +40,21 @@ impl Structure {
         rule: usize,
     ) -> Option<Self> {
         let own = received.get(rule)?.as_ref()?;
-        let mut structure =
-            Self { query: own.query(), offset: own.offset(), before: 0, compared: Vec::new(), taken: Vec::new() };
+        let (compared, before_own) = (Vec::new(), Vec::new());
+        let (query, offset) = (own.query(), own.offset());
+        let mut structure = Self { query, offset, before: 0, compared, before_own, own: Vec::new() };
         for matcher in before.iter().flat_map(|table| table.iter()).flatten() {
             structure.look(matcher)?;
         }
         for (matcher, received) in received.iter().zip(&rules.received).take(rule + 1) {
             let Some(matcher) = matcher else { continue };
             structure.look(matcher)?;
-            structure.take(matcher, received)?;
+            let taken = structure.taken(matcher, received)?;
+            structure.before_own.append(&mut structure.own);
+            structure.own = taken;
         }
+        let Self { own, compared, before_own, .. } = &mut structure;
+        own.retain(|slot| !compared.contains(slot) && !before_own.contains(slot));
         Some(structure)
     }
 
@@ -53,30 +67,26 @@ impl Structure {
         Some(())
     }
 
-    fn take(&mut self, matcher: &BoundMatcher, received: &Received) -> Option<()> {
-        if matcher.query() != self.query {
-            return None;
-        }
-        for source in [Some(&received.text), received.sender.as_ref()].into_iter().flatten() {
-            self.taken.push(source.slot()?);
-        }
-        Some(())
+    /// The slots of what a rule takes.
+    fn taken(&self, matcher: &BoundMatcher, received: &Received) -> Option<Vec<usize>> {
+        let sources = [Some(&received.text), received.sender.as_ref()].into_iter().flatten();
+        if matcher.query() == self.query { sources.map(|source| source.slot()).collect() } else { None }
     }
 
     /// What is fixed in the frame that was just read; its places go to `places`.
-    pub(super) fn fixed<'p>(
-        &self,
-        text: &str,
-        results: &QueryResults,
-        places: &'p mut Vec<Range<usize>>,
-    ) -> Option<Fixed<'p>> {
+    pub(super) fn fixed<'p>(&self, text: &str, results: &QueryResults, places: &'p mut Places) -> Option<Fixed<'p>> {
         let found = results.found(self.query)?;
         let json = text.get(self.offset..)?;
-        places.clear();
-        places.extend(self.taken.iter().filter_map(|slot| found.range(*slot)));
+        let Places { fixed, taken } = places;
+        fixed.clear();
+        taken.clear();
+        let is_scalar = |range: &Range<usize>| json.get(range.clone()).is_some_and(|raw| !raw.starts_with(['{', '[']));
+        fixed.extend(self.before_own.iter().filter_map(|slot| found.range(*slot)));
         // An object or array is never equal to a value that a rule names, whatever is in it.
-        let scalar = |range: &Range<usize>| json.get(range.clone()).is_some_and(|raw| !raw.starts_with(['{', '[']));
-        places.extend(self.compared.iter().filter_map(|slot| found.range(*slot)).filter(scalar));
-        Some(Fixed { before: self.before, offset: self.offset, places })
+        fixed.extend(self.compared.iter().filter_map(|slot| found.range(*slot)).filter(is_scalar));
+        for (slot, range) in self.own.iter().filter_map(|slot| Some((*slot, found.range(*slot)?))) {
+            if is_scalar(&range) { taken.push((slot, range)) } else { fixed.push(range) }
+        }
+        Some(Fixed { before: self.before, offset: self.offset, places: fixed, taken })
     }
 }

@@ -43,23 +43,13 @@ impl FileConnection {
         session: Session,
         (list, at): (List, usize),
     ) -> Self {
-        let rules = shared.description.rules.bind(&person.values(&shared.target, None));
-        let rest = Rest {
-            person,
-            session: Some(session),
-            unsent: VecDeque::new(),
-            failure: None,
-            refused: false,
-            post: Post::None,
-            scratch: String::new(),
-        };
         let phase = Phase::Joining(Box::new(Procedure::new(list, at, None)));
-        Self { socket, inbox: Inbox { phase, rules, shared, rest: Box::new(rest) } }
+        Self { socket, inbox: Inbox::new(phase, shared, person, session) }
     }
 
     /// Who it is of, and the session, after the steps of an account.
     pub(super) fn into_parts(self) -> (Person, Option<Session>) {
-        (self.inbox.rest.person, self.inbox.rest.session)
+        (self.inbox.rest.person, self.inbox.rest.session.map(|session| *session))
     }
 
     /// Begins the close at once, without the steps of `leave`.
@@ -108,7 +98,7 @@ impl FileConnection {
                 None
             }
             (Advance::Failed(failure), _) => {
-                self.inbox.rest.failure = Some(failure);
+                self.inbox.rest.failure = Some(Box::new(failure));
                 Some(self.refuse())
             }
             (Advance::Done, Phase::Joining(procedure)) => {
@@ -132,6 +122,11 @@ impl FileConnection {
 
     fn joined(&mut self, sink: &mut impl FnMut(Received<'_>)) -> Progress {
         self.inbox.phase = Phase::Joined;
+        let Shared { description, transcript, .. } = &*self.inbox.shared;
+        if !description.asks_after_join() && transcript.is_none() {
+            // Thousands of users would hold one for hours. A transcript masks what is in it.
+            self.inbox.rest.session = None;
+        }
         sink(Received { at: self.inbox.shared.clock.now(), kind: None, event: Event::Joined });
         Progress::Written
     }
@@ -158,7 +153,7 @@ impl FileConnection {
         probing: &mut Probing,
         shared: &Arc<Shared>,
         person: &mut Person,
-        (unsent, post, session): (&mut VecDeque<String>, &mut Post, &mut Option<Session>),
+        (unsent, post, session): (&mut VecDeque<String>, &mut Post, &mut Option<Box<Session>>),
     ) -> Advance {
         if probing.arrived {
             return Advance::Done;
@@ -191,9 +186,10 @@ impl FileConnection {
     fn post(&mut self, cx: &mut Context<'_>, sink: &mut impl FnMut(Received<'_>)) -> Option<Progress> {
         let Inbox { phase, rest, shared, .. } = &mut self.inbox;
         let Rest { post, session, failure: refusal, .. } = &mut **rest;
-        let event = match (post.poll(cx, session)?, &*phase) {
+        let answer = post.poll(cx, session)?;
+        let event = match (&answer, &*phase) {
             (Some(Answer::Refused(failure) | Answer::Unknown(failure)), Phase::Probing(_)) => {
-                refusal.get_or_insert(failure);
+                refusal.get_or_insert_with(|| Box::new(failure.clone()));
                 None
             }
             (Some(Answer::Refused(failure)), _) => Some(Event::MessageRefused(failure)),
@@ -233,7 +229,8 @@ impl FileConnection {
             Progress::Ended(_) if rest.refused => Progress::Ended(refused),
             Progress::Ended(_) => {
                 if let (Phase::Joining(procedure), None) = (&*phase, &rest.failure) {
-                    rest.failure = Some(procedure.ended(shared, &rest.person, "the connection ended"));
+                    let failure = procedure.ended(shared, &rest.person, "the connection ended");
+                    rest.failure = Some(Box::new(failure));
                 }
                 progress
             }
@@ -249,9 +246,13 @@ impl FileConnection {
         rest.person.seq = Some(before.map_or(0, |seq| seq + 1));
         let taken = match &shared.description.message.send {
             Carrier::Frame(template) => {
-                rest.scratch.clear();
+                let mut frame = String::new();
                 let values = rest.person.values(&shared.target, Some(text));
-                template.render(&values, &mut rest.scratch).is_ok() && socket.begin(opcode, rest.scratch.as_bytes())
+                let taken = template.render(&values, &mut frame).is_ok() && socket.begin(opcode, frame.as_bytes());
+                if taken && shared.transcript.is_some() {
+                    self.inbox.note_sent(&frame);
+                }
+                taken
             }
             Carrier::Request { .. } => {
                 let Rest { post, person, session, .. } = &mut **rest;
@@ -260,9 +261,7 @@ impl FileConnection {
             }
         };
         if !taken {
-            rest.person.seq = before;
-        } else if shared.transcript.is_some() && matches!(shared.description.message.send, Carrier::Frame(_)) {
-            self.inbox.note_sent(&self.inbox.rest.scratch);
+            self.inbox.rest.person.seq = before;
         }
         taken
     }
@@ -278,18 +277,17 @@ impl Connection for FileConnection {
             Outgoing::Ping => self.socket.begin(Opcode::Ping, &[]),
             Outgoing::Heartbeat => {
                 let opcode = self.opcode();
-                let Inbox { shared, rest, .. } = &mut self.inbox;
+                let Inbox { shared, rest, .. } = &self.inbox;
                 let Some(template) =
                     shared.description.keepalive.as_ref().and_then(|keepalive| keepalive.send.as_ref())
                 else {
                     return self.socket.begin(Opcode::Ping, &[]);
                 };
-                rest.scratch.clear();
+                let mut frame = String::new();
                 let values = rest.person.values(&shared.target, None);
-                let taken = template.render(&values, &mut rest.scratch).is_ok()
-                    && self.socket.begin(opcode, rest.scratch.as_bytes());
+                let taken = template.render(&values, &mut frame).is_ok() && self.socket.begin(opcode, frame.as_bytes());
                 if taken {
-                    self.inbox.note_sent(&self.inbox.rest.scratch);
+                    self.inbox.note_sent(&frame);
                 }
                 taken
             }
@@ -336,7 +334,7 @@ impl Connection for FileConnection {
     }
 
     fn failure(&mut self) -> Option<Failure> {
-        self.inbox.rest.failure.take()
+        self.inbox.rest.failure.take().map(|failure| *failure)
     }
 
     fn drive<F>(&mut self, mut sink: F) -> impl Future<Output = Progress> + Send

@@ -110,7 +110,7 @@ impl Protocol for FileProtocol {
 
 /// The driver; one for all users.
 #[derive(Debug)]
-pub struct FileDriver(Arc<Shared>);
+pub struct FileDriver(pub(super) Arc<Shared>);
 
 impl FileDriver {
     /// Opens the file's socket for a user, and lets it carry out `list` from its step `at`.

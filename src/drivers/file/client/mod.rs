@@ -7,12 +7,14 @@
 //! | `request` | requests over HTTP |
 //! | `procedure` | where in a list of steps a connection is |
 //! | `reader` | what messages of the websocket mean |
+//! | `inbox` | what a connection makes of bytes, without the connection |
 //! | `connection` | an open socket, from its first step to its last |
 //! | `driver` | the steps of a user as the rest of soakrig knows them |
 
 mod connection;
 mod driver;
 mod exec;
+mod inbox;
 mod noted;
 mod post;
 mod procedure;
@@ -23,3 +25,4 @@ mod words;
 
 pub use self::connection::FileConnection;
 pub use self::driver::{FileDriver, FileProtocol};
+pub use self::inbox::FileInbox;

@@ -62,7 +62,7 @@ impl Inbox {
             _ => (None, None),
         };
         transcript.note(Said::Frame {
-            text: &shared.masked(&rest.person, rest.session.as_ref(), text),
+            text: &shared.masked(&rest.person, rest.session.as_deref(), text),
             rule: rule.as_deref(),
             message: message.as_deref(),
             sender: sender.as_deref(),
@@ -91,11 +91,11 @@ impl Inbox {
 
     /// Tells of a frame that is being written.
     pub(super) fn note_sent(&self, frame: &str) {
-        self.shared.note(&self.rest.person, self.rest.session.as_ref(), frame, |frame| Said::Sent(frame));
+        self.shared.note(&self.rest.person, self.rest.session.as_deref(), frame, |frame| Said::Sent(frame));
     }
 
     /// Tells of a frame of the websocket's own.
     pub(super) fn note_control(&self, what: &str) {
-        self.shared.note(&self.rest.person, self.rest.session.as_ref(), what, |what| Said::Control(what));
+        self.shared.note(&self.rest.person, self.rest.session.as_deref(), what, |what| Said::Control(what));
     }
 }

@@ -31,7 +31,7 @@ pub(super) enum Post {
     /// The connection is open, since then.
     Open(Instant),
     /// No connection could be opened.
-    Failed(Failure),
+    Failed(Box<Failure>),
     /// It is handed over, and has no answer yet.
     Sent(Work<Answer>),
 }
@@ -58,11 +58,11 @@ impl Post {
     }
 
     /// Whether a message can be handed over; where not, what it takes is begun.
-    pub(super) fn prepare(&mut self, shared: &Arc<Shared>, session: &mut Option<Session>) -> Readiness {
+    pub(super) fn prepare(&mut self, shared: &Arc<Shared>, session: &mut Option<Box<Session>>) -> Readiness {
         match self {
             Self::Open(since) if since.elapsed() < IDLE_LIMIT => Readiness::Ready,
             Self::None | Self::Open(_) => {
-                let (shared, mut session) = (Arc::clone(shared), session.take().unwrap_or_default());
+                let (shared, mut session) = (Arc::clone(shared), *session.take().unwrap_or_default());
                 *self = Self::Opening(Box::pin(async move {
                     let opened = shared.browser.open_line(&shared.target.origin, &mut session).await;
                     (session, opened)
@@ -70,7 +70,7 @@ impl Post {
                 Readiness::Pending
             }
             Self::Failed(failure) => {
-                let failure = failure.clone();
+                let failure = (**failure).clone();
                 *self = Self::None;
                 Readiness::Failed(failure)
             }
@@ -79,11 +79,17 @@ impl Post {
     }
 
     /// Begins the request of a message.
-    pub(super) fn send(&mut self, shared: &Arc<Shared>, person: &Person, text: &str, session: &mut Option<Session>) {
+    pub(super) fn send(
+        &mut self,
+        shared: &Arc<Shared>,
+        person: &Person,
+        text: &str,
+        session: &mut Option<Box<Session>>,
+    ) {
         let Carrier::Request { request, timeout } = &shared.description.message.send else { return };
         let (asked, timeout): (Asked, Option<Duration>) = ((**request).clone(), *timeout);
         let (shared, person, text) = (Arc::clone(shared), person.clone(), text.to_owned());
-        let mut session = session.take().unwrap_or_default();
+        let mut session = *session.take().unwrap_or_default();
         *self = Self::Sent(Box::pin(async move {
             let named = (HttpStep::Room, "message");
             let whose = (&person, Some(text.as_str()));
@@ -98,17 +104,17 @@ impl Post {
     }
 
     /// Carries on; `Some` where something has come of it, with the answer if it is one.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, session: &mut Option<Session>) -> Option<Option<Answer>> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, session: &mut Option<Box<Session>>) -> Option<Option<Answer>> {
         match self {
             Self::Opening(work) => {
                 let Poll::Ready((back, opened)) = work.as_mut().poll(cx) else { return None };
-                *session = Some(back);
-                *self = opened.map_or_else(Self::Failed, |()| Self::Open(Instant::now()));
+                *session = Some(Box::new(back));
+                *self = opened.map_or_else(|failure| Self::Failed(Box::new(failure)), |()| Self::Open(Instant::now()));
                 Some(None)
             }
             Self::Sent(work) => {
                 let Poll::Ready((back, answer)) = work.as_mut().poll(cx) else { return None };
-                *session = Some(back);
+                *session = Some(Box::new(back));
                 *self = Self::None;
                 Some(Some(answer))
             }

@@ -144,7 +144,7 @@ impl Procedure {
         cx: &mut Context<'_>,
         shared: &Arc<Shared>,
         person: &mut Person,
-        session: &mut Option<Session>,
+        session: &mut Option<Box<Session>>,
         send: &mut dyn FnMut(String),
     ) -> Advance {
         loop {
@@ -162,7 +162,7 @@ impl Procedure {
                 Waiting::Answer(under_way) => match under_way.as_mut().poll(cx) {
                     Poll::Pending => None,
                     Poll::Ready((returned, made)) => {
-                        *session = Some(returned);
+                        *session = Some(Box::new(returned));
                         Some(made.map(|captured| {
                             self.list.keep(&captured, person);
                             self.next();
@@ -195,7 +195,7 @@ impl Procedure {
         step: &Step,
         shared: &Arc<Shared>,
         person: &mut Person,
-        session: &mut Option<Session>,
+        session: &mut Option<Box<Session>>,
         send: &mut dyn FnMut(String),
     ) -> Option<Result<(), Failure>> {
         match &step.action {
@@ -205,7 +205,7 @@ impl Procedure {
                 Some(Ok(()))
             }
             Action::Request(asked) => {
-                let taken = session.take().unwrap_or_default();
+                let taken = *session.take().unwrap_or_default();
                 let http_step = self.list.http_step();
                 let under_way =
                     begin_request(shared, http_step, &step.title, (asked, step.timeout), (person, None), taken);
@@ -214,7 +214,7 @@ impl Procedure {
             }
             Action::Exec(program) => {
                 let (shared, step, program) = (Arc::clone(shared), step.clone(), program.clone());
-                let (person, taken) = (person.clone(), session.take().unwrap_or_default());
+                let (person, taken) = (person.clone(), *session.take().unwrap_or_default());
                 let under_way = async move { (taken, exec::run(&shared, &step, &program, &person).await) };
                 self.waiting = Waiting::Answer(Box::pin(under_way));
                 Some(Ok(()))

@@ -58,21 +58,33 @@ pub(super) struct Inbox {
 /// What an ordinary message does not touch.
 pub(super) struct Rest {
     pub(super) person: Person,
-    /// For requests in steps; away while one is under way.
-    pub(super) session: Option<Session>,
+    /// For requests in steps; away while one is under way, and once there can be none any more.
+    pub(super) session: Option<Box<Session>>,
     /// Frames to send: those of steps, and answers.
     pub(super) unsent: VecDeque<String>,
     /// Why the user has not joined.
-    pub(super) failure: Option<Failure>,
+    pub(super) failure: Option<Box<Failure>>,
     /// Whether this side ends the connection because of `failure`.
     pub(super) refused: bool,
     /// A message over HTTP.
     pub(super) post: Post,
-    /// Text of the message being written.
-    pub(super) scratch: String,
 }
 
 impl Inbox {
+    /// What a connection of this user knows in the beginning.
+    pub(super) fn new(phase: Phase, shared: Arc<Shared>, person: Person, session: Session) -> Self {
+        let rules = shared.description.rules.bind(&person.values(&shared.target, None));
+        let rest = Rest {
+            person,
+            session: Some(Box::new(session)),
+            unsent: VecDeque::new(),
+            failure: None,
+            refused: false,
+            post: Post::None,
+        };
+        Self { phase, rules, shared, rest: Box::new(rest) }
+    }
+
     /// Gives a message as what its frames mean.
     pub(super) fn message(&mut self, at: Stamp, message: Message<'_>, sink: &mut impl FnMut(Received<'_>)) {
         let kind = match message {
@@ -90,13 +102,13 @@ impl Inbox {
     }
 
     fn text(&mut self, at: Stamp, text: &str, number: Option<u64>, sink: &mut impl FnMut(Received<'_>)) {
+        if self.shared.description.socket.split.is_none() {
+            return self.frame(at, text, number, sink);
+        }
         let shared = Arc::clone(&self.shared);
-        match &shared.description.socket.split {
-            None => self.frame(at, text, number, sink),
-            Some(separator) => text
-                .split(&**separator)
-                .filter(|frame| !frame.is_empty())
-                .for_each(|frame| self.frame(at, frame, None, sink)),
+        if let Some(separator) = &shared.description.socket.split {
+            let frames = text.split(&**separator).filter(|frame| !frame.is_empty());
+            frames.for_each(|frame| self.frame(at, frame, None, sink));
         }
     }
 
@@ -105,6 +117,7 @@ impl Inbox {
             self.note_frame(text);
         }
         let meaning = self.rules.read(text, number, None);
+        let refusal;
         let (kind, event) = match meaning {
             Meaning::Received { sender, decoded, replay, .. } => {
                 let awaited = !matches!(self.phase, Phase::Joined) && self.before_joined(text, true);
@@ -116,7 +129,8 @@ impl Inbox {
             }
             Meaning::Refused(rule) => {
                 let (rules, how) = (Arc::clone(&self.rules), format!("got {}", self.shown(text)));
-                (FrameKind::Error, self.refusal(rules.rules().refusal(rule), &how))
+                refusal = self.refusal(rules.rules().refusal(rule), &how);
+                (FrameKind::Error, refusal.as_ref().map_or(Event::Other, Event::Refused))
             }
             Meaning::Reply(rule) => {
                 self.reply(rule, text);
@@ -171,8 +185,8 @@ impl Inbox {
         shown(text, &self.shared, &self.rest.person)
     }
 
-    /// What a refusal means: before the user has joined, the end of the attempt.
-    fn refusal(&mut self, outcome: Option<&Outcome>, how: &str) -> Event<'static> {
+    /// What a refusal means: before the user has joined, the end of the attempt, and `None`.
+    fn refusal(&mut self, outcome: Option<&Outcome>, how: &str) -> Option<Failure> {
         let Self { phase, shared, rest, .. } = self;
         let title = match phase {
             Phase::Joining(procedure) => Some(procedure.title(shared)),
@@ -183,10 +197,10 @@ impl Inbox {
         let failure = outcome
             .map_or_else(|| Failure::with(FailureKind::ServerMessage, &how), |outcome| shared.failure(outcome, &how));
         if title.is_none() {
-            return Event::Refused(failure);
+            return Some(failure);
         }
-        rest.failure.get_or_insert(failure);
-        Event::Other
+        rest.failure.get_or_insert_with(|| Box::new(failure));
+        None
     }
 
     fn reply(&mut self, rule: usize, text: &str) {
@@ -205,15 +219,16 @@ impl Inbox {
         let reason = if reason.is_empty() { String::new() } else { format!(", {}", self.shown(reason)) };
         let how = format!("the server closed the connection, {code}{reason}");
         self.note_control(&format!("close, {code}{reason}"));
-        let event = match (meant, &self.phase) {
+        let refusal = match (meant, &self.phase) {
             (Some(outcome), _) => self.refusal(Some(outcome), &how),
             (None, Phase::Joining(procedure)) => {
                 let failure = procedure.ended(&shared, &self.rest.person, &how);
-                self.rest.failure.get_or_insert(failure);
-                Event::Other
+                self.rest.failure.get_or_insert_with(|| Box::new(failure));
+                None
             }
-            (None, _) => Event::Other,
+            (None, _) => None,
         };
+        let event = refusal.as_ref().map_or(Event::Other, Event::Refused);
         sink(Received { at, kind: Some(FrameKind::Close), event });
     }
 }

@@ -86,14 +86,19 @@ fn enter_failure(failures: &mut Vec<FailureKind>, name: &str) {
         return;
     }
     let own = failures.iter().filter(|kind| matches!(kind, FailureKind::Own(_))).count();
-    failures.extend(OwnName::new(own, name.to_owned().leak()).map(FailureKind::Own));
+    failures.extend(own_name(own, name.to_owned()).map(FailureKind::Own));
+}
+
+/// A name in its place, for as long as the process lives.
+fn own_name(place: usize, name: String) -> Option<&'static OwnName> {
+    OwnName::new(place, name.leak()).map(|name| &*Box::leak(Box::new(name)))
 }
 
 fn enter_frame(frames: &mut Vec<FrameKind>, name: &str) -> FrameKind {
     let name = if RESERVED.contains(&name) { format!("app_{name}") } else { name.to_owned() };
     let known = FrameKind::of(&Vocabulary::COMMON).chain(frames.iter().copied()).find(|kind| kind.as_str() == name);
     known.unwrap_or_else(|| {
-        let kind = OwnName::new(frames.len(), name.leak()).map_or(FrameKind::Unknown, FrameKind::Own);
+        let kind = own_name(frames.len(), name).map_or(FrameKind::Unknown, FrameKind::Own);
         if kind != FrameKind::Unknown {
             frames.push(kind);
         }

@@ -45,7 +45,7 @@ impl Found {
     }
 
     /// Forgets everything, and has room for so many values.
-    pub(super) fn begin(&mut self, slots: usize) {
+    pub(in super::super) fn begin(&mut self, slots: usize) {
         self.present = 0;
         if self.places.len() < slots {
             self.places.resize(slots, (0, 0));
@@ -57,7 +57,8 @@ impl Found {
         self.present = 0;
     }
 
-    pub(super) fn put(&mut self, slot: usize, start: usize, end: usize) {
+    /// Keeps where the value of a slot stands.
+    pub(in super::super) fn put(&mut self, slot: usize, start: usize, end: usize) {
         if let Some(place) = self.places.get_mut(slot) {
             *place = (start, end);
             self.present |= 1 << slot;
