@@ -8,11 +8,11 @@ use crate::protocol::{Said, Session};
 
 impl Shared {
     /// Tells what `said` makes of a text without the secrets of a user.
-    pub(super) fn note<'a>(
+    pub(super) fn note(
         &self,
         person: &Person,
         session: Option<&Session>,
-        text: &'a str,
+        text: &str,
         said: impl FnOnce(&str) -> Said<'_>,
     ) {
         if let Some(transcript) = &self.transcript {
