@@ -22,14 +22,24 @@ instructions() {
         sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
 }
 
+# What each piece costs, for the ratios behind them.
+declare -A costs
 failed=0
 while read -r piece one each budget; do
     case $piece in '' | '#'*) continue ;; esac
+    if [ "$piece" = ratio ]; then
+        # Two pieces, and how much of the second the first may cost, in percent.
+        ratio=$((100 * costs[$one] / costs[$each]))
+        if [ $((100 * costs[$one])) -le $((budget * costs[$each])) ]; then verdict=within; else verdict="OVER" failed=1; fi
+        printf '%-12s %6d %% of a %s, %s the limit of %d %%\n' "$one" "$ratio" "$each" "$verdict" "$budget"
+        continue
+    fi
     times=$((each > 1000 ? 50 : each > 1 ? 200 : 20000))
     once=$(instructions "$piece" "$times")
     twice=$(instructions "$piece" $((2 * times)))
     cost=$(((twice - once) / (times * each)))
+    costs[$piece]=$cost
     if [ "$cost" -le "$budget" ]; then verdict=within; else verdict="OVER" failed=1; fi
-    printf '%-10s %6d instructions for one %s, %s the budget of %d\n' "$piece" "$cost" "$one" "$verdict" "$budget"
+    printf '%-12s %6d instructions for one %s, %s the budget of %d\n' "$piece" "$cost" "$one" "$verdict" "$budget"
 done <benches/budgets.txt
 exit "$failed"

@@ -154,7 +154,8 @@ pub fn list() -> Vec<u8> {
     frame(0x81, text.as_bytes())
 }
 
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+/// A frame of the server's whose first byte is `first`.
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = payload.len() as u64;
     let head: Vec<u8> = match payload.len() {
         0..=125 => vec![first, length as u8],

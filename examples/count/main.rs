@@ -7,6 +7,8 @@
 
 #![allow(clippy::cast_possible_truncation, missing_docs, unreachable_pub, dead_code)]
 
+#[path = "../../benches/pieces/file.rs"]
+mod file;
 #[path = "../../benches/pieces/path.rs"]
 mod path;
 
@@ -30,6 +32,10 @@ fn count(piece: &str, times: usize) -> Outcome<()> {
         _ => FullRoom::new(),
     }?;
     match piece {
+        "file_same" => file_driver(&file::SAME, times)?,
+        "file_differs" => file_driver(&file::DIFFERS, times)?,
+        "file_regex" => file_driver(&file::REGEX, times)?,
+        "file_xml" => file_driver(&file::XML, times)?,
         "delivery" => {
             for _ in 0..times {
                 let chat = room.chats(1);
@@ -75,5 +81,13 @@ fn count(piece: &str, times: usize) -> Outcome<()> {
             return Err(format!("no piece {unknown:?}; there are {known}").into());
         }
     }
+    Ok(())
+}
+
+/// A message of the file driver so many times.
+fn file_driver(kind: &file::Kind, times: usize) -> Outcome<()> {
+    let mut room = file::room(kind)?;
+    (0..times).for_each(|_| file::deliver(&mut room, kind));
+    assert_eq!(room.came(), times as u64 * u64::from(USERS), "every delivery has its verdict");
     Ok(())
 }
