@@ -77,7 +77,7 @@ fn count(piece: &str, times: usize) -> Outcome<()> {
             (0..times).for_each(|_| slots.tick());
         }
         unknown => {
-            let known = "delivery, rooms, room_of_10, batch, inflated, list, tick";
+            let known = "delivery, batch, inflated, list, tick, rooms, room_of_10, file_same, file_differs, file_regex, file_xml";
             return Err(format!("no piece {unknown:?}; there are {known}").into());
         }
     }

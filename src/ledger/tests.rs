@@ -7,6 +7,7 @@ mod model;
 mod naive;
 mod peers;
 mod remote;
+mod room_rules;
 mod rooms;
 
 use std::time::Duration;

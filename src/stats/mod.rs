@@ -1,7 +1,7 @@
 //! The statistics behind "what changed": slopes, steps, intervals and tests for series over time.
 //!
 //! Neighbouring slices of a run are correlated, so nothing here treats them as independent:
-//! intervals come from a moving-block bootstrap ([`resample`]) with a fixed seed, so that the same
+//! intervals come from a moving-block bootstrap (`resample`) with a fixed seed, so that the same
 //! series always gives the same answer. Pure: values in, values out.
 
 mod compare;

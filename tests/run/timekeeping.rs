@@ -77,7 +77,8 @@ fn a_stopped_process_is_noticed_and_missed_intents_are_not_caught_up() {
     let (all, judged) = (number(all, "/count"), number(judged, "/count"));
     assert!(judged < all, "what was under way in the stop is not judged: {judged} of {all}\n{}", ended.stdout);
     let spoilt = seconds_spoilt(&summary, "stall");
-    assert!(spoilt >= STOPPED.as_secs_f64(), "{spoilt}\n{}", ended.stdout);
+    // A stall begins where the process looked at the clock next to last, or should have.
+    assert!(spoilt > STOPPED.as_secs_f64() - 1.0, "{spoilt}\n{}", ended.stdout);
     let dropped = &summary["rates"]["chat"]["dropped"];
     let in_all: u64 = dropped.as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
     let sent = number(&summary, "/messages/sent/chat");

@@ -77,11 +77,7 @@ async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode,
     let numbers: Vec<u32> = (range.min()..range.max()).take(2).collect();
     let names: Vec<String> = numbers.iter().map(|number| check.users.account(*number, &password).username).collect();
     tell(&format!("{} as {}, room {}", check.target, names.join(" and "), check.plenary.as_str()));
-    if let Some(proxy) = &check.connection.proxy {
-        let direct = Endpoint::of(check.target.url()).is_some_and(|server| !proxy.takes(&server));
-        let used = if direct { "not used: NO_PROXY names the server" } else { "every connection goes through it" };
-        tell(&format!("  proxy {proxy}: {used}"));
-    }
+    tell_proxy(&check);
     let (clock, findings) = (Clock::start(), Findings::default());
     let mut walk = Walk { protocol, check: &check, password: &password, clock, capabilities, findings };
     let mut users = Vec::new();
@@ -107,15 +103,19 @@ async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode,
         return Ok(ExitCode::Interrupted);
     };
     let code = walk.findings.tell(walked.is_ok());
-    let code = match walked {
-        Ok(()) => code,
-        Err(failure) => {
-            tell(&format!("  FAILED: {failure}"));
-            ExitCode::Refused
-        }
-    };
+    if let Err(failure) = &walked {
+        tell(&format!("  FAILED: {failure}"));
+    }
     read_by(&mut signals).await;
-    Ok(code)
+    Ok(if walked.is_ok() { code } else { ExitCode::Refused })
+}
+
+/// Says whether connections go through the proxy that was given.
+fn tell_proxy(check: &Check) {
+    let Some(proxy) = &check.connection.proxy else { return };
+    let direct = Endpoint::of(check.target.url()).is_some_and(|server| !proxy.takes(&server));
+    let used = if direct { "not used: NO_PROXY names the server" } else { "every connection goes through it" };
+    tell(&format!("  proxy {proxy}: {used}"));
 }
 
 /// A probe nobody asks.

@@ -9,13 +9,14 @@
 use std::ops::Range;
 
 use super::json::{self, Found, MOST_POINTERS, Scalar};
+use crate::transport::ws::recent::{InVain, Patience};
 
 /// Frames longer than this are not kept, in bytes.
 const MOST_BYTES: usize = 4 * 1024;
 /// Shapes kept.
 const MOST_SHAPES: usize = 4;
 /// Shapes that were kept in vain before only one in as many is.
-const PATIENCE: u32 = 8;
+const PATIENCE: Patience = Patience(8);
 
 /// A value that may differ.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ struct Shape<M> {
     offset: usize,
     /// In ascending order.
     free: Vec<Free>,
+    /// Those of them that differed lately and are not taken, in ascending order: they are looked at first.
+    moving: Vec<usize>,
 }
 
 /// Shapes of the frames that this thread read last, with what they mean.
@@ -47,12 +50,12 @@ pub(super) struct Shapes<M> {
     kept: Vec<Shape<M>>,
     /// The one that was kept or of use last.
     last: usize,
-    in_vain: u32,
+    in_vain: InVain,
 }
 
 impl<M> Default for Shapes<M> {
     fn default() -> Self {
-        Self { kept: Vec::new(), last: 0, in_vain: 0 }
+        Self { kept: Vec::new(), last: 0, in_vain: InVain::default() }
     }
 }
 
@@ -84,13 +87,13 @@ impl<M: Copy> Shapes<M> {
         let fits = |shape: &mut Shape<M>| if shape.rules == rules { shape.fits(text.as_bytes()) } else { None };
         let mut differs = self.kept.get_mut(self.last).and_then(fits);
         if differs.is_none() {
-            if self.is_vain() {
+            if self.in_vain.is_over(PATIENCE) {
                 return None;
             }
             let mut shapes = self.kept.iter_mut().enumerate();
             (self.last, differs) = shapes.find_map(|(at, shape)| Some((at, Some(fits(shape)?))))?;
         }
-        self.in_vain = 0;
+        self.in_vain = InVain::default();
         let meaning = self.kept.get(self.last)?.meaning;
         Some(if differs? { Known::Similar(meaning) } else { Known::Meaning(meaning) })
     }
@@ -117,16 +120,10 @@ impl<M: Copy> Shapes<M> {
         shape.free.iter_mut().for_each(|value| value.range = value.now.clone());
     }
 
-    /// Whether shapes have been of no use lately.
-    fn is_vain(&self) -> bool {
-        self.in_vain > PATIENCE
-    }
-
     /// Whether the shape of a frame that has none yet should be kept: always, or seldom while
     /// shapes are of no use.
     pub(super) fn wants(&mut self, text: &str) -> bool {
-        self.in_vain = self.in_vain.saturating_add(1);
-        text.len() <= MOST_BYTES && (!self.is_vain() || self.in_vain.is_multiple_of(PATIENCE))
+        self.in_vain.again(PATIENCE) && text.len() <= MOST_BYTES
     }
 
     /// Keeps the shape of a frame.
@@ -138,6 +135,7 @@ impl<M: Copy> Shapes<M> {
                 text: String::with_capacity(MOST_BYTES),
                 offset: 0,
                 free: Vec::new(),
+                moving: Vec::new(),
             });
             self.last = self.kept.len() - 1;
         } else {
@@ -166,24 +164,47 @@ impl<M> Shape<M> {
                 free.push(Free { now: range.clone(), range, scalar, slot });
             }
         });
+        self.moving.clear();
+        self.moving.reserve(self.free.len());
     }
 
     /// Whether a frame of this shape differs in a value that is taken; `None` where it is of another.
     fn fits(&mut self, text: &[u8]) -> Option<bool> {
+        if self.differs_as_before(text).is_some() { Some(false) } else { self.differs(text) }
+    }
+
+    /// Whether a frame differs in no value but those that differed lately.
+    fn differs_as_before(&self, text: &[u8]) -> Option<()> {
+        let own = self.text.as_bytes();
+        let (mut at, mut there) = (0, 0);
+        for value in self.moving.iter().filter_map(|value| self.free.get(*value)) {
+            let fixed = own.get(at..value.range.start)?;
+            let start = there + fixed.len();
+            if text.get(there..start)? != fixed {
+                return None;
+            }
+            at = value.range.end;
+            there = start + json::scalar(text.get(start..)?, value.scalar)?;
+        }
+        (own.get(at..)? == text.get(there..)?).then_some(())
+    }
+
+    /// Whether a frame of this shape differs in a value that is taken, and where all values stand in it.
+    fn differs(&mut self, text: &[u8]) -> Option<bool> {
         let own = self.text.as_bytes();
         let (mut at, mut there, mut differs) = (0, 0, false);
-        let mut free = self.free.iter_mut();
+        let mut free = self.free.iter_mut().enumerate();
         loop {
             let (rest, other) = (own.get(at..).unwrap_or_default(), text.get(there..).unwrap_or_default());
             let same = common(rest, other);
             let end = at + same;
             // The value in which they differ, or at whose end one of them goes on.
-            let value = loop {
-                let Some(value) = free.next() else {
+            let (number, value) = loop {
+                let Some((number, value)) = free.next() else {
                     return (same == rest.len() && same == other.len()).then_some(differs);
                 };
                 if end <= value.range.end && !(same == rest.len() && same == other.len()) {
-                    break value;
+                    break (number, value);
                 }
                 value.now = value.range.start + there - at..value.range.end + there - at;
             };
@@ -191,6 +212,9 @@ impl<M> Shape<M> {
             let length = json::scalar(text.get(start..)?, value.scalar)?;
             value.now = start..start + length;
             differs |= value.slot.is_some();
+            if let (None, Err(place)) = (value.slot, self.moving.binary_search(&number)) {
+                self.moving.insert(place, number);
+            }
             (at, there) = (value.range.end, start + length);
         }
     }
@@ -313,6 +337,25 @@ mod tests {
             shapes.renew(&frame, 9);
             assert_eq!(shapes.find(&frame.replace(to, "carol"), 1), Some(Known::Meaning(9)), "{frame}");
         }
+    }
+
+    #[test]
+    fn what_differed_lately_and_what_differs_for_the_first_time_are_told_alike() {
+        let mut shapes = shapes(FRAME);
+        for (id, to, end, known) in [
+            ("18", "bob", "}]", true),
+            ("181", "bob", "}]", true),
+            ("1", "carol", "}]", true),
+            ("1", "carol", "}]x", false),
+            ("01", "carol", "}]", false),
+            ("17", "b\"b", "}]", false),
+            ("7", "al", "}]", true),
+            ("17", "bob", "}]", true),
+        ] {
+            let frame = FRAME.replace("17", id).replace("bob", to).replace("}]", end);
+            assert_eq!(shapes.find(&frame, 1), known.then_some(Known::Meaning(9)), "{frame}");
+        }
+        assert_eq!(shapes.find(&FRAME.replace("hello", "hallo"), 1), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What `Sec-WebSocket-Extensions` says: permessage-deflate (RFC 7692), offered as browsers do.
 //!
-//! No I/O. What the terms mean for bytes is in [`inflate`](super::inflate) and [`deflate`](super::deflate).
+//! No I/O. What the terms mean for bytes is in `inflate` and `deflate`.
 
 use http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_EXTENSIONS};
 

@@ -22,6 +22,34 @@ const LARGE: usize = 1024 * 1024;
 /// Large texts remembered: two lists of a room, the older and the newer, and room for a second room.
 const LARGE_TEXTS: usize = 4;
 
+/// New texts in a row before only one in eight is remembered: more than [`SMALL_TEXTS`], so that each place
+/// has been in vain once and more.
+const PATIENCE: Patience = Patience(64);
+/// Once patience is over, one in so many is tried.
+const SELDOM: u32 = 8;
+
+/// How many of the same kind in a row may be in vain before they are tried seldom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience(pub u32);
+
+/// How many in a row were in vain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InVain(u32);
+
+impl InVain {
+    /// Whether there were more than patience allows.
+    #[must_use]
+    pub fn is_over(self, patience: Patience) -> bool {
+        self.0 > patience.0
+    }
+
+    /// Counts one more; whether it is worth a try: always, or one in eight once patience is over.
+    pub fn again(&mut self, patience: Patience) -> bool {
+        self.0 = if self.0 < patience.0 + SELDOM { self.0 + 1 } else { patience.0 + 1 };
+        self.0 <= patience.0 || self.0 == patience.0 + SELDOM
+    }
+}
+
 /// The number of a text on this thread: the same number is the same text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextNumber(u64);
@@ -61,6 +89,7 @@ pub struct Recent {
     next: usize,
     /// Where the last small text was found; the next one likely stands behind it.
     found: usize,
+    in_vain: InVain,
     large: Vec<Large>,
 }
 
@@ -80,10 +109,15 @@ impl Recent {
         if is_at(next) {
             self.found = next;
         } else if !is_at(self.found) {
+            // Where every receiver gets a text of its own, nothing is worth remembering.
+            if !self.in_vain.again(PATIENCE) {
+                return Err(Fingerprint::UNWANTED);
+            }
             let fingerprint = Fingerprint::of(bytes);
             let known = self.fingerprints.iter().position(|known| *known == fingerprint).filter(|at| is_at(*at));
             self.found = known.ok_or(fingerprint)?;
         }
+        self.in_vain = InVain::default();
         self.small.get(self.found).map(|(text, number)| (text.as_str(), *number)).ok_or(Fingerprint(0))
     }
 
@@ -98,7 +132,7 @@ impl Recent {
 
     /// Remembers a text that was looked for and is not known; the oldest of its size is forgotten for it.
     pub(super) fn remember(&mut self, text: &str, fingerprint: Fingerprint) -> TextNumber {
-        if text.len() > LARGE {
+        if text.len() > LARGE || fingerprint == Fingerprint::UNWANTED {
             return TextNumber::NONE;
         }
         self.given += 1;
@@ -137,6 +171,9 @@ impl Recent {
 }
 
 impl Fingerprint {
+    /// Of a text that is not worth remembering.
+    const UNWANTED: Self = Self(u64::MAX);
+
     /// The FxHash of the Rust compiler: a few instructions for each eight bytes. Texts of one fingerprint
     /// are compared all the same.
     fn of(bytes: &[u8]) -> Self {
@@ -177,6 +214,23 @@ mod tests {
         }
         assert_eq!(number(&mut recent, "text"), None);
         assert_eq!(number(&mut recent, ""), None);
+    }
+
+    #[test]
+    fn of_texts_that_never_come_again_one_in_eight_is_remembered() {
+        let mut recent = Recent::default();
+        let kept = (0..PATIENCE.0 + 80).filter(|n| remember(&mut recent, &format!("own {n}")) != TextNumber::NONE);
+        assert_eq!(kept.count() as u32, PATIENCE.0 + 10);
+        // A broadcast is known once one of its copies was remembered.
+        let unknown = (0..100).filter(|_| match recent.find(b"all").map(|_| ()) {
+            Ok(()) => false,
+            Err(fingerprint) => {
+                recent.remember("all", fingerprint);
+                true
+            }
+        });
+        assert!(unknown.count() <= 8);
+        assert!((0..10).all(|n| remember(&mut recent, &format!("new {n}")) != TextNumber::NONE));
     }
 
     #[test]

@@ -63,9 +63,9 @@ pub(in crate::drivers::file) struct Members {
 /// What a frame means. The numbers are those of the rules in their tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
-    /// A refusal; see [`FrameRules::refusal`].
+    /// A refusal; see `FrameRules::refusal`.
     Refused(usize),
-    /// A frame that wants an answer; see [`BoundFrameRules::reply`].
+    /// A frame that wants an answer; see `BoundFrameRules::reply`.
     Reply(usize),
     /// The frame that the current step waits for.
     Expected,
@@ -80,9 +80,9 @@ pub enum Meaning {
         /// Whether it is history.
         replay: bool,
     },
-    /// A frame about the members of the room; see [`BoundFrameRules::members`].
+    /// A frame about the members of the room; see `BoundFrameRules::members`.
     Members(usize, MemberChange),
-    /// A frame that is only counted; see [`FrameRules::frame_name`].
+    /// A frame that is only counted; see `FrameRules::frame_name`.
     Frame(usize),
     /// A frame that no rule means and that holds a marker, with what is left of it.
     Unmatched(Decoded),

@@ -261,6 +261,11 @@ pub(super) fn scalars(text: &str, mut each: impl FnMut(Range<usize>, Scalar)) ->
 
 /// The length of the number that `text` begins with.
 pub(super) fn number(text: &[u8]) -> Option<usize> {
+    // Most are whole numbers.
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if matches!(text.first(), Some(b'1'..=b'9')) && !matches!(text.get(digits), Some(b'.' | b'e' | b'E')) {
+        return Some(digits);
+    }
     let mut scan = Scan { text: "", bytes: text, at: 0 };
     scan.number()?;
     Some(scan.at)
