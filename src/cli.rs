@@ -111,8 +111,8 @@ pub struct ConfigArgs {
     pub typed: OptionTexts,
 }
 
-/// Whether a protocol file may run programs: a question for whoever types the command, and for no
-/// file or variable.
+/// Whether a protocol file may run programs. Only the command line can allow it; files and variables
+/// cannot.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ExecArgs {
     /// Let the protocol file run programs to sign users in; on the command line only

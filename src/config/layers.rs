@@ -148,7 +148,8 @@ impl Layers {
         for (name, value) in environment.ours() {
             let Some(key) = Settings::keys().find(|key| variable(key) == name) else {
                 if name == "SOAKRIG_ALLOW_EXEC" {
-                    let why = format!("{name} is not read: whoever starts soakrig gives --allow-exec");
+                    let why =
+                        format!("{name} is ignored: programs can be allowed only by --allow-exec on the command line");
                     self.warnings.push(why);
                 } else if !OTHER_VARIABLES.contains(&name) && !is_service_link(name, value) {
                     let hint = nearest(name, Settings::keys().map(variable));

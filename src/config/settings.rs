@@ -72,7 +72,7 @@ layered! {
         /// variables of the protocol file
         ///
         /// The first line names the columns; one is username, and one password if the protocol asks
-        /// for it. Nobody signs up, and cleanup leaves these accounts alone.
+        /// for it. No accounts are created, and cleanup never deletes these.
         #[arg(long, value_name = "FILE")]
         pub accounts: PathBuf,
         /// Password of every account [default: made once per target]

@@ -37,10 +37,10 @@ layered! {
         /// Send no chat
         #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         pub disable_chat: Switch,
-        /// Let nobody leave the event and come back
+        /// Keep users from leaving the event and coming back
         #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         pub disable_event_leaving: Switch,
-        /// Let nobody join breakouts
+        /// Keep users from joining breakouts
         #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         pub disable_breakout_joining: Switch,
         /// 0 to 10: each connected user chats N/100 times a second on average [default: 5]

@@ -94,7 +94,7 @@ fn a_program_needs_leave_on_the_command_line() {
     ends(&program, &[], &file, 2, &refused);
     // A variable is no leave, and is said to be none.
     let variable = [("SOAKRIG_ALLOW_EXEC", "true")];
-    ends(&program, &variable, &file, 2, &[&refused[..], &["SOAKRIG_ALLOW_EXEC is not read"]].concat());
+    ends(&program, &variable, &file, 2, &[&refused[..], &["SOAKRIG_ALLOW_EXEC is ignored"]].concat());
     ends(&program, &[], &[&file[..], &["--allow-exec"]].concat(), 107, &["connection_refused"]);
 }
 

@@ -118,7 +118,7 @@ fn tell_proxy(check: &Check) {
     tell(&format!("  proxy {proxy}: {used}"));
 }
 
-/// A probe nobody asks.
+/// A probe that discards what it is told.
 pub(super) struct Quiet;
 
 impl Probe for Quiet {

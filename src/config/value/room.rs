@@ -69,7 +69,7 @@ impl FromStr for Speakers {
     fn from_str(text: &str) -> Result<Self, ValueError> {
         match text.parse::<Amount>() {
             Ok(amount) if amount != Amount::Count(0) && amount != Amount::Share(0.0) => Ok(Self(amount)),
-            Ok(_) => Err(ValueError::new("nobody would send; to send nothing use --disable-chat")),
+            Ok(_) => Err(ValueError::new("no user would send; to turn chat off, use --disable-chat")),
             Err(_) => Err(ValueError::new("neither a number of users nor a share of them; give such as 20 or 5%")),
         }
     }
