@@ -114,7 +114,7 @@ pub enum FailureKind {
     NotConnected,
     /// An intent while every outbox was full.
     Backpressure,
-    /// An intent during the stop.
+    /// An intent during the stop, or a step cut short by it or by the end of its user's connection.
     Stopping,
     /// An intent that this process issued too late, or that came while it was catching up.
     Overdue,

@@ -130,6 +130,7 @@ pub fn summarise(inputs: &RunInputs, figures: &Measurements) -> Summary {
         presence: members(presence),
         clock: clock(totals),
         generator: generator(inputs, process),
+        timeline: None,
         thresholds: inputs.thresholds,
         verdict: Verdict { code: 0, reason: String::new(), thresholds: Vec::new() },
         parts: Vec::new(),

@@ -5,6 +5,7 @@
 //! | [`forecast`], [`machine`] | what a run will cost, and what this machine has |
 //! | [`progress`], [`status`], [`rates`] | the bar, what the status line says, and where its figures come from |
 //! | [`summary`] | the summary's data, as JSON keeps it |
+//! | [`timeline`] | the run in slices of time, and its events |
 //! | [`inputs`] | from what the run knows and the metrics counted to a summary |
 //! | [`thresholds`] | the table of thresholds: limit, value, pass or fail |
 //! | [`verdict`] | the exit code and its reason |
@@ -36,7 +37,9 @@ pub mod rooms;
 pub mod sections;
 pub mod status;
 pub mod summary;
+mod sums;
 pub mod text;
 pub mod thresholds;
+pub mod timeline;
 pub mod validity;
 pub mod verdict;

@@ -11,6 +11,7 @@ pub use crate::model::{Shard, Thresholds};
 use crate::report::durations::Durations;
 use crate::report::losses::{AnomalyLogLines, NamedLossGroups};
 use crate::report::rooms::Rooms;
+use crate::report::timeline::Timeline;
 
 /// The schema that this code writes and reads; a new number where a reader must know better.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -71,6 +72,9 @@ pub struct Summary {
     pub clock: ClockEvents,
     /// The generator itself.
     pub generator: Generator,
+    /// The run over time. Absent in files of 0.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<Timeline>,
     /// The thresholds that were set.
     pub thresholds: Thresholds,
     /// What it came to.

@@ -31,7 +31,8 @@ impl Sketch {
     /// Adds what another sketch counted.
     pub fn merge(&mut self, other: &Self) {
         for (&bucket, &times) in &other.buckets {
-            *self.buckets.entry(bucket).or_default() += times;
+            let sum = self.buckets.entry(bucket).or_default();
+            *sum = sum.saturating_add(times);
         }
         self.keep_within_bounds();
     }
@@ -39,16 +40,16 @@ impl Sketch {
     /// How many durations were counted.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.buckets.values().sum()
+        self.buckets.values().fold(0, |sum, times| sum.saturating_add(*times))
     }
 
     /// The quantile for 0 ≤ `q` ≤ 1, in seconds; `None` of nothing.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<f64> {
         let position = rank(q, self.count())?;
-        let mut below = 0;
+        let mut below = 0_u64;
         let found = self.buckets.iter().find(|(_, times)| {
-            below += **times;
+            below = below.saturating_add(**times);
             below > position
         });
         found.map(|(&bucket, _)| middle_of(bucket))
@@ -75,7 +76,7 @@ impl Sketch {
         while self.buckets.len() > MOST_BUCKETS {
             let Some((_, times)) = self.buckets.pop_first() else { return };
             if let Some(mut lowest) = self.buckets.first_entry() {
-                *lowest.get_mut() += times;
+                *lowest.get_mut() = lowest.get().saturating_add(times);
             }
         }
     }

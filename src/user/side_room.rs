@@ -61,17 +61,20 @@ async fn join_and_stay<D: Driver>(
     let tried = AtomicBool::new(false);
     let opened = tokio::select! {
         biased;
-        () = over.cancelled() => return Ok(()),
-        () = context.stopping.cancelled() => {
-            // Counted as tried, and no error of the server.
-            return if tried.load(Ordering::Relaxed) { Err(Failure::new(FailureKind::Stopping)) } else { Ok(()) };
-        }
+        () = over.cancelled() => return cut_short(&tried),
+        () = context.stopping.cancelled() => return cut_short(&tried),
         opened = open(context, me, id, &tried) => opened?,
     };
     let Some((connection, began)) = opened else { return Ok(()) };
     // The socket is open: from here on its end is counted, whatever ends it.
     let _open = OpenSocket::new(&context.metrics, SocketKind::SideRoom);
     SideRoomVisit { connection, context: Arc::clone(context), began, joined: None }.stay(stay, over).await
+}
+
+/// What an attempt that ends with its user's own connection, or with the run, counts as: every connection
+/// that was tried has an end, and this one is no error of the server.
+fn cut_short(tried: &AtomicBool) -> Result<(), Failure> {
+    if tried.load(Ordering::Relaxed) { Err(Failure::new(FailureKind::Stopping)) } else { Ok(()) }
 }
 
 async fn open<D: Driver>(

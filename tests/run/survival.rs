@@ -169,9 +169,33 @@ fn breakout_visits_end_with_the_server_and_resume() {
     rig.process.signal(Signal::SIGTERM);
     let (ended, summary) = rig.end(PATIENCE);
     assert!(matches!(ended.code, Some(0 | 106)) && balances(&summary), "{}", ended.stdout);
-    let sockets = &summary["connections"]["breakout"];
+    assert_every_attempt_has_an_end(&summary, "breakout");
+}
+
+#[test]
+fn an_attempt_cut_short_by_its_own_user_has_an_end() {
+    let target = Target::start(&["--control", "127.0.0.1:0"]);
+    let cache = tempfile::tempdir().unwrap();
+    let load = ["--user-range-max", "20", "--chat-rate", "5/s", "--breakout-rate", "20/s", "--leave-rate", "5/s"];
+    let quick = ["--away", "1s..2s", "--ramp", "100/s", "--sign-in-rate", "100/s", "--connect-rate", "100/s"];
+    let args = [&load[..], &quick, &LENIENT, &["--http-timeout", "60s"]].concat();
+    let mut rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &args);
+    rig.wait_until_ready();
+    target.set_faults(r#"{"socket":{"hang_upgrade":"100%"}}"#);
+    let cut_short = |rig: &Rig| rig.metric(FAILURES, &["socket=\"breakout\"", "stopping"]);
+    eventually("users left while a breakout hung", || cut_short(&rig) > 2.0);
+    target.clear_faults();
+    rig.process.signal(Signal::SIGTERM);
+    let (ended, summary) = rig.end(PATIENCE);
+    assert!(balances(&summary), "{}", ended.stdout);
+    assert_every_attempt_has_an_end(&summary, "breakout");
+    assert_every_attempt_has_an_end(&summary, "plenary");
+}
+
+fn assert_every_attempt_has_an_end(summary: &serde_json::Value, socket: &str) {
+    let sockets = &summary["connections"][socket];
     let total =
         |counts: &serde_json::Value| counts.as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum::<u64>();
     let ends = sockets["disconnects"].as_object().unwrap().values().map(total).sum::<u64>();
-    assert_eq!(number(sockets, "/attempts"), total(&sockets["failures"]) + ends, "every visit has an end: {sockets}");
+    assert_eq!(number(sockets, "/attempts"), total(&sockets["failures"]) + ends, "every attempt has an end: {sockets}");
 }

@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime};
 use crate::report::numbers::span;
 use crate::report::sections::{end, is_same, name};
 use crate::report::summary::{Generator, Part, Rate, Run, Summary, Thresholds, Users};
+use crate::report::sums::add_counts;
 use crate::report::verdict::judge;
 
 use source::{NamedPart, times};
@@ -113,7 +114,7 @@ fn users(parts: &[NamedPart<'_>]) -> Users {
         whole.min = whole.min.min(users.min);
         whole.max = whole.max.max(users.max);
         whole.target = whole.target.saturating_add(users.target);
-        sums::add_counts(&mut whole.states, &users.states);
+        add_counts(&mut whole.states, &users.states);
     }
     whole
 }
@@ -123,7 +124,7 @@ fn rates(parts: &[NamedPart<'_>], hold: f64) -> BTreeMap<String, Rate> {
     for (kind, rate) in parts.iter().flat_map(|(_, part)| &part.rates) {
         let sum = whole.entry(kind.clone()).or_insert_with(sums::no_rate);
         sum.carried_out = sum.carried_out.saturating_add(rate.carried_out);
-        sums::add_counts(&mut sum.dropped, &rate.dropped);
+        add_counts(&mut sum.dropped, &rate.dropped);
     }
     for (kind, rate) in lives(parts).filter_map(<[_]>::last).flat_map(|(_, part)| &part.rates) {
         whole.entry(kind.clone()).or_insert_with(sums::no_rate).set += rate.set;

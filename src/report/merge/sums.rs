@@ -1,13 +1,12 @@
-//! Adding what adds up: counts by label, and histograms.
-//!
-//! Sums saturate: what is read from a file must not end the process.
+//! Adding the summaries of several generators: their counts, and their histograms.
 
 use std::collections::BTreeMap;
 
 use super::refusal::MergeError;
 use crate::model::delivery_times;
 use crate::report::durations::Durations;
-use crate::report::summary::{Anomalies, CountsByLabel, Deliveries, Judged, Presence, Rate, Remote, Summary};
+use crate::report::summary::{CountsByLabel, Deliveries, Judged, Presence, Rate, Remote, Summary};
+use crate::report::sums::{add_anomalies, add_counts, add_deliveries, add_groups, add_to};
 
 /// Adds all counts of `other`.
 pub(super) fn add(whole: &mut Summary, other: &Summary) {
@@ -39,6 +38,9 @@ pub(super) fn add(whole: &mut Summary, other: &Summary) {
         *whole.clock.seconds.entry(kind.clone()).or_default() += seconds;
     }
     add_to(&mut whole.clock.dns_changes, other.clock.dns_changes);
+    if let Some(timeline) = &other.timeline {
+        whole.timeline.get_or_insert_default().merge(timeline);
+    }
     for (socket, other) in &other.connections {
         let sockets = whole.connections.entry(socket.clone()).or_default();
         add_to(&mut sockets.attempts, other.attempts);
@@ -48,48 +50,10 @@ pub(super) fn add(whole: &mut Summary, other: &Summary) {
     }
 }
 
-fn add_to(sum: &mut u64, n: u64) {
-    *sum = sum.saturating_add(n);
-}
-
-pub(super) fn add_counts(sum: &mut CountsByLabel, other: &CountsByLabel) {
-    for (label, n) in other {
-        add_to(sum.entry(label.clone()).or_default(), *n);
-    }
-}
-
-fn add_groups(sum: &mut BTreeMap<String, CountsByLabel>, other: &BTreeMap<String, CountsByLabel>) {
-    for (group, counts) in other {
-        add_counts(sum.entry(group.clone()).or_default(), counts);
-    }
-}
-
-fn add_deliveries(sum: &mut Deliveries, other: &Deliveries) {
-    add_to(&mut sum.expected, other.expected);
-    add_to(&mut sum.on_time, other.on_time);
-    add_to(&mut sum.late, other.late);
-    add_to(&mut sum.lost, other.lost);
-    add_to(&mut sum.excused.total, other.excused.total);
-    add_to(&mut sum.excused.left, other.excused.left);
-    add_to(&mut sum.excused.server, other.excused.server);
-    add_to(&mut sum.excused.network, other.excused.network);
-    add_to(&mut sum.excused.sender_cut, other.excused.sender_cut);
-    add_to(&mut sum.excused.refused, other.excused.refused);
-    add_to(&mut sum.outstanding, other.outstanding);
-    add_to(&mut sum.raced, other.raced);
-}
-
 fn both(mut sum: Judged, other: &Judged) -> Judged {
     add_deliveries(&mut sum.deliveries, &other.deliveries);
     add_anomalies(&mut sum.anomalies, &other.anomalies);
     sum
-}
-
-fn add_anomalies(sum: &mut Anomalies, other: &Anomalies) {
-    add_to(&mut sum.duplicate, other.duplicate);
-    add_to(&mut sum.reordered, other.reordered);
-    add_to(&mut sum.unexpected, other.unexpected);
-    add_to(&mut sum.corrupt, other.corrupt);
 }
 
 /// Each generator judges its own users, so all of it adds up; the most at a time is then an upper bound.

@@ -1,0 +1,139 @@
+//! The run in slices of time, and what happened when: the summary's time axis.
+//!
+//! Slices begin on UTC minutes. What became of a delivery is in the slice of its intended time,
+//! everything else in the slice in which it happened. Slices sum to the summary's totals, and those of
+//! several generators add up.
+
+mod slice;
+#[cfg(test)]
+mod tests;
+mod times;
+
+use serde::{Deserialize, Serialize};
+
+pub use slice::{GeneratorSlice, RemoteSlice, Slice, UserSeconds, Watched};
+pub use times::Times;
+
+use slice::is_default;
+
+/// The length of a slice as it is first kept, in seconds.
+pub const SLICE_SECONDS: u64 = 60;
+/// Most slices; beyond that they are joined pairwise.
+pub const MOST_SLICES: usize = 1_440;
+/// Most events; beyond that they are only counted.
+pub const MOST_EVENTS: usize = 1_000;
+
+/// The run over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// The length of each slice, in seconds.
+    pub slice_seconds: u64,
+    /// The slices in order of time; one in which nothing happened may be absent.
+    pub slices: Vec<Slice>,
+    /// What happened, in order of time.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub events: Vec<TimelineEvent>,
+    /// Events that were left out, because there were too many.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub events_dropped: u64,
+}
+
+/// Something that happened at a moment of the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TimelineEvent {
+    /// When, in seconds since 1970-01-01T00:00:00Z.
+    pub at: f64,
+    /// What kind: `phase`, `restart`, `clock`, `dns`, `watch`, `control`, `mark_begin`, `mark_end`, `rule`.
+    pub kind: String,
+    /// In words; at most 200 characters.
+    pub text: String,
+    /// Index of the generator; absent where it is the whole run's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<u32>,
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self { slice_seconds: SLICE_SECONDS, slices: Vec::new(), events: Vec::new(), events_dropped: 0 }
+    }
+}
+
+impl Timeline {
+    /// Adds what happened from `part.start` on, within one slice; the slice is made where it is missing.
+    pub fn add(&mut self, part: &Slice) {
+        let start = part.start - part.start % self.slice_seconds.max(1);
+        match self.slices.binary_search_by_key(&start, |slice| slice.start) {
+            Ok(at) => {
+                if let Some(slice) = self.slices.get_mut(at) {
+                    *slice += part;
+                }
+            }
+            Err(at) => self.slices.insert(at, Slice { start, ..part.clone() }),
+        }
+        self.join_until_few();
+    }
+
+    /// Notes an event.
+    pub fn note(&mut self, event: TimelineEvent) {
+        if self.events.len() >= MOST_EVENTS {
+            self.events_dropped = self.events_dropped.saturating_add(1);
+            return;
+        }
+        let at = self.events.partition_point(|earlier| earlier.at <= event.at);
+        self.events.insert(at, event);
+    }
+
+    /// Adds another generator's, slice by slice.
+    pub fn merge(&mut self, other: &Self) {
+        let mut other = other.clone();
+        while other.slice_seconds < self.slice_seconds {
+            other.join();
+        }
+        while self.slice_seconds < other.slice_seconds {
+            self.join();
+        }
+        for theirs in &other.slices {
+            match self.slices.binary_search_by_key(&theirs.start, |slice| slice.start) {
+                Ok(at) => {
+                    if let Some(slice) = self.slices.get_mut(at) {
+                        slice.add_beside(theirs);
+                    }
+                }
+                Err(at) => self.slices.insert(at, theirs.clone()),
+            }
+        }
+        self.join_until_few();
+        self.events_dropped = self.events_dropped.saturating_add(other.events_dropped);
+        other.events.into_iter().for_each(|event| self.note(event));
+    }
+
+    /// All slices as one.
+    #[must_use]
+    pub fn total(&self) -> Slice {
+        let mut slices = self.slices.iter();
+        let Some(mut total) = slices.next().cloned() else { return Slice::default() };
+        slices.for_each(|slice| total += slice);
+        total
+    }
+
+    fn join_until_few(&mut self) {
+        while self.slices.len() > MOST_SLICES {
+            self.join();
+        }
+    }
+
+    /// Slices of twice the length.
+    fn join(&mut self) {
+        self.slice_seconds = self.slice_seconds.saturating_mul(2).max(1);
+        let start = |slice: &Slice| slice.start - slice.start % self.slice_seconds;
+        let mut joined: Vec<Slice> = Vec::with_capacity(self.slices.len() / 2 + 1);
+        for mut slice in std::mem::take(&mut self.slices) {
+            slice.start = start(&slice);
+            match joined.last_mut() {
+                Some(last) if last.start == slice.start => *last += &slice,
+                _ => joined.push(slice),
+            }
+        }
+        self.slices = joined;
+    }
+}
