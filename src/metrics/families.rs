@@ -105,7 +105,7 @@ families! {
     GENERATORS = Gauge "soakrig_generators" []
         "Generators that this run is meant to have: N of `--shard I/N`.";
     THRESHOLD = Gauge "soakrig_threshold" [closed("name", texts::<Limit>)]
-        "Limits that the run is held to: shares as parts of 1, `lost` as a count or a share, `p99` in seconds; absent where off.";
+        "Limits that the run is held to: `lost` and `outstanding` as counts, `p99` in seconds, the others as parts of 1; absent where off.";
     USERS_TARGET = Gauge "soakrig_users_target" []
         "Users that this generator is to hold.";
     USERS = Gauge "soakrig_users" [closed("state", texts::<UserState>)]

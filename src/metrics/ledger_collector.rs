@@ -3,6 +3,7 @@
 //! One snapshot serves all of them, so within a scrape they agree with one another.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use prometheus::core::{Collector, Desc};
@@ -20,7 +21,7 @@ use crate::metrics::stages::Stages;
 use crate::model::PresenceFindings;
 use crate::model::{Anomaly, Basis, ListFate, Origin, Outcome, PresenceMismatch, UserState};
 
-/// Upper bounds of the time to delivery's buckets, in microseconds.
+/// Upper bounds of the time to delivery's buckets in every run, in microseconds.
 const DELIVERY_BOUNDS: [u64; 15] = [
     1_000, 2_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
     10_000_000, 30_000_000, 60_000_000,
@@ -48,15 +49,37 @@ impl LedgerSource {
     }
 }
 
+/// Upper bounds of the time to delivery's buckets, in microseconds; clones share them. A run adds its
+/// own limits, so that a quantile on either side of one shows on which.
+#[derive(Clone, Default)]
+pub(crate) struct DeliveryBounds(Arc<OnceLock<Vec<u64>>>);
+
+impl DeliveryBounds {
+    /// Adds a run's limits; once.
+    pub(crate) fn include(&self, limits: impl Iterator<Item = Duration>) {
+        let limits = limits.map(|limit| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX));
+        let mut bounds: Vec<u64> = DELIVERY_BOUNDS.into_iter().chain(limits.filter(|micros| *micros > 0)).collect();
+        bounds.sort_unstable();
+        bounds.dedup();
+        // A second call has no effect: buckets must not change while somebody scrapes them.
+        let _ = self.0.set(bounds);
+    }
+
+    fn get(&self) -> &[u64] {
+        self.0.get().map_or(&DELIVERY_BOUNDS, Vec::as_slice)
+    }
+}
+
 /// Turns a snapshot into families.
 pub(crate) struct LedgerCollector {
     source: LedgerSource,
+    bounds: DeliveryBounds,
     stages: Stages,
     descs: Vec<Desc>,
 }
 
 impl LedgerCollector {
-    pub(crate) fn new(source: LedgerSource, stages: Stages) -> prometheus::Result<Self> {
+    pub(crate) fn new(source: LedgerSource, bounds: DeliveryBounds, stages: Stages) -> prometheus::Result<Self> {
         let families: [&Family; 15] = [
             &OUTSTANDING,
             &USERS_TARGET,
@@ -75,7 +98,7 @@ impl LedgerCollector {
             &ERRORS,
         ];
         let descs = families.iter().map(|family| sample::desc(family)).collect::<prometheus::Result<_>>()?;
-        Ok(Self { source, stages, descs })
+        Ok(Self { source, bounds, stages, descs })
     }
 }
 
@@ -88,7 +111,7 @@ impl Collector for LedgerCollector {
         // What the ledger judges was received before: asking it first keeps the ratios sane.
         let ledger = self.source.ledger();
         let mut families = users(&self.source.users());
-        families.extend(deliveries(&ledger));
+        families.extend(deliveries(&ledger, self.bounds.get()));
         families.extend(presence(&self.source.presence()));
         families.extend(stages(&self.stages, &ledger));
         families
@@ -101,7 +124,7 @@ fn users(users: &UsersSnapshot) -> Vec<MetricFamily> {
     vec![sample::single(&USERS_TARGET, users.target as f64), sample::of(&USERS, states)]
 }
 
-fn deliveries(ledger: &LedgerSnapshot) -> Vec<MetricFamily> {
+fn deliveries(ledger: &LedgerSnapshot, bounds: &[u64]) -> Vec<MetricFamily> {
     let expected: u64 = ledger.by_origin.iter().map(|counts| counts.expected).sum();
     let outcomes = <(Outcome, Origin)>::every().map(|(outcome, origin)| {
         let n = ledger.counts(origin).outcome(outcome);
@@ -114,7 +137,7 @@ fn deliveries(ledger: &LedgerSnapshot) -> Vec<MetricFamily> {
     let durations = <(Basis, Origin)>::every()
         // Markers carry the intended time only: nobody knows when another generator's frame was sent.
         .filter(|labels| *labels != (Basis::Sent, Origin::Remote))
-        .map(|(basis, origin)| duration(&(basis, origin).texts(), ledger.durations(origin, basis)));
+        .map(|(basis, origin)| duration(&(basis, origin).texts(), ledger.durations(origin, basis), bounds));
     let outstanding: u64 = ledger.by_origin.iter().map(|counts| counts.outstanding).sum();
     let mut families = vec![
         sample::single(&DELIVERIES_EXPECTED, expected as f64),
@@ -153,15 +176,15 @@ fn stages(stages: &Stages, ledger: &LedgerSnapshot) -> Vec<MetricFamily> {
 
 /// A histogram of few buckets from one of many. Each of the many goes to a bucket by its middle, so
 /// at a bound the counts are right to the 0.1 % that the fine histogram tells apart.
-fn duration(texts: &[&str], fine: &Histogram<u64>) -> Metric {
-    let mut counts = [0_u64; DELIVERY_BOUNDS.len() + 1];
+fn duration(texts: &[&str], fine: &Histogram<u64>, bounds: &[u64]) -> Metric {
+    let mut counts = vec![0_u64; bounds.len() + 1];
     let mut sum_micros = 0.0;
     for step in fine.iter_recorded() {
         let middle = fine.median_equivalent(step.value_iterated_to());
-        counts[DELIVERY_BOUNDS.partition_point(|bound| *bound < middle)] += step.count_at_value();
+        counts[bounds.partition_point(|bound| *bound < middle)] += step.count_at_value();
         sum_micros += middle as f64 * step.count_at_value() as f64;
     }
-    let bounds = DELIVERY_BOUNDS.map(|micros| micros as f64 / 1e6);
+    let bounds: Vec<f64> = bounds.iter().map(|micros| *micros as f64 / 1e6).collect();
     sample::histogram(&DELIVERY_DURATION, texts, &bounds, &counts, sum_micros / 1e6)
 }
 
@@ -176,12 +199,28 @@ mod tests {
         for micros in [1_000, 1_001, 99_000, 70_000_000] {
             fine.record(micros).unwrap();
         }
-        let metric = duration(&["intended", "local"], &fine);
+        let metric = duration(&["intended", "local"], &fine, DeliveryBounds::default().get());
         let histogram = metric.get_histogram();
         let below: Vec<u64> = histogram.get_bucket().iter().map(|b| b.cumulative_count()).collect();
         assert_eq!(&below[..2], [1, 2]);
         assert_eq!(below[6], 3, "99 ms is at most 0.1 s");
         assert_eq!((below[14], histogram.get_sample_count()), (3, 4));
         assert!((histogram.get_sample_sum() - 70.101).abs() < 0.07, "{}", histogram.get_sample_sum());
+    }
+
+    #[test]
+    fn a_runs_limits_are_bounds_beside_those_of_every_run() {
+        let bounds = DeliveryBounds::default();
+        // A limit that is a bound anyway, one between two, one above all.
+        bounds.include([10_000, 750, 300_000].map(Duration::from_millis).into_iter());
+        bounds.include([Duration::from_secs(1_000)].into_iter());
+        let limits = [750_000, 300_000_000];
+        assert!(DELIVERY_BOUNDS.iter().chain(&limits).all(|bound| bounds.get().contains(bound)));
+        assert_eq!(bounds.get().len(), DELIVERY_BOUNDS.len() + limits.len());
+        let mut fine = delivery_times();
+        fine.record_n(200_000_000, 3).unwrap();
+        let metric = duration(&["intended", "local"], &fine, bounds.get());
+        let last = metric.get_histogram().get_bucket().last().map(|b| (b.upper_bound(), b.cumulative_count()));
+        assert_eq!(last, Some((300.0, 3)), "beyond a minute, and still below a bound");
     }
 }

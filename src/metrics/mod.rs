@@ -29,6 +29,7 @@ pub mod totals;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -45,7 +46,7 @@ use crate::model::{
 use families::Family;
 use hot::Hot;
 use label::LabelSet;
-use ledger_collector::{LedgerCollector, LedgerSource};
+use ledger_collector::{DeliveryBounds, LedgerCollector, LedgerSource};
 use process::ProcessCollector;
 use runtime::RuntimeCollector;
 use snapshot::{LedgerSnapshot, Source, UsersSnapshot};
@@ -66,6 +67,7 @@ const STEP_BOUNDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 pub struct Metrics {
     registry: Registry,
     source: LedgerSource,
+    delivery_bounds: DeliveryBounds,
     hot: Hot,
     stages: Stages,
     run_info: IntGaugeVec,
@@ -112,6 +114,7 @@ impl Metrics {
         let metrics = Self {
             registry: Registry::new(),
             source: LedgerSource::default(),
+            delivery_bounds: DeliveryBounds::default(),
             stages: Stages::new(vocabulary, hot.clone())?,
             hot,
             run_info: IntGaugeVec::new(opts(&families::RUN_INFO), &families::RUN_INFO.label_names())?,
@@ -163,7 +166,7 @@ impl Metrics {
             Box::new(self.rate_target.clone()),
             Box::new(self.actions.clone()),
             Box::new(self.dropped.clone()),
-            Box::new(LedgerCollector::new(self.source.clone(), self.stages.clone())?),
+            Box::new(LedgerCollector::new(self.source.clone(), self.delivery_bounds.clone(), self.stages.clone())?),
             Box::new(self.saturated.clone()),
             Box::new(self.clock_events.clone()),
             Box::new(self.dns_changes.clone()),
@@ -206,6 +209,11 @@ impl Metrics {
     /// Says whom to ask for deliveries and users; before, all of theirs is 0. Once: true the first time.
     pub fn read_from(&self, source: Arc<dyn Source>) -> bool {
         self.source.open(source)
+    }
+
+    /// Adds limits that the run sets to the bounds of the times to delivery. Once, before the first scrape.
+    pub fn delivery_bounds(&self, limits: impl Iterator<Item = Duration>) {
+        self.delivery_bounds.include(limits);
     }
 
     /// Says whom to ask what became of spans; before, there were none. Once: true the first time.

@@ -30,7 +30,8 @@ event; an unusual combination of labels appears with its first event.
 - **The books**: `soakrig_deliveries_expected_total - sum(soakrig_deliveries_total)` is what is still outstanding.
 - **Presence**: `soakrig_presence_mismatches` is a gauge, by the newest member lists ([how that is judged](presence.md)). While
   `soakrig_presence_lists_total{fate=\"judged\"}` stands still, nothing new was there to compare.
-- **Time to delivery** comes from a histogram of 0.1 % precision, folded into the buckets below at each scrape. There is no
+- **Time to delivery** comes from a histogram of 0.1 % precision, folded into the buckets below at each scrape;
+  `--delivery-deadline`, `--delivery-horizon` and `--max-p99` are among their bounds. There is no
   `basis=\"sent\"` for `origin=\"remote\"`: a marker tells when its chat was intended, not when it was sent.
 
 ## Families

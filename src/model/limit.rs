@@ -7,8 +7,10 @@ use strum::{EnumCount, IntoStaticStr, VariantArray};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum Limit {
-    /// Lost deliveries.
+    /// Lost deliveries, as a count.
     Lost,
+    /// Lost deliveries, as a part of 1 of those expected.
+    LostShare,
     /// Late ones.
     Late,
     /// Anomalies of one kind.

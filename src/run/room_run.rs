@@ -1,6 +1,7 @@
 //! The load on one room from its preparation to its summary, and who looks at it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -247,13 +248,16 @@ fn metrics<P: Protocol>(protocol: &P, plan: &Plan, slug: &str, workers: &Workers
         .map_err(|e| StartError::environment("the metrics", e.to_string()))?;
     metrics.generators(plan.users.shard.count);
     show_thresholds(&plan.thresholds, &metrics);
+    let (terms, p99) = (&plan.terms, plan.thresholds.max_p99_seconds.map(Duration::from_secs_f64));
+    metrics.delivery_bounds([Some(terms.deadline), Some(terms.horizon), p99].into_iter().flatten());
     metrics.run_info(plan.report.run_id.as_str(), slug, &plan.users.shard.to_string(), protocol.name());
     Ok(Arc::new(metrics))
 }
 
 /// Shows the limits that the run is held to at `/metrics`.
 fn show_thresholds(limits: &Thresholds, metrics: &Metrics) {
-    metrics.threshold(Limit::Lost, limits.max_lost.map(|most| most as f64).or(limits.max_lost_share));
+    metrics.threshold(Limit::Lost, limits.max_lost.map(|most| most as f64));
+    metrics.threshold(Limit::LostShare, limits.max_lost_share);
     metrics.threshold(Limit::Late, limits.max_late);
     metrics.threshold(Limit::Anomalies, limits.max_anomalies);
     metrics.threshold(Limit::Cut, limits.max_cut);

@@ -70,9 +70,12 @@ fn a_loss_in_a_run_shorter_than_the_horizon_is_counted() {
 #[test]
 fn cut_connections_and_duplicate_chats_fail_a_run() {
     let target = Target::start(&["--control", "127.0.0.1:0", "--fault-duplicate", "20%"]);
-    let mut rig = run(&target.url, &[]);
+    let mut rig = run(&target.url, &["--max-lost", "2%", "--delivery-deadline", "12s"]);
     rig.wait_until_ready();
     assert_eq!(rig.metric("soakrig_threshold", &["name=\"late\""]), 0.01);
+    assert_eq!(rig.metric("soakrig_threshold", &["name=\"lost_share\""]), 0.02);
+    assert!(!rig.scrape().contains("name=\"lost\""), "a share is no count");
+    assert!(rig.scrape().contains("le=\"12\""), "the deadline is a bound");
     assert_eq!(rig.metric("soakrig_generators", &[]), 1.0);
     assert!(!rig.scrape().contains("name=\"p99\""), "off");
     target.act(r#"{"do":"close","code":1011,"share":1.0}"#);
