@@ -21,7 +21,7 @@ const TABLES: &[(&str, &[Column])] = &[
     ("deliveries", PAIRS),
     ("batches", PAIRS),
     ("lists", PAIRS),
-    ("memory", &[("", "/what", 0), ("users", "/users", 0), ("in all, kB", "/total", 0), ("kB a user", "/each", 2)]),
+    ("memory", &[("", "/what", 0), ("users", "/users", 0), ("in all, kB", "/total", 0), ("kB per user", "/each", 2)]),
     ("growth-users", CURVE),
     ("growth-rate", RATES),
     ("processes", CURVE),
@@ -84,7 +84,7 @@ const TABLES: &[(&str, &[Column])] = &[
         &[
             ("", "/who", 0),
             ("CPU s / M frames", "/cpu_per_million", 1),
-            ("kB a connection", "/memory_each", 1),
+            ("kB per connection", "/memory_each", 1),
             ("verifies", "/verifies", 0),
         ],
     ),
@@ -93,13 +93,13 @@ const TABLES: &[(&str, &[Column])] = &[
 const PAIRS: &[Column] = &[
     ("users", "/users", 0),
     ("frames/s", "/frames_a_second", 0),
-    ("bytes a frame", "/frame_bytes", 0),
+    ("bytes per frame", "/frame_bytes", 0),
     ("raw", "/raw/median", 3),
     ("soakrig", "/soakrig/median", 3),
     ("ratio", "/ratio/median", 3),
     ("lowest", "/ratio/lowest", 3),
     ("highest", "/ratio/highest", 3),
-    ("above raw, µs a frame", "/above/median", 3),
+    ("above raw, µs per frame", "/above/median", 3),
 ];
 
 const RATES: &[Column] = &[
@@ -115,7 +115,7 @@ const CURVE: &[Column] = &[
     ("deliveries/s", "/deliveries_a_second", 0),
     ("CPU s / M deliveries", "/cpu_per_million", 2),
     ("cores", "/cores", 3),
-    ("kB a user", "/memory_each", 2),
+    ("kB per user", "/memory_each", 2),
 ];
 
 /// Writes what there is.
@@ -195,7 +195,7 @@ fn plot(by_users: &[Value], by_rate: &[Value]) -> Outcome<()> {
     root.fill(&WHITE)?;
     let panels = root.split_evenly((1, 3));
     let curves = [
-        ("kB a user, by users", points(by_users, "/users", "/memory_each")),
+        ("kB per user, by users", points(by_users, "/users", "/memory_each")),
         ("CPU s / M deliveries, by users", points(by_users, "/users", "/cpu_per_million")),
         ("cores, by deliveries/s (20 users)", points(by_rate, "/deliveries_a_second", "/cores")),
     ];
