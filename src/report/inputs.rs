@@ -10,22 +10,24 @@ use std::time::{Duration, SystemTime};
 use strum::EnumCount;
 
 use crate::metrics::ProcessFigures;
-use crate::metrics::label::{Label, LabelSet};
+use crate::metrics::label::Label as _;
 use crate::metrics::snapshot::{LedgerSnapshot, LogCounts, UsersSnapshot};
 use crate::metrics::totals::Totals;
 use crate::model::{
-    Action, Anomaly, Basis, ClockEvent, ListFate, Origin, Outcome, PresenceMismatch, SaturationReason, Shard,
-    SocketKind, SpoiltBy, Stage, UserState,
+    Action, Basis, ClockEvent, ListFate, Origin, PresenceMismatch, SaturationReason, Shard, SocketKind, SpoiltBy,
+    Stage, UserState,
 };
-use crate::model::{DeliveryCounts, PresenceFindings, delivery_times};
+use crate::model::{PresenceFindings, delivery_times};
+use crate::report::counts::{counts, grouped, named};
 use crate::report::durations::Durations;
 use crate::report::end::End;
 use crate::report::losses::{AnomalyLogLines, NamedLossGroups};
 use crate::report::rooms::Rooms;
 use crate::report::summary::{
-    Anomalies, ClockEvents, Connections, CountsByLabel, Deliveries, Excused, Generator, Judged, Messages, Mismatches,
-    Presence, Rate, Remote, Run, SCHEMA_VERSION, Summary, Thresholds, Users, Verdict,
+    Anomalies, ClockEvents, Connections, Deliveries, Generator, Judged, Messages, Mismatches, Presence, Rate, Remote,
+    Run, SCHEMA_VERSION, Summary, Thresholds, Users, Verdict,
 };
+use crate::report::timeline::Timeline;
 use crate::report::verdict::judge;
 
 /// What `run` knows of itself.
@@ -86,6 +88,8 @@ pub struct Measurements {
     pub rooms: Option<Rooms>,
     /// Losses by who missed them.
     pub losses: NamedLossGroups,
+    /// The run over time, where it was recorded.
+    pub timeline: Option<Timeline>,
 }
 
 /// The summary, judged.
@@ -103,15 +107,15 @@ pub fn summarise(inputs: &RunInputs, figures: &Measurements) -> Summary {
             states: counts::<UserState>(&users.states),
         },
         rates: rates(inputs, totals),
-        deliveries: deliveries(local),
+        deliveries: Deliveries::of(local),
         judged: Some(judged(ledger, Origin::Local)),
-        anomalies: anomalies(local),
+        anomalies: Anomalies::of(local),
         delivery_seconds: durations(ledger, Origin::Local),
         judged_seconds: judged_durations(figures),
         remote: Remote {
-            deliveries: deliveries(remote),
+            deliveries: Deliveries::of(remote),
             judged: Some(judged(ledger, Origin::Remote)),
-            anomalies: anomalies(remote),
+            anomalies: Anomalies::of(remote),
             delivery_seconds: durations(ledger, Origin::Remote),
             clock_offset_seconds: ledger.clock_offset,
         },
@@ -130,7 +134,7 @@ pub fn summarise(inputs: &RunInputs, figures: &Measurements) -> Summary {
         presence: members(presence),
         clock: clock(totals),
         generator: generator(inputs, process),
-        timeline: None,
+        timeline: figures.timeline.clone(),
         thresholds: inputs.thresholds,
         verdict: Verdict { code: 0, reason: String::new(), thresholds: Vec::new() },
         parts: Vec::new(),
@@ -169,41 +173,9 @@ fn rates(inputs: &RunInputs, totals: &Totals) -> BTreeMap<String, Rate> {
     Action::ALL.iter().map(|action| (action.text().to_owned(), rate(action))).collect()
 }
 
-fn deliveries(counts: &DeliveryCounts) -> Deliveries {
-    let excused = Excused {
-        total: 0,
-        left: counts.outcome(Outcome::ExcusedLeft),
-        server: counts.outcome(Outcome::ExcusedServer),
-        network: counts.outcome(Outcome::ExcusedNetwork),
-        sender_cut: counts.outcome(Outcome::ExcusedSenderCut),
-        refused: counts.outcome(Outcome::ExcusedRefused),
-    };
-    Deliveries {
-        expected: counts.expected,
-        on_time: counts.outcome(Outcome::OnTime),
-        late: counts.outcome(Outcome::Late),
-        lost: counts.outcome(Outcome::Lost),
-        excused: Excused {
-            total: excused.left + excused.server + excused.network + excused.sender_cut + excused.refused,
-            ..excused
-        },
-        outstanding: counts.outstanding,
-        raced: counts.raced,
-    }
-}
-
 fn judged(ledger: &LedgerSnapshot, origin: Origin) -> Judged {
     let counts = &ledger.judged[origin as usize];
-    Judged { deliveries: deliveries(counts), anomalies: anomalies(counts) }
-}
-
-fn anomalies(counts: &DeliveryCounts) -> Anomalies {
-    Anomalies {
-        duplicate: counts.anomaly(Anomaly::Duplicate),
-        reordered: counts.anomaly(Anomaly::Reordered),
-        unexpected: counts.anomaly(Anomaly::Unexpected),
-        corrupt: counts.anomaly(Anomaly::Corrupt),
-    }
+    Judged { deliveries: Deliveries::of(counts), anomalies: Anomalies::of(counts) }
 }
 
 /// Times to delivery by basis; other generators' chats have no known time of sending.
@@ -276,24 +248,6 @@ fn generator(inputs: &RunInputs, process: &ProcessFigures) -> Generator {
         spoilt_seconds: inputs.spoilt.as_secs_f64(),
         spoilt_by: spoilt_by.filter(|(_, seconds)| *seconds > 0.0).collect(),
     }
-}
-
-/// Counts that are not 0, by label text.
-fn counts<L: Label>(numbers: &[u64]) -> CountsByLabel {
-    named(&L::every().zip(numbers.iter().copied()).collect::<Vec<_>>())
-}
-
-/// Counts that are not 0, by the text of their label.
-fn named<L: Label>(numbers: &[(L, u64)]) -> CountsByLabel {
-    numbers.iter().filter(|(_, n)| *n > 0).map(|(label, n)| (label.text().to_owned(), *n)).collect()
-}
-
-fn grouped<'a>(numbers: impl Iterator<Item = (&'a str, &'a str, u64)>) -> BTreeMap<String, CountsByLabel> {
-    let mut groups: BTreeMap<String, CountsByLabel> = BTreeMap::new();
-    for (group, kind, n) in numbers {
-        groups.entry(group.to_owned()).or_default().insert(kind.to_owned(), n);
-    }
-    groups
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! | [`forecast`], [`machine`] | what a run will cost, and what this machine has |
 //! | [`progress`], [`status`], [`rates`] | the bar, what the status line says, and where its figures come from |
 //! | [`summary`] | the summary's data, as JSON keeps it |
+//! | [`counts`] | its counts of deliveries and anomalies, and counts by label |
 //! | [`timeline`] | the run in slices of time, and its events |
 //! | [`inputs`] | from what the run knows and the metrics counted to a summary |
 //! | [`thresholds`] | the table of thresholds: limit, value, pass or fail |
@@ -22,6 +23,7 @@
 //!
 //! Knows how to put figures into words; must not know sockets, users or the schedule.
 
+pub mod counts;
 pub mod durations;
 pub mod end;
 pub mod file;

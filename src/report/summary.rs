@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::model::{Shard, Thresholds};
+pub use crate::report::counts::{Anomalies, CountsByLabel, Deliveries, Excused};
 use crate::report::durations::Durations;
 use crate::report::losses::{AnomalyLogLines, NamedLossGroups};
 use crate::report::rooms::Rooms;
@@ -15,9 +16,6 @@ use crate::report::timeline::Timeline;
 
 /// The schema that this code writes and reads; a new number where a reader must know better.
 pub const SCHEMA_VERSION: u32 = 1;
-
-/// Counts by label text; what is 0 may be left out.
-pub type CountsByLabel = BTreeMap<String, u64>;
 
 /// What one generator has to say about its part of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -158,26 +156,6 @@ pub struct Rate {
     pub dropped: CountsByLabel,
 }
 
-/// Where expected deliveries went: expected = on time + late + lost + excused + outstanding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
-pub struct Deliveries {
-    /// One for each message on each connection that should get it.
-    pub expected: u64,
-    /// Came within the deadline.
-    pub on_time: u64,
-    /// Came after it, by the horizon.
-    pub late: u64,
-    /// Did not come by the horizon.
-    pub lost: u64,
-    /// The connection ended before.
-    pub excused: Excused,
-    /// No verdict when the run ended.
-    pub outstanding: u64,
-    /// Arrivals on a connection that was just joining or closing when the message was sent; in no
-    /// other number.
-    pub raced: u64,
-}
-
 /// Deliveries and anomalies without what the generator itself spoilt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Judged {
@@ -187,37 +165,6 @@ pub struct Judged {
     /// Anomalies.
     #[serde(default)]
     pub anomalies: Anomalies,
-}
-
-/// Why deliveries were excused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-pub struct Excused {
-    /// All of them.
-    pub total: u64,
-    /// The receiving user left.
-    pub left: u64,
-    /// The server ended the receiving connection.
-    pub server: u64,
-    /// The network ended it.
-    pub network: u64,
-    /// The sender's connection ended before anybody received the message.
-    pub sender_cut: u64,
-    /// The server did not take the message.
-    #[serde(default)]
-    pub refused: u64,
-}
-
-/// Arrivals with something wrong about them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-pub struct Anomalies {
-    /// Came again.
-    pub duplicate: u64,
-    /// Came after a later message of the same sender.
-    pub reordered: u64,
-    /// Came where it was not expected.
-    pub unexpected: u64,
-    /// Its marker did not fit.
-    pub corrupt: u64,
 }
 
 /// Other generators' messages, as they came here.

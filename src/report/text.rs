@@ -359,6 +359,7 @@ mod tests {
             process: Default::default(),
             rooms: None,
             losses: Default::default(),
+            timeline: None,
         };
         insta::assert_snapshot!(render(&summarise(&facts, &figures)));
     }

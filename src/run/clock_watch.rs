@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::background::ticks;
+use super::timeline::Recorder;
 use crate::clock_events::{ClockChange, Detector, Readings};
 use crate::model::{ClockEvent, Failure};
 use crate::protocol::Driver;
@@ -32,6 +33,7 @@ const MANY: usize = 8;
 pub(crate) async fn watch_clocks<D: Driver>(
     context: Arc<RunContext<D>>,
     judge: Arc<Mutex<Judge>>,
+    recorder: Recorder,
     until: CancellationToken,
 ) {
     let mut detector: Option<Detector> = None;
@@ -40,16 +42,17 @@ pub(crate) async fn watch_clocks<D: Driver>(
         let Some(now) = Readings::take() else { continue };
         match &mut detector {
             None => detector = Some(Detector::new(now, LOOK)),
-            Some(detector) => detector.look(now).for_each(|change| notice(&context, &judge, change)),
+            Some(detector) => detector.look(now).for_each(|change| notice(&context, &judge, &recorder, change)),
         }
     }
 }
 
 /// Logs and counts a change, and keeps it from spoiling the figures.
-fn notice<D: Driver>(context: &RunContext<D>, judge: &Mutex<Judge>, change: ClockChange) {
+fn notice<D: Driver>(context: &RunContext<D>, judge: &Mutex<Judge>, recorder: &Recorder, change: ClockChange) {
     let ClockChange { event, length, back } = change;
     let seconds = length.as_secs_f64();
     context.metrics.clock_event(event, length);
+    recorder.note("clock", &in_words(change));
     match event {
         ClockEvent::WallJump => {
             let direction = if back { "back" } else { "ahead" };
@@ -57,6 +60,7 @@ fn notice<D: Driver>(context: &RunContext<D>, judge: &Mutex<Judge>, change: Cloc
         }
         ClockEvent::Suspend => {
             context.ledger.lock().slept(length);
+            recorder.slept(length);
             tracing::warn!(seconds, "the machine slept; the run's time stood still meanwhile");
         }
         ClockEvent::Stall => {
@@ -69,9 +73,24 @@ fn notice<D: Driver>(context: &RunContext<D>, judge: &Mutex<Judge>, change: Cloc
     }
 }
 
+/// A change as the timeline tells it.
+fn in_words(ClockChange { event, length, back }: ClockChange) -> String {
+    let seconds = length.as_secs_f64();
+    match event {
+        ClockEvent::WallJump if back => format!("wall_jump: the wall clock was set back by {seconds:.1} s"),
+        ClockEvent::WallJump => format!("wall_jump: the wall clock was set ahead by {seconds:.1} s"),
+        ClockEvent::Suspend => format!("suspend: the machine slept for {seconds:.1} s"),
+        ClockEvent::Stall => format!("stall: the generator stood still for {seconds:.1} s"),
+    }
+}
+
 /// Looks the server's name up now and then, and notices when it stands for other addresses.
-pub(crate) async fn watch_name<D: Driver>(context: Arc<RunContext<D>>, until: CancellationToken) {
-    watch(|| context.driver.addresses(), || context.metrics.dns_changed(), &until).await;
+pub(crate) async fn watch_name<D: Driver>(context: Arc<RunContext<D>>, recorder: Recorder, until: CancellationToken) {
+    let changed = || {
+        context.metrics.dns_changed();
+        recorder.note("dns", "the server's name stands for other addresses");
+    };
+    watch(|| context.driver.addresses(), changed, &until).await;
 }
 
 async fn watch<F>(look_up: impl Fn() -> F, mut changed: impl FnMut(), until: &CancellationToken)

@@ -18,6 +18,7 @@ pub(crate) mod signals;
 mod snapshots;
 mod source_addresses;
 mod supervise;
+pub(crate) mod timeline;
 mod traces;
 
 use std::sync::Arc;

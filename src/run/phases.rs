@@ -73,6 +73,11 @@ impl Phases {
         now.since(self.started)
     }
 
+    /// When the hold began, and when it ended.
+    pub(crate) fn held(&self) -> (Option<Stamp>, Option<Stamp>) {
+        (self.ramped.map(|mark| mark.at), self.stopped.map(|mark| mark.at))
+    }
+
     /// Length of the hold so far, and what was carried out in it.
     pub(crate) fn hold<D>(&self, context: &RunContext<D>) -> (Duration, [u64; Action::COUNT]) {
         let Some(from) = self.ramped else { return (Duration::ZERO, [0; Action::COUNT]) };

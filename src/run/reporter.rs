@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::phases::Phases;
 use super::setup;
 use super::snapshots;
+use super::timeline::{Reading, Recorder};
 use crate::config::plan::Plan;
-use crate::metrics::ProcessFigures;
 use crate::model::Action;
 use crate::pool::Roster;
 use crate::protocol::Driver;
@@ -38,6 +38,7 @@ pub(crate) struct Reporter<D: Driver> {
     plan: Arc<Plan>,
     phases: Arc<Mutex<Phases>>,
     judge: Arc<Mutex<Judge>>,
+    recorder: Recorder,
     slug: Arc<str>,
     /// Whether the status has to say which plenary it is of.
     several: bool,
@@ -54,6 +55,7 @@ impl<D: Driver> Clone for Reporter<D> {
             plan: Arc::clone(&self.plan),
             phases: Arc::clone(&self.phases),
             judge: Arc::clone(&self.judge),
+            recorder: self.recorder.clone(),
             slug: Arc::clone(&self.slug),
             several: self.several,
             earlier_lives: self.earlier_lives,
@@ -68,10 +70,11 @@ impl<D: Driver> Reporter<D> {
         plan: Arc<Plan>,
         phases: Arc<Mutex<Phases>>,
         judge: Arc<Mutex<Judge>>,
+        recorder: Recorder,
         slug: Arc<str>,
         several: bool,
     ) -> Self {
-        Self { context, plan, phases, judge, slug, several, earlier_lives: 0, file: None }
+        Self { context, plan, phases, judge, recorder, slug, several, earlier_lives: 0, file: None }
     }
 
     /// The room as typed.
@@ -81,16 +84,15 @@ impl<D: Driver> Reporter<D> {
 
     /// The summary as of now.
     pub(crate) fn summary(&self, end: End) -> Summary {
-        let ledger = self.context.metrics.ledger();
-        let totals = self.context.metrics.totals(&ledger);
+        let (Reading { ledger, totals, process }, timeline) = self.recorder.timeline(&self.context, &self.phases);
         let users = self.phases.lock().users(self.context.metrics.users());
         let presence = self.context.metrics.presence();
         let losses =
             snapshots::loss_groups(&self.context.ledger.lock().loss_groups(), &self.context.credentials.usernames);
         let before_hold = self.phases.lock().before_hold.clone();
-        let process = ProcessFigures::read();
         let rooms = snapshots::rooms(&self.context, &self.plan.division);
-        let figures = Measurements { ledger, before_hold, users, presence, totals, process, rooms, losses };
+        let timeline = Some(timeline);
+        let figures = Measurements { ledger, before_hold, users, presence, totals, process, rooms, losses, timeline };
         summarise(&self.facts(end), &figures)
     }
 
@@ -126,6 +128,8 @@ impl<D: Driver> Reporter<D> {
         let earlier = file.keep_earlier(&self.summary(End::Running))?;
         if let Earlier::SameRun { lives, .. } = &earlier {
             self.earlier_lives = *lives;
+            self.recorder
+                .note("restart", &format!("the generator started again, after {lives} earlier starts in this run"));
         }
         if file.takes_checkpoints() {
             file.write(&self.summary(End::Running))?;

@@ -122,7 +122,8 @@ impl<D: Driver> RoomRun<D> {
                 .map_err(|e| StartError::environment("--metrics-listen", e.to_string()))?;
         let (context, plan) = (Arc::clone(&runner.context), Arc::clone(&runner.plan));
         let (phases, judge) = (Arc::clone(&runner.phases), Arc::clone(&runner.judge));
-        let reporter = Reporter::new(context, plan, phases, judge, Arc::clone(&slug), several);
+        let recorder = runner.recorder.clone();
+        let reporter = Reporter::new(context, plan, phases, judge, recorder, Arc::clone(&slug), several);
         let (cache, exposition) = (Some(cache), Some(exposition));
         Ok(Self { runner, target, slug, sizes, cache, reporter, exposition, over, end: None, held: None })
     }

@@ -23,6 +23,7 @@ use super::reporter::Reporter;
 use super::session_cache::SessionCache;
 use super::setup;
 use super::supervise;
+use super::timeline::{self, Recorder};
 use crate::config::plan::Plan;
 use crate::error::StartError;
 use crate::exposition::Readiness;
@@ -49,6 +50,7 @@ pub(crate) struct Runner<D: Driver> {
     pub(crate) plan: Arc<Plan>,
     pub(crate) phases: Arc<Mutex<Phases>>,
     pub(crate) judge: Arc<Mutex<Judge>>,
+    pub(crate) recorder: Recorder,
     windows: Arc<Windows>,
     fleet: Fleet<D>,
     workers: Workers,
@@ -61,6 +63,7 @@ impl<D: Driver> Runner<D> {
         let (context, judge) = (Arc::new(context), Arc::default());
         Self {
             windows: Arc::new(Windows::new(Arc::clone(&judge))),
+            recorder: Recorder::new(context.clock, plan.users.shard),
             phases: Arc::new(Mutex::new(Phases::begin(&context, Duration::ZERO))),
             fleet: Fleet::new(Arc::clone(&context)).on(workers.clone()),
             workers,
@@ -85,7 +88,10 @@ impl<D: Driver> Runner<D> {
     /// The run begins now, or at its set start: its duration counts from there, whatever the server does.
     pub(crate) fn begin(&self) {
         let wait = self.plan.timing.start_at.and_then(|at| at.duration_since(SystemTime::now()).ok());
-        *self.phases.lock() = Phases::begin(&self.context, wait.unwrap_or_default());
+        let phases = Phases::begin(&self.context, wait.unwrap_or_default());
+        self.recorder.begin(phases.started());
+        *self.phases.lock() = phases;
+        self.recorder.note("phase", "the ramp begins");
     }
 
     /// What comes of `work`; `None` where the stop or the end of the duration comes first.
@@ -170,12 +176,18 @@ impl<D: Driver> Runner<D> {
             let (w, _) = parts();
             tasks.push(self.background_task("presence", move || member_lists::watch(Arc::clone(&w))));
         }
-        let ((w, o), judge) = (parts(), Arc::clone(&self.judge));
+        let ((w, o), judge, recorder) = (parts(), Arc::clone(&self.judge), self.recorder.clone());
         tasks.push(self.background_task("clocks", move || {
-            clock_watch::watch_clocks(Arc::clone(&w), Arc::clone(&judge), o.clone())
+            clock_watch::watch_clocks(Arc::clone(&w), Arc::clone(&judge), recorder.clone(), o.clone())
         }));
-        let (w, o) = parts();
-        tasks.push(self.background_task("name", move || clock_watch::watch_name(Arc::clone(&w), o.clone())));
+        let ((w, o), recorder) = (parts(), self.recorder.clone());
+        tasks.push(
+            self.background_task("name", move || clock_watch::watch_name(Arc::clone(&w), recorder.clone(), o.clone())),
+        );
+        let ((w, o), recorder, phases) = (parts(), self.recorder.clone(), Arc::clone(&self.phases));
+        tasks.push(self.background_task("timeline", move || {
+            timeline::record(recorder.clone(), Arc::clone(&w), Arc::clone(&phases), o.clone())
+        }));
         tasks
     }
 
@@ -253,12 +265,14 @@ impl<D: Driver> Runner<D> {
     fn hold_begins(&self) {
         self.windows.cut(&self.context);
         self.phases.lock().ramped(&self.context);
+        self.recorder.note("phase", "the hold begins");
     }
 
     /// Begins the stop: notes where everybody is, and lets nobody start or send any more.
     pub(crate) fn stop(&self) {
         if !self.context.stopping.is_cancelled() {
             self.windows.cut(&self.context);
+            self.recorder.note("phase", "the stop begins");
         }
         self.phases.lock().stopped(&self.context);
         self.context.ledger.lock().stop();
@@ -285,12 +299,15 @@ impl<D: Driver> Runner<D> {
             // What has not settled by then is outstanding, and told as that.
             let _ = tokio::time::timeout(self.plan.timing.grace, settled).await;
         }
+        self.recorder
+            .note("phase", if self.is_outstanding() { "the grace is over" } else { "every delivery has its verdict" });
         context.close();
         if !self.fleet.ended(CLOSING).await {
             tracing::warn!("some sockets were not closed in time");
         }
         context.sweep();
         context.chats.finish(context.clock.wall(context.clock.now()));
+        self.recorder.note("phase", "the end");
     }
 }
 

@@ -95,6 +95,7 @@ pub(crate) fn figures() -> Measurements {
         process,
         rooms: None,
         losses: NamedLossGroups::default(),
+        timeline: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! everything else in the slice in which it happened. Slices sum to the summary's totals, and those of
 //! several generators add up.
 
+mod counters;
 mod slice;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ mod times;
 
 use serde::{Deserialize, Serialize};
 
+pub use counters::Counters;
 pub use slice::{GeneratorSlice, RemoteSlice, Slice, UserSeconds, Watched};
 pub use times::Times;
 

@@ -1,0 +1,188 @@
+//! Records a run over time: cells of five seconds for rules and for the page, the slices of the summary,
+//! and what happened when.
+
+mod recording;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::background::ticks;
+use super::phases::Phases;
+use crate::clock::{Clock, Stamp};
+use crate::metrics::ProcessFigures;
+use crate::metrics::snapshot::LedgerSnapshot;
+use crate::metrics::totals::Totals;
+use crate::model::{Shard, UserState};
+use crate::protocol::Driver;
+use crate::report::timeline::{Counters, Timeline, TimelineEvent, UserSeconds};
+use crate::user::RunContext;
+
+pub(crate) use recording::{CELL_SECONDS, Cell};
+use recording::{Hold, Recording};
+
+/// Between two looks at where users are.
+const LOOK: Duration = Duration::from_secs(1);
+/// Longest text of an event, in characters.
+const MOST_TEXT: usize = 200;
+const MICROS: u64 = 1_000_000;
+
+/// Keeps a run's timeline; clones keep the same.
+#[derive(Clone)]
+pub(crate) struct Recorder(Arc<Shared>);
+
+struct Shared {
+    clock: Clock,
+    /// Which generator, where there are several.
+    shard: Option<u32>,
+    /// How long the machine slept: by so much wall clocks went ahead of stamps.
+    slept_micros: AtomicU64,
+    /// Events alone, under a lock of their own: they may be noted whatever else is locked.
+    events: Mutex<Timeline>,
+    /// Locked before the ledger, never after it.
+    recording: Mutex<Recording>,
+}
+
+/// Figures of one moment.
+pub(crate) struct Reading {
+    /// The books.
+    pub(crate) ledger: LedgerSnapshot,
+    /// The counters.
+    pub(crate) totals: Totals,
+    /// The kernel's.
+    pub(crate) process: ProcessFigures,
+}
+
+impl Recorder {
+    /// Nothing recorded. Time counts from [`begin`](Self::begin) on.
+    pub(crate) fn new(clock: Clock, shard: Shard) -> Self {
+        Self(Arc::new(Shared {
+            clock,
+            shard: shard.is_partial().then_some(shard.index),
+            slept_micros: AtomicU64::new(0),
+            events: Mutex::default(),
+            recording: Mutex::default(),
+        }))
+    }
+
+    /// The run begins at `at`: users are looked at from then on.
+    pub(crate) fn begin(&self, at: Stamp) {
+        self.0.recording.lock().begin(at);
+    }
+
+    /// Notes that something happened now. Of the text the first 200 characters are kept, without control
+    /// characters.
+    pub(crate) fn note(&self, kind: &str, text: &str) {
+        let text = text.chars().filter(|c| !c.is_control()).take(MOST_TEXT).collect();
+        let at = Duration::from_micros(self.wall_micros(self.0.clock.now())).as_secs_f64();
+        self.0.events.lock().note(TimelineEvent { at, kind: kind.to_owned(), text, shard: self.0.shard });
+    }
+
+    /// The machine slept so long.
+    pub(crate) fn slept(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.0.slept_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// Cells are kept for at least so long.
+    #[allow(dead_code, reason = "rules ask for the length of their longest window")]
+    pub(crate) fn keep(&self, longest: Duration) {
+        self.0.recording.lock().keep(longest);
+    }
+
+    /// The cells kept, the oldest first: each is over, the last but for what ended in the last second.
+    #[allow(dead_code, reason = "for rules and the live page")]
+    pub(crate) fn cells(&self) -> Vec<Cell> {
+        self.0.recording.lock().cells().cloned().collect()
+    }
+
+    /// A series of the server's own metrics had this value.
+    #[allow(dead_code, reason = "for --watch")]
+    pub(crate) fn watched(&self, name: &str, value: f64) {
+        let now = self.wall_micros(self.0.clock.now());
+        self.0.recording.lock().watched(name, value, now / MICROS);
+    }
+
+    /// Looks where users are, which they are taken to have been since the last look.
+    pub(crate) fn look<D: Driver>(&self, context: &RunContext<D>, phases: &Mutex<Phases>) {
+        let mut recording = self.0.recording.lock();
+        self.look_into(&mut recording, context, phases);
+    }
+
+    fn look_into<D: Driver>(&self, recording: &mut Recording, context: &RunContext<D>, phases: &Mutex<Phases>) {
+        let (from, to) = phases.lock().held();
+        let states = context.roster.counts();
+        let of = |state: UserState| states[state as usize] as f64;
+        let users = UserSeconds {
+            target: context.roster.len() as f64,
+            connected: of(UserState::Connected),
+            away: of(UserState::Away),
+        };
+        let now = context.clock.now();
+        recording.look(now, self.wall_micros(now), users, Hold { from, to });
+    }
+
+    /// Reads the counters, and takes what they rose by for what happened since they were last read.
+    pub(crate) fn read<D: Driver>(&self, context: &RunContext<D>, phases: &Mutex<Phases>) -> Reading {
+        self.read_into(&mut self.0.recording.lock(), context, phases)
+    }
+
+    /// The same, and the timeline to which these figures sum.
+    pub(crate) fn timeline<D: Driver>(&self, context: &RunContext<D>, phases: &Mutex<Phases>) -> (Reading, Timeline) {
+        let mut recording = self.0.recording.lock();
+        let reading = self.read_into(&mut recording, context, phases);
+        let mut timeline = recording.timeline();
+        timeline.merge(&self.0.events.lock());
+        (reading, timeline)
+    }
+
+    fn read_into<D: Driver>(
+        &self,
+        recording: &mut Recording,
+        context: &RunContext<D>,
+        phases: &Mutex<Phases>,
+    ) -> Reading {
+        self.look_into(recording, context, phases);
+        let ledger = context.metrics.ledger();
+        let totals = context.metrics.totals(&ledger);
+        let process = ProcessFigures::read();
+        recording.count(Counters::of(&totals, &process), context.ledger.lock().spoilt().total);
+        Reading { ledger, totals, process }
+    }
+
+    /// Microseconds since 1970 at a stamp.
+    fn wall_micros(&self, at: Stamp) -> u64 {
+        self.0.clock.unix_micros(at).saturating_add(self.0.slept_micros.load(Ordering::Relaxed))
+    }
+
+    /// How long it is until the next second begins.
+    fn until_next_second(&self) -> Duration {
+        let micros = self.wall_micros(self.0.clock.now()) % MICROS;
+        LOOK.saturating_sub(Duration::from_micros(micros)).max(Duration::from_millis(1))
+    }
+}
+
+/// Records until it is cancelled.
+pub(crate) async fn record<D: Driver>(
+    recorder: Recorder,
+    context: Arc<RunContext<D>>,
+    phases: Arc<Mutex<Phases>>,
+    until: CancellationToken,
+) {
+    let mut counted = 0;
+    loop {
+        let goes_on = ticks(recorder.until_next_second(), &until).await;
+        recorder.look(&context, &phases);
+        let cell = recorder.wall_micros(context.clock.now()) / (CELL_SECONDS * MICROS);
+        if cell != counted {
+            counted = cell;
+            let _ = recorder.read(&context, &phases);
+        }
+        if !goes_on {
+            return;
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What was recorded of a run so far. Knows no clock: times are passed in.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::clock::Stamp;
+use crate::report::timeline::{Counters, Slice, Timeline, UserSeconds, Watched};
+
+/// The length of a cell, in seconds.
+pub(crate) const CELL_SECONDS: u64 = 5;
+/// Cells kept in any case: a minute.
+const FEWEST_CELLS: usize = 12;
+/// Cells kept at most: a day.
+const MOST_CELLS: usize = 86_400 / 5;
+
+const MICROS: u64 = 1_000_000;
+
+/// What happened in five seconds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Cell {
+    /// Begins on a multiple of five seconds since 1970.
+    pub(crate) slice: Slice,
+    /// Whether every delivery of its messages has its verdict. Until then outcomes are as they are so far,
+    /// and the rest is outstanding.
+    pub(crate) judged: bool,
+}
+
+/// When the load was held.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Hold {
+    pub(super) from: Option<Stamp>,
+    pub(super) to: Option<Stamp>,
+}
+
+impl Hold {
+    /// How many seconds between two stamps lie in the hold.
+    fn seconds(self, from: Stamp, to: Stamp) -> f64 {
+        let Some(began) = self.from else { return 0.0 };
+        to.min(self.to.unwrap_or(to)).since(from.max(began)).as_secs_f64()
+    }
+}
+
+/// Cells and slices.
+#[derive(Debug, Default)]
+pub(super) struct Recording {
+    timeline: Timeline,
+    /// In order of time, none twice.
+    cells: VecDeque<Cell>,
+    kept: usize,
+    /// Up to when users were looked at; `None` before the run began.
+    looked: Option<Stamp>,
+    /// The start of the cell to which belongs what counters rose by up to the last look.
+    current: u64,
+    counters: Counters,
+    spoilt: Duration,
+}
+
+impl Recording {
+    pub(super) fn begin(&mut self, at: Stamp) {
+        self.looked = Some(at);
+    }
+
+    pub(super) fn keep(&mut self, longest: Duration) {
+        let cells = usize::try_from(longest.as_secs().div_ceil(CELL_SECONDS)).unwrap_or(usize::MAX);
+        self.kept = self.kept.max(cells.saturating_add(FEWEST_CELLS).min(MOST_CELLS));
+    }
+
+    pub(super) fn cells(&self) -> impl Iterator<Item = &Cell> {
+        self.cells.iter()
+    }
+
+    /// Users were here since the last look; the wall clock is at `wall` microseconds since 1970.
+    pub(super) fn look(&mut self, now: Stamp, wall: u64, users: UserSeconds, hold: Hold) {
+        let Some(mut from) = self.looked else {
+            self.current = cell_of(wall);
+            return;
+        };
+        self.looked = Some(now.max(from));
+        let last_second = Duration::from_secs(1).min(now.since(from));
+        self.current = cell_of(before(wall, last_second));
+        while from < now {
+            let at = before(wall, now.since(from));
+            let start = cell_of(at);
+            let left = Duration::from_micros(((start + CELL_SECONDS) * MICROS).saturating_sub(at).max(1));
+            let to = now.min(from.plus(left));
+            let seconds = to.since(from).as_secs_f64();
+            let users = UserSeconds {
+                target: users.target * seconds,
+                connected: users.connected * seconds,
+                away: users.away * seconds,
+            };
+            self.add(&Slice { start, users, hold_seconds: hold.seconds(from, to), ..Slice::default() });
+            from = to;
+        }
+    }
+
+    /// Counters were read after the last look.
+    pub(super) fn count(&mut self, counters: Counters, spoilt: Duration) {
+        let slice = Slice { start: self.current, ..counters.since(&self.counters) };
+        self.add(&slice);
+        self.counters = counters;
+        let more = spoilt.saturating_sub(self.spoilt);
+        self.spoilt = self.spoilt.max(spoilt);
+        self.spoil(more.as_secs_f64());
+    }
+
+    pub(super) fn watched(&mut self, name: &str, value: f64, second: u64) {
+        let watched = [(name.to_owned(), Watched { sum: value, samples: 1 })].into();
+        self.add(&Slice { start: second - second % CELL_SECONDS, watched, ..Slice::default() });
+    }
+
+    pub(super) fn timeline(&self) -> Timeline {
+        self.timeline.clone()
+    }
+
+    /// So many seconds of the hold were spoilt, up to the last look: of the latest cells, no more of each than
+    /// it held.
+    fn spoil(&mut self, mut seconds: f64) {
+        let mut parts = Vec::new();
+        for cell in self.cells.iter().rev() {
+            let part = seconds.min((cell.slice.hold_seconds - cell.slice.spoilt_seconds).max(0.0));
+            seconds -= part;
+            parts.push((cell.slice.start, part));
+            if seconds <= 0.0 {
+                break;
+            }
+        }
+        parts.push((self.current, seconds.max(0.0)));
+        for (start, spoilt_seconds) in parts {
+            if spoilt_seconds > 0.0 {
+                self.add(&Slice { start, spoilt_seconds, ..Slice::default() });
+            }
+        }
+    }
+
+    /// Adds to a cell and to its slice.
+    fn add(&mut self, part: &Slice) {
+        self.timeline.add(part);
+        if let Some(cell) = self.cell(part.start) {
+            cell.slice += part;
+        }
+    }
+
+    /// The cell that starts then, unless it was forgotten.
+    fn cell(&mut self, start: u64) -> Option<&mut Cell> {
+        let place = self.cells.partition_point(|cell| cell.slice.start < start);
+        if self.cells.get(place).is_none_or(|cell| cell.slice.start != start) {
+            let is_full = self.cells.len() >= self.kept.max(FEWEST_CELLS);
+            if is_full && place == 0 {
+                return None;
+            }
+            self.cells.insert(place, Cell { slice: Slice { start, ..Slice::default() }, judged: false });
+            if is_full {
+                self.cells.pop_front();
+                return self.cells.get_mut(place - 1);
+            }
+        }
+        self.cells.get_mut(place)
+    }
+}
+
+/// The wall clock `ago` before it was at `wall`, in microseconds.
+fn before(wall: u64, ago: Duration) -> u64 {
+    wall.saturating_sub(u64::try_from(ago.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// The start of the cell of a moment in microseconds since 1970, in seconds.
+fn cell_of(micros: u64) -> u64 {
+    let second = micros / MICROS;
+    second - second % CELL_SECONDS
+}
