@@ -19,6 +19,7 @@ use crate::model::{
 };
 use crate::model::{PresenceFindings, delivery_times};
 use crate::report::counts::{counts, grouped, named};
+use crate::report::drift;
 use crate::report::durations::Durations;
 use crate::report::end::End;
 use crate::report::losses::{AnomalyLogLines, NamedLossGroups};
@@ -135,10 +136,14 @@ pub fn summarise(inputs: &RunInputs, figures: &Measurements) -> Summary {
         clock: clock(totals),
         generator: generator(inputs, process),
         timeline: figures.timeline.clone(),
+        drift: None,
         thresholds: inputs.thresholds,
         verdict: Verdict { code: 0, reason: String::new(), thresholds: Vec::new() },
         parts: Vec::new(),
     };
+    if summary.run.complete {
+        summary.drift = summary.timeline.as_ref().and_then(drift::changes);
+    }
     summary.verdict = judge(&summary, &inputs.end);
     summary
 }

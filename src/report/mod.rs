@@ -7,6 +7,7 @@
 //! | [`summary`] | the summary's data, as JSON keeps it |
 //! | [`counts`] | its counts of deliveries and anomalies, and counts by label |
 //! | [`timeline`] | the run in slices of time, and its events |
+//! | [`drift`], [`changes`] | which figures change during the hold, and what the summary says of it |
 //! | [`inputs`] | from what the run knows and the metrics counted to a summary |
 //! | [`thresholds`] | the table of thresholds: limit, value, pass or fail |
 //! | [`verdict`] | the exit code and its reason |
@@ -23,7 +24,9 @@
 //!
 //! Knows how to put figures into words; must not know sockets, users or the schedule.
 
+pub mod changes;
 pub mod counts;
+pub mod drift;
 pub mod durations;
 pub mod end;
 pub mod file;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::model::{Shard, Thresholds};
+use crate::report::changes::Changes;
 pub use crate::report::counts::{Anomalies, CountsByLabel, Deliveries, Excused};
 use crate::report::durations::Durations;
 use crate::report::losses::{AnomalyLogLines, NamedLossGroups};
@@ -73,6 +74,9 @@ pub struct Summary {
     /// The run over time. Absent in files of 0.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeline: Option<Timeline>,
+    /// Which figures changed during the hold; absent in checkpoints, and where the hold was too short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Changes>,
     /// The thresholds that were set.
     pub thresholds: Thresholds,
     /// What it came to.

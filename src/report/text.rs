@@ -2,6 +2,7 @@
 //!
 //! Prints a [`Summary`] and nothing else, so that a merged one is printed alike.
 
+mod changes;
 mod limits;
 mod losses;
 mod notices;
@@ -36,6 +37,7 @@ pub fn render(summary: &Summary) -> String {
     books(&mut page, "deliveries", &summary.deliveries, &summary.anomalies);
     limits::left_out(&mut page, &summary.deliveries, &summary.anomalies, summary.judged.as_ref());
     times(&mut page, "time to delivery", summary.delivery_seconds.iter());
+    changes::drift(&mut page, summary.drift.as_ref());
     remote(&mut page, summary);
     if summary.foreign > 0 {
         page.row("foreign", &format!("{} arrivals of messages of another run; in no verdict", count(summary.foreign)));

@@ -15,7 +15,7 @@ const RULE_OF_THREE: f64 = 3.0;
 pub(super) const NOTHING_MEASURED: &str = "nothing_measured";
 
 /// Whether errors of this kind are in no error rate: the stop's, and the generator's own.
-fn is_not_the_servers(kind: &str) -> bool {
+pub(super) fn is_not_the_servers(kind: &str) -> bool {
     let mut ours = FailureKind::OWN_FAULTS.iter().chain([&FailureKind::Stopping]);
     ours.any(|ours| ours.as_str() == kind)
 }

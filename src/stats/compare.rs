@@ -8,7 +8,7 @@ use statrs::distribution::{Beta, Binomial, ContinuousCDF, DiscreteCDF, StudentsT
 
 use super::resample::REPLICATES;
 use super::residuals::Residuals;
-use super::sketch::{BASE, middle_of};
+use super::sketch::quantile_of;
 use super::{Blocks, Sketch, real};
 
 /// An event counted in a slice, and what it is counted of.
@@ -119,17 +119,8 @@ impl Counts {
         Self { lowest, rows: slices.iter().map(row).collect() }
     }
 
-    /// A quantile of counts, inside a bucket by its share: figures must not all fall on the same bounds.
     fn quantile(&self, counts: &[f64], q: f64) -> Option<f64> {
-        let wanted = q * counts.iter().sum::<f64>();
-        let mut below = 0.0;
-        for (bucket, count) in (self.lowest..).zip(counts) {
-            if below + count >= wanted && *count > 0.0 {
-                return Some(middle_of(bucket) * BASE.powf((wanted - below) / count - 0.5));
-            }
-            below += count;
-        }
-        None
+        quantile_of((self.lowest..).zip(counts.iter().copied()), counts.iter().sum(), q)
     }
 
     fn whole(&self, q: f64) -> Option<f64> {

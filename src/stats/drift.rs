@@ -5,7 +5,7 @@ use super::step::Step;
 use super::{Point, median, real};
 
 /// A shorter stretch says nothing about drift.
-const FEWEST: usize = 30;
+pub const FEWEST_POINTS: usize = 30;
 /// The α of every test here.
 const SIGNIFICANT: f64 = 0.05;
 /// A change over the whole stretch of less than this part is not worth words.
@@ -38,7 +38,7 @@ impl Drift {
     /// (ten minutes' worth). `None` where it has fewer than 30 points.
     #[must_use]
     pub fn of(stretch: &[Point], block: usize) -> Option<Self> {
-        if stretch.len() < FEWEST {
+        if stretch.len() < FEWEST_POINTS {
             return None;
         }
         let slope = Slope::of(stretch, block)?;

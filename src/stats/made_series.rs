@@ -47,7 +47,7 @@ impl Made {
 }
 
 /// The sum of four uniform numbers, scaled to a deviation of 1: near enough to a normal one.
-pub(super) fn normal(rng: &mut StdRng) -> f64 {
+pub(crate) fn normal(rng: &mut StdRng) -> f64 {
     let bits: u64 = rng.random();
     let sum: u64 = (0..4).map(|i| (bits >> (16 * i)) & 0xffff).sum();
     #[allow(clippy::cast_precision_loss, reason = "below 2^18")]

@@ -14,10 +14,10 @@ mod slope;
 mod step;
 
 #[cfg(test)]
-mod made_series;
+pub(crate) mod made_series;
 
 pub use self::compare::{Difference, Independent, Share, quantiles, shares};
-pub use self::drift::{Change, Drift, longest_stretch};
+pub use self::drift::{Change, Drift, FEWEST_POINTS, longest_stretch};
 pub use self::holm::adjusted;
 pub use self::resample::Blocks;
 pub use self::sketch::{MOST_BUCKETS, Sketch};

@@ -144,7 +144,12 @@ pub fn target(scale: Scale) -> Outcome<()> {
             let mut reader = Reader::rig(&server, users, 50_000.0 / users as f64, &cache, &[])?;
             *cost = watch(&mut server, &mut reader, WARM_UP, Duration::from_secs(seconds))?.server_per_million();
         }
-        println!("{users} users, pair {}: bare {:.3}, target {:.3} CPU s per million frames", pair + 1, both[0], both[1]);
+        println!(
+            "{users} users, pair {}: bare {:.3}, target {:.3} CPU s per million frames",
+            pair + 1,
+            both[0],
+            both[1]
+        );
         costs.push(both);
     }
     let spread = |of: fn(&[f64; 2]) -> f64| crate::stats::Spread::of(costs.iter().map(of));

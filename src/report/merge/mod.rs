@@ -15,6 +15,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
+use crate::report::drift;
 use crate::report::numbers::span;
 use crate::report::sections::{end, is_same, name};
 use crate::report::summary::{Generator, Part, Rate, Run, Summary, Thresholds, Users};
@@ -58,6 +59,7 @@ pub fn merge(sources: &[Source]) -> Result<Summary, MergeError> {
     whole.rates = rates(&parts, whole.run.hold_seconds);
     whole.remote.clock_offset_seconds = farthest(&parts);
     whole.generator = generator(&parts);
+    whole.drift = whole.timeline.as_ref().and_then(drift::changes);
     whole.parts = parts.into_iter().map(|(_, part)| part).collect();
     whole.verdict = judge(&whole, &end(&whole));
     Ok(whole)

@@ -5,6 +5,8 @@
 //! several generators add up.
 
 mod counters;
+#[cfg(test)]
+pub(crate) mod made;
 mod slice;
 #[cfg(test)]
 mod tests;
