@@ -1,6 +1,6 @@
 //! How many connections a listener holds at once, and which one makes room for the next.
 //!
-//! A client that opens connections and says nothing must not keep others out, so nobody waits for
+//! A client that opens connections and says nothing must not keep others out, so no client waits for
 //! a place: when all are taken, the connection that has been quiet longest is closed. Bookkeeping
 //! only; knows no sockets.
 

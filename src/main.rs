@@ -22,7 +22,7 @@ fn main() -> ExitCode {
             Err(_) => error::ExitCode::Environment.into(),
         },
         Err(error) => {
-            // Nobody is left to tell where printing fails.
+            // A failure to print cannot be reported.
             let _ = error.print();
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
         }

@@ -2,7 +2,7 @@
 //! readable sockets wait to be read.
 //!
 //! The verdict is pure ([`Judge`]); the read delay is measured by a [`Probe`]: a thread writes
-//! into a socket pair fifty times a second, and a task beside the users, which waits for its turn
+//! into a socket pair fifty times per second, and a task beside the users, which waits for its turn
 //! like every user's task, reads it; one pair for each runtime that users live on. What is written is the time at which it was due, so that a
 //! process that is kept from running altogether shows as well.
 

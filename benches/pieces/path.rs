@@ -135,7 +135,7 @@ impl FullRoom {
         }
     }
 
-    /// Passes verdicts and forgets, as happens four times a second.
+    /// Passes verdicts and forgets, as happens four times per second.
     pub fn sweep(&mut self) {
         self.ledger.lock().sweep(self.now);
     }
@@ -173,7 +173,7 @@ pub struct Desks {
 }
 
 impl Desks {
-    /// 1,000 intents a second for a room where everybody is free.
+    /// 1,000 intents per second for a room where every user is free.
     pub fn new() -> Self {
         let mut table = Timetable::new(Pacing::Even, 1);
         table.set_rate(1_000.0, Stamp(0));

@@ -92,7 +92,7 @@ async fn obey(orders: UnboundedSender<Order>, counts: Arc<BroadcastCounts>) -> i
     Ok(())
 }
 
-/// Writes the same bytes `rate` times a second.
+/// Writes the same bytes `rate` times per second.
 async fn repeat(orders: UnboundedSender<Order>, bytes: Vec<u8>, frames: u64, rate: f64) {
     let begin = Instant::now();
     for turn in 1.. {

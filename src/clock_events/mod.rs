@@ -136,7 +136,7 @@ mod tests {
             // 500 ppm, the most that the kernel's discipline does.
             assert_eq!(clocks.pass(INTERVAL, Duration::ZERO, 125e-6), []);
         }
-        // Nor while nobody looked for ten minutes.
+        // Nor without a look for ten minutes.
         let stall = clocks.pass(HOUR / 6, Duration::ZERO, 0.3);
         assert_eq!(stall.iter().map(|change| change.event).collect::<Vec<_>>(), [ClockEvent::Stall]);
     }

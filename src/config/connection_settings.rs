@@ -25,8 +25,8 @@ layered! {
         /// Send this header with every request to the server; repeat it for more, or give @FILE
         ///
         /// Its value is a secret, and other users of this machine can read it in the process list:
-        /// better give @FILE, with a header on each line. It goes to no other origin. Host, Cookie,
-        /// Origin, Connection and Sec-WebSocket-* are soakrig's own.
+        /// prefer @FILE, with a header on each line. It goes to no other origin. soakrig sets Host,
+        /// Cookie, Origin, Connection and Sec-WebSocket-* itself.
         #[arg(long, value_name = "NAME: VALUE", allow_hyphen_values = true)]
         pub header: Vec<HeaderText>,
         /// Show this certificate (PEM) to a server that asks for one
@@ -35,24 +35,24 @@ layered! {
         /// Key of --client-cert (PEM, without a passphrase)
         #[arg(long, value_name = "FILE")]
         pub client_key: PathBuf,
-        /// Connect to these addresses for this host and port, instead of asking DNS; repeat it for more
+        /// Connect to these addresses for this host and port instead of asking DNS; repeat it for more
         #[arg(long, value_name = "HOST:PORT:ADDR")]
         pub resolve: Vec<ResolveText>,
         /// Connect through this HTTP proxy (CONNECT), or the one in @FILE
         ///
-        /// http:// or https://; other users of this machine can read a password in it in the
-        /// process list: better give @FILE or the variable SOAKRIG_PROXY. NO_PROXY lists servers
-        /// to be connected to directly; no other variable of proxies counts.
+        /// http:// or https://; other users of this machine can read its password in the process
+        /// list: prefer @FILE or the variable SOAKRIG_PROXY. NO_PROXY lists servers to connect to
+        /// directly; other proxy variables are ignored.
         #[arg(long, value_name = "URL")]
         pub proxy: ProxyText,
-        /// How users come back whose connection ended: backoff, immediate (whatever --connect-rate),
-        /// or fixed:5s [default: backoff]
+        /// How users reconnect after their connection ended: backoff, immediate (ignores
+        /// --connect-rate), or fixed:5s [default: backoff]
         #[arg(long, value_name = "HOW")]
         pub reconnect: Reconnect,
         /// Offer to compress websocket messages (permessage-deflate), as browsers do
         #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         pub compression: Switch,
-        /// Largest frame taken from the server [default: 16MiB]
+        /// Largest frame accepted from the server [default: 16MiB]
         #[arg(long, value_name = "SIZE")]
         pub max_frame: ByteSize,
         /// Longest wait for an HTTP answer or a websocket handshake [default: 30s]

@@ -17,7 +17,7 @@ use super::value::{Given, shown};
 
 /// No configuration is larger.
 const LIMIT: u64 = 1 << 20;
-/// Nobody has more events at once; each costs a port and a ledger.
+/// More than any event needs; each costs a port and a ledger.
 const MOST_PLENARIES: usize = 100;
 /// What tables of rooms may be called.
 const TABLES: [&str; 2] = ["plenary", "room"];

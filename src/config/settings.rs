@@ -1,4 +1,4 @@
-//! What was typed: every option of every command, unset or as somebody gave it.
+//! What was typed: every option of every command, unset or as it was typed.
 //!
 //! The texts here are the help texts. What an option means, its default and what it may not
 //! be combined with is the business of the plan.
@@ -18,9 +18,9 @@ pub use super::target_settings::{ListenSettings, PresenceSettings};
 pub use super::traffic_settings::{DryRunSettings, RoomSettings, TrafficSettings};
 
 layered! {
-    /// Which server.
+    /// The server.
     pub struct UrlSettings {
-        /// The server: http:// or https://, a path is kept before every request
+        /// The server: http:// or https://; a path is put before every request
         #[arg(value_name = "URL")]
         pub url: TargetUrl,
     }
@@ -31,7 +31,7 @@ layered! {
     pub struct PlenarySettings {
         /// The plenary, as in its address /event/<PLENARY_SLUG>/
         ///
-        /// Where the file of --config has tables of plenaries: which one; without one, `run`
+        /// If the file of --config has tables of plenaries, this picks one; without it, `run`
         /// holds all of them at once.
         #[arg(value_name = "PLENARY_SLUG")]
         pub plenary: Slug,
@@ -41,10 +41,10 @@ layered! {
 layered! {
     /// Which protocol it speaks.
     pub struct ProtocolSettings {
-        /// The protocol that the server speaks: plenary, a protocol file that ships, or the path of one
+        /// The protocol of the server: plenary, a protocol file that ships, or the path of one
         /// [default: plenary]
         ///
-        /// soakrig protocol list names those that ship.
+        /// `soakrig protocol list` names those that ship.
         #[arg(long, value_name = "NAME")]
         pub protocol: ProtocolName,
         /// Set a variable of the protocol file; repeat it for more
@@ -62,7 +62,7 @@ layered! {
         /// First user of the range [default: 0]
         #[arg(long, value_name = "N")]
         pub user_range_min: UserNumber,
-        /// End of the range, itself not a user of it [default: 10; demo: 50]
+        /// One past the last user of the range [default: 10; demo: 50]
         #[arg(long, value_name = "N")]
         pub user_range_max: UserNumber,
         /// Usernames; %s stands for the user's number [default: loadtest%s]
@@ -77,9 +77,9 @@ layered! {
         pub accounts: PathBuf,
         /// Password of every account [default: made once per target]
         ///
-        /// Other users of this machine can read it in the process list: better give
-        /// --password-file or the variable SOAKRIG_PASSWORD. Without any of them one is made
-        /// once per target and kept in the cache file.
+        /// Other users of this machine can read it in the process list: prefer --password-file or
+        /// the variable SOAKRIG_PASSWORD. Without any of them, one is made once per target and
+        /// kept in the cache file.
         #[arg(long, value_name = "PASSWORD", allow_hyphen_values = true)]
         pub password: Password,
         /// File whose first line is the password of every account
@@ -87,14 +87,14 @@ layered! {
         pub password_file: PathBuf,
         /// Saved sessions [default: one file per target under ~/.local/state/soakrig]
         ///
-        /// Under $XDG_STATE_HOME/soakrig where that is set. Mode 0600; generators on one
-        /// machine may share it. The demo keeps none unless it is given.
+        /// Under $XDG_STATE_HOME/soakrig if that is set. Mode 0600; generators on one machine may
+        /// share it. The demo keeps none unless you name one.
         #[arg(long, value_name = "FILE")]
         pub cache_file: PathBuf,
-        /// Use saved sessions, but save none
+        /// Use saved sessions without saving any
         #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         pub read_only_cache: Switch,
-        /// Sign-ups and log-ins at most [default: 20/s]
+        /// Maximum rate of sign-ups and log-ins [default: 20/s]
         #[arg(long, value_name = "RATE")]
         pub sign_in_rate: Rate,
     }
@@ -123,16 +123,16 @@ layered! {
         /// How long to run from the start, the ramp included [default: until stopped; demo: 60s]
         #[arg(long, value_name = "DURATION")]
         pub duration: Span,
-        /// Begin at this moment, so that a fleet begins together [default: at once]
+        /// Start at this time, so that a fleet starts together [default: at once]
         #[arg(long, value_name = "RFC3339")]
         pub start_at: StartAt,
-        /// Users started [default: 20/s]
+        /// Rate at which users start [default: 20/s]
         #[arg(long, value_name = "RATE")]
         pub ramp: Rate,
-        /// Sockets opened at most, reconnects included [default: 20/s]
+        /// Maximum rate of opening sockets, reconnects included [default: 20/s]
         #[arg(long, value_name = "RATE")]
         pub connect_rate: Rate,
-        /// How long a stop waits for outstanding deliveries, at most [default: the horizon and 2s]
+        /// Longest wait for outstanding deliveries at the stop [default: the horizon and 2s]
         #[arg(long, value_name = "DURATION")]
         pub grace: Wait,
     }
@@ -145,7 +145,7 @@ layered! {
         /// A delivery later than this after its intended time is late [default: 10s]
         #[arg(long, value_name = "DURATION")]
         pub delivery_deadline: Span,
-        /// A delivery that has not come by then is lost [default: 60s]
+        /// A delivery that has not arrived by then is lost [default: 60s]
         #[arg(long, value_name = "DURATION")]
         pub delivery_horizon: Span,
     }
@@ -155,9 +155,9 @@ layered! {
     /// When a run has failed.
     #[command(next_help_heading = "Verdict")]
     pub struct ThresholdSettings {
-        /// More lost deliveries than this fail the run (99), a count or a share [default: 0]
+        /// More lost deliveries than this, a count or a share, fail the run (99) [default: 0]
         ///
-        /// Each of these limits can be off.
+        /// Each of these limits can be `off`.
         #[arg(long, value_name = "LIMIT")]
         pub max_lost: OrOff<Amount>,
         /// More late deliveries than this share of those expected fail it [default: 1%]
@@ -178,7 +178,7 @@ layered! {
         /// A higher error rate of any stage fails it [default: 1%]
         #[arg(long, value_name = "PERCENT")]
         pub max_error_rate: OrOff<Percent>,
-        /// More of the hold than this spoilt by the generator itself makes the run invalid (106)
+        /// If the generator itself spoils more of the hold than this, the run is invalid (106)
         /// [default: 1%]
         #[arg(long, value_name = "PERCENT")]
         pub max_saturated: OrOff<Percent>,
@@ -195,7 +195,7 @@ layered! {
         /// Ties the generators of a fleet into one run; more than one shard needs it [default: made]
         #[arg(long, value_name = "ID")]
         pub run_id: RunId,
-        /// Write the summary as JSON, renewed every minute
+        /// Write the summary as JSON, updated every minute
         #[arg(long, value_name = "FILE")]
         pub summary: PathBuf,
         /// Write lost, corrupt, duplicate, reordered and unexpected deliveries as JSON lines
@@ -273,7 +273,7 @@ macro_rules! groups {
 }
 
 groups! {
-    /// Which server.
+    /// The server.
     url: UrlSettings,
     /// Which plenary on it.
     plenary: PlenarySettings,

@@ -22,10 +22,10 @@ layered! {
     /// Where the embedded target is.
     #[command(next_help_heading = "Embedded target")]
     pub struct ListenSettings {
-        /// Where the server is; port 0 picks one [default: 127.0.0.1:8000]
+        /// Address of the server; port 0 picks a free one [default: 127.0.0.1:8000]
         #[arg(long, value_name = "IP:PORT")]
         pub listen: Listen,
-        /// Where faults can be changed while it runs; loopback only
+        /// Address at which faults can be changed while it runs; loopback only
         #[arg(long, value_name = "IP:PORT")]
         pub control: Listen,
         /// A path before every request, as behind a proxy

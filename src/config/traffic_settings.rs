@@ -43,16 +43,16 @@ layered! {
         /// Keep users from joining breakouts
         #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         pub disable_breakout_joining: Switch,
-        /// 0 to 10: each connected user chats N/100 times a second on average [default: 5]
+        /// 0 to 10: each connected user chats N/100 times per second on average [default: 5]
         #[arg(long, value_name = "N")]
         pub chattiness: Chattiness,
-        /// Chats, instead of --chattiness [demo: 5/s]
+        /// Rate of chats, instead of --chattiness [demo: 5/s]
         #[arg(long, value_name = "RATE")]
         pub chat_rate: Rate,
-        /// Users leaving [default: 0.5 a second per 100 connected users]
+        /// Rate of users leaving [default: 0.5/s per 100 connected users]
         #[arg(long, value_name = "RATE")]
         pub leave_rate: Rate,
-        /// Users joining a breakout [default: 1 a second per 100 connected users]
+        /// Rate of users joining a breakout [default: 1/s per 100 connected users]
         #[arg(long, value_name = "RATE")]
         pub breakout_rate: Rate,
         /// How long a user who left stays away [default: 2s..30s]
@@ -64,7 +64,7 @@ layered! {
         /// How intents are spread over time [default: even]
         #[arg(long, value_name = "PACING")]
         pub pacing: Pacing,
-        /// Only so many of the users chat, spread evenly over the range [default: 100%]
+        /// Only this many users chat, spread evenly over the range [default: 100%]
         ///
         /// A number or a share of the whole fleet's range; at least one in each room.
         #[arg(long, value_name = "N or P%")]
@@ -72,7 +72,7 @@ layered! {
         /// Length of a chat's text behind its marker, in bytes [default: 3 to 30 words]
         #[arg(long, value_name = "MIN..MAX")]
         pub message_size: MessageSize,
-        /// Which characters chats are made of [default: ascii]
+        /// Characters of the chats [default: ascii]
         #[arg(long, value_name = "ALPHABET")]
         pub alphabet: Alphabet,
     }

@@ -1,4 +1,4 @@
-//! Where the schedule's intents go: to somebody in the room, at the rates that were set.
+//! Where the schedule's intents go: to users in the room, at the set rates.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

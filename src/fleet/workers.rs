@@ -84,7 +84,7 @@ impl Running {
             handles.push(runtime.handle().clone());
             let (end, ended) = oneshot::channel::<()>();
             let thread = std::thread::Builder::new().name("soakrig-users".to_owned()).spawn(move || {
-                // An error is an end as well: whoever could say so is gone.
+                // An error is an end as well: the sender is gone.
                 let _ = runtime.block_on(ended);
                 runtime.shutdown_timeout(SHUTDOWN);
             })?;

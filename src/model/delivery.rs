@@ -114,7 +114,7 @@ pub enum MemberChange {
 pub enum ListFate {
     /// It was compared with who is connected.
     Judged,
-    /// It names nobody but its receiver, and so says nothing of the others.
+    /// It names only its receiver, and so says nothing about the others.
     Short,
     /// It could not be read.
     Unreadable,

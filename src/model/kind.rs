@@ -110,7 +110,7 @@ pub enum FailureKind {
     Silent,
     /// A frame that could not be written for too long.
     WriteTimeout,
-    /// An intent with nobody connected.
+    /// An intent with no user connected.
     NotConnected,
     /// An intent while every outbox was full.
     Backpressure,

@@ -98,7 +98,7 @@ pub enum HttpOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum DropReason {
-    /// Nobody was connected.
+    /// No user was connected.
     NotConnected,
     /// Every outbox was taken.
     Backpressure,

@@ -18,7 +18,7 @@ impl MemberSet {
         Self { ours: vec![0; users.div_ceil(BITS)].into_boxed_slice(), members: 0 }
     }
 
-    /// Notes a member, one of ours or somebody else.
+    /// Notes a member, ours or not.
     pub(super) fn enter(&mut self, ours: Option<UserIndex>) {
         self.members += 1;
         if let Some(user) = ours
@@ -28,7 +28,7 @@ impl MemberSet {
         }
     }
 
-    /// A member left, one of ours or somebody else.
+    /// A member left, ours or not.
     pub(super) fn leave(&mut self, ours: Option<UserIndex>) {
         let Some(user) = ours else {
             self.members = self.members.saturating_sub(1);
@@ -47,7 +47,7 @@ impl MemberSet {
         self.ours.get(user.get() / BITS).is_some_and(|word| word >> (user.get() % BITS) & 1 == 1)
     }
 
-    /// Whether it names this user and nobody else.
+    /// Whether it names only this user.
     pub(super) fn is_only(&self, user: UserIndex) -> bool {
         self.members == 1 && self.names(user)
     }

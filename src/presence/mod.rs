@@ -2,7 +2,7 @@
 //! (ghosts), and users who are connected and not listed (missing).
 //!
 //! The [`MembershipCheck`] is pure bookkeeping: it knows no clock, no I/O and no protocol; every call
-//! brings its time. What it is told comes once a second: where each user is, and the newest list
+//! brings its time. Its input comes once per second: where each user is, and the newest list
 //! of each [observer](ListObservers). The definitions are in `docs/presence.md`.
 
 mod member_set;
@@ -110,7 +110,7 @@ impl MembershipCheck {
         Some(&shown.members)
     }
 
-    /// An observer was shown a list at `at`. A list that names nobody but whom it was sent to says
+    /// An observer was shown a list at `at`. A list that names only its receiver says
     /// nothing of the others: it may be a short one.
     pub fn show(&mut self, observer: usize, to: UserIndex, at: Stamp, members: Arc<MemberSet>) {
         self.list(if members.is_only(to) { ListFate::Short } else { ListFate::Judged });
@@ -155,7 +155,7 @@ impl MembershipCheck {
         self.findings.now = [0; PresenceMismatch::COUNT];
         for (index, user) in (0..).map(UserIndex).zip(&mut self.users) {
             let listed = voters.iter().filter(|members| members.names(index)).count();
-            // Where nobody votes, what was found stands until the user moves.
+            // Without a vote, what was found stands until the user moves.
             if !voters.is_empty()
                 && let Some(found) = user.judge(listed, voters.len(), now, self.settling)
             {

@@ -24,7 +24,7 @@ fn members(check: &MembershipCheck, named: &[u32], others: usize) -> Arc<MemberS
     Arc::new(members)
 }
 
-/// Where everybody is: connected, but for those who are out.
+/// Where the users are: connected, except for those who are out.
 fn all_in_but(out: &[usize]) -> Vec<(Connectivity, u32)> {
     (0..USERS)
         .map(|i| if out.contains(&i) { (Connectivity::Disconnected, 1) } else { (Connectivity::Connected, 1) })
@@ -62,7 +62,7 @@ fn who_came_must_be_listed_once_that_has_settled() {
     assert_eq!(now(&check), [0, 0]);
     check.judge(at(6.0));
     assert_eq!(now(&check), [0, 2]);
-    // One comes anew: it is to be listed anew.
+    // One comes back: it is to be listed again.
     let mut places = all_in_but(&[]);
     places[3].1 = 3;
     check.update(at(7.0), places);
@@ -83,7 +83,7 @@ fn who_is_coming_in_may_be_listed_or_not() {
 }
 
 #[test]
-fn a_list_of_its_receiver_alone_accuses_nobody() {
+fn a_list_of_its_receiver_alone_accuses_no_user() {
     let mut check = check();
     check.update(at(0.0), all_in_but(&[]));
     for user in 0..5 {
@@ -92,7 +92,7 @@ fn a_list_of_its_receiver_alone_accuses_nobody() {
     }
     check.judge(at(100.0));
     assert_eq!((now(&check), check.findings().lists), ([0, 0], [0, 5, 0]));
-    // A list of nobody at all, or of one stranger, is no such list.
+    // An empty list, or one of a stranger, is no such list.
     let list = members(&check, &[], 0);
     check.show(0, UserIndex(0), at(1.0), list);
     check.judge(at(100.0));
@@ -137,7 +137,7 @@ fn what_was_found_stands_until_there_is_a_list_again() {
 }
 
 #[test]
-fn after_a_silence_of_ours_nobody_is_missing_until_it_comes_anew() {
+fn after_a_silence_of_ours_no_user_is_missing_until_it_reconnects() {
     let mut check = check();
     check.update(at(0.0), all_in_but(&[5]));
     let list = members(&check, &[0, 5], 1);

@@ -50,7 +50,7 @@ pub enum Event<'a> {
     Joined,
     /// A member list came.
     Members(Members<'a>),
-    /// A message that somebody sent, with what its marker looks like.
+    /// A message that a user sent, with what its marker looks like.
     Message {
         /// The sender, [`SenderId::NONE`] where the frame names none.
         sender: SenderId,
@@ -74,7 +74,7 @@ pub enum Event<'a> {
     },
 }
 
-/// A presence list, unread: whoever wants the members parses them.
+/// A presence list, not parsed yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Members<'a> {
     /// The frame's text.

@@ -14,10 +14,10 @@ use tokio::net::unix::pipe::Receiver;
 
 use crate::clock::{Clock, Stamp};
 
-/// The shortest wait. At more than 2,000 intents a second, several are issued at a time.
+/// The shortest wait. At more than 2,000 intents per second, several are issued at a time.
 const SHORTEST: Duration = Duration::from_micros(500);
 
-/// Wakes whoever waits for a moment.
+/// Wakes the task that waits for a moment.
 #[derive(Debug, Default)]
 pub enum Alarm {
     /// By the runtime's timer, which a paused clock carries along.
@@ -61,7 +61,7 @@ impl Alarm {
 
 impl Timer {
     async fn wait(&self, time: Duration) -> io::Result<()> {
-        // Setting it anew takes back what it had to tell of the wait before.
+        // Setting it again discards what is left of the previous wait.
         self.timer.set(Expiration::OneShot(TimeSpec::from_duration(time)), TimerSetTimeFlags::empty())?;
         loop {
             self.told.readable().await?;
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_is_never_early_and_can_be_set_anew() {
+    async fn it_is_never_early_and_can_be_set_again() {
         let (clock, alarm) = (Clock::start(), Alarm::exact().unwrap());
         assert!(matches!(alarm, Alarm::System(_)));
         for millis in [0, 1, 20, 3] {

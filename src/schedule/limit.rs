@@ -30,7 +30,7 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// `per_second` starts a second, evenly, without a burst. Rates below one a day become that.
+    /// `per_second` starts per second, evenly, without a burst. Rates below one per day become that.
     #[must_use]
     pub fn evenly(per_second: f64, clock: Clock) -> Self {
         Self::with_burst(per_second, NonZeroU32::MIN, clock)

@@ -1,4 +1,4 @@
-//! Intents at a rate: when somebody should act, whatever state anybody is in.
+//! Intents at a rate: when a user should act, whatever the state of the users.
 //!
 //! Timetables are pure arithmetic on absolute times, so a late wake-up shifts nothing: the
 //! next intent comes when it was always going to come. Limits (sign-ins, connects, and a
@@ -12,7 +12,7 @@ pub mod timetable;
 use crate::clock::Stamp;
 use crate::model::Action;
 
-/// "Somebody does this now."
+/// "A user does this now."
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intent {
     /// What to do.

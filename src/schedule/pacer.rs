@@ -1,6 +1,6 @@
 //! The one task that issues intents: it sleeps until the next is due, and issues all that are.
 //!
-//! It waits for nobody: whoever takes an intent takes it at once or it is dropped there.
+//! It does not wait: an intent is taken at once, or dropped where it was to be taken.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::timetable::Timetable;
 use crate::clock::{Clock, Stamp};
 use crate::model::{Action, Pacing};
 
-/// How often rates are asked for anew, unless something else is said: they may follow the number of
+/// How often rates are asked for again, unless something else is said: they may follow the number of
 /// connected users.
 const RATE_INTERVAL: Duration = Duration::from_millis(100);
 

@@ -134,8 +134,8 @@ impl Disk {
         Ok(Some(format!("{shown}: others could read the sessions (mode {mode:04o}); it is 0600 now")))
     }
 
-    /// Replaces the file as a whole: whoever reads it, and whenever this process dies, finds
-    /// the old bytes or the new ones.
+    /// Replaces the file as a whole: a reader finds the old bytes or the new ones, whenever this
+    /// process dies.
     pub(super) fn replace(&self, _lock: &Lock, bytes: &[u8]) -> Result<(), StoreError> {
         let directory = directory_of(&self.path);
         let io = |e| self.io("write", e);
@@ -177,7 +177,7 @@ impl Disk {
         Ok(aside)
     }
 
-    /// Removes what writers that were killed have left; under the lock nobody else writes.
+    /// Removes what writers that were killed have left; under the lock no other process writes.
     pub(super) fn sweep(&self, _lock: &Lock) {
         let prefix = self.scratch_prefix();
         let Ok(entries) = fs::read_dir(directory_of(&self.path)) else { return };

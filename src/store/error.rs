@@ -44,7 +44,7 @@ pub enum StoreError {
         /// Its version.
         version: u64,
     },
-    /// Somebody else owns the file.
+    /// Another user owns the file.
     #[error("{}: belongs to another user (uid {owner}), who could have changed it", path.display())]
     OtherOwner {
         /// The file.

@@ -1,6 +1,6 @@
 //! What the file of saved sessions says: JSON of version 1.
 //!
-//! The file may have been damaged or written by somebody else: reading never panics, and
+//! The file may have been damaged or written by another program: reading never panics, and
 //! takes nothing that could not be sent as a cookie.
 
 use std::borrow::Cow;

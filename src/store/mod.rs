@@ -60,7 +60,7 @@ pub fn file_in(directory: &Path, target: &str) -> PathBuf {
     directory.join(format!("{}-{:08x}.json", readable.trim_matches(['.', '-']), crc32fast::hash(target.as_bytes())))
 }
 
-/// A password that nobody guesses: 20 letters and digits.
+/// A password that cannot be guessed: 20 letters and digits.
 #[must_use]
 pub fn make_password() -> Secret {
     Secret::new(Alphanumeric.sample_string(&mut rand::rng(), 20))
@@ -113,8 +113,8 @@ impl Store {
         self.contents.sessions.iter().map(|(name, saved)| (name.clone(), saved.session())).collect()
     }
 
-    /// The target's made password. The first call for a target makes it, and everybody else
-    /// gets the same one.
+    /// The target's made password. The first call for a target makes it; later calls get the
+    /// same one.
     ///
     /// # Errors
     /// Where it can be neither read nor kept.
@@ -186,17 +186,17 @@ impl Store {
             }
             Err(Damage::Version(version)) => Err(StoreError::OtherVersion { path: path(), version }),
             Err(Damage::Unreadable(why)) => match lock {
-                Some(lock) => self.start_anew(lock, &bytes, &why),
+                Some(lock) => self.start_over(lock, &bytes, &why),
                 None => Err(StoreError::Damaged { path: path(), why }),
             },
         }
     }
 
-    fn start_anew(&mut self, lock: &Lock, bytes: &[u8], why: &str) -> Result<Contents, StoreError> {
+    fn start_over(&mut self, lock: &Lock, bytes: &[u8], why: &str) -> Result<Contents, StoreError> {
         let aside = self.disk.move_aside(lock)?;
         let mut contents = Contents::empty(&self.target);
         contents.password = format::salvage_password(bytes, &self.target);
-        let password = if contents.password.is_some() { "its password was recovered" } else { "starting anew" };
+        let password = if contents.password.is_some() { "its password was recovered" } else { "starting over" };
         let (path, aside) = (self.path().display(), aside.display());
         self.notices.push(format!("{path} was damaged ({why}): moved to {aside}, {password}"));
         if contents.password.is_some() {

@@ -167,7 +167,7 @@ fn a_truncated_file_is_moved_aside_and_its_password_recovered() {
         .collect();
     assert_eq!(aside.len(), 1);
     assert_eq!(fs::read(aside[0].path()).unwrap(), whole[..whole.len() / 2]);
-    // Whoever comes next finds a sound file.
+    // The next process finds a sound file.
     assert_eq!(open(&place.path).take_notices(), Vec::<String>::new());
 }
 

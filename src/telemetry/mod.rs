@@ -44,7 +44,7 @@ pub enum TelemetryError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Somebody has set up logging before.
+    /// Logging was set up before.
     #[error("logging is set up already")]
     SetUpBefore,
 }

@@ -199,7 +199,7 @@ impl Shared {
     }
 }
 
-/// Writes what can be written: nobody is left to be told of a failure.
+/// Writes what can be written: a failure cannot be reported any more.
 fn write_all(sink: &mut dyn Write, mut bytes: &[u8], mut taken: impl FnMut(usize)) {
     while !bytes.is_empty() {
         match sink.write(bytes.get(..CHUNK).unwrap_or(bytes)) {

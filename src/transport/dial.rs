@@ -1,6 +1,6 @@
 //! TCP and TLS connections to one endpoint, from a choice of source addresses.
 //!
-//! It knows no HTTP. Whoever calls bounds the time over dialling and what follows it.
+//! It knows no HTTP. The caller bounds the time of dialling and what follows it.
 
 use std::future::Future;
 use std::io;
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dead_first_address_holds_nobody_up() {
+    async fn a_dead_first_address_delays_no_user() {
         let live = tokio::net::TcpListener::bind("127.0.0.6:0").await.unwrap();
         let port = live.local_addr().unwrap().port();
         // A listener whose backlog is full: what more connects to it gets no answer.

@@ -15,7 +15,7 @@
 //! | [`errors`] | errors of the system and of libraries as failure kinds |
 //! | [`watched`] | how an answer begins, before it is parsed |
 //! | [`spans`] | requests and handshakes as parts of traces |
-//! | [`transcript`] | what was said, told to whoever looks at one user |
+//! | [`transcript`] | what was said, for `check`, which looks at single users |
 //! | [`http`] | one user's requests |
 //! | [`ws`] | the client side of RFC 6455 |
 

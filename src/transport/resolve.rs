@@ -184,7 +184,7 @@ impl Files {
         builder.build().map_err(io::Error::other)
     }
 
-    /// A file that is missing names nobody.
+    /// A missing file names no host.
     fn hosts(&self) -> Hosts {
         let mut hosts = Hosts::default();
         if let Ok(file) = std::fs::File::open(&self.hosts) {

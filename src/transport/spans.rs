@@ -1,5 +1,5 @@
-//! Requests and handshakes as spans of the trace they belong to. Nothing is made where nobody
-//! traces. No cookie, form field or query is ever in one.
+//! Requests and handshakes as spans of the trace they belong to. Without tracing none
+//! are made. No cookie, form field or query is ever in one.
 
 use std::fmt;
 use std::sync::Arc;

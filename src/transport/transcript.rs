@@ -1,6 +1,6 @@
 //! What was said between a user and the server, told as it happens: for people who look at one user.
 //!
-//! A run has none, and then nothing is made for it. Whoever tells something masks its secrets first.
+//! A run has none, and then nothing is made for it. Callers mask secrets first.
 
 use std::time::Duration;
 

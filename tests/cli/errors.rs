@@ -154,7 +154,7 @@ fn options_that_do_not_fit_together_are_both_named() {
         (&["--user-range-min", "20"], &["--user-range-min and --user-range-max (not given)", "20..10"]),
         (&["--delivery-deadline", "2m"], &["--delivery-deadline", "--delivery-horizon", "2m", "1m"]),
         (&["--shard", "0/2"], &["--shard", "password", "--password-file", "SOAKRIG_PASSWORD"]),
-        (&["--shard", "0/20", "--password", SECRET], &["--shard", "--user-range-max", "holds nobody"]),
+        (&["--shard", "0/20", "--password", SECRET], &["--shard", "--user-range-max", "holds no user"]),
         (&["--shard", "0/2", "--shards", "3", "--password", SECRET], &["--shard and --shards"]),
         (&["--shards", "3", "--password", SECRET], &["--shards", "JOB_COMPLETION_INDEX", "--shard I/N"]),
         (&["--password", SECRET, "--password-file", "f"], &["--password and --password-file"]),

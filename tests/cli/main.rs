@@ -7,6 +7,7 @@ mod accounts;
 mod architecture;
 mod cycles;
 mod defaults;
+mod docs_commands;
 mod dry_run;
 mod errors;
 mod fleet;

@@ -172,7 +172,7 @@ async fn silence_that_closes_is_met_by_a_keepalive_from_a_capture() {
     let server = FileChatServer::start(Habits { patience, ..Habits::default() }).await;
     let (summary, said) = run(&server, FILE, &["--chat-rate", "10/s"]).await;
     agree(&summary, &said, server.counts());
-    // Whatever the machine does, a user that pings five times a second is seldom silent; but a user who
+    // Whatever the machine does, a user that pings five times per second is seldom silent; but a user who
     // pings at the usual 25 s always is.
     assert!(server.counts().get(|c| &c.pings) >= 6, "{:?}", server.counts());
     let server =

@@ -100,7 +100,7 @@ fn sign_ups_are_saved_in_batches_while_the_run_goes_on() {
     let mut rig = rig(&target, &fixture.cache, &["--sign-in-rate", "60/s"]);
     rig.wait_until_ready();
     let saves = || rig.metric("soakrig_session_saves_total", &["outcome=\"saved\""]);
-    // Once a quarter of a second, not once a user, and not only every five seconds.
+    // Once per quarter of a second, not once per user, and not only every five seconds.
     eventually("all are saved", || saved(&target, &fixture.cache).0.len() as u64 == USERS);
     assert!((1.0..40.0).contains(&saves()), "{} saves", saves());
     assert_eq!(rig.metric("soakrig_session_saves_total", &["outcome=\"failed\""]), 0.0);
@@ -176,7 +176,7 @@ fn a_damaged_cache_is_repaired_with_a_notice() {
     assert_eq!(number(&target.counts(), "/accounts/signed_up"), 3);
 
     let (ended, fixture) = with_file(&target, b"\x00\xff nonsense", 0o600, &["--username-template", "other%s"], true);
-    assert_exit(&ended, 0, &["was damaged", "starting anew"]);
+    assert_exit(&ended, 0, &["was damaged", "starting over"]);
     assert_eq!(saved(&target, &fixture.cache).0.len(), 3);
     let aside = std::fs::read_dir(&fixture.folder).unwrap().flatten();
     assert_eq!(aside.filter(|e| e.file_name().to_string_lossy().contains(".damaged-")).count(), 1);

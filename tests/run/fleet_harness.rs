@@ -209,7 +209,7 @@ impl Driver for StubDriver {
     }
 }
 
-/// Users that connect, with ten chats a second in all.
+/// Users that connect, with ten chats per second in all.
 pub struct FleetHarness {
     pub context: Arc<RunContext<StubDriver>>,
     fleet: Fleet<StubDriver>,

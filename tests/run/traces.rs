@@ -7,7 +7,7 @@ use crate::support::{PATIENCE, Rig, Target, eventually};
 
 const PASSWORD: &str = "a-password-that-is-nowhere-else";
 
-/// Four users chat for some seconds, a hundred times a second in all.
+/// Four users chat for some seconds, a hundred times per second in all.
 fn run(url: &str, args: &[&str]) -> Rig {
     let cache = tempfile::tempdir().unwrap();
     let file = cache.path().join("sessions.json");

@@ -63,7 +63,7 @@ pub fn deliveries(scale: Scale) -> Outcome<()> {
     keep("deliveries", &lines.collect::<Outcome<Vec<Line>>>()?)
 }
 
-/// Sixteen chats a read.
+/// Sixteen chats per read.
 pub fn batches(scale: Scale) -> Outcome<()> {
     let (users, pairs, seconds) = if scale.quick { (500, 3, 4) } else { (2_000, 9, 6) };
     let traffic = Traffic::Chats { a_second: 200_000.0 / users as f64, at_once: 16 };

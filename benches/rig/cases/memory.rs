@@ -62,6 +62,6 @@ pub fn memory(scale: Scale) -> Outcome<()> {
 fn line(what: &str, users: usize, base: u64, reader: &Reader) -> Outcome<Line> {
     let total = reader.process.memory()? as f64 / 1024.0;
     let each = (total - base as f64 / 1024.0) / users as f64;
-    println!("{users} users, {what}: {total:.0} kB in all, {each:.2} kB a user");
+    println!("{users} users, {what}: {total:.0} kB in all, {each:.2} kB per user");
     Ok(Line { what: what.to_owned(), users, total, each })
 }

@@ -19,7 +19,7 @@ struct Line {
     verifies: &'static str,
     sockets: usize,
     cpu_per_million: f64,
-    /// Resident memory of all its processes, in kB a connection, its own base included.
+    /// Resident memory of all its processes, in kB per connection, its own base included.
     memory_each: f64,
 }
 
@@ -56,7 +56,7 @@ pub fn peers(scale: Scale) -> Outcome<()> {
             memory_each: tree_memory(id)? as f64 / 1024.0 / sockets as f64,
         };
         println!(
-            "{who}: {:.1} CPU s a million frames, {:.1} kB a connection ({frames:.0} frames in {:.1} s)",
+            "{who}: {:.1} CPU s per million frames, {:.1} kB per connection ({frames:.0} frames in {:.1} s)",
             line.cpu_per_million,
             line.memory_each,
             begin.elapsed().as_secs_f64()

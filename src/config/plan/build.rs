@@ -118,7 +118,7 @@ impl<'a> Draft<'a> {
         if control.is_some_and(|control| !control.ip().is_loopback()) {
             return Err(self
                 .layers
-                .conflict(&["control"], "whoever reaches it can inject faults: it must be a loopback address")
+                .conflict(&["control"], "anyone who reaches it can inject faults: it must be a loopback address")
                 .remedy("give 127.0.0.1 with a port"));
         }
         Ok(Task::Target(Target {
@@ -285,7 +285,7 @@ impl<'a> Draft<'a> {
         let typed = self.layers.settings.connection.clone();
         let insecure = typed.insecure_skip_verify.is_some_and(|switch| switch.0);
         if insecure {
-            let text = "--insecure-skip-verify: whoever is in between can read every password and chat";
+            let text = "--insecure-skip-verify: anyone in between can read every password and chat";
             self.layers.warnings.push(text.to_owned());
         }
         if let Some(path) = &typed.ca_file {

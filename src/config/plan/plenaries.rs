@@ -247,8 +247,8 @@ fn common(one: &Users, other: &Users) -> Option<String> {
     shared(one, other).or_else(|| shared(other, one))
 }
 
-/// Where the figures of the `n`-th plenary are served: at an address of its own, since to whoever
-/// watches it is a generator like any other.
+/// Where the figures of the `n`-th plenary are served: at an address of its own, since for
+/// Prometheus it is a generator like any other.
 fn listen(set: SocketAddr, table: &Table, n: usize, layers: &Layers) -> Result<SocketAddr, StartError> {
     if set.port() == 0 || table.gives("metrics_listen") {
         return Ok(set);

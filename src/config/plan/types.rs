@@ -200,7 +200,7 @@ pub struct Timing {
     pub start_at: Option<SystemTime>,
     /// Users started, this shard's part.
     pub ramp: Rate,
-    /// Sockets opened at most, this shard's part.
+    /// Maximum rate of opening sockets, this shard's part.
     pub connect_rate: Rate,
     /// How long a stop waits for what is outstanding.
     pub grace: Duration,

@@ -68,11 +68,11 @@ impl Draft<'_> {
         let keys = ["user_range_min", "user_range_max"];
         let fleet = UserRange::new(min, max).ok_or_else(|| {
             self.layers
-                .conflict(&keys, format!("the range {min}..{max} holds nobody: the minimum must be below the maximum"))
+                .conflict(&keys, format!("the range {min}..{max} holds no user: the minimum must be below the maximum"))
                 .remedy("users are numbered min ≤ i < max")
         })?;
         let own = fleet.part(shard).ok_or_else(|| {
-            let why = format!("shard {shard} of the range {fleet} holds nobody");
+            let why = format!("shard {shard} of the range {fleet} holds no user");
             let keys = [self.shard_key(), keys[0], keys[1]];
             self.layers.conflict(&keys, why).remedy("give at most as many shards as users")
         })?;

@@ -55,7 +55,7 @@ impl FromStr for ShardCount {
     }
 }
 
-/// How much users chat: each connected user `value / 100` times a second on average.
+/// How much users chat: each connected user `value / 100` times per second on average.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Chattiness(f64);
 

@@ -43,7 +43,7 @@ pub struct UserRange {
 }
 
 impl UserRange {
-    /// The users `min ≤ i < max`; `None` where that is nobody.
+    /// The users `min ≤ i < max`; `None` if there are none.
     #[must_use]
     pub fn new(min: u32, max: u32) -> Option<Self> {
         (min < max).then_some(Self { min, max })

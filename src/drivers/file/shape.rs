@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_nobody_looks_at_may_differ() {
+    fn values_that_no_rule_looks_at_may_differ() {
         for (from, to) in [
             ("17", "18"),
             ("17", "1"),

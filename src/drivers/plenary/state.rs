@@ -110,10 +110,10 @@ impl InitialState {
         Err(Failure::with(vocabulary::EVENT_CLOSED, text).classed(FailureClass::HopelessAtStart))
     }
 
-    /// The signed-in user's id; `SignedOut` where nobody is.
+    /// The signed-in user's id; `SignedOut` if no user is signed in.
     pub(super) fn user(&self) -> Result<u64, Failure> {
         if !self.auth.is_authenticated {
-            return Err(Failure::with(FailureKind::SignedOut, "the event page knows nobody signed in"));
+            return Err(Failure::with(FailureKind::SignedOut, "the event page knows no signed-in user"));
         }
         self.auth.id.ok_or_else(|| Failure::with(vocabulary::BAD_STATE, "__INITIAL_STATE__: auth has no id"))
     }

@@ -35,7 +35,7 @@ pub struct Faults {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// Each delivery, that is each socket's copy of each chat, for itself.
+    /// Each delivery, that is each socket's copy of each chat.
     #[default]
     Delivery,
     /// Each chat, with all its deliveries alike.
@@ -47,54 +47,54 @@ pub enum Scope {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChatFaults {
-    /// Never write it.
+    /// Drop this share of deliveries.
     #[arg(id = "fault-drop", long = "fault-drop", value_name = "FREQUENCY", default_value_t)]
     pub drop: Frequency,
-    /// Change a character of the text.
+    /// Change a character of the chat's text.
     #[arg(id = "fault-corrupt-bytes", long = "fault-corrupt-bytes", value_name = "FREQUENCY", default_value_t)]
     pub corrupt_bytes: Frequency,
-    /// Break the JSON.
+    /// Break the JSON of the chat's frame.
     #[arg(id = "fault-corrupt-json", long = "fault-corrupt-json", value_name = "FREQUENCY", default_value_t)]
     pub corrupt_json: Frequency,
-    /// Change a character of the marker.
+    /// Change a character of the chat's marker.
     #[arg(id = "fault-corrupt-marker", long = "fault-corrupt-marker", value_name = "FREQUENCY", default_value_t)]
     pub corrupt_marker: Frequency,
-    /// Write it after the next chat of the same sender.
+    /// Write the chat after the next one of the same sender.
     #[arg(id = "fault-reorder", long = "fault-reorder", value_name = "FREQUENCY", default_value_t)]
     pub reorder: Frequency,
-    /// Write it late.
+    /// Write the chat late.
     #[arg(id = "fault-delay", long = "fault-delay", value_name = "FREQUENCY", default_value_t)]
     pub delay: Frequency,
-    /// Write it twice.
+    /// Write the chat twice.
     #[arg(id = "fault-duplicate", long = "fault-duplicate", value_name = "FREQUENCY", default_value_t)]
     pub duplicate: Frequency,
-    /// Write it in fragments with pings between them.
+    /// Write the chat in fragments with pings between them.
     #[arg(id = "fault-fragment", long = "fault-fragment", value_name = "FREQUENCY", default_value_t)]
     pub fragment: Frequency,
-    /// Write text that is not UTF-8 after it.
+    /// Write text that is not UTF-8 after the chat.
     #[arg(id = "fault-invalid-utf8", long = "fault-invalid-utf8", value_name = "FREQUENCY", default_value_t)]
     pub invalid_utf8: Frequency,
-    /// Write a frame after it that says it is compressed.
+    /// Write a frame that claims to be compressed after the chat.
     #[arg(id = "fault-compressed", long = "fault-compressed", value_name = "FREQUENCY", default_value_t)]
     pub compressed: Frequency,
-    /// Write a large frame after it.
+    /// Write a large frame after the chat.
     #[arg(id = "fault-oversize", long = "fault-oversize", value_name = "FREQUENCY", default_value_t)]
     pub oversize: Frequency,
-    /// Write half of it and end the stream.
+    /// Write half of the chat and end the stream.
     #[arg(id = "fault-truncate", long = "fault-truncate", value_name = "FREQUENCY", default_value_t)]
     pub truncate: Frequency,
-    /// Write it to the sockets of all other plenaries as well; counted by chats,
-    /// independently of its other faults.
+    /// Write the chat to the sockets of all other plenaries as well; counted by chats,
+    /// independently of other faults.
     #[arg(id = "fault-leak", long = "fault-leak", value_name = "FREQUENCY", default_value_t)]
     pub leak: Frequency,
     /// Write the plenary's last N chats, 100 at most, to each new socket.
     #[arg(id = "fault-replay", long = "fault-replay", value_name = "N", default_value_t = 0)]
     pub replay: usize,
-    /// How late: at least this.
+    /// Shortest delay.
     #[arg(id = "fault-delay-min", long = "fault-delay-min", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "2s")]
     #[serde(with = "spelled")]
     pub delay_min: Duration,
-    /// How late: at most this, evenly spread.
+    /// Longest delay; delays are spread evenly.
     #[arg(id = "fault-delay-max", long = "fault-delay-max", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "5s")]
     #[serde(with = "spelled")]
     pub delay_max: Duration,
@@ -105,11 +105,11 @@ pub struct ChatFaults {
     /// Payload of the large frame, in bytes; small ones are padded to 64.
     #[arg(id = "fault-oversize-bytes", long = "fault-oversize-bytes", value_name = "BYTES", default_value_t = 16 * 1024 * 1024 + 1)]
     pub oversize_bytes: usize,
-    /// Exempt connections that are younger than this: it may be open whether they are due a chat.
+    /// Exempt connections younger than this: whether they should get a chat may be undecided.
     #[arg(id = "fault-min-age", long = "fault-min-age", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "0s")]
     #[serde(with = "spelled")]
     pub min_age: Duration,
-    /// What a frequency is counted by.
+    /// What frequencies count.
     #[arg(id = "fault-scope", long = "fault-scope", value_enum, default_value_t)]
     pub scope: Scope,
 }
@@ -248,7 +248,7 @@ pub struct PresenceFaults {
     /// the share is 0.
     #[arg(id = "fault-ghosts", long = "fault-ghosts", value_name = "SHARE", default_value_t = 0.0)]
     pub ghosts: f64,
-    /// The share of users (0 to 1) who are in and not listed.
+    /// The share of users (0 to 1) who are in the room and not listed.
     #[arg(id = "fault-missing", long = "fault-missing", value_name = "SHARE", default_value_t = 0.0)]
     pub missing: f64,
     /// How often each full list is sent again.

@@ -122,7 +122,7 @@ impl ChatTraces {
         open.chats.push(Under { id: chat.id, span, arrivals: 0 });
     }
 
-    /// A chat was read by somebody at `at`: closes its span if that settled it.
+    /// A chat was read by a user at `at`: closes its span if that settled it.
     pub fn arrived(&self, id: ChatId, at: SystemTime, progress: impl FnOnce() -> Option<Progress>) {
         let Some(sampled) = &self.0 else { return };
         let mut open = sampled.open.lock();

@@ -40,7 +40,7 @@ pub trait Probe: Send + Sync + 'static {
 }
 
 /// How many large bodies are read at the same time; others wait, within their request's time. A
-/// server that sends everybody the largest page at once must not take all memory.
+/// server that sends every user the largest page at once must not take all memory.
 const LARGE_AT_ONCE: usize = 8;
 
 /// How much is read of the body of any other answer than 200, so that its connection can be used

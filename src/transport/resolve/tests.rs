@@ -90,7 +90,7 @@ async fn a_name_that_is_not_there_says_so() {
 }
 
 #[tokio::test]
-async fn what_the_user_resolves_is_asked_of_nobody() {
+async fn what_the_user_resolves_is_not_looked_up() {
     let fixed = Resolve { host: "chat.example".into(), port: 80, addresses: vec!["127.0.0.8".parse().unwrap()] };
     let resolver = Resolver::new(Files { port: Some(9), ..Files::default() }, vec![fixed]);
     assert_eq!(found(&resolver, "CHAT.example.").await, ["127.0.0.8"]);

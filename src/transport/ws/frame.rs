@@ -166,7 +166,7 @@ fn encode_with(first: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
     frame
 }
 
-/// Masks for one socket: unpredictable to nobody in particular, cheap, seeded (splitmix64).
+/// Masks for one socket: cheap and seeded (splitmix64), not unpredictable.
 ///
 /// RFC 6455 wants masks from strong entropy to protect proxies from hostile scripts;
 /// a load rig writes all its payloads itself.

@@ -1,8 +1,8 @@
 //! Texts that this thread read a moment ago: a broadcast is byte for byte the same on every
 //! socket, so most frames are known by comparing them.
 //!
-//! A text that is known needs no check for UTF-8 and no parsing: it has a number, and whoever
-//! read it before may have kept what it means. Small texts are copied into a ring. Large ones
+//! A text that is known needs no check for UTF-8 and no parsing: it has a number, and the
+//! code that read it before may have kept what it means. Small texts are copied into a ring. Large ones
 //! are shared, so that a frame of 200 kB that is still arriving can be compared as it comes
 //! instead of being collected. What is known must be equal in every byte; nothing is guessed.
 //!

@@ -229,7 +229,7 @@ fn connections_with_the_same_values_share_their_rules() {
         let _ = bind("a", &n.to_string());
     }
     let kept = rules.bound.lock().unwrap().len();
-    assert!(kept < 100, "{kept} that nobody uses");
+    assert!(kept < 100, "{kept} unused");
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn reading_frames_allocates_nothing() {
 }
 
 #[test]
-fn a_message_that_differs_only_in_what_nobody_looks_at_is_known_by_its_shape() {
+fn a_message_that_differs_only_in_what_no_rule_looks_at_is_known_by_its_shape() {
     for (name, shape) in MESSAGES {
         let rules = bound(Shipped::named(name).unwrap().text);
         let structural = rules.structures.iter().flatten().count();

@@ -258,7 +258,7 @@ impl FileDriver {
     }
 }
 
-/// Says whose a session is that nobody has named yet.
+/// Names the user of a session that has no name yet.
 fn name(session: &mut Session, who: &Account) {
     session.user.get_or_insert_with(|| SessionUser {
         account: who.clone(),

@@ -101,7 +101,7 @@ impl Group {
     fn start(&self, command: &mut Command) -> Result<Child, String> {
         let mut stage = self.0.lock();
         if matches!(*stage, Stage::Over) {
-            return Err("nobody waits for the program any more".to_owned());
+            return Err("the program is no longer waited for".to_owned());
         }
         let name = command.get_program().to_string_lossy().into_owned();
         let child = command.spawn().map_err(|e| format!("{name} cannot be run: {e}"))?;
@@ -248,7 +248,7 @@ mod tests {
         drop(Killer(group.clone()));
         assert_eq!(
             carried_out(&["/bin/true".to_owned()], "", &group),
-            Err("nobody waits for the program any more".to_owned())
+            Err("the program is no longer waited for".to_owned())
         );
     }
 }
