@@ -1,4 +1,4 @@
-//! Forged markers, and how the ledger counts each: the table in docs/ledger.md, row by row. Real
+//! Forged markers, and how the ledger counts each: finer than the table in docs/ledger.md. Real
 //! users on a paused clock, a server in memory.
 
 use std::sync::Arc;
