@@ -12,7 +12,7 @@ pub const PREFIX: &str = "sr2-";
 /// What the markers of version 0.1 began with. They had no room, and are of no run of this version.
 const FORMER_PREFIX: &str = "sr1-";
 
-/// Numbers are below this: 2⁴⁸ messages are 8,900 years at 1,000 a second, and a forged one
+/// Numbers are below this: 2⁴⁸ messages are 8,900 years at 1,000 per second, and a forged one
 /// must not reach the end of the number range.
 pub const SEQ_LIMIT: u64 = 1 << 48;
 

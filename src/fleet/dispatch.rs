@@ -37,7 +37,7 @@ impl Lateness {
     }
 }
 
-/// The volumes of all actions, by [`Action`]; totals are a second.
+/// The volumes of all actions, by [`Action`]; totals are per second.
 pub type Traffic = [Volume<f64>; Action::COUNT];
 
 /// Gives intents to the users of a context.

@@ -63,7 +63,7 @@ impl<D: Driver> Fleet<D> {
         }
     }
 
-    /// Starts the others, `per_second` a second, and returns when all first attempts are over
+    /// Starts the others, at `per_second`, and returns when all first attempts are over
     /// or the context stops.
     pub async fn others(&self, per_second: f64) {
         let users = u32::try_from(self.context.roster.len()).unwrap_or(u32::MAX);

@@ -28,7 +28,7 @@ use crate::schedule::limit::Limit;
 /// How long a worker waits at its end for blocking calls (name lookups).
 const SHUTDOWN: Duration = Duration::from_secs(2);
 
-/// How often a worker that is kept busy wakes, a second: what comes in between waits, at most for
+/// How often per second a busy worker wakes: what comes in between waits, at most for
 /// a 4,000th of a second and what the system's timer adds (some 50 µs on Linux).
 const WAKES: f64 = 4_000.0;
 /// How often it may wake beyond that in a row, so that a worker with little to do is never late.

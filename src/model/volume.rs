@@ -7,7 +7,7 @@ pub enum Volume<R> {
     Off,
     /// So much in all, for the users of this generator together, however many are connected.
     Total(R),
-    /// So many a second for each connected user.
+    /// So many per second for each connected user.
     PerUser(f64),
 }
 
@@ -23,7 +23,7 @@ impl<R> Volume<R> {
 }
 
 impl Volume<f64> {
-    /// Intents a second while `connected` users are connected.
+    /// Intents per second while `connected` users are connected.
     #[must_use]
     pub fn per_second(self, connected: usize) -> f64 {
         match self {

@@ -13,7 +13,7 @@ use crate::clock::Stamp;
 use crate::model::{MemberChange, UserIndex};
 
 /// How many connections are observed: a majority of five outvotes two that were sent a wrong or an old list,
-/// and five lists a second cost little to read.
+/// and five lists per second cost little to read.
 pub const OBSERVERS: usize = 5;
 
 /// The longest list that is kept, in bytes: one of 80,000 users.

@@ -32,8 +32,8 @@ pub struct DriverSettings {
 /// Why no driver could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The base URL is of no use.
-    #[error("the URL is of no use: {reason}")]
+    /// The base URL cannot be used.
+    #[error("the URL cannot be used: {reason}")]
     Url {
         /// What is wrong with it.
         reason: &'static str,

@@ -20,7 +20,7 @@ impl GovernorClock for Clock {
 
 type Bucket = RateLimiter<NotKeyed, InMemoryState, Clock, NoOpMiddleware<Duration>>;
 
-/// At most so many starts a second, with waiters served in the order they came.
+/// At most so many starts per second, with waiters served in the order they came.
 #[derive(Debug)]
 pub struct Limit {
     clock: Clock,
@@ -36,7 +36,7 @@ impl Limit {
         Self::with_burst(per_second, NonZeroU32::MIN, clock)
     }
 
-    /// `per_second` starts a second, of which `burst` may come at once.
+    /// `per_second` starts per second, of which `burst` may come at once.
     #[must_use]
     pub fn with_burst(per_second: f64, burst: NonZeroU32, clock: Clock) -> Self {
         let gap =

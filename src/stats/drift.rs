@@ -55,7 +55,7 @@ impl Drift {
         (2.0 * self.step.map_or(self.slope.p, |step| step.p)).min(1.0)
     }
 
-    /// The change an hour relative to the fit at the start, with its interval: value, low, high. `None`
+    /// The change per hour relative to the fit at the start, with its interval: value, low, high. `None`
     /// where the start is 0 or less.
     #[must_use]
     pub fn relative_per_hour(&self) -> Option<[f64; 3]> {

@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::Point;
 
-/// A series, a point a minute.
+/// A series, one point per minute.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Made {
     pub(super) seed: u64,

@@ -12,7 +12,7 @@ const SAMPLED_PAIRS: usize = 1_000;
 /// A series of 1,440 points has a million pairs.
 const ALL_PAIRS: usize = 1 << 20;
 
-/// A slope with its 95 % confidence interval, in units of the figure an hour.
+/// A slope with its 95 % confidence interval, in units of the figure per hour.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Slope {
     /// The median of the slopes of all pairs of points (P. K. Sen, "Estimates of the regression

@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::stdio;
 
-/// Drawings a second at most.
+/// Maximum of drawings per second.
 const REFRESHES: u8 = 20;
 
 /// Stderr, with or without bars; clones are the same screen.

@@ -36,7 +36,7 @@ impl ConnectionOptions {
     /// What opens connections of these options.
     ///
     /// # Errors
-    /// A file of certificates or of a key that cannot be read, or is of no use.
+    /// A file of certificates or of a key that cannot be read, or cannot be used.
     pub fn dialer(&self) -> Result<Arc<Dialer>, TlsError> {
         let tls = tls::configure(&self.tls)?;
         let resolver = Resolver::new(Files::default(), self.resolve.clone());

@@ -143,7 +143,7 @@ fn authorization(url: &Url) -> Result<Option<HeaderValue>, &'static str> {
         return Err("a user with a colon, or a control character in the user or password");
     }
     let value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))));
-    let mut value = value.map_err(|_| "the user or the password is of no use")?;
+    let mut value = value.map_err(|_| "the user or the password cannot be used")?;
     value.set_sensitive(true);
     Ok(Some(value))
 }

@@ -42,7 +42,7 @@ pub enum TlsError {
         /// What is wrong.
         reason: String,
     },
-    /// A file of our own certificate or key is of no use.
+    /// A file of our own certificate or key cannot be used.
     #[error("{path}: {reason}; --client-cert and --client-key want PEM files")]
     ClientCertificate {
         /// The file.
@@ -154,7 +154,7 @@ fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<Vec<CertificateDer
     let useless = |reason: String| TlsError::NotCertificates { path: path.to_owned(), reason };
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > CA_FILE_LIMIT {
-        return Err(useless(format!("{size} bytes are no list of certificates")));
+        return Err(useless(format!("{size} bytes are not a list of certificates")));
     }
     let pem = std::fs::read(path).map_err(unreadable)?;
     let mut found = Vec::new();

@@ -226,11 +226,10 @@ fn the_runs_of_the_pages_would_start() {
     let files = write_files(home.path());
     let mut tried = 0;
     let mut wrong = Vec::new();
-    let configured = files.iter().map(|file| (file.clone(), format!("run --config {file}")));
-    let configured = configured.map(|(place, line)| (place, line.split(' ').map(str::to_owned).collect::<Vec<_>>()));
+    let files = files.into_iter().map(|line| (line.clone(), line.split(' ').map(str::to_owned).collect::<Vec<_>>()));
     let of_pages = commands();
     let of_pages = of_pages.iter().filter_map(|each| Some((each.place.clone(), each.soakrig()?.to_vec())));
-    for (place, arguments) in of_pages.chain(configured) {
+    for (place, arguments) in of_pages.chain(files) {
         if !matches!(arguments.first().map(String::as_str), Some("run" | "demo")) {
             continue;
         }
@@ -248,14 +247,14 @@ fn the_runs_of_the_pages_would_start() {
 }
 
 /// What the commands of the pages read: a password, a protocol file, and each TOML block that begins
-/// with the comment `# NAME.toml`. Returns the names of those blocks.
+/// with the comment `# NAME.toml`. Returns a run for each of those blocks.
 fn write_files(home: &Path) -> Vec<String> {
     let own = SHIPPED.iter().find(|file| file.name == "socketio").unwrap().text;
     for (name, text) in [("p", "Correct-Horse-7\n"), ("password", "Correct-Horse-7\n"), ("my.toml", own)] {
         fs::write(home.join(name), text).unwrap();
         fs::set_permissions(home.join(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
-    let mut names = Vec::new();
+    let mut runs = Vec::new();
     for page in pages() {
         let text = fs::read_to_string(page).unwrap();
         for block in text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
@@ -263,12 +262,17 @@ fn write_files(home: &Path) -> Vec<String> {
             let name = title.split(':').next().unwrap_or_default();
             if name.ends_with(".toml") && !name.contains(' ') {
                 fs::write(home.join(name), block.replace("/run/credentials/soakrig/password", "password")).unwrap();
-                names.push(name.to_owned());
+                let protocol = block.contains("schema = 1");
+                runs.push(if protocol {
+                    format!("run URL ROOM --protocol {name}")
+                } else {
+                    format!("run --config {name}")
+                });
             }
         }
     }
-    assert!(!names.is_empty());
-    names
+    assert!(!runs.is_empty());
+    runs
 }
 
 /// Whether a script is there and can be started, from the root or from `ansible/`.

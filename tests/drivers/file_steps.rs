@@ -110,6 +110,23 @@ url = "{{ws}}/socket"
 }
 
 #[tokio::test]
+async fn a_session_without_what_the_file_captures_signs_in_again() {
+    let server = server(page("{}"), Vec::new()).await;
+    let steps = r#"[[log_in]]
+get = "/"
+capture = { ticket = "header:X-Ticket" }
+[socket]
+url = "{{ws}}/socket?{{ticket}}"
+"#;
+    let driver = driver(&server, steps);
+    let failure = within(driver.open(&mut Session::default())).await.unwrap_err();
+    assert_eq!((failure.class, &*failure.detail), (FailureClass::SignedOut, "the saved session has no ticket"));
+    let (outcome, mut session) = log_in(&driver).await;
+    outcome.unwrap();
+    within(driver.open(&mut session)).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_chain_reads_json_inside_json() {
     let server = server(page(r#"{"data":"{\"token\":{\"id\":7.0}}"}"#), Vec::new()).await;
     let steps = r#"[[log_in]]

@@ -31,9 +31,9 @@ const METRICS_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOS
 const TARGET_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
 /// A chattiness of 5.
 const CHATS_PER_USER: f64 = 0.05;
-/// 0.5 a second per 100 connected users.
+/// 0.5/s per 100 connected users.
 const LEAVES_PER_USER: f64 = 0.005;
-/// 1 a second per 100 connected users.
+/// 1/s per 100 connected users.
 const SIDE_ROOMS_PER_USER: f64 = 0.01;
 
 const fn seconds(min: u64, max: u64) -> DurationRange {

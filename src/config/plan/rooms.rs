@@ -59,7 +59,7 @@ impl Draft<'_> {
         let Some((count, min)) = self.rooms()? else { return Ok(()) };
         let keys = ["plenary", "rooms"];
         if !self.layers.plenaries.is_empty() {
-            let why = "the file has tables of rooms, which are no numbered ones";
+            let why = "the file has tables of rooms, which exclude numbered rooms";
             return Err(self.layers.conflict(&["rooms"], why).remedy("leave out --rooms, or the [[plenary]] tables"));
         }
         if !typed.as_str().contains(ROOM_NUMBER) {

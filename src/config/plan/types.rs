@@ -162,7 +162,7 @@ pub enum CacheLocation {
 pub struct Traffic {
     /// Chats.
     pub chat: Volume<Rate>,
-    /// Chats a second of the whole fleet, once all are connected.
+    /// Chats per second of the whole fleet, once all are connected.
     pub fleet_chat: f64,
     /// Leaving, and coming back after `away`.
     pub leave: Volume<Rate>,

@@ -60,7 +60,7 @@ impl FromStr for ShardCount {
 pub struct Chattiness(f64);
 
 impl Chattiness {
-    /// Chats a second of each connected user.
+    /// Chats per second of each connected user.
     #[must_use]
     pub fn per_user_per_second(self) -> f64 {
         self.0 / 100.0

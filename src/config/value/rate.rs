@@ -1,4 +1,4 @@
-//! A rate: so many a second, a minute or an hour, kept exactly as it was written.
+//! A rate: so many per second, minute or hour, kept exactly as it was written.
 //!
 //! The count is held in billionths, so that the parts of a fleet are finite decimals whose
 //! sum is the whole to the last digit.
@@ -55,7 +55,7 @@ pub struct Rate {
 const BILLION: u64 = 1_000_000_000;
 
 impl Rate {
-    /// The highest rate accepted, a second.
+    /// The highest rate accepted, per second.
     pub const MAX_PER_SECOND: u64 = 1_000_000;
     /// How many decimals a count may have when it is written.
     pub const DECIMALS: usize = 6;
@@ -65,7 +65,7 @@ impl Rate {
     /// 20/s.
     pub const TWENTY_A_SECOND: Self = Self { billionths: 20 * BILLION, per: Per::Second };
 
-    /// Events a second, as near as a float comes; for figures and gauges.
+    /// Events per second, as near as a float gets; for figures and gauges.
     #[must_use]
     #[allow(clippy::cast_precision_loss)]
     pub fn per_second(self) -> f64 {

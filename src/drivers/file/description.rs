@@ -11,7 +11,7 @@ use super::expectation::{Capture, Expectation};
 use super::lines::Lines;
 use super::outcome::Outcome;
 use super::secrets::Secrets;
-use super::template::{Template, Values};
+use super::template::{Captured, Template, Values};
 use crate::model::USERNAME;
 
 /// What a protocol file says.
@@ -82,6 +82,19 @@ impl Description {
             }
         }
         Value::Object(input)
+    }
+
+    /// A value that log-in captures and a session lacks: it was saved when the file did not capture it.
+    #[must_use]
+    pub fn missing_of_log_in(&self, session: &Captured) -> Option<&str> {
+        let captures = self.log_in.iter().flat_map(|step| match &step.action {
+            Action::Request(request) => &request.captures[..],
+            Action::Exec(program) => &program.captures[..],
+            Action::Frames { expect: Some(expect), .. } => expect.captures(),
+            Action::Frames { expect: None, .. } | Action::Wait(_) => &[],
+        });
+        let mut missing = captures.filter(|capture| session.get(capture.slot).is_none());
+        missing.next().map(|capture| &*capture.name)
     }
 
     /// Whether requests may follow once a user has joined: a message is one, or a step before the close.

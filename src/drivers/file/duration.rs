@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// # Errors
 /// Why the text is no such duration.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no duration");
+    let wrong = || format!("{text:?} is not a duration");
     let unit = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(wrong)?;
     let (number, unit) = text.split_at(unit);
     let seconds = match unit {

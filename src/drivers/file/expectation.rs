@@ -67,6 +67,12 @@ impl Expectation {
         Self { matcher, queries, places, captures }
     }
 
+    /// What is taken of the frame.
+    #[must_use]
+    pub fn captures(&self) -> &[Capture] {
+        &self.captures
+    }
+
     /// Puts in the values of this moment; `None` where one is missing.
     #[must_use]
     pub fn bind(self: Arc<Self>, values: &Values<'_>) -> Option<BoundExpectation> {

@@ -209,7 +209,7 @@ static MEMBERS: Table = Table {
         key("list", Kind::Source, "Where the whole list is: a JSON array."),
         key("joins", Kind::Source, "Where those are who came: a name, or a JSON array."),
         key("leaves", Kind::Source, "Where those are who left: a name, or a JSON array."),
-        key("name", Kind::Source, "Where the name is in each element of the array, if elements are no plain names."),
+        key("name", Kind::Source, "Where the name is in each element of the array, if elements are not plain names."),
         DECODE,
     ],
 };

@@ -47,7 +47,7 @@ impl Outcome {
             && let Some(near) = closest(name, KNOWN.map(|(name, _)| name)).filter(|near| typo(name, near))
         {
             let remedy = format!("the names with a meaning are {}", listed(KNOWN.map(|(name, _)| name)));
-            return Err((format!("{name:?} is no failure that has a meaning, did you mean {near}?"), remedy));
+            return Err((format!("{name:?} is not a failure that has a meaning; did you mean {near}?"), remedy));
         }
         Ok(Self { name: name.into(), class: known.unwrap_or(FailureClass::Retry) })
     }

@@ -22,7 +22,7 @@ pub(super) struct FormPage(Html);
 
 impl FormPage {
     pub(super) fn parse(body: &[u8]) -> Result<Self, Failure> {
-        let no_form = |reason| Failure::with(vocabulary::NO_CSRF, format!("the page is no form: {reason}"));
+        let no_form = |reason| Failure::with(vocabulary::NO_CSRF, format!("the page is not a form: {reason}"));
         html::parse(body).map(Self).map_err(no_form)
     }
 

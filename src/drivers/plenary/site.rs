@@ -43,7 +43,7 @@ impl Site {
             let path = format!("{}/", base.path());
             base.set_path(&path);
         }
-        let origin = Origin::of(&base).map_err(|_| refuse("its host is no header value"))?;
+        let origin = Origin::of(&base).map_err(|_| refuse("its host cannot be sent in a header"))?;
         let origin = origin.ok_or_else(|| refuse("it has no host"))?;
         Ok(Self { slug: slug.to_owned(), origin, base })
     }

@@ -1,6 +1,6 @@
 //! Spans of sampled chats: from the intended time of the schedule to the last delivery.
 //!
-//! One number in a hundred, where it begins drawn from the seed; at most ten a second and 64 open at
+//! One number in a hundred, where it begins drawn from the seed; at most ten per second and 64 open at
 //! once, so that the cost does not grow with the load. Whether a chat has settled is the ledger's
 //! word, which callers bring.
 
@@ -15,10 +15,10 @@ use super::Traces;
 
 /// One chat in so many is traced: tracing is to cost a percent of the chats, not a percent of each.
 const ONE_IN: u64 = 100;
-/// Chats traced a second at most: with 10,000 receivers each, 100,000 arrivals a second are looked at,
+/// Maximum of chats traced per second: with 10,000 receivers each, 100,000 arrivals per second are looked at,
 /// which is what a core delivers.
 const MOST_A_SECOND: u32 = 10;
-/// Chats under way at once at most: ten a second stay open for the default deadline of 10 s only if
+/// Maximum of chats under way: ten per second stay open for the default deadline of 10 s only if
 /// the server is slow, and then a part of them says enough.
 const MOST_OPEN: usize = 64;
 

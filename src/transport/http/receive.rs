@@ -87,7 +87,7 @@ pub(super) async fn receive(
 }
 
 fn damaged(e: &io::Error) -> Failure {
-    Failure::with(FailureKind::BadHttp, format!("the body is no whole gzip: {e}"))
+    Failure::with(FailureKind::BadHttp, format!("the body is not complete gzip: {e}"))
 }
 
 /// What has come of a body.

@@ -12,8 +12,8 @@ use crate::model::{Failure, FailureKind};
 pub(super) fn target(asked: &Url, location: Option<&HeaderValue>) -> Result<Url, Failure> {
     let bad = |text: String| Failure::with(FailureKind::BadRedirect, text);
     let location = location.ok_or_else(|| bad("a redirect without a Location".to_owned()))?;
-    let text = std::str::from_utf8(location.as_bytes()).map_err(|_| bad("a Location that is no text".into()))?;
-    let target = asked.join(text).map_err(|e| bad(format!("a Location that is no URL: {e}")))?;
+    let text = std::str::from_utf8(location.as_bytes()).map_err(|_| bad("a Location that is not text".into()))?;
+    let target = asked.join(text).map_err(|e| bad(format!("a Location that is not a URL: {e}")))?;
     if target.origin() != asked.origin() {
         let hint = hint(asked, &target);
         return Err(bad(format!("redirected to another origin, {}{hint}", target.origin().ascii_serialization())));

@@ -55,11 +55,11 @@ fn certificate_in_words(reason: &rustls::CertificateError) -> String {
         authority if is_of_an_authority(authority) => "the server shows an authority's certificate as its own: \
              give exactly that one by --ca-file, or one made for a server"
             .to_owned(),
-        C::Other(other) => format!("the server's certificate is of no use: {}", spaced(&other.to_string())),
+        C::Other(other) => format!("the server's certificate cannot be used: {}", spaced(&other.to_string())),
         other => {
             let kind = format!("{other:?}");
             let kind = kind.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-            format!("the server's certificate is of no use: {}", spaced(kind))
+            format!("the server's certificate cannot be used: {}", spaced(kind))
         }
     }
 }

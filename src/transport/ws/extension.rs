@@ -37,7 +37,7 @@ impl PerMessageDeflate {
     pub fn agreed(answer: &HeaderMap) -> Result<Option<Self>, String> {
         let mut agreed = None;
         for value in answer.get_all(SEC_WEBSOCKET_EXTENSIONS) {
-            let text = value.to_str().map_err(|_| "an extension that is no text".to_owned())?;
+            let text = value.to_str().map_err(|_| "an extension that is not text".to_owned())?;
             for extension in text.split(',').map(str::trim).filter(|extension| !extension.is_empty()) {
                 if agreed.replace(Self::read(extension)?).is_some() {
                     return Err(format!("{NAME} twice"));

@@ -163,7 +163,12 @@ impl FileDriver {
         let text = rendered(&self.0.description.socket.url, &person.values(&self.0.target, None))?;
         let page = match text.strip_prefix("ws") {
             Some(rest) if rest.starts_with("://") || rest.starts_with("s://") => format!("http{rest}"),
-            _ => return Err(Failure::with(FailureKind::BadRequest, "the URL of the socket is no ws:// or wss://")),
+            _ => {
+                return Err(Failure::with(
+                    FailureKind::BadRequest,
+                    "the URL of the socket does not begin with ws:// or wss://",
+                ));
+            }
         };
         Url::parse(&page).map_err(|e| Failure::with(FailureKind::BadRequest, format!("the URL of the socket: {e}")))
     }
@@ -249,8 +254,12 @@ impl FileDriver {
         self.account(List::LogIn, session).await
     }
 
+    /// Who the user is to the server. A session that was saved when the file captured less signs in again.
     fn identity(&self, session: &Session) -> Result<SenderId, Failure> {
         let person = Person::of(session, &self.0.description);
+        if let Some(name) = self.0.description.missing_of_log_in(&person.session) {
+            return Err(Failure::with(FailureKind::SignedOut, format!("the saved session has no {name}")));
+        }
         match &self.0.description.message.identity {
             None => Ok(SenderId::NONE),
             Some(template) => Ok(SenderId::text(&rendered(template, &person.values(&self.0.target, None))?)),

@@ -70,7 +70,7 @@ impl Target {
         if !base.username().is_empty() || base.password().is_some() {
             return Err(refuse("it must not hold a username or a password"));
         }
-        let origin = Origin::of(base).map_err(|_| refuse("its host is no header value"))?;
+        let origin = Origin::of(base).map_err(|_| refuse("its host cannot be sent in a header"))?;
         let origin = origin.ok_or_else(|| refuse("it has no host"))?;
         let base = format!("{}{}", base.origin().ascii_serialization(), base.path().trim_end_matches('/'));
         let ws = base.replacen("http", "ws", 1);

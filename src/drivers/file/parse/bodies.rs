@@ -114,7 +114,7 @@ impl Parser {
             let wrong = |problem| section.wrong_at(at, "headers", problem);
             let header = header(name).map_err(wrong)?;
             if let Some((_, remedy)) = RESERVED.iter().find(|(reserved, _)| header == *reserved) {
-                return Err(wrong((format!("{name} is not for a file to set"), (*remedy).to_owned())));
+                return Err(wrong((format!("{name} cannot be set by a file"), (*remedy).to_owned())));
             }
             let text = value.get_ref().as_str().unwrap_or_default();
             headers.push((header, self.compile(text, scope).map_err(wrong)?));

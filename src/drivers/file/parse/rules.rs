@@ -58,7 +58,7 @@ impl Parser {
                     for number in section.integers("close") {
                         let code = u16::try_from(number).ok().filter(|code| (1000..5000).contains(code));
                         let Some(code) = code else {
-                            let why = format!("{number} is no close code");
+                            let why = format!("{number} is not a close code");
                             return Err(section.wrong("close", (why, "close codes are 1000 to 4999".to_owned())));
                         };
                         rules.closes.push((code, outcome.clone()));

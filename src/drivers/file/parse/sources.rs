@@ -94,7 +94,7 @@ impl Parser {
     fn compiled(&self, table: &Section<'_>, matcher: Matcher, queries: &mut QuerySet) -> Result<Compiled, ParseError> {
         let sample = matcher.sample().transpose().map_err(|why| {
             let remedy = "correct it; variables are written {{name}}, and their values are quoted".to_owned();
-            table.wrong("regex", (format!("no regular expression: {why}"), remedy))
+            table.wrong("regex", (format!("not a valid regular expression: {why}"), remedy))
         })?;
         let places = matcher.enter(queries).ok_or_else(|| table.wrong("json", too_many()))?;
         Ok(Compiled { matcher, places, sample })
@@ -233,8 +233,9 @@ impl Parser {
 
     fn regex_link(&self, pattern: &str) -> Result<Link, Problem> {
         let pattern = constant(&self.names.compile_pattern(pattern, &Scope::default())?)?;
-        let pattern = Pattern::new(&pattern)
-            .map_err(|why| (format!("no regular expression: {why}"), "correct the pattern behind regex:".to_owned()))?;
+        let pattern = Pattern::new(&pattern).map_err(|why| {
+            (format!("not a valid regular expression: {why}"), "correct the pattern behind regex:".to_owned())
+        })?;
         Ok(Link::Regex { group: pattern.first_group(), pattern })
     }
 }
@@ -269,7 +270,7 @@ fn css(text: &str) -> Result<Link, Problem> {
         None => (text, None),
     };
     let selector = Selector::parse(selector).map_err(|_| {
-        (format!("{selector:?} is no CSS selector"), "write css:input[name=csrf]@value, for example".to_owned())
+        (format!("{selector:?} is not a CSS selector"), "write css:input[name=csrf]@value, for example".to_owned())
     })?;
     Ok(Link::Css { selector: Box::new(selector), attribute })
 }

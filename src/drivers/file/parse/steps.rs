@@ -244,7 +244,7 @@ fn statuses(section: &Section<'_>, key: &str) -> Result<Vec<u16>, ParseError> {
     let status = |number: i64| u16::try_from(number).ok().filter(|status| (100..600).contains(status));
     let all = section.integers(key).into_iter().map(|number| {
         status(number).ok_or_else(|| {
-            section.wrong(key, (format!("{number} is no HTTP status"), "statuses are 100 to 599".to_owned()))
+            section.wrong(key, (format!("{number} is not an HTTP status"), "statuses are 100 to 599".to_owned()))
         })
     });
     all.collect()

@@ -63,7 +63,7 @@ fn value(source: &str) -> Result<(Piece<'_>, &str), (String, String)> {
         && !is_name(name)
     {
         return Err((
-            format!("{name:?} is no variable's name"),
+            format!("{name:?} is not a variable name"),
             "names are letters, digits and _, and do not begin with a digit".to_owned(),
         ));
     }

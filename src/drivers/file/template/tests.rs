@@ -74,9 +74,9 @@ fn a_mistake_in_a_template_says_what_to_do() {
         ("{{user|}}", "unknown filter \"\"", "json, url"),
         ("{{user|regex}}", "unknown filter", "json, url"),
         ("{{\"x\" json}}", "\"json\" where | and a filter", "json, url"),
-        ("{{}}", "\"\" is no variable's name", "letters, digits"),
-        ("{{my-var}}", "\"my-var\" is no variable's name", "letters, digits"),
-        ("{{7up}}", "\"7up\" is no variable's name", "letters, digits"),
+        ("{{}}", "\"\" is not a variable name", "letters, digits"),
+        ("{{my-var}}", "\"my-var\" is not a variable name", "letters, digits"),
+        ("{{7up}}", "\"7up\" is not a variable name", "letters, digits"),
     ] {
         let (said, todo) = pieces(source).unwrap_err();
         assert!(said.contains(why) && todo.contains(remedy), "{source}: {said}; {todo}");
