@@ -1,6 +1,7 @@
 //! The kept figures as the tables and the plot of `docs/performance.md`.
 //!
-//! Each table stands between `<!-- NAME -->` and `<!-- /NAME -->`; what is around them is left.
+//! A table stands between `<!-- NAME -->` and `<!-- /NAME -->`; what is around them is left. Those that
+//! have no place on the page are printed.
 
 use std::path::Path;
 
@@ -127,7 +128,10 @@ pub fn tables(_: Scale) -> Outcome<()> {
             continue;
         };
         let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
-        let (before, rest) = page.split_once(&begin).ok_or_else(|| format!("{PAGE} has no {begin}"))?;
+        let Some((before, rest)) = page.split_once(&begin) else {
+            println!("{name}:\n{}", table(columns, &figures));
+            continue;
+        };
         let (_, after) = rest.split_once(&end).ok_or_else(|| format!("{PAGE} has no {end}"))?;
         page = format!("{before}{begin}{}{end}{after}", table(columns, &figures));
     }
