@@ -2,6 +2,7 @@
 //!
 //! It holds what was typed, no defaults and no meaning; see [`crate::config`].
 
+mod control;
 mod manual;
 mod task;
 mod typed;
@@ -21,6 +22,7 @@ use crate::config::settings::{
 use crate::config::value::{Span, TargetUrl, shown};
 use crate::server::Faults;
 
+pub use control::{CtlArgs, CtlCommand};
 pub use manual::{Document, Page, ProtocolPage};
 pub use task::Resolved;
 
@@ -96,6 +98,8 @@ pub enum Command {
     Cleanup(CleanupArgs),
     /// One summary from those of several generators
     Merge(MergeArgs),
+    /// Steer a running generator: rates, users, pauses, reconnects, marks, stop
+    Ctl(CtlArgs),
     /// Exit 0 if /live answers: for containers
     Health(HealthArgs),
 }
@@ -348,7 +352,7 @@ impl Command {
                 let CleanupArgs { url, protocol, exec: _, config, users, connection, log } = args;
                 (Settings { url, protocol, users, connection, log, ..none }, config.config)
             }
-            Self::Merge(_) | Self::Health(_) => (none, None),
+            Self::Merge(_) | Self::Ctl(_) | Self::Health(_) => (none, None),
         }
     }
 }

@@ -16,6 +16,7 @@
 //! | [`metrics`], [`exposition`], [`telemetry`], [`report`] | what people and Prometheus see |
 //! | [`stats`] | drift, steps and differences of series over time |
 //! | [`server`] | the embedded plenary server |
+//! | [`control`] | the commands that steer a run, and their socket |
 //! | [`run`], [`commands`] | one run and its shutdown; the subcommands |
 //!
 //! `config → schedule → fleet → user → driver → server`, and back:
@@ -29,6 +30,7 @@ pub mod clock_events;
 pub mod commands;
 pub mod config;
 pub mod connection_limit;
+pub mod control;
 pub mod drivers;
 pub mod error;
 pub mod exposition;

@@ -111,6 +111,12 @@ def _annotations() -> list[dict]:
         ),
         _marks("Stop", GREY, f"max {runs} ({before}) unless max {runs} ({info})", "stopped"),
         _marks(
+            "Commands",
+            BLUE,
+            f'sum by (run, plenary, command) (increase(soakrig_control_commands_total{{command!~"status|refused"}}[1m]) * {join}) > 0',
+            "ctl {{command}}",
+        ),
+        _marks(
             "Alerts",
             RED,
             'max by (alertname, run, plenary) (ALERTS{alertname=~"Soakrig.*", alertstate="firing", severity=~"critical|warning", run=~"$run|"})',

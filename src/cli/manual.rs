@@ -72,6 +72,7 @@ pub enum Page {
     Check,
     Cleanup,
     Merge,
+    Ctl,
     Health,
     Protocol,
 }

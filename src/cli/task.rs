@@ -1,11 +1,11 @@
 //! From a command as typed to the task it means, through all layers.
 
-use crate::config::entry::OptionTexts;
-use crate::config::plan::{Draft, Health, Merge, Task};
+use crate::config::entry::{OptionTexts, variable};
+use crate::config::plan::{Ctl, Draft, Health, Merge, Task};
 use crate::config::{Environment, Layers};
 use crate::error::StartError;
 
-use super::Command;
+use super::{Command, CtlArgs};
 
 /// A task, and what should be said before it begins.
 #[derive(Debug)]
@@ -14,6 +14,22 @@ pub struct Resolved {
     pub task: Task,
     /// Doubts that keep nothing from starting.
     pub warnings: Vec<String>,
+}
+
+/// Where the sockets are that are meant, and the command.
+fn ctl(args: &CtlArgs, environment: &Environment) -> Ctl {
+    let mut sockets = args.socket.clone();
+    if sockets.is_empty() && args.run.is_none() {
+        let named = environment.get(&variable("control_socket")).filter(|place| *place != "auto" && *place != "off");
+        sockets.extend(named.map(Into::into));
+    }
+    Ctl {
+        sockets,
+        directory: environment.runtime_directory(),
+        run: args.run.clone(),
+        json: args.json,
+        line: args.command.line(),
+    }
 }
 
 impl Command {
@@ -28,6 +44,7 @@ impl Command {
             Self::Merge(args) => {
                 return plain(Task::Merge(Merge { files: args.files.clone(), output: args.output.clone() }));
             }
+            Self::Ctl(args) => return plain(Task::Ctl(ctl(args, environment))),
             Self::Health(args) => {
                 return plain(Task::Health(Health { url: args.url.clone(), timeout: args.timeout.get() }));
             }

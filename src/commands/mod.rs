@@ -2,6 +2,7 @@
 
 mod check;
 mod cleanup;
+mod ctl;
 mod demo;
 mod health;
 mod merge;
@@ -58,6 +59,7 @@ fn perform(task: Task) -> Result<ExitCode, StartError> {
             Task::Target(target) => target::target(target).await,
             Task::Check(check) => check::check(check).await,
             Task::Cleanup(cleanup) => cleanup::cleanup(cleanup).await,
+            Task::Ctl(wanted) => ctl::ctl(&wanted),
             Task::Merge(merge) => merge::merge(&merge),
             Task::Health(health) => health::health(health).await,
         }

@@ -24,7 +24,7 @@ impl Environment {
     /// The variables of this process, as far as they concern soakrig.
     #[must_use]
     pub fn of_process() -> Self {
-        let others = ["HOME", "XDG_STATE_HOME", "JOB_COMPLETION_INDEX", "NO_PROXY", "no_proxy"];
+        let others = ["HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "JOB_COMPLETION_INDEX", "NO_PROXY", "no_proxy"];
         let concerns = |name: &str| name.starts_with(PREFIX) || others.contains(&name);
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
@@ -62,6 +62,15 @@ impl Environment {
         absolute("XDG_STATE_HOME")
             .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
             .map(|state| state.join("soakrig"))
+    }
+}
+
+impl Environment {
+    /// Where this user's sockets belong: `$XDG_RUNTIME_DIR/soakrig`; `None` where that is not set.
+    #[must_use]
+    pub fn runtime_directory(&self) -> Option<PathBuf> {
+        let directory = self.get("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute())?;
+        Some(directory.join("soakrig"))
     }
 }
 

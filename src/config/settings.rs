@@ -9,8 +9,8 @@ use crate::model::{LogFormat, OtlpEndpoint, Shard};
 
 use super::layered::{Layered, layered};
 use super::value::{
-    Amount, Count, Given, Listen, OrOff, Password, Percent, ProtocolName, Rate, RunId, ShardCount, Slug, Span, StartAt,
-    Switch, TargetUrl, UserNumber, UsernameTemplate, ValueError, Variable, Wait,
+    Amount, Count, Given, Listen, OrOff, Password, Percent, ProtocolName, Rate, RunId, ShardCount, Slug, SocketPlace,
+    Span, StartAt, Switch, TargetUrl, UserNumber, UsernameTemplate, ValueError, Variable, Wait,
 };
 
 pub use super::connection_settings::ConnectionSettings;
@@ -201,6 +201,12 @@ layered! {
         /// Write lost, corrupt, duplicate, reordered and unexpected deliveries as JSON lines
         #[arg(long, value_name = "FILE")]
         pub anomaly_log: PathBuf,
+        /// Take commands of soakrig ctl at this Unix socket [default: off]
+        ///
+        /// A path; or auto: RUN-SHARD.sock in $XDG_RUNTIME_DIR/soakrig, where ctl looks by itself.
+        /// Mode 0600: this user and root alone can connect.
+        #[arg(long, value_name = "FILE")]
+        pub control_socket: SocketPlace,
         /// Send traces to this OTLP endpoint, such as http://host:4318 or grpc://host:4317
         #[arg(long, value_name = "URL")]
         pub otlp_endpoint: OtlpEndpoint,

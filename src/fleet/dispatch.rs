@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use strum::EnumCount;
-
 use crate::clock::Stamp;
 use crate::model::{Action, DropReason, Stage, Volume};
 use crate::schedule::Intent;
 use crate::schedule::limit::Limit;
 use crate::schedule::pacer::Dispatch;
+use crate::schedule::set_rates::{SetRates, Traffic};
 use crate::user::RunContext;
 
 /// An intent that is this late is not carried out any more: this process stood still, and what was
@@ -37,13 +36,13 @@ impl Lateness {
     }
 }
 
-/// The volumes of all actions, by [`Action`]; totals are per second.
-pub type Traffic = [Volume<f64>; Action::COUNT];
-
 /// Gives intents to the users of a context.
 pub struct Dispatcher<D> {
     context: Arc<RunContext<D>>,
+    rates: Arc<SetRates>,
+    /// Those in force, and which version of them this is.
     traffic: Traffic,
+    version: u64,
     /// A fault of the schedule must not become a flood: nothing is sent beyond this.
     ceiling: Limit,
     /// While users are still being started, a set total is for those who are there.
@@ -53,20 +52,36 @@ pub struct Dispatcher<D> {
 
 impl<D> Dispatcher<D> {
     /// A dispatcher that scales set totals by the users present until `ramped` is set.
-    pub fn new(context: Arc<RunContext<D>>, traffic: Traffic, ramped: Arc<AtomicBool>) -> Self {
-        let most: f64 =
-            Action::ALL.iter().map(|action| traffic[*action as usize].per_second(context.roster.able(*action).1)).sum();
-        // Twice the rate, and as much at once: room for a late wake-up, none for a flood.
-        let twice = most.mul_add(2.0, 10.0).min(1e9);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just above")]
-        let burst = NonZeroU32::new(twice.ceil() as u32).unwrap_or(NonZeroU32::MIN);
-        let ceiling = Limit::with_burst(twice, burst, context.clock);
-        Self { context, traffic, ceiling, ramped, lateness: Lateness::default() }
+    pub fn new(context: Arc<RunContext<D>>, rates: Arc<SetRates>, ramped: Arc<AtomicBool>) -> Self {
+        let (version, traffic) = (rates.version(), rates.in_force());
+        let ceiling = ceiling(&context, &rates);
+        Self { context, rates, traffic, version, ceiling, ramped, lateness: Lateness::default() }
     }
+
+    /// Takes over rates that have changed.
+    fn follow(&mut self) {
+        let version = self.rates.version();
+        if version != self.version {
+            (self.version, self.traffic) = (version, self.rates.in_force());
+            self.ceiling = ceiling(&self.context, &self.rates);
+        }
+    }
+}
+
+/// Twice the rate, and as much at once: room for a late wake-up, none for a flood.
+fn ceiling<D>(context: &RunContext<D>, rates: &SetRates) -> Limit {
+    // Of what is set, paused or not: what is due already is issued after a pause begins.
+    let set = rates.set_volumes();
+    let most: f64 = Action::ALL.iter().map(|a| set[*a as usize].per_second(context.roster.able(*a).1)).sum();
+    let twice = most.mul_add(2.0, 10.0).min(1e9);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just above")]
+    let burst = NonZeroU32::new(twice.ceil() as u32).unwrap_or(NonZeroU32::MIN);
+    Limit::with_burst(twice, burst, context.clock)
 }
 
 impl<D: Send + Sync + 'static> Dispatch for Dispatcher<D> {
     fn rate(&mut self, action: Action) -> f64 {
+        self.follow();
         let (connected, users) = self.context.roster.able(action);
         let (connected, users) = (count(connected), count(users));
         let rate = match self.traffic[action as usize] {
@@ -90,6 +105,10 @@ impl<D: Send + Sync + 'static> Dispatch for Dispatcher<D> {
         } else {
             self.context.metrics.dropped(intent.action, busy);
         }
+    }
+
+    fn changed(&self) -> impl Future<Output = ()> + Send {
+        self.rates.changed()
     }
 }
 

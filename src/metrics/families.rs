@@ -4,9 +4,9 @@
 
 use crate::metrics::label::texts;
 use crate::model::{
-    Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, HttpStep,
-    Initiator, Limit, ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome, SentKind,
-    SocketKind, SpanFate, Stage, UserState, Vocabulary,
+    Action, Anomaly, Basis, ClockEvent, ControlKind, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome,
+    HttpStep, Initiator, Limit, ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome,
+    SentKind, SocketKind, SpanFate, Stage, UserState, Vocabulary,
 };
 
 /// How a family's values behave.
@@ -184,6 +184,8 @@ families! {
         "Things that happened to time as this process sees it.";
     DNS_CHANGES = Counter "soakrig_dns_changes_total" []
         "Look-ups of the server's name that gave other addresses than the one before.";
+    CONTROL_COMMANDS = Counter "soakrig_control_commands_total" [closed("command", texts::<ControlKind>)]
+        "Commands of `soakrig ctl` that were carried out, and such that were refused.";
     LEDGER_MESSAGES = Gauge "soakrig_ledger_messages" []
         "Messages whose horizon has not passed, and which the ledger therefore still holds.";
     SESSION_SAVES = Counter "soakrig_session_saves_total" [closed("outcome", texts::<SaveOutcome>)]

@@ -4,9 +4,9 @@
 //! for the names of a driver's [`Vocabulary`].
 
 use crate::model::{
-    Action, Anomaly, Basis, ClockEvent, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome, HttpStep,
-    Initiator, Limit, ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome, SentKind,
-    SocketKind, SpanFate, Stage, UserState, Vocabulary,
+    Action, Anomaly, Basis, ClockEvent, ControlKind, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome,
+    HttpStep, Initiator, Limit, ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome,
+    SentKind, SocketKind, SpanFate, Stage, UserState, Vocabulary,
 };
 
 /// An enum whose members are the values of one label.
@@ -68,6 +68,7 @@ label!(
     Anomaly,
     Basis,
     ClockEvent,
+    ControlKind,
     DropReason,
     EndReason,
     HttpOutcome,

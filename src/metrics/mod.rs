@@ -40,8 +40,8 @@ pub use self::process::ProcessFigures;
 
 use crate::model::PresenceFindings;
 use crate::model::{
-    Action, ClockEvent, DropReason, EndReason, FailureKind, HttpOutcome, HttpStep, Initiator, Limit, RunPhase,
-    SaturationReason, SaveOutcome, SentKind, SocketKind, SpanFate, Vocabulary,
+    Action, ClockEvent, ControlKind, DropReason, EndReason, FailureKind, HttpOutcome, HttpStep, Initiator, Limit,
+    RunPhase, SaturationReason, SaveOutcome, SentKind, SocketKind, SpanFate, Vocabulary,
 };
 use families::Family;
 use hot::Hot;
@@ -89,6 +89,7 @@ pub struct Metrics {
     /// How much time each kind of event was about, in microseconds; for the summary alone.
     clock_micros: [AtomicU64; ClockEvent::COUNT],
     dns_changes: Tally<()>,
+    control_commands: Tally<ControlKind>,
     session_saves: Tally<SaveOutcome>,
     logs_suppressed: Tally<()>,
     http_retries: Tally<()>,
@@ -135,6 +136,7 @@ impl Metrics {
             clock_events: Tally::new(&families::CLOCK_EVENTS, |_, _| true)?,
             clock_micros: std::array::from_fn(|_| AtomicU64::new(0)),
             dns_changes: Tally::new(&families::DNS_CHANGES, |_, ()| true)?,
+            control_commands: Tally::new(&families::CONTROL_COMMANDS, |_, _| true)?,
             session_saves: Tally::new(&families::SESSION_SAVES, |_, _| true)?,
             logs_suppressed: Tally::new(&families::LOGS_SUPPRESSED, |_, ()| true)?,
             http_retries: Tally::new(&families::HTTP_RETRIES, |_, ()| true)?,
@@ -170,6 +172,7 @@ impl Metrics {
             Box::new(self.saturated.clone()),
             Box::new(self.clock_events.clone()),
             Box::new(self.dns_changes.clone()),
+            Box::new(self.control_commands.clone()),
             Box::new(self.session_saves.clone()),
             Box::new(self.logs_suppressed.clone()),
             Box::new(self.http_retries.clone()),

@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::metrics::label::LabelSet;
 use crate::metrics::{LagCounts, Metrics};
 use crate::model::{
-    Action, ClockEvent, DropReason, EndReason, Failure, FailureClass, FailureKind, FrameKind, HttpOutcome, HttpStep,
-    Initiator, Limit, RunPhase, SaturationReason, SaveOutcome, SentKind, SocketKind, Stage,
+    Action, ClockEvent, ControlKind, DropReason, EndReason, Failure, FailureClass, FailureKind, FrameKind, HttpOutcome,
+    HttpStep, Initiator, Limit, RunPhase, SaturationReason, SaveOutcome, SentKind, SocketKind, Stage,
 };
 use crate::protocol::Probe;
 
@@ -184,6 +184,11 @@ impl Metrics {
     /// The server's name stands for other addresses than before.
     pub fn dns_changed(&self) {
         self.dns_changes.add((), 1);
+    }
+
+    /// A command of `soakrig ctl` was carried out, or refused.
+    pub fn control(&self, command: ControlKind) {
+        self.control_commands.add(command, 1);
     }
 
     /// Changed sessions were to be written to the cache file.

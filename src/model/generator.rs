@@ -14,6 +14,36 @@ pub enum RunPhase {
     Settle,
 }
 
+/// What `soakrig ctl` asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
+#[strum(serialize_all = "snake_case")]
+pub enum ControlKind {
+    /// How the run goes.
+    Status,
+    /// Other rates.
+    Rate,
+    /// No intents until further notice.
+    Pause,
+    /// Intents again.
+    Resume,
+    /// Another number of users.
+    Users,
+    /// Connections to be reset.
+    Disconnect,
+    /// A remark.
+    Mark,
+    /// A planned disruption begins.
+    MarkBegin,
+    /// It is over.
+    MarkEnd,
+    /// An orderly stop.
+    Stop,
+    /// The end at once.
+    Abort,
+    /// A line that is no command, or one that cannot be carried out.
+    Refused,
+}
+
 /// What happened to time itself, as this process sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
@@ -77,4 +107,4 @@ pub enum SpanFate {
     Stopped,
 }
 
-labels!(RunPhase, ClockEvent, SaturationReason, SpoiltBy, SaveOutcome, SpanFate);
+labels!(RunPhase, ClockEvent, SaturationReason, SpoiltBy, SaveOutcome, SpanFate, ControlKind);

@@ -45,7 +45,7 @@ pub use delivery::{
     PresenceMismatch,
 };
 pub use failure::{Failure, FailureClass, turns_direction};
-pub use generator::{ClockEvent, RunPhase, SaturationReason, SaveOutcome, SpanFate, SpoiltBy};
+pub use generator::{ClockEvent, ControlKind, RunPhase, SaturationReason, SaveOutcome, SpanFate, SpoiltBy};
 pub use kind::{FailureKind, FrameKind, OwnName, SentKind};
 pub use limit::{Limit, Thresholds};
 pub use sender::SenderId;

@@ -188,6 +188,14 @@ impl Roster {
         }
     }
 
+    /// How many users may carry each action out, however many are connected; by [`Action`].
+    #[must_use]
+    pub fn all_able(&self) -> [usize; Action::COUNT] {
+        let mut able = [0; Action::COUNT];
+        Action::ALL.iter().for_each(|action| able[*action as usize] = self.able(*action).1);
+        able
+    }
+
     /// Gives an intent to a connected user chosen at random who may carry it out and whose slot is
     /// free, else to the next one that is; it is never queued behind another.
     ///

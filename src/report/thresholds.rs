@@ -145,7 +145,10 @@ pub(super) fn anybody_joined(summary: &Summary) -> bool {
 
 /// Whether messages were to be sent and no delivery was expected.
 pub(super) fn nothing_expected(summary: &Summary) -> bool {
-    let were_to_be = summary.rates.get("chat").is_some_and(|rate| rate.set > 0.0);
+    let hold = summary.run.hold_seconds;
+    // At a rate that was lowered, or paused but for a moment, not even one may have been due.
+    let due = |set: f64| set > 0.0 && (hold <= 0.0 || set * hold >= 1.0);
+    let were_to_be = summary.rates.get("chat").is_some_and(|rate| due(rate.set));
     were_to_be && expected(summary) == 0
 }
 

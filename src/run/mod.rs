@@ -4,8 +4,10 @@
 mod anomaly_log;
 pub(crate) mod background;
 mod clock_watch;
+mod control;
 mod delay_windows;
 mod dry_run;
+mod halt;
 mod member_lists;
 pub(crate) mod output;
 mod phases;
@@ -31,6 +33,7 @@ pub use room_run::Held;
 pub(crate) use runner::over_capacity;
 pub(crate) use signals::Signals;
 
+use halt::Halt;
 use room_run::RoomRun;
 use setup::ProcessContext;
 
@@ -92,10 +95,10 @@ pub(crate) async fn hold<P: Protocol>(
     let signals = Signals::listen()?;
     raise_open_files();
     let running = Running::start().map_err(|e| StartError::environment("the threads of the users", e.to_string()))?;
-    let (process, several) = (ProcessContext::start(), runs.len() > 1);
+    let (process, several, halt) = (ProcessContext::start(), runs.len() > 1, Halt::default());
     let mut rooms = Vec::new();
     for run in runs {
-        rooms.push(RoomRun::prepare(protocol, run, process, running.workers(), console, several).await?);
+        rooms.push(RoomRun::prepare(protocol, run, process, running.workers(), console, (several, &halt)).await?);
     }
     let mut machine = Machine::read();
     for room in &rooms {
@@ -105,7 +108,7 @@ pub(crate) async fn hold<P: Protocol>(
         room.take_over().await?;
         room.announce();
     }
-    until_the_end(&mut rooms, signals, console).await?;
+    until_the_end(&mut rooms, signals, &halt, console).await?;
     let mut held = Vec::new();
     for room in rooms {
         held.push(room.close().await);
@@ -113,18 +116,28 @@ pub(crate) async fn hold<P: Protocol>(
     Ok(held)
 }
 
-/// Waits for the ends of all, and tells them what signals ask for.
+/// Waits for the ends of all, and tells them what signals and commands ask for.
 async fn until_the_end<D: Driver>(
     rooms: &mut [RoomRun<D>],
     mut signals: Signals,
+    halt: &Halt,
     console: &Console,
 ) -> Result<(), StartError> {
     let runners: Vec<_> = rooms.iter().map(|room| Arc::clone(&room.runner)).collect();
     let second = async {
-        signals.next().await;
+        let is_over = tokio::select! {
+            () = signals.next() => false,
+            is_over = halt.stopped() => is_over,
+        };
+        if is_over {
+            return;
+        }
         tracing::info!("stopping: deliveries settle, then the sockets close; a second signal ends at once");
         runners.iter().for_each(|runner| runner.stop());
-        signals.next().await;
+        tokio::select! {
+            () = signals.next() => {}
+            () = halt.aborted() => {}
+        }
     };
     tokio::select! {
         biased;

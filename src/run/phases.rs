@@ -47,18 +47,22 @@ impl Phases {
         self.started
     }
 
-    pub(crate) fn ramped<D>(&mut self, context: &RunContext<D>) {
-        let from = self.ramped.get_or_insert_with(|| Mark::now(context));
-        context.ledger.lock().hold_begins(from.at);
+    /// The hold begins; since when it lasts.
+    pub(crate) fn ramped<D>(&mut self, context: &RunContext<D>) -> Stamp {
+        let from = self.ramped.get_or_insert_with(|| Mark::now(context)).at;
+        context.ledger.lock().hold_begins(from);
         self.before_hold.get_or_insert_with(|| Arc::new(context.metrics.ledger()));
         context.metrics.run_phase(self.phase());
+        from
     }
 
-    pub(crate) fn stopped<D>(&mut self, context: &RunContext<D>) {
-        let to = self.stopped.get_or_insert_with(|| Mark::now(context));
-        context.ledger.lock().hold_ends(to.at);
+    /// The hold is over; since when it is.
+    pub(crate) fn stopped<D>(&mut self, context: &RunContext<D>) -> Stamp {
+        let to = self.stopped.get_or_insert_with(|| Mark::now(context)).at;
+        context.ledger.lock().hold_ends(to);
         self.at_stop.get_or_insert_with(|| context.roster.counts());
         context.metrics.run_phase(self.phase());
+        to
     }
 
     pub(crate) fn phase(&self) -> Phase {

@@ -5,16 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use strum::EnumCount;
 use tokio_util::sync::CancellationToken;
 
 use super::phases::Phases;
-use super::setup;
 use super::snapshots;
 use super::timeline::{Reading, Recorder};
 use crate::config::plan::Plan;
 use crate::model::Action;
-use crate::pool::Roster;
 use crate::protocol::Driver;
 use crate::report::end::End;
 use crate::report::file::{Earlier, FileError, SummaryFile};
@@ -24,6 +21,7 @@ use crate::report::rates::{Moment, RateMeter};
 use crate::report::status::Status;
 use crate::report::summary::Summary;
 use crate::saturation::Judge;
+use crate::schedule::set_rates::SetRates;
 use crate::telemetry::Screen;
 use crate::user::RunContext;
 
@@ -32,6 +30,16 @@ const TICK: Duration = Duration::from_secs(1);
 /// Between two checkpoints of the summary.
 const CHECKPOINT: Duration = Duration::from_secs(60);
 
+/// The parts of a run that it is told from.
+pub(super) struct RunParts<D: Driver> {
+    pub(super) context: Arc<RunContext<D>>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) phases: Arc<Mutex<Phases>>,
+    pub(super) judge: Arc<Mutex<Judge>>,
+    pub(super) recorder: Recorder,
+    pub(super) rates: Arc<SetRates>,
+}
+
 /// Everything that is needed to tell how a run goes.
 pub(crate) struct Reporter<D: Driver> {
     context: Arc<RunContext<D>>,
@@ -39,7 +47,10 @@ pub(crate) struct Reporter<D: Driver> {
     phases: Arc<Mutex<Phases>>,
     judge: Arc<Mutex<Judge>>,
     recorder: Recorder,
+    rates: Arc<SetRates>,
     slug: Arc<str>,
+    /// The status as it was last shown.
+    latest: Arc<Mutex<Option<Status>>>,
     /// Whether the status has to say which plenary it is of.
     several: bool,
     /// How often this generator was started before in the same run.
@@ -56,6 +67,8 @@ impl<D: Driver> Clone for Reporter<D> {
             phases: Arc::clone(&self.phases),
             judge: Arc::clone(&self.judge),
             recorder: self.recorder.clone(),
+            rates: Arc::clone(&self.rates),
+            latest: Arc::clone(&self.latest),
             slug: Arc::clone(&self.slug),
             several: self.several,
             earlier_lives: self.earlier_lives,
@@ -65,16 +78,30 @@ impl<D: Driver> Clone for Reporter<D> {
 }
 
 impl<D: Driver> Reporter<D> {
-    pub(crate) fn new(
-        context: Arc<RunContext<D>>,
-        plan: Arc<Plan>,
-        phases: Arc<Mutex<Phases>>,
-        judge: Arc<Mutex<Judge>>,
-        recorder: Recorder,
-        slug: Arc<str>,
-        several: bool,
-    ) -> Self {
-        Self { context, plan, phases, judge, recorder, slug, several, earlier_lives: 0, file: None }
+    pub(super) fn of(parts: RunParts<D>, slug: Arc<str>, several: bool) -> Self {
+        let RunParts { context, plan, phases, judge, recorder, rates } = parts;
+        Self {
+            context,
+            plan,
+            phases,
+            judge,
+            recorder,
+            rates,
+            slug,
+            latest: Arc::default(),
+            several,
+            earlier_lives: 0,
+            file: None,
+        }
+    }
+
+    /// The status now, with the rates and quantiles of the last second.
+    pub(crate) fn status_now(&self) -> Status {
+        let now = self.status(&mut RateMeter::default());
+        match &*self.latest.lock() {
+            Some(Status { chats, p50, p99, .. }) => Status { chats: *chats, p50: *p50, p99: *p99, ..now },
+            None => now,
+        }
     }
 
     /// The room as typed.
@@ -109,7 +136,7 @@ impl<D: Driver> Reporter<D> {
             started: context.clock.wall(phases.started()),
             took: phases.elapsed(context.clock.now()),
             hold,
-            set_rates: set_rates(plan, &context.roster),
+            set_rates: self.rates.mean(context.clock.now()),
             carried_out,
             saturated: judge.saturated(),
             saturated_by: judge.saturated_by(),
@@ -171,7 +198,11 @@ impl<D: Driver> Reporter<D> {
         loop {
             tokio::select! {
                 () = until.cancelled() => break,
-                _ = ticks.tick() => progress.tick(&self.status(&mut meter)),
+                _ = ticks.tick() => {
+                    let status = self.status(&mut meter);
+                    progress.tick(&status);
+                    *self.latest.lock() = Some(status);
+                }
             }
         }
         progress.finish();
@@ -187,20 +218,10 @@ impl<D: Driver> Reporter<D> {
             elapsed,
             held: phases.hold(context).0,
             remaining: self.plan.timing.duration.map(|d| d.saturating_sub(elapsed)),
-            chats_target: set_rates(&self.plan, &context.roster)[Action::Chat as usize],
+            chats_target: self.rates.now()[Action::Chat as usize],
             saturated: self.judge.lock().is_saturated(),
             closing: context.closing.is_cancelled(),
         };
         meter.status(moment, &ledger, &context.metrics.users(), &totals)
     }
-}
-
-/// The rates that were set, once every user is connected.
-fn set_rates(plan: &Plan, roster: &Roster) -> [f64; Action::COUNT] {
-    let traffic = setup::traffic(&plan.traffic);
-    let mut rates = [0.0; Action::COUNT];
-    for (action, (rate, volume)) in Action::ALL.iter().zip(rates.iter_mut().zip(traffic)) {
-        *rate = volume.per_second(roster.able(*action).1);
-    }
-    rates
 }

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::control;
+use super::halt::Halt;
 use super::output::Console;
 use super::reporter::Reporter;
 use super::runner::{Runner, refusal};
@@ -42,6 +45,8 @@ pub(crate) struct RoomRun<D: Driver> {
     reporter: Reporter<D>,
     /// Until the end.
     exposition: Option<Exposition>,
+    /// Takes commands, where there is a socket for them.
+    control: Option<JoinHandle<()>>,
     over: CancellationToken,
     /// How it ended, once it has.
     end: Option<End>,
@@ -71,14 +76,15 @@ impl Held {
 }
 
 impl<D: Driver> RoomRun<D> {
-    /// Everything up to the first connection. `several`: whether others go on beside it.
+    /// Everything up to the first connection. `several`: whether others go on beside it; `halt` stops
+    /// all of them.
     pub(crate) async fn prepare<P: Protocol<Driver = D>>(
         protocol: &P,
         run: Run,
         process: ProcessContext,
         workers: Workers,
         console: &Console,
-        several: bool,
+        (several, halt): (bool, &Halt),
     ) -> Result<Self, StartError> {
         let Run { target, plenary, plan } = run;
         let slug: Arc<str> = plenary.as_str().into();
@@ -104,28 +110,31 @@ impl<D: Driver> RoomRun<D> {
         let runner = Arc::new(Runner::new(context, plan, workers));
         metrics.read_from(Arc::new(Snapshots(Arc::clone(&runner.context))));
         let sizes = setup::frame_sizes(protocol);
-        Self::exposed(runner, metrics, (target, slug, sizes), cache, several).await
+        Self::exposed(runner, metrics, (target, slug, sizes), cache, (several, halt)).await
     }
 
-    /// A load whose metrics are served from now on.
+    /// A load whose metrics are served from now on, and that takes commands.
     async fn exposed(
         runner: Arc<Runner<D>>,
         metrics: Arc<Metrics>,
         (target, slug, sizes): (TargetUrl, Arc<str>, FrameSizes),
         cache: SessionCache,
-        several: bool,
+        (several, halt): (bool, &Halt),
     ) -> Result<Self, StartError> {
         let over = CancellationToken::new();
         let exposition =
             exposition::serve(runner.plan.report.metrics_listen, metrics, runner.readiness(), over.clone())
                 .await
                 .map_err(|e| StartError::environment("--metrics-listen", e.to_string()))?;
-        let (context, plan) = (Arc::clone(&runner.context), Arc::clone(&runner.plan));
-        let (phases, judge) = (Arc::clone(&runner.phases), Arc::clone(&runner.judge));
-        let recorder = runner.recorder.clone();
-        let reporter = Reporter::new(context, plan, phases, judge, recorder, Arc::clone(&slug), several);
-        let (cache, exposition) = (Some(cache), Some(exposition));
-        Ok(Self { runner, target, slug, sizes, cache, reporter, exposition, over, end: None, held: None })
+        let reporter = runner.reporter(Arc::clone(&slug), several);
+        let control = runner
+            .plan
+            .report
+            .control_socket
+            .as_ref()
+            .map(|path| control::listen(path, Arc::clone(&runner), reporter.clone(), halt.clone(), over.clone()));
+        let (control, cache, exposition) = (control.transpose()?, Some(cache), Some(exposition));
+        Ok(Self { runner, target, slug, sizes, cache, reporter, exposition, control, over, end: None, held: None })
     }
 
     /// Takes the summary's place, and says what was there.
@@ -239,6 +248,10 @@ impl<D: Driver> RoomRun<D> {
         self.over.cancel();
         if let Some(exposition) = self.exposition.take() {
             exposition.stopped().await;
+        }
+        if let Some(control) = self.control.take() {
+            // A panic was told where it happened.
+            let _ = control.await;
         }
     }
 }

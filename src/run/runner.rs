@@ -19,7 +19,7 @@ use super::delay_windows::Windows;
 use super::member_lists;
 use super::output::Console;
 use super::phases::Phases;
-use super::reporter::Reporter;
+use super::reporter::{Reporter, RunParts};
 use super::session_cache::SessionCache;
 use super::setup;
 use super::supervise;
@@ -36,6 +36,7 @@ use crate::report::end::End;
 use crate::saturation::Judge;
 use crate::schedule::alarm::Alarm;
 use crate::schedule::pacer::Pacer;
+use crate::schedule::set_rates::SetRates;
 use crate::user::{CLOSE_TIMEOUT, RunContext};
 
 /// Between two checks of whether deliveries have settled.
@@ -51,6 +52,8 @@ pub(crate) struct Runner<D: Driver> {
     pub(crate) phases: Arc<Mutex<Phases>>,
     pub(crate) judge: Arc<Mutex<Judge>>,
     pub(crate) recorder: Recorder,
+    /// The rates that are set, as commands change them.
+    pub(crate) rates: Arc<SetRates>,
     windows: Arc<Windows>,
     fleet: Fleet<D>,
     workers: Workers,
@@ -61,7 +64,9 @@ pub(crate) struct Runner<D: Driver> {
 impl<D: Driver> Runner<D> {
     pub(crate) fn new(context: RunContext<D>, plan: Plan, workers: Workers) -> Self {
         let (context, judge) = (Arc::new(context), Arc::default());
+        let rates = SetRates::new(setup::traffic(&plan.traffic), context.roster.all_able());
         Self {
+            rates: Arc::new(rates),
             windows: Arc::new(Windows::new(Arc::clone(&judge))),
             recorder: Recorder::new(context.clock, plan.users.shard),
             phases: Arc::new(Mutex::new(Phases::begin(&context, Duration::ZERO))),
@@ -72,6 +77,19 @@ impl<D: Driver> Runner<D> {
             judge,
             over: CancellationToken::new(),
         }
+    }
+
+    /// Tells how this run goes, on the room as typed; `several`: others go on beside it.
+    pub(crate) fn reporter(&self, slug: Arc<str>, several: bool) -> Reporter<D> {
+        let parts = RunParts {
+            context: Arc::clone(&self.context),
+            plan: Arc::clone(&self.plan),
+            phases: Arc::clone(&self.phases),
+            judge: Arc::clone(&self.judge),
+            recorder: self.recorder.clone(),
+            rates: Arc::clone(&self.rates),
+        };
+        Reporter::of(parts, slug, several)
     }
 
     /// What `/ready` answers.
@@ -242,10 +260,10 @@ impl<D: Driver> Runner<D> {
     async fn load(&self) {
         let context = &self.context;
         let pacing = self.plan.traffic.pacing;
-        let (traffic, seed) = (setup::traffic(&self.plan.traffic), setup::shard_seed(&self.plan));
+        let (rates, seed) = (Arc::clone(&self.rates), setup::shard_seed(&self.plan));
         let (sent_by, ramped) = (Arc::clone(context), self.fleet.ramped());
         let pacer = supervise::spawn(&context.metrics, "schedule", context.stopping.clone(), move || {
-            let dispatcher = Dispatcher::new(Arc::clone(&sent_by), traffic, Arc::clone(&ramped));
+            let dispatcher = Dispatcher::new(Arc::clone(&sent_by), Arc::clone(&rates), Arc::clone(&ramped));
             // Where the system has no timer to give, the runtime's is a millisecond or two less exact.
             let alarm = Alarm::exact().unwrap_or_default();
             Pacer::new(sent_by.clock, pacing, seed, dispatcher).waking_by(alarm).run(sent_by.stopping.clone())
@@ -264,7 +282,7 @@ impl<D: Driver> Runner<D> {
     /// Everybody has come, or tried to: from now on the load is held.
     fn hold_begins(&self) {
         self.windows.cut(&self.context);
-        self.phases.lock().ramped(&self.context);
+        self.rates.hold_begins(self.phases.lock().ramped(&self.context));
         self.recorder.note("phase", "the hold begins");
     }
 
@@ -274,7 +292,7 @@ impl<D: Driver> Runner<D> {
             self.windows.cut(&self.context);
             self.recorder.note("phase", "the stop begins");
         }
-        self.phases.lock().stopped(&self.context);
+        self.rates.hold_ends(self.phases.lock().stopped(&self.context));
         self.context.ledger.lock().stop();
         self.context.stopping.cancel();
     }

@@ -7,6 +7,7 @@
 pub mod alarm;
 pub mod limit;
 pub mod pacer;
+pub mod set_rates;
 pub mod timetable;
 
 use crate::clock::Stamp;

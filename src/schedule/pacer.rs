@@ -22,12 +22,17 @@ const RATE_INTERVAL: Duration = Duration::from_millis(100);
 const TURN: usize = 1_000;
 
 /// Takes intents and says how many there should be.
-pub trait Dispatch: Send {
+pub trait Dispatch: Send + Sync {
     /// The rate of an action now, per second; 0 for none.
     fn rate(&mut self, action: Action) -> f64;
 
     /// Takes an intent, `late` after its time.
     fn issue(&mut self, intent: Intent, late: Duration);
+
+    /// Returns when a rate has changed that is not to wait until rates are asked for again.
+    fn changed(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
 }
 
 /// Timetables of every action, and where their intents go.
@@ -64,15 +69,17 @@ impl<D: Dispatch> Pacer<D> {
         loop {
             let now = self.clock.now();
             let more = self.issue_due(now);
-            self.take_rates(now);
             if more && !stop.is_cancelled() {
+                // Another rate would give what is due already another time.
                 tokio::task::yield_now().await;
                 continue;
             }
+            self.take_rates(now);
             let wake = self.next_wake(now);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
+                () = self.dispatch.changed() => {}
                 () = self.alarm.wait(&self.clock, wake) => {}
             }
         }
@@ -108,7 +115,13 @@ impl<D: Dispatch> Pacer<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc;
+    use std::sync::{Arc, mpsc};
+
+    use rand::rngs::SmallRng;
+    use rand::{RngExt as _, SeedableRng as _};
+
+    use crate::model::Volume;
+    use crate::schedule::set_rates::SetRates;
 
     struct Count(mpsc::Sender<(Intent, Duration)>, f64);
 
@@ -157,6 +170,53 @@ mod tests {
         task.await.unwrap();
         let issued = rx.into_iter().count();
         assert!((1..=10 * TURN).contains(&issued), "{issued} of 600 million");
+    }
+
+    /// A dispatch whose rate somebody else changes.
+    struct Steered(mpsc::Sender<Intent>, Arc<SetRates>);
+
+    impl Dispatch for Steered {
+        fn rate(&mut self, action: Action) -> f64 {
+            self.1.in_force()[action as usize].per_second(1)
+        }
+
+        fn issue(&mut self, intent: Intent, _: Duration) {
+            self.0.send(intent).unwrap();
+        }
+
+        fn changed(&self) -> impl Future<Output = ()> + Send {
+            self.1.changed()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_that_changes_a_thousand_times_loses_and_doubles_no_intent() {
+        let clock = Clock::start();
+        let rates = Arc::new(SetRates::new([Volume::Total(50.0), Volume::Off, Volume::Off], [1; Action::COUNT]));
+        let (tx, rx) = mpsc::channel();
+        let stop = CancellationToken::new();
+        rates.hold_begins(clock.now());
+        let pacer = Pacer::new(clock, Pacing::Even, 1, Steered(tx, Arc::clone(&rates)));
+        let task = tokio::spawn(pacer.run(stop.clone()));
+        let mut chance = SmallRng::seed_from_u64(7);
+        for _ in 0..1_000 {
+            tokio::time::sleep(Duration::from_micros(chance.random_range(1..400_000))).await;
+            match chance.random_range(0..4) {
+                0 => drop(rates.pause(true, clock.now())),
+                1 => drop(rates.pause(false, clock.now())),
+                _ => rates.set(Action::Chat, Volume::Total(chance.random_range(0.0..300.0)), clock.now()),
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let (now, seconds) = (clock.now(), clock.now().since(Stamp::default()).as_secs_f64());
+        stop.cancel();
+        task.await.unwrap();
+        let issued: Vec<Stamp> = rx.into_iter().map(|intent| intent.intended).collect();
+        let owed = rates.mean(now)[Action::Chat as usize] * seconds;
+        // A changed rate is heard within the timer's millisecond.
+        let off = (issued.len() as f64 - owed).abs();
+        assert!(off <= 1.0 + owed / 1_000.0, "{} issued, {owed} owed", issued.len());
+        assert!(issued.windows(2).all(|pair| pair[0] < pair[1]), "one came twice, or before an earlier one");
     }
 
     #[tokio::test(start_paused = true)]

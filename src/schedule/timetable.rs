@@ -130,6 +130,31 @@ mod tests {
             prop_assert!(off <= 1.001, "issued {issued}, owed {owed}");
         }
 
+        /// The k-th intent is due when the integral of the rate over time is k, however often the rate
+        /// changes, pauses included, and however late the table is asked.
+        #[test]
+        fn the_kth_intent_is_due_when_the_integral_is_k(
+            steps in prop::collection::vec((0_u8..4, 0.0..400.0_f64, 0.000_1..0.1_f64), 1_000..1_050),
+        ) {
+            let mut table = Timetable::new(Pacing::Even, 1);
+            let (mut now, mut integral, mut issued) = (0.0_f64, 0.0_f64, 0_u64);
+            for (pause, rate, hold) in steps {
+                let rate = if pause == 0 { 0.0 } else { rate };
+                table.set_rate(rate, at(now));
+                let end = now + hold;
+                // Late: all that is due by then is taken at once, and each at its own time.
+                while let Some(due) = table.take_due(at(end)) {
+                    issued += 1;
+                    let due = due.since(Stamp::default()).as_secs_f64();
+                    let reached = (due - now).mul_add(rate, integral);
+                    prop_assert!((reached - issued as f64).abs() < 1e-3, "intent {issued} at {reached}");
+                }
+                now = end;
+                integral += rate * hold;
+                prop_assert!((issued as f64 - integral).abs() <= 1.001, "{issued} issued, {integral} owed");
+            }
+        }
+
         #[test]
         fn due_times_never_go_back(rates in prop::collection::vec(0.0..500.0_f64, 1..30), poisson: bool) {
             let pacing = if poisson { Pacing::Poisson } else { Pacing::Even };

@@ -12,7 +12,7 @@ use soakrig::cli::definition;
 use soakrig::drivers::file::shipped::SHIPPED;
 
 /// What pages may call beside soakrig, cargo, just, and scripts of this repository.
-const TOOLS: &str = "$EDITOR ansible-vault aws cd cp curl docker done export for git grep jq kubectl mkdir pip \
+const TOOLS: &str = "$EDITOR ansible-playbook ansible-vault aws cd cp curl docker done export for git grep jq kubectl mkdir pip \
                      prometheus rustup script sort ssh uniq valgrind wait head tail";
 
 /// Options of other programs that stand in inline code by themselves.
@@ -236,7 +236,8 @@ fn the_runs_of_the_pages_would_start() {
         tried += 1;
         let mut command = Command::new(env!("CARGO_BIN_EXE_soakrig"));
         command.args(arguments.iter().map(|word| filled(word))).arg("--dry-run");
-        let output = command.env_clear().env("HOME", home.path()).current_dir(home.path()).output().unwrap();
+        command.env_clear().env("HOME", home.path()).env("XDG_RUNTIME_DIR", home.path());
+        let output = command.current_dir(home.path()).output().unwrap();
         if output.status.code() != Some(0) {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             wrong.push(format!("{place}: {}: {said}", arguments.join(" ")));

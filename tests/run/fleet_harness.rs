@@ -24,6 +24,7 @@ use soakrig::protocol::{
 };
 use soakrig::schedule::limit::Limit;
 use soakrig::schedule::pacer::Pacer;
+use soakrig::schedule::set_rates::SetRates;
 use soakrig::telemetry::traces::chats::ChatTraces;
 use soakrig::user::{Behaviour, Credentials, Limits, Parts, Rooms, RunContext};
 use tokio::sync::watch;
@@ -249,7 +250,8 @@ impl FleetHarness {
     pub async fn start(&self) {
         self.fleet.first().await.unwrap();
         let traffic = [Volume::Total(10.0), Volume::Off, Volume::Off];
-        let dispatcher = Dispatcher::new(Arc::clone(&self.context), traffic, self.fleet.ramped());
+        let rates = Arc::new(SetRates::new(traffic, self.context.roster.all_able()));
+        let dispatcher = Dispatcher::new(Arc::clone(&self.context), rates, self.fleet.ramped());
         let pacer = Pacer::new(self.context.clock, Pacing::Even, 1, dispatcher);
         tokio::spawn(pacer.run(self.context.stopping.clone()));
         let context = Arc::clone(&self.context);

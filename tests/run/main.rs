@@ -5,6 +5,7 @@
 mod anomaly_log;
 mod cache;
 mod check;
+mod control;
 mod demo;
 mod exact;
 mod fault_harness;

@@ -9,7 +9,7 @@ use crate::in_memory_server::InMemoryServer;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use soakrig::clock::{Clock, Stamp};
-use soakrig::fleet::dispatch::{Dispatcher, Traffic};
+use soakrig::fleet::dispatch::Dispatcher;
 use soakrig::fleet::ramp::Fleet;
 use soakrig::metrics::snapshot::LedgerSnapshot;
 use soakrig::model::{Action, Anomaly, EndReason, Initiator, Origin, Outcome, SocketKind, UserState, Volume};
@@ -17,6 +17,7 @@ use soakrig::model::{DeliveryTerms, Pacing};
 use soakrig::protocol::Ended;
 use soakrig::schedule::Intent;
 use soakrig::schedule::pacer::{Dispatch, Pacer};
+use soakrig::schedule::set_rates::{SetRates, Traffic};
 use soakrig::user::RunContext;
 use strum::EnumCount;
 
@@ -141,7 +142,8 @@ async fn every_intent_and_delivery_of_72_hours_is_accounted_for() {
     let mut traffic: Traffic = [Volume::Off; Action::COUNT];
     traffic[Action::Chat as usize] = Volume::Total(1.0 / CHAT_GAP.as_secs_f64());
     traffic[Action::Leave as usize] = Volume::Total(1.0 / LEAVE_GAP.as_secs_f64());
-    let dispatcher = Dispatcher::new(Arc::clone(&context), traffic, fleet.ramped());
+    let rates = Arc::new(SetRates::new(traffic, context.roster.all_able()));
+    let dispatcher = Dispatcher::new(Arc::clone(&context), rates, fleet.ramped());
     let recording = RecordIntended { inner: dispatcher, intended: Arc::clone(&intended) };
     // Rates do not change here; ten times fewer wake-ups spare most of the test's time.
     let pacer = Pacer::new(clock, Pacing::Even, 1, recording).asking_every(Duration::from_secs(1));

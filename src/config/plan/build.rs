@@ -322,9 +322,11 @@ impl<'a> Draft<'a> {
                 .conflict(&[self.shard_key()], why)
                 .remedy("give all of them the same --run-id, or the variable SOAKRIG_RUN_ID"));
         }
+        let run_id = typed.run_id.unwrap_or_else(|| RunId::make(SystemTime::now()));
         Ok(Report {
             metrics_listen: typed.metrics_listen.map_or(METRICS_LISTEN, |listen| listen.0),
-            run_id: typed.run_id.unwrap_or_else(|| RunId::make(SystemTime::now())),
+            control_socket: self.control_socket(&run_id, shard)?,
+            run_id,
             summary: typed.summary,
             anomaly_log: typed.anomaly_log,
             otlp_endpoint: typed.otlp_endpoint,

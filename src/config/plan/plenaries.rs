@@ -46,6 +46,9 @@ impl Draft<'_> {
                         if table.gives(key) || keeps_nothing(&path) { path } else { of_plenary(&path, &slug) }
                     });
                 }
+                if !table.gives("control_socket") {
+                    report.control_socket = report.control_socket.take().map(|path| of_plenary(&path, &slug));
+                }
             }
             self.adopt(draft);
             runs.push(Run { target, plenary: slug, plan });

@@ -26,6 +26,8 @@ pub enum Task {
     Cleanup(Cleanup),
     /// `soakrig merge`.
     Merge(Merge),
+    /// `soakrig ctl`.
+    Ctl(Ctl),
     /// `soakrig health`.
     Health(Health),
 }
@@ -114,6 +116,21 @@ pub struct Merge {
     pub files: Vec<PathBuf>,
     /// Where the result goes as JSON.
     pub output: Option<PathBuf>,
+}
+
+/// A command for running generators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ctl {
+    /// The sockets that were named.
+    pub sockets: Vec<PathBuf>,
+    /// Where those are that were not; `None` where the system has no place for them.
+    pub directory: Option<PathBuf>,
+    /// The run whose generators are meant.
+    pub run: Option<String>,
+    /// Whether answers are printed as JSON.
+    pub json: bool,
+    /// The command.
+    pub line: String,
 }
 
 /// A generator to ask whether it lives.

@@ -10,8 +10,8 @@ use super::division::Division;
 use super::resolved::ResolvedOption;
 use crate::error::StartError;
 use crate::model::{
-    Account, AccountRow, Accounts, Alphabet, DeliveryTerms, LogFormat, OtlpEndpoint, Pacing, Reconnect, Secret, Shard,
-    Thresholds, Volume,
+    Account, AccountRow, Accounts, Action, Alphabet, DeliveryTerms, LogFormat, OtlpEndpoint, Pacing, Reconnect, Secret,
+    Shard, Thresholds, Volume,
 };
 use crate::transport::ConnectionOptions;
 
@@ -40,6 +40,20 @@ pub struct Plan {
     pub logging: Logging,
     /// Every option as it is in force, where they are to be printed and nothing else is to be done.
     pub dry_run: Option<Vec<ResolvedOption>>,
+}
+
+impl Plan {
+    /// This generator's part of a rate of the whole run; `None`: off.
+    #[must_use]
+    pub fn part_of_rate(&self, action: Action, rate: Option<Rate>) -> Volume<Rate> {
+        let Some(rate) = rate else { return Volume::Off };
+        if action != Action::Chat || self.division.all_speak() {
+            return Volume::Total(rate.part(self.users.shard));
+        }
+        // Each shard has the part that its speakers have.
+        let speakers = self.division.speakers_around(self.users.range);
+        rate.part_of_users(speakers).map_or(Volume::Off, Volume::Total)
+    }
 }
 
 /// The protocol of a command, with the errors that the registry and the protocol may give rise to:
@@ -217,6 +231,8 @@ pub struct Report {
     pub summary: Option<PathBuf>,
     /// Lost, corrupt, duplicate, reordered and unexpected deliveries as JSON lines.
     pub anomaly_log: Option<PathBuf>,
+    /// The socket of `soakrig ctl`.
+    pub control_socket: Option<PathBuf>,
     /// Where traces go.
     pub otlp_endpoint: Option<OtlpEndpoint>,
     /// Whether the server is sent `traceparent` headers.

@@ -14,6 +14,7 @@ mod number;
 mod rate;
 mod room;
 mod shard;
+mod socket_place;
 mod target_url;
 mod time;
 
@@ -33,6 +34,7 @@ pub use number::{ByteSize, Chattiness, Count, Percent, ShardCount, UserNumber};
 pub use rate::{Per, Rate};
 pub use room::{MessageSize, RoomCount, RoomNumber, Speakers};
 pub use shard::{UserRange, shard};
+pub use socket_place::SocketPlace;
 pub use target_url::TargetUrl;
 pub use time::{DurationRange, Span, StartAt, Wait};
 
@@ -74,6 +76,7 @@ single_values!(
     Shard,
     ShardCount,
     Slug,
+    SocketPlace,
     Span,
     Speakers,
     StartAt,

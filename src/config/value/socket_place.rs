@@ -1,0 +1,43 @@
+//! Where the control socket is.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::error::ValueError;
+
+/// Where the control socket is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SocketPlace {
+    /// Nowhere.
+    Off,
+    /// In the directory that the system keeps for this user's session.
+    Auto,
+    /// There.
+    At(PathBuf),
+}
+
+impl FromStr for SocketPlace {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text {
+            "" => Err(ValueError::new("not a place; give the path of a socket, or auto, or off")),
+            "off" => Ok(Self::Off),
+            "auto" => Ok(Self::Auto),
+            path => Ok(Self::At(path.into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_path_or_auto_or_off() {
+        assert_eq!("auto".parse(), Ok(SocketPlace::Auto));
+        assert_eq!("off".parse(), Ok(SocketPlace::Off));
+        assert_eq!("./auto".parse(), Ok(SocketPlace::At("./auto".into())));
+        assert!("".parse::<SocketPlace>().is_err());
+    }
+}

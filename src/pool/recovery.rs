@@ -1,0 +1,204 @@
+//! How long users take to come back whose connections ended all at once, or in a planned disruption.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::clock::Stamp;
+use crate::model::UserIndex;
+
+/// Most recoveries; later ones are not followed.
+pub const MOST_RECOVERIES: usize = 100;
+/// Most returns that one recovery keeps.
+const MOST_RETURNS: usize = 1 << 20;
+/// The shares of the users whose return is told: half, 90 %, 99 % and all.
+pub const SHARES: [f64; 4] = [0.5, 0.9, 0.99, 1.0];
+
+/// Follows users who are to come back.
+#[derive(Debug, Default)]
+pub struct Recoveries {
+    /// Whether anybody is awaited or a disruption goes on: users who join look at this alone.
+    any: AtomicBool,
+    all: Mutex<Vec<Recovery>>,
+}
+
+/// Users who lost their connections for one reason, and those of them who came back.
+#[derive(Debug, Clone)]
+struct Recovery {
+    what: String,
+    began: Stamp,
+    /// Whether users whose connections end now belong to it.
+    is_open: bool,
+    /// Since when users are away.
+    away: HashMap<u32, Stamp>,
+    /// How long those were who came back, in milliseconds.
+    back: Vec<u32>,
+}
+
+/// What became of one recovery so far.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecoveryReport {
+    /// What ended the connections, in words.
+    pub what: String,
+    /// When it began.
+    pub began: Stamp,
+    /// Connections that ended.
+    pub users: u64,
+    /// Users of those who have joined again.
+    pub back: u64,
+    /// How long it took until each of [`SHARES`] had; `None` where they have not.
+    pub took: [Option<Duration>; SHARES.len()],
+}
+
+impl Recovery {
+    fn report(&self) -> RecoveryReport {
+        let mut back = self.back.clone();
+        back.sort_unstable();
+        let users = back.len() + self.away.len();
+        let after = |share: f64| {
+            #[allow(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "users are far fewer than 2⁵³"
+            )]
+            let nth = ((share * users as f64).ceil() as usize).max(1);
+            back.get(nth - 1).map(|millis| Duration::from_millis(u64::from(*millis)))
+        };
+        RecoveryReport {
+            what: self.what.clone(),
+            began: self.began,
+            users: users as u64,
+            back: back.len() as u64,
+            took: SHARES.map(after),
+        }
+    }
+}
+
+impl Recoveries {
+    /// The connections of `users` end at `began` on purpose.
+    pub fn reset(&self, what: String, began: Stamp, users: &[UserIndex]) {
+        let away = users.iter().map(|user| (user.0, began)).collect();
+        self.add(Recovery { what, began, is_open: false, away, back: Vec::new() });
+    }
+
+    /// A planned disruption begins: users whose connections are cut from now on belong to it.
+    pub fn disruption(&self, what: String, began: Stamp) {
+        self.add(Recovery { what, began, is_open: true, away: HashMap::new(), back: Vec::new() });
+    }
+
+    fn add(&self, recovery: Recovery) {
+        let mut all = self.all.lock();
+        if all.len() < MOST_RECOVERIES {
+            all.push(recovery);
+            self.any.store(true, Ordering::Release);
+        }
+    }
+
+    /// The planned disruption is over; who is still away is awaited.
+    pub fn disruption_ends(&self) {
+        let mut all = self.all.lock();
+        all.iter_mut().for_each(|recovery| recovery.is_open = false);
+        self.note(&all);
+    }
+
+    /// The server or the network cut a user's connection.
+    pub fn cut(&self, user: UserIndex, at: Stamp) {
+        if self.any.load(Ordering::Acquire) {
+            let mut all = self.all.lock();
+            for recovery in all.iter_mut().filter(|recovery| recovery.is_open) {
+                recovery.away.entry(user.0).or_insert(at);
+            }
+        }
+    }
+
+    /// A user has joined.
+    pub fn joined(&self, user: UserIndex, at: Stamp) {
+        if self.any.load(Ordering::Acquire) {
+            let mut all = self.all.lock();
+            for recovery in all.iter_mut() {
+                if let Some(since) = recovery.away.remove(&user.0)
+                    && recovery.back.len() < MOST_RETURNS
+                {
+                    recovery.back.push(u32::try_from(at.since(since).as_millis()).unwrap_or(u32::MAX));
+                }
+            }
+            self.note(&all);
+        }
+    }
+
+    /// A user is not to come back: it is in no recovery.
+    pub fn gone(&self, user: UserIndex) {
+        let mut all = self.all.lock();
+        for recovery in all.iter_mut() {
+            recovery.away.remove(&user.0);
+        }
+        self.note(&all);
+    }
+
+    fn note(&self, all: &[Recovery]) {
+        let any = all.iter().any(|recovery| recovery.is_open || !recovery.away.is_empty());
+        self.any.store(any, Ordering::Release);
+    }
+
+    /// All of them, in their order; disruptions that cut nobody's connection are left out.
+    #[must_use]
+    pub fn reports(&self) -> Vec<RecoveryReport> {
+        self.all.lock().iter().map(Recovery::report).filter(|report| report.users > 0).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Stamp {
+        Stamp::default().plus(Duration::from_secs(seconds))
+    }
+
+    fn seconds(report: &RecoveryReport) -> [Option<u64>; 4] {
+        report.took.map(|took| took.map(|took| took.as_secs()))
+    }
+
+    #[test]
+    fn shares_are_back_when_so_many_of_the_users_have_joined_again() {
+        let recoveries = Recoveries::default();
+        let users: Vec<UserIndex> = (0..10).map(UserIndex).collect();
+        recoveries.joined(UserIndex(3), at(1));
+        assert!(recoveries.reports().is_empty());
+        recoveries.reset("disconnect 100%".into(), at(10), &users);
+        for (user, when) in (0..9).zip(11..) {
+            recoveries.joined(UserIndex(user), at(when));
+            recoveries.joined(UserIndex(user), at(when + 100));
+        }
+        let report = recoveries.reports().remove(0);
+        assert_eq!((report.users, report.back), (10, 9));
+        assert_eq!(seconds(&report), [Some(5), Some(9), None, None]);
+        // Who is not to come back keeps nobody waiting.
+        recoveries.gone(UserIndex(9));
+        let report = recoveries.reports().remove(0);
+        assert_eq!((report.users, seconds(&report)), (9, [Some(5), Some(9), Some(9), Some(9)]));
+    }
+
+    #[test]
+    fn a_disruption_has_those_who_were_cut_while_it_went_on() {
+        let recoveries = Recoveries::default();
+        recoveries.cut(UserIndex(0), at(1));
+        recoveries.disruption("deploy".into(), at(2));
+        recoveries.cut(UserIndex(1), at(3));
+        recoveries.joined(UserIndex(1), at(4));
+        recoveries.cut(UserIndex(1), at(5));
+        recoveries.cut(UserIndex(2), at(5));
+        recoveries.disruption_ends();
+        recoveries.cut(UserIndex(3), at(6));
+        recoveries.joined(UserIndex(1), at(8));
+        recoveries.joined(UserIndex(2), at(9));
+        let reports = recoveries.reports();
+        assert_eq!((reports[0].users, reports[0].back), (3, 3), "each cut counts");
+        assert_eq!(seconds(&reports[0]), [Some(3), Some(4), Some(4), Some(4)]);
+        recoveries.disruption("another".into(), at(20));
+        assert_eq!(recoveries.reports().len(), 1, "nobody was cut in it");
+    }
+}

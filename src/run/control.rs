@@ -1,0 +1,175 @@
+//! What the commands of `soakrig ctl` do to a run.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::halt::Halt;
+use super::reporter::Reporter;
+use super::runner::Runner;
+use crate::config::value::shown;
+use crate::control::answer::Answer;
+use crate::control::command::{Command, NewRate};
+use crate::control::listener::{ControlSocket, Steer};
+use crate::error::StartError;
+use crate::model::{Action, ControlKind, Volume};
+use crate::protocol::Driver;
+use crate::report::numbers::{count, rate};
+use crate::report::status;
+use crate::user::RunContext;
+
+/// Steers one room of a process.
+pub(super) struct Control<D: Driver> {
+    runner: Arc<Runner<D>>,
+    reporter: Reporter<D>,
+    halt: Halt,
+}
+
+/// Takes commands at `path` until `over` is cancelled.
+pub(super) fn listen<D: Driver>(
+    path: &Path,
+    runner: Arc<Runner<D>>,
+    reporter: Reporter<D>,
+    halt: Halt,
+    over: CancellationToken,
+) -> Result<JoinHandle<()>, StartError> {
+    let socket = ControlSocket::at(path.to_owned())
+        .map_err(|e| StartError::environment("--control-socket", e.why).remedy(e.remedy))?;
+    tracing::info!("soakrig ctl --socket {} steers this run", path.display());
+    Ok(socket.listen(Arc::new(Control { runner, reporter, halt }), over))
+}
+
+impl<D: Driver> Steer for Control<D> {
+    fn carry_out(&self, command: Command) -> Answer {
+        let answer = self.answer(&command);
+        self.note(command.kind(), &command.to_string(), &answer);
+        answer
+    }
+
+    fn refused(&self, answer: &Answer) {
+        self.note(ControlKind::Refused, "no command", answer);
+    }
+}
+
+impl<D: Driver> Control<D> {
+    fn context(&self) -> &RunContext<D> {
+        &self.runner.context
+    }
+
+    /// Each command is counted, logged and an event of the run, but for questions.
+    fn note(&self, kind: ControlKind, command: &str, answer: &Answer) {
+        self.context().metrics.control(if answer.ok { kind } else { ControlKind::Refused });
+        let event = match kind {
+            _ if !answer.ok => return tracing::warn!("ctl: refused: {}", shown(&answer.said)),
+            ControlKind::Status => return tracing::debug!("ctl: status"),
+            ControlKind::MarkBegin => "mark_begin",
+            ControlKind::MarkEnd => "mark_end",
+            _ => "control",
+        };
+        tracing::info!("ctl: {command}");
+        self.runner.recorder.note(event, command);
+    }
+
+    fn answer(&self, command: &Command) -> Answer {
+        if let (Command::Rate(_) | Command::Pause | Command::Resume, true) =
+            (command, self.context().stopping.is_cancelled())
+        {
+            return Answer::refused(format!("{command}: the run is stopping"), "start another one");
+        }
+        match command {
+            Command::Status => self.status(),
+            Command::Rate(rates) => self.rates(rates),
+            Command::Pause => self.pause(true),
+            Command::Resume => self.pause(false),
+            Command::Mark(text) => Answer::done(format!("marked: {text}")),
+            Command::Stop if self.halt.stop() => {
+                Answer::done("stopping: deliveries settle, then the sockets close; abort ends at once")
+            }
+            Command::Stop => Answer::done("stopping already; abort ends at once"),
+            Command::Abort => {
+                self.halt.abort();
+                Answer::done("ending at once (exit code 105)")
+            }
+            Command::Users(_) | Command::Disconnect(_) | Command::MarkBegin(_) | Command::MarkEnd => {
+                Answer::refused(format!("{command}: not known yet"), "give another command")
+            }
+        }
+    }
+
+    fn pause(&self, paused: bool) -> Answer {
+        let changed = self.runner.rates.pause(paused, self.context().clock.now());
+        let said = match (paused, changed) {
+            (true, true) => "paused: no messages, nobody leaves, connections stay; resume goes on",
+            (true, false) => "paused already",
+            (false, true) => "resumed, at the rates that are set",
+            (false, false) => "not paused",
+        };
+        Answer::done(said)
+    }
+
+    fn rates(&self, rates: &[NewRate]) -> Answer {
+        let no_side_rooms = !self.context().capabilities.side_rooms;
+        if no_side_rooms && rates.iter().any(|rate| rate.action == Action::SideRoom) {
+            return Answer::refused("breakout: this protocol has no breakouts", "leave it out");
+        }
+        let now = self.context().clock.now();
+        let before = self.runner.rates.set_volumes();
+        let mut said = Vec::new();
+        for NewRate { action, rate: new } in rates {
+            let volume = self.runner.plan.part_of_rate(*action, *new).map(|rate| rate.per_second());
+            self.runner.rates.set(*action, volume, now);
+            let whole = new.map_or_else(|| "off".to_owned(), |new| new.to_string());
+            let (here, was) = (self.here(*action, volume), self.here(*action, before[*action as usize]));
+            said.push(format!("{}: {whole} for the whole run, {here} here (before {was})", action.as_str()));
+        }
+        if self.runner.rates.is_paused() {
+            said.push("the run is paused: resume puts them in force".to_owned());
+        }
+        Answer::done(said.join("\n"))
+    }
+
+    /// A volume of this generator, once every user is connected.
+    fn here(&self, action: Action, volume: Volume<f64>) -> String {
+        rate(volume.per_second(self.context().roster.able(action).1))
+    }
+
+    fn status(&self) -> Answer {
+        let plan = &self.runner.plan;
+        let head =
+            format!("run {} on {}, shard {}", plan.report.run_id.as_str(), self.reporter.room(), plan.users.shard);
+        let now = self.reporter.status_now();
+        let is_paused = self.runner.rates.is_paused();
+        let set = self.runner.rates.now();
+        let rates = Action::ALL.iter().map(|action| format!("{} {}", action.as_str(), rate(set[*action as usize])));
+        let rates: Vec<String> = rates.collect();
+        let said = [
+            head,
+            format!("{}{}", status::phase_times(&now), if is_paused { ", PAUSED" } else { "" }),
+            format!("{} of {} users connected", count(now.connected), count(now.target)),
+            format!("set here: {}", rates.join(", ")),
+            status::line(&now),
+        ];
+        let set: serde_json::Map<_, _> =
+            Action::ALL.iter().map(|action| (action.as_str().to_owned(), json!(set[*action as usize]))).collect();
+        Answer::done(said.join("\n")).with(json!({
+            "run": plan.report.run_id.as_str(),
+            "shard": plan.users.shard.to_string(),
+            "phase": now.phase.as_str(),
+            "elapsed_seconds": now.elapsed.as_secs_f64(),
+            "held_seconds": now.held.as_secs_f64(),
+            "paused": is_paused,
+            "users": { "target": now.target, "connected": now.connected, "away": now.away, "failed": now.failed },
+            "rates": { "set": set, "chat_now": now.chats },
+            "deliveries": {
+                "on_time": now.on_time, "late": now.late, "lost": now.lost, "outstanding": now.outstanding,
+            },
+            "p50_seconds": now.p50,
+            "p99_seconds": now.p99,
+            "errors": now.errors,
+            "saturated": now.saturated,
+        }))
+    }
+}

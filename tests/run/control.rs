@@ -1,0 +1,280 @@
+//! `soakrig ctl` against running generators: what each command does, and who is not let in.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Ended, LENIENT, PATIENCE, Process, Rig, Target, balances, eventually, number, soakrig};
+
+const QUIET: [&str; 2] = ["--disable-event-leaving", "--disable-breakout-joining"];
+const QUICK: [&str; 6] = ["--ramp", "200/s", "--sign-in-rate", "200/s", "--connect-rate", "200/s"];
+
+/// A run that takes commands.
+struct Steered {
+    target: Target,
+    rig: Rig,
+    socket: PathBuf,
+    _home: tempfile::TempDir,
+}
+
+fn steered(users: &str, args: &[&str]) -> Steered {
+    let target = Target::start(&["--control", "127.0.0.1:0"]);
+    let home = tempfile::tempdir().unwrap();
+    let socket = home.path().join("soak.sock");
+    let place = socket.to_str().unwrap();
+    let own = ["--user-range-max", users, "--control-socket", place];
+    let args = [&own[..], &QUICK, &QUIET, args].concat();
+    let rig = Rig::run(&target.url, "test", &home.path().join("s.json"), &args);
+    Steered { target, rig, socket, _home: home }
+}
+
+impl Steered {
+    fn ready(mut self) -> Self {
+        self.rig.wait_until_ready();
+        self
+    }
+
+    /// What a command prints, which is carried out.
+    fn ctl(&self, words: &[&str]) -> String {
+        let ended = ctl(&self.socket, words);
+        assert_eq!(ended.code, Some(0), "{words:?}: {}", ended.stderr);
+        ended.stdout
+    }
+
+    fn status(&self) -> Value {
+        let said: Value = serde_json::from_str(&self.ctl(&["--json", "status"])).unwrap();
+        said["figures"].clone()
+    }
+
+    fn rate(&self) -> f64 {
+        self.rig.metric("soakrig_rate_target", &[r#"kind="chat""#])
+    }
+
+    /// The end of a run in good order, whose books and the server's are the same.
+    fn settled(self) -> (Ended, Value) {
+        self.ctl(&["stop"]);
+        let (ended, summary) = self.rig.end(PATIENCE);
+        // A machine that is busy with other work voids a run; what was counted is exact all the same.
+        assert!(matches!(ended.code, Some(0 | 106)), "{}\n{}", ended.stdout, ended.stderr);
+        assert!(balances(&summary), "{}", ended.stdout);
+        assert_eq!(number(&summary, "/deliveries/lost"), 0, "{}", ended.stdout);
+        let counts = self.target.counts();
+        let sent = summary.pointer("/messages/sent/chat").and_then(Value::as_u64).unwrap_or(0);
+        assert_eq!(sent, number(&counts, "/received/chats"), "{counts}");
+        assert!(!self.socket.exists(), "the socket is removed at the end");
+        (ended, summary)
+    }
+}
+
+fn ctl(socket: &Path, words: &[&str]) -> Ended {
+    let mut command = soakrig();
+    command.arg("ctl").arg("--socket").arg(socket).args(words);
+    Process::command(command).end(PATIENCE)
+}
+
+#[test]
+fn rates_and_pauses_take_effect_and_the_books_stay_exact() {
+    let run = steered("6", &["--chat-rate", "5/s"]).ready();
+    let commands =
+        |command: &str| run.rig.metric("soakrig_control_commands_total", &[&format!("command=\"{command}\"")]);
+    assert!(run.rig.scrape().contains("soakrig_control_commands_total{command=\"users\"} 0"), "present at 0");
+    let status = run.ctl(&["status"]);
+    assert!(status.contains("6 of 6 users connected") && status.contains("chat 5/s"), "{status}");
+
+    let said = run.ctl(&["rate", "chat=40/s", "leave=off"]);
+    assert!(said.contains("chat: 40/s for the whole run, 40/s here (before 5/s)"), "{said}");
+    eventually("the new rate is in force", || run.rate().to_bits() == 40.0_f64.to_bits());
+    let sent = || run.rig.metric("soakrig_actions_total", &[r#"kind="chat""#]);
+    let before = sent();
+    eventually("many are sent", || sent() > before + 100.0);
+
+    assert!(run.ctl(&["pause"]).contains("paused"));
+    eventually("the rate is 0", || run.rate().to_bits() == 0);
+    assert_eq!(run.status()["paused"], true);
+    assert!(run.ctl(&["pause"]).contains("already"));
+    let paused = sent();
+    assert!(run.ctl(&["mark", "a", "remark"]).contains("marked: a remark"));
+    assert!(run.ctl(&["resume"]).contains("resumed"));
+    eventually("sent again", || sent() > paused + 10.0);
+    assert_eq!((commands("rate"), commands("pause"), commands("mark")), (1.0, 2.0, 1.0));
+
+    let (ended, summary) = run.settled();
+    let chat = &summary["rates"]["chat"];
+    let (set, hold) = (chat["set"].as_f64().unwrap(), summary["run"]["hold_seconds"].as_f64().unwrap());
+    assert!(set > 5.0 && set < 40.0, "{set}: each rate counts as long as it was in force");
+    // What was set was carried out, whatever the rate was at which time: but for what a busy machine dropped.
+    let dropped: u64 = chat["dropped"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    let off = set * hold - number(&summary, "/rates/chat/carried_out") as f64;
+    assert!(off.abs() <= 3.0 + dropped as f64, "{off} off, {dropped} dropped\n{}", ended.stdout);
+    let events = summary["timeline"]["events"].as_array().unwrap();
+    let of_control: Vec<&str> =
+        events.iter().filter(|event| event["kind"] == "control").filter_map(|event| event["text"].as_str()).collect();
+    assert_eq!(
+        of_control,
+        ["rate chat=40/s leave=off", "pause", "pause", "mark a remark", "resume", "stop"],
+        "each command is an event"
+    );
+}
+
+#[test]
+fn a_run_that_was_paused_all_along_has_not_measured_nothing() {
+    let run = steered("3", &["--chat-rate", "1/h"]).ready();
+    run.ctl(&["pause"]);
+    eventually("held for a while", || run.status()["held_seconds"].as_f64().unwrap() > 1.0);
+    let (ended, _) = run.settled();
+    assert!(!ended.stdout.contains("measured nothing"), "{}", ended.stdout);
+}
+
+#[test]
+fn an_abort_ends_at_once() {
+    let run = steered("3", &["--chat-rate", "1/s"]).ready();
+    run.ctl(&["abort"]);
+    let (ended, summary) = run.rig.end(PATIENCE);
+    assert_eq!(ended.code, Some(105), "{}", ended.stderr);
+    assert_eq!(number(&summary, "/verdict/code"), 105);
+}
+
+#[test]
+fn wrong_commands_are_refused_with_their_remedy() {
+    let run = steered("3", &["--chat-rate", "1/s"]).ready();
+    for (words, says) in [
+        (&["rate", "chat=fast"][..], "chat=fast"),
+        (&["rate", "chat=0/s"], "leave=off"),
+        (&["users", "0"], "users 0"),
+        (&["disconnect", "0%"], "disconnect 0%"),
+        (&["mark", "a\u{7}b"], "control character"),
+        (&["reboot"], "reboot"),
+    ] {
+        let ended = ctl(&run.socket, words);
+        assert_eq!(ended.code, Some(2), "{words:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(says) && !ended.stderr.contains('\u{7}'), "{words:?}: {}", ended.stderr);
+    }
+    let nowhere = ctl(Path::new("/nowhere/s.sock"), &["status"]);
+    assert_eq!(nowhere.code, Some(104));
+    assert!(nowhere.stderr.contains("/nowhere/s.sock") && nowhere.stderr.contains("remedy"), "{}", nowhere.stderr);
+    run.settled();
+}
+
+#[test]
+fn hostile_peers_change_nothing_and_keep_nobody_out() {
+    let run = steered("3", &["--chat-rate", "1/s"]).ready();
+    let said = |bytes: &[u8]| {
+        let mut stream = UnixStream::connect(&run.socket).unwrap();
+        // The generator may have read enough, and be gone.
+        let _ = stream.write_all(bytes);
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    };
+    let long = said(&[b'x'; 100_000]);
+    assert!(long.is_empty() || long.contains("4096"), "{long}");
+    assert!(said(b"\x00\xff\x1b[2J\n").contains("UTF-8"));
+    assert!(said(b"\x1b[2J\n").contains("no such command"));
+    assert!(said(b"stop now\n").contains(r#""ok":false"#));
+    // Writers who never come to the end of their line, and more of them than there are places.
+    let slow: Vec<UnixStream> = (0..50)
+        .map(|_| {
+            let mut stream = UnixStream::connect(&run.socket).unwrap();
+            let _ = stream.write_all(b"abo");
+            stream
+        })
+        .collect();
+    assert_eq!(run.status()["users"]["connected"], 3);
+    drop(slow);
+    assert!(run.rig.metric("soakrig_control_commands_total", &[r#"command="refused""#]) >= 3.0);
+    let (ended, _) = run.settled();
+    assert!(!ended.stderr.contains('\u{1b}'), "what a peer sends reaches no terminal: {}", ended.stderr);
+}
+
+#[test]
+fn the_socket_is_its_users_alone() {
+    let run = steered("3", &["--chat-rate", "1/s"]).ready();
+    let mode = std::fs::metadata(&run.socket).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    if nix::unistd::geteuid().is_root() {
+        // A program that another user can run, and a socket that it can reach: the uid alone is in the way.
+        let public = tempfile::tempdir_in("/tmp").unwrap();
+        let copy = public.path().join("soakrig");
+        std::fs::copy(env!("CARGO_BIN_EXE_soakrig"), &copy).unwrap();
+        let open = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        open(public.path(), 0o755);
+        open(&copy, 0o755);
+        open(run.socket.parent().unwrap(), 0o755);
+        open(&run.socket, 0o666);
+        let mut command = Command::new(&copy);
+        command.env_clear().current_dir("/").arg("ctl").arg("--socket").arg(&run.socket).arg("abort");
+        command.uid(65_534).gid(65_534);
+        let ended = Process::command(command).end(PATIENCE);
+        assert_eq!(ended.code, Some(104), "{}", ended.stderr);
+        assert!(ended.stderr.contains("its own user and root"), "{}", ended.stderr);
+    }
+    let (ended, _) = run.settled();
+    assert_ne!(ended.code, Some(105));
+}
+
+#[test]
+fn a_socket_that_is_in_use_is_not_taken_and_a_stale_one_is() {
+    let run = steered("3", &["--chat-rate", "1/s"]).ready();
+    let second = {
+        let home = tempfile::tempdir().unwrap();
+        let args = ["--control-socket", run.socket.to_str().unwrap(), "--user-range-min", "3", "--user-range-max", "4"];
+        Rig::run(&run.target.url, "test", &home.path().join("s.json"), &args).end_early()
+    };
+    assert_eq!(second.code, Some(104), "{}", second.stderr);
+    assert!(
+        second.stderr.contains("--control-socket") && second.stderr.contains("another process"),
+        "{}",
+        second.stderr
+    );
+    // Killed, it leaves its socket behind, which the next one replaces.
+    let Steered { target, rig, socket, _home: home } = run;
+    rig.process.signal(nix::sys::signal::Signal::SIGKILL);
+    drop(rig);
+    assert!(socket.exists());
+    let args = ["--control-socket", socket.to_str().unwrap(), "--user-range-max", "3", "--chat-rate", "1/s"];
+    let args = [&args[..], &QUICK, &QUIET, &LENIENT].concat();
+    let mut again = Rig::run(&target.url, "test", &home.path().join("s.json"), &args);
+    again.wait_until_ready();
+    assert!(ctl(&socket, &["status"]).stdout.contains("3 of 3"));
+    again.stop();
+}
+
+#[test]
+fn auto_is_found_by_run_and_a_shard_takes_its_part() {
+    let target = Target::start(&[]);
+    let home = tempfile::tempdir().unwrap();
+    let start = |shard: &str| {
+        let mut command = soakrig();
+        command.env("XDG_RUNTIME_DIR", home.path()).env("SOAKRIG_PASSWORD", "a password of the test's own");
+        command.args(["run", &target.url, "test", "--user-range-max", "4", "--run-id", "night", "--shard", shard]);
+        command.args(["--cache-file"]).arg(home.path().join(format!("s{}.json", &shard[..1])));
+        command.args(["--control-socket", "auto", "--metrics-listen", "127.0.0.1:0", "--chat-rate", "2/s"]);
+        command.args(QUICK).args(QUIET).args(LENIENT);
+        Process::command(command)
+    };
+    let processes = ["0/2", "1/2"].map(start);
+    let ctl = |words: &[&str]| {
+        let mut command = soakrig();
+        command.env("XDG_RUNTIME_DIR", home.path()).arg("ctl").args(words);
+        Process::command(command).end(PATIENCE)
+    };
+    eventually("both hold", || ctl(&["--run", "night", "status"]).stdout.matches("hold ").count() == 2);
+    assert!(home.path().join("soakrig/night-1.sock").exists());
+    let several = ctl(&["status"]);
+    assert_eq!(several.code, Some(2), "{}", several.stderr);
+    assert!(several.stderr.contains("night-0.sock") && several.stderr.contains("--run ID"), "{}", several.stderr);
+    let said = ctl(&["--run", "night", "rate", "chat=31/s"]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    assert_eq!(said.stdout.matches("chat: 31/s for the whole run, 15.5/s here").count(), 2, "{}", said.stdout);
+    assert_eq!(ctl(&["--run", "day", "status"]).code, Some(104));
+    assert_eq!(ctl(&["--run", "night", "stop"]).code, Some(0));
+    for process in processes {
+        let ended = process.end(PATIENCE);
+        assert!(matches!(ended.code, Some(0 | 106)), "{}", ended.stderr);
+    }
+}
