@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::evidence::{Sender, Subject};
+use super::message_log::Message;
 use super::peer::RemoteArrival;
 use super::room::RoomLedger;
 use super::run_wide::RunWide;
@@ -129,10 +130,10 @@ impl RoomLedger {
         if !message.arrived.insert(user) {
             return self.odd_copy(run, Anomaly::Duplicate, &copy);
         }
+        let cell = message.cell;
         let overtaken = run.rules.ordered && self.log.note_read(user, seq);
         if !expected {
-            run.tally.local_mut().raced += 1;
-            return;
+            return run.tally.raced(Origin::Local, cell);
         }
         self.first_arrival(run, &copy, overtaken);
     }
@@ -154,7 +155,7 @@ impl RoomLedger {
     fn first_arrival(&mut self, run: &mut RunWide, copy: &OwnCopy<'_>, overtaken: bool) {
         let (seq, at) = (copy.marker.seq, copy.at);
         let Some(message) = self.log.get(seq) else { return };
-        let (intended, sent, judged) = (message.intended, message.sent, message.judged);
+        let Message { intended, sent, judged, cell, .. } = *message;
         if judged {
             return self.overdue(run, copy.user, copy.subject(), intended, at);
         }
@@ -170,8 +171,7 @@ impl RoomLedger {
         let on_time = age <= run.terms.deadline;
         let outcome = if on_time { Outcome::OnTime } else { Outcome::Late };
         self.books.add(outcome, 1);
-        run.tally.local_mut().add(outcome, 1);
-        run.tally.duration(Origin::Local, Basis::Intended, age);
+        run.tally.came(cell, !on_time, age);
         run.tally.judged.arrived(Origin::Local, !on_time, age, at);
         run.tally.duration(Origin::Local, Basis::Sent, at.since(sent));
         if overtaken {

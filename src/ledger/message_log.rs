@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::cells::{CellId, Cells};
 use super::user_set::{RoomUser, UserSet};
 use crate::clock::Stamp;
 
@@ -17,6 +18,8 @@ pub(super) struct Message {
     pub(super) sent: Stamp,
     /// The intended time in its marker.
     pub(super) intended_micros: u64,
+    /// In which it is counted.
+    pub(super) cell: CellId,
     /// Expected deliveries without a verdict.
     pub(super) outstanding: u32,
     /// How many connections had been opened when it was first read anywhere; [`UNREAD`] before
@@ -43,6 +46,7 @@ impl Message {
             intended,
             sent,
             intended_micros: 0,
+            cell: CellId::default(),
             outstanding: expected,
             read_at: UNREAD,
             sender_cut: false,
@@ -73,11 +77,43 @@ pub(super) struct Gone {
 #[derive(Debug, Default)]
 pub(super) struct Parting {
     /// Excused: the connection was left before their horizon.
-    pub(super) excused: u64,
+    pub(super) excused: CountsByCell,
     /// Past their horizon already, the sender cut off before any receipt.
-    pub(super) sender_cut: u64,
+    pub(super) sender_cut: CountsByCell,
     /// Past their horizon already: the numbers.
     pub(super) lost: Vec<u64>,
+}
+
+/// Deliveries by the cells of their messages, in the order of the messages.
+#[derive(Debug, Default)]
+pub(super) struct CountsByCell(Vec<(CellId, u64)>);
+
+impl CountsByCell {
+    fn add_one(&mut self, cell: CellId) {
+        match self.0.last_mut() {
+            Some((last, n)) if *last == cell => *n += 1,
+            _ => self.0.push((cell, 1)),
+        }
+    }
+
+    fn sum(&self) -> u64 {
+        self.0.iter().map(|(_, n)| n).sum()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (CellId, u64)> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+/// A message whose verdict has fallen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Verdict {
+    pub(super) seq: u64,
+    pub(super) cell: CellId,
+    /// Deliveries without an arrival.
+    pub(super) missing: u64,
+    /// Whether the sender was cut off before anybody received it.
+    pub(super) sender_cut: bool,
 }
 
 /// This generator's messages in one room, from the oldest remembered to the newest.
@@ -175,28 +211,29 @@ impl MessageLog {
             }
             message.outstanding -= 1;
             match (over, message.sender_cut && message.read_at == UNREAD) {
-                (false, _) => parting.excused += 1,
-                (true, true) => parting.sender_cut += 1,
+                (false, _) => parting.excused.add_one(message.cell),
+                (true, true) => parting.sender_cut.add_one(message.cell),
                 (true, false) => {
                     message.lost += 1;
                     parting.lost.push(seq);
                 }
             }
         }
-        self.outstanding -= parting.excused + parting.sender_cut + parting.lost.len() as u64;
+        self.outstanding -= parting.excused.sum() + parting.sender_cut.sum() + parting.lost.len() as u64;
         parting
     }
 
-    /// The newest message of `sender` was not taken by the server: how many deliveries that excuses.
-    pub(super) fn refuse(&mut self, sender: RoomUser) -> u64 {
-        let Some(at) = self.messages.iter().rposition(|message| message.sender == sender) else { return 0 };
+    /// The newest message of `sender` was not taken by the server: how many deliveries that excuses, in which
+    /// cell.
+    pub(super) fn refuse(&mut self, sender: RoomUser) -> Option<(CellId, u64)> {
+        let at = self.messages.iter().rposition(|message| message.sender == sender)?;
         let seq = self.base + at as u64;
-        let Some(message) = self.messages.get_mut(at).filter(|message| !message.judged) else { return 0 };
+        let message = self.messages.get_mut(at).filter(|message| !message.judged)?;
         message.refused = true;
-        let excused = u64::from(std::mem::take(&mut message.outstanding));
+        let (cell, excused) = (message.cell, u64::from(std::mem::take(&mut message.outstanding)));
         self.outstanding -= excused;
         self.damaged.remove(&seq);
-        excused
+        Some((cell, excused))
     }
 
     /// A damaged copy of `seq` was read on the connection of `user`, which expects it.
@@ -229,28 +266,27 @@ impl MessageLog {
         (seq + 1..read_up_to).any(|s| self.get(s).is_some_and(|m| m.sender == sender && m.arrived.contains(user)))
     }
 
-    /// Passes the next verdict that is due at `now`: number, deliveries without an arrival,
-    /// and whether the sender was cut off before anybody received it.
-    pub(super) fn judge_next(&mut self, now: Stamp, age: Duration) -> Option<(u64, u32, bool)> {
+    /// Passes the next verdict that is due at `now`.
+    pub(super) fn judge_next(&mut self, now: Stamp, age: Duration) -> Option<Verdict> {
         let seq = self.unjudged;
         let message = self.get_mut(seq)?;
         if now < message.intended.plus(age) {
             return None;
         }
         message.judged = true;
-        let left = std::mem::take(&mut message.outstanding);
+        let (cell, left) = (message.cell, std::mem::take(&mut message.outstanding));
         let sender_cut = message.sender_cut && message.read_at == UNREAD;
         message.lost += if sender_cut { 0 } else { left };
         self.outstanding -= u64::from(left);
         self.damaged.remove(&seq);
         self.unjudged += 1;
-        Some((seq, left, sender_cut))
+        Some(Verdict { seq, cell, missing: u64::from(left), sender_cut })
     }
 
     /// Forgets judged messages older than `age`.
-    pub(super) fn forget(&mut self, now: Stamp, age: Duration) {
-        while self.messages.front().is_some_and(|m| m.judged && now >= m.intended.plus(age)) {
-            self.messages.pop_front();
+    pub(super) fn forget(&mut self, now: Stamp, age: Duration, cells: &mut Cells) {
+        while let Some(message) = self.messages.pop_front_if(|m| m.judged && now >= m.intended.plus(age)) {
+            cells.forget(message.cell);
             self.base += 1;
         }
         if self.messages.capacity() > 1024 && self.messages.len() < self.messages.capacity() / 4 {

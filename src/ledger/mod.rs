@@ -10,6 +10,7 @@
 //! close began. No list of recipients is kept for a message, only who has received it.
 
 mod arrivals;
+mod cells;
 mod connection_window;
 mod evidence;
 mod faults;
@@ -25,11 +26,13 @@ mod tally;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod times;
 mod user_set;
 
 use std::cmp::Reverse;
 use std::time::Duration;
 
+pub use cells::{CELL_SECONDS, Cell};
 pub use connection_window::DisconnectCause;
 pub use evidence::{Gap, LogLines, Note, NoteKind, Notes, Sender, Subject};
 pub use losses::{LossGroup, LossGroups, MESSAGES_TOLD, NAMES_TOLD};
@@ -221,6 +224,19 @@ impl Ledger {
         rooms.sort_by_key(|room| Reverse(room.badness()));
         rooms.truncate(n);
         rooms
+    }
+
+    /// Takes the cells of intended time in which nothing more can be counted at `now`: all their messages are
+    /// forgotten. Together with those taken before and with [`open_cells`](Self::open_cells) they sum to the
+    /// counts, for each origin.
+    pub fn take_closed_cells(&mut self, now: Stamp) -> Vec<Cell> {
+        self.run.tally.cells.take_closed(self.run.wall_micros(now))
+    }
+
+    /// The cells of intended time in which something may still be counted, as they are, the oldest first.
+    #[must_use]
+    pub fn open_cells(&self) -> Vec<Cell> {
+        self.run.tally.cells.open()
     }
 
     /// Takes the anomalies and losses noted since the last call.

@@ -60,7 +60,7 @@ struct RemoteMessage {
     noticed: Stamp,
     /// Its sender, once the message was read anywhere.
     sender: Option<SenderId>,
-    /// The intended time in its marker, once it was read.
+    /// The intended time in its marker; before it was read, when its number was first known.
     intended_micros: u64,
     /// How many connections had been opened when it was first read anywhere; [`UNREAD`] before that.
     read_at: u64,
@@ -70,11 +70,11 @@ struct RemoteMessage {
 }
 
 impl RemoteMessage {
-    fn noticed(at: Stamp) -> Self {
+    fn noticed(at: Stamp, wall_micros: u64) -> Self {
         Self {
             noticed: at,
             sender: None,
-            intended_micros: 0,
+            intended_micros: wall_micros,
             read_at: UNREAD,
             judged: false,
             arrived: UserSet::Small(0),
@@ -109,6 +109,17 @@ impl RemoteArrival<'_> {
         Subject::read(Sender::Id(self.from), *self.marker)
     }
 
+    /// The wall clock when it was read, in microseconds since 1970.
+    fn wall_micros(&self) -> u64 {
+        self.marker.intended_micros.saturating_add_signed(self.since)
+    }
+
+    /// The server may have seen it either way.
+    pub(super) fn raced(&self, tally: &mut Tally) {
+        let cell = tally.cell(self.marker.intended_micros, self.at);
+        tally.raced(Origin::Remote, cell);
+    }
+
     /// Something is wrong with the arrival.
     pub(super) fn odd(&self, what: Anomaly, tally: &mut Tally) {
         tally.anomaly(Origin::Remote, what, self.room.user(self.user), self.subject(), self.at);
@@ -118,10 +129,10 @@ impl RemoteArrival<'_> {
 /// What became of the deliveries that a connection left open.
 #[derive(Debug, Default)]
 pub(super) struct LeftOpen {
-    /// Nothing of them was read.
-    pub(super) unread: u64,
-    /// They were read, damaged.
-    pub(super) damaged: Vec<Subject>,
+    /// Nothing of them was read: the intended time of each, as far as it is known, in microseconds since 1970.
+    pub(super) unread: Vec<u64>,
+    /// They were read, damaged; the same time of each.
+    pub(super) damaged: Vec<(Subject, u64)>,
 }
 
 /// What an arrival is, but for its age.
@@ -165,7 +176,7 @@ impl Peer {
     pub(super) fn arrive(&mut self, arrived: &RemoteArrival<'_>, room: usize, horizon: Duration) -> ArrivalKind {
         let users = self.read.len();
         let (RemoteArrival { user, from, nth, .. }, seq) = (*arrived, arrived.marker.seq);
-        self.reach(seq, arrived.at, room.min(WINDOW_LIMIT), horizon);
+        self.reach(seq, arrived, room.min(WINDOW_LIMIT), horizon);
         let Some(message) = self.get_mut(seq) else { return ArrivalKind::Odd(Anomaly::Unexpected) };
         if *message.sender.get_or_insert(from) != from {
             return ArrivalKind::Odd(Anomaly::Corrupt);
@@ -219,11 +230,12 @@ impl Peer {
         let Some(span) = self.read.get_mut(user.get()) else { return };
         let Span { low, end } = std::mem::replace(span, Span::EMPTY);
         for seq in low.saturating_add(1).max(self.base)..end.saturating_sub(1) {
-            let missing = self.get(seq).is_some_and(|m| !m.judged && !m.arrived.contains(user));
+            let missing = |m: &&RemoteMessage| !m.judged && !m.arrived.contains(user);
+            let Some(intended_micros) = self.get(seq).filter(missing).map(|m| m.intended_micros) else { continue };
             let damaged = self.damaged.get(&seq).is_some_and(|users| users.contains(user));
             match self.subject(seq) {
-                Some(subject) if missing && damaged => open.damaged.push(subject),
-                _ => open.unread += u64::from(missing),
+                Some(subject) if damaged => open.damaged.push((subject, intended_micros)),
+                _ => open.unread.push(intended_micros),
             }
         }
     }
@@ -252,8 +264,9 @@ impl Peer {
             }
             let missed = missing.users.len();
             lost += missed;
-            tally.remote_mut().expect(missed);
-            tally.lose(Origin::Remote, missed, message.noticed.plus(terms.horizon));
+            let cell = tally.cell(message.intended_micros, now);
+            tally.expect(Origin::Remote, cell, missed);
+            tally.lose(Origin::Remote, cell, missed, message.noticed.plus(terms.horizon));
             if let Some(subject) = self.subject(seq)
                 && (missed > 0 || tally.losses.has_pending())
             {
@@ -272,10 +285,11 @@ impl Peer {
     }
 
     /// Makes place for `seq` and everything between what is known and it, `room` numbers at most.
-    fn reach(&mut self, seq: u64, at: Stamp, room: usize, horizon: Duration) {
+    fn reach(&mut self, seq: u64, arrived: &RemoteArrival<'_>, room: usize, horizon: Duration) {
         if seq < self.base {
-            return self.reach_down(seq, at, room, horizon);
+            return self.reach_down(seq, arrived, room, horizon);
         }
+        let (at, wall) = (arrived.at, arrived.wall_micros());
         if seq >= self.end().saturating_add(room.max(1) as u64) {
             self.messages = VecDeque::new();
             self.damaged.clear();
@@ -284,7 +298,7 @@ impl Peer {
             self.read.fill(Span::EMPTY);
         }
         while self.end() <= seq {
-            self.messages.push_back(RemoteMessage::noticed(at));
+            self.messages.push_back(RemoteMessage::noticed(at, wall));
         }
         while self.messages.len() > WINDOW_LIMIT {
             self.drop_front();
@@ -292,7 +306,8 @@ impl Peer {
     }
 
     /// The first number read need not be the peer's first: lower ones may come for a horizon.
-    fn reach_down(&mut self, seq: u64, at: Stamp, room: usize, horizon: Duration) {
+    fn reach_down(&mut self, seq: u64, arrived: &RemoteArrival<'_>, room: usize, horizon: Duration) {
+        let at = arrived.at;
         let more = usize::try_from(self.base - seq).unwrap_or(usize::MAX);
         let young = self.began.is_some_and(|began| at <= began.plus(horizon));
         if !young || more > room || more > WINDOW_LIMIT - self.messages.len() {
@@ -301,7 +316,7 @@ impl Peer {
         // Known since a higher one was: so verdicts fall in the order of the numbers.
         let noticed = self.messages.front().map_or(at, |first| first.noticed);
         for _ in 0..more {
-            self.messages.push_front(RemoteMessage::noticed(noticed));
+            self.messages.push_front(RemoteMessage::noticed(noticed, arrived.wall_micros()));
         }
         self.base = seq;
     }
@@ -316,8 +331,9 @@ impl Peer {
     /// What is known of a message.
     fn subject(&self, seq: u64) -> Option<Subject> {
         let message = self.get(seq)?;
-        let marker = Marker { seq, intended_micros: message.intended_micros, ..self.first };
         let read = message.sender.is_some();
+        let intended_micros = if read { message.intended_micros } else { 0 };
+        let marker = Marker { seq, intended_micros, ..self.first };
         Some(Subject { sender: message.sender.map(Sender::Id), marker: Some(marker), intended_known: read, read })
     }
 

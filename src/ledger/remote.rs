@@ -85,19 +85,20 @@ impl FirstArrival {
     /// What an expected delivery comes to.
     fn judge(self, arrived: &RemoteArrival<'_>, terms: &DeliveryTerms, tally: &mut Tally) -> Outcome {
         let at = arrived.at;
+        let cell = tally.cell(arrived.marker.intended_micros, at);
         tally.negative_durations += u64::from(self.age < 0);
         let took = Duration::from_micros(u64::try_from(self.age).unwrap_or(0));
         if took > terms.horizon && (self.offset_known || self.excess > micros(terms.horizon)) {
             let intended = at.minus(took);
-            tally.remote_mut().expect(1);
-            tally.lose(Origin::Remote, 1, intended.plus(terms.horizon));
+            tally.expect(Origin::Remote, cell, 1);
+            tally.lose(Origin::Remote, cell, 1, intended.plus(terms.horizon));
             tally.lost_one(Origin::Remote, arrived.room, arrived.user, arrived.subject(), at, true);
             arrived.odd(Anomaly::Unexpected, tally);
             tally.judged.overdue(Origin::Remote, intended, at);
             return Outcome::Lost;
         }
         let outcome = if took <= terms.deadline { Outcome::OnTime } else { Outcome::Late };
-        tally.remote_mut().expect_and_add(outcome, 1);
+        tally.expect_and_add(Origin::Remote, cell, outcome, 1);
         tally.duration(Origin::Remote, Basis::Intended, took);
         tally.judged.arrived(Origin::Remote, outcome == Outcome::Late, took, at);
         if self.reordered {
@@ -175,7 +176,7 @@ impl Remote {
     ) -> Option<Outcome> {
         let (local, left) = (tally.fastest_local(), generators.left());
         if generators.stopped && !self.knows(arrived.marker) {
-            tally.remote_mut().raced += 1;
+            arrived.raced(tally);
             return None;
         }
         let generator = generators.heard(arrived.marker.generator, arrived.at)?;
@@ -195,7 +196,7 @@ impl Remote {
         let first = first?;
         peer.note_read(arrived.user, arrived.marker.seq, first.expected);
         if !first.expected {
-            tally.remote_mut().raced += 1;
+            arrived.raced(tally);
             return None;
         }
         Some(first.judge(arrived, terms, tally))

@@ -5,7 +5,7 @@ use strum::EnumCount as _;
 use super::SETTLE;
 use super::connection_window::{ConnectionWindow, DisconnectCause};
 use super::evidence::{Sender, Subject};
-use super::message_log::{Gone, Message, MessageLog, UNREAD};
+use super::message_log::{Gone, Message, MessageLog, UNREAD, Verdict};
 use super::remote::Remote;
 use super::run_wide::RunWide;
 use super::terms::{RecordedSend, RoomFigures, RoomShare};
@@ -94,9 +94,12 @@ impl RoomLedger {
         let excuses = run.closed.is_none_or(|closed| gone < closed);
         if let Some((from, to)) = window.expects(next) {
             let settled = self.log.part(user, from, to, Gone { at: gone, excuses }, run.terms.horizon);
-            for (outcome, n) in [(why.outcome(), settled.excused), (Outcome::ExcusedSenderCut, settled.sender_cut)] {
-                run.tally.local_mut().add(outcome, n);
-                self.books.add(outcome, n);
+            for (outcome, cells) in [(why.outcome(), settled.excused), (Outcome::ExcusedSenderCut, settled.sender_cut)]
+            {
+                for (cell, n) in cells.iter() {
+                    run.tally.add(Origin::Local, cell, outcome, n);
+                    self.books.add(outcome, n);
+                }
             }
             for seq in settled.lost {
                 self.lose(run, seq, 1);
@@ -104,20 +107,23 @@ impl RoomLedger {
             }
         }
         let open = self.remote.ended(user);
-        let damaged = open.damaged.len() as u64;
-        self.books.expect_and_add(Outcome::Lost, damaged);
-        run.tally.remote_mut().expect_and_add(Outcome::Lost, damaged);
-        for subject in open.damaged {
+        for (subject, intended_micros) in open.damaged {
+            let cell = run.tally.cell(intended_micros, at);
+            self.books.expect_and_add(Outcome::Lost, 1);
+            run.tally.expect_and_add(Origin::Remote, cell, Outcome::Lost, 1);
             run.tally.lost_one(Origin::Remote, self.span, user, subject, at, false);
         }
-        if excuses {
-            run.tally.remote_mut().expect_and_add(why.outcome(), open.unread);
-            self.books.expect_and_add(why.outcome(), open.unread);
-        } else {
-            run.tally.remote_mut().expect(open.unread);
-            run.remote_outstanding += open.unread;
-            self.books.expected += open.unread;
-            self.books.remote_outstanding += open.unread;
+        for intended_micros in open.unread {
+            let cell = run.tally.cell(intended_micros, at);
+            run.tally.expect(Origin::Remote, cell, 1);
+            self.books.expected += 1;
+            if excuses {
+                run.tally.add(Origin::Remote, cell, why.outcome(), 1);
+                self.books.add(why.outcome(), 1);
+            } else {
+                run.remote_outstanding += 1;
+                self.books.remote_outstanding += 1;
+            }
         }
     }
 
@@ -133,31 +139,34 @@ impl RoomLedger {
         let echo = run.rules.echo;
         let expected = self.connected - u32::from(is_connected && !echo);
         let message = Message::new(sender, intended, now, expected);
-        let seq = self.log.push(Message { intended_micros, echo, ..message });
-        run.tally.local_mut().expect(u64::from(expected));
+        let cell = run.tally.cell(intended_micros, now);
+        let seq = self.log.push(Message { intended_micros, cell, echo, ..message });
+        run.tally.cells.remember(cell);
+        run.tally.expect(Origin::Local, cell, u64::from(expected));
         self.books.expected += u64::from(expected);
         RecordedSend { marker: self.marker(run, seq, intended_micros), expected }
     }
 
     pub(super) fn refused(&mut self, run: &mut RunWide, sender: RoomUser) {
-        let excused = self.log.refuse(sender);
-        run.tally.local_mut().add(Outcome::ExcusedRefused, excused);
+        let Some((cell, excused)) = self.log.refuse(sender) else { return };
+        run.tally.add(Origin::Local, cell, Outcome::ExcusedRefused, excused);
+        self.books.add(Outcome::ExcusedRefused, excused);
     }
 
     /// Passes the verdicts that are due at `now` and forgets what is too old to matter.
     pub(super) fn sweep(&mut self, run: &mut RunWide, now: Stamp) {
         let verdict_age = run.terms.horizon + SETTLE;
         let judged_at = run.judged_at(now);
-        while let Some((seq, lost, sender_cut)) = self.log.judge_next(judged_at, verdict_age) {
+        while let Some(Verdict { seq, cell, missing, sender_cut }) = self.log.judge_next(judged_at, verdict_age) {
             if sender_cut {
-                run.tally.local_mut().add(Outcome::ExcusedSenderCut, u64::from(lost));
-                self.books.add(Outcome::ExcusedSenderCut, u64::from(lost));
+                run.tally.add(Origin::Local, cell, Outcome::ExcusedSenderCut, missing);
+                self.books.add(Outcome::ExcusedSenderCut, missing);
             } else {
-                self.lose(run, seq, u64::from(lost));
+                self.lose(run, seq, missing);
             }
-            self.note_lost(run, seq, !sender_cut && lost > 0, now);
+            self.note_lost(run, seq, !sender_cut && missing > 0, now);
         }
-        self.log.forget(now, verdict_age + run.terms.horizon);
+        self.log.forget(now, verdict_age + run.terms.horizon, &mut run.tally.cells);
         let lost = self.remote.sweep(judged_at, &run.terms, self.span, &mut run.generators, &mut run.tally);
         self.books.expect_and_add(Outcome::Lost, lost);
     }
@@ -176,9 +185,9 @@ impl RoomLedger {
 
     /// So many deliveries of `seq` are lost.
     pub(super) fn lose(&mut self, run: &mut RunWide, seq: u64, n: u64) {
-        let intended = self.log.get(seq).map_or(Stamp::default(), |message| message.intended);
+        let Some(message) = self.log.get(seq) else { return };
         self.books.add(Outcome::Lost, n);
-        run.tally.lose(Origin::Local, n, intended.plus(run.terms.horizon));
+        run.tally.lose(Origin::Local, message.cell, n, message.intended.plus(run.terms.horizon));
     }
 
     /// One receiver lost message `seq`, before the verdict on the others.

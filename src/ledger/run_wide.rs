@@ -41,7 +41,7 @@ impl RunWide {
             ids: HashMap::new(),
             present_ids: vec![SenderId::NONE; users].into_boxed_slice(),
             generators: Generators::default(),
-            tally: Tally::new(users, identity.origin_micros),
+            tally: Tally::new(users, identity.origin_micros, &terms),
             closed: None,
             remote_outstanding: 0,
         }

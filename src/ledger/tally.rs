@@ -5,17 +5,22 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use strum::EnumCount;
 
+use super::cells::{CellId, Cells};
 use super::evidence::{Evidence, Subject};
 use super::judged::Judged;
 use super::losses::Losses;
 use super::user_set::{RoomSpan, RoomUser, UserGroup};
 use crate::clock::Stamp;
-use crate::model::{Anomaly, Basis, DeliveryCounts, Origin, Outcome, SpoiltBy, UserIndex, delivery_times};
+use crate::model::{
+    Anomaly, Basis, DeliveryCounts, DeliveryTerms, Origin, Outcome, SpoiltBy, UserIndex, delivery_times,
+};
 
 /// All figures of a ledger.
 #[derive(Debug, Clone)]
 pub struct Tally {
     counts: [DeliveryCounts; Origin::COUNT],
+    /// The same counts by intended time.
+    pub(super) cells: Cells,
     /// Times to delivery in microseconds, by [`Origin`] and [`Basis`].
     durations: [[Histogram<u64>; Basis::COUNT]; Origin::COUNT],
     /// What of them a verdict does not read.
@@ -31,8 +36,9 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(users: usize, origin_micros: u64) -> Self {
+    pub(super) fn new(users: usize, origin_micros: u64, terms: &DeliveryTerms) -> Self {
         Self {
+            cells: Cells::new(origin_micros, terms),
             counts: [DeliveryCounts::default(); Origin::COUNT],
             durations: std::array::from_fn(|_| std::array::from_fn(|_| delivery_times())),
             judged: Judged::new(users),
@@ -57,26 +63,56 @@ impl Tally {
         &self.durations[origin as usize]
     }
 
-    pub(super) fn local_mut(&mut self) -> &mut DeliveryCounts {
-        &mut self.counts[Origin::Local as usize]
+    /// The cell of a message that was intended at `intended_micros` since 1970, as of `now`.
+    pub(super) fn cell(&mut self, intended_micros: u64, now: Stamp) -> CellId {
+        self.cells.of(intended_micros, self.evidence.wall_micros(now))
     }
 
-    pub(super) fn remote_mut(&mut self) -> &mut DeliveryCounts {
-        &mut self.counts[Origin::Remote as usize]
+    /// So many more deliveries of messages in `cell` are expected.
+    pub(super) fn expect(&mut self, origin: Origin, cell: CellId, n: u64) {
+        self.counts[origin as usize].expect(n);
+        self.cells.counts(cell, origin).expect(n);
     }
 
+    /// So many more came to `outcome`. Own messages that came are [`came`](Self::came).
+    pub(super) fn add(&mut self, origin: Origin, cell: CellId, outcome: Outcome, n: u64) {
+        self.counts[origin as usize].add(outcome, n);
+        self.cells.counts(cell, origin).add(outcome, n);
+    }
+
+    /// So many more are expected, and came to `outcome`.
+    pub(super) fn expect_and_add(&mut self, origin: Origin, cell: CellId, outcome: Outcome, n: u64) {
+        self.expect(origin, cell, n);
+        self.add(origin, cell, outcome, n);
+    }
+
+    /// An arrival on a connection that was just joining or closing.
+    pub(super) fn raced(&mut self, origin: Origin, cell: CellId) {
+        self.counts[origin as usize].raced += 1;
+        self.cells.counts(cell, origin).raced += 1;
+    }
+
+    /// A delivery of an own message came, on time or late, `took` after its intended time.
     #[inline]
-    pub(super) fn duration(&mut self, origin: Origin, basis: Basis, took: Duration) {
+    pub(super) fn came(&mut self, cell: CellId, late: bool, took: Duration) {
+        let micros = self.duration(Origin::Local, Basis::Intended, took);
+        self.fastest_local.offer(i64::try_from(micros).unwrap_or(i64::MAX));
+        let outcome = if late { Outcome::Late } else { Outcome::OnTime };
+        self.counts[Origin::Local as usize].add(outcome, 1);
+        self.cells.arrived(cell, late, micros);
+    }
+
+    /// Notes a time to delivery; what it is in microseconds.
+    #[inline]
+    pub(super) fn duration(&mut self, origin: Origin, basis: Basis, took: Duration) -> u64 {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.durations[origin as usize][basis as usize].saturating_record(micros.max(1));
-        if matches!((origin, basis), (Origin::Local, Basis::Intended)) {
-            self.fastest_local.offer(i64::try_from(micros).unwrap_or(i64::MAX));
-        }
+        micros
     }
 
     /// Deliveries that are lost: their horizon was at `horizon`.
-    pub(super) fn lose(&mut self, origin: Origin, n: u64, horizon: Stamp) {
-        self.counts[origin as usize].add(Outcome::Lost, n);
+    pub(super) fn lose(&mut self, origin: Origin, cell: CellId, n: u64, horizon: Stamp) {
+        self.add(origin, cell, Outcome::Lost, n);
         self.judged.lost(origin, n, horizon);
     }
 
@@ -97,6 +133,9 @@ impl Tally {
 
     pub(super) fn anomaly(&mut self, origin: Origin, what: Anomaly, user: UserIndex, subject: Subject, at: Stamp) {
         self.counts[origin as usize].anomalies[what as usize] += 1;
+        let intended = subject.intended_micros().unwrap_or_else(|| self.evidence.wall_micros(at));
+        let cell = self.cell(intended, at);
+        self.cells.counts(cell, origin).anomalies[what as usize] += 1;
         self.evidence.anomaly(origin, what, user, subject, at);
     }
 

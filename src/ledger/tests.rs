@@ -1,6 +1,7 @@
 //! The definitions one by one, and the books held to a naive model on arbitrary histories.
 
 mod arrivals;
+mod cells;
 mod evidence;
 mod judged;
 mod model;

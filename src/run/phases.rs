@@ -82,10 +82,10 @@ impl Phases {
         (self.ramped.map(|mark| mark.at), self.stopped.map(|mark| mark.at))
     }
 
-    /// Length of the hold so far, and what was carried out in it.
-    pub(crate) fn hold<D>(&self, context: &RunContext<D>) -> (Duration, [u64; Action::COUNT]) {
+    /// Length of the hold as of `now`, and what was carried out in it.
+    pub(crate) fn hold<D>(&self, context: &RunContext<D>, now: Stamp) -> (Duration, [u64; Action::COUNT]) {
         let Some(from) = self.ramped else { return (Duration::ZERO, [0; Action::COUNT]) };
-        let to = self.stopped.unwrap_or_else(|| Mark::now(context));
+        let to = self.stopped.unwrap_or_else(|| Mark { at: now, done: done(context) });
         (to.at.since(from.at), std::array::from_fn(|i| to.done[i].saturating_sub(from.done[i])))
     }
 

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::phases::Phases;
 use super::snapshots;
 use super::timeline::{Reading, Recorder};
+use crate::clock::Stamp;
 use crate::config::plan::Plan;
 use crate::model::Action;
 use crate::protocol::Driver;
@@ -111,7 +112,7 @@ impl<D: Driver> Reporter<D> {
 
     /// The summary as of now.
     pub(crate) fn summary(&self, end: End) -> Summary {
-        let (Reading { ledger, totals, process }, timeline) = self.recorder.timeline(&self.context, &self.phases);
+        let (Reading { now, ledger, totals, process }, timeline) = self.recorder.timeline(&self.context, &self.phases);
         let users = self.phases.lock().users(self.context.metrics.users());
         let presence = self.context.metrics.presence();
         let losses =
@@ -120,12 +121,12 @@ impl<D: Driver> Reporter<D> {
         let rooms = snapshots::rooms(&self.context, &self.plan.division);
         let timeline = Some(timeline);
         let figures = Measurements { ledger, before_hold, users, presence, totals, process, rooms, losses, timeline };
-        summarise(&self.facts(end), &figures)
+        summarise(&self.facts(end, now), &figures)
     }
 
-    fn facts(&self, end: End) -> RunInputs {
+    fn facts(&self, end: End, now: Stamp) -> RunInputs {
         let (context, plan, phases) = (&self.context, &self.plan, self.phases.lock().clone());
-        let (hold, carried_out) = phases.hold(context);
+        let (hold, carried_out) = phases.hold(context, now);
         let (spoilt, judge) = (context.ledger.lock().spoilt(), self.judge.lock());
         RunInputs {
             id: plan.report.run_id.as_str().to_owned(),
@@ -134,7 +135,7 @@ impl<D: Driver> Reporter<D> {
             shard: plan.users.shard,
             users: u64::from(plan.users.range.min())..u64::from(plan.users.range.max()),
             started: context.clock.wall(phases.started()),
-            took: phases.elapsed(context.clock.now()),
+            took: phases.elapsed(now),
             hold,
             set_rates: self.rates.mean(context.clock.now()),
             carried_out,
@@ -212,11 +213,12 @@ impl<D: Driver> Reporter<D> {
         let (context, phases) = (&self.context, self.phases.lock().clone());
         let ledger = context.metrics.ledger();
         let totals = context.metrics.totals(&ledger);
-        let elapsed = phases.elapsed(context.clock.now());
+        let now = context.clock.now();
+        let elapsed = phases.elapsed(now);
         let moment = Moment {
             phase: phases.phase(),
             elapsed,
-            held: phases.hold(context).0,
+            held: phases.hold(context, now).0,
             remaining: self.plan.timing.duration.map(|d| d.saturating_sub(elapsed)),
             chats_target: self.rates.now()[Action::Chat as usize],
             saturated: self.judge.lock().is_saturated(),

@@ -31,7 +31,8 @@ impl<D: Driver> Source for Snapshots<D> {
     }
 }
 
-fn snapshot(ledger: &Ledger) -> LedgerSnapshot {
+/// A copy of the ledger's figures.
+pub(crate) fn snapshot(ledger: &Ledger) -> LedgerSnapshot {
     let origins = [Origin::Local, Origin::Remote];
     LedgerSnapshot {
         by_origin: origins.map(|origin| ledger.counts(origin)),

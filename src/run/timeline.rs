@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::background::ticks;
 use super::phases::Phases;
+use super::snapshots;
 use crate::clock::{Clock, Stamp};
+use crate::ledger::SETTLE;
 use crate::metrics::ProcessFigures;
 use crate::metrics::snapshot::LedgerSnapshot;
 use crate::metrics::totals::Totals;
@@ -48,6 +50,8 @@ struct Shared {
 
 /// Figures of one moment.
 pub(crate) struct Reading {
+    /// When.
+    pub(crate) now: Stamp,
     /// The books.
     pub(crate) ledger: LedgerSnapshot,
     /// The counters.
@@ -93,7 +97,8 @@ impl Recorder {
         self.0.recording.lock().keep(longest);
     }
 
-    /// The cells kept, the oldest first: each is over, the last but for what ended in the last second.
+    /// The cells kept, the oldest first: each is over. Counters of a cell are complete once it
+    /// is here; what became of its deliveries is brought up to date every five seconds.
     #[allow(dead_code, reason = "for rules and the live page")]
     pub(crate) fn cells(&self) -> Vec<Cell> {
         self.0.recording.lock().cells().cloned().collect()
@@ -112,7 +117,12 @@ impl Recorder {
         self.look_into(&mut recording, context, phases);
     }
 
-    fn look_into<D: Driver>(&self, recording: &mut Recording, context: &RunContext<D>, phases: &Mutex<Phases>) {
+    fn look_into<D: Driver>(
+        &self,
+        recording: &mut Recording,
+        context: &RunContext<D>,
+        phases: &Mutex<Phases>,
+    ) -> Stamp {
         let (from, to) = phases.lock().held();
         let states = context.roster.counts();
         let of = |state: UserState| states[state as usize] as f64;
@@ -123,6 +133,7 @@ impl Recorder {
         };
         let now = context.clock.now();
         recording.look(now, self.wall_micros(now), users, Hold { from, to });
+        now
     }
 
     /// Reads the counters, and takes what they rose by for what happened since they were last read.
@@ -145,12 +156,17 @@ impl Recorder {
         context: &RunContext<D>,
         phases: &Mutex<Phases>,
     ) -> Reading {
-        self.look_into(recording, context, phases);
-        let ledger = context.metrics.ledger();
+        let now = self.look_into(recording, context, phases);
+        let mut books = context.ledger.lock();
+        let ledger = snapshots::snapshot(&books);
+        let (closed, open, spoilt) = (books.take_closed_cells(now), books.open_cells(), books.spoilt().total);
+        let verdict_age = books.terms().horizon + SETTLE;
+        drop(books);
         let totals = context.metrics.totals(&ledger);
         let process = ProcessFigures::read();
-        recording.count(Counters::of(&totals, &process), context.ledger.lock().spoilt().total);
-        Reading { ledger, totals, process }
+        recording.count(Counters::of(&totals, &process), spoilt);
+        recording.deliveries(closed, open, self.wall_micros(now.minus(verdict_age)) / MICROS);
+        Reading { now, ledger, totals, process }
     }
 
     /// Microseconds since 1970 at a stamp.
@@ -175,9 +191,10 @@ pub(crate) async fn record<D: Driver>(
     let mut counted = 0;
     loop {
         let goes_on = ticks(recorder.until_next_second(), &until).await;
-        recorder.look(&context, &phases);
         let cell = recorder.wall_micros(context.clock.now()) / (CELL_SECONDS * MICROS);
-        if cell != counted {
+        if cell == counted {
+            recorder.look(&context, &phases);
+        } else {
             counted = cell;
             let _ = recorder.read(&context, &phases);
         }

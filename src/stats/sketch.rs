@@ -63,6 +63,12 @@ impl Sketch {
         quantile_of(counts(), counts().map(|(_, count)| count).sum(), q)
     }
 
+    /// The number of the bucket of a duration in seconds: its upper bound is (51/49)^number seconds.
+    #[must_use]
+    pub fn bucket(seconds: f64) -> i16 {
+        bucket_of(seconds)
+    }
+
     /// Buckets and counts, the lowest first. The upper bound of bucket i is (51/49)^i seconds.
     pub fn buckets(&self) -> impl Iterator<Item = (i16, u64)> {
         self.buckets.iter().map(|(&bucket, &times)| (bucket, times))

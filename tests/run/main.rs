@@ -41,6 +41,7 @@ mod survival;
 mod terminal;
 mod three_days;
 mod timekeeping;
+mod timeline;
 mod traces;
 mod verbose;
 mod verdict;

@@ -108,5 +108,8 @@ fn a_generator_restarted_after_a_kill_reports_it() {
     assert!(ended.stderr.contains("is of an earlier start of this generator"), "{}", ended.stderr);
     let life = parsed(home.path().join("0.json.life-1"));
     assert_eq!((&life["run"]["complete"], &life["run"]["id"]), (&Value::from(false), &Value::from("night")));
-    assert_eq!(number(&parsed(summary), "/run/earlier_lives"), 1);
+    let summary = parsed(summary);
+    assert_eq!(number(&summary, "/run/earlier_lives"), 1);
+    let events = summary.pointer("/timeline/events").and_then(Value::as_array).unwrap();
+    assert_eq!(events.iter().filter(|event| event["kind"] == "restart").count(), 1, "{summary}");
 }

@@ -136,9 +136,14 @@ fn apply(op: &Op, naive: &mut Naive, tally: &mut Tally) {
             called(naive, at);
             let (took, late) = (Duration::from_millis(ms), ms > 10_000);
             let outcome = if late { Outcome::Late } else { Outcome::OnTime };
-            let figures = if origin == Origin::Local { tally.local_mut() } else { tally.remote_mut() };
-            figures.expect_and_add(outcome, 1);
-            tally.duration(origin, Basis::Intended, took);
+            let cell = tally.cell(0, at);
+            if origin == Origin::Local {
+                tally.expect(origin, cell, 1);
+                tally.came(cell, late, took);
+            } else {
+                tally.expect_and_add(origin, cell, outcome, 1);
+                tally.duration(origin, Basis::Intended, took);
+            }
             tally.judged.arrived(origin, late, took, at);
             naive.fates.push((origin, Fate::Came { late, intended: at.minus(took), at }));
         }
@@ -153,9 +158,9 @@ fn apply(op: &Op, naive: &mut Naive, tally: &mut Tally) {
         Op::Lose(origin, ms) => {
             called(naive, now);
             let horizon = naive.last.minus(Duration::from_millis(ms));
-            let figures = if origin == Origin::Local { tally.local_mut() } else { tally.remote_mut() };
-            figures.expect(1);
-            tally.lose(origin, 1, horizon);
+            let cell = tally.cell(0, now);
+            tally.expect(origin, cell, 1);
+            tally.lose(origin, cell, 1, horizon);
             naive.fates.push((origin, Fate::Lost { horizon }));
         }
         Op::Wait(user, why) => {
@@ -195,7 +200,8 @@ proptest! {
     fn what_is_judged_agrees_with_a_model_that_judges_at_the_end(ops in prop::collection::vec(op(), 0..250)) {
         let begin = Stamp::default().plus(Duration::from_secs(200));
         let mut naive = Naive { now: begin, last: begin, window: begin, ..Naive::default() };
-        let mut tally = Tally::new(WAITERS as usize, 0);
+        let terms = DeliveryTerms { deadline: DEADLINE, horizon: HORIZON };
+        let mut tally = Tally::new(WAITERS as usize, 0, &terms);
         tally.judged.watch(LIMIT, begin);
         let last = [Op::Wait(0, None), Op::Wait(1, None), Op::Wait(2, None), Op::Window(None)];
         for op in ops.iter().chain(&last) {
@@ -339,7 +345,8 @@ fn nothing_before_or_after_the_hold_spoils_it() {
 #[test]
 fn a_stall_explains_delays_on_both_sides_of_a_window_that_ends_with_it() {
     let (begin, tenth) = (Stamp::default().plus(Duration::from_secs(100)), Duration::from_millis(100));
-    let mut tally = Tally::new(0, 0);
+    let terms = DeliveryTerms { deadline: DEADLINE, horizon: HORIZON };
+    let mut tally = Tally::new(0, 0, &terms);
     tally.judged.watch(LIMIT, begin);
     let woken = begin.plus(tenth * 6);
     assert_eq!(tally.judged.stalled(woken), 1.0, "the stall that this call ends");

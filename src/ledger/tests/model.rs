@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::cells::Taken;
 use super::naive::{ConnectionState, Model};
 use super::*;
 
@@ -183,12 +184,19 @@ proptest! {
         let (mut model, mut ledger, mut sent) =
             (Model::new(rules), super::ledger_by(rules, USERS), Vec::new());
         let stop = (!end.is_empty()).then_some(Op::Stop);
+        let mut cells = Taken::default();
         ledger.keep_notes();
         for op in ops.iter().chain(&stop).chain(&end) {
             apply(op, &mut model, &mut ledger, &mut sent);
             prop_assert!(balances(&ledger), "after {op:?}");
+            if matches!(op, Op::Sweep | Op::End(..)) {
+                cells.take(&mut ledger, model.now)?;
+                cells.sum_to_the_counts(&ledger)?;
+            }
         }
         ledger.sweep(Stamp::default().plus(Duration::from_millis(model.now)));
+        cells.sum_to_the_counts(&ledger)?;
+        prop_assert_eq!(cells.outcomes(&ledger, Origin::Local), model.by_cell());
         prop_assert!(balances(&ledger));
         let tally = ledger.tally().origin(Origin::Local);
         prop_assert_eq!(tally.outcomes, model.outcomes());
@@ -209,6 +217,8 @@ proptest! {
         }
         ledger.sweep(Stamp::default().plus(Duration::from_millis(model.now + 130_000)));
         prop_assert_eq!((ledger.remembered(), ledger.outstanding()), (0, 0));
+        ledger.take_closed_cells(Stamp::default().plus(Duration::from_millis(model.now + 130_000)));
+        prop_assert_eq!(ledger.open_cells().len(), 0);
         prop_assert!(balances(&ledger));
     }
 }

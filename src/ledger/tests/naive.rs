@@ -206,8 +206,23 @@ impl Model {
 
     /// Outcomes once every verdict that is due has fallen.
     pub(super) fn outcomes(&self) -> [u64; Outcome::COUNT] {
+        self.outcomes_of(|_| true)
+    }
+
+    /// Expected deliveries and outcomes by the five seconds in which messages were intended.
+    pub(super) fn by_cell(&self) -> BTreeMap<u64, (u64, [u64; Outcome::COUNT])> {
+        let cell = |letter: &Letter| super::cells::start(letter.intended);
+        let starts: BTreeSet<u64> = self.letters.iter().map(cell).collect();
+        let of = |start: u64| {
+            let letters = self.letters.iter().filter(|letter| cell(letter) == start);
+            (letters.map(|letter| letter.expected.len() as u64).sum(), self.outcomes_of(|letter| cell(letter) == start))
+        };
+        starts.into_iter().map(|start| (start, of(start))).filter(|(_, counts)| counts.0 > 0).collect()
+    }
+
+    fn outcomes_of(&self, which: impl Fn(&Letter) -> bool) -> [u64; Outcome::COUNT] {
         let mut counts = [0; Outcome::COUNT];
-        for letter in &self.letters {
+        for letter in self.letters.iter().filter(|letter| which(letter)) {
             let due = self.judged_at() >= letter.due;
             let missing = if letter.cut && letter.receipts == 0 { Outcome::ExcusedSenderCut } else { Outcome::Lost };
             for verdict in letter.expected.values() {

@@ -10,6 +10,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use strum::EnumCount;
 
+use super::cells::Taken;
 use super::*;
 
 const USERS: u32 = 4;
@@ -75,6 +76,11 @@ struct PeerModel {
     damaged: BTreeSet<(Connection, usize)>,
     judged: BTreeSet<usize>,
     outcomes: [u64; Outcome::COUNT],
+    /// When each number was first known, and which were read whole.
+    known_at: BTreeMap<usize, u64>,
+    whole: BTreeSet<usize>,
+    /// Expected deliveries and outcomes by the five seconds in which messages were intended.
+    by_cell: BTreeMap<u64, (u64, [u64; Outcome::COUNT])>,
     anomalies: [u64; Anomaly::COUNT],
     raced: u64,
 }
@@ -97,6 +103,9 @@ impl PeerModel {
             damaged: BTreeSet::new(),
             judged: BTreeSet::new(),
             outcomes: [0; Outcome::COUNT],
+            known_at: BTreeMap::new(),
+            whole: BTreeSet::new(),
+            by_cell: BTreeMap::new(),
             anomalies: [0; Anomaly::COUNT],
             raced: 0,
         }
@@ -110,6 +119,16 @@ impl PeerModel {
         match (of(true).min(), of(false).max()) {
             (Some(low), Some(high)) => (low + 1).min(high)..high,
             _ => 0..0,
+        }
+    }
+
+    fn count(&mut self, seq: usize, outcome: Outcome, n: u64) {
+        let at = if self.whole.contains(&seq) { self.intended[seq] } else { self.known_at[&seq] };
+        if n > 0 {
+            let cell = self.by_cell.entry(super::cells::start(at)).or_default();
+            cell.0 += n;
+            cell.1[outcome as usize] += n;
+            self.outcomes[outcome as usize] += n;
         }
     }
 
@@ -127,7 +146,11 @@ impl PeerModel {
                 return self.odd(Anomaly::Unexpected);
             }
             self.known = self.known.start.min(seq)..self.known.end.max(seq + 1);
+            for known in self.known.clone() {
+                self.known_at.entry(known).or_insert(self.now);
+            }
         }
+        self.whole.insert(seq);
         self.noticed.push((seq, self.now));
         let before_it = self.read_when.iter().any(|(read, openings)| *read == seq && *openings <= connection);
         self.read_when.push((seq, self.joined.len()));
@@ -156,7 +179,7 @@ impl PeerModel {
             10_001..=60_000 => Outcome::Late,
             _ => Outcome::Lost,
         };
-        self.outcomes[outcome as usize] += 1;
+        self.count(seq, outcome, 1);
         match outcome {
             Outcome::Lost => self.odd(Anomaly::Unexpected),
             _ if overtaken => self.odd(Anomaly::Reordered),
@@ -184,7 +207,7 @@ impl PeerModel {
                 continue;
             }
             let outcome = if self.damaged.contains(&(connection, seq)) { Outcome::Lost } else { why.outcome() };
-            self.outcomes[outcome as usize] += 1;
+            self.count(seq, outcome, 1);
         }
     }
 
@@ -199,7 +222,7 @@ impl PeerModel {
                 self.between(**connection).contains(&seq) && !self.arrived.contains(&(**connection, seq))
             };
             let lost = self.present.values().filter(missing).count() as u64;
-            self.outcomes[Outcome::Lost as usize] += lost;
+            self.count(seq, Outcome::Lost, lost);
         }
     }
 }
@@ -295,14 +318,21 @@ proptest! {
         [ordered, senders] in any::<[bool; 2]>(),
     ) {
         let (mut model, mut ledger) = begin(DeliveryRules { echo: true, ordered, senders });
+        let mut cells = Taken::default();
         for op in &ops {
             apply(op, &mut model, &mut ledger);
             agrees(&model, &ledger)?;
+            if matches!(op, Op::End(..)) {
+                cells.take(&mut ledger, model.now)?;
+                cells.sum_to_the_counts(&ledger)?;
+            }
         }
         model.now += 130_000;
         model.sweep();
         ledger.sweep(stamp(&model));
         agrees(&model, &ledger)?;
+        cells.sum_to_the_counts(&ledger)?;
+        prop_assert_eq!(cells.outcomes(&ledger, Origin::Remote), model.by_cell);
         prop_assert!(ledger.is_settled());
         super::evidence::is_complete(&mut ledger)?;
     }

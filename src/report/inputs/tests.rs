@@ -4,6 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use super::*;
 use crate::model::{DropReason, EndReason, FailureKind, FrameKind, Initiator, OwnName, SentKind};
+use crate::report::timeline::tests::full_timeline;
 
 /// A name of a driver's.
 const OVER_CAPACITY: FailureKind = FailureKind::Own(&OwnName::at::<0>("over_capacity"));
@@ -119,8 +120,18 @@ fn keys(value: &serde_json::Value, found: &mut std::collections::BTreeSet<String
     let serde_json::Value::Object(entries) = value else { return };
     for (key, inner) in entries {
         found.insert(key.clone());
-        let labels =
-            ["states", "dropped", "operations", "errors", "sent", "received", "failures", "disconnects", "lists"];
+        let labels = [
+            "states",
+            "dropped",
+            "operations",
+            "errors",
+            "sent",
+            "received",
+            "failures",
+            "disconnects",
+            "lists",
+            "watched",
+        ];
         if !labels.contains(&key.as_str()) {
             keys(inner, found);
         }
@@ -132,7 +143,10 @@ fn every_key_is_documented() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/summary.md");
     let page = std::fs::read_to_string(path).unwrap();
     let mut found = std::collections::BTreeSet::new();
-    keys(&serde_json::to_value(night()).unwrap(), &mut found);
+    let timeline = full_timeline(1);
+    keys(&serde_json::to_value(&timeline.slices[0]).unwrap(), &mut found);
+    keys(&serde_json::to_value(&timeline.events[0]).unwrap(), &mut found);
+    keys(&serde_json::to_value(Summary { timeline: Some(timeline), ..night() }).unwrap(), &mut found);
     assert!(found.len() > 50, "{found:?}");
     let named = |key: &String| page.contains(&format!("`{key}`")) || page.contains(&format!(".{key}`"));
     let missing: Vec<_> = found.into_iter().filter(|key| !named(key)).collect();
@@ -170,4 +184,33 @@ fn times_that_are_judged_are_those_of_the_hold() {
     assert_eq!((judged.count, judged.max), (1, Some(0.001)));
     figures.before_hold = None;
     assert_eq!(summarise(&facts(), &figures).judged_seconds["intended"].count, 0, "there was no hold");
+}
+
+/// A summary of eight hours, and one of as many slices as there may be.
+#[test]
+fn a_summary_with_everything_in_it_is_under_3_mb() {
+    for slices in [480, 1_440] {
+        let summary = Summary { timeline: Some(full_timeline(slices)), ..night() };
+        let text = serde_json::to_string_pretty(&summary).unwrap();
+        assert!(text.len() < 3_000_000, "{slices} slices: {} bytes", text.len());
+        assert_eq!(serde_json::from_str::<Summary>(&text).unwrap(), summary);
+    }
+}
+
+/// For docs/performance.md: what a checkpoint costs beside what it cost without a timeline.
+#[test]
+#[ignore = "measures; see docs/performance.md"]
+fn a_checkpoint_in_milliseconds() {
+    for slices in [480, 1_440] {
+        let (timeline, figures) = (full_timeline(slices), figures());
+        let one = || {
+            let begun = std::time::Instant::now();
+            let figures = Measurements { timeline: Some(timeline.clone()), ..figures.clone() };
+            let text = serde_json::to_vec_pretty(&summarise(&facts(), &figures)).unwrap();
+            (begun.elapsed(), text.len())
+        };
+        let mut took: Vec<_> = (0..21).map(|_| one()).collect();
+        took.sort();
+        println!("{slices} slices: {:?}, {} bytes", took[10].0, took[10].1);
+    }
 }

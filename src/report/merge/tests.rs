@@ -1,5 +1,6 @@
 //! What the whole has to say is what its parts say together, in whatever order they come.
 
+mod timelines;
 mod verdicts;
 
 use std::time::Duration;
@@ -79,6 +80,7 @@ fn told(seen: &[&Seen], shard: Shard, first_user: u64) -> Summary {
     seen.iter().for_each(|seen| added(&mut figures, seen));
     let users: u64 = seen.iter().map(|seen| seen.users).sum();
     if let [only] = seen {
+        figures.timeline = Some(timelines::of(only, shard));
         figures.ledger.clock_offset = only.offset;
     }
     let chats: u64 = seen.iter().map(|seen| seen.chats).sum();
@@ -131,6 +133,10 @@ proptest! {
         prop_assert_eq!(merged.rates["chat"].clone(), whole.rates["chat"].clone());
         prop_assert_eq!(merged.rates["leave"].set, 1.0, "to the last digit");
         prop_assert_eq!(&merged.verdict, &whole.verdict);
+        let timeline = merged.timeline.unwrap();
+        prop_assert_eq!(timeline.total().deliveries, whole.deliveries);
+        let events = seen.iter().map(|seen| seen.users * 2).sum::<u64>();
+        prop_assert_eq!(timeline.events.len() as u64 + timeline.events_dropped, events);
     }
 
     #[test]

@@ -5,14 +5,17 @@
 //! several generators add up.
 
 mod counters;
+mod damage;
 #[cfg(test)]
 pub(crate) mod made;
 mod slice;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod times;
 
-use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize, Serializer};
 
 pub use counters::Counters;
 pub use slice::{GeneratorSlice, RemoteSlice, Slice, UserSeconds, Watched};
@@ -27,18 +30,20 @@ pub const MOST_SLICES: usize = 1_440;
 /// Most events; beyond that they are only counted.
 pub const MOST_EVENTS: usize = 1_000;
 
-/// The run over time.
+/// The run over time. What is read is refused where it could not have been recorded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "damage::Read")]
 pub struct Timeline {
     /// The length of each slice, in seconds.
     pub slice_seconds: u64,
     /// The slices in order of time; one in which nothing happened may be absent.
+    #[serde(serialize_with = "a_line_each")]
     pub slices: Vec<Slice>,
     /// What happened, in order of time.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", serialize_with = "a_line_each")]
     pub events: Vec<TimelineEvent>,
     /// Events that were left out, because there were too many.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default")]
     pub events_dropped: u64,
 }
 
@@ -54,6 +59,20 @@ pub struct TimelineEvent {
     /// Index of the generator; absent where it is the whole run's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<u32>,
+}
+
+/// Writes each item on one line, however the rest is laid out. For JSON only.
+fn a_line_each<T: Serialize, S: Serializer>(items: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    let lines: Result<Vec<_>, _> = items.iter().map(serde_json::value::to_raw_value).collect();
+    lines.map_err(serde::ser::Error::custom)?.serialize(serializer)
+}
+
+impl TimelineEvent {
+    /// In order of time; what happened at once, in an order that does not depend on who is merged first.
+    fn order(&self, other: &Self) -> Ordering {
+        let rest = |event: &Self| (event.shard, event.kind.clone(), event.text.clone());
+        self.at.total_cmp(&other.at).then_with(|| rest(self).cmp(&rest(other)))
+    }
 }
 
 impl Default for Timeline {
@@ -77,14 +96,14 @@ impl Timeline {
         self.join_until_few();
     }
 
-    /// Notes an event.
+    /// Notes an event. Of too many the last are dropped.
     pub fn note(&mut self, event: TimelineEvent) {
-        if self.events.len() >= MOST_EVENTS {
+        let place = self.events.partition_point(|earlier| earlier.order(&event).is_le());
+        self.events.insert(place, event);
+        if self.events.len() > MOST_EVENTS {
+            self.events.truncate(MOST_EVENTS);
             self.events_dropped = self.events_dropped.saturating_add(1);
-            return;
         }
-        let at = self.events.partition_point(|earlier| earlier.at <= event.at);
-        self.events.insert(at, event);
     }
 
     /// Adds another generator's, slice by slice.

@@ -4,10 +4,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::clock::Stamp;
-use crate::report::timeline::{Counters, Slice, Timeline, UserSeconds, Watched};
+use crate::ledger;
+use crate::model::Origin;
+use crate::report::summary::{Anomalies, Deliveries};
+use crate::report::timeline::{Counters, RemoteSlice, Slice, Timeline, UserSeconds, Watched};
 
 /// The length of a cell, in seconds.
-pub(crate) const CELL_SECONDS: u64 = 5;
+pub(crate) use crate::ledger::CELL_SECONDS;
 /// Cells kept in any case: a minute.
 const FEWEST_CELLS: usize = 12;
 /// Cells kept at most: a day.
@@ -43,7 +46,10 @@ impl Hold {
 /// Cells and slices.
 #[derive(Debug, Default)]
 pub(super) struct Recording {
+    /// All but the deliveries of the cells that are open in the ledger.
     timeline: Timeline,
+    /// Those deliveries, as they were last read.
+    open: Vec<Slice>,
     /// In order of time, none twice.
     cells: VecDeque<Cell>,
     kept: usize,
@@ -65,8 +71,32 @@ impl Recording {
         self.kept = self.kept.max(cells.saturating_add(FEWEST_CELLS).min(MOST_CELLS));
     }
 
+    /// The cells that are over.
     pub(super) fn cells(&self) -> impl Iterator<Item = &Cell> {
-        self.cells.iter()
+        self.cells.iter().filter(|cell| cell.slice.start < self.current)
+    }
+
+    /// The ledger's cells: those that it has handed out, and those that it still has open. The verdicts on
+    /// messages that were intended before `judged`, in seconds since 1970, have fallen.
+    pub(super) fn deliveries(&mut self, closed: Vec<ledger::Cell>, open: Vec<ledger::Cell>, judged: u64) {
+        let (closed, open) = (closed.into_iter().map(slice), open.into_iter().map(slice));
+        for slice in closed {
+            self.timeline.add(&slice);
+            self.set_deliveries(slice);
+        }
+        self.open = open.collect();
+        self.open.clone().into_iter().for_each(|slice| self.set_deliveries(slice));
+        for cell in &mut self.cells {
+            let Slice { start, deliveries, remote, .. } = &cell.slice;
+            let outstanding = deliveries.outstanding + remote.deliveries.outstanding;
+            cell.judged = start + CELL_SECONDS <= judged && outstanding == 0;
+        }
+    }
+
+    fn set_deliveries(&mut self, Slice { start, deliveries, anomalies, remote, times, .. }: Slice) {
+        if let Some(cell) = self.cell(start) {
+            cell.slice = Slice { deliveries, anomalies, remote, times, ..std::mem::take(&mut cell.slice) };
+        }
     }
 
     /// Users were here since the last look; the wall clock is at `wall` microseconds since 1970.
@@ -109,8 +139,11 @@ impl Recording {
         self.add(&Slice { start: second - second % CELL_SECONDS, watched, ..Slice::default() });
     }
 
+    /// The timeline, as of when everything was last read.
     pub(super) fn timeline(&self) -> Timeline {
-        self.timeline.clone()
+        let mut timeline = self.timeline.clone();
+        self.open.iter().for_each(|slice| timeline.add(slice));
+        timeline
     }
 
     /// So many seconds of the hold were spoilt, up to the last look: of the latest cells, no more of each than
@@ -159,6 +192,19 @@ impl Recording {
     }
 }
 
+/// A cell of the ledger as a part of a slice.
+fn slice(ledger::Cell { start, counts, times }: ledger::Cell) -> Slice {
+    let [local, remote] = [Origin::Local, Origin::Remote].map(|origin| &counts[origin as usize]);
+    Slice {
+        start,
+        deliveries: Deliveries::of(local),
+        anomalies: Anomalies::of(local),
+        remote: RemoteSlice { deliveries: Deliveries::of(remote), anomalies: Anomalies::of(remote) },
+        times: times.into(),
+        ..Slice::default()
+    }
+}
+
 /// The wall clock `ago` before it was at `wall`, in microseconds.
 fn before(wall: u64, ago: Duration) -> u64 {
     wall.saturating_sub(u64::try_from(ago.as_micros()).unwrap_or(u64::MAX))
@@ -169,3 +215,6 @@ fn cell_of(micros: u64) -> u64 {
     let second = micros / MICROS;
     second - second % CELL_SECONDS
 }
+
+#[cfg(test)]
+mod tests;

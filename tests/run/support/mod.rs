@@ -320,8 +320,10 @@ pub fn number(value: &Value, path: &str) -> u64 {
     value.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("no number at {path} in {value}"))
 }
 
-/// Whether expected = on time + late + lost + excused + outstanding.
+/// Whether expected = on time + late + lost + excused + outstanding, in all and in each slice of time, and
+/// the slices sum to all.
 pub fn balances(summary: &Value) -> bool {
+    crate::timeline::sums_match(summary);
     let n = |name: &str| number(summary, &format!("/deliveries/{name}"));
     n("expected") == n("on_time") + n("late") + n("lost") + n("excused/total") + n("outstanding")
 }

@@ -1,0 +1,171 @@
+//! What became of deliveries by the intended time of their messages: cells of five seconds since 1970.
+//!
+//! Every count of the ledger is in exactly one cell, so the cells sum to the ledger's figures at any
+//! time. A cell is open as long as a message of its is remembered; then it is handed out and forgotten.
+//! What belongs to a cell that is no more is counted in the oldest that still is.
+//!
+//! A delivery on time costs an addition: only its time to delivery is counted. What else there is of a
+//! cell is counted when it happens, which is rare; the rest follows when a cell is read.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use strum::EnumCount as _;
+
+use super::SETTLE;
+use super::times::{Dense, bucket};
+use crate::model::{DeliveryCounts, DeliveryTerms, Origin, Outcome};
+use crate::stats::Sketch;
+
+/// The length of a cell, in seconds.
+pub const CELL_SECONDS: u64 = 5;
+const CELL_MICROS: u64 = CELL_SECONDS * 1_000_000;
+
+/// An open cell, by its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct CellId(u32);
+
+/// What became of the deliveries of messages that were intended in the same five seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// When it begins, in seconds since 1970-01-01T00:00:00Z; a multiple of [`CELL_SECONDS`].
+    pub start: u64,
+    /// Counts by [`Origin`], what is outstanding included.
+    pub counts: [DeliveryCounts; Origin::COUNT],
+    /// Times to delivery of this generator's own messages, from the intended time.
+    pub times: Sketch,
+}
+
+/// A cell in which something may still be counted.
+#[derive(Debug, Clone, Default)]
+struct OpenCell {
+    number: u64,
+    /// Messages of this generator that are remembered.
+    messages: u64,
+    /// All but the local deliveries on time and what is outstanding.
+    counts: [DeliveryCounts; Origin::COUNT],
+    times: Dense,
+}
+
+impl OpenCell {
+    fn figures(&self) -> Cell {
+        let mut counts = self.counts;
+        let local = &mut counts[Origin::Local as usize];
+        local.outcomes[Outcome::OnTime as usize] = self.times.count() - local.outcome(Outcome::Late);
+        for counts in &mut counts {
+            counts.outstanding = counts.expected - counts.decided();
+        }
+        Cell { start: self.number * CELL_SECONDS, counts, times: self.times.sketch() }
+    }
+}
+
+/// The cells of a ledger.
+#[derive(Debug, Clone)]
+pub(super) struct Cells {
+    /// Open cells, and empty ones for later.
+    places: Vec<OpenCell>,
+    free: Vec<u32>,
+    /// The number and the place of each open cell, in order of the numbers.
+    open: VecDeque<(u64, u32)>,
+    /// Cells of lower numbers are closed.
+    first: u64,
+    /// For how long after its end a cell is open at least, in microseconds.
+    kept: u64,
+    /// An intended time that lies further ahead is absurd, in microseconds.
+    ahead: u64,
+}
+
+impl Cells {
+    /// No cells of a generator that starts at `started`, in microseconds since 1970.
+    pub(super) fn new(started: u64, terms: &DeliveryTerms) -> Self {
+        Self {
+            places: Vec::new(),
+            free: Vec::new(),
+            open: VecDeque::new(),
+            first: started / CELL_MICROS,
+            kept: micros(terms.horizon * 2 + SETTLE),
+            ahead: micros(terms.horizon),
+        }
+    }
+
+    /// The cell of a time, or the nearest that is open; of a time too far ahead, the present one. Both in
+    /// microseconds since 1970.
+    pub(super) fn of(&mut self, intended: u64, now: u64) -> CellId {
+        let time = if intended > now.saturating_add(self.ahead) { now } else { intended };
+        let number = (time / CELL_MICROS).max(self.first);
+        match self.open.back() {
+            Some((last, place)) if *last == number => CellId(*place),
+            _ => self.find_or_open(number),
+        }
+    }
+
+    #[cold]
+    fn find_or_open(&mut self, number: u64) -> CellId {
+        match self.open.binary_search_by_key(&number, |open| open.0) {
+            Ok(at) => CellId(self.open[at].1),
+            Err(at) => {
+                let place = self.free.pop().unwrap_or_else(|| {
+                    self.places.push(OpenCell::default());
+                    u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)
+                });
+                self.places[place as usize].number = number;
+                self.open.insert(at, (number, place));
+                CellId(place)
+            }
+        }
+    }
+
+    /// A message of this generator is remembered from now on.
+    pub(super) fn remember(&mut self, cell: CellId) {
+        self.places[cell.0 as usize].messages += 1;
+    }
+
+    /// It is forgotten.
+    pub(super) fn forget(&mut self, cell: CellId) {
+        self.places[cell.0 as usize].messages -= 1;
+    }
+
+    /// The counts of a cell: all of them but what is outstanding and local deliveries on time, which are
+    /// [`arrived`](Self::arrived).
+    pub(super) fn counts(&mut self, cell: CellId, origin: Origin) -> &mut DeliveryCounts {
+        &mut self.places[cell.0 as usize].counts[origin as usize]
+    }
+
+    /// A delivery of a message of this generator came, on time or late, so many microseconds after its
+    /// intended time.
+    #[inline]
+    pub(super) fn arrived(&mut self, cell: CellId, late: bool, micros: u64) {
+        let open = &mut self.places[cell.0 as usize];
+        open.times.add(bucket(micros));
+        if late {
+            open.counts[Origin::Local as usize].add(Outcome::Late, 1);
+        }
+    }
+
+    /// Takes the cells in which nothing more can happen at `now`, in microseconds since 1970.
+    pub(super) fn take_closed(&mut self, now: u64) -> Vec<Cell> {
+        let first = now.saturating_sub(self.kept) / CELL_MICROS;
+        let mut closed = Vec::new();
+        while let Some((number, place)) = self.open.front().copied()
+            && number < first
+            && self.places[place as usize].messages == 0
+        {
+            self.open.pop_front();
+            self.free.push(place);
+            let cell = std::mem::take(&mut self.places[place as usize]);
+            closed.push(cell.figures());
+        }
+        let oldest = self.open.front().map_or(first, |open| open.0.min(first));
+        self.first = self.first.max(oldest);
+        closed
+    }
+
+    /// The cells in which something may still happen, the oldest first.
+    pub(super) fn open(&self) -> Vec<Cell> {
+        self.open.iter().map(|(_, place)| self.places[*place as usize].figures()).collect()
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

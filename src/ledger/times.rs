@@ -1,0 +1,153 @@
+//! Times to delivery in the buckets of a [`Sketch`], counted without a logarithm.
+//!
+//! The bits of a time as a floating-point number, but for the lower ones of its mantissa, are the number of
+//! a range that is narrower than any bucket: a table has the bucket in which the range begins, and where the
+//! next begins within the range, if it does. So every time is in the bucket in which the sketch would count it.
+
+use std::sync::LazyLock;
+
+use crate::model::LONGEST_MICROS;
+use crate::stats::Sketch;
+
+/// Bits of the mantissa that tell ranges apart: each is at most 1/64 wide, and a bucket 1/25.
+const BITS: u32 = 6;
+/// Below the range's number in the bits of a floating-point number.
+const SHIFT: u32 = f64::MANTISSA_DIGITS - 1 - BITS;
+/// The number of the range that begins with one microsecond.
+const ONE: u64 = 1.0_f64.to_bits() >> SHIFT;
+
+/// A bucket, by its place from that of a microsecond on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bucket(u16);
+
+/// A range of times.
+#[derive(Debug, Clone, Copy)]
+struct Range {
+    /// The longest time, in microseconds, that is in the bucket in which the range begins.
+    last: u64,
+    bucket: Bucket,
+}
+
+static RANGES: LazyLock<Box<[Range]>> = LazyLock::new(|| (0..=range(LONGEST_MICROS)).map(range_of).collect());
+static LOWEST: LazyLock<i16> = LazyLock::new(|| Sketch::bucket(1e-6));
+
+/// The number of the range of a time in microseconds, of at least one.
+#[inline]
+fn range(micros: u64) -> usize {
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_wrap, reason = "at most an hour, far below 2^53")]
+    let bits = (micros as i64 as f64).to_bits() >> SHIFT;
+    #[allow(clippy::cast_possible_truncation, reason = "32 times 64 at most")]
+    let range = bits.wrapping_sub(ONE) as usize;
+    range
+}
+
+/// The range of this number. Of those that hold no whole microsecond none is ever asked for.
+fn range_of(number: usize) -> Range {
+    let first = f64::from_bits((number as u64 + ONE) << SHIFT).ceil();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most an hour and a bit")]
+    let first = first as u64;
+    let bucket = place(first);
+    let (mut last, mut beyond) = (first, first + (first >> BITS) + 2);
+    while last + 1 < beyond {
+        let middle = last.midpoint(beyond);
+        if place(middle) == bucket { last = middle } else { beyond = middle }
+    }
+    Range { last, bucket }
+}
+
+/// The bucket of a time by its logarithm.
+fn place(micros: u64) -> Bucket {
+    #[allow(clippy::cast_precision_loss, reason = "at most an hour")]
+    let bucket = Sketch::bucket(micros as f64 / 1e6);
+    Bucket(u16::try_from(i32::from(bucket) - i32::from(*LOWEST)).unwrap_or(0))
+}
+
+/// The bucket of a time in microseconds.
+#[inline]
+pub(super) fn bucket(micros: u64) -> Bucket {
+    let micros = micros.clamp(1, LONGEST_MICROS);
+    let ranges = &*RANGES;
+    let Some(range) = ranges.get(range(micros)) else { return Bucket(0) };
+    Bucket(range.bucket.0 + u16::from(micros > range.last))
+}
+
+/// How many times were in each bucket.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Dense {
+    /// Empty until the first.
+    buckets: Box<[u64]>,
+}
+
+impl Dense {
+    #[inline]
+    pub(super) fn add(&mut self, Bucket(place): Bucket) {
+        match self.buckets.get_mut(usize::from(place)) {
+            Some(times) => *times += 1,
+            None => self.begin(place),
+        }
+    }
+
+    #[cold]
+    fn begin(&mut self, place: u16) {
+        let buckets = usize::from(bucket(LONGEST_MICROS).0) + 1;
+        self.buckets = vec![0; buckets].into_boxed_slice();
+        if let Some(times) = self.buckets.get_mut(usize::from(place)) {
+            *times += 1;
+        }
+    }
+
+    /// How many times in all.
+    pub(super) fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    /// The same as a sketch.
+    pub(super) fn sketch(&self) -> Sketch {
+        let buckets = (*LOWEST..).zip(self.buckets.iter().copied()).filter(|(_, times)| *times > 0);
+        Sketch::from_buckets(buckets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn both(times: impl Iterator<Item = u64>) -> (Sketch, Sketch) {
+        let (mut dense, mut sketch) = (Dense::default(), Sketch::default());
+        for micros in times {
+            dense.add(bucket(micros));
+            sketch.add(micros as f64 / 1e6, 1);
+        }
+        (dense.sketch(), sketch)
+    }
+
+    #[test]
+    fn every_time_around_a_power_of_two_is_in_the_sketchs_bucket() {
+        for exponent in 0..32 {
+            let power = 1_u64 << exponent;
+            let around = (power.saturating_sub(70).max(1)..power + 70).filter(|micros| *micros <= LONGEST_MICROS);
+            let (dense, sketch) = both(around);
+            assert_eq!(dense, sketch, "around {power} µs");
+        }
+    }
+
+    #[test]
+    fn no_time_is_too_short_or_too_long() {
+        let mut dense = Dense::default();
+        for micros in [0, 1, LONGEST_MICROS, LONGEST_MICROS + 1, u64::MAX] {
+            dense.add(bucket(micros));
+        }
+        assert_eq!((dense.count(), dense.sketch().count()), (5, 5));
+    }
+
+    proptest! {
+        #[test]
+        fn times_are_in_the_sketchs_buckets(exponents in prop::collection::vec(0.0..31.7_f64, 0..200)) {
+            let times = exponents.iter().map(|e| (e.exp2() as u64).min(LONGEST_MICROS));
+            let (dense, sketch) = both(times);
+            prop_assert_eq!(dense, sketch);
+        }
+    }
+}
