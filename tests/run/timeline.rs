@@ -2,10 +2,15 @@
 //! record has of its minute.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::support::{LENIENT, Rig, Target, balances, eventually, number};
+use crate::support::{LENIENT, PATIENCE, Rig, Target, balances, eventually, eventually_within, number};
+
+/// Longer than it takes until the next minute begins, or the next checkpoint is written.
+const MINUTES: Duration = Duration::from_secs(300);
 
 /// The sum of a number over all slices; where it is absent it is 0.
 fn sum(summary: &Value, path: &str) -> u64 {
@@ -134,6 +139,22 @@ fn slices_have_what_the_targets_record_has_of_their_minutes() {
     };
     assert_eq!(found("/deliveries/lost"), of("drop", &injections), "{}", ended.stdout);
     assert_eq!(found("/anomalies/duplicate"), of("duplicate", &injections), "{}", ended.stdout);
+}
+
+#[test]
+fn a_kill_leaves_slices_that_sum_to_the_last_checkpoint() {
+    let target = Target::start(&["--fault-drop", "2%"]);
+    let cache = tempfile::tempdir().unwrap();
+    let quick = ["--user-range-max", "10", "--ramp", "100/s", "--sign-in-rate", "100/s", "--connect-rate", "100/s"];
+    let load = ["--chat-rate", "10/s", "--leave-rate", "1/s", "--away", "1s..2s", "--delivery-horizon", "20s"];
+    let rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &[&quick[..], &load, &LENIENT].concat());
+    let expected = |summary: Value| number(&summary, "/deliveries/expected");
+    eventually_within(MINUTES, "a checkpoint", &mut || rig.written().is_some_and(|summary| expected(summary) > 0));
+    rig.process.signal(Signal::SIGKILL);
+    let (ended, summary) = rig.end(PATIENCE);
+    assert_eq!((ended.code, summary.pointer("/run/complete")), (None, Some(&Value::from(false))));
+    assert!(balances(&summary) && number(&summary, "/deliveries/lost") > 0, "{summary}");
+    assert!(slices(&summary).len() > 1, "{summary}");
 }
 
 #[test]

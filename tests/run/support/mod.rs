@@ -260,6 +260,11 @@ impl Rig {
         sum(&self.scrape(), name, labels)
     }
 
+    /// The summary as it is now: the last checkpoint.
+    pub fn written(&self) -> Option<Value> {
+        serde_json::from_str(&std::fs::read_to_string(&self.summary).ok()?).ok()
+    }
+
     /// Stops the run in good order and waits for its end.
     pub fn stop(self) -> (Ended, Value) {
         self.process.signal(nix::sys::signal::Signal::SIGTERM);
