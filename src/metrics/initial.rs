@@ -91,7 +91,8 @@ pub(crate) fn disconnect(_: &Vocabulary, (socket, initiator, reason): (SocketKin
         ProtocolViolation, Reset, ServiceRestart, Silent, Stopped, TryAgainLater, UnsupportedData, WriteTimeout,
     };
     match initiator {
-        Initiator::User => matches!(reason, Left | Stopped),
+        // A reset is `ctl disconnect`.
+        Initiator::User => matches!(reason, Left | Stopped) || reason == Reset && socket == SocketKind::Room,
         Initiator::Network => {
             matches!(reason, Reset | Silent | WriteTimeout | Io) || reason == Panic && socket == SocketKind::Room
         }
@@ -147,7 +148,7 @@ mod tests {
             assert!(foreseen > 0 && foreseen < kinds.len() / 2 + 5, "{stage:?}: {foreseen}");
         }
         assert!(!error(&VOCABULARY, (Stage::Delivery, FailureKind::Dns)));
-        assert!(!disconnect(&VOCABULARY, (SocketKind::Room, Initiator::User, EndReason::Reset)));
+        assert!(!disconnect(&VOCABULARY, (SocketKind::Room, Initiator::User, EndReason::Silent)));
     }
 
     #[test]

@@ -2,13 +2,16 @@
 //!
 //! States change under one lock, so that at any moment their counts sum up to the target.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod steering;
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::Waker;
 
 use parking_lot::Mutex;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use strum::EnumCount;
+use tokio::sync::Notify;
 
 use super::slot::IntentSlot;
 use crate::model::{Action, DropReason, UserIndex, UserState};
@@ -22,13 +25,24 @@ pub struct Roster {
     /// A bit for each user at whose slot something happened that it has not looked at. Together,
     /// so that all of them stay in a cache: every user looks at its own after every read.
     notified: Box<[AtomicU64]>,
+    /// A bit for each user who is to reset its connection.
+    resets: Box<[AtomicU64]>,
+    /// A bit for each user whose life goes on.
+    under_way: Box<[AtomicU64]>,
+    /// Users from this one on are to leave for good.
+    recalled_from: AtomicU32,
+    recalls: Notify,
+    retargeted: Notify,
 }
 
 #[derive(Debug)]
 struct UserTable {
+    /// How many users are to be held: the first so many.
+    target: usize,
     states: Box<[UserState]>,
     /// How often each user has changed its state.
     changes: Box<[u32]>,
+    /// Of the users who are to be held.
     counts: [u64; UserState::COUNT],
     connected: Present,
     /// `None`: all users send messages.
@@ -61,6 +75,7 @@ impl Roster {
         counts[UserState::Waiting as usize] = users as u64;
         Self {
             table: Mutex::new(UserTable {
+                target: users,
                 states: vec![UserState::Waiting; users].into_boxed_slice(),
                 changes: vec![0; users].into_boxed_slice(),
                 counts,
@@ -69,7 +84,12 @@ impl Roster {
                 rng: SmallRng::seed_from_u64(seed),
             }),
             slots: (0..users).map(|_| IntentSlot::default()).collect(),
-            notified: (0..users.div_ceil(BITS)).map(|_| AtomicU64::new(0)).collect(),
+            notified: bits(users),
+            resets: bits(users),
+            under_way: bits(users),
+            recalled_from: AtomicU32::new(u32::MAX),
+            recalls: Notify::new(),
+            retargeted: Notify::new(),
         }
     }
 
@@ -148,8 +168,10 @@ impl Roster {
         {
             *changes = changes.wrapping_add(1);
         }
-        table.counts[was as usize] -= 1;
-        table.counts[state as usize] += 1;
+        if user.get() < table.target {
+            table.counts[was as usize] -= 1;
+            table.counts[state as usize] += 1;
+        }
         match (was == UserState::Connected, state == UserState::Connected) {
             (false, true) => table.enter(user),
             (true, false) => table.leave(user),
@@ -158,7 +180,13 @@ impl Roster {
         Some(was)
     }
 
-    /// How many users are in each state; they sum up to [`len`](Self::len).
+    /// How many users are to be held: at first all.
+    #[must_use]
+    pub fn target(&self) -> usize {
+        self.table.lock().target
+    }
+
+    /// How many of the users who are to be held are in each state; they sum up to [`target`](Self::target).
     #[must_use]
     pub fn counts(&self) -> [u64; UserState::COUNT] {
         self.table.lock().counts
@@ -184,7 +212,7 @@ impl Roster {
         let table = self.table.lock();
         match &table.speakers {
             Some(speakers) if action == Action::Chat => (speakers.connected.users.len(), speakers.total),
-            _ => (table.connected.users.len(), self.len()),
+            _ => (table.connected.users.len(), table.target),
         }
     }
 
@@ -232,6 +260,11 @@ impl Roster {
     pub fn is_any_busy(&self) -> bool {
         self.slots.iter().any(IntentSlot::is_busy)
     }
+}
+
+/// A bit for each user, none of them set.
+fn bits(users: usize) -> Box<[AtomicU64]> {
+    (0..users.div_ceil(BITS)).map(|_| AtomicU64::new(0)).collect()
 }
 
 /// Users in a word of [`Roster::notified`].

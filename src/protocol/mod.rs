@@ -156,6 +156,10 @@ pub trait Connection: Send + 'static {
     /// or ended the stream. The caller bounds the time.
     fn close(&mut self);
 
+    /// Has the connection reset when it is dropped, which the caller does next, so that the server reads an
+    /// error and no end. By default it just ends.
+    fn reset_when_dropped(&mut self) {}
+
     /// How it is kept open. Asked when it is opened, and again once the user has joined.
     fn keepalive(&self) -> Keepalive {
         Keepalive::default()

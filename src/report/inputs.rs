@@ -23,6 +23,7 @@ use crate::report::drift;
 use crate::report::durations::Durations;
 use crate::report::end::End;
 use crate::report::losses::{AnomalyLogLines, NamedLossGroups};
+use crate::report::recoveries::RecoveryFigures;
 use crate::report::rooms::Rooms;
 use crate::report::summary::{
     Anomalies, ClockEvents, Connections, Deliveries, Generator, Judged, Messages, Mismatches, Presence, Rate, Remote,
@@ -89,6 +90,8 @@ pub struct Measurements {
     pub rooms: Option<Rooms>,
     /// Losses by who missed them.
     pub losses: NamedLossGroups,
+    /// How long users took to come back after a command or a disruption.
+    pub recoveries: Vec<RecoveryFigures>,
     /// The run over time, where it was recorded.
     pub timeline: Option<Timeline>,
 }
@@ -132,6 +135,7 @@ pub fn summarise(inputs: &RunInputs, figures: &Measurements) -> Summary {
             received_bytes: totals.received_bytes,
         },
         connections: connections(totals),
+        recoveries: figures.recoveries.clone(),
         presence: members(presence),
         clock: clock(totals),
         generator: generator(inputs, process),

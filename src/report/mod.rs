@@ -20,6 +20,7 @@
 //! | [`sections`] | what the generators of a merged summary say about it |
 //! | [`losses`] | losses by the receivers who missed them, and the lines of the anomaly log |
 //! | [`rooms`] | the rooms of a run, and the worst of them |
+//! | [`recoveries`] | how long users took to come back |
 //! | [`durations`] | times to delivery in the summary: quantiles and the mergeable histogram |
 //!
 //! Knows how to put figures into words; must not know sockets, users or the schedule.
@@ -38,6 +39,7 @@ pub mod merge;
 pub mod numbers;
 pub mod progress;
 pub mod rates;
+pub mod recoveries;
 pub mod rooms;
 pub mod sections;
 pub mod status;

@@ -12,6 +12,7 @@ use crate::report::changes::Changes;
 pub use crate::report::counts::{Anomalies, CountsByLabel, Deliveries, Excused};
 use crate::report::durations::Durations;
 use crate::report::losses::{AnomalyLogLines, NamedLossGroups};
+use crate::report::recoveries::RecoveryFigures;
 use crate::report::rooms::Rooms;
 use crate::report::timeline::Timeline;
 
@@ -63,6 +64,9 @@ pub struct Summary {
     pub messages: Messages,
     /// Sockets, by kind: `plenary`, `breakout`.
     pub connections: BTreeMap<String, Connections>,
+    /// How long users took to come back after `ctl disconnect` or in a planned disruption, in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recoveries: Vec<RecoveryFigures>,
     /// Member lists against who was connected.
     #[serde(default)]
     pub presence: Presence,

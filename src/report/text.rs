@@ -49,6 +49,7 @@ pub fn render(summary: &Summary) -> String {
     stages(&mut page, summary);
     defects(&mut page, summary);
     sockets::connections(&mut page, summary);
+    notices::recoveries(&mut page, &summary.recoveries);
     notices::presence(&mut page, &summary.presence);
     page.line("");
     generator(&mut page, summary);
@@ -361,6 +362,7 @@ mod tests {
             process: Default::default(),
             rooms: None,
             losses: Default::default(),
+            recoveries: Vec::new(),
             timeline: None,
         };
         insta::assert_snapshot!(render(&summarise(&facts, &figures)));

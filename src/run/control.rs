@@ -1,5 +1,6 @@
 //! What the commands of `soakrig ctl` do to a run.
 
+use std::cmp::Ordering;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::halt::Halt;
 use super::reporter::Reporter;
 use super::runner::Runner;
+use super::snapshots;
 use crate::config::value::shown;
 use crate::control::answer::Answer;
 use crate::control::command::{Command, NewRate};
@@ -18,7 +20,7 @@ use crate::error::StartError;
 use crate::model::{Action, ControlKind, Volume};
 use crate::protocol::Driver;
 use crate::report::numbers::{count, rate};
-use crate::report::status;
+use crate::report::{recoveries, status};
 use crate::user::RunContext;
 
 /// Steers one room of a process.
@@ -74,9 +76,11 @@ impl<D: Driver> Control<D> {
     }
 
     fn answer(&self, command: &Command) -> Answer {
-        if let (Command::Rate(_) | Command::Pause | Command::Resume, true) =
-            (command, self.context().stopping.is_cancelled())
-        {
+        let changes_load = matches!(
+            command,
+            Command::Rate(_) | Command::Pause | Command::Resume | Command::Users(_) | Command::Disconnect(_)
+        );
+        if changes_load && self.context().stopping.is_cancelled() {
             return Answer::refused(format!("{command}: the run is stopping"), "start another one");
         }
         match command {
@@ -93,7 +97,9 @@ impl<D: Driver> Control<D> {
                 self.halt.abort();
                 Answer::done("ending at once (exit code 105)")
             }
-            Command::Users(_) | Command::Disconnect(_) | Command::MarkBegin(_) | Command::MarkEnd => {
+            Command::Users(users) => self.users(*users),
+            Command::Disconnect(share) => self.disconnect(command, share.share()),
+            Command::MarkBegin(_) | Command::MarkEnd => {
                 Answer::refused(format!("{command}: not known yet"), "give another command")
             }
         }
@@ -107,6 +113,43 @@ impl<D: Driver> Control<D> {
             (false, true) => "resumed, at the rates that are set",
             (false, false) => "not paused",
         };
+        Answer::done(said)
+    }
+
+    /// Of the users of the whole run the first so many, as far as they are this generator's.
+    fn users(&self, users: u32) -> Answer {
+        let plan = &self.runner.plan;
+        let (whole, own) = (plan.users.fleet_range, plan.users.range);
+        if users > whole.len() {
+            let remedy = "start the run with a larger range: sessions and books are made for it at the start";
+            return Answer::refused(format!("users {users}: the range has {}", whole.len()), remedy);
+        }
+        let bound = |number: u32| {
+            let before = u64::from(number - whole.min()) * u64::from(users) / u64::from(whole.len());
+            usize::try_from(before).unwrap_or(usize::MAX)
+        };
+        let here = bound(own.max()) - bound(own.min());
+        let (context, before) = (self.context(), self.context().roster.target());
+        context.roster.set_target(here);
+        self.runner.rates.set_able(context.roster.all_able(), context.clock.now());
+        let ramp = rate(plan.timing.ramp.per_second());
+        let how = match here.cmp(&before) {
+            Ordering::Less => format!(": {} leave, {ramp}", count((before - here) as u64)),
+            Ordering::Equal => ", as before".to_owned(),
+            Ordering::Greater => format!(": {} more start, {ramp}", count((here - before) as u64)),
+        };
+        Answer::done(format!("{} users for the whole run, {} here{how}", count(users.into()), count(here as u64)))
+    }
+
+    fn disconnect(&self, command: &Command, share: f64) -> Answer {
+        let context = self.context();
+        let drawn = context.roster.draw(share);
+        if drawn.is_empty() {
+            return Answer::refused(format!("{command}: nobody is connected"), "wait until status shows users");
+        }
+        context.recoveries.reset(command.to_string(), context.clock.now(), &drawn);
+        drawn.iter().for_each(|user| context.roster.reset(*user));
+        let said = format!("resetting {} connections here; status tells how many are back", count(drawn.len() as u64));
         Answer::done(said)
     }
 
@@ -152,6 +195,9 @@ impl<D: Driver> Control<D> {
             format!("set here: {}", rates.join(", ")),
             status::line(&now),
         ];
+        let recoveries = snapshots::recoveries(self.context());
+        let back = recoveries.iter().map(|recovery| format!("{}: {}", recovery.what, recoveries::said(recovery)));
+        let said: Vec<String> = said.into_iter().chain(back).collect();
         let set: serde_json::Map<_, _> =
             Action::ALL.iter().map(|action| (action.as_str().to_owned(), json!(set[*action as usize]))).collect();
         Answer::done(said.join("\n")).with(json!({
@@ -170,6 +216,7 @@ impl<D: Driver> Control<D> {
             "p99_seconds": now.p99,
             "errors": now.errors,
             "saturated": now.saturated,
+            "recoveries": recoveries,
         }))
     }
 }

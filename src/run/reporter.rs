@@ -120,7 +120,9 @@ impl<D: Driver> Reporter<D> {
         let before_hold = self.phases.lock().before_hold.clone();
         let rooms = snapshots::rooms(&self.context, &self.plan.division);
         let timeline = Some(timeline);
-        let figures = Measurements { ledger, before_hold, users, presence, totals, process, rooms, losses, timeline };
+        let recoveries = snapshots::recoveries(&self.context);
+        let figures =
+            Measurements { ledger, before_hold, users, presence, totals, process, rooms, losses, timeline, recoveries };
         summarise(&self.facts(end, now), &figures)
     }
 

@@ -269,9 +269,10 @@ impl<D: Driver> Runner<D> {
             Pacer::new(sent_by.clock, pacing, seed, dispatcher).waking_by(alarm).run(sent_by.stopping.clone())
         });
         let holding = async {
-            self.fleet.others(self.plan.timing.ramp.per_second()).await;
+            let ramp = self.plan.timing.ramp.per_second();
+            self.fleet.others(ramp).await;
             self.hold_begins();
-            context.stopping.cancelled().await;
+            self.fleet.follow(ramp).await;
         };
         self.within(holding).await;
         self.stop();

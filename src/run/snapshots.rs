@@ -2,14 +2,17 @@
 //! instead of indices where the summary wants them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::anomaly_log::time;
 use crate::config::plan::Division;
 use crate::ledger::{self, Ledger, RoomFigures, Sender};
 use crate::metrics::snapshot::{LedgerSnapshot, LogCounts, Source, UsersSnapshot};
 use crate::model::{Origin, Outcome, PresenceFindings, SenderId, UserIndex};
+use crate::pool::recovery::RecoveryReport;
 use crate::protocol::Driver;
 use crate::report::losses::{NamedLossGroup, NamedLossGroups, OtherLosses};
+use crate::report::recoveries::{RecoveryFigures, RecoverySeconds};
 use crate::report::rooms::{ROOMS_TOLD, RoomDeliveries, Rooms};
 use crate::user::RunContext;
 
@@ -23,7 +26,7 @@ impl<D: Driver> Source for Snapshots<D> {
     }
 
     fn users(&self) -> UsersSnapshot {
-        UsersSnapshot { target: self.0.roster.len() as u64, states: self.0.roster.counts() }
+        UsersSnapshot { target: self.0.roster.target() as u64, states: self.0.roster.counts() }
     }
 
     fn presence(&self) -> PresenceFindings {
@@ -76,6 +79,21 @@ fn deliveries(room: &RoomFigures, name: &str) -> RoomDeliveries {
         outstanding: room.outstanding,
         leaked: room.leaked,
     }
+}
+
+/// How long users took to come back.
+pub(crate) fn recoveries<D>(context: &RunContext<D>) -> Vec<RecoveryFigures> {
+    let figures = |report: RecoveryReport| {
+        let [p50, p90, p99, all] = report.took.map(|took| took.map(|took| took.as_secs_f64()));
+        RecoveryFigures {
+            at: Duration::from_micros(context.clock.unix_micros(report.began)).as_secs_f64(),
+            what: report.what,
+            users: report.users,
+            back: report.back,
+            seconds: RecoverySeconds { p50, p90, p99, all },
+        }
+    };
+    context.recoveries.reports().into_iter().map(figures).collect()
 }
 
 /// The ledger's groups of losses in words that mean something outside of it.

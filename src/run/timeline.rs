@@ -127,7 +127,7 @@ impl Recorder {
         let states = context.roster.counts();
         let of = |state: UserState| states[state as usize] as f64;
         let users = UserSeconds {
-            target: context.roster.len() as f64,
+            target: context.roster.target() as f64,
             connected: of(UserState::Connected),
             away: of(UserState::Away),
         };

@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -40,6 +41,19 @@ impl Stream {
             Self::TlsInTls(_) => return Err(wrong(": TLS is spoken twice already")),
         };
         secured.map_err(|e| errors::of_tls(&e))
+    }
+}
+
+impl Stream {
+    /// Has the connection reset (RST) instead of ended when it is dropped: what is not sent by then is lost.
+    pub fn reset_when_dropped(&self) {
+        let tcp = match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(stream) => stream.get_ref().0,
+            Self::TlsInTls(stream) => stream.get_ref().0.get_ref().0,
+        };
+        // Where the system refuses, the connection ends by a FIN.
+        let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
     }
 }
 

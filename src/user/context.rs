@@ -24,6 +24,7 @@ use crate::model::{
     UserIndex, UserState,
 };
 use crate::pool::Roster;
+use crate::pool::recovery::Recoveries;
 use crate::presence::MembershipCheck;
 use crate::protocol::{Capabilities, Session, SessionUser, SideRoomId};
 use crate::schedule::Intent;
@@ -115,6 +116,8 @@ pub struct RunContext<D> {
     pub ledger: Mutex<Ledger>,
     /// Who is where.
     pub roster: Roster,
+    /// Who is to come back after a disconnect or a disruption.
+    pub recoveries: Recoveries,
     /// What the users of each room share, in the order of the rooms.
     pub room_states: Box<[RoomState]>,
     /// What member lists of all rooms were found to be, when they were last compared.
@@ -209,6 +212,7 @@ impl<D> RunContext<D> {
             rooms,
             ledger: Mutex::new(ledger),
             roster: Roster::new(credentials.usernames.len(), behaviour.seed).with_speakers(speakers),
+            recoveries: Recoveries::default(),
             metrics,
             limits,
             behaviour,

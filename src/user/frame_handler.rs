@@ -97,6 +97,7 @@ impl<D> FrameHandler<'_, D> {
         *self.phase = Phase::Connected;
         self.context.ledger.lock().connected(self.me, at);
         self.context.roster.set(self.me, UserState::Connected);
+        self.context.recoveries.joined(self.me, at);
         self.context.metrics.connected(SocketKind::Room, at.since(self.began));
         steps::done(self.context.username(self.me), "joined", "ok", at.since(self.began));
         self.context.any_connected.store(true, Ordering::Relaxed);

@@ -127,6 +127,8 @@ impl<D: Driver> RoomConnection<D> {
     /// Holds the socket until it ends, whichever side ends it, and tells once the user is in.
     pub(super) async fn hold(&mut self, tell: oneshot::Sender<()>) -> ConnectionOutcome {
         self.cold.tell = Some(tell);
+        // Whoever was to reset its connection has lost it by itself.
+        self.context.roster.takes_reset(self.me);
         let turn = self.turn().await;
         let joined = self.phase != Phase::Joining;
         let left = matches!(turn, Turn::Leave(EndReason::Left));
@@ -137,10 +139,13 @@ impl<D: Driver> RoomConnection<D> {
         if joined {
             self.context.metrics.disconnect(SocketKind::Room, ended.initiator, ended.reason);
             self.context.metrics.ended_at(ended.initiator, self.context.clock.now().since(self.began));
+            if ended.initiator != Initiator::User {
+                self.context.recoveries.cut(self.me, self.context.clock.now());
+            }
             let step = if left || stopped { "leave" } else { "cut" };
             self.context.step(self.me, step, ended.reason.as_str(), self.began);
         }
-        if stopped && !joined {
+        if (stopped || left) && !joined {
             self.context.metrics.connect_failure(SocketKind::Room, &self.context.unanswered(self.began));
         }
         match (joined, left, stopped) {
@@ -197,13 +202,29 @@ impl<D: Driver> RoomConnection<D> {
                     }
                     wakeups.set(self.next_wake(), &context.clock);
                 }
-                Next::Wakeup(Wakeup::Notified) | Next::Pause => {}
+                Next::Wakeup(Wakeup::Notified) => {
+                    if let Some(turn) = self.ordered() {
+                        return turn;
+                    }
+                }
+                Next::Pause => {}
             }
             reads = 0;
             if let Some(turn) = self.take_up(slot) {
                 return turn;
             }
         }
+    }
+
+    /// What a command has the connection do.
+    fn ordered(&mut self) -> Option<Turn> {
+        if self.context.roster.is_recalled(self.me) {
+            return Some(Turn::Leave(EndReason::Left));
+        }
+        self.context.roster.takes_reset(self.me).then(|| {
+            self.connection.reset_when_dropped();
+            Turn::GiveUp(Ended { initiator: Initiator::User, reason: EndReason::Reset })
+        })
     }
 
     /// What happens next. This runs for every read of every user.

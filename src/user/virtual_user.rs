@@ -51,7 +51,7 @@ pub async fn run_user<D: Driver>(
         // The panic hook has logged it.
         close_books(&context, me);
         conclude(&context, &mut first_attempt, Err(Failure::new(FailureKind::Panic)));
-        if pause(&context, AFTER_PANIC).await.is_err() {
+        if pause(&context, me, AFTER_PANIC).await.is_err() {
             context.roster.set(me, UserState::Waiting);
             return;
         }
@@ -100,7 +100,7 @@ pub(super) struct VirtualUser<'a, D> {
     first_attempt: &'a mut Option<FirstAttempt>,
 }
 
-/// The run is stopping.
+/// The run is stopping, or the user is to leave for good.
 struct Stopping;
 
 impl<D: Driver> VirtualUser<'_, D> {
@@ -134,22 +134,29 @@ impl<D: Driver> VirtualUser<'_, D> {
                 }
             };
             self.context.roster.set(self.me, state);
-            if pause(&self.context, wait).await.is_err() {
+            if pause(&self.context, self.me, wait).await.is_err() {
                 break;
             }
             steps::done(self.username(), "return", state.as_str(), wait);
         }
         self.waits(None);
+        if self.context.roster.is_recalled(self.me) {
+            self.context.recoveries.gone(self.me);
+            self.concluded(Err(Failure::new(FailureKind::Stopping)));
+        }
         self.context.roster.set(self.me, UserState::Waiting);
     }
 
     /// One attempt, from the session to the end of the socket. The large futures of the way in
     /// are boxed, so that a user who is in the room costs only what being there costs.
     async fn attempt(&mut self) -> ConnectionOutcome {
-        let stopping = self.context.stopping.clone();
+        let (context, me) = (Arc::clone(&self.context), self.me);
+        let stopping = context.stopping.clone();
+        let recalled = Box::pin(context.roster.recalled(me));
         let entered = tokio::select! {
             biased;
             () = stopping.cancelled() => None,
+            () = recalled => None,
             entered = Box::pin(self.come_in()) => Some(entered),
         };
         self.waits(entered.as_ref().and_then(|how| how.as_ref().err()));
@@ -277,11 +284,12 @@ impl<D: Driver> VirtualUser<'_, D> {
     }
 }
 
-/// Waits, unless the run stops meanwhile.
-async fn pause<D>(context: &RunContext<D>, wait: Duration) -> Result<(), Stopping> {
+/// Waits, unless the run stops meanwhile or the user is to leave for good.
+async fn pause<D>(context: &RunContext<D>, me: UserIndex, wait: Duration) -> Result<(), Stopping> {
     tokio::select! {
         biased;
         () = context.stopping.cancelled() => Err(Stopping),
+        () = Box::pin(context.roster.recalled(me)) => Err(Stopping),
         () = tokio::time::sleep(wait) => Ok(()),
     }
 }

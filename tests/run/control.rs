@@ -57,17 +57,23 @@ impl Steered {
 
     /// The end of a run in good order, whose books and the server's are the same.
     fn settled(self) -> (Ended, Value) {
+        let (target, ended, summary) = self.stopped();
+        let counts = target.counts();
+        let sent = summary.pointer("/messages/sent/chat").and_then(Value::as_u64).unwrap_or(0);
+        assert_eq!(sent, number(&counts, "/received/chats"), "{counts}");
+        (ended, summary)
+    }
+
+    /// The same, where a reset may have destroyed messages on their way to the server.
+    fn stopped(self) -> (Target, Ended, Value) {
         self.ctl(&["stop"]);
         let (ended, summary) = self.rig.end(PATIENCE);
         // A machine that is busy with other work voids a run; what was counted is exact all the same.
         assert!(matches!(ended.code, Some(0 | 106)), "{}\n{}", ended.stdout, ended.stderr);
         assert!(balances(&summary), "{}", ended.stdout);
         assert_eq!(number(&summary, "/deliveries/lost"), 0, "{}", ended.stdout);
-        let counts = self.target.counts();
-        let sent = summary.pointer("/messages/sent/chat").and_then(Value::as_u64).unwrap_or(0);
-        assert_eq!(sent, number(&counts, "/received/chats"), "{counts}");
         assert!(!self.socket.exists(), "the socket is removed at the end");
-        (ended, summary)
+        (self.target, ended, summary)
     }
 }
 
@@ -128,6 +134,81 @@ fn a_run_that_was_paused_all_along_has_not_measured_nothing() {
     eventually("held for a while", || run.status()["held_seconds"].as_f64().unwrap() > 1.0);
     let (ended, _) = run.settled();
     assert!(!ended.stdout.contains("measured nothing"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_reconnect_storm_is_in_no_threshold_and_the_summary_says_how_long_it_took() {
+    let run = steered("20", &["--chat-rate", "20/s", "--reconnect", "immediate"]).ready();
+    let resets = |rig: &Rig| {
+        rig.metric("soakrig_disconnects_total", &[r#"initiator="user""#, r#"reason="reset""#, r#"socket="plenary""#])
+    };
+    assert!(run.rig.scrape().contains(r#"initiator="user",reason="reset"} 0"#), "present at 0");
+    let all_back = |run: &Steered, nth: usize| {
+        eventually("all are back", || {
+            let status = run.status();
+            let recovery = &status["recoveries"][nth];
+            recovery["back"] == recovery["users"] && status["users"]["connected"] == 20
+        });
+    };
+    // Connections that have hardly begun are followed by the backoff.
+    eventually("held for a while", || run.status()["held_seconds"].as_f64().unwrap() > 1.5);
+    assert!(run.ctl(&["disconnect", "50%"]).contains("resetting 10 connections"));
+    all_back(&run, 0);
+    assert!(run.ctl(&["disconnect", "100%"]).contains("resetting 20 connections"));
+    all_back(&run, 1);
+    assert_eq!(resets(&run.rig).to_bits(), 30.0_f64.to_bits());
+    let status = run.ctl(&["status"]);
+    assert!(status.contains("disconnect 100%: 20 of 20 users back: half in"), "{status}");
+
+    let (target, ended, summary) = run.stopped();
+    let sent = number(&summary, "/messages/sent/chat");
+    let received = number(&target.counts(), "/received/chats");
+    assert!(received <= sent && sent - received <= 30, "{received} of {sent} came to the server");
+    assert_eq!(number(&summary, "/connections/plenary/disconnects/user/reset"), 30);
+    let recovery = &summary["recoveries"][1];
+    assert_eq!(
+        (&recovery["what"], &recovery["users"], &recovery["back"]),
+        (&"disconnect 100%".into(), &20.into(), &20.into())
+    );
+    let seconds = |share: &str| recovery["seconds"][share].as_f64().unwrap();
+    assert!(seconds("p50") <= seconds("p90") && seconds("p99") <= seconds("all"), "{recovery}");
+    let cut = summary["verdict"]["thresholds"].as_array().unwrap().iter().find(|row| row["name"] == "cut").unwrap();
+    assert_eq!(cut["value"], 0.0, "{cut}");
+    assert!(ended.stdout.contains("recovery           disconnect 50% at "), "{}", ended.stdout);
+}
+
+#[test]
+fn users_leave_and_come_in_as_their_number_says() {
+    let run = steered("10", &["--chat-rate", "10/s"]).ready();
+    let held = |users: u32| {
+        eventually("so many are connected", || {
+            let scrape = run.rig.scrape();
+            let sum = |name, labels: &[&str]| crate::support::sum(&scrape, name, labels);
+            let target = sum("soakrig_users_target", &[]);
+            assert_eq!(sum("soakrig_users", &[]).to_bits(), target.to_bits(), "states sum to the target");
+            target.to_bits() == f64::from(users).to_bits()
+                && sum("soakrig_connections", &[r#"socket="plenary""#]).to_bits() == target.to_bits()
+                && sum("soakrig_users", &[r#"state="connected""#]).to_bits() == target.to_bits()
+        });
+    };
+    held(10);
+    assert!(run.ctl(&["users", "4"]).contains("4 users for the whole run, 4 here: 6 leave"));
+    held(4);
+    let sent = || run.rig.metric("soakrig_actions_total", &[r#"kind="chat""#]);
+    let before = sent();
+    eventually("the rate is held by those who stay", || sent() > before + 10.0);
+    assert!(run.ctl(&["users", "8"]).contains("4 more start"));
+    held(8);
+    let too_many = ctl(&run.socket, &["users", "11"]);
+    assert_eq!(too_many.code, Some(2));
+    assert!(too_many.stderr.contains("users 11: the range has 10"), "{}", too_many.stderr);
+    run.ctl(&["users", "1"]);
+    run.ctl(&["users", "10"]);
+    held(10);
+    let (ended, summary) = run.settled();
+    assert_eq!((number(&summary, "/users/target"), number(&summary, "/users/states/connected")), (10, 10));
+    assert!(number(&summary, "/connections/plenary/disconnects/user/left") >= 6, "{}", ended.stdout);
+    assert_eq!(summary["connections"]["plenary"]["disconnects"].get("server"), None, "{}", ended.stdout);
 }
 
 #[test]

@@ -96,6 +96,10 @@ impl Connection for PlenarySocket {
         self.socket.close();
     }
 
+    fn reset_when_dropped(&mut self) {
+        self.socket.reset_when_dropped();
+    }
+
     fn drive<F>(&mut self, mut sink: F) -> impl Future<Output = Progress> + Send
     where
         F: FnMut(Received<'_>) + Send,

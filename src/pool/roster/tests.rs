@@ -116,3 +116,49 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn counts_are_of_those_who_are_to_be_held() {
+    let roster = Roster::new(4, 1).with_speakers(Some([true, false, true, true].into()));
+    for user in 0..4 {
+        roster.set(UserIndex(user), UserState::Connected);
+    }
+    roster.set_target(2);
+    assert_eq!((roster.target(), roster.counts().iter().sum::<u64>()), (2, 2));
+    assert_eq!(roster.able(Action::Chat), (3, 1), "who is to leave may still speak");
+    roster.set(UserIndex(3), UserState::Waiting);
+    assert_eq!(roster.counts()[UserState::Connected as usize], 2);
+    roster.set_target(9);
+    let counts = roster.counts();
+    assert_eq!(
+        (roster.target(), counts[UserState::Connected as usize], counts[UserState::Waiting as usize]),
+        (4, 3, 1)
+    );
+}
+
+#[test]
+fn a_share_of_the_connected_is_drawn_and_each_resets_once() {
+    let roster = Roster::new(10, 1);
+    assert!(roster.draw(1.0).is_empty());
+    for user in 0..8 {
+        roster.set(UserIndex(user), UserState::Connected);
+    }
+    assert_eq!([0.01, 0.5, 1.0].map(|share| roster.draw(share).len()), [1, 4, 8]);
+    roster.reset(UserIndex(3));
+    assert!(roster.was_notified(UserIndex(3)) && !roster.takes_reset(UserIndex(4)));
+    assert!(roster.takes_reset(UserIndex(3)) && !roster.takes_reset(UserIndex(3)));
+}
+
+#[tokio::test]
+async fn users_from_a_number_on_are_recalled() {
+    let roster = Roster::new(3, 1);
+    assert!(!roster.is_recalled(UserIndex(2)));
+    let recalled = roster.recalled(UserIndex(2));
+    tokio::pin!(recalled);
+    assert!(futures_util::poll!(&mut recalled).is_pending());
+    roster.recall_from(Some(UserIndex(2)));
+    recalled.await;
+    assert!(roster.was_notified(UserIndex(2)) && !roster.is_recalled(UserIndex(1)));
+    roster.recall_from(None);
+    assert!(!roster.is_recalled(UserIndex(2)));
+}

@@ -96,6 +96,7 @@ pub(crate) fn figures() -> Measurements {
         process,
         rooms: None,
         losses: NamedLossGroups::default(),
+        recoveries: Vec::new(),
         timeline: None,
     }
 }

@@ -1,10 +1,23 @@
 //! What is told of member lists and of time itself: what must be seen unasked.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use super::page::{Page, in_order};
 use crate::metrics::label::Label;
 use crate::model::{ClockEvent, ListFate};
-use crate::report::numbers::{count, span};
+use crate::report::numbers::{count, plain, span};
+use crate::report::recoveries::{RecoveryFigures, said};
 use crate::report::summary::{ClockEvents, Mismatches, Presence};
+
+/// How long users took to come back; nothing where nobody's connection was ended on purpose.
+pub(super) fn recoveries(page: &mut Page, recoveries: &[RecoveryFigures]) {
+    for (nth, recovery) in recoveries.iter().enumerate() {
+        let at = UNIX_EPOCH + Duration::try_from_secs_f64(recovery.at).unwrap_or_default();
+        let at = humantime::format_rfc3339_seconds(at);
+        let name = if nth == 0 { "recovery" } else { "" };
+        page.row(name, &format!("{} at {at}: {}", plain(&recovery.what), said(recovery)));
+    }
+}
 
 /// What member lists had wrong; nothing where there were none.
 pub(super) fn presence(page: &mut Page, presence: &Presence) {

@@ -168,6 +168,11 @@ impl WebSocket {
         }
     }
 
+    /// Has the connection reset when it is dropped.
+    pub fn reset_when_dropped(&self) {
+        self.stream.reset_when_dropped();
+    }
+
     /// Bytes held for messages that have not come whole.
     #[must_use]
     pub fn held(&self) -> usize {

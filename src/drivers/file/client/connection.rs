@@ -320,6 +320,10 @@ impl Connection for FileConnection {
         self.inbox.phase = Phase::Leaving(Box::new(Procedure::new(List::Leave, 0, Some(LEAVE_STEP))));
     }
 
+    fn reset_when_dropped(&mut self) {
+        self.socket.reset_when_dropped();
+    }
+
     fn keepalive(&self) -> Keepalive {
         let Inbox { shared, rest, .. } = &self.inbox;
         let common = Keepalive::default();
