@@ -182,6 +182,12 @@ layered! {
         /// [default: 1%]
         #[arg(long, value_name = "PERCENT")]
         pub max_saturated: OrOff<Percent>,
+        /// Hold nothing of a planned disruption (soakrig ctl mark begin, mark end) against the server
+        ///
+        /// Deliveries intended in it, and errors and cut connections of that time, are in no threshold;
+        /// the summary shows them.
+        #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+        pub tolerate_marked: Switch,
     }
 }
 

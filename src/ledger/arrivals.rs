@@ -172,7 +172,7 @@ impl RoomLedger {
         let outcome = if on_time { Outcome::OnTime } else { Outcome::Late };
         self.books.add(outcome, 1);
         run.tally.came(cell, !on_time, age);
-        run.tally.judged.arrived(Origin::Local, !on_time, age, at);
+        run.tally.judge(Origin::Local, cell, !on_time, age, at);
         run.tally.duration(Origin::Local, Basis::Sent, at.since(sent));
         if overtaken {
             self.odd_copy(run, Anomaly::Reordered, copy);
@@ -199,7 +199,7 @@ impl RoomLedger {
     #[cold]
     fn overdue(&self, run: &mut RunWide, user: RoomUser, subject: Subject, intended: Stamp, at: Stamp) {
         self.odd(run, Origin::Local, Anomaly::Unexpected, user, subject, at);
-        run.tally.judged.overdue(Origin::Local, intended, at);
+        run.tally.overdue(Origin::Local, run.wall_micros(intended), intended, at);
     }
 
     /// An intact marker of ours that is not what we wrote.

@@ -21,9 +21,28 @@ use crate::stats::Sketch;
 pub const CELL_SECONDS: u64 = 5;
 const CELL_MICROS: u64 = CELL_SECONDS * 1_000_000;
 
-/// An open cell, by its place.
+/// An open cell, by its place, and whether the message it is looked up for is of a planned disruption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct CellId(u32);
+
+/// The bit of a [`CellId`] that says so.
+const MARKED: u32 = 1 << 31;
+
+impl CellId {
+    fn place(self) -> usize {
+        (self.0 & !MARKED) as usize
+    }
+
+    /// The same cell, for a message that is of a planned disruption or not.
+    pub(super) fn marked(self, is_marked: bool) -> Self {
+        if is_marked { Self(self.0 | MARKED) } else { self }
+    }
+
+    /// Whether the message is of a planned disruption.
+    pub(super) fn is_marked(self) -> bool {
+        self.0 & MARKED != 0
+    }
+}
 
 /// What became of the deliveries of messages that were intended in the same five seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,25 +136,25 @@ impl Cells {
 
     /// A message of this generator is remembered from now on.
     pub(super) fn remember(&mut self, cell: CellId) {
-        self.places[cell.0 as usize].messages += 1;
+        self.places[cell.place()].messages += 1;
     }
 
     /// It is forgotten.
     pub(super) fn forget(&mut self, cell: CellId) {
-        self.places[cell.0 as usize].messages -= 1;
+        self.places[cell.place()].messages -= 1;
     }
 
     /// The counts of a cell: all of them but what is outstanding and local deliveries on time, which are
     /// [`arrived`](Self::arrived).
     pub(super) fn counts(&mut self, cell: CellId, origin: Origin) -> &mut DeliveryCounts {
-        &mut self.places[cell.0 as usize].counts[origin as usize]
+        &mut self.places[cell.place()].counts[origin as usize]
     }
 
     /// A delivery of a message of this generator came, on time or late, so many microseconds after its
     /// intended time.
     #[inline]
     pub(super) fn arrived(&mut self, cell: CellId, late: bool, micros: u64) {
-        let open = &mut self.places[cell.0 as usize];
+        let open = &mut self.places[cell.place()];
         open.times.add(bucket(micros));
         if late {
             open.counts[Origin::Local as usize].add(Outcome::Late, 1);

@@ -16,6 +16,7 @@ mod evidence;
 mod faults;
 mod judged;
 mod losses;
+mod marked;
 mod message_log;
 mod peer;
 mod remote;
@@ -237,6 +238,27 @@ impl Ledger {
     #[must_use]
     pub fn open_cells(&self) -> Vec<Cell> {
         self.run.tally.cells.open()
+    }
+
+    /// From now on what is [marked](Self::mark_begins) is in no judged figure; to be said at the start.
+    pub fn set_marked_aside(&mut self) {
+        self.run.tally.marked.set_aside();
+    }
+
+    /// A planned disruption begins: messages intended from `at` on are marked.
+    pub fn mark_begins(&mut self, at: Stamp) {
+        self.run.tally.marked.begins(self.run.wall_micros(at));
+    }
+
+    /// It is over: messages intended from `at` on are not marked.
+    pub fn mark_ends(&mut self, at: Stamp) {
+        self.run.tally.marked.ends(self.run.wall_micros(at));
+    }
+
+    /// The counts of marked deliveries of one origin that have their verdicts.
+    #[must_use]
+    pub fn marked(&self, origin: Origin) -> DeliveryCounts {
+        self.run.tally.marked.counts(origin)
     }
 
     /// Takes the anomalies and losses noted since the last call.

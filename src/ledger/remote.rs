@@ -94,13 +94,13 @@ impl FirstArrival {
             tally.lose(Origin::Remote, cell, 1, intended.plus(terms.horizon));
             tally.lost_one(Origin::Remote, arrived.room, arrived.user, arrived.subject(), at, true);
             arrived.odd(Anomaly::Unexpected, tally);
-            tally.judged.overdue(Origin::Remote, intended, at);
+            tally.overdue(Origin::Remote, arrived.marker.intended_micros, intended, at);
             return Outcome::Lost;
         }
         let outcome = if took <= terms.deadline { Outcome::OnTime } else { Outcome::Late };
         tally.expect_and_add(Origin::Remote, cell, outcome, 1);
         tally.duration(Origin::Remote, Basis::Intended, took);
-        tally.judged.arrived(Origin::Remote, outcome == Outcome::Late, took, at);
+        tally.judge(Origin::Remote, cell, outcome == Outcome::Late, took, at);
         if self.reordered {
             arrived.odd(Anomaly::Reordered, tally);
         }

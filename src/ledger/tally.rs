@@ -9,6 +9,7 @@ use super::cells::{CellId, Cells};
 use super::evidence::{Evidence, Subject};
 use super::judged::Judged;
 use super::losses::Losses;
+use super::marked::Marked;
 use super::user_set::{RoomSpan, RoomUser, UserGroup};
 use crate::clock::Stamp;
 use crate::model::{
@@ -25,6 +26,8 @@ pub struct Tally {
     durations: [[Histogram<u64>; Basis::COUNT]; Origin::COUNT],
     /// What of them a verdict does not read.
     pub(super) judged: Judged,
+    /// Planned disruptions.
+    pub(super) marked: Marked,
     fastest_local: Fastest,
     /// Remote arrivals whose time to delivery came out below zero even after the estimated
     /// clock offset; they count as zero in the histogram.
@@ -42,6 +45,7 @@ impl Tally {
             counts: [DeliveryCounts::default(); Origin::COUNT],
             durations: std::array::from_fn(|_| std::array::from_fn(|_| delivery_times())),
             judged: Judged::new(users),
+            marked: Marked::default(),
             fastest_local: Fastest::default(),
             negative_durations: 0,
             foreign: 0,
@@ -65,7 +69,8 @@ impl Tally {
 
     /// The cell of a message that was intended at `intended_micros` since 1970, as of `now`.
     pub(super) fn cell(&mut self, intended_micros: u64, now: Stamp) -> CellId {
-        self.cells.of(intended_micros, self.evidence.wall_micros(now))
+        let is_marked = self.marked.covers(intended_micros);
+        self.cells.of(intended_micros, self.evidence.wall_micros(now)).marked(is_marked)
     }
 
     /// So many more deliveries of messages in `cell` are expected.
@@ -78,6 +83,9 @@ impl Tally {
     pub(super) fn add(&mut self, origin: Origin, cell: CellId, outcome: Outcome, n: u64) {
         self.counts[origin as usize].add(outcome, n);
         self.cells.counts(cell, origin).add(outcome, n);
+        if cell.is_marked() {
+            self.marked.add(origin, outcome, n);
+        }
     }
 
     /// So many more are expected, and came to `outcome`.
@@ -100,6 +108,28 @@ impl Tally {
         let outcome = if late { Outcome::Late } else { Outcome::OnTime };
         self.counts[Origin::Local as usize].add(outcome, 1);
         self.cells.arrived(cell, late, micros);
+        if cell.is_marked() {
+            self.marked.add(Origin::Local, outcome, 1);
+        }
+    }
+
+    /// A first arrival by the horizon, counted already, `took` after the intended time: whether it is judged.
+    #[inline]
+    pub(super) fn judge(&mut self, origin: Origin, cell: CellId, late: bool, took: Duration, at: Stamp) {
+        if cell.is_marked() {
+            self.marked.duration(origin, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+            if self.marked.is_set_aside() {
+                return;
+            }
+        }
+        self.judged.arrived(origin, late, took, at);
+    }
+
+    /// What was lost has come after its horizon; its intended time by its marker, in microseconds since 1970.
+    pub(super) fn overdue(&mut self, origin: Origin, intended_micros: u64, intended: Stamp, at: Stamp) {
+        if !(self.marked.is_set_aside() && self.marked.covers(intended_micros)) {
+            self.judged.overdue(origin, intended, at);
+        }
     }
 
     /// Notes a time to delivery; what it is in microseconds.
@@ -113,22 +143,35 @@ impl Tally {
     /// Deliveries that are lost: their horizon was at `horizon`.
     pub(super) fn lose(&mut self, origin: Origin, cell: CellId, n: u64, horizon: Stamp) {
         self.add(origin, cell, Outcome::Lost, n);
-        self.judged.lost(origin, n, horizon);
+        if !(cell.is_marked() && self.marked.is_set_aside()) {
+            self.judged.lost(origin, n, horizon);
+        }
     }
 
     /// The present window of delays is over, spoilt by these.
     pub(super) fn window_over(&mut self, bad: &[SpoiltBy], at: Stamp) {
+        if self.marked.takes_away() {
+            let origins = [Origin::Local, Origin::Remote];
+            let counts = origins.map(|origin| self.marked.rest(origin, &self.counts[origin as usize]));
+            let durations =
+                origins.map(|origin| self.marked.rest_of_durations(origin, &self.durations[origin as usize]));
+            return self.judged.window_over(bad, at, &counts, &durations);
+        }
         self.judged.window_over(bad, at, &self.counts, &self.durations);
     }
 
     /// The figures of one origin that are judged.
     pub(super) fn judged(&self, origin: Origin) -> DeliveryCounts {
-        self.judged.counts(origin, self.origin(origin))
+        self.judged.counts(origin, &self.marked.rest(origin, self.origin(origin)))
     }
 
     /// The times to delivery of one origin that are judged.
     pub(super) fn judged_durations(&self, origin: Origin) -> Histogram<u64> {
-        self.judged.durations(origin, &self.durations[origin as usize])
+        let all = &self.durations[origin as usize];
+        if self.marked.takes_away() {
+            return self.judged.durations(origin, &self.marked.rest_of_durations(origin, all));
+        }
+        self.judged.durations(origin, all)
     }
 
     pub(super) fn anomaly(&mut self, origin: Origin, what: Anomaly, user: UserIndex, subject: Subject, at: Stamp) {
@@ -136,6 +179,9 @@ impl Tally {
         let intended = subject.intended_micros().unwrap_or_else(|| self.evidence.wall_micros(at));
         let cell = self.cell(intended, at);
         self.cells.counts(cell, origin).anomalies[what as usize] += 1;
+        if cell.is_marked() {
+            self.marked.anomaly(origin, what);
+        }
         self.evidence.anomaly(origin, what, user, subject, at);
     }
 

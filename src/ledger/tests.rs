@@ -4,6 +4,7 @@ mod arrivals;
 mod cells;
 mod evidence;
 mod judged;
+mod marked;
 mod model;
 mod naive;
 mod peers;

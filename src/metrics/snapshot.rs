@@ -28,6 +28,8 @@ pub struct LedgerSnapshot {
     pub judged: [DeliveryCounts; Origin::COUNT],
     /// Times to delivery from the intended time, in microseconds, without spoilt ones, by [`Origin`].
     pub judged_durations: [Histogram<u64>; Origin::COUNT],
+    /// Counts of deliveries that are of a planned disruption and have their verdicts, by [`Origin`].
+    pub marked: [DeliveryCounts; Origin::COUNT],
     /// Arrivals of messages that are of another run, or of a time before this generator.
     pub foreign: u64,
     /// Estimate of how far other generators' clocks are ahead of this one, in seconds.
@@ -47,6 +49,7 @@ impl LedgerSnapshot {
             durations: std::array::from_fn(|_| std::array::from_fn(|_| delivery_times())),
             judged: [DeliveryCounts::default(); Origin::COUNT],
             judged_durations: std::array::from_fn(|_| delivery_times()),
+            marked: [DeliveryCounts::default(); Origin::COUNT],
             foreign: 0,
             clock_offset: None,
             anomaly_log: None,

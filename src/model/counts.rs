@@ -47,6 +47,17 @@ impl DeliveryCounts {
         self.expected == self.decided() + self.outstanding
     }
 
+    /// The same without a part of them that has its verdicts.
+    #[must_use]
+    pub fn without(&self, part: &Self) -> Self {
+        Self {
+            expected: self.expected.saturating_sub(part.expected),
+            outcomes: std::array::from_fn(|i| self.outcomes[i].saturating_sub(part.outcomes[i])),
+            anomalies: std::array::from_fn(|i| self.anomalies[i].saturating_sub(part.anomalies[i])),
+            ..*self
+        }
+    }
+
     /// So many more are expected.
     pub fn expect(&mut self, n: u64) {
         self.expected += n;

@@ -23,12 +23,14 @@ use crate::report::drift;
 use crate::report::durations::Durations;
 use crate::report::end::End;
 use crate::report::losses::{AnomalyLogLines, NamedLossGroups};
+use crate::report::marked::Marked;
 use crate::report::recoveries::RecoveryFigures;
 use crate::report::rooms::Rooms;
 use crate::report::summary::{
     Anomalies, ClockEvents, Connections, Deliveries, Generator, Judged, Messages, Mismatches, Presence, Rate, Remote,
     Run, SCHEMA_VERSION, Summary, Thresholds, Users, Verdict,
 };
+use crate::report::timeline::RemoteSlice;
 use crate::report::timeline::Timeline;
 use crate::report::verdict::judge;
 
@@ -92,6 +94,8 @@ pub struct Measurements {
     pub losses: NamedLossGroups,
     /// How long users took to come back after a command or a disruption.
     pub recoveries: Vec<RecoveryFigures>,
+    /// What the counters rose by in planned disruptions, where there were any.
+    pub marked: Option<Marked>,
     /// The run over time, where it was recorded.
     pub timeline: Option<Timeline>,
 }
@@ -136,6 +140,7 @@ pub fn summarise(inputs: &RunInputs, figures: &Measurements) -> Summary {
         },
         connections: connections(totals),
         recoveries: figures.recoveries.clone(),
+        marked: figures.marked.clone().map(|marked| with_deliveries(marked, ledger)),
         presence: members(presence),
         clock: clock(totals),
         generator: generator(inputs, process),
@@ -150,6 +155,13 @@ pub fn summarise(inputs: &RunInputs, figures: &Measurements) -> Summary {
     }
     summary.verdict = judge(&summary, &inputs.end);
     summary
+}
+
+/// What the ledger knows of planned disruptions.
+fn with_deliveries(counted: Marked, ledger: &LedgerSnapshot) -> Marked {
+    let [local, remote] = &ledger.marked;
+    let remote = RemoteSlice { deliveries: Deliveries::of(remote), anomalies: Anomalies::of(remote) };
+    Marked { deliveries: Deliveries::of(local), anomalies: Anomalies::of(local), remote, ..counted }
 }
 
 fn run(inputs: &RunInputs) -> Run {

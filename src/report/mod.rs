@@ -20,6 +20,7 @@
 //! | [`sections`] | what the generators of a merged summary say about it |
 //! | [`losses`] | losses by the receivers who missed them, and the lines of the anomaly log |
 //! | [`rooms`] | the rooms of a run, and the worst of them |
+//! | [`marked`] | planned disruptions: what happened in them |
 //! | [`recoveries`] | how long users took to come back |
 //! | [`durations`] | times to delivery in the summary: quantiles and the mergeable histogram |
 //!
@@ -35,6 +36,7 @@ pub mod forecast;
 pub mod inputs;
 pub mod losses;
 pub mod machine;
+pub mod marked;
 pub mod merge;
 pub mod numbers;
 pub mod progress;

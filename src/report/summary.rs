@@ -12,6 +12,7 @@ use crate::report::changes::Changes;
 pub use crate::report::counts::{Anomalies, CountsByLabel, Deliveries, Excused};
 use crate::report::durations::Durations;
 use crate::report::losses::{AnomalyLogLines, NamedLossGroups};
+use crate::report::marked::Marked;
 use crate::report::recoveries::RecoveryFigures;
 use crate::report::rooms::Rooms;
 use crate::report::timeline::Timeline;
@@ -67,6 +68,9 @@ pub struct Summary {
     /// How long users took to come back after `ctl disconnect` or in a planned disruption, in order of time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recoveries: Vec<RecoveryFigures>,
+    /// What happened in planned disruptions, where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marked: Option<Marked>,
     /// Member lists against who was connected.
     #[serde(default)]
     pub presence: Presence,

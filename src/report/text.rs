@@ -35,7 +35,8 @@ pub fn render(summary: &Summary) -> String {
         page.line("");
     }
     books(&mut page, "deliveries", &summary.deliveries, &summary.anomalies);
-    limits::left_out(&mut page, &summary.deliveries, &summary.anomalies, summary.judged.as_ref());
+    let [own, _] = thresholds::all_but_set_aside(summary);
+    limits::left_out(&mut page, &own, summary.judged.as_ref());
     times(&mut page, "time to delivery", summary.delivery_seconds.iter());
     changes::drift(&mut page, summary.drift.as_ref());
     remote(&mut page, summary);
@@ -49,6 +50,7 @@ pub fn render(summary: &Summary) -> String {
     stages(&mut page, summary);
     defects(&mut page, summary);
     sockets::connections(&mut page, summary);
+    notices::marked(&mut page, summary.marked.as_ref());
     notices::recoveries(&mut page, &summary.recoveries);
     notices::presence(&mut page, &summary.presence);
     page.line("");
@@ -173,7 +175,8 @@ fn remote(page: &mut Page, summary: &Summary) {
     }
     page.line("");
     books(page, "from others", &remote.deliveries, &remote.anomalies);
-    limits::left_out(page, &remote.deliveries, &remote.anomalies, remote.judged.as_ref());
+    let [_, others] = thresholds::all_but_set_aside(summary);
+    limits::left_out(page, &others, remote.judged.as_ref());
     times(page, "time from others", remote.delivery_seconds.iter());
     if let Some(offset) = remote.clock_offset_seconds {
         let ahead = if offset < 0.0 { "behind" } else { "ahead" };
@@ -363,6 +366,7 @@ mod tests {
             rooms: None,
             losses: Default::default(),
             recoveries: Vec::new(),
+            marked: None,
             timeline: None,
         };
         insta::assert_snapshot!(render(&summarise(&facts, &figures)));

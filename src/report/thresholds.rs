@@ -5,7 +5,8 @@
 
 use crate::model::{FailureKind, SocketKind, Stage};
 use crate::report::end::End;
-use crate::report::summary::{Anomalies, CountsByLabel, Deliveries, Judgement, Summary, Threshold, Unit};
+use crate::report::marked::{Marked, set_aside, without, without_anomalies};
+use crate::report::summary::{Anomalies, CountsByLabel, Deliveries, Judged, Judgement, Summary, Threshold, Unit};
 
 /// Nothing seen in `n` excludes, with 95 % confidence, no share below 3 / n (Hanley and Lippman-Hand,
 /// "If nothing goes wrong, is everything all right?", JAMA 249, 1983).
@@ -55,7 +56,8 @@ pub(super) fn cut(summary: &Summary) -> (u64, u64) {
     let by = |initiator: &str| sockets.disconnects.get(initiator).map_or(0, |reasons| reasons.values().sum::<u64>());
     // In a file of 0.1, those that ended.
     let ended = by("user") + by("server") + by("network");
-    (by("server") + by("network"), sockets.joined.max(ended))
+    let aside = set_aside(summary).map_or(0, Marked::cut);
+    ((by("server") + by("network")).saturating_sub(aside), sockets.joined.max(ended).saturating_sub(aside))
 }
 
 fn judged_anomalies(summary: &Summary) -> [&Anomalies; 2] {
@@ -86,10 +88,27 @@ pub(super) fn worst_anomaly(summary: &Summary) -> (&'static str, u64) {
     anomalies(summary).into_iter().rev().max_by_key(|(_, n)| *n).unwrap_or(("duplicate", 0))
 }
 
-/// What is left out of the judged figures, by name: `lost`, `late` and the kinds of anomalies.
+/// All figures but for those of planned disruptions that are set aside: judged, if nothing was spoilt.
+pub(super) fn all_but_set_aside(summary: &Summary) -> [Judged; 2] {
+    let none = Marked::default();
+    let aside = set_aside(summary).unwrap_or(&none);
+    let rest = |all: &Deliveries, odd: &Anomalies, part: &Deliveries, part_odd: &Anomalies| Judged {
+        deliveries: without(all, part),
+        anomalies: without_anomalies(odd, part_odd),
+    };
+    let (remote, aside_remote) = (&summary.remote, &aside.remote);
+    [
+        rest(&summary.deliveries, &summary.anomalies, &aside.deliveries, &aside.anomalies),
+        rest(&remote.deliveries, &remote.anomalies, &aside_remote.deliveries, &aside_remote.anomalies),
+    ]
+}
+
+/// What is left out of the judged figures, by name: `lost`, `late` and the kinds of anomalies. What is set
+/// aside as planned is not among it.
 pub(super) fn not_judged(summary: &Summary) -> Vec<(&'static str, u64)> {
-    let all = [&summary.anomalies, &summary.remote.anomalies];
-    let (local, remote) = (&summary.deliveries, &summary.remote.deliveries);
+    let [local, remote] = all_but_set_aside(summary);
+    let all = [&local.anomalies, &remote.anomalies];
+    let (local, remote) = (&local.deliveries, &remote.deliveries);
     let found = Found::of(summary);
     let left_out = [("lost", local.lost, remote.lost, found.lost), ("late", local.late, remote.late, found.late)]
         .map(|(name, local, remote, judged)| (name, local.saturating_add(remote).saturating_sub(judged)));
@@ -104,7 +123,7 @@ pub(super) fn failed_but_for_spoilt_time(summary: &Summary, end: &End) -> Vec<St
         return Vec::new();
     }
     let mut all = summary.clone();
-    (all.judged, all.remote.judged) = (None, None);
+    (all.judged, all.remote.judged) = all_but_set_aside(summary).map(Some).into();
     let judged = table(summary, end);
     let passes = |name: &str| judged.iter().any(|row| row.name == name && row.result != Judgement::Failed);
     let rows = table(&all, end).into_iter().filter(|row| ["lost", "late", "anomalies"].contains(&row.name.as_str()));
@@ -119,8 +138,11 @@ pub(super) fn errors(summary: &Summary, stage: &str) -> (u64, u64) {
     if stage == Stage::Delivery.as_str() {
         return (Found::of(summary).settled, of_deliveries(summary));
     }
-    let ours: u64 = kinds.iter().filter(|(kind, _)| is_not_the_servers(kind)).map(|(_, n)| n).sum();
-    let all: u64 = kinds.values().sum();
+    let aside = set_aside(summary);
+    let operations = operations.saturating_sub(aside.map_or(0, |aside| aside.operations(stage)));
+    let judged = |(kind, n): (&String, &u64)| n.saturating_sub(aside.map_or(0, |aside| aside.errors(stage, kind)));
+    let ours: u64 = kinds.iter().filter(|(kind, _)| is_not_the_servers(kind)).map(judged).sum();
+    let all: u64 = kinds.iter().map(judged).sum();
     (operations.saturating_sub(ours), all - ours)
 }
 
@@ -160,6 +182,7 @@ pub(super) fn table(summary: &Summary, end: &End) -> Vec<Threshold> {
     }
     let (limits, found) = (&summary.thresholds, Found::of(summary));
     let messages = summary.messages.sent.get("chat").copied().unwrap_or(0);
+    let messages = messages.saturating_sub(set_aside(summary).map_or(0, |aside| aside.sent));
     let of_expected = |name, limit, n| share(name, limit, n, found.expected, messages);
     let mut rows = vec![nothing_measured(summary), lost(summary, found, messages)];
     rows.push(of_expected("late", limits.max_late, found.late));

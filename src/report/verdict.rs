@@ -36,7 +36,7 @@ pub fn judge(summary: &Summary, end: &End) -> Verdict {
     };
     let reason = match end {
         End::Refused(_) => reason,
-        _ => reason + &clauses::not_judged(summary),
+        _ => reason + &clauses::not_judged(summary) + &clauses::set_aside(summary),
     };
     let reason = match end {
         End::Running => format!("Not final, the run still went on. {reason}"),

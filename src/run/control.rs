@@ -19,7 +19,7 @@ use crate::control::listener::{ControlSocket, Steer};
 use crate::error::StartError;
 use crate::model::{Action, ControlKind, Volume};
 use crate::protocol::Driver;
-use crate::report::numbers::{count, rate};
+use crate::report::numbers::{count, rate, span};
 use crate::report::{recoveries, status};
 use crate::user::RunContext;
 
@@ -99,9 +99,8 @@ impl<D: Driver> Control<D> {
             }
             Command::Users(users) => self.users(*users),
             Command::Disconnect(share) => self.disconnect(command, share.share()),
-            Command::MarkBegin(_) | Command::MarkEnd => {
-                Answer::refused(format!("{command}: not known yet"), "give another command")
-            }
+            Command::MarkBegin(text) => self.mark_begins(command, &text.to_string()),
+            Command::MarkEnd => self.mark_ends(),
         }
     }
 
@@ -153,6 +152,23 @@ impl<D: Driver> Control<D> {
         Answer::done(said)
     }
 
+    fn mark_begins(&self, command: &Command, text: &str) -> Answer {
+        let marks = &self.runner.marks;
+        if !marks.begin(self.context(), text) {
+            let open = marks.open().unwrap_or_default();
+            return Answer::refused(format!("{command}: {open} goes on"), "give mark end first");
+        }
+        let judged = if marks.is_tolerated() { "in no threshold" } else { "judged like the rest (--tolerate-marked)" };
+        Answer::done(format!("{text}: what happens until mark end is told apart, and {judged}"))
+    }
+
+    fn mark_ends(&self) -> Answer {
+        match self.runner.marks.end(self.context()) {
+            Some((text, lasted)) => Answer::done(format!("{text}: over after {}", span(lasted.as_secs_f64()))),
+            None => Answer::refused("mark end: none has begun", "give mark begin TEXT first"),
+        }
+    }
+
     fn rates(&self, rates: &[NewRate]) -> Answer {
         let no_side_rooms = !self.context().capabilities.side_rooms;
         if no_side_rooms && rates.iter().any(|rate| rate.action == Action::SideRoom) {
@@ -197,7 +213,9 @@ impl<D: Driver> Control<D> {
         ];
         let recoveries = snapshots::recoveries(self.context());
         let back = recoveries.iter().map(|recovery| format!("{}: {}", recovery.what, recoveries::said(recovery)));
-        let said: Vec<String> = said.into_iter().chain(back).collect();
+        let open = self.runner.marks.open();
+        let marked = open.iter().map(|text| format!("marked as planned: {text}"));
+        let said: Vec<String> = said.into_iter().chain(marked).chain(back).collect();
         let set: serde_json::Map<_, _> =
             Action::ALL.iter().map(|action| (action.as_str().to_owned(), json!(set[*action as usize]))).collect();
         Answer::done(said.join("\n")).with(json!({
@@ -217,6 +235,7 @@ impl<D: Driver> Control<D> {
             "errors": now.errors,
             "saturated": now.saturated,
             "recoveries": recoveries,
+            "marked": open,
         }))
     }
 }

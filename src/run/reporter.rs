@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use super::marks::Marks;
 use super::phases::Phases;
 use super::snapshots;
 use super::timeline::{Reading, Recorder};
@@ -39,6 +40,7 @@ pub(super) struct RunParts<D: Driver> {
     pub(super) judge: Arc<Mutex<Judge>>,
     pub(super) recorder: Recorder,
     pub(super) rates: Arc<SetRates>,
+    pub(super) marks: Arc<Marks>,
 }
 
 /// Everything that is needed to tell how a run goes.
@@ -49,6 +51,7 @@ pub(crate) struct Reporter<D: Driver> {
     judge: Arc<Mutex<Judge>>,
     recorder: Recorder,
     rates: Arc<SetRates>,
+    marks: Arc<Marks>,
     slug: Arc<str>,
     /// The status as it was last shown.
     latest: Arc<Mutex<Option<Status>>>,
@@ -69,6 +72,7 @@ impl<D: Driver> Clone for Reporter<D> {
             judge: Arc::clone(&self.judge),
             recorder: self.recorder.clone(),
             rates: Arc::clone(&self.rates),
+            marks: Arc::clone(&self.marks),
             latest: Arc::clone(&self.latest),
             slug: Arc::clone(&self.slug),
             several: self.several,
@@ -80,7 +84,7 @@ impl<D: Driver> Clone for Reporter<D> {
 
 impl<D: Driver> Reporter<D> {
     pub(super) fn of(parts: RunParts<D>, slug: Arc<str>, several: bool) -> Self {
-        let RunParts { context, plan, phases, judge, recorder, rates } = parts;
+        let RunParts { context, plan, phases, judge, recorder, rates, marks } = parts;
         Self {
             context,
             plan,
@@ -88,6 +92,7 @@ impl<D: Driver> Reporter<D> {
             judge,
             recorder,
             rates,
+            marks,
             slug,
             latest: Arc::default(),
             several,
@@ -121,8 +126,20 @@ impl<D: Driver> Reporter<D> {
         let rooms = snapshots::rooms(&self.context, &self.plan.division);
         let timeline = Some(timeline);
         let recoveries = snapshots::recoveries(&self.context);
-        let figures =
-            Measurements { ledger, before_hold, users, presence, totals, process, rooms, losses, timeline, recoveries };
+        let marked = self.marks.counted(&totals, self.context.clock.now());
+        let figures = Measurements {
+            ledger,
+            before_hold,
+            users,
+            presence,
+            totals,
+            process,
+            rooms,
+            losses,
+            timeline,
+            recoveries,
+            marked,
+        };
         summarise(&self.facts(end, now), &figures)
     }
 

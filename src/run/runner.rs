@@ -16,6 +16,7 @@ use super::anomaly_log::AnomalyLog;
 use super::background;
 use super::clock_watch;
 use super::delay_windows::Windows;
+use super::marks::Marks;
 use super::member_lists;
 use super::output::Console;
 use super::phases::Phases;
@@ -54,6 +55,7 @@ pub(crate) struct Runner<D: Driver> {
     pub(crate) recorder: Recorder,
     /// The rates that are set, as commands change them.
     pub(crate) rates: Arc<SetRates>,
+    pub(crate) marks: Arc<Marks>,
     windows: Arc<Windows>,
     fleet: Fleet<D>,
     workers: Workers,
@@ -63,10 +65,14 @@ pub(crate) struct Runner<D: Driver> {
 
 impl<D: Driver> Runner<D> {
     pub(crate) fn new(context: RunContext<D>, plan: Plan, workers: Workers) -> Self {
+        if plan.tolerates_marked {
+            context.ledger.lock().set_marked_aside();
+        }
         let (context, judge) = (Arc::new(context), Arc::default());
         let rates = SetRates::new(setup::traffic(&plan.traffic), context.roster.all_able());
         Self {
             rates: Arc::new(rates),
+            marks: Arc::new(Marks::new(plan.tolerates_marked)),
             windows: Arc::new(Windows::new(Arc::clone(&judge))),
             recorder: Recorder::new(context.clock, plan.users.shard),
             phases: Arc::new(Mutex::new(Phases::begin(&context, Duration::ZERO))),
@@ -88,6 +94,7 @@ impl<D: Driver> Runner<D> {
             judge: Arc::clone(&self.judge),
             recorder: self.recorder.clone(),
             rates: Arc::clone(&self.rates),
+            marks: Arc::clone(&self.marks),
         };
         Reporter::of(parts, slug, several)
     }

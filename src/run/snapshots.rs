@@ -42,6 +42,7 @@ pub(crate) fn snapshot(ledger: &Ledger) -> LedgerSnapshot {
         judged: origins.map(|origin| ledger.judged(origin)),
         judged_durations: origins.map(|origin| ledger.judged_durations(origin)),
         durations: origins.map(|origin| ledger.tally().durations(origin).clone()),
+        marked: origins.map(|origin| ledger.marked(origin)),
         foreign: ledger.tally().foreign,
         clock_offset: ledger.clock_offset(),
         anomaly_log: ledger.log_lines().map(|log| LogCounts { lines: log.written, dropped: log.dropped }),

@@ -211,6 +211,74 @@ fn users_leave_and_come_in_as_their_number_says() {
     assert_eq!(summary["connections"]["plenary"]["disconnects"].get("server"), None, "{}", ended.stdout);
 }
 
+/// A run whose server loses everything and drops everyone while that is marked as planned.
+fn disrupted(args: &[&str]) -> (Option<i32>, Ended, Value) {
+    let terms = ["--delivery-deadline", "1s", "--delivery-horizon", "3s", "--chat-rate", "20/s"];
+    let run = steered("6", &[&terms[..], args].concat()).ready();
+    let sent = || run.rig.metric("soakrig_actions_total", &[r#"kind="chat""#]);
+    assert!(run.ctl(&["mark", "begin", "rolling", "deploy"]).contains("rolling deploy: what happens until mark end"));
+    let again = ctl(&run.socket, &["mark", "begin", "another"]);
+    assert_eq!(again.code, Some(2));
+    assert!(again.stderr.contains("rolling deploy goes on"), "{}", again.stderr);
+    run.target.set_faults(r#"{"chat":{"drop":"100%"}}"#);
+    let before = sent();
+    eventually("some are lost", || sent() > before + 20.0);
+    run.target.set_faults(r#"{"chat":{"drop":"never"}}"#);
+    run.target.act(r#"{"do":"close","code":1012,"share":1.0}"#);
+    eventually("everyone was cut off and is back", || {
+        let back = run.status()["recoveries"][0]["back"] == 6;
+        back && run.status()["users"]["connected"] == 6
+    });
+    assert_eq!(run.status()["marked"], "rolling deploy");
+    assert!(run.ctl(&["mark", "end"]).contains("rolling deploy: over after"));
+    assert_eq!(ctl(&run.socket, &["mark", "end"]).code, Some(2), "it is over");
+    run.ctl(&["stop"]);
+    let (ended, summary) = run.rig.end(PATIENCE);
+    assert!(balances(&summary), "{}", ended.stdout);
+    let lost = number(&summary, "/deliveries/lost");
+    assert!(lost > 60, "{}", ended.stdout);
+    assert_eq!(number(&summary, "/marked/deliveries/lost"), lost, "{}", ended.stdout);
+    assert_eq!(summary["recoveries"][0]["what"], "rolling deploy");
+    let kinds: Vec<&str> =
+        summary["timeline"]["events"].as_array().unwrap().iter().filter_map(|event| event["kind"].as_str()).collect();
+    assert!(kinds.contains(&"mark_begin") && kinds.contains(&"mark_end"), "{kinds:?}");
+    (ended.code, ended, summary)
+}
+
+fn row<'a>(summary: &'a Value, name: &str) -> &'a Value {
+    summary["verdict"]["thresholds"].as_array().unwrap().iter().find(|row| row["name"] == name).unwrap()
+}
+
+#[test]
+fn what_is_marked_as_planned_is_shown_and_fails_nothing_where_it_is_tolerated() {
+    let (code, ended, summary) = disrupted(&["--tolerate-marked"]);
+    assert!(matches!(code, Some(0 | 106)), "{}\n{}", ended.stdout, ended.stderr);
+    assert_eq!((&row(&summary, "lost")["value"], &row(&summary, "cut")["value"]), (&0.0.into(), &0.0.into()));
+    assert_eq!(number(&summary, "/judged/lost"), 0);
+    let first = ended.stdout.lines().next().unwrap();
+    assert!(first.contains("Set aside as planned, ") && first.contains(" lost, 6 cut"), "{first}");
+    assert!(ended.stdout.contains("marked             "), "{}", ended.stdout);
+    // A merge of it comes to the same.
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("night.json");
+    std::fs::write(&file, summary.to_string()).unwrap();
+    let mut merge = soakrig();
+    merge.arg("merge").arg(&file);
+    let merged = Process::command(merge).end(PATIENCE);
+    assert_eq!(merged.code, code, "{}", merged.stdout);
+}
+
+#[test]
+fn without_that_a_planned_disruption_is_judged_like_the_rest() {
+    let (code, ended, summary) = disrupted(&[]);
+    assert_eq!(code, Some(99), "{}", ended.stdout);
+    assert_eq!(
+        (&summary["marked"]["tolerated"], number(&summary, "/marked/disconnects/server/service_restart")),
+        (&false.into(), 6)
+    );
+    assert!(!ended.stdout.lines().next().unwrap().contains("Set aside"), "{}", ended.stdout);
+}
+
 #[test]
 fn an_abort_ends_at_once() {
     let run = steered("3", &["--chat-rate", "1/s"]).ready();

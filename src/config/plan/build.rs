@@ -145,6 +145,7 @@ impl<'a> Draft<'a> {
             timing: self.timing(shard, defaults, terms),
             terms,
             thresholds: self.thresholds(),
+            tolerates_marked: self.layers.settings.thresholds.tolerate_marked.is_some_and(|switch| switch.0),
             connection: self.connection()?,
             report,
             logging: self.logging(),

@@ -32,6 +32,8 @@ pub struct Plan {
     pub terms: DeliveryTerms,
     /// When the run has failed.
     pub thresholds: Thresholds,
+    /// Whether planned disruptions are in none of them.
+    pub tolerates_marked: bool,
     /// The way to the server.
     pub connection: ConnectionOptions,
     /// What is written where.

@@ -97,6 +97,7 @@ pub(crate) fn figures() -> Measurements {
         rooms: None,
         losses: NamedLossGroups::default(),
         recoveries: Vec::new(),
+        marked: None,
         timeline: None,
     }
 }

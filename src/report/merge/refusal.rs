@@ -6,6 +6,7 @@ use super::range::impossible;
 use super::source::{NamedPart, Source, times};
 use crate::error::ExitCode;
 use crate::report::durations::HistogramError;
+use crate::report::marked::{set_aside, without, without_anomalies};
 use crate::report::sections::is_same;
 use crate::report::summary::{Anomalies, Deliveries, Judged, Part, Summary, Users};
 
@@ -166,12 +167,14 @@ fn balanced(source: &Source) -> Result<(), MergeError> {
             return Err(MergeError::damaged(&source.name, format!("its {what} do not balance, {why}")));
         }
     }
-    let origins = [
-        ("", deliveries, &source.summary.anomalies, judged),
-        ("remote ", &remote.deliveries, &remote.anomalies, &remote.judged),
-    ];
-    for (origin, deliveries, anomalies, judged) in origins {
-        if let Some(why) = judged.as_ref().and_then(|judged| misfit(origin, deliveries, anomalies, judged)) {
+    let aside = set_aside(&source.summary).cloned().unwrap_or_default();
+    let rest = |all: &Deliveries, odd: &Anomalies, part: &Deliveries, part_odd: &Anomalies| {
+        (without(all, part), without_anomalies(odd, part_odd))
+    };
+    let own = rest(deliveries, &source.summary.anomalies, &aside.deliveries, &aside.anomalies);
+    let others = rest(&remote.deliveries, &remote.anomalies, &aside.remote.deliveries, &aside.remote.anomalies);
+    for (origin, (deliveries, anomalies), judged) in [("", own, judged), ("remote ", others, &remote.judged)] {
+        if let Some(why) = judged.as_ref().and_then(|judged| misfit(origin, &deliveries, &anomalies, judged)) {
             return Err(MergeError::damaged(&source.name, why));
         }
     }

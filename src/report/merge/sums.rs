@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::refusal::MergeError;
 use crate::model::delivery_times;
 use crate::report::durations::Durations;
-use crate::report::recoveries;
 use crate::report::summary::{CountsByLabel, Deliveries, Judged, Presence, Rate, Remote, Summary};
 use crate::report::sums::{add_anomalies, add_counts, add_deliveries, add_groups, add_to};
+use crate::report::{marked, recoveries};
 
 /// Adds all counts of `other`.
 pub(super) fn add(whole: &mut Summary, other: &Summary) {
@@ -42,6 +42,7 @@ pub(super) fn add(whole: &mut Summary, other: &Summary) {
     if let Some(timeline) = &other.timeline {
         whole.timeline.get_or_insert_default().merge(timeline);
     }
+    marked::merge(&mut whole.marked, other.marked.as_ref());
     recoveries::merge(&mut whole.recoveries, &other.recoveries);
     for (socket, other) in &other.connections {
         let sockets = whole.connections.entry(socket.clone()).or_default();

@@ -2,7 +2,7 @@
 
 use super::page::Page;
 use crate::report::numbers::{self, count, latency, latency_over, percent, percent_over, span};
-use crate::report::summary::{Anomalies, Deliveries, Judged, Judgement, Summary, Threshold, Unit};
+use crate::report::summary::{Judged, Judgement, Summary, Threshold, Unit};
 use crate::report::thresholds::not_judged;
 use crate::report::validity::is_too_short;
 
@@ -52,8 +52,9 @@ fn result(row: &Threshold) -> String {
 }
 
 /// Of the deliveries above, what is not judged.
-pub(super) fn left_out(page: &mut Page, deliveries: &Deliveries, anomalies: &Anomalies, judged: Option<&Judged>) {
+pub(super) fn left_out(page: &mut Page, all: &Judged, judged: Option<&Judged>) {
     let Some(Judged { deliveries: judged, anomalies: few }) = judged else { return };
+    let Judged { deliveries, anomalies } = all;
     let kinds = [
         ("lost", deliveries.lost, judged.lost),
         ("late", deliveries.late, judged.late),

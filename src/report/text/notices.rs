@@ -5,9 +5,19 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::page::{Page, in_order};
 use crate::metrics::label::Label;
 use crate::model::{ClockEvent, ListFate};
+use crate::report::marked::Marked;
 use crate::report::numbers::{count, plain, span};
 use crate::report::recoveries::{RecoveryFigures, said};
 use crate::report::summary::{ClockEvents, Mismatches, Presence};
+
+/// What happened in planned disruptions; nothing where there were none.
+pub(super) fn marked(page: &mut Page, marked: Option<&Marked>) {
+    if let Some(marked) = marked {
+        let judged =
+            if marked.tolerated { "in no threshold" } else { "judged like the rest, without --tolerate-marked" };
+        page.row("marked", &format!("{}; {judged}", marked.said()));
+    }
+}
 
 /// How long users took to come back; nothing where nobody's connection was ended on purpose.
 pub(super) fn recoveries(page: &mut Page, recoveries: &[RecoveryFigures]) {
