@@ -204,6 +204,9 @@ layered! {
         /// Write the summary as JSON, updated every minute
         #[arg(long, value_name = "FILE")]
         pub summary: PathBuf,
+        /// Write the report as one HTML page, at the end
+        #[arg(long, value_name = "FILE")]
+        pub report: PathBuf,
         /// Write lost, corrupt, duplicate, reordered and unexpected deliveries as JSON lines
         #[arg(long, value_name = "FILE")]
         pub anomaly_log: PathBuf,

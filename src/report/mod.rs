@@ -18,6 +18,7 @@
 //! | [`file`](mod@file) | the summary's file, replaced atomically |
 //! | [`merge`](mod@merge) | several generators' summaries as one |
 //! | [`sections`] | what the generators of a merged summary say about it |
+//! | [`page`] | the report: a summary as one HTML page |
 //! | [`losses`] | losses by the receivers who missed them, and the lines of the anomaly log |
 //! | [`rooms`] | the rooms of a run, and the worst of them |
 //! | [`marked`] | planned disruptions: what happened in them |
@@ -39,6 +40,7 @@ pub mod machine;
 pub mod marked;
 pub mod merge;
 pub mod numbers;
+pub mod page;
 pub mod progress;
 pub mod rates;
 pub mod recoveries;

@@ -16,8 +16,9 @@ use crate::config::plan::Plan;
 use crate::model::Action;
 use crate::protocol::Driver;
 use crate::report::end::End;
-use crate::report::file::{Earlier, FileError, SummaryFile};
+use crate::report::file::{Earlier, FileError, PageError, PageFile, SummaryFile};
 use crate::report::inputs::{Measurements, RunInputs, summarise};
+use crate::report::page;
 use crate::report::progress::Progress;
 use crate::report::rates::{Moment, RateMeter};
 use crate::report::status::Status;
@@ -61,6 +62,8 @@ pub(crate) struct Reporter<D: Driver> {
     earlier_lives: u32,
     /// Where the summary goes, once its place was taken.
     file: Option<SummaryFile>,
+    /// Where the report goes.
+    page: Option<PageFile>,
 }
 
 impl<D: Driver> Clone for Reporter<D> {
@@ -78,6 +81,7 @@ impl<D: Driver> Clone for Reporter<D> {
             several: self.several,
             earlier_lives: self.earlier_lives,
             file: self.file.clone(),
+            page: self.page.clone(),
         }
     }
 }
@@ -98,6 +102,7 @@ impl<D: Driver> Reporter<D> {
             several,
             earlier_lives: 0,
             file: None,
+            page: None,
         }
     }
 
@@ -183,6 +188,19 @@ impl<D: Driver> Reporter<D> {
         }
         self.file = Some(file);
         Ok(earlier)
+    }
+
+    /// Takes the report's place, before anything is sent.
+    pub(crate) fn take_page(&mut self, path: PathBuf) -> Result<(), PageError> {
+        self.page = Some(PageFile::at(path)?);
+        Ok(())
+    }
+
+    /// Writes the report where that is wanted.
+    pub(crate) async fn write_page(&self, summary: Summary) -> Result<(), String> {
+        let Some(file) = self.page.clone() else { return Ok(()) };
+        let write = move || file.write(&page::report(&summary)).map_err(|error| error.to_string());
+        tokio::task::spawn_blocking(write).await.map_err(|e| e.to_string())?
     }
 
     /// Writes the summary to a file every minute, so that a kill loses one minute.

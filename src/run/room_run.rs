@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::model::{FailureKind, FrameSizes, Limit, Stage, Thresholds, Volume};
 use crate::protocol::{Driver, Protocol};
 use crate::report::end::End;
-use crate::report::file::Earlier;
+use crate::report::file::{Earlier, PageError};
 use crate::report::forecast::{Forecast, Load, Shortage};
 use crate::report::machine::Machine;
 use crate::report::numbers::plain;
@@ -139,6 +139,11 @@ impl<D: Driver> RoomRun<D> {
 
     /// Takes the summary's place, and says what was there.
     pub(crate) async fn take_over(&mut self) -> Result<(), StartError> {
+        if let Some(path) = self.runner.plan.report.page.clone() {
+            let taken = self.reporter.take_page(path);
+            let unwritable = |e: PageError| StartError::environment("--report", plain(&e.to_string()));
+            taken.map_err(|e| unwritable(e).remedy("give a path that can be written"))?;
+        }
         let Some(path) = self.runner.plan.report.summary.clone() else { return Ok(()) };
         let shown = path.display().to_string();
         let earlier = self.reporter.take_over(path).await.map_err(|e| {
@@ -246,7 +251,11 @@ impl<D: Driver> RoomRun<D> {
         if let Err(error) = &written {
             say(&format!("soakrig: --summary: {}", plain(error)));
         }
-        self.held = Some(Held { summary, unwritten: written.is_err() });
+        let page = self.reporter.write_page(summary.clone()).await;
+        if let Err(error) = &page {
+            say(&format!("soakrig: --report: {}", plain(error)));
+        }
+        self.held = Some(Held { summary, unwritten: written.is_err() || page.is_err() });
         self.over.cancel();
         if let Some(exposition) = self.exposition.take() {
             exposition.stopped().await;

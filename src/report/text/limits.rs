@@ -20,7 +20,8 @@ pub(super) fn thresholds(page: &mut Page, rows: &[Threshold]) {
     }
 }
 
-fn limit(unit: Unit, limit: f64) -> String {
+/// A limit in words.
+pub(in crate::report) fn limit(unit: Unit, limit: f64) -> String {
     match unit {
         Unit::Count => count(limit as u64),
         Unit::Share => numbers::limit(limit),
@@ -28,7 +29,8 @@ fn limit(unit: Unit, limit: f64) -> String {
     }
 }
 
-fn value(row: &Threshold, value: f64) -> String {
+/// What was found, in words, with the digits that show whether it is over the limit.
+pub(in crate::report) fn value(row: &Threshold, value: f64) -> String {
     let limit = row.limit.unwrap_or(f64::INFINITY);
     match row.unit {
         Unit::Count => count(value as u64),
