@@ -14,6 +14,7 @@ pub(crate) mod output;
 mod phases;
 mod reporter;
 mod room_run;
+mod rulebook;
 mod runner;
 pub(crate) mod session_cache;
 pub(crate) mod setup;
@@ -21,6 +22,7 @@ pub(crate) mod signals;
 mod snapshots;
 mod source_addresses;
 mod supervise;
+mod thresholds;
 pub(crate) mod timeline;
 mod traces;
 

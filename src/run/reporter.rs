@@ -7,13 +7,15 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use super::background::ticks;
 use super::marks::Marks;
 use super::phases::Phases;
+use super::rulebook::Rulebook;
 use super::snapshots;
 use super::timeline::{Reading, Recorder};
 use crate::clock::Stamp;
 use crate::config::plan::Plan;
-use crate::model::Action;
+use crate::model::{Action, WINDOW_STEP};
 use crate::protocol::Driver;
 use crate::report::end::End;
 use crate::report::file::{Earlier, FileError, PageError, PageFile, SummaryFile};
@@ -23,6 +25,7 @@ use crate::report::progress::Progress;
 use crate::report::rates::{Moment, RateMeter};
 use crate::report::status::Status;
 use crate::report::summary::Summary;
+use crate::report::timeline::Timeline;
 use crate::saturation::Judge;
 use crate::schedule::set_rates::SetRates;
 use crate::telemetry::Screen;
@@ -42,6 +45,7 @@ pub(super) struct RunParts<D: Driver> {
     pub(super) recorder: Recorder,
     pub(super) rates: Arc<SetRates>,
     pub(super) marks: Arc<Marks>,
+    pub(super) rulebook: Rulebook,
 }
 
 /// Everything that is needed to tell how a run goes.
@@ -53,6 +57,7 @@ pub(crate) struct Reporter<D: Driver> {
     recorder: Recorder,
     rates: Arc<SetRates>,
     marks: Arc<Marks>,
+    rulebook: Rulebook,
     slug: Arc<str>,
     /// The status as it was last shown.
     latest: Arc<Mutex<Option<Status>>>,
@@ -77,6 +82,7 @@ impl<D: Driver> Clone for Reporter<D> {
             rates: Arc::clone(&self.rates),
             marks: Arc::clone(&self.marks),
             latest: Arc::clone(&self.latest),
+            rulebook: self.rulebook.clone(),
             slug: Arc::clone(&self.slug),
             several: self.several,
             earlier_lives: self.earlier_lives,
@@ -88,7 +94,7 @@ impl<D: Driver> Clone for Reporter<D> {
 
 impl<D: Driver> Reporter<D> {
     pub(super) fn of(parts: RunParts<D>, slug: Arc<str>, several: bool) -> Self {
-        let RunParts { context, plan, phases, judge, recorder, rates, marks } = parts;
+        let RunParts { context, plan, phases, judge, recorder, rates, marks, rulebook } = parts;
         Self {
             context,
             plan,
@@ -97,6 +103,7 @@ impl<D: Driver> Reporter<D> {
             recorder,
             rates,
             marks,
+            rulebook,
             slug,
             latest: Arc::default(),
             several,
@@ -122,7 +129,17 @@ impl<D: Driver> Reporter<D> {
 
     /// The summary as of now.
     pub(crate) fn summary(&self, end: End) -> Summary {
-        let (Reading { now, ledger, totals, process }, timeline) = self.recorder.timeline(&self.context, &self.phases);
+        if end != End::Running {
+            // Whatever has no verdict now gets none.
+            let _ = self.recorder.read(&self.context, &self.phases);
+            self.rulebook.look(self.chats_set(), true);
+        }
+        let (reading, timeline) = self.recorder.timeline(&self.context, &self.phases);
+        self.summary_of(end, reading, Some(timeline))
+    }
+
+    fn summary_of(&self, end: End, reading: Reading, timeline: Option<Timeline>) -> Summary {
+        let Reading { now, ledger, totals, process } = reading;
         let users = self.phases.lock().users(self.context.metrics.users());
         let presence = self.context.metrics.presence();
         let losses =
@@ -148,6 +165,26 @@ impl<D: Driver> Reporter<D> {
         summarise(&self.facts(end, now), &figures)
     }
 
+    /// Chats set, per second.
+    fn chats_set(&self) -> f64 {
+        self.rates.now()[Action::Chat as usize]
+    }
+
+    /// Looks at rules until the run is over.
+    pub(crate) async fn watch_rules(self, until: CancellationToken) {
+        let (every, whole_run) = (WINDOW_STEP.as_secs() / TICK.as_secs(), self.rulebook.looks_at_the_whole_run());
+        for look in 1_u64.. {
+            if !ticks(TICK, &until).await {
+                return;
+            }
+            self.rulebook.look(self.chats_set(), false);
+            if whole_run && look.is_multiple_of(every) {
+                let reading = self.recorder.read(&self.context, &self.phases);
+                self.rulebook.look_at(&self.summary_of(End::Running, reading, None));
+            }
+        }
+    }
+
     fn facts(&self, end: End, now: Stamp) -> RunInputs {
         let (context, plan, phases) = (&self.context, &self.plan, self.phases.lock().clone());
         let (hold, carried_out) = phases.hold(context, now);
@@ -168,6 +205,12 @@ impl<D: Driver> Reporter<D> {
             spoilt: spoilt.total,
             spoilt_by: spoilt.by,
             thresholds: plan.thresholds,
+            rules: plan.rules.clone(),
+            windows: self.rulebook.findings(),
+            ended_by: self.rulebook.ended_by(),
+            user_seconds: Some(self.recorder.user_seconds()),
+            hold_began: phases.held().0.map(|at| context.clock.wall(at)),
+            horizon: plan.terms.horizon,
             end,
             earlier_lives: self.earlier_lives,
         }
@@ -257,7 +300,7 @@ impl<D: Driver> Reporter<D> {
             elapsed,
             held: phases.hold(context, now).0,
             remaining: self.plan.timing.duration.map(|d| d.saturating_sub(elapsed)),
-            chats_target: self.rates.now()[Action::Chat as usize],
+            chats_target: self.chats_set(),
             saturated: self.judge.lock().is_saturated(),
             closing: context.closing.is_cancelled(),
         };
