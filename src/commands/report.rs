@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::merge::{put_together, read_all};
 use crate::config::plan::{ReportPage, is_same_file};
 use crate::error::{ExitCode, StartError};
-use crate::report::file::PageFile;
+use crate::report::file::OutputFile;
 use crate::report::numbers::plain;
 use crate::report::page;
 use crate::telemetry::stdio::say;
@@ -22,7 +22,7 @@ pub(super) fn report(wanted: &ReportPage) -> Result<ExitCode, StartError> {
     let failed = |error| {
         StartError::environment("--output", plain(&format!("{error}"))).remedy("give a path that can be written")
     };
-    let file = PageFile::at(output).map_err(failed)?;
+    let file = OutputFile::at(&output).map_err(failed)?;
     let sources = read_all("report", &wanted.files)?;
     let summary = match sources.as_slice() {
         [only] => only.summary.clone(),

@@ -1,6 +1,6 @@
 //! What people get to see of a run: the status while it goes on, and summaries.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::config::plan::Plan;
 use crate::model::{Action, WINDOW_STEP};
 use crate::protocol::Driver;
 use crate::report::end::End;
-use crate::report::file::{Earlier, FileError, PageError, PageFile, SummaryFile};
+use crate::report::file::{Earlier, FileError, OutputError, OutputFile, SummaryFile};
 use crate::report::inputs::{Measurements, RunInputs, summarise};
 use crate::report::page;
 use crate::report::progress::Progress;
@@ -68,7 +68,7 @@ pub(crate) struct Reporter<D: Driver> {
     /// Where the summary goes, once its place was taken.
     file: Option<SummaryFile>,
     /// Where the report goes.
-    page: Option<PageFile>,
+    page: Option<OutputFile>,
 }
 
 impl<D: Driver> Clone for Reporter<D> {
@@ -234,8 +234,8 @@ impl<D: Driver> Reporter<D> {
     }
 
     /// Takes the report's place, before anything is sent.
-    pub(crate) fn take_page(&mut self, path: PathBuf) -> Result<(), PageError> {
-        self.page = Some(PageFile::at(path)?);
+    pub(crate) fn take_page(&mut self, path: &Path) -> Result<(), OutputError> {
+        self.page = Some(OutputFile::at(path)?);
         Ok(())
     }
 

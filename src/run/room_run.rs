@@ -25,8 +25,9 @@ use crate::metrics::Metrics;
 use crate::model::{FailureKind, FrameSizes, Stage, Volume};
 use crate::protocol::{Driver, Protocol};
 use crate::report::end::End;
-use crate::report::file::{Earlier, PageError};
+use crate::report::file::{Earlier, OutputError, OutputFile};
 use crate::report::forecast::{Forecast, Load, Shortage};
+use crate::report::junit;
 use crate::report::machine::Machine;
 use crate::report::numbers::plain;
 use crate::report::summary::Summary;
@@ -43,6 +44,8 @@ pub(crate) struct RoomRun<D: Driver> {
     /// Until the run takes it.
     cache: Option<SessionCache>,
     reporter: Reporter<D>,
+    /// Where the table of thresholds goes, once its place was looked at.
+    junit: Option<OutputFile>,
     /// Until the end.
     exposition: Option<Exposition>,
     /// Takes commands, where there is a socket for them.
@@ -134,16 +137,33 @@ impl<D: Driver> RoomRun<D> {
             .as_ref()
             .map(|path| control::listen(path, Arc::clone(&runner), reporter.clone(), halt.clone(), over.clone()));
         let (control, cache, exposition) = (control.transpose()?, Some(cache), Some(exposition));
-        Ok(Self { runner, target, slug, sizes, cache, reporter, exposition, control, over, end: None, held: None })
+        Ok(Self {
+            runner,
+            target,
+            slug,
+            sizes,
+            cache,
+            reporter,
+            junit: None,
+            exposition,
+            control,
+            over,
+            end: None,
+            held: None,
+        })
     }
 
     /// Takes the summary's place, and says what was there.
     pub(crate) async fn take_over(&mut self) -> Result<(), StartError> {
-        if let Some(path) = self.runner.plan.report.page.clone() {
-            let taken = self.reporter.take_page(path);
-            let unwritable = |e: PageError| StartError::environment("--report", plain(&e.to_string()));
-            taken.map_err(|e| unwritable(e).remedy("give a path that can be written"))?;
+        let report = &self.runner.plan.report;
+        let unwritable = |option, e: OutputError| {
+            StartError::environment(option, plain(&e.to_string())).remedy("give a path that can be written")
+        };
+        if let Some(path) = &report.page {
+            self.reporter.take_page(path).map_err(|e| unwritable("--report", e))?;
         }
+        let junit = report.junit.as_deref().map(OutputFile::at).transpose();
+        self.junit = junit.map_err(|e| unwritable("--junit", e))?;
         let Some(path) = self.runner.plan.report.summary.clone() else { return Ok(()) };
         let shown = path.display().to_string();
         let earlier = self.reporter.take_over(path).await.map_err(|e| {
@@ -255,7 +275,11 @@ impl<D: Driver> RoomRun<D> {
         if let Err(error) = &page {
             say(&format!("soakrig: --report: {}", plain(error)));
         }
-        self.held = Some(Held { summary, unwritten: written.is_err() || page.is_err() });
+        let junit = self.write_junit(summary.clone()).await;
+        if let Err(error) = &junit {
+            say(&format!("soakrig: --junit: {}", plain(error)));
+        }
+        self.held = Some(Held { summary, unwritten: [written, page, junit].iter().any(Result::is_err) });
         self.over.cancel();
         if let Some(exposition) = self.exposition.take() {
             exposition.stopped().await;
@@ -264,6 +288,15 @@ impl<D: Driver> RoomRun<D> {
             // A panic was told where it happened.
             let _ = control.await;
         }
+    }
+}
+
+impl<D: Driver> RoomRun<D> {
+    /// Writes the table of thresholds where that is wanted.
+    async fn write_junit(&mut self, summary: Summary) -> Result<(), String> {
+        let Some(file) = self.junit.take() else { return Ok(()) };
+        let write = move || junit::write(&file, &summary).map_err(|e| e.to_string());
+        tokio::task::spawn_blocking(write).await.map_err(|e| e.to_string())?
     }
 }
 

@@ -44,6 +44,7 @@ impl Draft<'_> {
                 let files = [
                     ("summary", &mut report.summary),
                     ("report", &mut report.page),
+                    ("junit", &mut report.junit),
                     ("anomaly_log", &mut report.anomaly_log),
                 ];
                 for (key, path) in files {
