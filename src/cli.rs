@@ -2,6 +2,7 @@
 //!
 //! It holds what was typed, no defaults and no meaning; see [`crate::config`].
 
+mod compare;
 mod control;
 mod manual;
 mod summaries;
@@ -23,6 +24,7 @@ use crate::config::settings::{
 use crate::config::value::{Span, TargetUrl, shown};
 use crate::server::Faults;
 
+pub use compare::CompareArgs;
 pub use control::{CtlArgs, CtlCommand};
 pub use manual::{Document, Page, ProtocolPage};
 pub use summaries::{MergeArgs, ReportArgs};
@@ -104,6 +106,8 @@ pub enum Command {
     Ctl(CtlArgs),
     /// One self-contained HTML page of a run's summaries
     Report(ReportArgs),
+    /// What got worse from one run to another, with confidence intervals
+    Compare(CompareArgs),
     /// Exit 0 if /live answers: for containers
     Health(HealthArgs),
 }
@@ -345,7 +349,7 @@ impl Command {
                 let CleanupArgs { url, protocol, exec: _, config, users, connection, log } = args;
                 (Settings { url, protocol, users, connection, log, ..none }, config.config)
             }
-            Self::Merge(_) | Self::Report(_) | Self::Ctl(_) | Self::Health(_) => (none, None),
+            Self::Merge(_) | Self::Report(_) | Self::Compare(_) | Self::Ctl(_) | Self::Health(_) => (none, None),
         }
     }
 }

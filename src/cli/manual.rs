@@ -74,6 +74,7 @@ pub enum Page {
     Merge,
     Ctl,
     Report,
+    Compare,
     Health,
     Protocol,
 }

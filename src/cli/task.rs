@@ -1,11 +1,11 @@
 //! From a command as typed to the task it means, through all layers.
 
 use crate::config::entry::{OptionTexts, variable};
-use crate::config::plan::{Ctl, Draft, Health, Merge, ReportPage, Task};
+use crate::config::plan::{Compare, Ctl, Draft, Health, Merge, ReportPage, Task};
 use crate::config::{Environment, Layers};
 use crate::error::StartError;
 
-use super::{Command, CtlArgs};
+use super::{Command, CompareArgs, CtlArgs};
 
 /// A task, and what should be said before it begins.
 #[derive(Debug)]
@@ -51,6 +51,10 @@ impl Command {
             Self::Ctl(args) => return plain(Task::Ctl(ctl(args, environment))),
             Self::Report(args) => {
                 return plain(Task::Report(ReportPage { files: args.files.clone(), output: args.output.clone() }));
+            }
+            Self::Compare(args) => {
+                let CompareArgs { before, after, tolerance, json } = args.clone();
+                return plain(Task::Compare(Compare { before, after, tolerances: tolerance, json }));
             }
             Self::Health(args) => {
                 return plain(Task::Health(Health { url: args.url.clone(), timeout: args.timeout.get() }));

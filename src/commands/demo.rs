@@ -25,7 +25,7 @@ pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
     let run = Run { target: nowhere, plenary: slug.parse().map_err(wrong)?, plan: demo.plan };
     let mut runs = supported(&PlenaryProtocol, vec![run])?;
     let Some(run) = runs.first_mut() else { return Ok(ExitCode::Ok) };
-    if run.plan.dry_run.is_some() {
+    if run.plan.dry_run {
         tell(&dry_run(&PlenaryProtocol, &runs)?);
         return Ok(ExitCode::Ok);
     }

@@ -2,6 +2,7 @@
 
 mod check;
 mod cleanup;
+mod compare;
 mod ctl;
 mod demo;
 mod health;
@@ -30,7 +31,7 @@ const READING: Duration = Duration::from_secs(30);
 pub fn main(command: Command) -> ExitCode {
     let mut patience = Some(READING);
     let ended = command.resolve(&Environment::of_process()).and_then(|resolved| {
-        if let Task::Merge(_) | Task::Report(_) = resolved.task {
+        if let Task::Merge(_) | Task::Report(_) | Task::Compare(_) = resolved.task {
             // Printing is all that it does, and signals end it.
             patience = None;
         }
@@ -63,6 +64,7 @@ fn perform(task: Task) -> Result<ExitCode, StartError> {
             Task::Ctl(wanted) => ctl::ctl(&wanted),
             Task::Merge(merge) => merge::merge(&merge),
             Task::Report(wanted) => report::report(&wanted),
+            Task::Compare(wanted) => compare::compare(&wanted),
             Task::Health(health) => health::health(health).await,
         }
     });

@@ -38,7 +38,7 @@ impl Visitor for Shown {
 pub(super) async fn run(runs: Vec<Run>) -> Result<ExitCode, StartError> {
     let Some(first) = runs.first() else { return Ok(ExitCode::Ok) };
     let choice = first.plan.protocol.clone();
-    if first.plan.dry_run.is_some() {
+    if first.plan.dry_run {
         tell(&with_protocol(&choice, Shown(runs))??);
         return Ok(ExitCode::Ok);
     }

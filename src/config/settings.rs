@@ -10,7 +10,7 @@ use crate::model::{LogFormat, OtlpEndpoint, Rule, Shard};
 use super::layered::{Layered, layered};
 use super::value::{
     Amount, Count, Given, Listen, OrOff, Password, Percent, ProtocolName, Rate, RunId, ShardCount, Slug, SocketPlace,
-    Span, StartAt, Switch, TargetUrl, UserNumber, UsernameTemplate, ValueError, Variable, Wait,
+    Span, StartAt, Switch, TargetUrl, UserNumber, UsernameTemplate, ValueError, Variable, Wait, WatchText,
 };
 
 pub use super::connection_settings::ConnectionSettings;
@@ -229,6 +229,13 @@ layered! {
         /// Mode 0600: this user and root alone can connect.
         #[arg(long, value_name = "FILE")]
         pub control_socket: SocketPlace,
+        /// Record this series of the server's own Prometheus metrics with the run; repeat it for more (20)
+        ///
+        /// NAME=URL#SERIES: memory=http://HOST:9100/metrics#process_resident_memory_bytes{job="chat"}.
+        /// Read every 15 s; several series that fit are summed; rate(NAME) tells a counter's growth.
+        /// A user and a password in the URL are sent, and shown nowhere but in the process list.
+        #[arg(long, value_name = "NAME=URL#SERIES")]
+        pub watch: Vec<WatchText>,
         /// Send traces to this OTLP endpoint, such as http://host:4318 or grpc://host:4317
         #[arg(long, value_name = "URL")]
         pub otlp_endpoint: OtlpEndpoint,

@@ -110,6 +110,8 @@ families! {
             "`lost`, `lost_share`, `late`, `anomalies`, `cut`, `p99`, `error_rate`, `outstanding`, `saturated`; of `--fail-if` and `--abort-if` what the rule is about, such as `users_held` or `p99 over 5m`"
         )]
         "Limits that the run is held to: `lost` and `outstanding` as counts, `p99` and `p50` in seconds, `drift` as parts of 1 per hour, the others as parts of 1; the strictest of several, absent where off.";
+    WATCHED = Gauge "soakrig_watched" [described("name", "as `--watch` names it")]
+        "Series of the server's own metrics (`--watch`), as last read; absent while it cannot be read.";
     USERS_TARGET = Gauge "soakrig_users_target" []
         "Users that this generator is to hold.";
     USERS = Gauge "soakrig_users" [closed("state", texts::<UserState>)]

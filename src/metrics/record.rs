@@ -184,6 +184,15 @@ impl Metrics {
         self.threshold.with_label_values(&[about]).set(limit);
     }
 
+    /// A series of the server's own metrics was read, or could not be.
+    pub fn watched(&self, name: &str, value: Option<f64>) {
+        match value {
+            Some(value) => self.watched.with_label_values(&[name]).set(value),
+            // There was none, or there is none now.
+            None => drop(self.watched.remove_label_values(&[name])),
+        }
+    }
+
     /// Something happened to time, for `length` or by it.
     pub fn clock_event(&self, event: ClockEvent, length: Duration) {
         self.clock_events.add(event, 1);

@@ -88,10 +88,12 @@ pub enum ChangeKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FigureUnit {
-    /// A time to delivery.
+    /// A length of time.
     Seconds,
     /// A part of 1.
     Share,
+    /// A part of 1 per hour.
+    SharePerHour,
     /// Events per second.
     PerSecond,
     /// Events per hour of one connected user.

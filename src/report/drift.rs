@@ -144,13 +144,13 @@ fn operations(slice: &Slice) -> u64 {
 }
 
 /// Connections that the server or the network ended.
-fn cut(slice: &Slice) -> u64 {
+pub(super) fn cut(slice: &Slice) -> u64 {
     let ends = CUT_BY.iter().filter_map(|by| slice.disconnects.get(*by)).flat_map(|reasons| reasons.values());
     ends.fold(0, |sum, n| sum.saturating_add(*n))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "counts and sizes below 2^52")]
-fn real(n: u64) -> f64 {
+pub(super) fn real(n: u64) -> f64 {
     n as f64
 }
 
@@ -159,6 +159,12 @@ fn real(n: u64) -> f64 {
 #[must_use]
 pub fn block(slice_seconds: u64) -> usize {
     usize::try_from(BLOCK_SECONDS.div_ceil(slice_seconds.max(SLICE_SECONDS))).unwrap_or(1)
+}
+
+/// Whether all of a slice of this length lies within the hold.
+#[must_use]
+pub fn is_held(slice: &Slice, length: u64) -> bool {
+    slice.hold_seconds >= WHOLE * real(length)
 }
 
 /// The longest stretch of neighbouring whole slices within the hold, without a restart or a control event;
@@ -172,7 +178,7 @@ pub fn longest_stretch(timeline: &Timeline) -> &[Slice] {
         .filter(|happened| BREAKS.contains(&happened.kind.as_str()) && event(happened.at))
         .map(|happened| happened.at as u64 / length)
         .collect();
-    let whole = |slice: &Slice| slice.hold_seconds >= WHOLE * real(length) && !broken.contains(&(slice.start / length));
+    let whole = |slice: &Slice| is_held(slice, length) && !broken.contains(&(slice.start / length));
     let next = |a: &Slice, b: &Slice| whole(a) && whole(b) && a.start.saturating_add(length) == b.start;
     let stretches = timeline.slices.chunk_by(next).filter(|stretch| stretch.first().is_some_and(whole));
     stretches.fold(&[], |longest, stretch| if stretch.len() > longest.len() { stretch } else { longest })

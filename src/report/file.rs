@@ -89,7 +89,15 @@ impl SummaryFile {
     /// # Errors
     /// Where it cannot be written; the file is as it was then. A FIFO that gets no reader within 5 s.
     pub fn write(&self, summary: &Summary) -> Result<(), FileError> {
-        let text = serde_json::to_vec_pretty(summary).map_err(|error| self.failed(error.into()))?;
+        self.write_json(summary)
+    }
+
+    /// The same with what is worked out from summaries.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_json(&self, value: &impl serde::Serialize) -> Result<(), FileError> {
+        let text = serde_json::to_vec_pretty(value).map_err(|error| self.failed(error.into()))?;
         self.place.write(&[text.as_slice(), b"\n"].concat()).map_err(|source| self.failed(source))
     }
 

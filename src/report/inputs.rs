@@ -65,6 +65,8 @@ pub struct RunInputs {
     pub spoilt: Duration,
     /// How much by each [`SpoiltBy`]; they may overlap.
     pub spoilt_by: [Duration; SpoiltBy::COUNT],
+    /// The options in force, by their flags, without secrets.
+    pub configuration: BTreeMap<String, String>,
     /// What the run is held to.
     pub thresholds: Thresholds,
     /// And the rules.
@@ -159,6 +161,7 @@ pub fn summarise(inputs: &RunInputs, figures: &Measurements) -> Summary {
         generator: generator(inputs, process),
         timeline: figures.timeline.clone(),
         drift: None,
+        configuration: inputs.configuration.clone(),
         thresholds: inputs.thresholds,
         rules: inputs.rules.clone(),
         windows: inputs.windows.clone(),

@@ -20,6 +20,7 @@
 //! | [`numbers`] | numbers as people read them |
 //! | [`file`](mod@file) | the summary's file, replaced atomically |
 //! | [`merge`](mod@merge) | several generators' summaries as one |
+//! | [`compare`](mod@compare) | two runs side by side: what got worse |
 //! | [`sections`] | what the generators of a merged summary say about it |
 //! | [`page`] | the report: a summary as one HTML page |
 //! | [`losses`] | losses by the receivers who missed them, and the lines of the anomaly log |
@@ -31,6 +32,7 @@
 //! Knows how to put figures into words; must not know sockets, users or the schedule.
 
 pub mod changes;
+pub mod compare;
 pub mod counts;
 pub mod drift;
 pub mod durations;

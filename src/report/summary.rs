@@ -90,6 +90,10 @@ pub struct Summary {
     /// Which figures changed during the hold; absent in checkpoints, and where the hold was too short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Changes>,
+    /// Every option that was in force, by its flag, without secrets; of several generators those that they
+    /// share. Absent in files of 0.1.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub configuration: BTreeMap<String, String>,
     /// The thresholds that were set.
     pub thresholds: Thresholds,
     /// The rules that were set.

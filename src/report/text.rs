@@ -39,6 +39,7 @@ pub fn render(summary: &Summary) -> String {
     limits::left_out(&mut page, &own, summary.judged.as_ref());
     times(&mut page, "time to delivery", summary.delivery_seconds.iter());
     changes::drift(&mut page, summary.drift.as_ref());
+    changes::watched(&mut page, summary.timeline.as_ref());
     remote(&mut page, summary);
     if summary.foreign > 0 {
         page.row("foreign", &format!("{} arrivals of messages of another run; in no verdict", count(summary.foreign)));

@@ -36,7 +36,7 @@ pub fn dry_run<P: Protocol>(protocol: &P, runs: &[Run]) -> Result<String, StartE
 }
 
 fn page(run: &Run, part: &[(&str, String)], forecast: &Forecast) -> String {
-    let options = run.plan.dry_run.as_deref().unwrap_or_default();
+    let options = &run.plan.options;
     let mut page = format!("configuration for {}\n", run.plenary.as_str());
     let width = |of: fn(&ResolvedOption) -> &str| options.iter().map(|o| of(o).chars().count()).max().unwrap_or(0);
     let (names, values) = (width(|option| &option.name), width(|option| &option.value).min(60));

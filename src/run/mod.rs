@@ -25,6 +25,7 @@ mod supervise;
 mod thresholds;
 pub(crate) mod timeline;
 mod traces;
+mod watch;
 
 use std::sync::Arc;
 

@@ -204,6 +204,12 @@ impl<D: Driver> Reporter<D> {
             saturated_by: judge.saturated_by(),
             spoilt: spoilt.total,
             spoilt_by: spoilt.by,
+            configuration: plan
+                .options
+                .iter()
+                .filter(|o| o.value != "-")
+                .map(|o| (o.name.clone(), o.value.clone()))
+                .collect(),
             thresholds: plan.thresholds,
             rules: plan.rules.clone(),
             windows: self.rulebook.findings(),

@@ -26,6 +26,7 @@ use super::session_cache::SessionCache;
 use super::setup;
 use super::supervise;
 use super::timeline::{self, Recorder};
+use super::watch::Watch;
 use crate::config::plan::Plan;
 use crate::error::StartError;
 use crate::exposition::Readiness;
@@ -72,7 +73,7 @@ impl<D: Driver> Runner<D> {
         }
         let (context, judge) = (Arc::new(context), Arc::default());
         let rates = SetRates::new(setup::traffic(&plan.traffic), context.roster.all_able());
-        let recorder = Recorder::new(context.clock, plan.users.shard);
+        let recorder = Recorder::new(context.clock, plan.users.shard, plan.timing.slice);
         Self {
             rates: Arc::new(rates),
             marks: Arc::new(Marks::new(plan.tolerates_marked)),
@@ -190,6 +191,7 @@ impl<D: Driver> Runner<D> {
         let mut tasks = self.watchers();
         tasks.extend(self.reporters(console, &reporter));
         tasks.extend(self.anomaly_log(reporter.room())?);
+        tasks.extend(self.watch()?);
         Ok(tasks)
     }
 
@@ -249,6 +251,16 @@ impl<D: Driver> Runner<D> {
         let (context, over) = (Arc::clone(&self.context), self.over.clone());
         Ok(Some(tokio::spawn(async move {
             supervise::caught(&context.metrics, "anomaly log", log.keep(Arc::clone(&context), over)).await;
+        })))
+    }
+
+    /// Reads series of the server's own metrics, if any are watched.
+    fn watch(&self) -> Result<Option<JoinHandle<()>>, StartError> {
+        let Some(watch) = Watch::new(&self.plan.report.watch, &self.plan.connection)? else { return Ok(None) };
+        let (context, recorder, over) = (Arc::clone(&self.context), self.recorder.clone(), self.over.clone());
+        Ok(Some(tokio::spawn(async move {
+            let reading = watch.read(Arc::clone(&context.metrics), recorder, over);
+            supervise::caught(&context.metrics, "watch", reading).await;
         })))
     }
 

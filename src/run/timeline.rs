@@ -24,7 +24,7 @@ use crate::report::timeline::{Counters, Timeline, TimelineEvent, UserSeconds};
 use crate::user::RunContext;
 
 pub(crate) use recording::{CELL_SECONDS, Cell};
-use recording::{Hold, Recording};
+use recording::{Hold, Recording, empty};
 
 /// Between two looks at where users are.
 const LOOK: Duration = Duration::from_secs(1);
@@ -62,13 +62,13 @@ pub(crate) struct Reading {
 
 impl Recorder {
     /// Nothing recorded. Time counts from [`begin`](Self::begin) on.
-    pub(crate) fn new(clock: Clock, shard: Shard) -> Self {
+    pub(crate) fn new(clock: Clock, shard: Shard, slice: Duration) -> Self {
         Self(Arc::new(Shared {
             clock,
             shard: shard.is_partial().then_some(shard.index),
             slept_micros: AtomicU64::new(0),
-            events: Mutex::default(),
-            recording: Mutex::default(),
+            events: Mutex::new(empty(slice)),
+            recording: Mutex::new(Recording::new(slice)),
         }))
     }
 
@@ -124,7 +124,6 @@ impl Recorder {
     }
 
     /// A series of the server's own metrics had this value.
-    #[allow(dead_code, reason = "for --watch")]
     pub(crate) fn watched(&self, name: &str, value: f64) {
         let now = self.wall_micros(self.0.clock.now());
         self.0.recording.lock().watched(name, value, now / MICROS);

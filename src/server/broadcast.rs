@@ -41,6 +41,8 @@ pub(super) struct Broadcaster {
     delayed: DelayQueue,
     /// The last chat decided, and its fault, for [`Scope::Message`].
     chosen: Option<(u64, Option<Fault>)>,
+    /// Since when the server slows down as much as it does.
+    slowing_since: Instant,
     /// The plenary's id; part of the seed, so that plenaries do not draw the same numbers.
     plenary: u64,
 }
@@ -60,6 +62,7 @@ impl Broadcaster {
             random: StdRng::seed_from_u64(plenary),
             delayed: DelayQueue::default(),
             chosen: None,
+            slowing_since: Instant::now(),
             plenary,
         }
     }
@@ -69,7 +72,11 @@ impl Broadcaster {
         if !self.changes.has_changed().unwrap_or(false) {
             return;
         }
-        self.faults = Arc::clone(&self.changes.borrow_and_update());
+        let faults = Arc::clone(&self.changes.borrow_and_update());
+        if faults.chat.drift != self.faults.chat.drift {
+            self.slowing_since = Instant::now();
+        }
+        self.faults = faults;
         self.frequencies = frequencies(&self.faults);
         self.triggers = [Trigger::default(); Fault::COUNT];
         self.random = StdRng::seed_from_u64(self.faults.seed ^ self.plenary);
@@ -80,7 +87,8 @@ impl Broadcaster {
     pub(super) async fn broadcast(&mut self, channel: &Channel, chats: &[Chat]) {
         self.refresh_settings();
         self.leak(chats);
-        if self.frequencies.is_empty() && self.delayed.is_empty() && self.faults.socket.mute == 0.0 {
+        let is_intact = self.frequencies.is_empty() && self.faults.chat.drift.is_zero();
+        if is_intact && self.delayed.is_empty() && self.faults.socket.mute == 0.0 {
             let frames: Vec<Frame> = chats.iter().map(|chat| chat.frame.clone()).collect();
             return channel.broadcast(&frames).await;
         }
@@ -163,6 +171,7 @@ impl Broadcaster {
         }
         match self.choose(socket, chat) {
             Some(fault) if self.inject(fault, socket, chat) => {}
+            _ if self.slow(socket, chat) => {}
             _ => self.send_intact(socket, chat, std::slice::from_ref(&chat.frame)),
         }
     }
@@ -259,6 +268,11 @@ impl Broadcaster {
             self.random.random_range(self.faults.chat.delay_min..=self.faults.chat.delay_max)
         };
         let log_entry = self.log(fault, socket, chat, time);
+        self.wait(socket, chat, time, log_entry);
+        true
+    }
+
+    fn wait(&mut self, socket: &Arc<ServerSocket>, chat: &Chat, time: Duration, log_entry: Arc<InjectionEntry>) {
         self.delayed.insert(DelayedDelivery {
             socket: Arc::clone(socket),
             frame: chat.frame.clone(),
@@ -267,6 +281,19 @@ impl Broadcaster {
             due: Instant::now() + time,
             log_entry,
         });
+    }
+
+    /// Has a delivery wait as long as the server has slowed down by; false where it has not.
+    fn slow(&mut self, socket: &Arc<ServerSocket>, chat: &Chat) -> bool {
+        let drift = self.faults.chat.drift;
+        if drift.is_zero() || self.delayed.is_full() || self.is_exempt(socket) {
+            return false;
+        }
+        let time = drift.delay(self.slowing_since.elapsed());
+        self.injector.injected.increment(Fault::Drift);
+        // Every delivery is: the log would hold nothing else.
+        let log_entry = Arc::new(self.entry(Fault::Drift, socket, chat, time));
+        self.wait(socket, chat, time, log_entry);
         true
     }
 
@@ -294,7 +321,13 @@ impl Broadcaster {
     }
 
     fn log(&self, fault: Fault, socket: &ServerSocket, chat: &Chat, delay: Duration) -> Arc<InjectionEntry> {
-        let log_entry = Arc::new(InjectionEntry {
+        let log_entry = Arc::new(self.entry(fault, socket, chat, delay));
+        self.injector.log.push(Arc::clone(&log_entry));
+        log_entry
+    }
+
+    fn entry(&self, fault: Fault, socket: &ServerSocket, chat: &Chat, delay: Duration) -> InjectionEntry {
+        InjectionEntry {
             fault,
             at: self.injector.clock.micros(),
             connection: socket.id,
@@ -306,9 +339,7 @@ impl Broadcaster {
             delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
             written: AtomicU64::new(0),
             overtaken: AtomicBool::new(false),
-        });
-        self.injector.log.push(Arc::clone(&log_entry));
-        log_entry
+        }
     }
 }
 

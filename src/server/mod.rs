@@ -60,8 +60,8 @@ pub use control::FaultAction;
 pub use counts::{AccountCounts, HttpCounts, ReceivedCounts, RoomCounts, SentCounts, ServerCounts, SocketCounts};
 pub use delivery_log::WrittenDelivery;
 pub use faults::{
-    ChatFaults, Fault, Faults, Frequency, HttpFaults, Injection, InvalidFault, InvalidFrequency, PresenceFaults, Scope,
-    SocketFaults,
+    ChatFaults, DriftRate, Fault, Faults, Frequency, HttpFaults, Injection, InvalidDriftRate, InvalidFault,
+    InvalidFrequency, PresenceFaults, Scope, SocketFaults,
 };
 pub use options::{Options, PresenceMode, Timing};
 

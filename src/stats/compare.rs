@@ -55,6 +55,17 @@ pub fn shares(before: &[Share], after: &[Share], messages: [Independent; 2], blo
         let (ratio, p) = exact(messages)?;
         return Some(Difference { before: a, after: b, ratio: [b / a, ratio[0], ratio[1]], p });
     }
+    let pairs = |slices: &[Share]| slices.iter().map(|slice| [wide(slice.part), wide(slice.of)]).collect::<Vec<_>>();
+    ratios(&pairs(before), &pairs(after), block)
+}
+
+/// Compares two ratios of sums over slices, each a part and what it is a part of. `None` where a sum is not
+/// positive.
+#[must_use]
+pub fn ratios(before: &[[f64; 2]], after: &[[f64; 2]], block: usize) -> Option<Difference> {
+    let sums = |slices: &[[f64; 2]]| slices.iter().fold([0.0, 0.0], |sum, [a, b]| [sum[0] + a, sum[1] + b]);
+    let whole = |slices| Some(sums(slices)).filter(|[a, b]| *a > 0.0 && *b > 0.0).map(|[a, b]| a / b);
+    let (a, b) = (whole(before)?, whole(after)?);
     let sides = [(before, a), (after, b)].map(|(slices, whole)| ratio_error(slices, whole, block));
     Some(difference(a, b, sides))
 }
@@ -62,9 +73,7 @@ pub fn shares(before: &[Share], after: &[Share], messages: [Independent; 2], blo
 /// Compares a quantile of two series of sketches. `None` where a side has no durations.
 #[must_use]
 pub fn quantiles(before: &[Sketch], after: &[Sketch], q: f64, block: usize) -> Option<Difference> {
-    let sides = [Counts::of(before), Counts::of(after)];
-    let (a, b) = (sides[0].whole(q)?, sides[1].whole(q)?);
-    Some(difference(a, b, [sides[0].error(a, q, block), sides[1].error(b, q, block)]))
+    Quantiles::of(before, block).difference(&Quantiles::of(after, block), q)
 }
 
 /// A standard error of the logarithm of a figure, and its degrees of freedom.
@@ -89,25 +98,42 @@ fn difference(before: f64, after: f64, sides: [Uncertainty; 2]) -> Difference {
     Difference { before, after, ratio: [log, log - margin, log + margin].map(f64::exp), p }
 }
 
+/// Chance of a difference at least this far from 0 where there is none, by Student's t, given half the width
+/// of its 95 % interval and its degrees of freedom; 1 where those are under one.
+#[must_use]
+pub fn two_sided_p(difference: f64, half_width: f64, freedom: f64) -> f64 {
+    match StudentsT::new(0.0, 1.0, freedom.max(f64::MIN_POSITIVE)) {
+        Ok(student) if freedom >= 1.0 && difference != 0.0 => {
+            2.0 * student.sf((difference / half_width).abs() * student.inverse_cdf(0.975))
+        }
+        _ => 1.0,
+    }
+}
+
 fn total(slices: &[Share]) -> Option<f64> {
     let (part, of) = slices.iter().fold((0, 0), |(part, of), slice| (part + slice.part, of + slice.of));
     (of > 0).then(|| wide(part) / wide(of))
 }
 
-fn ratio_error(slices: &[Share], whole: f64, block: usize) -> Uncertainty {
-    let rows: Vec<Vec<f64>> = slices.iter().map(|slice| vec![wide(slice.part), wide(slice.of)]).collect();
-    let rests = rows.iter().map(|row| row[0] - whole * row[1]).collect();
-    bootstrap(&rows, rests, block, |sums| (sums[0] > 0.0 && sums[1] > 0.0).then(|| sums[0] / sums[1]))
+fn ratio_error(slices: &[[f64; 2]], whole: f64, block: usize) -> Uncertainty {
+    let rows: Vec<Vec<f64>> = slices.iter().map(|slice| slice.to_vec()).collect();
+    let rests = slices.iter().map(|[part, of]| part - whole * of).collect();
+    Resamples::of(&rows, block).error(rests, |sums| (sums[0] > 0.0 && sums[1] > 0.0).then(|| sums[0] / sums[1]))
 }
 
-/// The slices' counts over one range of buckets.
-struct Counts {
+/// The sketches of one run's slices, and of its resamples: for any number of quantiles.
+#[derive(Debug)]
+pub struct Quantiles {
     lowest: i16,
+    /// The slices' counts over one range of buckets.
     rows: Vec<Vec<f64>>,
+    resamples: Resamples,
 }
 
-impl Counts {
-    fn of(slices: &[Sketch]) -> Self {
+impl Quantiles {
+    /// Of slices in order of time, of which `block` neighbours belong together.
+    #[must_use]
+    pub fn of(slices: &[Sketch], block: usize) -> Self {
         let all = || slices.iter().flat_map(Sketch::buckets).map(|(bucket, _)| bucket);
         let lowest = all().min().unwrap_or(0);
         let width = all().max().map_or(0, |highest| usize::from(highest.abs_diff(lowest)) + 1);
@@ -116,7 +142,15 @@ impl Counts {
             slice.buckets().for_each(|(bucket, times)| row[usize::from(bucket.abs_diff(lowest))] += wide(times));
             row
         };
-        Self { lowest, rows: slices.iter().map(row).collect() }
+        let rows: Vec<Vec<f64>> = slices.iter().map(row).collect();
+        Self { lowest, resamples: Resamples::of(&rows, block), rows }
+    }
+
+    /// Compares a quantile with that of a later run. `None` where a side has no durations.
+    #[must_use]
+    pub fn difference(&self, after: &Self, q: f64) -> Option<Difference> {
+        let (a, b) = (self.whole(q)?, after.whole(q)?);
+        Some(difference(a, b, [self.error(a, q), after.error(b, q)]))
     }
 
     fn quantile(&self, counts: &[f64], q: f64) -> Option<f64> {
@@ -127,33 +161,45 @@ impl Counts {
         self.quantile(running_sums(&self.rows).last()?, q)
     }
 
-    fn error(&self, whole: f64, q: f64, block: usize) -> Uncertainty {
+    fn error(&self, whole: f64, q: f64) -> Uncertainty {
         let rests = self.rows.iter().map(|row| self.quantile(row, q).unwrap_or(whole).ln()).collect();
-        bootstrap(&self.rows, rests, block, |counts| self.quantile(counts, q))
+        self.resamples.error(rests, |counts| self.quantile(counts, q))
     }
 }
 
-/// The bootstrap standard error of the logarithm of a figure of summed rows; `rests` tell how correlated
-/// neighbouring slices are.
-fn bootstrap(rows: &[Vec<f64>], rests: Vec<f64>, block: usize, figure: impl Fn(&[f64]) -> Option<f64>) -> Uncertainty {
-    let mut blocks = Blocks::new(rows.len(), block);
-    let residuals = Residuals::new(rests);
-    let sums = running_sums(rows);
-    let mut logs = Vec::with_capacity(REPLICATES);
-    let mut drawn = vec![0.0; rows.first().map_or(0, Vec::len)];
-    for _ in 0..REPLICATES {
-        drawn.fill(0.0);
-        for range in blocks.draw() {
-            for (sum, (to, from)) in drawn.iter_mut().zip(sums[range.end].iter().zip(&sums[range.start])) {
-                *sum += to - from;
+/// The summed rows of each resample.
+#[derive(Debug)]
+struct Resamples {
+    blocks: Blocks,
+    sums: Vec<Vec<f64>>,
+}
+
+impl Resamples {
+    fn of(rows: &[Vec<f64>], block: usize) -> Self {
+        let mut blocks = Blocks::new(rows.len(), block);
+        let sums = running_sums(rows);
+        let mut draw = || {
+            let mut drawn = vec![0.0; rows.first().map_or(0, Vec::len)];
+            for range in blocks.draw() {
+                for (sum, (to, from)) in drawn.iter_mut().zip(sums[range.end].iter().zip(&sums[range.start])) {
+                    *sum += to - from;
+                }
             }
-        }
-        logs.extend(figure(&drawn).map(f64::ln));
+            drawn
+        };
+        Self { sums: (0..REPLICATES).map(|_| draw()).collect(), blocks }
     }
-    let mean = logs.iter().sum::<f64>() / real(logs.len());
-    let square: f64 = logs.iter().map(|log| (log - mean).powi(2)).sum();
-    let error = (square / (real(logs.len()) - 1.0)).sqrt() * residuals.inflation(&blocks);
-    Uncertainty { error, freedom: residuals.freedom(&blocks) }
+
+    /// The bootstrap standard error of the logarithm of a figure of summed rows; `rests` tell how
+    /// correlated neighbouring slices are.
+    fn error(&self, rests: Vec<f64>, figure: impl Fn(&[f64]) -> Option<f64>) -> Uncertainty {
+        let residuals = Residuals::new(rests);
+        let logs: Vec<f64> = self.sums.iter().filter_map(|drawn| figure(drawn)).map(f64::ln).collect();
+        let mean = logs.iter().sum::<f64>() / real(logs.len());
+        let square: f64 = logs.iter().map(|log| (log - mean).powi(2)).sum();
+        let error = (square / (real(logs.len()) - 1.0)).sqrt() * residuals.inflation(&self.blocks);
+        Uncertainty { error, freedom: residuals.freedom(&self.blocks) }
+    }
 }
 
 /// The sums of the rows before each position, and after the last.

@@ -16,7 +16,7 @@ mod step;
 #[cfg(test)]
 pub(crate) mod made_series;
 
-pub use self::compare::{Difference, Independent, Share, quantiles, shares};
+pub use self::compare::{Difference, Independent, Quantiles, Share, quantiles, ratios, shares, two_sided_p};
 pub use self::drift::{Change, Drift, FEWEST_POINTS, longest_stretch};
 pub use self::holm::adjusted;
 pub use self::resample::Blocks;

@@ -76,6 +76,7 @@ const SAMPLES: &[(&str, &str, [&str; 3])] = &[
     ("junit", "run", ["/a", "/b", "/c"]),
     ("anomaly_log", "run", ["/a", "/b", "/c"]),
     ("control_socket", "run", ["/a", "auto", "off"]),
+    ("watch", "run", ["a=http://h/#up", "b=http://h/#up", "c=http://h/#up"]),
     ("otlp_endpoint", "run", ["http://a", "http://b", "http://c"]),
     ("protocol", "run", ["a", "b", "c"]),
     ("set", "run", ["a=1", "b=2", "c=3"]),

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod architecture;
+mod compare;
 mod cycles;
 mod defaults;
 mod docs_commands;

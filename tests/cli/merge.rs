@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 /// The summary of one generator that held ten users for a minute.
-fn summary(index: u32, count: u32) -> Value {
+pub(crate) fn summary(index: u32, count: u32) -> Value {
     let deliveries = json!({
         "expected": 100, "on_time": 100, "late": 0, "lost": 0, "outstanding": 0, "raced": 0,
         "excused": {"total": 0, "left": 0, "server": 0, "network": 0, "sender_cut": 0},

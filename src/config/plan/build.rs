@@ -15,15 +15,17 @@ use crate::transport::tls::{ClientCertificate, TlsSettings};
 use super::super::entry::{flag, in_file, variable};
 use super::super::environment::Environment;
 use super::super::layers::Layers;
-use super::super::value::{Amount, DurationRange, OrOff, Percent, Rate, RunId, Switch, TargetUrl};
+use super::super::value::{Amount, DurationRange, OrOff, Percent, Rate, RunId, Switch, TargetUrl, WatchText};
 use super::division::Division;
 use super::files::single_purpose;
 use super::headers::read_headers;
 use super::proxy::read_proxy;
-use super::resolved::{ResolvedOption, resolved};
+use super::resolved::resolved;
 use super::task::{Demo, Target, Task};
 use super::types::{Logging, Messages, Plan, ProtocolChoice, Report, Timing, Traffic, Users};
 
+/// Series of the server's own metrics that are watched at most.
+const MOST_WATCHED: usize = 20;
 const SECOND: Duration = Duration::from_secs(1);
 /// Where nothing else is said: `/metrics` of a generator.
 const METRICS_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
@@ -150,15 +152,11 @@ impl<'a> Draft<'a> {
             connection: self.connection()?,
             report,
             logging: self.logging(),
-            dry_run: self.dry_run(defaults),
+            options: resolved(&self.layers, !defaults.keeps_sessions),
+            dry_run: self.layers.settings.dry_run.dry_run.is_some_and(|switch| switch.0),
             users,
             division,
         })
-    }
-
-    fn dry_run(&self, Defaults { keeps_sessions, .. }: Defaults) -> Option<Vec<ResolvedOption>> {
-        let wanted = self.layers.settings.dry_run.dry_run.is_some_and(|switch| switch.0);
-        wanted.then(|| resolved(&self.layers, !keeps_sessions))
     }
 
     pub(super) fn missing(key: &str) -> StartError {
@@ -240,6 +238,7 @@ impl<'a> Draft<'a> {
             connect_rate: typed.connect_rate.unwrap_or(Rate::TWENTY_A_SECOND).part(shard),
             // Every delivery then gets a verdict; a server that delivers is not waited for.
             grace: typed.grace.map_or(terms.horizon + 2 * SECOND, |wait| wait.get()),
+            slice: 60 * SECOND,
         }
     }
 
@@ -343,9 +342,24 @@ impl<'a> Draft<'a> {
             page: typed.report,
             junit: typed.junit,
             anomaly_log: typed.anomaly_log,
+            watch: self.watch(typed.watch.unwrap_or_default())?,
             otlp_endpoint: typed.otlp_endpoint,
             traceparent: !typed.no_traceparent.is_some_and(|switch| switch.0),
         })
+    }
+
+    /// Series to watch, of which no two have a name.
+    fn watch(&self, typed: Vec<WatchText>) -> Result<Vec<WatchText>, StartError> {
+        let wrong = |why: String| Err(self.layers.conflict(&["watch"], why));
+        if typed.len() > MOST_WATCHED {
+            return wrong(format!("{} series; at most {MOST_WATCHED} are watched", typed.len()));
+        }
+        let mut names: Vec<&str> = typed.iter().map(|watch| watch.name.as_str()).collect();
+        names.sort_unstable();
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => wrong(format!("two series are called {}; give each a name of its own", pair[0])),
+            None => Ok(typed),
+        }
     }
 
     /// Whether a file that is only written at the end of a long run has a place to go to.

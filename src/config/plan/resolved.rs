@@ -1,9 +1,9 @@
-//! The options of a run as they are in force, each with where it came from: for `--dry-run`.
+//! The options of a run as they are in force, each with where it came from: for `--dry-run` and the summary.
 
 use super::super::entry::{ValueOrigin, flag, variable};
 use super::super::layers::Layers;
 use super::super::settings::Settings;
-use super::super::value::shown;
+use super::super::value::{shown, shown_watch};
 
 /// Options that concern the embedded server only, or nothing but this output.
 const NOT_OF_A_RUN: [&str; 5] = ["presence", "listen", "control", "prefix", "dry_run"];
@@ -63,6 +63,7 @@ fn masked(key: &str, text: &str) -> String {
         "password" => "***".to_owned(),
         "header" if line.starts_with('@') => shown(line),
         "header" => format!("{}: ***", shown(line.split(':').next().unwrap_or_default())),
+        "watch" => shown(&shown_watch(line)),
         "set" => format!("{}=***", shown(line.split('=').next().unwrap_or_default())),
         _ => shown(line),
     };
@@ -95,6 +96,7 @@ mod tests {
             ("header", "X-A: 1\n@secret.txt", "X-A: ***, @secret.txt"),
             ("set", "token=hunter2", "token=***"),
             ("proxy", "http://me:hunter2@proxy:1", "http://…@proxy:1"),
+            ("watch", "rss=http://me:hunter2@h/m?t=hunter2#rss", "rss=http://h/m#rss"),
             ("chat_rate", "5/s", "5/s"),
         ] {
             assert_eq!(masked(key, text), masked_text);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::super::value::{PathPrefix, Slug, TargetUrl};
 use super::types::{Logging, Plan, ProtocolChoice, Users};
+use crate::model::GivenTolerance;
 use crate::server::Faults;
 use crate::server::PresenceMode;
 use crate::transport::ConnectionOptions;
@@ -30,6 +31,8 @@ pub enum Task {
     Ctl(Ctl),
     /// `soakrig report`.
     Report(ReportPage),
+    /// `soakrig compare`.
+    Compare(Compare),
     /// `soakrig health`.
     Health(Health),
 }
@@ -144,6 +147,19 @@ pub struct ReportPage {
     pub files: Vec<PathBuf>,
     /// Where the page goes; beside the first file where it is not said.
     pub output: Option<PathBuf>,
+}
+
+/// Summaries to compare.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compare {
+    /// That of the earlier run.
+    pub before: PathBuf,
+    /// That of the later run.
+    pub after: PathBuf,
+    /// How much worse a figure may get.
+    pub tolerances: Vec<GivenTolerance>,
+    /// Where the comparison goes as JSON.
+    pub json: Option<PathBuf>,
 }
 
 /// A generator to ask whether it lives.

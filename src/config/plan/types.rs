@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::super::value::{DurationRange, MessageSize, Rate, RunId, UserRange, UsernameTemplate};
+use super::super::value::{DurationRange, MessageSize, Rate, RunId, UserRange, UsernameTemplate, WatchText};
 use super::division::Division;
 use super::resolved::ResolvedOption;
 use crate::error::StartError;
@@ -42,8 +42,10 @@ pub struct Plan {
     pub report: Report,
     /// How log lines look.
     pub logging: Logging,
-    /// Every option as it is in force, where they are to be printed and nothing else is to be done.
-    pub dry_run: Option<Vec<ResolvedOption>>,
+    /// Every option as it is in force, without secrets.
+    pub options: Vec<ResolvedOption>,
+    /// Whether they are to be printed, and nothing else is to be done.
+    pub dry_run: bool,
 }
 
 impl Plan {
@@ -222,6 +224,8 @@ pub struct Timing {
     pub connect_rate: Rate,
     /// How long a stop waits for what is outstanding.
     pub grace: Duration,
+    /// How long a slice of the timeline is; only tests have shorter ones than a minute.
+    pub slice: Duration,
 }
 
 /// What is written where.
@@ -241,6 +245,8 @@ pub struct Report {
     pub anomaly_log: Option<PathBuf>,
     /// The socket of `soakrig ctl`.
     pub control_socket: Option<PathBuf>,
+    /// Series of the server's own metrics, by different names.
+    pub watch: Vec<WatchText>,
     /// Where traces go.
     pub otlp_endpoint: Option<OtlpEndpoint>,
     /// Whether the server is sent `traceparent` headers.

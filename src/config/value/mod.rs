@@ -17,6 +17,7 @@ mod shard;
 mod socket_place;
 mod target_url;
 mod time;
+mod watch;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -37,6 +38,7 @@ pub use shard::{UserRange, shard};
 pub use socket_place::SocketPlace;
 pub use target_url::TargetUrl;
 pub use time::{DurationRange, Span, StartAt, Wait};
+pub use watch::{WatchText, shown_watch};
 
 macro_rules! single_values {
     ($($ty:ty),+ $(,)?) => {$(

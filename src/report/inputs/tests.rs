@@ -40,6 +40,7 @@ pub(crate) fn facts() -> RunInputs {
         saturated_by: [Duration::ZERO; SaturationReason::COUNT],
         spoilt: Duration::ZERO,
         spoilt_by: [Duration::ZERO; SpoiltBy::COUNT],
+        configuration: BTreeMap::new(),
         thresholds: thresholds(),
         rules: Rules::default(),
         windows: Vec::new(),

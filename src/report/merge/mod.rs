@@ -63,6 +63,9 @@ pub fn merge(sources: &[Source]) -> Result<Summary, MergeError> {
     whole.rates = rates(&parts, whole.run.hold_seconds);
     whole.remote.clock_offset_seconds = farthest(&parts);
     whole.generator = generator(&parts);
+    whole
+        .configuration
+        .retain(|name, value| sources.iter().all(|source| source.summary.configuration.get(name) == Some(value)));
     whole.drift = whole.timeline.as_ref().and_then(drift::changes);
     whole.ended_by.sort_by(|one, other| (one.shard, &one.at).cmp(&(other.shard, &other.at)));
     whole.user_seconds = user_seconds(&parts);

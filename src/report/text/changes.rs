@@ -1,10 +1,13 @@
 //! What changed during the hold, in words.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::page::Page;
 use crate::report::changes::{ChangeKind, Changes, FigureChange, FigureUnit, Interval, LevelStep};
+use crate::report::drift::Figure;
 use crate::report::numbers::{bytes, count, latency, span};
+use crate::report::timeline::Timeline;
 
 /// A stretch that is longer needs the date beside the time.
 const DAY: u64 = 86_400;
@@ -27,6 +30,32 @@ pub(super) fn drift(page: &mut Page, changes: Option<&Changes>) {
     for (name, said) in lines {
         page.line(&format!("  {:<16} {said}", name.replace('_', " ")));
     }
+}
+
+/// The first, last, least and most of each watched series, of the means of slices.
+pub(super) fn watched(page: &mut Page, timeline: Option<&Timeline>) {
+    let slices = timeline.map_or(&[][..], |timeline| &timeline.slices);
+    let names: BTreeSet<&String> = slices.iter().flat_map(|slice| slice.watched.keys()).collect();
+    if names.is_empty() {
+        return;
+    }
+    let heads = ["first", "last", "least", "most"].map(|head| format!("{head:>12}"));
+    page.line(&format!("{:<18} {}", "watched", heads.join(" ")));
+    for name in names {
+        let figure = Figure::Watched(name.clone());
+        let means: Vec<f64> = slices.iter().filter_map(|slice| figure.value(slice)).collect();
+        let (Some(first), Some(last)) = (means.first(), means.last()) else { continue };
+        let (least, most) =
+            means.iter().fold((*first, *first), |(least, most), mean| (least.min(*mean), most.max(*mean)));
+        let cells = [*first, *last, least, most].map(|value| format!("{:>12}", number(value)));
+        page.line(&format!("  {name:<16} {}", cells.join(" ")));
+    }
+}
+
+/// A number of any size in four digits.
+fn number(value: f64) -> String {
+    let size = value.abs();
+    if size >= 1e6 || (size < 1e-3 && size > 0.0) { format!("{value:.3e}") } else { rounded(value) }
 }
 
 /// `rose by 9.8 % per hour (6.1 to 13.2)`, `stepped up by 30 % at 03:12 UTC`.
@@ -89,10 +118,11 @@ fn amount(value: f64, unit: FigureUnit) -> String {
     let text = match unit {
         FigureUnit::Seconds => latency(size),
         FigureUnit::Share => format!("{} %", rounded(size * 100.0)),
+        FigureUnit::SharePerHour => format!("{} %/h", rounded(size * 100.0)),
         FigureUnit::PerSecond => format!("{}/s", rounded(size)),
         FigureUnit::PerUserHour => format!("{} per user-hour", rounded(size)),
         FigureUnit::Bytes => bytes(size),
-        FigureUnit::Other => rounded(size),
+        FigureUnit::Other => number(size),
     };
     format!("{sign}{text}")
 }

@@ -18,6 +18,8 @@ pub(crate) struct Made {
     pub(crate) slice_seconds: u64,
     /// All times to delivery are this many times those of other runs.
     pub(crate) times: f64,
+    /// Those beyond the 95th percentile likewise.
+    pub(crate) tail: f64,
     /// Likewise all losses and late deliveries.
     pub(crate) losses: f64,
     /// How much times to delivery and the watched memory grow per hour, as a part of the start.
@@ -32,7 +34,7 @@ pub(crate) const BEGIN: u64 = 1_795_737_600;
 impl Made {
     /// Two hours in which nothing changes.
     pub(crate) fn flat(seed: u64) -> Self {
-        Self { seed, slices: 120, slice_seconds: 60, times: 1.0, losses: 1.0, drift: 0.0, step: 1.0 }
+        Self { seed, slices: 120, slice_seconds: 60, times: 1.0, tail: 1.0, losses: 1.0, drift: 0.0, step: 1.0 }
     }
 
     pub(crate) fn timeline(self) -> Timeline {
@@ -62,7 +64,7 @@ impl Made {
             users: UserSeconds { target: 200.0 * seconds, connected: (held - 9.0) * seconds, away: 9.0 * seconds },
             sent: counted(100.0, rng),
             received: on_time + late,
-            times: times(0.02 * self.times * grown * wander[0].exp(), expected, rng).into(),
+            times: times(0.02 * self.times * grown * wander[0].exp(), self.tail, expected, rng).into(),
             deliveries,
             operations: BTreeMap::from([("connect".to_owned(), counted(40.0, rng) + 20)]),
             errors: BTreeMap::from([(
@@ -90,15 +92,16 @@ fn counted(mean: f64, rng: &mut StdRng) -> u64 {
 }
 
 /// `n` times to delivery around a median, spread by 40 %, as the counts of buckets.
-fn times(median: f64, n: u64, rng: &mut StdRng) -> Sketch {
+fn times(median: f64, tail: f64, n: u64, rng: &mut StdRng) -> Sketch {
     let mut sketch = Sketch::default();
     let step = 0.04;
-    for i in -75..=75_i32 {
+    for i in -35..=35_i32 {
         // Logistic, near enough to normal, so that its tails have a closed form.
         let below = |edge: f64| 1.0 / (1.0 + (-1.702 * edge / 0.4).exp());
         let log = f64::from(i) * step;
         let part = below(log + step / 2.0) - below(log - step / 2.0);
-        sketch.add(median * log.exp(), counted(n as f64 * part, rng));
+        let stretch = if log > 0.69 { tail } else { 1.0 };
+        sketch.add(median * stretch * log.exp(), counted(n as f64 * part, rng));
     }
     sketch
 }

@@ -63,7 +63,17 @@ pub(super) struct Recording {
     spoilt: Duration,
 }
 
+/// A timeline without a slice, whose slices are so long.
+pub(super) fn empty(slice: Duration) -> Timeline {
+    Timeline { slice_seconds: slice.as_secs().max(1), ..Timeline::default() }
+}
+
 impl Recording {
+    /// Nothing recorded, in slices of this length.
+    pub(super) fn new(slice: Duration) -> Self {
+        Self { timeline: empty(slice), ..Self::default() }
+    }
+
     pub(super) fn begin(&mut self, at: Stamp) {
         self.looked = Some(at);
     }

@@ -16,6 +16,8 @@ pub enum Fault {
     Duplicate,
     /// A delivery written later than it should have been.
     Delay,
+    /// A delivery written later because the server slows down.
+    Drift,
     /// Beside `delay`: a later chat of the same sender was written to the socket before it.
     Overtaken,
     /// A delivery delayed until after the next intact chat of the same sender on that socket.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use super::drift::DriftRate;
 use super::frequency::Frequency;
 
 /// All settings; by default there are no faults.
@@ -65,6 +66,9 @@ pub struct ChatFaults {
     /// Write the chat late.
     #[arg(id = "fault-delay", long = "fault-delay", value_name = "FREQUENCY", default_value_t)]
     pub delay: Frequency,
+    /// Write all chats later and later: by so much more per hour, from when this is set.
+    #[arg(id = "fault-drift", long = "fault-drift", value_name = "TIME/h", default_value_t)]
+    pub drift: DriftRate,
     /// Write the chat twice.
     #[arg(id = "fault-duplicate", long = "fault-duplicate", value_name = "FREQUENCY", default_value_t)]
     pub duplicate: Frequency,
@@ -124,6 +128,7 @@ impl Default for ChatFaults {
             corrupt_marker: never,
             reorder: never,
             delay: never,
+            drift: DriftRate::default(),
             duplicate: never,
             fragment: never,
             invalid_utf8: never,
@@ -296,10 +301,20 @@ mod tests {
 
     #[test]
     fn flags_and_json_give_the_same_settings() {
-        let flags =
-            ["--fault-drop", "1%", "--fault-delay-max", "9s", "--fault-mute", "0.5", "--fault-scope", "message"];
+        let flags = [
+            "--fault-drop",
+            "1%",
+            "--fault-delay-max",
+            "9s",
+            "--fault-mute",
+            "0.5",
+            "--fault-scope",
+            "message",
+            "--fault-drift",
+            "1s/h",
+        ];
         let line = Line::try_parse_from(["target"].into_iter().chain(flags)).unwrap();
-        let json = r#"{"chat": {"drop": "1%", "delay_max": "9s", "scope": "message"}, "socket": {"mute": 0.5}}"#;
+        let json = r#"{"chat": {"drop": "1%", "delay_max": "9s", "scope": "message", "drift": "1s/h"}, "socket": {"mute": 0.5}}"#;
         assert_eq!(line.faults, serde_json::from_str(json).unwrap());
         let shown = serde_json::to_string(&line.faults).unwrap();
         assert_eq!(line.faults, serde_json::from_str(&shown).unwrap());

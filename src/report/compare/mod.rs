@@ -1,0 +1,231 @@
+//! `soakrig compare`: what got worse from one run to another, by how much, and how sure that is.
+//!
+//! Reads two summaries and nothing else. Only slices that lie whole within the hold count, and the unit of
+//! uncertainty is the slice ([`crate::stats`]); p-values are corrected for all figures looked at.
+
+mod configured;
+mod figures;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use serde::Serialize;
+
+use crate::error::ExitCode;
+use crate::report::changes::{FigureUnit, Interval};
+use crate::report::numbers::{percent, span};
+use crate::report::sections::{cut_off, listed, missing};
+use crate::report::summary::Summary;
+use crate::stats;
+
+use figures::{Candidate, Side};
+
+pub use crate::model::{Measure, Tolerances};
+pub use text::render;
+
+/// The α of the table.
+const SIGNIFICANT: f64 = 0.05;
+
+/// Two runs side by side.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The earlier run.
+    pub before: RunSide,
+    /// The later run.
+    pub after: RunSide,
+    /// The figures that both runs have.
+    pub figures: Vec<Row>,
+    /// What was configured differently.
+    pub configured: Vec<Setting>,
+    /// What to know before relying on the table.
+    pub notes: Vec<String>,
+    /// The exit code: 99 if a figure is worse beyond its tolerance, else 0.
+    pub code: u8,
+}
+
+/// One of the runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunSide {
+    /// The file.
+    pub file: String,
+    /// The run id.
+    pub run: String,
+    /// When its ramp began, RFC 3339 in UTC.
+    pub started: String,
+    /// Seconds of the whole slices within its hold.
+    pub seconds: f64,
+    /// How many of them there are.
+    pub slices: usize,
+}
+
+/// A figure of both runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// `lost`, `error_rate(connect)`, `p99`, `drift(p99)`, `watched(memory)`, …
+    pub name: String,
+    /// What `before` and `after` are.
+    pub unit: FigureUnit,
+    /// The figure of the earlier run.
+    pub before: f64,
+    /// The figure of the later run.
+    pub after: f64,
+    /// What `change` and `tolerance` are.
+    pub measure: Measure,
+    /// The change with its 95 % interval; null where it is from 0 and has no size.
+    pub change: Option<Interval>,
+    /// Chance of such a difference where there is none, corrected for all figures of the table.
+    pub p: f64,
+    /// The change for the worse that is tolerated; null: any.
+    pub tolerance: Option<f64>,
+    /// What came of it.
+    pub result: Outcome,
+}
+
+/// What came of a figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// No difference beyond chance.
+    Same,
+    /// A difference for the better.
+    Better,
+    /// A difference for the worse; not all of its interval is beyond the tolerance.
+    WithinTolerance,
+    /// All of the interval is beyond the tolerance.
+    Worse,
+}
+
+/// A setting that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// Its name.
+    pub name: String,
+    /// Its value in the earlier run.
+    pub before: String,
+    /// Its value in the later run.
+    pub after: String,
+}
+
+/// Summaries that cannot be compared; exit code 104.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CompareError {
+    /// Written by a version without slices of time.
+    #[error("{0} has no timeline: a version before 0.2 wrote it, or the run did not begin")]
+    NoTimeline(String),
+    /// A run that was too short.
+    #[error("{0} has no slice of time that lies whole within its hold")]
+    NoHold(String),
+    /// Both are one.
+    #[error("{0} and {1} are the same run")]
+    SameRun(String, String),
+}
+
+/// A summary and the name of its file.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The name of the file.
+    pub file: &'a str,
+    /// What it says.
+    pub summary: &'a Summary,
+}
+
+/// Compares two runs.
+///
+/// # Errors
+/// Where a side has nothing to compare, or both are the same run.
+pub fn compare(before: Input<'_>, after: Input<'_>, tolerances: &Tolerances) -> Result<Comparison, CompareError> {
+    let same = |one: &Summary, other: &Summary| {
+        (&one.run.id, &one.run.started, one.run.shard) == (&other.run.id, &other.run.started, other.run.shard)
+    };
+    if same(before.summary, after.summary) {
+        return Err(CompareError::SameRun(before.file.to_owned(), after.file.to_owned()));
+    }
+    let sides = [Side::of(before.file, before.summary)?, Side::of(after.file, after.summary)?];
+    let candidates = figures::candidates(&sides);
+    let adjusted = stats::adjusted(&candidates.iter().map(|candidate| candidate.p).collect::<Vec<_>>());
+    let rows: Vec<Row> =
+        candidates.into_iter().zip(adjusted).map(|(candidate, p)| row(candidate, p, tolerances)).collect();
+    let configured = configured::differences(before.summary, after.summary);
+    let worse = rows.iter().any(|row| row.result == Outcome::Worse);
+    let code = if worse { ExitCode::Threshold } else { ExitCode::Ok };
+    let [one, other] = &sides;
+    Ok(Comparison {
+        before: run_side(before, one),
+        after: run_side(after, other),
+        figures: rows,
+        configured,
+        notes: [doubts("before", before.summary), doubts("after", after.summary), general()].concat(),
+        code: code.number(),
+    })
+}
+
+fn run_side(input: Input<'_>, side: &Side<'_>) -> RunSide {
+    let run = &input.summary.run;
+    RunSide {
+        file: input.file.to_owned(),
+        run: run.id.clone(),
+        started: run.started.clone(),
+        seconds: side.seconds(),
+        slices: side.slices.len(),
+    }
+}
+
+fn row(candidate: Candidate, p: f64, tolerances: &Tolerances) -> Row {
+    let tolerance = tolerances.of(&candidate.name);
+    let [value, low, high] = candidate.change;
+    // What is worse is positive here.
+    let (least, towards_worse) = if tolerance.falling_is_worse { (-high, value < 0.0) } else { (low, value > 0.0) };
+    let result = match tolerance.limit {
+        _ if p >= SIGNIFICANT => Outcome::Same,
+        Some(limit) if least > limit => Outcome::Worse,
+        _ if towards_worse => Outcome::WithinTolerance,
+        _ => Outcome::Better,
+    };
+    Row {
+        name: candidate.name,
+        unit: candidate.unit,
+        before: candidate.before,
+        after: candidate.after,
+        measure: tolerance.measure,
+        change: Interval::of([value, low, high]),
+        p,
+        tolerance: tolerance.limit,
+        result,
+    }
+}
+
+/// What to know of one run before relying on its figures.
+fn doubts(side: &str, summary: &Summary) -> Vec<String> {
+    let run = &summary.run;
+    let mut doubts = Vec::new();
+    let (spoilt, hold) = (summary.generator.spoilt_seconds, run.hold_seconds);
+    if spoilt > 0.0 && hold > 0.0 {
+        let share = percent((spoilt / hold * 1e4).round() / 1e4);
+        doubts.push(format!(
+            "{side}: a generator or its machine was saturated or stood still for {} of the hold ({share}); \
+             these figures are not only the server's",
+            span(spoilt)
+        ));
+    }
+    if !run.complete || cut_off(summary).next().is_some() {
+        doubts.push(format!("{side}: the run did not come to its end; this is a checkpoint"));
+    }
+    let missing = missing(summary);
+    if !missing.is_empty() {
+        doubts.push(format!("{side}: shards {} of {} are missing", listed(&missing), run.shard.count));
+    } else if summary.parts.is_empty() && run.shard.count > 1 {
+        doubts.push(format!("{side}: shard {} alone; merge the shards of each run first", run.shard));
+    }
+    if let Some(code) = ExitCode::from_number(summary.verdict.code).filter(|code| *code != ExitCode::Ok) {
+        doubts.push(format!("{side}: the run itself ended with {}: {}", code.number(), code.meaning()));
+    }
+    doubts
+}
+
+fn general() -> Vec<String> {
+    vec![
+        "One run per side cannot show how much runs vary by themselves: the intervals hold only what varies \
+         within each. Repeat both before you act on a small difference."
+            .to_owned(),
+    ]
+}

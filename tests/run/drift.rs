@@ -1,0 +1,45 @@
+//! Drift in a whole run, against a target that slows down by a set amount per hour.
+
+use soakrig::cli::parse;
+use soakrig::config::Environment;
+use soakrig::config::plan::{Run, Task};
+use soakrig::drivers::plenary::PlenaryProtocol;
+use soakrig::report::changes::ChangeKind;
+use std::time::Duration;
+
+use crate::support::Target;
+
+/// So short that 30 of them are no long test. Cells are as long.
+const SLICE: Duration = Duration::from_secs(5);
+/// What the target slows down by, in seconds per hour.
+const SET: f64 = 3.0;
+
+fn runs(target: &Target, cache: &std::path::Path) -> Vec<Run> {
+    let cache = cache.to_str().unwrap();
+    let args = ["soakrig", "run", &target.url, "test", "--cache-file", cache, "--metrics-listen", "127.0.0.1:0"];
+    let more = ["--user-range-max", "10", "--chat-rate", "20/s", "--duration", "165s", "--disable-event-leaving"];
+    let command = parse(args.into_iter().chain(more)).unwrap().command().unwrap();
+    match command.resolve(&Environment::of([("HOME", "/nonexistent")])).unwrap().task {
+        Task::Run(mut runs) => {
+            runs.iter_mut().for_each(|run| run.plan.timing.slice = SLICE);
+            runs
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_slows_down_drifts_by_as_much_as_was_set() {
+    let target = Target::start(&["--fault-drift", "3s/h"]);
+    let home = tempfile::tempdir().unwrap();
+    let held = soakrig::run::run(&PlenaryProtocol, runs(&target, &home.path().join("cache"))).await.unwrap();
+    let summary = &held[0].summary;
+    let drift = summary.drift.as_ref().unwrap_or_else(|| panic!("no drift: {:#?}", summary.timeline));
+    let p50 = drift.figures.iter().find(|figure| figure.name == "p50").unwrap();
+    assert_ne!(p50.change, ChangeKind::None, "{p50:?}");
+    let (low, high) = (p50.per_hour.low.unwrap(), p50.per_hour.high.unwrap());
+    // Of 20 such intervals one may miss by chance: a twentieth of the slope is allowed on either side.
+    let slack = SET / 20.0;
+    assert!(low - slack <= SET && SET <= high + slack, "{p50:?}");
+    assert!(high - low < SET, "an interval that says something: {p50:?}");
+}
