@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use crate::model::{LogFormat, OtlpEndpoint, Shard};
+use crate::model::{LogFormat, OtlpEndpoint, Rule, Shard};
 
 use super::layered::{Layered, layered};
 use super::value::{
@@ -182,6 +182,16 @@ layered! {
         /// [default: 1%]
         #[arg(long, value_name = "PERCENT")]
         pub max_saturated: OrOff<Percent>,
+        /// Fail the run (99) if this holds, such as 'p99 > 500ms over 5m'; repeat it for more
+        ///
+        /// A metric, > or <, a limit, and for windows that slide by 5s within the hold: over and their
+        /// length. Metrics: p50, p99, lost, late, anomalies, cut, outstanding, users_held,
+        /// error_rate(STAGE), rate(KIND), drift(FIGURE). In SOAKRIG_FAIL_IF each line is a rule.
+        #[arg(long, value_name = "EXPR")]
+        pub fail_if: Vec<Rule>,
+        /// The same, and end the run as soon as it holds
+        #[arg(long, value_name = "EXPR")]
+        pub abort_if: Vec<Rule>,
     }
 }
 

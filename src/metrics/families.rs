@@ -5,7 +5,7 @@
 use crate::metrics::label::texts;
 use crate::model::{
     Action, Anomaly, Basis, ClockEvent, ControlKind, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome,
-    HttpStep, Initiator, Limit, ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome,
+    HttpStep, Initiator, ListFate, Origin, Outcome, PresenceMismatch, RunPhase, SaturationReason, SaveOutcome,
     SentKind, SocketKind, SpanFate, Stage, UserState, Vocabulary,
 };
 
@@ -104,8 +104,12 @@ families! {
         "1 for where in its course the run is, 0 for the others.";
     GENERATORS = Gauge "soakrig_generators" []
         "Generators that this run is meant to have: N of `--shard I/N`.";
-    THRESHOLD = Gauge "soakrig_threshold" [closed("name", texts::<Limit>)]
-        "Limits that the run is held to: `lost` and `outstanding` as counts, `p99` in seconds, the others as parts of 1; absent where off.";
+    THRESHOLD = Gauge "soakrig_threshold"
+        [described(
+            "name",
+            "`lost`, `lost_share`, `late`, `anomalies`, `cut`, `p99`, `error_rate`, `outstanding`, `saturated`; of `--fail-if` and `--abort-if` what the rule is about, such as `users_held` or `p99 over 5m`"
+        )]
+        "Limits that the run is held to: `lost` and `outstanding` as counts, `p99` and `p50` in seconds, `drift` as parts of 1 per hour, the others as parts of 1; the strictest of several, absent where off.";
     USERS_TARGET = Gauge "soakrig_users_target" []
         "Users that this generator is to hold.";
     USERS = Gauge "soakrig_users" [closed("state", texts::<UserState>)]

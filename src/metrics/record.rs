@@ -174,6 +174,11 @@ impl Metrics {
         }
     }
 
+    /// A limit of a rule, by what the rule is about.
+    pub fn rule(&self, about: &str, limit: f64) {
+        self.threshold.with_label_values(&[about]).set(limit);
+    }
+
     /// Something happened to time, for `length` or by it.
     pub fn clock_event(&self, event: ClockEvent, length: Duration) {
         self.clock_events.add(event, 1);

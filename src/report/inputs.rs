@@ -22,13 +22,14 @@ use crate::report::counts::{counts, grouped, named};
 use crate::report::drift;
 use crate::report::durations::Durations;
 use crate::report::end::End;
+use crate::report::judgement::{EndedBy, RuleWindows};
 use crate::report::losses::{AnomalyLogLines, NamedLossGroups};
 use crate::report::rooms::Rooms;
 use crate::report::summary::{
     Anomalies, ClockEvents, Connections, Deliveries, Generator, Judged, Messages, Mismatches, Presence, Rate, Remote,
-    Run, SCHEMA_VERSION, Summary, Thresholds, Users, Verdict,
+    Rules, Run, SCHEMA_VERSION, Summary, Thresholds, Users, Verdict,
 };
-use crate::report::timeline::Timeline;
+use crate::report::timeline::{Timeline, UserSeconds};
 use crate::report::verdict::judge;
 
 /// What `run` knows of itself.
@@ -64,6 +65,18 @@ pub struct RunInputs {
     pub spoilt_by: [Duration; SpoiltBy::COUNT],
     /// What the run is held to.
     pub thresholds: Thresholds,
+    /// And the rules.
+    pub rules: Rules,
+    /// What their windows came to.
+    pub windows: Vec<RuleWindows>,
+    /// The rule that ended the run.
+    pub ended_by: Option<EndedBy>,
+    /// Where users were in the hold.
+    pub user_seconds: Option<UserSeconds>,
+    /// When the hold began.
+    pub hold_began: Option<SystemTime>,
+    /// A delivery that has not come by then is lost.
+    pub horizon: Duration,
     /// How it ended.
     pub end: End,
     /// How often this generator was started before in the same run.
@@ -107,6 +120,7 @@ pub fn summarise(inputs: &RunInputs, figures: &Measurements) -> Summary {
             target: users.target,
             states: counts::<UserState>(&users.states),
         },
+        user_seconds: inputs.user_seconds,
         rates: rates(inputs, totals),
         deliveries: Deliveries::of(local),
         judged: Some(judged(ledger, Origin::Local)),
@@ -138,6 +152,9 @@ pub fn summarise(inputs: &RunInputs, figures: &Measurements) -> Summary {
         timeline: figures.timeline.clone(),
         drift: None,
         thresholds: inputs.thresholds,
+        rules: inputs.rules.clone(),
+        windows: inputs.windows.clone(),
+        ended_by: inputs.ended_by.iter().cloned().collect(),
         verdict: Verdict { code: 0, reason: String::new(), thresholds: Vec::new() },
         parts: Vec::new(),
     };
@@ -158,6 +175,8 @@ fn run(inputs: &RunInputs) -> Run {
         started: humantime::format_rfc3339_millis(inputs.started).to_string(),
         duration_seconds: inputs.took.as_secs_f64(),
         hold_seconds: inputs.hold.as_secs_f64(),
+        hold_began: inputs.hold_began.map(|at| humantime::format_rfc3339_millis(at).to_string()),
+        horizon_seconds: inputs.horizon.as_secs_f64(),
         complete: inputs.end != End::Running,
         earlier_lives: inputs.earlier_lives,
     }

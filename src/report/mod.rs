@@ -10,6 +10,8 @@
 //! | [`drift`], [`changes`] | which figures change during the hold, and what the summary says of it |
 //! | [`inputs`] | from what the run knows and the metrics counted to a summary |
 //! | [`thresholds`] | the table of thresholds: limit, value, pass or fail |
+//! | [`rules`] | rules of `--fail-if` and `--abort-if`, over the whole run and in windows |
+//! | [`judgement`] | lines of the table, what rules found, the verdict: data alone |
 //! | [`verdict`] | the exit code and its reason |
 //! | [`end`] | how a run ended |
 //! | [`validity`] | whether a generator spoilt too much of its hold |
@@ -32,6 +34,7 @@ pub mod end;
 pub mod file;
 pub mod forecast;
 pub mod inputs;
+pub mod judgement;
 pub mod losses;
 pub mod machine;
 pub mod merge;
@@ -39,6 +42,7 @@ pub mod numbers;
 pub mod progress;
 pub mod rates;
 pub mod rooms;
+pub mod rules;
 pub mod sections;
 pub mod status;
 pub mod summary;

@@ -53,6 +53,21 @@ pub fn percent_over(part: f64, limit: f64) -> String {
     longer.into_iter().find(|text| shows(text)).unwrap_or(usual)
 }
 
+/// A part of 1 in per cent, with as many digits as show that it is under a limit: `99.89 %`.
+#[must_use]
+pub fn percent_under(part: f64, limit: f64) -> String {
+    let usual = percent(part);
+    let shows = |text: &str| {
+        let shown = text.trim_end_matches(" %").parse::<f64>().map(|per_cent| per_cent / 100.0);
+        shown.is_ok_and(|shown| shown < limit - 1e-12)
+    };
+    if part >= limit || shows(&usual) {
+        return usual;
+    }
+    let longer = (2..=9).map(|digits| format!("{:.digits$} %", part * 100.0));
+    longer.into_iter().find(|text| shows(text)).unwrap_or(usual)
+}
+
 /// A time to delivery, with as many digits as show that it is over a limit.
 #[must_use]
 pub fn latency_over(seconds: f64, limit: f64) -> String {
@@ -91,6 +106,13 @@ pub fn span(seconds: f64) -> String {
     let largest = parts.iter().position(|(n, _)| *n > 0).unwrap_or(parts.len() - 1);
     let shown = parts.iter().skip(largest).take(2).filter(|(n, _)| *n > 0);
     shown.map(|(n, unit)| format!("{n}{unit}")).collect::<Vec<_>>().join(" ")
+}
+
+/// The time of day of a moment in seconds since 1970-01-01T00:00:00Z: `03:12:05`, in UTC.
+#[must_use]
+pub fn clock(seconds: u64) -> String {
+    let of_day = seconds % 86_400;
+    format!("{:02}:{:02}:{:02}", of_day / 3_600, of_day / 60 % 60, of_day % 60)
 }
 
 /// A size in decimal units: `85 kB`, `1.2 GB`.
@@ -167,6 +189,8 @@ mod tests {
         assert_eq!(percent_over(0.999_999, 0.9999), "99.9999 %");
         assert_eq!([percent_over(0.054, 0.05), percent_over(1e-6, 0.0)], ["5.4 %", "under 0.01 %"]);
         assert_eq!(percent_over(0.01, 0.01), "1 %", "not over it");
+        assert_eq!([percent_under(0.9989, 0.999), percent_under(0.9496, 0.95)], ["99.89 %", "94.96 %"]);
+        assert_eq!([percent_under(0.5, 0.95), percent_under(0.96, 0.95)], ["50 %", "96 %"]);
         assert_eq!([0.01, 0.0015, 0.07, 1.0, 0.0].map(limit), ["1 %", "0.15 %", "7 %", "100 %", "0 %"]);
         assert_eq!([latency_over(0.010_04, 0.01), latency_over(0.02, 0.01)], ["10,040 µs", "20 ms"]);
     }
@@ -181,6 +205,11 @@ mod tests {
     fn spans_show_two_units() {
         let shown: Vec<String> = [0.0, 1.5, 60.0, 90.0, 3_661.0, 90_000.0].into_iter().map(span).collect();
         assert_eq!(shown, ["0 s", "1.5 s", "1m", "1m 30s", "1h 1m", "1d 1h"]);
+    }
+
+    #[test]
+    fn times_of_day_are_in_utc() {
+        assert_eq!([0, 86_399, 1_793_872_800].map(clock), ["00:00:00", "23:59:59", "10:00:00"]);
     }
 
     #[test]

@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::model::{Shard, Thresholds};
+pub use crate::model::{Rules, Shard, Thresholds};
 use crate::report::changes::Changes;
 pub use crate::report::counts::{Anomalies, CountsByLabel, Deliveries, Excused};
 use crate::report::durations::Durations;
+use crate::report::judgement::{EndedBy, RuleWindows};
+pub use crate::report::judgement::{Judgement, Threshold, Unit, Verdict};
 use crate::report::losses::{AnomalyLogLines, NamedLossGroups};
 use crate::report::rooms::Rooms;
-use crate::report::timeline::Timeline;
+use crate::report::timeline::{Timeline, UserSeconds};
 
 /// The schema that this code writes and reads; a new number where a reader must know better.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -27,6 +29,9 @@ pub struct Summary {
     pub run: Run,
     /// The users.
     pub users: Users,
+    /// Where they were in the hold, in user-seconds. Absent in files of 0.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_seconds: Option<UserSeconds>,
     /// Intents by kind: `chat`, `leave`, `breakout`.
     pub rates: BTreeMap<String, Rate>,
     /// Deliveries of this generator's own messages.
@@ -79,6 +84,15 @@ pub struct Summary {
     pub drift: Option<Changes>,
     /// The thresholds that were set.
     pub thresholds: Thresholds,
+    /// The rules that were set.
+    #[serde(default, skip_serializing_if = "Rules::is_empty")]
+    pub rules: Rules,
+    /// What the windows of rules came to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<RuleWindows>,
+    /// The rules of `--abort-if` that ended the run: of several generators, each one's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended_by: Vec<EndedBy>,
     /// What it came to.
     pub verdict: Verdict,
     /// The generators that a merged summary is made of, in the order of their shards; empty in the
@@ -100,6 +114,12 @@ pub struct Part {
     pub clock_offset_seconds: Option<f64>,
     /// Its account of itself.
     pub generator: Generator,
+    /// Where its users were in its hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_seconds: Option<UserSeconds>,
+    /// What its windows came to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<RuleWindows>,
     /// What it came to by itself.
     pub verdict: Verdict,
 }
@@ -123,11 +143,22 @@ pub struct Run {
     pub duration_seconds: f64,
     /// Of that, how long the load was held: from the end of the ramp to the stop, in seconds.
     pub hold_seconds: f64,
+    /// When the hold began, RFC 3339 in UTC; of several generators, when the first one's did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_began: Option<String>,
+    /// A delivery that has not come by then is lost, in seconds.
+    #[serde(default = "a_minute")]
+    pub horizon_seconds: f64,
     /// False in a checkpoint of a run that still goes on, or was killed.
     pub complete: bool,
     /// How often this generator was started before in the same run; what it counted then is not in here.
     #[serde(default, skip_serializing_if = "is_none")]
     pub earlier_lives: u32,
+}
+
+/// The default of 0.1, which does not say.
+fn a_minute() -> f64 {
+    60.0
 }
 
 fn is_none(n: &u32) -> bool {
@@ -267,62 +298,4 @@ pub struct Generator {
     /// How much for each reason, in seconds; they may overlap.
     #[serde(default)]
     pub spoilt_by: BTreeMap<String, f64>,
-}
-
-/// One line of the table of thresholds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Threshold {
-    /// `lost`, `late`, `anomalies`, `cut`, `p99`, `error_rate(STAGE)`, `outstanding`, `nothing_measured`.
-    pub name: String,
-    /// What `limit` and `value` are.
-    pub unit: Unit,
-    /// The most that may be; null where the threshold is off.
-    pub limit: Option<f64>,
-    /// What was found; null where there was nothing to look at.
-    pub value: Option<f64>,
-    /// Of how many: deliveries, connections or operations.
-    pub n: u64,
-    /// What came of it.
-    pub result: Judgement,
-    /// Which kind of anomaly was the most frequent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
-}
-
-/// What a threshold's numbers are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// A whole number.
-    Count,
-    /// A part of 1.
-    Share,
-    /// A length of time.
-    Seconds,
-}
-
-/// What came of a threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Judgement {
-    /// Within the limit.
-    Passed,
-    /// Within the limit, but nothing was seen in too few to exclude it.
-    TooFew,
-    /// Over the limit.
-    Failed,
-    /// Not judged.
-    Off,
-}
-
-/// What the run came to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// The exit code.
-    pub code: u8,
-    /// The reason in words, one sentence or several.
-    pub reason: String,
-    /// The table of thresholds; empty where the target refused, and in files of 0.1.
-    #[serde(default)]
-    pub thresholds: Vec<Threshold>,
 }

@@ -9,7 +9,7 @@ use crate::report::summary::{Anomalies, CountsByLabel, Deliveries, Judgement, Su
 
 /// Nothing seen in `n` excludes, with 95 % confidence, no share below 3 / n (Hanley and Lippman-Hand,
 /// "If nothing goes wrong, is everything all right?", JAMA 249, 1983).
-const RULE_OF_THREE: f64 = 3.0;
+pub(super) const RULE_OF_THREE: f64 = 3.0;
 
 /// The row of a run in which there was nothing to measure.
 pub(super) const NOTHING_MEASURED: &str = "nothing_measured";
@@ -207,7 +207,7 @@ fn p99(summary: &Summary) -> Threshold {
         (Some(_), None) => Judgement::TooFew,
         _ => Judgement::Passed,
     };
-    Threshold { name: "p99".to_owned(), unit: Unit::Seconds, limit, value, n, result, kind: None }
+    Threshold::new("p99", Unit::Seconds, limit, value, n, result)
 }
 
 fn counted(name: &str, limit: Option<u64>, found: u64, n: u64) -> Threshold {
@@ -217,7 +217,7 @@ fn counted(name: &str, limit: Option<u64>, found: u64, n: u64) -> Threshold {
         Some(_) => Judgement::Passed,
     };
     let (limit, value) = (limit.map(|limit| limit as f64), Some(found as f64));
-    Threshold { name: name.to_owned(), unit: Unit::Count, limit, value, n, result, kind: None }
+    Threshold::new(name, Unit::Count, limit, value, n, result)
 }
 
 /// `found` of `n`, seen in `independent` ones.
@@ -230,7 +230,7 @@ fn share(name: &str, limit: Option<f64>, found: u64, n: u64, independent: u64) -
         Some(_) => Judgement::Passed,
     };
     let value = (n > 0 || found > 0).then(|| found as f64 / n.max(found) as f64);
-    Threshold { name: name.to_owned(), unit: Unit::Share, limit, value, n, result, kind: None }
+    Threshold::new(name, Unit::Share, limit, value, n, result)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod clauses;
 use crate::error::ExitCode;
 use crate::report::end::{self, End};
 use crate::report::numbers::span;
+use crate::report::rules;
 use crate::report::sections;
 use crate::report::summary::{Judgement, Summary, Verdict};
 use crate::report::thresholds;
@@ -16,7 +17,8 @@ use crate::report::validity::{self, SHORTEST_JUDGED_HOLD};
 /// `verdict`.
 #[must_use]
 pub fn judge(summary: &Summary, end: &End) -> Verdict {
-    let thresholds = thresholds::table(summary, end);
+    let mut thresholds = thresholds::table(summary, end);
+    thresholds.extend(rules::rows(summary, end));
     let mut failed = sections::failed(summary);
     let rows = thresholds.iter().filter(|row| row.result == Judgement::Failed);
     failed.extend(rows.filter(|row| !clauses::is_said(summary, row, &thresholds)).map(|row| clauses::of(summary, row)));

@@ -13,6 +13,7 @@ pub(crate) mod output;
 mod phases;
 mod reporter;
 mod room_run;
+mod rulebook;
 mod runner;
 pub(crate) mod session_cache;
 pub(crate) mod setup;
@@ -20,6 +21,7 @@ pub(crate) mod signals;
 mod snapshots;
 mod source_addresses;
 mod supervise;
+mod thresholds;
 pub(crate) mod timeline;
 mod traces;
 

@@ -7,12 +7,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use super::background::ticks;
 use super::phases::Phases;
+use super::rulebook::Rulebook;
 use super::snapshots;
 use super::timeline::{Reading, Recorder};
 use crate::clock::Stamp;
 use crate::config::plan::Plan;
-use crate::model::Action;
+use crate::model::{Action, WINDOW_STEP};
 use crate::protocol::Driver;
 use crate::report::end::End;
 use crate::report::file::{Earlier, FileError, SummaryFile};
@@ -21,6 +23,7 @@ use crate::report::progress::Progress;
 use crate::report::rates::{Moment, RateMeter};
 use crate::report::status::Status;
 use crate::report::summary::Summary;
+use crate::report::timeline::Timeline;
 use crate::saturation::Judge;
 use crate::schedule::set_rates::SetRates;
 use crate::telemetry::Screen;
@@ -39,6 +42,7 @@ pub(super) struct RunParts<D: Driver> {
     pub(super) judge: Arc<Mutex<Judge>>,
     pub(super) recorder: Recorder,
     pub(super) rates: Arc<SetRates>,
+    pub(super) rulebook: Rulebook,
 }
 
 /// Everything that is needed to tell how a run goes.
@@ -49,6 +53,7 @@ pub(crate) struct Reporter<D: Driver> {
     judge: Arc<Mutex<Judge>>,
     recorder: Recorder,
     rates: Arc<SetRates>,
+    rulebook: Rulebook,
     slug: Arc<str>,
     /// The status as it was last shown.
     latest: Arc<Mutex<Option<Status>>>,
@@ -70,6 +75,7 @@ impl<D: Driver> Clone for Reporter<D> {
             recorder: self.recorder.clone(),
             rates: Arc::clone(&self.rates),
             latest: Arc::clone(&self.latest),
+            rulebook: self.rulebook.clone(),
             slug: Arc::clone(&self.slug),
             several: self.several,
             earlier_lives: self.earlier_lives,
@@ -80,7 +86,7 @@ impl<D: Driver> Clone for Reporter<D> {
 
 impl<D: Driver> Reporter<D> {
     pub(super) fn of(parts: RunParts<D>, slug: Arc<str>, several: bool) -> Self {
-        let RunParts { context, plan, phases, judge, recorder, rates } = parts;
+        let RunParts { context, plan, phases, judge, recorder, rates, rulebook } = parts;
         Self {
             context,
             plan,
@@ -88,6 +94,7 @@ impl<D: Driver> Reporter<D> {
             judge,
             recorder,
             rates,
+            rulebook,
             slug,
             latest: Arc::default(),
             several,
@@ -112,16 +119,45 @@ impl<D: Driver> Reporter<D> {
 
     /// The summary as of now.
     pub(crate) fn summary(&self, end: End) -> Summary {
-        let (Reading { now, ledger, totals, process }, timeline) = self.recorder.timeline(&self.context, &self.phases);
+        if end != End::Running {
+            // Whatever has no verdict now gets none.
+            let _ = self.recorder.read(&self.context, &self.phases);
+            self.rulebook.look(self.chats_set(), true);
+        }
+        let (reading, timeline) = self.recorder.timeline(&self.context, &self.phases);
+        self.summary_of(end, reading, Some(timeline))
+    }
+
+    fn summary_of(&self, end: End, reading: Reading, timeline: Option<Timeline>) -> Summary {
+        let Reading { now, ledger, totals, process } = reading;
         let users = self.phases.lock().users(self.context.metrics.users());
         let presence = self.context.metrics.presence();
         let losses =
             snapshots::loss_groups(&self.context.ledger.lock().loss_groups(), &self.context.credentials.usernames);
         let before_hold = self.phases.lock().before_hold.clone();
         let rooms = snapshots::rooms(&self.context, &self.plan.division);
-        let timeline = Some(timeline);
         let figures = Measurements { ledger, before_hold, users, presence, totals, process, rooms, losses, timeline };
         summarise(&self.facts(end, now), &figures)
+    }
+
+    /// Chats set, per second.
+    fn chats_set(&self) -> f64 {
+        self.rates.now()[Action::Chat as usize]
+    }
+
+    /// Looks at rules until the run is over.
+    pub(crate) async fn watch_rules(self, until: CancellationToken) {
+        let (every, whole_run) = (WINDOW_STEP.as_secs() / TICK.as_secs(), self.rulebook.looks_at_the_whole_run());
+        for look in 1_u64.. {
+            if !ticks(TICK, &until).await {
+                return;
+            }
+            self.rulebook.look(self.chats_set(), false);
+            if whole_run && look.is_multiple_of(every) {
+                let reading = self.recorder.read(&self.context, &self.phases);
+                self.rulebook.look_at(&self.summary_of(End::Running, reading, None));
+            }
+        }
     }
 
     fn facts(&self, end: End, now: Stamp) -> RunInputs {
@@ -144,6 +180,12 @@ impl<D: Driver> Reporter<D> {
             spoilt: spoilt.total,
             spoilt_by: spoilt.by,
             thresholds: plan.thresholds,
+            rules: plan.rules.clone(),
+            windows: self.rulebook.findings(),
+            ended_by: self.rulebook.ended_by(),
+            user_seconds: Some(self.recorder.user_seconds()),
+            hold_began: phases.held().0.map(|at| context.clock.wall(at)),
+            horizon: plan.terms.horizon,
             end,
             earlier_lives: self.earlier_lives,
         }
@@ -220,7 +262,7 @@ impl<D: Driver> Reporter<D> {
             elapsed,
             held: phases.hold(context, now).0,
             remaining: self.plan.timing.duration.map(|d| d.saturating_sub(elapsed)),
-            chats_target: self.rates.now()[Action::Chat as usize],
+            chats_target: self.chats_set(),
             saturated: self.judge.lock().is_saturated(),
             closing: context.closing.is_cancelled(),
         };

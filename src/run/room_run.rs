@@ -15,14 +15,14 @@ use super::runner::{Runner, refusal};
 use super::session_cache::SessionCache;
 use super::setup::{Asked, ProcessContext};
 use super::snapshots::Snapshots;
-use super::{setup, source_addresses};
+use super::{setup, source_addresses, thresholds};
 use crate::config::plan::{Plan, Run};
 use crate::config::value::{Rate, TargetUrl};
 use crate::error::{ExitCode, StartError};
 use crate::exposition::{self, Exposition};
 use crate::fleet::workers::Workers;
 use crate::metrics::Metrics;
-use crate::model::{FailureKind, FrameSizes, Limit, Stage, Thresholds, Volume};
+use crate::model::{FailureKind, FrameSizes, Stage, Volume};
 use crate::protocol::{Driver, Protocol};
 use crate::report::end::End;
 use crate::report::file::Earlier;
@@ -261,23 +261,11 @@ fn metrics<P: Protocol>(protocol: &P, plan: &Plan, slug: &str, workers: &Workers
     let metrics = Metrics::of(protocol.vocabulary(), &runtimes(workers))
         .map_err(|e| StartError::environment("the metrics", e.to_string()))?;
     metrics.generators(plan.users.shard.count);
-    show_thresholds(&plan.thresholds, &metrics);
+    thresholds::show(&plan.thresholds, &plan.rules, &metrics);
     let (terms, p99) = (&plan.terms, plan.thresholds.max_p99_seconds.map(Duration::from_secs_f64));
     metrics.delivery_bounds([Some(terms.deadline), Some(terms.horizon), p99].into_iter().flatten());
     metrics.run_info(plan.report.run_id.as_str(), slug, &plan.users.shard.to_string(), protocol.name());
     Ok(Arc::new(metrics))
-}
-
-/// Shows the limits that the run is held to at `/metrics`.
-fn show_thresholds(limits: &Thresholds, metrics: &Metrics) {
-    metrics.threshold(Limit::Lost, limits.max_lost.map(|most| most as f64));
-    metrics.threshold(Limit::LostShare, limits.max_lost_share);
-    metrics.threshold(Limit::Late, limits.max_late);
-    metrics.threshold(Limit::Anomalies, limits.max_anomalies);
-    metrics.threshold(Limit::Cut, limits.max_cut);
-    metrics.threshold(Limit::P99, limits.max_p99_seconds);
-    metrics.threshold(Limit::ErrorRate, limits.max_error_rate);
-    metrics.threshold(Limit::Saturated, limits.max_saturated);
 }
 
 /// The current runtime, and those of the users.

@@ -20,6 +20,7 @@ use super::member_lists;
 use super::output::Console;
 use super::phases::Phases;
 use super::reporter::{Reporter, RunParts};
+use super::rulebook::Rulebook;
 use super::session_cache::SessionCache;
 use super::setup;
 use super::supervise;
@@ -54,6 +55,7 @@ pub(crate) struct Runner<D: Driver> {
     pub(crate) recorder: Recorder,
     /// The rates that are set, as commands change them.
     pub(crate) rates: Arc<SetRates>,
+    pub(crate) rulebook: Rulebook,
     windows: Arc<Windows>,
     fleet: Fleet<D>,
     workers: Workers,
@@ -65,10 +67,12 @@ impl<D: Driver> Runner<D> {
     pub(crate) fn new(context: RunContext<D>, plan: Plan, workers: Workers) -> Self {
         let (context, judge) = (Arc::new(context), Arc::default());
         let rates = SetRates::new(setup::traffic(&plan.traffic), context.roster.all_able());
+        let recorder = Recorder::new(context.clock, plan.users.shard);
         Self {
             rates: Arc::new(rates),
             windows: Arc::new(Windows::new(Arc::clone(&judge))),
-            recorder: Recorder::new(context.clock, plan.users.shard),
+            rulebook: Rulebook::of(&plan, &recorder, context.stopping.clone()),
+            recorder,
             phases: Arc::new(Mutex::new(Phases::begin(&context, Duration::ZERO))),
             fleet: Fleet::new(Arc::clone(&context)).on(workers.clone()),
             workers,
@@ -88,6 +92,7 @@ impl<D: Driver> Runner<D> {
             judge: Arc::clone(&self.judge),
             recorder: self.recorder.clone(),
             rates: Arc::clone(&self.rates),
+            rulebook: self.rulebook.clone(),
         };
         Reporter::of(parts, slug, several)
     }
@@ -125,6 +130,7 @@ impl<D: Driver> Runner<D> {
         tokio::select! {
             biased;
             () = self.context.stopping.cancelled() => None,
+            () = self.rulebook.aborted() => None,
             () = over => None,
             done = work => Some(done),
         }
@@ -217,6 +223,10 @@ impl<D: Driver> Runner<D> {
         })];
         let (shown, screen, o) = (reporter.clone(), console.screen.clone(), self.over.clone());
         tasks.push(self.background_task("status", move || shown.clone().show(screen.clone(), o.clone())));
+        if !self.plan.rules.is_empty() {
+            let (looking, o) = (reporter.clone(), self.over.clone());
+            tasks.push(self.background_task("rules", move || looking.clone().watch_rules(o.clone())));
+        }
         if self.plan.report.summary.is_some() {
             let (written, o) = (reporter.clone(), self.over.clone());
             tasks.push(self.background_task("checkpoints", move || written.clone().checkpoint(o.clone())));

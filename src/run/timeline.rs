@@ -80,9 +80,18 @@ impl Recorder {
     /// Notes that something happened now. Of the text the first 200 characters are kept, without control
     /// characters.
     pub(crate) fn note(&self, kind: &str, text: &str) {
+        self.note_at(self.now(), kind, text);
+    }
+
+    /// The same at a moment in seconds since 1970.
+    pub(crate) fn note_at(&self, at: f64, kind: &str, text: &str) {
         let text = text.chars().filter(|c| !c.is_control()).take(MOST_TEXT).collect();
-        let at = Duration::from_micros(self.wall_micros(self.0.clock.now())).as_secs_f64();
         self.0.events.lock().note(TimelineEvent { at, kind: kind.to_owned(), text, shard: self.0.shard });
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn now(&self) -> f64 {
+        Duration::from_micros(self.wall_micros(self.0.clock.now())).as_secs_f64()
     }
 
     /// The machine slept so long.
@@ -92,7 +101,6 @@ impl Recorder {
     }
 
     /// Cells are kept for at least so long.
-    #[allow(dead_code, reason = "rules ask for the length of their longest window")]
     pub(crate) fn keep(&self, longest: Duration) {
         self.0.recording.lock().keep(longest);
     }
@@ -102,6 +110,17 @@ impl Recorder {
     #[allow(dead_code, reason = "for rules and the live page")]
     pub(crate) fn cells(&self) -> Vec<Cell> {
         self.0.recording.lock().cells().cloned().collect()
+    }
+
+    /// Those that begin at `from` or later, in seconds since 1970.
+    pub(crate) fn cells_from(&self, from: u64) -> Vec<Cell> {
+        let recording = self.0.recording.lock();
+        recording.cells().filter(|cell| cell.slice.start >= from).cloned().collect()
+    }
+
+    /// Where users were in the hold so far.
+    pub(crate) fn user_seconds(&self) -> UserSeconds {
+        self.0.recording.lock().user_seconds()
     }
 
     /// A series of the server's own metrics had this value.

@@ -53,6 +53,8 @@ const SAMPLES: &[(&str, &str, [&str; 3])] = &[
     ("max_cut", "run", ["2%", "3%", "off"]),
     ("max_p99", "run", ["1s", "2s", "off"]),
     ("max_saturated", "run", ["2%", "3%", "off"]),
+    ("fail_if", "run", ["lost > 0", "p99 > 500ms over 5m", "late > 1%"]),
+    ("abort_if", "run", ["lost > 0", "p99 > 500ms over 5m", "late > 1%"]),
     ("max_error_rate", "run", ["1%", "0.5", "3%"]),
     ("ca_file", "run", ["/a", "/b", "/c"]),
     ("insecure_skip_verify", "run", ["true", "false", "true"]),

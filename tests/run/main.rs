@@ -30,6 +30,7 @@ mod proxied;
 mod proxies;
 mod reconnect;
 mod rooms;
+mod rules;
 #[path = "../drivers/scripted_server.rs"]
 mod scripted_server;
 mod signals;

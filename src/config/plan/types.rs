@@ -10,8 +10,8 @@ use super::division::Division;
 use super::resolved::ResolvedOption;
 use crate::error::StartError;
 use crate::model::{
-    Account, AccountRow, Accounts, Action, Alphabet, DeliveryTerms, LogFormat, OtlpEndpoint, Pacing, Reconnect, Secret,
-    Shard, Thresholds, Volume,
+    Account, AccountRow, Accounts, Action, Alphabet, DeliveryTerms, LogFormat, OtlpEndpoint, Pacing, Reconnect, Rules,
+    Secret, Shard, Thresholds, Volume,
 };
 use crate::transport::ConnectionOptions;
 
@@ -32,6 +32,8 @@ pub struct Plan {
     pub terms: DeliveryTerms,
     /// When the run has failed.
     pub thresholds: Thresholds,
+    /// And the rules.
+    pub rules: Rules,
     /// The way to the server.
     pub connection: ConnectionOptions,
     /// What is written where.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use super::error::ValueError;
 use super::given::{Given, Value};
 use super::number::{Percent, whole};
+use crate::model::{Rule, RuleError};
 
 /// A limit, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,17 @@ impl FromStr for Amount {
     }
 }
 
+/// A list: repeated as a flag, an array in the file, a line each in the environment.
+impl Value for Vec<Rule> {
+    fn read(given: &Given) -> Result<Self, ValueError> {
+        let read = |text: &str| text.parse().map_err(|e: RuleError| ValueError::new(e.to_string()));
+        match given {
+            Given::One(text) => text.lines().filter(|line| !line.trim().is_empty()).map(read).collect(),
+            Given::Many(texts) => texts.iter().map(|text| read(text)).collect(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +90,14 @@ mod tests {
         for text in ["", "-1", "1.5", "101%", "some"] {
             assert!(text.parse::<Amount>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_variable_holds_a_rule_in_each_line() {
+        let rules = Vec::<Rule>::read(&Given::One("p99 > 1s\n\nlost > 0 over 10s\n".into())).unwrap();
+        assert_eq!(rules.iter().map(Rule::to_string).collect::<Vec<_>>(), ["p99 > 1s", "lost > 0 over 10s"]);
+        let error = Vec::<Rule>::read(&Given::Many(vec!["lost > 0".into(), "p99 > 1".into()])).unwrap_err();
+        assert!(error.to_string().contains("\n  p99 > 1\n         ^ expected a length of time"), "{error}");
     }
 
     #[test]

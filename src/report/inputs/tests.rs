@@ -41,6 +41,12 @@ pub(crate) fn facts() -> RunInputs {
         spoilt: Duration::ZERO,
         spoilt_by: [Duration::ZERO; SpoiltBy::COUNT],
         thresholds: thresholds(),
+        rules: Rules::default(),
+        windows: Vec::new(),
+        ended_by: None,
+        user_seconds: Some(UserSeconds { target: 12_000.0, connected: 11_900.0, away: 100.0 }),
+        hold_began: Some(UNIX_EPOCH + Duration::from_secs(1_793_872_810)),
+        horizon: Duration::from_secs(60),
         end: End::Settled,
         earlier_lives: 0,
     }

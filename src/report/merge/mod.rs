@@ -13,13 +13,15 @@ mod sums;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::report::drift;
 use crate::report::numbers::span;
+use crate::report::rules::merged_windows;
 use crate::report::sections::{end, is_same, name};
 use crate::report::summary::{Generator, Part, Rate, Run, Summary, Thresholds, Users};
 use crate::report::sums::add_counts;
+use crate::report::timeline::UserSeconds;
 use crate::report::verdict::judge;
 
 use source::{NamedPart, times};
@@ -44,6 +46,8 @@ pub fn merge(sources: &[Source]) -> Result<Summary, MergeError> {
     for other in others {
         sums::add(&mut whole, &other.summary);
         whole.thresholds = stricter(whole.thresholds, other.summary.thresholds);
+        whole.rules.add(&other.summary.rules);
+        whole.ended_by.extend(other.summary.ended_by.iter().cloned());
     }
     let of = |local: bool| {
         sums::histograms(sources.iter().map(|source| {
@@ -60,9 +64,34 @@ pub fn merge(sources: &[Source]) -> Result<Summary, MergeError> {
     whole.remote.clock_offset_seconds = farthest(&parts);
     whole.generator = generator(&parts);
     whole.drift = whole.timeline.as_ref().and_then(drift::changes);
+    whole.ended_by.sort_by(|one, other| (one.shard, &one.at).cmp(&(other.shard, &other.at)));
+    whole.user_seconds = user_seconds(&parts);
+    whole.windows = merged_windows(&whole, parts.iter().map(|(_, part)| part.windows.as_slice()), common_hold(&parts));
     whole.parts = parts.into_iter().map(|(_, part)| part).collect();
     whole.verdict = judge(&whole, &end(&whole));
     Ok(whole)
+}
+
+/// Where all users were in the holds.
+fn user_seconds(parts: &[NamedPart<'_>]) -> Option<UserSeconds> {
+    let mut all = parts.iter().filter_map(|(_, part)| part.user_seconds);
+    let first = all.next()?;
+    Some(all.fold(first, |sum, held| UserSeconds {
+        target: sum.target + held.target,
+        connected: sum.connected + held.connected,
+        away: sum.away + held.away,
+    }))
+}
+
+/// When all generators held their load, in seconds since 1970; `None` where there was no such time.
+fn common_hold(parts: &[NamedPart<'_>]) -> Option<(f64, f64)> {
+    let mut common = (0.0_f64, f64::INFINITY);
+    for (_, Part { run, .. }) in parts {
+        let began = humantime::parse_rfc3339(run.hold_began.as_deref()?).ok()?;
+        let from = began.duration_since(UNIX_EPOCH).ok()?.as_secs_f64();
+        common = (common.0.max(from), common.1.min(from + run.hold_seconds));
+    }
+    (common.0 < common.1).then_some(common)
 }
 
 fn stricter(one: Thresholds, other: Thresholds) -> Thresholds {
@@ -97,6 +126,8 @@ fn run(parts: &[NamedPart<'_>]) -> Result<Run, MergeError> {
         started: humantime::format_rfc3339_millis(began).to_string(),
         duration_seconds: ended.duration_since(began).unwrap_or_default().as_secs_f64(),
         hold_seconds: longest(lives(parts).map(|lives| lives.iter().map(|(_, part)| part.run.hold_seconds).sum())),
+        hold_began: parts.iter().filter_map(|(_, part)| part.run.hold_began.clone()).min(),
+        horizon_seconds: longest(parts.iter().map(|(_, part)| part.run.horizon_seconds)),
         // Its parts say so themselves.
         earlier_lives: 0,
         complete: parts.iter().all(|(_, part)| part.run.complete),

@@ -4,15 +4,18 @@ use crate::report::summary::Summary;
 
 /// A hundred years, in seconds.
 const LONGEST: f64 = 100.0 * 366.0 * 86_400.0;
+/// Users of a run.
+const MOST_USERS: f64 = 1e10;
 /// Intents a second.
 const HIGHEST_RATE: f64 = 1e12;
 
 /// The first number of a summary that cannot be, with what it is of.
 pub(super) fn impossible(summary: &Summary) -> Option<String> {
-    let Summary { run, generator, rates, thresholds, .. } = summary;
+    let Summary { run, generator, rates, thresholds, user_seconds, .. } = summary;
     let seconds = [
         ("duration_seconds", run.duration_seconds),
         ("hold_seconds", run.hold_seconds),
+        ("horizon_seconds", run.horizon_seconds),
         ("cpu_seconds_user", generator.cpu_seconds_user),
         ("cpu_seconds_system", generator.cpu_seconds_system),
         ("saturated_seconds", generator.saturated_seconds),
@@ -30,8 +33,12 @@ pub(super) fn impossible(summary: &Summary) -> Option<String> {
         ("max_saturated", thresholds.max_saturated),
     ];
     let shares = shares.into_iter().filter_map(|(what, share)| Some((what, share?)));
+    let users = user_seconds.iter().flat_map(|held| {
+        [held.target, held.connected, held.away].map(|seconds| ("user_seconds", seconds, LONGEST * MOST_USERS))
+    });
     let all = seconds.into_iter().chain(by).map(|(what, n)| (what, n, LONGEST));
     let all = all.chain(rates.map(|(what, n)| (what, n, HIGHEST_RATE))).chain(shares.map(|(what, n)| (what, n, 1.0)));
+    let all = all.chain(users);
     let wrong = all.into_iter().find(|(_, n, most)| !(0.0..=*most).contains(n));
     wrong.map(|(what, n, most)| format!("its {what} is {n}, not from 0 to {most}"))
 }

@@ -112,6 +112,8 @@ fn parts_of(summary: &Summary) -> Vec<Part> {
         rates: summary.rates.clone(),
         clock_offset_seconds: summary.remote.clock_offset_seconds,
         generator: summary.generator.clone(),
+        user_seconds: summary.user_seconds,
+        windows: summary.windows.clone(),
         verdict: summary.verdict.clone(),
     }]
 }

@@ -1,7 +1,9 @@
 //! The table of thresholds in words, and what the generator itself spoilt.
 
 use super::page::Page;
-use crate::report::numbers::{self, count, latency, latency_over, percent, percent_over, span};
+use crate::model::RuleOption;
+use crate::report::numbers::{self, count, latency, percent, span};
+use crate::report::rules::shown;
 use crate::report::summary::{Anomalies, Deliveries, Judged, Judgement, Summary, Threshold, Unit};
 use crate::report::thresholds::not_judged;
 use crate::report::validity::is_too_short;
@@ -12,10 +14,33 @@ pub(super) fn thresholds(page: &mut Page, rows: &[Threshold]) {
         return;
     }
     page.line(&format!("{:<22} {:>9} {:>12} {:>13}  result", "threshold", "limit", "value", "of"));
-    for row in rows {
+    for row in rows.iter().filter(|row| row.rule.is_none()) {
         let limit = row.limit.map_or_else(|| "off".to_owned(), |limit| self::limit(row.unit, limit));
         let value = row.value.map_or_else(|| "-".to_owned(), |value| self::value(row, value));
         let line = format!("  {:<20} {limit:>9} {value:>12} {:>13}  {}", row.name, count(row.n), result(row));
+        page.line(line.trim_end());
+    }
+    rules(page, rows);
+}
+
+/// A line for each rule of --fail-if and --abort-if, with the worst of its windows.
+fn rules(page: &mut Page, rows: &[Threshold]) {
+    let rows: Vec<&Threshold> = rows.iter().filter(|row| row.rule.is_some()).collect();
+    if rows.is_empty() {
+        return;
+    }
+    page.line("");
+    page.line(&format!("{:<36} {:>12} {:>13}  result", "fails if", "value", "of"));
+    for row in rows {
+        let value = row.value.map_or_else(|| "-".to_owned(), |value| self::value(row, value));
+        let mut line = format!("  {:<34} {value:>12} {:>13}  {}", row.name, count(row.n), result(row));
+        // Where nothing was found, it was so in any window.
+        if let Some(at) = row.at.as_ref().filter(|_| row.value != Some(0.0)) {
+            line.push_str(&format!(", at its worst from {} to {}", at.began, at.ended));
+        }
+        if row.rule == Some(RuleOption::AbortIf) {
+            line.push_str(if row.result == Judgement::Failed { "; ends the run" } else { "; would end the run" });
+        }
         page.line(line.trim_end());
     }
 }
@@ -25,16 +50,12 @@ fn limit(unit: Unit, limit: f64) -> String {
         Unit::Count => count(limit as u64),
         Unit::Share => numbers::limit(limit),
         Unit::Seconds => latency(limit),
+        Unit::SharePerHour => format!("{}/h", numbers::limit(limit)),
     }
 }
 
 fn value(row: &Threshold, value: f64) -> String {
-    let limit = row.limit.unwrap_or(f64::INFINITY);
-    match row.unit {
-        Unit::Count => count(value as u64),
-        Unit::Share => percent_over(value, limit),
-        Unit::Seconds => latency_over(value, limit),
-    }
+    shown(row.unit, row.limit, row.below, value)
 }
 
 fn result(row: &Threshold) -> String {
@@ -43,7 +64,11 @@ fn result(row: &Threshold) -> String {
         Judgement::TooFew => "passed, too few to exclude the limit",
         Judgement::Failed => "FAILED",
         Judgement::Off => "",
+        Judgement::NotJudged => "not judged",
     };
+    if let Some(why) = &row.why {
+        return format!("{result}: {why}");
+    }
     match &row.kind {
         Some(kind) if result.is_empty() => kind.clone(),
         Some(kind) => format!("{result} ({kind})"),

@@ -1,8 +1,9 @@
 //! What a verdict says of a run that passed, and of each threshold that failed.
 
 use crate::metrics::label::Label as _;
-use crate::model::{Stage, UserState};
+use crate::model::{RuleOption, Stage, UserState};
 use crate::report::numbers::{count, latency, latency_over, limit, percent_over};
+use crate::report::rules::shown;
 use crate::report::sections;
 use crate::report::summary::{Judgement, Summary, Threshold};
 use crate::report::thresholds::{self, Found};
@@ -123,6 +124,9 @@ pub(super) fn is_said(summary: &Summary, row: &Threshold, all: &[Threshold]) -> 
 
 /// A failed threshold as a clause.
 pub(super) fn of(summary: &Summary, row: &Threshold) -> String {
+    if let Some(option) = row.rule {
+        return rule(summary, row, option);
+    }
     let found = Found::of(summary);
     let (most, expected) = (row.limit.unwrap_or_default(), found.expected);
     let limit = limit(most);
@@ -160,6 +164,21 @@ pub(super) fn of(summary: &Summary, row: &Threshold) -> String {
             let (part, errors, operations) = (part(errors, operations), count(errors), count(operations));
             format!("{part} of stage {stage} failed ({errors} of {operations}), at most {limit} may")
         }
+    }
+}
+
+/// A rule that holds.
+fn rule(summary: &Summary, row: &Threshold, option: RuleOption) -> String {
+    let value = row.value.map_or_else(String::new, |value| shown(row.unit, row.limit, row.below, value));
+    let ended =
+        summary.ended_by.iter().find(|ended| option == RuleOption::AbortIf && ended.rule.to_string() == row.name);
+    if let Some(ended) = ended {
+        let value = shown(row.unit, row.limit, row.below, ended.value);
+        return format!("{} {} ended the run at {}, at {value}", option.flag(), row.name, ended.at);
+    }
+    match &row.at {
+        Some(at) => format!("{} holds: {value} from {} to {}", row.name, at.began, at.ended),
+        None => format!("{} holds: it was {value}", row.name),
     }
 }
 

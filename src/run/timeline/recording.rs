@@ -57,6 +57,8 @@ pub(super) struct Recording {
     looked: Option<Stamp>,
     /// The start of the cell to which belongs what counters rose by up to the last look.
     current: u64,
+    /// Where users were in the hold.
+    held: UserSeconds,
     counters: Counters,
     spoilt: Duration,
 }
@@ -119,7 +121,12 @@ impl Recording {
                 connected: users.connected * seconds,
                 away: users.away * seconds,
             };
-            self.add(&Slice { start, users, hold_seconds: hold.seconds(from, to), ..Slice::default() });
+            let hold_seconds = hold.seconds(from, to);
+            let held = if seconds > 0.0 { hold_seconds / seconds } else { 0.0 };
+            self.held.target += users.target * held;
+            self.held.connected += users.connected * held;
+            self.held.away += users.away * held;
+            self.add(&Slice { start, users, hold_seconds, ..Slice::default() });
             from = to;
         }
     }
@@ -137,6 +144,11 @@ impl Recording {
     pub(super) fn watched(&mut self, name: &str, value: f64, second: u64) {
         let watched = [(name.to_owned(), Watched { sum: value, samples: 1 })].into();
         self.add(&Slice { start: second - second % CELL_SECONDS, watched, ..Slice::default() });
+    }
+
+    /// Where users were in the hold so far.
+    pub(super) fn user_seconds(&self) -> UserSeconds {
+        self.held
     }
 
     /// The timeline, as of when everything was last read.

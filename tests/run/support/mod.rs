@@ -91,6 +91,12 @@ impl Process {
         }
     }
 
+    /// Whether a line with `text` came so far.
+    pub fn has_said(&mut self, text: &str) -> bool {
+        self.seen.extend(self.lines.try_iter());
+        self.seen.iter().any(|line| line.contains(text))
+    }
+
     /// Waits for its end.
     pub fn end(mut self, within: Duration) -> Ended {
         let until = Instant::now() + within;

@@ -1,0 +1,12 @@
+//! Rules of `--fail-if` and `--abort-if`: `p99 > 500ms over 5m`.
+//!
+//! | file | what it is for |
+//! | --- | --- |
+//! | `types` | a rule and what it may look at |
+//! | `parse` | from its text, with errors that point at the character |
+
+mod parse;
+mod types;
+
+pub use parse::RuleError;
+pub use types::{LONGEST_WINDOW, Rule, RuleMetric, RuleOption, RuleUnit, Rules, Side, WINDOW_STEP};

@@ -1,0 +1,138 @@
+//! The rules of a run while it goes on: notes when one begins to hold, and ends the run by those of
+//! `--abort-if`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::timeline::{Cell, Recorder};
+use crate::config::plan::Plan;
+use crate::model::{Rule, RuleOption, Rules, WINDOW_STEP};
+use crate::report::judgement::{EndedBy, RuleWindows, moment};
+use crate::report::rules::{self, Crossing, Watch};
+use crate::report::summary::Summary;
+
+/// What events of rules are called.
+const EVENT: &str = "rule";
+
+/// The rules of a run, and what they came to so far; clones share it.
+#[derive(Clone)]
+pub(crate) struct Rulebook(Arc<Shared>);
+
+struct Shared {
+    rules: Rules,
+    shard: u32,
+    horizon: Duration,
+    recorder: Recorder,
+    watch: Mutex<Watch>,
+    ended_by: Mutex<Option<EndedBy>>,
+    /// Whether the run is about to end.
+    stopping: CancellationToken,
+    /// Asks for that.
+    abort: CancellationToken,
+}
+
+impl Rulebook {
+    /// The rules of a plan, none of which holds yet; the recorder keeps the cells that their windows need.
+    pub(crate) fn of(plan: &Plan, recorder: &Recorder, stopping: CancellationToken) -> Self {
+        // What waits for verdicts, and two sweeps.
+        let waiting = plan.terms.horizon + 4 * WINDOW_STEP;
+        if plan.rules.longest_window().is_some() {
+            recorder.keep(waiting);
+        }
+        Self(Arc::new(Shared {
+            rules: plan.rules.clone(),
+            shard: plan.users.shard.index,
+            horizon: plan.terms.horizon,
+            recorder: recorder.clone(),
+            watch: Mutex::new(Watch::new(&plan.rules)),
+            ended_by: Mutex::default(),
+            stopping,
+            abort: CancellationToken::new(),
+        }))
+    }
+
+    /// Comes to its end when a rule asks for the end of the run.
+    pub(crate) async fn aborted(&self) {
+        self.0.abort.cancelled().await;
+    }
+
+    /// What windows came to so far.
+    pub(crate) fn findings(&self) -> Vec<RuleWindows> {
+        self.0.watch.lock().findings()
+    }
+
+    /// The rule that ended the run.
+    pub(crate) fn ended_by(&self) -> Option<EndedBy> {
+        self.0.ended_by.lock().clone()
+    }
+
+    /// Ends the run by a rule without windows, if one of them holds in what there is of it so far.
+    pub(crate) fn look_at(&self, summary: &Summary) {
+        let held = self.whole_run().find_map(|rule| Some((rule, rules::beyond(summary, rule)?)));
+        if let Some((rule, (value, n))) = held {
+            self.abort(rule, value, n);
+        }
+    }
+
+    /// Whether a rule without windows may end the run.
+    pub(crate) fn looks_at_the_whole_run(&self) -> bool {
+        self.whole_run().next().is_some()
+    }
+
+    fn whole_run(&self) -> impl Iterator<Item = &Rule> {
+        self.0.rules.abort_if.iter().filter(|rule| rule.window.is_none())
+    }
+
+    /// Looks at the cells that are over; at the end also at those whose deliveries never got their verdicts.
+    pub(crate) fn look(&self, chats_set: f64, at_the_end: bool) {
+        let shared = &self.0;
+        let mut watch = shared.watch.lock();
+        if watch.is_empty() {
+            return;
+        }
+        let (cells, now) = (shared.recorder.cells_from(watch.until()), shared.recorder.now());
+        let seconds = WINDOW_STEP.as_secs();
+        let horizon = shared.horizon.as_secs_f64();
+        // What a cell's last second brought is counted within the next.
+        let is_over = |cell: &&Cell| at_the_end || (cell.slice.start + seconds + 1) as f64 <= now;
+        let shown = cells.iter().filter(is_over).map(|Cell { slice, judged }| {
+            let age = (now - slice.start.saturating_add(seconds) as f64).max(0.0);
+            (slice, rules::Cell { seconds, chats_set, horizon, age }, *judged || at_the_end)
+        });
+        let crossings = watch.look(shown);
+        drop(watch);
+        crossings.iter().for_each(|crossing| self.tell(crossing));
+    }
+
+    /// An event, a line on the console, and the end of the run where that is what the rule is for.
+    fn tell(&self, crossing: &Crossing) {
+        self.0.recorder.note_at(crossing.at as f64, EVENT, &crossing.text);
+        if crossing.holds {
+            tracing::warn!("{}", crossing.text);
+        } else {
+            tracing::info!("{}", crossing.text);
+        }
+        if let (RuleOption::AbortIf, true, Some((value, n))) = (crossing.option, crossing.holds, crossing.found) {
+            self.abort(&crossing.rule, value, n);
+        }
+    }
+
+    /// Ends the run, for the first rule that asks for it.
+    fn abort(&self, rule: &Rule, value: f64, n: u64) {
+        let shared = &self.0;
+        let at = moment(Duration::try_from_secs_f64(shared.recorder.now()).unwrap_or_default().as_secs());
+        let mut ended_by = shared.ended_by.lock();
+        // What is ending already is not ended by a rule.
+        if ended_by.is_some() || shared.stopping.is_cancelled() {
+            return;
+        }
+        let text = format!("--abort-if {rule} ends the run: {}", rules::in_words(rule, value));
+        shared.recorder.note(EVENT, &text);
+        tracing::error!("{text}");
+        *ended_by = Some(EndedBy { rule: rule.clone(), at, value, n, shard: shared.shard });
+        shared.abort.cancel();
+    }
+}
