@@ -48,9 +48,10 @@ impl Marked {
     }
 
     pub(super) fn begins(&mut self, at: u64) {
+        let is_full = self.spans.len() >= MOST_SPANS;
         match self.spans.last_mut() {
             Some((_, None)) => {}
-            Some((_, ended)) if self.spans.len() >= MOST_SPANS => *ended = None,
+            Some((_, ended)) if is_full => *ended = None,
             _ => self.spans.push((at, None)),
         }
         self.first = self.first.min(at);

@@ -146,7 +146,6 @@ impl<D: Driver> Reporter<D> {
             snapshots::loss_groups(&self.context.ledger.lock().loss_groups(), &self.context.credentials.usernames);
         let before_hold = self.phases.lock().before_hold.clone();
         let rooms = snapshots::rooms(&self.context, &self.plan.division);
-        let timeline = Some(timeline);
         let recoveries = snapshots::recoveries(&self.context);
         let marked = self.marks.counted(&totals, self.context.clock.now());
         let figures = Measurements {

@@ -36,6 +36,12 @@ impl OutputFile {
         Ok(Self { path, place })
     }
 
+    /// The path, as it was given.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Replaces the file by this text.
     ///
     /// # Errors

@@ -69,7 +69,8 @@ pub(super) fn thresholds(summary: &Summary, grid: Option<&Grid>, clockface: &Clo
         Judgement::Failed => 0,
         Judgement::TooFew => 1,
         Judgement::Passed => 2,
-        Judgement::Off => 3,
+        Judgement::NotJudged => 3,
+        Judgement::Off => 4,
     });
     let row = |row: &Threshold| ThresholdRow {
         name: match &row.kind {
@@ -83,6 +84,7 @@ pub(super) fn thresholds(summary: &Summary, grid: Option<&Grid>, clockface: &Clo
             Judgement::Failed => "failed",
             Judgement::TooFew => "too_few",
             Judgement::Passed => "passed",
+            Judgement::NotJudged => "not_judged",
             Judgement::Off => "off",
         },
         worst: grid.and_then(|grid| worst(row, grid, clockface)),

@@ -2,7 +2,7 @@
 // The page: words first, then the charts, then the rest. Everything is written as text; nothing of the
 // data becomes markup.
 
-const RESULTS = { failed: "FAILED", passed: "passed", too_few: "passed, too few to exclude the limit", off: "off" };
+const RESULTS = { failed: "FAILED", passed: "passed", too_few: "passed, too few to exclude the limit", off: "off", not_judged: "not judged" };
 const ICONS = { passed: "✔", failed: "✘", invalid: "?", running: "…" };
 
 /** An element with properties, attributes and children; strings are text. */

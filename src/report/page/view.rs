@@ -52,7 +52,7 @@ pub struct ThresholdRow {
     pub value: String,
     /// Of how many.
     pub n: String,
-    /// `passed`, `too_few`, `failed` or `off`.
+    /// `passed`, `too_few`, `failed`, `not_judged` or `off`.
     pub result: &'static str,
     /// When it was worst.
     pub worst: Option<Moment>,

@@ -4,7 +4,7 @@ use super::page::Page;
 use crate::model::RuleOption;
 use crate::report::numbers::{self, count, latency, percent, span};
 use crate::report::rules::shown;
-use crate::report::summary::{Anomalies, Deliveries, Judged, Judgement, Summary, Threshold, Unit};
+use crate::report::summary::{Judged, Judgement, Summary, Threshold, Unit};
 use crate::report::thresholds::not_judged;
 use crate::report::validity::is_too_short;
 
