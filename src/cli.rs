@@ -313,6 +313,9 @@ pub struct MergeArgs {
     /// Write the merged summary as JSON to this file
     #[arg(long, short, visible_alias = "summary", value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Write the table of thresholds as JUnit XML to this file
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
 }
 
 /// `soakrig health`.

@@ -42,7 +42,11 @@ impl Command {
         let plain = |task| Ok(Resolved { task, warnings: Vec::new() });
         let build = match &self {
             Self::Merge(args) => {
-                return plain(Task::Merge(Merge { files: args.files.clone(), output: args.output.clone() }));
+                return plain(Task::Merge(Merge {
+                    files: args.files.clone(),
+                    output: args.output.clone(),
+                    junit: args.junit.clone(),
+                }));
             }
             Self::Ctl(args) => return plain(Task::Ctl(ctl(args, environment))),
             Self::Health(args) => {

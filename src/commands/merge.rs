@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::config::plan::{Merge, is_same_file};
 use crate::error::{ExitCode, StartError};
-use crate::report::file::{self, Earlier, SummaryFile};
+use crate::report::file::{self, Earlier, OutputFile, SummaryFile};
+use crate::report::junit;
 use crate::report::merge::{self, MergeError, Source};
 use crate::report::numbers::plain;
 use crate::report::text;
@@ -12,12 +13,20 @@ use crate::telemetry::stdio::{say, tell};
 
 /// Reads, merges, prints, and writes the result where that is asked for; the exit code of the whole.
 pub(super) fn merge(wanted: &Merge) -> Result<ExitCode, StartError> {
-    if let Some(output) = &wanted.output
-        && let Some(input) = wanted.files.iter().find(|input| is_same_file(input, output))
-    {
-        let why = format!("{} is one of the files to merge", plain(&input.display().to_string()));
-        return Err(StartError::usage("--output", why).remedy("write the whole to a file of its own"));
+    let outputs = [("--output", &wanted.output), ("--junit", &wanted.junit)];
+    for (option, output) in outputs.into_iter().filter_map(|(option, output)| Some((option, output.as_ref()?))) {
+        if let Some(input) = wanted.files.iter().find(|input| is_same_file(input, output)) {
+            let why = format!("{} is one of the files to merge", plain(&input.display().to_string()));
+            return Err(StartError::usage(option, why).remedy("write the whole to a file of its own"));
+        }
     }
+    if let (Some(output), Some(junit)) = (&wanted.output, &wanted.junit)
+        && is_same_file(output, junit)
+    {
+        let why = format!("both are {}", plain(&junit.display().to_string()));
+        return Err(StartError::usage("--output and --junit", why).remedy("give each a file of its own"));
+    }
+    let junit = wanted.junit.as_deref().map(OutputFile::at).transpose().map_err(|e| failed("--junit", &e))?;
     let output = wanted.output.as_ref().map(SummaryFile::at).transpose().map_err(|e| failed("--output", &e))?;
     let sources = wanted.files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     for source in sources.iter().filter(|source| !source.summary.run.complete) {
@@ -39,6 +48,10 @@ pub(super) fn merge(wanted: &Merge) -> Result<ExitCode, StartError> {
     if let Some(Err(error)) = written {
         say(&format!("soakrig: --output: {}", plain(&error.to_string())));
         // The verdict is told all the same.
+        code = if code == ExitCode::Ok { ExitCode::Environment } else { code };
+    }
+    if let Some(Err(error)) = junit.map(|file| junit::write(&file, &whole)) {
+        say(&format!("soakrig: --junit: {}", plain(&error.to_string())));
         code = if code == ExitCode::Ok { ExitCode::Environment } else { code };
     }
     tell(&text::render(&whole));

@@ -208,6 +208,9 @@ layered! {
         /// Write the summary as JSON, updated every minute
         #[arg(long, value_name = "FILE")]
         pub summary: PathBuf,
+        /// Write the table of thresholds as JUnit XML, at the end
+        #[arg(long, value_name = "FILE")]
+        pub junit: PathBuf,
         /// Write lost, corrupt, duplicate, reordered and unexpected deliveries as JSON lines
         #[arg(long, value_name = "FILE")]
         pub anomaly_log: PathBuf,

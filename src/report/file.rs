@@ -3,6 +3,7 @@
 
 mod destination;
 mod earlier;
+mod output_file;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,6 +14,7 @@ use self::destination::Destination;
 use crate::report::summary::{SCHEMA_VERSION, Summary};
 
 pub use self::earlier::Earlier;
+pub use self::output_file::{OutputError, OutputFile};
 
 /// Most bytes of a summary that are read: many times what one has.
 const MOST_BYTES: u64 = 32 << 20;

@@ -16,6 +16,7 @@
 //! | [`end`] | how a run ended |
 //! | [`validity`] | whether a generator spoilt too much of its hold |
 //! | [`text`] | the summary as a person reads it |
+//! | [`junit`] | the table of thresholds as JUnit XML |
 //! | [`numbers`] | numbers as people read them |
 //! | [`file`](mod@file) | the summary's file, replaced atomically |
 //! | [`merge`](mod@merge) | several generators' summaries as one |
@@ -35,6 +36,7 @@ pub mod file;
 pub mod forecast;
 pub mod inputs;
 pub mod judgement;
+pub mod junit;
 pub mod losses;
 pub mod machine;
 pub mod merge;

@@ -25,8 +25,9 @@ use crate::metrics::Metrics;
 use crate::model::{FailureKind, FrameSizes, Stage, Volume};
 use crate::protocol::{Driver, Protocol};
 use crate::report::end::End;
-use crate::report::file::Earlier;
+use crate::report::file::{Earlier, OutputFile};
 use crate::report::forecast::{Forecast, Load, Shortage};
+use crate::report::junit;
 use crate::report::machine::Machine;
 use crate::report::numbers::plain;
 use crate::report::summary::Summary;
@@ -43,6 +44,8 @@ pub(crate) struct RoomRun<D: Driver> {
     /// Until the run takes it.
     cache: Option<SessionCache>,
     reporter: Reporter<D>,
+    /// Where the table of thresholds goes, once its place was looked at.
+    junit: Option<OutputFile>,
     /// Until the end.
     exposition: Option<Exposition>,
     /// Takes commands, where there is a socket for them.
@@ -134,11 +137,28 @@ impl<D: Driver> RoomRun<D> {
             .as_ref()
             .map(|path| control::listen(path, Arc::clone(&runner), reporter.clone(), halt.clone(), over.clone()));
         let (control, cache, exposition) = (control.transpose()?, Some(cache), Some(exposition));
-        Ok(Self { runner, target, slug, sizes, cache, reporter, exposition, control, over, end: None, held: None })
+        Ok(Self {
+            runner,
+            target,
+            slug,
+            sizes,
+            cache,
+            reporter,
+            junit: None,
+            exposition,
+            control,
+            over,
+            end: None,
+            held: None,
+        })
     }
 
     /// Takes the summary's place, and says what was there.
     pub(crate) async fn take_over(&mut self) -> Result<(), StartError> {
+        let junit = self.runner.plan.report.junit.as_deref().map(OutputFile::at).transpose();
+        self.junit = junit.map_err(|e| {
+            StartError::environment("--junit", plain(&e.to_string())).remedy("give a path that can be written")
+        })?;
         let Some(path) = self.runner.plan.report.summary.clone() else { return Ok(()) };
         let shown = path.display().to_string();
         let earlier = self.reporter.take_over(path).await.map_err(|e| {
@@ -244,7 +264,11 @@ impl<D: Driver> RoomRun<D> {
         if let Err(error) = &written {
             say(&format!("soakrig: --summary: {}", plain(error)));
         }
-        self.held = Some(Held { summary, unwritten: written.is_err() });
+        let junit = self.write_junit(summary.clone()).await;
+        if let Err(error) = &junit {
+            say(&format!("soakrig: --junit: {}", plain(error)));
+        }
+        self.held = Some(Held { summary, unwritten: written.is_err() || junit.is_err() });
         self.over.cancel();
         if let Some(exposition) = self.exposition.take() {
             exposition.stopped().await;
@@ -253,6 +277,15 @@ impl<D: Driver> RoomRun<D> {
             // A panic was told where it happened.
             let _ = control.await;
         }
+    }
+}
+
+impl<D: Driver> RoomRun<D> {
+    /// Writes the table of thresholds where that is wanted.
+    async fn write_junit(&mut self, summary: Summary) -> Result<(), String> {
+        let Some(file) = self.junit.take() else { return Ok(()) };
+        let write = move || junit::write(&file, &summary).map_err(|e| e.to_string());
+        tokio::task::spawn_blocking(write).await.map_err(|e| e.to_string())?
     }
 }
 

@@ -71,6 +71,7 @@ const SAMPLES: &[(&str, &str, [&str; 3])] = &[
     ("metrics_listen", "run", ["127.0.0.1:1", "127.0.0.1:2", "[::1]:3"]),
     ("run_id", "run", ["a", "b", "c"]),
     ("summary", "run", ["/a", "/b", "/c"]),
+    ("junit", "run", ["/a", "/b", "/c"]),
     ("anomaly_log", "run", ["/a", "/b", "/c"]),
     ("control_socket", "run", ["/a", "auto", "off"]),
     ("otlp_endpoint", "run", ["http://a", "http://b", "http://c"]),

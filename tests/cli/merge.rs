@@ -133,3 +133,29 @@ fn merge_never_overwrites_an_input() {
         assert_eq!(std::fs::read(&a).unwrap(), before);
     }
 }
+
+#[test]
+fn rules_hold_for_the_sums_and_are_cases_of_the_junit_file() {
+    let home = tempfile::tempdir().unwrap();
+    let files = [(0, "late > 50%"), (1, "lost > 0")].map(|(i, rule)| {
+        let mut part = summary(i, 2);
+        (part["deliveries"]["lost"], part["deliveries"]["on_time"]) = (i.into(), (100 - i).into());
+        part["thresholds"]["max_lost"] = Value::Null;
+        part["rules"] = json!({"fail_if": [rule, "cut > 1% over 5m"]});
+        put(home.path(), &format!("{i}.json"), &part)
+    });
+    let junit = home.path().join("junit.xml");
+    let (code, page, errors) = merge(&[&files[0], &files[1], Path::new("--junit"), &junit]);
+    assert_eq!((code, errors.as_str()), (99, ""), "{page}");
+    assert!(page.starts_with("Failed: lost > 0 holds: it was 1."), "{page}");
+    let xml = std::fs::read_to_string(&junit).unwrap();
+    for case in ["late > 50%", "lost > 0", "cut > 1% over 5m"] {
+        assert_eq!(xml.matches(&format!("<testcase name=\"{}\"", case.replace('>', "&gt;"))).count(), 1, "{xml}");
+    }
+    assert_eq!((xml.matches("<failure").count(), xml.matches("<error").count()), (1, 0), "{xml}");
+    let (code, _, errors) = merge(&[&files[0], &files[1], Path::new("--junit"), &files[0]]);
+    assert!(code == 2 && errors.contains("--junit") && errors.contains("is one of the files to merge"), "{errors}");
+    let nowhere = home.path().join("no/such/junit.xml");
+    let (code, page, errors) = merge(&[&files[0], &files[1], Path::new("--junit"), &nowhere]);
+    assert!(code == 104 && page.is_empty() && errors.contains("no/such/junit.xml"), "{errors}");
+}

@@ -52,7 +52,10 @@ fn events(summary: &Value) -> Vec<&str> {
 #[test]
 fn a_count_of_losses_ends_the_run_in_order() {
     let target = Target::start(&["--control", "127.0.0.1:0"]);
-    let mut rig = run(&target.url, &["--abort-if", "lost > 3", "--abort-if", "p99 > 1h"]);
+    let home = tempfile::tempdir().unwrap();
+    let junit = home.path().join("junit.xml");
+    let rules = ["--abort-if", "lost > 3", "--abort-if", "p99 > 1h", "--junit", junit.to_str().unwrap()];
+    let mut rig = run(&target.url, &rules);
     rig.wait_until_ready();
     assert_eq!(rig.metric("soakrig_threshold", &["name=\"lost\""]), 3.0);
     target.set_faults(r#"{"chat": {"drop": "20%"}}"#);
@@ -73,6 +76,9 @@ fn a_count_of_losses_ends_the_run_in_order() {
         (&"failed".into(), &"abort_if".into())
     );
     assert_ne!(row(&summary, "p99 > 1h")["result"], "failed");
+    let xml = std::fs::read_to_string(junit).unwrap();
+    let case = xml.split("<testcase").find(|case| case.contains("name=\"lost &gt; 3\"")).unwrap();
+    assert!(case.contains("<failure") && xml.matches("<failure").count() == 1, "{xml}");
 }
 
 #[test]
@@ -114,4 +120,40 @@ fn a_window_around_a_fault_is_the_worst_one() {
     assert!(said.len() >= 2 && said[0].contains("cut > 50% over 10s holds: "), "{said:?}");
     assert!(ended.stdout.contains("cut > 50% over 10s holds: "), "{}", ended.stdout);
     assert!(ended.stdout.contains("not judged: the hold was shorter"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_junit_file_that_cannot_be_written_is_no_start_and_a_rule_that_is_none_is_pointed_at() {
+    let mut rig = run("http://127.0.0.1:9", &["--junit", "/proc/no/such/junit.xml"]);
+    let _ = rig.process.wait_for_line("--junit");
+    assert_eq!(rig.end_early().code, Some(2));
+    let mut rig = run("http://127.0.0.1:9", &["--fail-if", "p99 > 500 over 5m"]);
+    rig.process.wait_for_line("  p99 > 500 over 5m");
+    let line = rig.process.wait_for_line("^ expected");
+    assert_eq!(line, "           ^ expected a length of time with its unit, such as 500ms or 1.5s");
+    assert_eq!(rig.end_early().code, Some(2));
+}
+
+#[test]
+fn a_window_of_losses_fails_a_run_that_lost_little_in_all() {
+    let target = Target::start(&["--control", "127.0.0.1:0"]);
+    let mut rig = run(&target.url, &["--fail-if", "lost > 0 over 10s", "--fail-if", "lost > 90%"]);
+    rig.wait_until_ready();
+    target.set_faults(r#"{"chat": {"drop": "20%"}}"#);
+    let (mut held, begun) = (false, Instant::now());
+    while !held && begun.elapsed() < LONG_ENOUGH {
+        std::thread::sleep(Duration::from_millis(100));
+        held = rig.process.has_said("lost > 0 over 10s holds");
+    }
+    target.clear_faults();
+    let over = ["lost > 0 over 10s no longer holds", "lost > 0 over 10s can no longer be judged"];
+    eventually("it is over", || !held || over.iter().any(|text| rig.process.has_said(text)));
+    let (ended, summary) = rig.stop();
+    if held {
+        assert_eq!(ended.code, Some(99), "{}", ended.stdout);
+        assert_eq!(row(&summary, "lost > 0 over 10s")["result"], "failed");
+    } else {
+        assert!(summary["generator"]["spoilt_seconds"].as_f64().unwrap() > 5.0, "{summary}");
+    }
+    assert_eq!(row(&summary, "lost > 90%")["result"], "passed");
 }

@@ -323,6 +323,7 @@ impl<'a> Draft<'a> {
     fn report(&mut self, shard: Shard) -> Result<Report, StartError> {
         let typed = self.layers.settings.report.clone();
         self.can_hold("summary", typed.summary.as_deref())?;
+        self.can_hold("junit", typed.junit.as_deref())?;
         self.can_hold("anomaly_log", typed.anomaly_log.as_deref())?;
         if shard.is_partial() && typed.run_id.is_none() {
             let why = "a fleet needs a --run-id: it ties the chats and the summaries of its generators together";
@@ -337,6 +338,7 @@ impl<'a> Draft<'a> {
             control_socket: self.control_socket(&run_id, shard)?,
             run_id,
             summary: typed.summary,
+            junit: typed.junit,
             anomaly_log: typed.anomaly_log,
             otlp_endpoint: typed.otlp_endpoint,
             traceparent: !typed.no_traceparent.is_some_and(|switch| switch.0),

@@ -22,7 +22,8 @@ fn files(plan: &Plan) -> Vec<(&'static str, &Path)> {
         CacheLocation::File(path) => Some(path),
         CacheLocation::Nowhere | CacheLocation::Directory(_) => None,
     };
-    let all = [("summary", &plan.report.summary), ("anomaly_log", &plan.report.anomaly_log)];
+    let report = &plan.report;
+    let all = [("summary", &report.summary), ("junit", &report.junit), ("anomaly_log", &report.anomaly_log)];
     let written = all.into_iter().filter_map(|(key, path)| path.as_ref().map(|path| (key, path)));
     let files = written.chain(cache.map(|path| (CACHE, path)));
     files.map(|(key, path)| (key, path.as_path())).filter(|(_, path)| !keeps_nothing(path)).collect()

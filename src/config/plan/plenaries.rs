@@ -41,7 +41,12 @@ impl Draft<'_> {
             if let (Some(table), true) = (&table, several) {
                 let report = &mut plan.report;
                 report.metrics_listen = listen(report.metrics_listen, table, runs.len(), &draft.layers)?;
-                for (key, path) in [("summary", &mut report.summary), ("anomaly_log", &mut report.anomaly_log)] {
+                let files = [
+                    ("summary", &mut report.summary),
+                    ("junit", &mut report.junit),
+                    ("anomaly_log", &mut report.anomaly_log),
+                ];
+                for (key, path) in files {
                     *path = path.take().map(|path| {
                         if table.gives(key) || keeps_nothing(&path) { path } else { of_plenary(&path, &slug) }
                     });

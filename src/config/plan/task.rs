@@ -116,6 +116,8 @@ pub struct Merge {
     pub files: Vec<PathBuf>,
     /// Where the result goes as JSON.
     pub output: Option<PathBuf>,
+    /// Where its table of thresholds goes as JUnit XML.
+    pub junit: Option<PathBuf>,
 }
 
 /// A command for running generators.

@@ -231,6 +231,8 @@ pub struct Report {
     pub run_id: RunId,
     /// The summary as JSON.
     pub summary: Option<PathBuf>,
+    /// The table of thresholds as JUnit XML.
+    pub junit: Option<PathBuf>,
     /// Lost, corrupt, duplicate, reordered and unexpected deliveries as JSON lines.
     pub anomaly_log: Option<PathBuf>,
     /// The socket of `soakrig ctl`.
