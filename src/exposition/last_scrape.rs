@@ -1,104 +1,197 @@
-//! Who scrapes at the metrics regularly, so that a run's last figures are times before it ends.
+//! Who scrapes the metrics regularly, so that a run's last figures are read before it ends.
 //!
 //! Without this, what happened after the last scrape is never known to Prometheus, and a run that
-//! was told to stop scrapes like one that died. Knows neither pages nor runs.
+//! was told to stop looks like one that died. Knows neither pages nor runs.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-/// The longest wait for another scrape; covers the usual intervals of up to 15 s.
-const MOST: Duration = Duration::from_secs(16);
+/// The longest wait, counted from the begin of the stop; covers intervals of up to a minute.
+const MOST: Duration = Duration::from_secs(61);
+/// The wait that is left to a run which took long to settle.
+const LEAST: Duration = Duration::from_secs(16);
 /// How late a scrape may come.
 const SLACK: Duration = Duration::from_secs(1);
+/// Most clients that are remembered; of more, the one that has been away longest is forgotten.
+const MOST_SCRAPERS: usize = 64;
 
-/// The scrapes so far.
-#[derive(Debug, Clone, Copy, Default)]
+/// Tells scrapers apart. One that keeps its connection is known by it from its second scrape on, so
+/// that two on one host are two; any other by its address and the name it gives itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Scraper {
+    pub(super) from: IpAddr,
+    /// The `User-Agent`.
+    pub(super) name: Vec<u8>,
+    /// The number of a connection that has scraped before.
+    pub(super) connection: Option<u64>,
+}
+
+/// The scrapes of one client so far.
+#[derive(Debug, Clone, Copy)]
 struct ScrapeTimes {
-    last: Option<Instant>,
+    last: Instant,
     interval: Option<Duration>,
 }
 
 /// Notes scrapes and waits for them; clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct RegularScrapes(watch::Sender<ScrapeTimes>);
+pub(super) struct RegularScrapes(watch::Sender<HashMap<Scraper, ScrapeTimes>>);
 
 impl RegularScrapes {
-    /// Somebody scrapes.
-    pub(super) fn note(&self) {
+    /// Somebody has read the metrics.
+    pub(super) fn note(&self, scraper: Scraper) {
         let now = Instant::now();
-        self.0.send_modify(|times| {
-            times.interval = times.last.map(|last| now - last);
-            times.last = Some(now);
+        self.0.send_modify(|all| {
+            // What a kept connection did first was noted under the name alone.
+            let first = Scraper { connection: None, ..scraper.clone() };
+            let before = all.get(&scraper).or_else(|| all.get(&first)).copied();
+            if all.len() >= MOST_SCRAPERS
+                && !all.contains_key(&scraper)
+                && let Some(oldest) = all.iter().min_by_key(|(_, times)| times.last).map(|(scraper, _)| scraper.clone())
+            {
+                all.remove(&oldest);
+            }
+            all.insert(scraper, ScrapeTimes { last: now, interval: before.map(|times| now - times.last) });
         });
     }
 
-    /// Waits for the look that is due next; not at all where nobody scrapes regularly, or where the
-    /// look is overdue. True if it came.
-    pub(super) async fn another(&self) -> bool {
+    /// Waits until each of those who scrape regularly has done so once more, `stopping` after the stop
+    /// began; not at all where nobody does, nor for those who are overdue. True if all came.
+    pub(super) async fn another(&self, stopping: Duration) -> bool {
         let mut scrapes = self.0.subscribe();
-        let times = *scrapes.borrow_and_update();
-        let (Some(last), Some(interval)) = (times.last, times.interval) else { return false };
-        let due = last + (interval + SLACK).min(MOST);
-        timeout_at(due, scrapes.changed()).await.is_ok_and(|changed| changed.is_ok())
+        let now = Instant::now();
+        let end = now + MOST.saturating_sub(stopping).max(LEAST);
+        let awaited: Vec<(Scraper, Instant)> = scrapes
+            .borrow_and_update()
+            .iter()
+            .filter_map(|(scraper, times)| Some((scraper.clone(), times.last + times.interval? + SLACK)))
+            .filter(|(_, due)| *due >= now)
+            .map(|(scraper, due)| (scraper, due.min(end)))
+            .collect();
+        let mut all_came = !awaited.is_empty();
+        for (scraper, due) in awaited {
+            let came = scrapes.wait_for(|all| all.get(&scraper).is_some_and(|times| times.last > now));
+            all_came &= timeout_at(due, came).await.is_ok_and(|came| came.is_ok());
+        }
+        all_came
+    }
+
+    /// Who has scraped, and when last.
+    #[cfg(test)]
+    pub(super) fn seen(&self) -> Vec<(Scraper, Instant)> {
+        self.0.borrow().iter().map(|(scraper, times)| (scraper.clone(), times.last)).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     const INTERVAL: Duration = Duration::from_secs(5);
 
+    fn scraper(name: &str, connection: Option<u64>) -> Scraper {
+        Scraper { from: IpAddr::V4(Ipv4Addr::LOCALHOST), name: name.into(), connection }
+    }
+
+    fn prometheus() -> Scraper {
+        scraper("Prometheus", Some(1))
+    }
+
     async fn looked(times: u32) -> RegularScrapes {
         let scrapes = RegularScrapes::default();
-        for _ in 0..times {
+        for n in 0..times {
             tokio::time::advance(INTERVAL).await;
-            scrapes.note();
+            scrapes.note(scraper("Prometheus", (n > 0).then_some(1)));
         }
         scrapes
+    }
+
+    /// Scrapes of others while somebody waits.
+    fn later(scrapes: &RegularScrapes, plan: &[(u64, Scraper)]) {
+        for (seconds, scraper) in plan.to_vec() {
+            let scrapes = scrapes.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                scrapes.note(scraper);
+            });
+        }
+    }
+
+    async fn waited(scrapes: &RegularScrapes, stopping: Duration) -> (bool, Duration) {
+        let began = Instant::now();
+        let came = scrapes.another(stopping).await;
+        (came, began.elapsed())
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_never_or_once_looked_is_not_waited_for() {
         for times in [0, 1] {
-            let scrapes = looked(times).await;
-            let began = Instant::now();
-            assert!(!scrapes.another().await);
-            assert_eq!(Instant::now(), began);
+            assert_eq!(waited(&looked(times).await, Duration::ZERO).await, (false, Duration::ZERO));
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_regular_look_is_waited_for() {
+        for times in [2, 3] {
+            let scrapes = looked(times).await;
+            later(&scrapes, &[(5, prometheus())]);
+            assert_eq!(waited(&scrapes, Duration::ZERO).await, (true, INTERVAL));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_person_who_looks_in_between_ends_no_wait() {
         let scrapes = looked(3).await;
-        let later = scrapes.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(INTERVAL).await;
-            later.note();
-        });
-        assert!(scrapes.another().await);
+        later(&scrapes, &[(1, scraper("curl", None)), (2, scraper("Prometheus", None)), (5, prometheus())]);
+        assert_eq!(waited(&scrapes, Duration::ZERO).await, (true, INTERVAL));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_of_one_name_are_both_waited_for() {
+        let scrapes = RegularScrapes::default();
+        for n in 0..3 {
+            tokio::time::advance(INTERVAL).await;
+            for connection in [1, 2] {
+                scrapes.note(scraper("Prometheus", (n > 0).then_some(connection)));
+            }
+        }
+        later(&scrapes, &[(1, scraper("Prometheus", Some(1))), (4, scraper("Prometheus", Some(2)))]);
+        assert_eq!(waited(&scrapes, Duration::ZERO).await, (true, Duration::from_secs(4)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_went_away_is_not_waited_for_long() {
         let scrapes = looked(3).await;
-        let began = Instant::now();
-        assert!(!scrapes.another().await);
-        assert_eq!(Instant::now() - began, INTERVAL + SLACK);
-        assert!(!scrapes.another().await);
-        assert_eq!(Instant::now() - began, INTERVAL + SLACK);
+        assert_eq!(waited(&scrapes, Duration::ZERO).await, (false, INTERVAL + SLACK));
+        tokio::time::advance(SLACK).await;
+        assert_eq!(waited(&scrapes, Duration::ZERO).await, (false, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_rare_look_is_not_waited_for_to_the_end() {
+    async fn the_wait_ends_a_minute_after_the_stop_began_or_soon() {
         let scrapes = RegularScrapes::default();
-        scrapes.note();
+        scrapes.note(scraper("Prometheus", None));
         tokio::time::advance(Duration::from_secs(3600)).await;
-        scrapes.note();
-        let began = Instant::now();
-        assert!(!scrapes.another().await);
-        assert_eq!(Instant::now() - began, MOST);
+        scrapes.note(scraper("Prometheus", None));
+        assert_eq!(waited(&scrapes, Duration::from_secs(2)).await, (false, Duration::from_secs(59)));
+        assert_eq!(waited(&scrapes, Duration::from_secs(64)).await, (false, LEAST));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_clients_that_are_remembered_are_bounded() {
+        let scrapes = looked(3).await;
+        for n in 0..10 * MOST_SCRAPERS as u64 {
+            tokio::time::advance(Duration::from_millis(1)).await;
+            scrapes.note(scraper(&n.to_string(), None));
+            scrapes.note(prometheus());
+        }
+        assert_eq!(scrapes.0.borrow().len(), MOST_SCRAPERS);
+        assert!(scrapes.0.borrow().contains_key(&prometheus()));
     }
 }

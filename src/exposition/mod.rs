@@ -9,10 +9,13 @@ mod pages;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use http::Request;
+use http::header::USER_AGENT;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::pages::Readiness;
 
-use self::last_scrape::RegularScrapes;
+use self::last_scrape::{RegularScrapes, Scraper};
 use self::pages::Pages;
 use crate::connection_limit::{ConnectionLimit, ConnectionPermit};
 use crate::metrics::Metrics;
@@ -70,10 +73,10 @@ impl Exposition {
         self.addr
     }
 
-    /// Waits until whoever scrapes the metrics regularly has done so once more, at most some
-    /// seconds; not at all where nobody does.
-    pub async fn last_look(&self) {
-        if !self.looks.another().await {
+    /// Waits until all who scrape the metrics regularly have done so once more, at most a minute from
+    /// when the stop began, which was `stopping` ago; not at all where nobody does.
+    pub async fn last_look(&self, stopping: Duration) {
+        if !self.looks.another(stopping).await {
             tracing::debug!("nobody looks at the metrics any more");
         }
     }
@@ -107,6 +110,7 @@ pub async fn serve(
 async fn accept(listener: TcpListener, pages: Arc<Pages>, stop: CancellationToken) {
     let places = ConnectionLimit::new(MOST_CONNECTIONS);
     let mut connections = JoinSet::new();
+    let mut number = 0;
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -114,10 +118,12 @@ async fn accept(listener: TcpListener, pages: Arc<Pages>, stop: CancellationToke
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, from)) => {
+                number += 1;
+                let peer = Peer { from: from.ip(), number, scrapes: AtomicU64::new(0) };
                 // None is kept, so there is a place always.
                 if let Some(place) = places.admit() {
-                    connections.spawn(meet(stream, Arc::new(place), Arc::clone(&pages), stop.clone()));
+                    connections.spawn(meet(stream, peer, Arc::new(place), Arc::clone(&pages), stop.clone()));
                 }
             }
             Err(error) => {
@@ -132,20 +138,43 @@ async fn accept(listener: TcpListener, pages: Arc<Pages>, stop: CancellationToke
     let _ = tokio::time::timeout(STOP_TIMEOUT, settled).await;
 }
 
+/// One client's connection.
+struct Peer {
+    from: IpAddr,
+    number: u64,
+    /// How often it asked for the metrics.
+    scrapes: AtomicU64,
+}
+
+impl Peer {
+    /// Who asks by this request.
+    fn scraper<B>(&self, request: &Request<B>) -> Scraper {
+        let again = request.uri().path() == "/metrics" && self.scrapes.fetch_add(1, Ordering::Relaxed) > 0;
+        let name = request.headers().get(USER_AGENT).map_or_else(Vec::new, |name| name.as_bytes().to_vec());
+        Scraper { from: self.from, name, connection: again.then_some(self.number) }
+    }
+}
+
 /// One client's connection, until its place is given to another.
-async fn meet(stream: TcpStream, place: Arc<ConnectionPermit>, pages: Arc<Pages>, stop: CancellationToken) {
+async fn meet(stream: TcpStream, peer: Peer, place: Arc<ConnectionPermit>, pages: Arc<Pages>, stop: CancellationToken) {
     tokio::select! {
-        () = converse(stream, Arc::clone(&place), pages, stop) => {}
+        () = converse(stream, peer, Arc::clone(&place), pages, stop) => {}
         () = place.closed() => {}
     }
 }
 
 /// Answers one client's requests until it goes, idles or is told to stop.
-async fn converse(stream: TcpStream, place: Arc<ConnectionPermit>, pages: Arc<Pages>, stop: CancellationToken) {
+async fn converse(
+    stream: TcpStream,
+    peer: Peer,
+    place: Arc<ConnectionPermit>,
+    pages: Arc<Pages>,
+    stop: CancellationToken,
+) {
     let service = service_fn(move |request| {
-        let (pages, place) = (Arc::clone(&pages), Arc::clone(&place));
+        let (pages, place, scraper) = (Arc::clone(&pages), Arc::clone(&place), peer.scraper(&request));
         async move {
-            let answer = place.answering(pages.answer(request.method(), request.uri().path())).await;
+            let answer = place.answering(pages.answer(request.method(), request.uri().path(), scraper)).await;
             Ok::<_, Infallible>(answer)
         }
     });

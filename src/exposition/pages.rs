@@ -8,7 +8,7 @@ use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use tokio::sync::Mutex;
 
-use super::last_scrape::RegularScrapes;
+use super::last_scrape::{RegularScrapes, Scraper};
 use crate::metrics::Metrics;
 
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -43,14 +43,16 @@ impl Pages {
         Self { metrics, ready, scraping: Mutex::new(()), looks }
     }
 
-    pub(super) async fn answer(&self, method: &Method, path: &str) -> Answer {
+    /// `scraper` is who reads the metrics by this request, if it is for them.
+    pub(super) async fn answer(&self, method: &Method, path: &str, scraper: Scraper) -> Answer {
         if *method != Method::GET && *method != Method::HEAD {
             let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, PLAIN_TEXT, "only GET and HEAD\n");
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return answer;
         }
         match path {
-            "/metrics" => self.metrics().await,
+            // Who asks for the head only has read nothing.
+            "/metrics" => self.metrics((*method == Method::GET).then_some(scraper)).await,
             "/live" => text(StatusCode::OK, PLAIN_TEXT, "alive\n"),
             "/ready" => match (self.ready)() {
                 Readiness::Ready => text(StatusCode::OK, PLAIN_TEXT, "ready\n"),
@@ -60,13 +62,15 @@ impl Pages {
         }
     }
 
-    async fn metrics(&self) -> Answer {
+    async fn metrics(&self, scraper: Option<Scraper>) -> Answer {
         let _turn = self.scraping.lock().await;
         let metrics = Arc::clone(&self.metrics);
         // Off the runtime's workers: they have sockets to read.
         match tokio::task::spawn_blocking(move || metrics.encode()).await {
             Ok(Ok(page)) => {
-                self.looks.note();
+                if let Some(scraper) = scraper {
+                    self.looks.note(scraper);
+                }
                 text(StatusCode::OK, PROMETHEUS_TEXT, page)
             }
             Ok(Err(error)) => failed(&error),

@@ -1,6 +1,6 @@
 //! The server over real sockets.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -142,4 +142,47 @@ async fn clients_that_take_no_answer_keep_nobody_out() {
     for path in ["/live", "/metrics"] {
         assert!(get(addr, path).await.starts_with("HTTP/1.1 200"), "{path}");
     }
+}
+
+/// Reads the metrics on a kept connection, as Prometheus does.
+async fn scrape(stream: &mut TcpStream) {
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nUser-Agent: Prometheus\r\n\r\n").await.unwrap();
+    let (mut answer, mut chunk) = (Vec::new(), [0_u8; 65_536]);
+    let whole = |answer: &[u8]| {
+        let text = String::from_utf8_lossy(answer);
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?;
+        (body.len() >= length.parse().ok()?).then_some(())
+    };
+    while whole(&answer).is_none() {
+        let n = stream.read(&mut chunk).await.unwrap();
+        assert!(n > 0, "closed within an answer");
+        answer.extend_from_slice(&chunk[..n]);
+    }
+}
+
+#[tokio::test]
+async fn a_head_or_somebody_elses_look_is_not_the_last_scrape() {
+    let served = served().await;
+    let addr = served.exposition.addr();
+    let mut prometheus = TcpStream::connect(addr).await.unwrap();
+    scrape(&mut prometheus).await;
+    scrape(&mut prometheus).await;
+    let kept = |served: &Served| {
+        let seen = served.exposition.looks.seen();
+        seen.into_iter().find(|(scraper, _)| scraper.connection.is_some()).unwrap()
+    };
+    let before = kept(&served);
+    assert_eq!(before.0.name, b"Prometheus");
+    exchange(addr, "HEAD /metrics HTTP/1.1\r\nHost: x\r\nUser-Agent: Prometheus\r\nConnection: close\r\n\r\n").await;
+    prometheus.write_all(b"HEAD /metrics HTTP/1.1\r\nHost: x\r\nUser-Agent: Prometheus\r\n\r\n").await.unwrap();
+    prometheus.read_exact(&mut [0; 15]).await.unwrap();
+    exchange(addr, "GET /metrics HTTP/1.1\r\nHost: x\r\nUser-Agent: Prometheus\r\nConnection: close\r\n\r\n").await;
+    assert_eq!(kept(&served), before);
+
+    let mut again = TcpStream::connect(addr).await.unwrap();
+    scrape(&mut again).await;
+    scrape(&mut again).await;
+    let several = served.exposition.looks.seen().into_iter().filter(|(scraper, _)| scraper.connection.is_some());
+    assert_eq!(several.count(), 2, "two of one name and address");
 }

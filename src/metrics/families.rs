@@ -130,6 +130,8 @@ families! {
             closed("reason", texts::<EndReason>)
         ]
         "Connections that ended after the user was let in.";
+    CONNECTION_AGE = Histogram "soakrig_connection_age_seconds" [closed("initiator", texts::<Initiator>)]
+        "Age of connections to the room when they ended, counted from the begin of the connect, by who ended them.";
     HTTP_REQUESTS = Counter "soakrig_http_requests_total"
         [closed("step", texts::<HttpStep>), closed("outcome", texts::<HttpOutcome>)]
         "HTTP requests that came to an end.";

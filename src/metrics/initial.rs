@@ -6,7 +6,8 @@ use crate::model::{EndReason, FailureKind, HttpOutcome, HttpStep, Initiator, Soc
 /// What keeps a request or a connect from any answer.
 fn on_the_way(kind: FailureKind) -> bool {
     use FailureKind::{
-        ConnectionClosed, ConnectionRefused, ConnectionReset, Dns, Io, NoFiles, NoPorts, Timeout, Tls, Unreachable,
+        ConnectionClosed, ConnectionRefused, ConnectionReset, Dns, Io, NoFiles, NoPorts, ProxyRefused, Timeout, Tls,
+        Unreachable,
     };
     matches!(
         kind,
@@ -15,6 +16,7 @@ fn on_the_way(kind: FailureKind) -> bool {
             | ConnectionClosed
             | Unreachable
             | Tls
+            | ProxyRefused
             | Timeout
             | NoFiles
             | NoPorts
@@ -55,11 +57,12 @@ pub(crate) fn error(vocabulary: &Vocabulary, (stage, kind): (Stage, FailureKind)
 
 fn common_error(stage: Stage, kind: FailureKind) -> bool {
     use FailureKind::{
-        BadHandshake, Corrupt, FrameTooLarge, InvalidUtf8, Locked, Lost, Malformed, NoPresence, Protocol,
-        ServerMessage, SignedOut, SignupRefused, WriteTimeout, WrongPassword,
+        Backpressure, BadHandshake, Corrupt, FrameTooLarge, InvalidUtf8, Locked, Lost, Malformed, NoPresence,
+        NotConnected, Overdue, Panic, Protocol, ServerMessage, SignedOut, SignupRefused, Stopping, WriteTimeout,
+        WrongPassword,
     };
     // A step under way when the run stops.
-    let cut_short = kind == FailureKind::Stopping;
+    let cut_short = kind == Stopping;
     let page = || on_the_way(kind) || by_status(kind) || by_page(kind) || cut_short;
     match stage {
         Stage::Signup => page() || kind == SignupRefused,
@@ -67,9 +70,9 @@ fn common_error(stage: Stage, kind: FailureKind) -> bool {
         Stage::Room => page() || kind == SignedOut,
         Stage::Connect => on_the_way(kind) || by_status(kind) || cut_short || matches!(kind, BadHandshake | NoPresence),
         Stage::Send => {
-            matches!(kind, FailureKind::NotConnected | FailureKind::Backpressure | FailureKind::Stopping | WriteTimeout)
+            matches!(kind, NotConnected | Backpressure | Stopping | Overdue | WriteTimeout)
         }
-        Stage::Receive => matches!(kind, FrameTooLarge | InvalidUtf8 | Protocol | Malformed | ServerMessage),
+        Stage::Receive => matches!(kind, FrameTooLarge | InvalidUtf8 | Protocol | Malformed | ServerMessage | Panic),
         Stage::Delivery => matches!(kind, Lost | Corrupt),
     }
 }
@@ -83,17 +86,25 @@ pub(crate) fn connect_failure(vocabulary: &Vocabulary, (socket, kind): (SocketKi
 /// `soakrig_disconnects_total`.
 pub(crate) fn disconnect(_: &Vocabulary, (socket, initiator, reason): (SocketKind, Initiator, EndReason)) -> bool {
     use EndReason::{
-        Application, Displaced, FrameTooLarge, GoingAway, InternalError, InvalidUtf8, Io, Left, NoCloseFrame, NoCode,
-        Normal, OtherCode, ProtocolViolation, Reset, ServiceRestart, Silent, Stopped, TryAgainLater, WriteTimeout,
+        Application, Displaced, FrameTooLarge, GoingAway, InternalError, InvalidPayload, InvalidUtf8, Io, Left,
+        MessageTooBig, NoCloseFrame, NoCode, Normal, OtherCode, Panic, PolicyViolation, ProtocolError,
+        ProtocolViolation, Reset, ServiceRestart, Silent, Stopped, TryAgainLater, UnsupportedData, WriteTimeout,
     };
     match initiator {
         Initiator::User => matches!(reason, Left | Stopped),
-        Initiator::Network => matches!(reason, Reset | Silent | WriteTimeout | Io),
+        Initiator::Network => {
+            matches!(reason, Reset | Silent | WriteTimeout | Io) || reason == Panic && socket == SocketKind::Room
+        }
         Initiator::Server => {
             matches!(
                 reason,
                 Normal
                     | GoingAway
+                    | ProtocolError
+                    | UnsupportedData
+                    | InvalidPayload
+                    | PolicyViolation
+                    | MessageTooBig
                     | InternalError
                     | ServiceRestart
                     | TryAgainLater

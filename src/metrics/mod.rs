@@ -63,6 +63,13 @@ pub struct MetricsError(#[from] prometheus::Error);
 /// Upper bounds of the buckets for requests and connects, in seconds.
 const STEP_BOUNDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
+/// Upper bounds of the buckets for the age of connections, in seconds. Each usual limit of a proxy (30 s, 1, 5, 10
+/// and 15 minutes, hours) is well inside a bucket: what it ends is a little older than the limit.
+const AGE_BOUNDS: [f64; 16] = [
+    1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 200.0, 280.0, 500.0, 800.0, 1_500.0, 3_000.0, 6_000.0, 12_000.0, 24_000.0,
+    80_000.0,
+];
+
 /// Every metric of a generator, in a registry of its own. Shared as an `Arc`.
 pub struct Metrics {
     registry: Registry,
@@ -78,6 +85,7 @@ pub struct Metrics {
     connect_failures: Tally<(SocketKind, FailureKind)>,
     connect_duration: HistogramVec,
     disconnects: Tally<(SocketKind, Initiator, EndReason)>,
+    connection_age: HistogramVec,
     http_requests: Tally<(HttpStep, HttpOutcome)>,
     http_duration: HistogramVec,
     sent: Tally<SentKind>,
@@ -124,14 +132,15 @@ impl Metrics {
             threshold: GaugeVec::new(opts(&families::THRESHOLD), &families::THRESHOLD.label_names())?,
             connections: IntGaugeVec::new(opts(&families::CONNECTIONS), &families::CONNECTIONS.label_names())?,
             connect_failures: Tally::of(&families::CONNECT_FAILURES, vocabulary, initial::connect_failure)?,
-            connect_duration: histogram(&families::CONNECT_DURATION)?,
+            connect_duration: histogram(&families::CONNECT_DURATION, &STEP_BOUNDS)?,
             disconnects: Tally::new(&families::DISCONNECTS, initial::disconnect)?,
+            connection_age: histogram(&families::CONNECTION_AGE, &AGE_BOUNDS)?,
             http_requests: Tally::new(&families::HTTP_REQUESTS, initial::http)?,
-            http_duration: histogram(&families::HTTP_DURATION)?,
+            http_duration: histogram(&families::HTTP_DURATION, &STEP_BOUNDS)?,
             sent: Tally::of(&families::MESSAGES_SENT, vocabulary, |_, _| true)?,
             rate_target: GaugeVec::new(opts(&families::RATE_TARGET), &families::RATE_TARGET.label_names())?,
             actions: Tally::new(&families::ACTIONS, |_, _| true)?,
-            dropped: Tally::new(&families::SENDS_DROPPED, |_, (_, reason)| reason != DropReason::Overdue)?,
+            dropped: Tally::new(&families::SENDS_DROPPED, |_, _| true)?,
             saturated: IntGaugeVec::new(opts(&families::SATURATED), &families::SATURATED.label_names())?,
             clock_events: Tally::new(&families::CLOCK_EVENTS, |_, _| true)?,
             clock_micros: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -161,6 +170,7 @@ impl Metrics {
             Box::new(self.connect_failures.clone()),
             Box::new(self.connect_duration.clone()),
             Box::new(self.disconnects.clone()),
+            Box::new(self.connection_age.clone()),
             Box::new(self.http_requests.clone()),
             Box::new(self.http_duration.clone()),
             Box::new(self.sent.clone()),
@@ -197,6 +207,9 @@ impl Metrics {
         for socket in SocketKind::every() {
             self.connections.with_label_values(&socket.texts()).set(0);
             self.connect_duration.with_label_values(&socket.texts());
+        }
+        for initiator in Initiator::every() {
+            self.connection_age.with_label_values(&initiator.texts());
         }
         for step in HttpStep::every() {
             self.http_duration.with_label_values(&(step, HttpOutcome::Ok).texts());
@@ -256,8 +269,8 @@ fn opts(family: &Family) -> Opts {
     Opts::new(family.name, family.help)
 }
 
-fn histogram(family: &Family) -> prometheus::Result<HistogramVec> {
-    let opts = HistogramOpts::new(family.name, family.help).buckets(STEP_BOUNDS.to_vec());
+fn histogram(family: &Family, bounds: &[f64]) -> prometheus::Result<HistogramVec> {
+    let opts = HistogramOpts::new(family.name, family.help).buckets(bounds.to_vec());
     HistogramVec::new(opts, &family.label_names())
 }
 

@@ -61,6 +61,11 @@ impl Metrics {
     pub fn disconnect(&self, socket: SocketKind, initiator: Initiator, reason: EndReason) {
         self.disconnects.add((socket, initiator, reason), 1);
     }
+
+    /// A connection to the room, counted by [`disconnect`](Self::disconnect), was this old when it ended.
+    pub fn ended_at(&self, initiator: Initiator, age: Duration) {
+        self.connection_age.with_label_values(&initiator.texts()).observe(age.as_secs_f64());
+    }
 }
 
 /// Frames. The receiving side is hot: these add to the calling thread's own counts.

@@ -62,6 +62,7 @@ fn busy() -> Metrics {
     metrics.connection_opened(SocketKind::Room);
     metrics.connection_closed(SocketKind::Room);
     metrics.disconnect(SocketKind::Room, Initiator::Server, EndReason::GoingAway);
+    metrics.ended_at(Initiator::Server, Duration::from_secs(61));
     metrics.sent(SentKind::Chat);
     metrics.received(FrameKind::Chat, 3);
     metrics.received_bytes(900);
@@ -184,11 +185,29 @@ async fn the_first_scrape_has_zeros_to_rate_from() {
         "soakrig_errors_total{stage=\"signup\",kind=\"internal_error\"}",
         "soakrig_disconnects_total{socket=\"plenary\",initiator=\"server\",reason=\"going_away\"}",
         "soakrig_messages_received_total{kind=\"presence\"}",
+        "soakrig_connection_age_seconds_count{initiator=\"server\"}",
+        "soakrig_sends_dropped_total{kind=\"chat\",reason=\"overdue\"}",
         "soakrig_delivery_duration_seconds_count{basis=\"intended\",origin=\"remote\"}",
     ] {
         assert_eq!(shown.get(series), Some(&0.0), "{series}");
     }
     assert!(shown.len() < 1_200, "{} series before anything happened", shown.len());
+}
+
+/// Otherwise `increase()` sees nothing of a failure that happens to everybody at once.
+#[tokio::test]
+async fn what_the_runbook_names_is_at_zero_from_the_first_scrape() {
+    let shown = samples(&Metrics::new(VOCABULARY).unwrap().encode().unwrap());
+    let named: BTreeSet<&str> = include_str!("../../docs/runbook.md").split('`').skip(1).step_by(2).collect();
+    let labels = ALL.iter().flat_map(|family| family.labels);
+    let closed = labels.filter_map(|label| if let Values::Closed(texts) = label.values { Some(texts) } else { None });
+    let words: BTreeSet<&str> =
+        closed.flat_map(|texts| texts(&VOCABULARY)).filter(|text| named.contains(text)).collect();
+    for word in &words {
+        let value = format!("=\"{word}\"");
+        assert!(shown.keys().any(|series| series.contains(&value)), "{word} appears with its first event only");
+    }
+    assert!(words.len() > 40, "{words:?}");
 }
 
 #[tokio::test]

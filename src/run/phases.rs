@@ -73,6 +73,11 @@ impl Phases {
         }
     }
 
+    /// How long the stop has been going on.
+    pub(crate) fn stopping(&self, now: Stamp) -> Duration {
+        self.stopped.map_or(Duration::ZERO, |stopped| now.since(stopped.at))
+    }
+
     pub(crate) fn elapsed(&self, now: Stamp) -> Duration {
         now.since(self.started)
     }

@@ -240,7 +240,9 @@ impl<D: Driver> RoomRun<D> {
         }
         self.end = Some(self.runner.run(cache, console, self.reporter.clone()).await?);
         if let Some(exposition) = &self.exposition {
-            exposition.last_look().await;
+            let now = self.runner.context.clock.now();
+            let stopping = self.runner.phases.lock().stopping(now);
+            exposition.last_look(stopping).await;
         }
         self.conclude().await;
         Ok(())

@@ -136,6 +136,7 @@ impl<D: Driver> RoomConnection<D> {
         self.context.make_unavailable(self.me, if left { UserState::Away } else { UserState::BackingOff });
         if joined {
             self.context.metrics.disconnect(SocketKind::Room, ended.initiator, ended.reason);
+            self.context.metrics.ended_at(ended.initiator, self.context.clock.now().since(self.began));
             let step = if left || stopped { "leave" } else { "cut" };
             self.context.step(self.me, step, ended.reason.as_str(), self.began);
         }
