@@ -3,8 +3,8 @@
 
     webhook.py [HOST:PORT]      default 0.0.0.0:9095; port 0 picks one and says which
 
-One line an alert: when, route, firing or resolved, severity, name, run and generator, stage or
-kind or reason, what it says, and where to read on. GET answers 200, for health checks.
+One line an alert: when, route, firing or resolved, severity, name, run, room, generator, stage or
+kind or step, since when, what it says, and where to look and read on. GET answers 200, for health checks.
 """
 
 import json
@@ -25,12 +25,26 @@ def line(route: str, alert: dict) -> str:
         labels.get("severity", "?"),
         labels.get("alertname", "?"),
         f"run={labels.get('run', '-')}",
-        f"generator={labels.get('instance', '-')}",
-        *[f"{key}={labels[key]}" for key in ("stage", "kind", "reason") if key in labels],
-        notes.get("summary", ""),
+        f"room={labels.get('plenary', '-')}",
+        *[f"generator={labels['instance']}" for _ in range("instance" in labels)],
+        *[f"{key}={labels[key]}" for key in ("stage", "kind", "step") if key in labels],
+        lasting(alert),
+        notes.get("description") or notes.get("summary", ""),
+        notes.get("dashboard_url", ""),
         notes.get("runbook_url", ""),
     ]
-    return " ".join(" ".join(word.split()) for word in words)
+    return " ".join(" ".join(word.split()) for word in words if word)
+
+
+def lasting(alert: dict) -> str:
+    """Since when it fires, or how long it did."""
+    try:
+        start, end = (datetime.fromisoformat(alert[key].split(".")[0].rstrip("Z")) for key in ("startsAt", "endsAt"))
+    except (KeyError, ValueError, AttributeError):
+        return ""
+    if alert.get("status") == "resolved":
+        return f"after={(end - start).total_seconds():.0f}s"
+    return f"since={start.isoformat()}Z"
 
 
 class Receiver(BaseHTTPRequestHandler):

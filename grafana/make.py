@@ -16,13 +16,14 @@ import deliveries  # noqa: E402
 import generators  # noqa: E402
 import overview  # noqa: E402
 import pages  # noqa: E402
+import runbook  # noqa: E402
 
 
 def main() -> int:
     """Exit code 1 if a file is stale."""
     check = sys.argv[1:] == ["--check"]
     stale = []
-    for module in (overview, deliveries, connections, pages, generators):
+    for module in (overview, deliveries, connections, pages, generators, runbook):
         path = HERE / "dashboards" / f"{module.__name__}.json"
         text = json.dumps(module.dashboard(), indent=2, ensure_ascii=False) + "\n"
         if check and (not path.exists() or path.read_text() != text):

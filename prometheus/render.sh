@@ -10,8 +10,10 @@
 #   WATCH_SCRAPE_INTERVAL    of scrapes and of rules
 #   WATCH_ALERT_FOR          one `for` for every alert that waits, and one `keep_firing_for` for
 #                              every one that lingers, e.g. 10s, to try them out
-#   WATCH_RUNBOOK_URL        where runbook.md is read, without the #section;
-#                              by default this Prometheus' own copy
+#   WATCH_PUBLIC_URL         where people reach Grafana, for the links in alerts, to dashboards
+#                              and to the runbook; by default http://127.0.0.1:GRAFANA_PORT,
+#                              and 3000 where that is not set
+#   WATCH_RUNBOOK_URL        where runbook.md is read instead, without the #section
 #
 # Only sed and cp: it runs in the Prometheus image too.
 set -eu
@@ -23,6 +25,7 @@ cp "$from/prometheus.yml" "$to/"
 cp "$from"/rules/*.yml "$to/rules/"
 # A link, so that files added later are found.
 [ -e "$to/targets" ] || ln -s "$from/targets" "$to/targets"
+[ -e "$to/servers" ] || ln -s "$from/servers" "$to/servers"
 
 # An edit in place that works with every sed.
 edit() {
@@ -53,4 +56,6 @@ alerts=$to/rules/alerts.yml
 [ -z "${WATCH_ALERT_FOR:-}" ] || edit "s|^\( *for:\) [1-9].*|\1 $(quoted "$WATCH_ALERT_FOR")|
 s|^\( *keep_firing_for:\) .*|\1 $(quoted "$WATCH_ALERT_FOR")|" "$alerts"
 [ -z "${WATCH_RUNBOOK_URL:-}" ] ||
-    edit "s|{{ \$externalURL }}/user/runbook.md|$(quoted "$WATCH_RUNBOOK_URL")|" "$alerts"
+    edit "s|^\( *runbook_url: '\).*#|\1$(quoted "$WATCH_RUNBOOK_URL")#|" "$alerts"
+public=${WATCH_PUBLIC_URL:-http://127.0.0.1:${GRAFANA_PORT:-3000}}
+edit "s|^\( *url:\) .* # WATCH_PUBLIC_URL\$|\1 \"$(quoted "${public%/}")\" # WATCH_PUBLIC_URL|" "$to/rules/public.yml"

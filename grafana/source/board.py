@@ -1,9 +1,12 @@
 """A dashboard around its panels: variables, annotations, links, places. Knows no panel's content."""
 
+import json
+from urllib.parse import quote
+
 from palette import BLUE, GREEN, GREY, RED
 from panels import SOURCE
 
-RUNBOOK = "http://127.0.0.1:9090/user/runbook.md"
+RUNBOOK = "/d/soakrig-runbook"
 WIDTH = 24
 
 _RUN = 'run=~"$run", plenary=~"$plenary"'
@@ -18,16 +21,26 @@ def board(uid: str, title: str, description: str, rows: list[tuple[str, int, lis
         "tags": ["soakrig"],
         "editable": True,
         "graphTooltip": 1,
-        "schemaVersion": 39,
+        "schemaVersion": 41,
         "version": 1,
         "timezone": "browser",
-        "time": {"from": "now-30m", "to": "now"},
+        "time": {"from": "now-8h", "to": "now"},
         "refresh": "10s",
         "templating": {"list": _variables()},
         "annotations": {"list": _annotations()},
         "links": _links(),
         "panels": _placed(rows),
     }
+
+
+def bare(uid: str, title: str, description: str, panels: list[dict]) -> dict:
+    """A dashboard of words, two in a row, without variables; the panels have their numbers."""
+    placed = [
+        {**panel, "gridPos": {"x": WIDTH // 2 * (i % 2), "y": 12 * (i // 2), "w": WIDTH // 2, "h": 12}}
+        for i, panel in enumerate(panels)
+    ]
+    whole = board(uid, title, description, [])
+    return {**whole, "templating": {"list": []}, "annotations": {"list": []}, "links": whole["links"][:1], "panels": placed}
 
 
 def _placed(rows: list[tuple[str, int, list[dict]]]) -> list[dict]:
@@ -56,7 +69,6 @@ def _variables() -> list[dict]:
         "label": "Data source",
         "type": "datasource",
         "query": "prometheus",
-        "hide": 2,
         "current": {"text": "soakrig", "value": "soakrig-prometheus", "selected": True},
     }
     runbook = {
@@ -73,6 +85,14 @@ def _variables() -> list[dict]:
         _labels("run", "Run", "label_values(soakrig_run_info, run)"),
         _labels("plenary", "Plenary", 'label_values(soakrig_run_info{run=~"$run"}, plenary)'),
         _labels("generator", "Generator", f"label_values(soakrig_run_info{{{_RUN}}}, instance)"),
+        {
+            "name": "ago",
+            "label": "Earlier run",
+            "description": "How long before the time shown the run was that is compared with",
+            "type": "custom",
+            "query": "1h,2h,6h,12h,1d,2d,7d",
+            "current": {"text": "1d", "value": "1d", "selected": True},
+        },
         runbook,
     ]
 
@@ -119,18 +139,17 @@ def _annotations() -> list[dict]:
         _marks(
             "Alerts",
             RED,
-            'max by (alertname, run, plenary) (ALERTS{alertname=~"Soakrig.*", alertstate="firing", severity=~"critical|warning", run=~"$run|"})',
+            'max by (alertname, run, plenary) (ALERTS{alertname=~"Soakrig.*", alertstate="firing", severity=~"critical|warning", run=~"$run"})',
             "{{alertname}} fires",
-            enable=False,
         ),
     ]
 
 
-def _marks(name: str, colour: str, expression: str, what: str, enable: bool = True) -> dict:
+def _marks(name: str, colour: str, expression: str, what: str) -> dict:
     return {
         "name": name,
         "datasource": SOURCE,
-        "enable": enable,
+        "enable": True,
         "hide": False,
         "iconColor": colour,
         "expr": expression,
@@ -142,18 +161,23 @@ def _marks(name: str, colour: str, expression: str, what: str, enable: bool = Tr
 
 def _links() -> list[dict]:
     common = {"icon": "external link", "keepTime": True, "includeVars": True, "targetBlank": False, "asDropdown": False}
+    search = {"refId": "A", "datasource": {"type": "jaeger", "uid": "soakrig-traces"}, "queryType": "search", "service": "soakrig"}
+    pane = {"datasource": "soakrig-traces", "queries": [search], "range": {"from": "now-1h", "to": "now"}}
+    outward = {**common, "type": "link", "keepTime": False, "includeVars": False, "tags": []}
     return [
         {**common, "type": "dashboards", "title": "soakrig", "tags": ["soakrig"]},
         {
-            **common,
-            "type": "link",
+            **outward,
+            "title": "Traces",
+            "tooltip": "Traces of this run's chats, where --otlp-endpoint sends them",
+            "url": f"/explore?schemaVersion=1&panes={quote(json.dumps({'traces': pane}))}",
+            "icon": "bolt",
+        },
+        {
+            **outward,
             "title": "Runbook",
             "tooltip": "What each alert means and what to do",
             "url": "${runbook}",
             "icon": "doc",
-            "keepTime": False,
-            "includeVars": False,
-            "targetBlank": True,
-            "tags": [],
         },
     ]

@@ -3,7 +3,7 @@
 from board import board
 from palette import BLUE, GREEN, GREY, ORANGE, RED
 from panels import heatmap, limit, lines, nothing, query, stat
-from queries import error_ratio, quantile, rate, raw, threshold, total, value_of
+from queries import error_ratio, fast_burn, quantile, rate, raw, threshold, total, value_of
 
 
 def dashboard() -> dict:
@@ -54,7 +54,7 @@ def _first_glance() -> list[dict]:
             "Part of the attempts that did not come to a first presence frame.",
             f"{total(failures)} / ({total(attempts)} > 0)",
             "percentunit",
-            [(None, GREEN), (value_of("error_ratio"), ORANGE), (value_of("error_ratio_fast_burn"), RED)],
+            [(None, GREEN), (value_of("error_rate"), ORANGE), (6 * value_of("error_rate"), RED)],
             decimals=1,
             noValue="no connects",
             mappings=nothing("no connects", GREY),
@@ -134,9 +134,9 @@ def _errors() -> dict:
         "Error rate of connects",
         "Errors over operations of the stage connect: short and long window of the fast burn, with its threshold.",
         [
-            query(error_ratio("5m", stage="connect"), "5 minutes"),
-            query(error_ratio("1h", stage="connect"), "1 hour"),
-            limit(threshold("error_ratio_fast_burn"), "fast burn", RED),
+            query(error_ratio("2m", stage="connect"), "2 minutes"),
+            query(error_ratio("30m", stage="connect"), "30 minutes"),
+            limit(fast_burn(), "fast burn", RED),
         ],
         "percentunit",
     )

@@ -3,7 +3,7 @@
 from board import board
 from palette import BLUE, GREEN, ORANGE, RED, YELLOW
 from panels import heatmap, limit, lines, now, query, stat, table
-from queries import counted, quantile, rate, raw, recorded, threshold, total, value_of
+from queries import counted, limit_of_run, limit_p99, quantile, rate, raw, recorded, total, value_of
 
 _DURATION = "soakrig_delivery_duration_seconds"
 _CUT = "~excused_(server|network|sender_cut)"
@@ -44,7 +44,7 @@ def _totals() -> list[dict]:
             "No arrival by the horizon, on a connection that stayed.",
             verdicts("lost"),
             "locale",
-            [(None, GREEN), (value_of("lost_deliveries") + 0.5, RED)],
+            [(None, GREEN), (value_of("lost") + 0.5, RED)],
             decimals=0,
         ),
         stat(
@@ -60,7 +60,7 @@ def _totals() -> list[dict]:
             "Part that was excused because the server or the network ended a connection.",
             f"{verdicts(_CUT)} / ({judged} > 0)",
             "percentunit",
-            [(None, GREEN), (value_of("cut_ratio"), ORANGE)],
+            [(None, GREEN), (value_of("cut"), ORANGE)],
             decimals=2,
         ),
         stat(
@@ -92,7 +92,7 @@ def _not_on_time() -> dict:
         "Late, lost and excused deliveries as parts of all verdicts, with the threshold for cut ones.",
         [
             query(f"{some} / on () group_left () ({total(rate('soakrig_deliveries_total'))} > 0)", "{{outcome}}"),
-            limit(threshold("cut_ratio"), "cut"),
+            limit(limit_of_run("cut"), "cut"),
         ],
         "percentunit",
     )
@@ -109,7 +109,7 @@ def _anomalies() -> dict:
                 f"/ on () group_left () ({total(rate('soakrig_deliveries_total'))} > 0)",
                 "{{kind}}",
             ),
-            limit(threshold("anomaly_ratio"), "anomalies"),
+            limit(limit_of_run("anomalies"), "anomalies"),
         ],
         "percentunit",
     )
@@ -124,7 +124,7 @@ def _quantiles() -> dict:
                 query(quantile(q, _DURATION, basis="intended", origin="local"), f"p{q * 100:.0f}")
                 for q in (0.5, 0.9, 0.99)
             ],
-            limit(threshold("delivery_p99_seconds"), "p99"),
+            limit(limit_p99(), "p99"),
         ],
         "s",
         log=True,
@@ -195,7 +195,7 @@ def _by_generator() -> dict:
     bad = [(None, "transparent"), (0.5, RED)]
     return table(
         "Generators",
-        "Deliveries in the time shown, and p99 of the last 5 minutes, one row for each generator.",
+        "Deliveries in the time shown, and p99 of the last 2 minutes, one row for each generator.",
         [
             each("on_time"),
             each("late"),

@@ -2,17 +2,18 @@
 
 from board import board
 from palette import GREEN, GREY, ORANGE, PURPLE, RED
-from panels import heatmap, limit, lines, now, query, stat, table, texts
-from queries import error_ratio, quantile, rate, raw, recorded, threshold, total, value_of
+from panels import heatmap, leading_to, limit, lines, now, query, stat, table, texts
+from queries import earlier, error_ratio, fast_burn, limit_of_run, limit_p99, quantile, rate, raw, recorded, total, value_of
 
+_RUN = 'run=~"$run", plenary=~"$plenary"'
 _DELIVERED = {"metric": "soakrig_delivery_duration_seconds", "basis": "intended", "origin": "local"}
 
 
 def _firing(severity: str) -> str:
-    """What fires of a severity; of the chosen run, or of none, as when nothing is scraped."""
+    """What fires of a severity, of the chosen run."""
     return (
         f'ALERTS{{alertname=~"Soakrig.*", alertstate="firing", severity=~"{severity}", '
-        'run=~"$run|", instance=~"$generator|"}'
+        'run=~"$run", plenary=~"$plenary", instance=~"$generator|"}'
     )
 
 
@@ -27,31 +28,35 @@ def dashboard() -> dict:
             ("", 8, [_users(), _rates(), _errors()]),
             ("", 8, [_outcomes(), _quantiles(), _heatmap()]),
             ("", 7, [_alerts()]),
+            ("Against an earlier run, as long ago as chosen above", 7, _compared()),
+            ("Server under test", 7, [_server_cpu(), _server_memory(), _server_sockets()]),
         ],
     )
 
 
 def _first_glance() -> list[dict]:
-    ratio, held, rate_held = value_of("error_ratio"), value_of("held_ratio"), value_of("rate_ratio")
-    fast, slow_delivery = value_of("error_ratio_fast_burn"), value_of("delivery_p99_seconds")
+    ratio, held, rate_held = value_of("error_rate"), value_of("held_ratio"), value_of("rate_ratio")
+    fast, slow_delivery = 6 * value_of("error_rate"), value_of("delivery_p99_seconds")
+    gone = f'count(time() - {recorded("instance:soakrig_run:newest_seconds", phase="~ramp|hold")} > 30)'
+    at_work = recorded("instance:soakrig_run:current", phase="~ramp|hold")
     verdict = stat(
         "Is it healthy?",
-        "Healthy while no alert fires; look while one of severity warning does, failing while a critical one does. "
-        "Invalid while a generator is saturated: then the numbers are about it, not about the server.",
-        f'3 * absent(up{{job="soakrig"}} == 1) or 4 * (sum({total(raw("soakrig_saturated"))}) > 0) ^ 0 or 2 * count({_firing("critical")}) ^ 0 '
-        f'or count({_firing("warning")}) ^ 0 or vector(0)',
+        "Failing while a critical alert fires or a generator has gone; invalid while one is saturated, since then the "
+        "numbers are about it and not about the server; look while an alert of severity warning fires; else healthy, "
+        "or over where no generator is at work.",
+        f'2 * (count({_firing("critical")}) > 0 or {gone} > 0) ^ 0 or 4 * (sum({total(raw("soakrig_saturated"))}) > 0) ^ 0 '
+        f'or count({_firing("warning")}) ^ 0 or 0 * count({at_work}) or vector(3)',
         "none",
         [(None, GREEN), (1, ORANGE), (2, RED), (3, GREY), (4, PURPLE)],
         mappings=texts({
             "0": ("healthy", GREEN),
             "1": ("look", ORANGE),
             "2": ("failing", RED),
-            "3": ("nobody", GREY),
+            "3": ("over", GREY),
             "4": ("invalid", PURPLE),
         }),
     )
-    return [
-        {**verdict, "width": 3},
+    tiles = [
         stat(
             "Users held",
             "Users connected, or away on purpose, of all that are to be held.",
@@ -71,18 +76,18 @@ def _first_glance() -> list[dict]:
         ),
         stat(
             "Worst error rate",
-            "Error rate of 5 minutes of the stage where it is highest.",
-            f"max({error_ratio('5m')})",
+            "Error rate of 2 minutes of the stage where it is highest.",
+            f"max({error_ratio('2m')})",
             "percentunit",
             [(None, GREEN), (ratio, ORANGE), (fast, RED)],
             decimals=1,
         ),
         stat(
-            "Lost in 5 min",
+            "Lost in 2 min",
             "Deliveries that did not come by the horizon, on connections that stayed.",
-            f"sum({recorded('instance:soakrig_deliveries_lost:increase5m')})",
+            f"sum({recorded('instance_outcome:soakrig_deliveries:increase2m', outcome='lost')})",
             "locale",
-            [(None, GREEN), (value_of("lost_deliveries") + 0.5, RED)],
+            [(None, GREEN), (value_of("lost") + 0.5, RED)],
             decimals=0,
         ),
         stat(
@@ -94,10 +99,12 @@ def _first_glance() -> list[dict]:
         ),
         stat(
             "Generators",
-            "Generators of the run that answer.",
-            total(raw("up", job="soakrig"), aggregate="count"),
-            "short",
-            [(None, GREEN)],
+            "Generators of the run that answer, of those that it is meant to have: N of --shard I/N.",
+            f"{total(raw('up', job='soakrig'), aggregate='count')} / sum(run:soakrig_generators:max{{{_RUN}}})",
+            "percentunit",
+            [(None, RED), (1, GREEN)],
+            decimals=0,
+            noValue="none",
         ),
         stat(
             "Saturated",
@@ -107,6 +114,8 @@ def _first_glance() -> list[dict]:
             [(None, GREEN), (1, ORANGE)],
         ),
     ]
+    boards = ("connections", "connections", "connections", "deliveries", "deliveries", "generators", "generators")
+    return [{**verdict, "width": 3}, *(leading_to(tile, board) for tile, board in zip(tiles, boards, strict=True))]
 
 
 def _users() -> dict:
@@ -138,11 +147,11 @@ def _rates() -> dict:
 def _errors() -> dict:
     return lines(
         "Error rate by stage",
-        "Errors of 5 minutes over operations of 5 minutes, each stage by itself, with the burn thresholds.",
+        "Errors of 2 minutes over operations of 2 minutes, each stage by itself, with the burn thresholds.",
         [
-            query(error_ratio("5m"), "{{stage}}"),
-            limit(threshold("error_ratio_fast_burn"), "fast burn", RED),
-            limit(threshold("error_ratio_slow_burn"), "slow burn"),
+            query(error_ratio("2m"), "{{stage}}"),
+            limit(fast_burn(), "fast burn", RED),
+            limit(limit_of_run("error_rate"), "slow burn"),
         ],
         "percentunit",
     )
@@ -166,7 +175,7 @@ def _quantiles() -> dict:
         "From the intended send time to the bytes being read, messages of the same generator; with the threshold for p99.",
         [
             *[query(quantile(q, **_DELIVERED), f"p{q * 100:.0f}") for q in (0.5, 0.9, 0.99)],
-            limit(threshold("delivery_p99_seconds"), "p99"),
+            limit(limit_p99(), "p99"),
         ],
         "s",
         log=True,
@@ -183,18 +192,76 @@ def _heatmap() -> dict:
 
 def _alerts() -> dict:
     severities = {"critical": ("critical", RED), "warning": ("warning", ORANGE)}
+    labels = "alertname, severity, run, plenary, instance, stage, kind, step"
+    firing = _firing("critical|warning")
+    age = f"(time() - ALERTS_FOR_STATE) and ignoring (alertstate) {firing}"
     return table(
         "Active alerts",
-        "What fires now; empty is good. A click on the name opens the runbook.",
-        [now(f"max by (alertname, severity, run, instance, stage, kind, reason) ({_firing('critical|warning')})")],
+        "What fires now, and for how long it has been so; empty is good. A click on the name opens the runbook.",
+        [now(f"max by ({labels}) ({firing})"), now(f"max by ({labels}) ({age})")],
         {
             "severity": {"title": "Severity", "mappings": severities},
-            "alertname": {"title": "Alert", "link": "${runbook}#:~:text=${__value.text}"},
+            "Value #B": {"title": "Age", "unit": "dtdurations"},
+            "alertname": {"title": "Alert", "link": "${runbook}"},
             "run": {"title": "Run"},
+            "plenary": {"title": "Room"},
             "instance": {"title": "Generator"},
             "stage": {"title": "Stage"},
             "kind": {"title": "Kind"},
-            "reason": {"title": "Reason"},
+            "step": {"title": "Step"},
         },
         sort_by=[{"displayName": "Severity", "desc": False}],
+    )
+
+
+def _compared() -> list[dict]:
+    """Now and then: whatever run it was, of the same generators."""
+    chats = f"sum({rate('soakrig_actions_total', kind='chat')})"
+    late = f"sum({rate('soakrig_deliveries_total', outcome='~late|lost')}) / (sum({rate('soakrig_deliveries_total')}) > 0)"
+    p99 = f"histogram_quantile(0.99, sum by (le) ({rate(**{**_DELIVERED, 'metric': 'soakrig_delivery_duration_seconds_bucket'})}))"
+    return [
+        lines(title, f"{what} A gap in the earlier line: nothing ran then.", [query(of, "now"), query(earlier(of), "earlier")], unit)
+        for title, what, of, unit in (
+            ("Time to delivery, p99, now and then", "Local messages, from the intended send time.", p99, "s"),
+            ("Late or lost, now and then", "Part of all verdicts.", late, "percentunit"),
+            ("Chats, now and then", "Chats carried out a second: other loads do not compare.", chats, "eps"),
+        )
+    ]
+
+
+def _server_cpu() -> dict:
+    return lines(
+        "CPU of the server",
+        "Of its machine, from node_exporter, as part of all cores; of its containers, from cAdvisor, in cores. Both are "
+        "scraped where prometheus/servers/ names them.",
+        [
+            query('1 - avg by (instance) (rate(node_cpu_seconds_total{job="server", mode="idle"}[$__rate_interval]))', "{{instance}}"),
+            query('sum by (name) (rate(container_cpu_usage_seconds_total{job="server", name!=""}[$__rate_interval]))', "{{name}}"),
+        ],
+        "percentunit",
+    )
+
+
+def _server_memory() -> dict:
+    return lines(
+        "Memory of the server",
+        "In use on its machine, and the working set of its containers: must be flat in the hold.",
+        [
+            query('node_memory_MemTotal_bytes{job="server"} - node_memory_MemAvailable_bytes{job="server"}', "{{instance}}"),
+            query('sum by (name) (container_memory_working_set_bytes{job="server", name!=""})', "{{name}}"),
+        ],
+        "bytes",
+    )
+
+
+def _server_sockets() -> dict:
+    return lines(
+        "Sockets and files of the server",
+        "TCP sockets in use and open files on its machine: compare with the connections that the run holds.",
+        [
+            query('node_sockstat_TCP_inuse{job="server"}', "{{instance}} sockets"),
+            query('node_filefd_allocated{job="server"}', "{{instance}} files"),
+        ],
+        "short",
+        log=True,
     )

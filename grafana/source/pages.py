@@ -3,7 +3,7 @@
 from board import board
 from palette import GREEN, GREY, ORANGE, RED
 from panels import heatmap, limit, lines, nothing, query, stat
-from queries import error_ratio, quantile, rate, threshold, total, value_of
+from queries import error_ratio, fast_burn, limit_of_run, quantile, rate, threshold, total, value_of
 
 _REQUESTS, _DURATION = "soakrig_http_requests_total", "soakrig_http_request_duration_seconds"
 _STAGES = "~signup|login|event"
@@ -16,9 +16,9 @@ def dashboard() -> dict:
         "Sign-in and pages",
         "The HTTP steps on the way to a socket: signing up, logging in, event and breakout pages.",
         [
-            ("Error rate of 5 minutes", 4, [_stage("signup", "Sign-up"), _stage("login", "Log-in"), _stage("event", "Event page")]),
+            ("Error rate of 2 minutes", 4, [_stage("signup", "Sign-up"), _stage("login", "Log-in"), _stage("event", "Event page")]),
             ("Requests", 8, [_steps(), _outcomes(), _refusals()]),
-            ("Errors", 8, [_ratio("5m", "fast"), _ratio("30m", "slow"), _kinds()]),
+            ("Errors", 8, [_ratio("2m", "fast"), _ratio("30m", "slow"), _kinds()]),
             ("Duration", 8, [_durations(0.5), _durations(0.99), _heatmap()]),
         ],
     )
@@ -27,10 +27,10 @@ def dashboard() -> dict:
 def _stage(stage: str, title: str) -> dict:
     return stat(
         title,
-        f"Errors over operations of the stage {stage} in the last 5 minutes.",
-        error_ratio("5m", stage=stage),
+        f"Errors over operations of the stage {stage} in the last 2 minutes.",
+        error_ratio("2m", stage=stage),
         "percentunit",
-        [(None, GREEN), (value_of("error_ratio"), ORANGE), (value_of("error_ratio_fast_burn"), RED)],
+        [(None, GREEN), (value_of("error_rate"), ORANGE), (6 * value_of("error_rate"), RED)],
         decimals=1,
         noValue="none tried",
         mappings=nothing("none tried", GREY),
@@ -73,7 +73,7 @@ def _ratio(window: str, pace: str) -> dict:
         f"Short window of the {pace} burn alert, with its threshold.",
         [
             query(error_ratio(window, stage=_STAGES), "{{stage}}"),
-            limit(threshold(f"error_ratio_{pace}_burn"), f"{pace} burn", RED if pace == "fast" else ORANGE),
+            limit(fast_burn(), "fast burn", RED) if pace == "fast" else limit(limit_of_run("error_rate"), "slow burn"),
         ],
         "percentunit",
     )
@@ -94,7 +94,10 @@ def _durations(q: float) -> dict:
     return lines(
         f"Duration by step, p{q * 100:.0f}",
         "From the begin of a request to the last byte of its answer, whatever the answer. Below 5 ms it is a guess: that is the lowest bound.",
-        [query(quantile(q, _DURATION, by="step"), "{{step}}")],
+        [
+            query(quantile(q, _DURATION, by="step"), "{{step}}"),
+            *([limit(threshold("step_p99_seconds"), "p99")] if q == 0.99 else []),
+        ],
         "s",
     )
 

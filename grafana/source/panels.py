@@ -111,6 +111,18 @@ def stat(title: str, description: str, expression: str, unit: str, steps: list[t
     )
 
 
+def leading_to(tile: dict, board: str) -> dict:
+    """A tile that a click opens a dashboard from, with the same run and time."""
+    link = {"title": "More", "url": f"/d/soakrig-{board}?${{__url_time_range}}&${{__all_variables}}"}
+    tile["fieldConfig"]["defaults"]["links"] = [link]
+    return tile
+
+
+def markdown(text: str) -> dict:
+    """Words."""
+    return {"type": "text", "options": {"mode": "markdown", "content": text}}
+
+
 def heatmap(title: str, description: str, expression: str) -> dict:
     """Durations over time, from the buckets of a classic histogram."""
     return panel(

@@ -9,6 +9,9 @@ from pathlib import Path
 
 THRESHOLDS = Path(__file__).parents[2] / "prometheus" / "rules" / "thresholds.yml"
 
+# The defaults of --max-lost, --max-error-rate and their like (docs/configuration.md).
+DEFAULTS = {"lost": 0.0, "late": 0.01, "anomalies": 0.001, "cut": 0.05, "error_rate": 0.01}
+
 _RUN = 'run=~"$run", plenary=~"$plenary"'
 _GENERATOR = 'instance=~"$generator"'
 _WORKED = f"and on (job, instance) last_over_time(soakrig_run_info{{{_RUN}}}[$__range])"
@@ -66,10 +69,26 @@ def quantile(q: float, metric: str, by: str = "", **labels: str) -> str:
 
 
 def error_ratio(window: str, **labels: str) -> str:
-    """Errors over operations by stage, as the alerts see it but for all chosen generators."""
+    """Errors over operations by stage, as the alerts see it but for the chosen generators."""
     errors = recorded(f"instance_stage:soakrig_errors:rate{window}", **labels)
     operations = recorded(f"instance_stage:soakrig_operations:rate{window}", **labels)
     return f"sum by (stage) ({errors}) / (sum by (stage) ({operations}) > 0)"
+
+
+def limit_of_run(name: str) -> str:
+    """What the chosen runs are held to, by the names of the verdict, for a line."""
+    value_of(name)
+    return f'max(run_name:soakrig_threshold:max{{{_RUN}, name="{name}"}})'
+
+
+def fast_burn() -> str:
+    """The error rate that wakes somebody, for a line."""
+    return f"clamp_max({limit_of_run('error_rate')} * scalar(soakrig:threshold:fast_burn), 0.5)"
+
+
+def limit_p99() -> str:
+    """What the time to delivery is held to: `--max-p99`, or the threshold of runs without one."""
+    return f"max(run:soakrig_delivery_p99_seconds:limit{{{_RUN}}})"
 
 
 def threshold(name: str) -> str:
@@ -79,12 +98,15 @@ def threshold(name: str) -> str:
 
 
 def value_of(name: str) -> float:
-    """The number of a threshold, for colours that cannot follow a series."""
-    text = THRESHOLDS.read_text()
-    found = re.search(rf"record: soakrig:threshold:{name}\n\s+expr: (.*)", text)
+    """The number of a limit or threshold, for colours that cannot follow a series: of a limit, its default."""
+    if name in DEFAULTS:
+        return DEFAULTS[name]
+    found = re.search(rf"record: soakrig:threshold:{name}\n\s+expr: vector\((.*)\)", THRESHOLDS.read_text())
     if not found:
         raise KeyError(f"{THRESHOLDS}: no threshold {name}")
-    if plain := re.fullmatch(r"vector\((.*)\)", found[1]):
-        return float(plain[1])
-    factor, other = re.fullmatch(r"(\S+) \* soakrig:threshold:(\w+)", found[1]).groups()
-    return float(factor) * value_of(other)
+    return float(found[1])
+
+
+def earlier(expression: str) -> str:
+    """The same, an earlier run's: what it was as long ago as the variable says. Nothing where that is 0."""
+    return re.sub(r"(\[\$__rate_interval\])", r"\1 offset $ago", expression)

@@ -16,6 +16,10 @@ from conftest import PASSWORD, target_counts
 NOBODY = {"fleet_ssh_timeout": 1, "ansible_ssh_retries": 0, "ansible_ssh_timeout": 1}
 
 
+# By the slug and the users of `ec2_fleet`.
+FLEET = "loadtest-test-7-107"
+
+
 def summaries(fleet):
     """What came home, by file name."""
     return {path.name: json.loads(path.read_text()) for path in fleet.results.glob("*/*.json")}
@@ -42,7 +46,7 @@ def test_instances_are_tagged_bounded_and_made_once(ec2_fleet, cloud):
     made = cloud.instances("running")
     tags = [{tag["Key"]: tag["Value"] for tag in one["Tags"]} for one in made]
     assert sorted(one["soakrig:shard"] for one in tags) == ["0", "1"]
-    assert {one["soakrig:fleet"] for one in tags} == {"loadtest-test"}
+    assert {one["soakrig:fleet"] for one in tags} == {FLEET}
     assert {one["soakrig:managed"] for one in tags} == {"true"}
     assert len({one["soakrig:run"] for one in tags}) == 1
     for one in made:
@@ -57,8 +61,14 @@ def test_instances_are_tagged_bounded_and_made_once(ec2_fleet, cloud):
     again = fleet.play("provision.yml").expect()
     assert again.changed() == 0, again.text
     assert {one["InstanceId"] for one in cloud.instances()} == {one["InstanceId"] for one in made}
-    refused = fleet.play("provision.yml", loadtest_user_max=500).expect(code=1)
+    refused = fleet.play("provision.yml", loadtest_chattiness=9).expect(code=1)
     assert "holds run" in refused.text
+    # In another terminal, with a range of its own: a fleet of its own.
+    other = {"loadtest_user_min": 107, "loadtest_user_max": 500, "fleet_state_dir": str(fleet.directory / "other")}
+    fleet.play("provision.yml", **other).expect()
+    assert len(cloud.instances()) == 2 * len(made)
+    fleet.play("terminate.yml", **other).expect()
+    assert {one["InstanceId"] for one in cloud.instances()} == {one["InstanceId"] for one in made}
     assert fleet.play("terminate.yml").expect().changed() > 0
     assert cloud.instances() == []
 
@@ -77,7 +87,7 @@ def test_a_failure_while_provisioning_leaves_nothing(ec2_fleet, cloud):
     # The wait looks for a state that no instance will have, so the play fails after all of them were made.
     fleet = ec2_fleet(["10.77.0.90", "10.77.0.91"])
     failed = fleet.play("site.yml", ec2_count=3, provision_wait_tries=1,
-                        provision_filters={"tag:soakrig:fleet": "loadtest-test", "instance-state-name": ["stopped"]})
+                        provision_filters={"tag:soakrig:fleet": FLEET, "instance-state-name": ["stopped"]})
     failed.expect(code=1)
     assert len(cloud.instances("terminated")) == 3, failed.text[-3000:]
     assert cloud.instances() == []
@@ -129,7 +139,7 @@ def test_start_twice_look_collect_and_end(ec2_fleet, cloud, hosts, target):
     assert dry.changed() == 0, dry.text[-5000:]
     for index, machine in enumerate(machines):
         check_generator(machine, f"{index}/2")
-    targets = json.loads((fleet.directory / "observability/prometheus/targets/fleet-loadtest-test.json").read_text())
+    targets = json.loads((fleet.directory / "observability/prometheus/targets/fleet-loadtest-test-7-107.json").read_text())
     assert targets == [{"targets": [f"{machine.address}:9464" for machine in machines]}]
     fleet.play("status.yml").expect()
     fleet.play("collect.yml").expect_collected()
@@ -166,7 +176,7 @@ def test_a_failure_halfway_ends_the_instances(ec2_fleet, cloud, hosts):
     machines[1].ssh("touch /etc/soakrig")  # where a directory has to be
     fleet = ec2_fleet(machines)
     failed = fleet.play("site.yml").expect(code=1)
-    assert "Not ready: loadtest-test-1" in failed.text or "loadtest-test-1 failed at" in failed.text
+    assert f"Not ready: {FLEET}-1" in failed.text or f"{FLEET}-1 failed at" in failed.text
     # No run starts with a hole in it.
     assert machines[0].ssh("systemctl is-active soakrig-generator", check=False).strip() == "inactive"
     assert len(cloud.instances("terminated")) == 2

@@ -35,6 +35,14 @@ def test_systemd_finds_no_fault(unit):
     assert (done.returncode, done.stderr.strip()) == (0, "")
 
 
+def test_systemd_finds_no_fault_in_the_unit_for_one_machine(tmp_path, binary):
+    path = tmp_path / "soakrig.service"
+    path.write_text((REPOSITORY / "systemd/soakrig.service").read_text().replace("/usr/local/bin/soakrig", str(binary)))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(path)], capture_output=True, text=True,
+                          check=False, timeout=60)
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
 def test_its_exposure_is_low(unit):
     told = lab.command("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", str(unit))
     exposure = float(re.search(r"Overall exposure level for \S+: ([\d.]+)", told).group(1))

@@ -33,10 +33,13 @@ promtool test rules prometheus/tests/*.yml
 # Rendered, with every setting.
 WATCH_TARGETS=127.0.0.1:1,127.0.0.1:2 WATCH_ALERTMANAGER=127.0.0.1:3 WATCH_PROMETHEUS=127.0.0.1:4 \
     WATCH_SCRAPE_INTERVAL=1s WATCH_ALERT_FOR=7s WATCH_RUNBOOK_URL=https://wiki.example/runbook \
+    WATCH_PUBLIC_URL='https://watch.example/a&b/' \
     prometheus/render.sh "$work/prometheus"
 promtool check config "$work/prometheus/prometheus.yml" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 [ "$(grep -c 'for: 7s' "$work/prometheus/rules/alerts.yml")" = "$(grep -c 'for: [1-9]' prometheus/rules/alerts.yml)" ]
-if grep -rqE 'demo-1|externalURL|for: [1-689]' "$work/prometheus"/prometheus.yml "$work/prometheus"/rules; then
+grep -qF 'url: "https://watch.example/a&b" ' "$work/prometheus/rules/public.yml"
+grep -qF "runbook_url: 'https://wiki.example/runbook#soakrigwatchdog'" "$work/prometheus/rules/alerts.yml"
+if grep -rqE 'demo-1|viewPanel|127.0.0.1:3000|for: [1-689]' "$work/prometheus"/prometheus.yml "$work/prometheus"/rules; then
     echo "render.sh left a setting out" >&2
     exit 1
 fi

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Checks docker-compose.yml: both Compose's understanding of it, and what the project wants of it."""
 
+import os
 import re
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import files
 import yaml
@@ -66,14 +69,38 @@ def services_are_locked() -> list[str]:
         ]
         if "build" in service and "nofile" not in service.get("ulimits", {}):
             faults.append(f"{name}: no limit for open files")
-        if "build" not in service and "healthcheck" not in service:
+        if "build" not in service and "healthcheck" not in service and service.get("restart") != "no":
             faults.append(f"{name}: no health check")
+    return faults
+
+
+def the_demo_stays_the_demo() -> list[str]:
+    """The profile run refuses the demo's password, webhook and targets, says each, and takes others."""
+    script, faults = files.ROOT / "secrets" / "own-settings.sh", []
+    own = {"SOAKRIG_URL": "https://chat.example.org", "WATCH_TARGETS": "generator:9464"}
+    with tempfile.TemporaryDirectory() as directory:
+        secrets = {name: Path(directory) / name for name in ("password", "webhook_url")}
+
+        def said(settings: dict[str, str]) -> tuple[int, str]:
+            env = {"PATH": os.environ["PATH"], "SECRETS_DIRECTORY": directory, **settings}
+            ended = subprocess.run(["sh", script], env=env, capture_output=True, text=True)
+            return ended.returncode, ended.stderr
+
+        for path in secrets.values():
+            path.write_text("of my own\n")
+        if said(own) != (0, ""):
+            faults.append(f"own settings are refused: {said(own)}")
+        for name, path in secrets.items():
+            path.write_bytes((files.ROOT / "secrets" / "demo" / name).read_bytes())
+        code, words = said({})
+        if code != 1 or any(name not in words for name in ("SOAKRIG_URL", "PASSWORD_FILE", "WEBHOOK_URL_FILE", "WATCH_TARGETS")):
+            faults.append(f"the demo's settings are taken: {code}, {words!r}")
     return faults
 
 
 def main() -> int:
     """Exit code 1 if anything is wrong."""
-    faults = [fault for check in (knobs_are_listed, options_are_handed_on, defaults_agree, services_are_locked) for fault in check()]
+    faults = [fault for check in (knobs_are_listed, options_are_handed_on, defaults_agree, services_are_locked, the_demo_stays_the_demo) for fault in check()]
     schema = ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE]
     if subprocess.run(schema, capture_output=True).returncode:
         faults.append("docker-compose.yml is not what the compose specification allows")

@@ -27,7 +27,7 @@ def names_exist() -> list[str]:
             base = re.sub(r"_(bucket|sum|count)$", "", name)
             family = exported.get(name) or exported.get(base)
             if family is None:
-                if name not in recorded | files.BUILT_IN:
+                if name not in recorded | files.BUILT_IN | files.OF_THE_SERVER:
                     faults.append(f"{where}: no metric {name}")
                 continue
             if base != name and name not in exported and family.kind != "histogram":
@@ -44,13 +44,16 @@ def names_exist() -> list[str]:
 def recordings_are_used() -> list[str]:
     """A recording rule that nobody reads is a mistake."""
     read = {name for _, expression in files.expressions() for name, _ in files.selectors(expression)}
+    words = " ".join(note for rule in files.rules() for note in rule.get("annotations", {}).values())
     written = {rule["record"] for rule in files.rules() if "record" in rule}
     kept = {name for name in written if name.startswith("run_")}  # for the summary of a run, and for people
-    return [f"{name} is recorded and never read" for name in sorted(written - read - kept)]
+    return [f"{name} is recorded and never read" for name in sorted(written - read - kept) if name not in words]
 
 
 def alerts_are_complete() -> list[str]:
-    """Severity, subject, words, and a section of the runbook; no number that belongs to the thresholds."""
+    """Severity, subject, words, a dashboard, and a panel of the runbook; no number that belongs to the thresholds."""
+    boards = {dashboard["uid"]: dashboard for dashboard in files.dashboards().values()}
+    runbook_panels = {str(panel["id"]): panel["title"] for panel in boards["soakrig-runbook"]["panels"]}
     runbook = (files.ROOT / "docs" / "runbook.md").read_text()
     headings = {heading.lower() for heading in re.findall(r"^## (\w+)$", runbook, re.M)}
     alerts = [rule for rule in files.rules() if "alert" in rule]
@@ -64,7 +67,11 @@ def alerts_are_complete() -> list[str]:
         faults += [f"{name}: no label {key}" for key in ("severity", "subject") if key not in rule["labels"]]
         if notes["runbook_url"].rpartition("#")[2] != name.lower() or name.lower() not in headings:
             faults.append(f"{name}: the runbook has no section of this name, or the link is wrong")
-        if re.search(r"[<>]=? *[0-9.]*[02-9]", rule["expr"]):
+        if runbook_panels.get("".join(re.findall(r"viewPanel=(\d+)", notes["runbook_url"]))) != name:
+            faults.append(f"{name}: runbook_url leads to another panel of the runbook")
+        if rule["labels"]["subject"] != "plumbing" and "".join(re.findall(r"/d/([\w-]+)", notes.get("dashboard_url", ""))) not in boards:
+            faults.append(f"{name}: dashboard_url leads to no dashboard")
+        if re.search(r"[<>]=? *(?!0\b)[0-9.]", rule["expr"]):
             faults.append(f"{name}: a threshold stands outside thresholds.yml")
     names = {rule["alert"].lower() for rule in alerts}
     faults += [f"runbook: {heading} is no alert" for heading in headings - names if heading.startswith("soakrig")]
@@ -75,9 +82,11 @@ def panels_are_complete() -> list[str]:
     """Every panel has words, a unit and queries; the variables and annotations are there."""
     faults = []
     for name, dashboard in files.dashboards().items():
+        if name == "runbook.json":
+            continue
         variables = {variable["name"] for variable in dashboard["templating"]["list"]}
         marks = {each["name"] for each in dashboard["annotations"]["list"]}
-        faults += [f"{name}: no variable {each}" for each in {"run", "plenary", "generator"} - variables]
+        faults += [f"{name}: no variable {each}" for each in {"datasource", "run", "plenary", "generator", "ago"} - variables]
         faults += [f"{name}: no annotation {each}" for each in {"Run start", "Ramp done", "Stop"} - marks]
         for panel in files.panels(dashboard):
             where = f"{name}: {panel['title']}"

@@ -10,11 +10,16 @@ import yaml
 ROOT = Path(__file__).parents[2]
 
 # What Prometheus itself adds.
-BUILT_IN = {"up", "scrape_duration_seconds", "ALERTS"}
+BUILT_IN = {"up", "scrape_duration_seconds", "ALERTS", "ALERTS_FOR_STATE"}
+# What node_exporter and cAdvisor say of the server under test.
+OF_THE_SERVER = set(
+    "node_cpu_seconds_total node_memory_MemTotal_bytes node_memory_MemAvailable_bytes node_sockstat_TCP_inuse "
+    "node_filefd_allocated container_cpu_usage_seconds_total container_memory_working_set_bytes".split()
+)
 # Words of PromQL that a bare name may be.
 _WORDS = set(
     "by without on ignoring group_left group_right and or unless bool offset sum max min count avg topk rate increase "
-    "histogram_quantile vector scalar absent last_over_time max_over_time min_over_time".split()
+    "ignoring histogram_quantile vector scalar absent last_over_time max_over_time min_over_time".split()
 )
 
 
@@ -60,7 +65,7 @@ def dashboards() -> dict[str, dict]:
 
 def panels(dashboard: dict) -> list[dict]:
     """The panels that show something."""
-    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    return [panel for panel in dashboard["panels"] if panel["type"] not in ("row", "text")]
 
 
 def expressions() -> list[tuple[str, str]]:
@@ -78,11 +83,12 @@ def expressions() -> list[tuple[str, str]]:
 
 def selectors(expression: str) -> list[tuple[str, dict[str, tuple[str, str]]]]:
     """The series that an expression names: metric, and label to (operator, value)."""
-    # Names of labels in clauses are no metrics.
+    # Names of labels in clauses are no metrics, nor are words in quotes.
     bare = re.sub(r"\b(by|without|on|ignoring|group_left|group_right) \([^)]*\)", "", expression)
     found = []
-    for name, matchers in re.findall(r"(?<![\w:\"$.])([a-zA-Z_][\w:]*)(?:\{([^}]*)\})?(?![\w:(])", re.sub(r"\[[^]]*\]", "", bare)):
-        if name in _WORDS or re.fullmatch(r"\d+[smhd]", name):
+    selector = r'"[^"]*"|(?<![\w:$.])([a-zA-Z_][\w:]*)(?:\{([^}]*)\})?(?![\w:(])'
+    for name, matchers in re.findall(selector, re.sub(r"\[[^]]*\]", "", bare)):
+        if not name or name in _WORDS or re.fullmatch(r"\d+[smhd]", name):
             continue
         pairs = re.findall(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"', matchers)
         found.append((name, {label: (sign, value) for label, sign, value in pairs}))

@@ -13,7 +13,7 @@ def as_grafana(expression: str, interval: float, seconds: float) -> str:
     """The expression with all variables at All, and Grafana's own filled in."""
     expression = expression.replace("$__rate_interval", f"{max(4 * interval, interval + STEP):.0f}s")
     expression = expression.replace("$__range", f"{seconds:.0f}s").replace("$__interval", f"{STEP}s")
-    return re.sub(r"\$(run|plenary|generator)\b", ".*", expression)
+    return re.sub(r"\$(run|plenary|generator)\b", ".*", expression).replace("$ago", "1s")
 
 
 def panels_without_data(prometheus: Prometheus, interval: float, seconds: float) -> list[str]:

@@ -125,7 +125,8 @@ class Stack:
             **settings,
         }
         config = self.work / "prometheus"
-        (config / "targets").mkdir(parents=True)
+        for found in ("targets", "servers"):
+            (config / found).mkdir(parents=True)
         subprocess.run([ROOT / "prometheus" / "render.sh", config], env={**os.environ, **env}, check=True)
         self.start(
             "prometheus",
@@ -138,9 +139,9 @@ class Stack:
         wait_for("Prometheus", lambda: get(f"{url}/-/ready"))
         return Prometheus(url)
 
-    def watch_also(self, targets: list[str]) -> None:
-        """More generators for the Prometheus that runs, found by file."""
-        listed = self.work / "prometheus" / "targets"
+    def watch_also(self, targets: list[str], what: str = "targets") -> None:
+        """More generators, or exporters of servers, for the Prometheus that runs, found by file."""
+        listed = self.work / "prometheus" / what
         listed.mkdir(exist_ok=True)
         (listed / "more.json").write_text(json.dumps([{"targets": targets}]))
 
