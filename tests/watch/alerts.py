@@ -189,10 +189,11 @@ def faults_that_are_gone_resolve(watched: Watched) -> None:
 
 def nothing_is_told_of_what_is_over(watched: Watched) -> None:
     """All stop as they are told to, and no alert begins."""
-    for run in [*watched.targets, "partial"]:
-        watched.stack.parts[f"generator-{run}"].terminate()
-    for run in [*watched.targets, "partial"]:
-        watched.stack.stop(f"generator-{run}")
+    generators = [watched.stack.parts.pop(f"generator-{run}") for run in [*watched.targets, "partial"]]
+    for generator in generators:
+        generator.terminate()
+    for generator in generators:
+        generator.wait(60)
     left = 'count(instance:soakrig_run:current) > 0'
     wait_for("the last run to be over", lambda: not watched.prometheus.query(left), HEARD)
     missed = {each["metric"]["run"] for each in watched.prometheus.query('ALERTS{alertname=~"SoakrigGenerator(Gone|sMissing)"}')}
