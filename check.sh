@@ -129,6 +129,11 @@ check_fleet() (
     as_root tests/fleet/run.sh
 )
 
+# The report in a browser.
+check_page() {
+    tests/page/run.sh
+}
+
 # What `chat servers` starts, before anything is run against it.
 install_chat_servers() {
     tests/servers/run.sh --install
@@ -244,6 +249,7 @@ if ! $quick; then
     need prosody prosody
     need /usr/sbin/inspircd inspircd
     need redis-server redis-server
+    need chromium chromium
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 fi
 install_packages
@@ -261,6 +267,7 @@ if ! $quick; then as_root true; fi
 slow beside "stack at work" check_stack_at_work
 slow beside fleet check_fleet
 slow beside "chat servers" check_chat_servers
+slow beside page check_page
 beside tests cargo test --locked --no-fail-fast
 # Cargo lets go of target/ once the tests run.
 begun tests 'Running '
@@ -270,6 +277,6 @@ step scripts shellcheck .ci/run ansible/fleet "${scripts[@]}"
 slow step budget nice -n 19 benches/budget.sh
 slow step stack check_stack
 slow step dependencies cargo deny --locked check --hide-inclusion-graph bans licenses sources
-join tests "stack at work" fleet "chat servers"
+join tests "stack at work" fleet "chat servers" page
 
 summary

@@ -4,6 +4,7 @@
 
 mod control;
 mod manual;
+mod summaries;
 mod task;
 mod typed;
 
@@ -24,6 +25,7 @@ use crate::server::Faults;
 
 pub use control::{CtlArgs, CtlCommand};
 pub use manual::{Document, Page, ProtocolPage};
+pub use summaries::{MergeArgs, ReportArgs};
 pub use task::Resolved;
 
 const EXIT_CODES: &str = "\
@@ -100,6 +102,8 @@ pub enum Command {
     Merge(MergeArgs),
     /// Steer a running generator: rates, users, pauses, reconnects, marks, stop
     Ctl(CtlArgs),
+    /// One self-contained HTML page of a run's summaries
+    Report(ReportArgs),
     /// Exit 0 if /live answers: for containers
     Health(HealthArgs),
 }
@@ -304,20 +308,6 @@ pub struct CleanupArgs {
     pub log: LogSettings,
 }
 
-/// `soakrig merge`.
-#[derive(Debug, Clone, Default, Args)]
-pub struct MergeArgs {
-    /// Summaries of the same run, written with --summary
-    #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
-    /// Write the merged summary as JSON to this file
-    #[arg(long, short, visible_alias = "summary", value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Write the table of thresholds as JUnit XML to this file
-    #[arg(long, value_name = "FILE")]
-    pub junit: Option<PathBuf>,
-}
-
 /// `soakrig health`.
 #[derive(Debug, Clone, Args)]
 pub struct HealthArgs {
@@ -355,7 +345,7 @@ impl Command {
                 let CleanupArgs { url, protocol, exec: _, config, users, connection, log } = args;
                 (Settings { url, protocol, users, connection, log, ..none }, config.config)
             }
-            Self::Merge(_) | Self::Ctl(_) | Self::Health(_) => (none, None),
+            Self::Merge(_) | Self::Report(_) | Self::Ctl(_) | Self::Health(_) => (none, None),
         }
     }
 }

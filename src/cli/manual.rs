@@ -73,6 +73,7 @@ pub enum Page {
     Cleanup,
     Merge,
     Ctl,
+    Report,
     Health,
     Protocol,
 }

@@ -1,7 +1,7 @@
 //! From a command as typed to the task it means, through all layers.
 
 use crate::config::entry::{OptionTexts, variable};
-use crate::config::plan::{Ctl, Draft, Health, Merge, Task};
+use crate::config::plan::{Ctl, Draft, Health, Merge, ReportPage, Task};
 use crate::config::{Environment, Layers};
 use crate::error::StartError;
 
@@ -49,6 +49,9 @@ impl Command {
                 }));
             }
             Self::Ctl(args) => return plain(Task::Ctl(ctl(args, environment))),
+            Self::Report(args) => {
+                return plain(Task::Report(ReportPage { files: args.files.clone(), output: args.output.clone() }));
+            }
             Self::Health(args) => {
                 return plain(Task::Health(Health { url: args.url.clone(), timeout: args.timeout.get() }));
             }

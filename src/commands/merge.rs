@@ -1,6 +1,6 @@
 //! `soakrig merge`: the files of several generators in, one summary out.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use crate::config::plan::{Merge, is_same_file};
 use crate::error::{ExitCode, StartError};
@@ -8,6 +8,7 @@ use crate::report::file::{self, Earlier, OutputFile, SummaryFile};
 use crate::report::junit;
 use crate::report::merge::{self, MergeError, Source};
 use crate::report::numbers::plain;
+use crate::report::summary::Summary;
 use crate::report::text;
 use crate::telemetry::stdio::{say, tell};
 
@@ -28,15 +29,8 @@ pub(super) fn merge(wanted: &Merge) -> Result<ExitCode, StartError> {
     }
     let junit = wanted.junit.as_deref().map(OutputFile::at).transpose().map_err(|e| failed("--junit", &e))?;
     let output = wanted.output.as_ref().map(SummaryFile::at).transpose().map_err(|e| failed("--output", &e))?;
-    let sources = wanted.files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
-    for source in sources.iter().filter(|source| !source.summary.run.complete) {
-        let text = "the last checkpoint of a generator that was killed, or still runs";
-        say(&format!("soakrig: warning: {}: {text}", plain(&source.name)));
-    }
-    let whole = merge::merge(&sources).map_err(|e| failed("merge", &e).remedy(remedy(&e)))?;
-    for text in merge::late_starts(&whole) {
-        say(&format!("soakrig: warning: {}", plain(&text)));
-    }
+    let sources = read_all("merge", &wanted.files)?;
+    let whole = put_together("merge", &sources)?;
     let mut code = ExitCode::from_number(whole.verdict.code).unwrap_or(ExitCode::Threshold);
     let written = output.map(|file| {
         if let Earlier::SameRun { kept, .. } | Earlier::Other { kept, .. } = file.keep_earlier(&whole)? {
@@ -58,9 +52,27 @@ pub(super) fn merge(wanted: &Merge) -> Result<ExitCode, StartError> {
     Ok(code)
 }
 
-fn read(path: &Path) -> Result<Source, StartError> {
-    let summary = file::read(path).map_err(|e| failed("merge", &e).remedy("give files that --summary wrote"))?;
-    Ok(Source { name: path.display().to_string(), summary })
+/// Reads summaries, and says which of them are checkpoints. `what` is the command, for its errors.
+pub(super) fn read_all(what: &str, files: &[PathBuf]) -> Result<Vec<Source>, StartError> {
+    let read = |path: &PathBuf| -> Result<Source, StartError> {
+        let summary = file::read(path).map_err(|e| failed(what, &e).remedy("give files that --summary wrote"))?;
+        Ok(Source { name: path.display().to_string(), summary })
+    };
+    let sources = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    for source in sources.iter().filter(|source| !source.summary.run.complete) {
+        let text = "the last checkpoint of a generator that was killed, or still runs";
+        say(&format!("soakrig: warning: {}: {text}", plain(&source.name)));
+    }
+    Ok(sources)
+}
+
+/// The summary of the whole run, and what there is to doubt about it.
+pub(super) fn put_together(what: &str, sources: &[Source]) -> Result<Summary, StartError> {
+    let whole = merge::merge(sources).map_err(|e| failed(what, &e).remedy(remedy(&e)))?;
+    for text in merge::late_starts(&whole) {
+        say(&format!("soakrig: warning: {}", plain(&text)));
+    }
+    Ok(whole)
 }
 
 fn failed(what: &str, error: &impl std::fmt::Display) -> StartError {

@@ -7,6 +7,7 @@ mod demo;
 mod health;
 mod merge;
 mod protocol;
+mod report;
 mod run;
 mod target;
 
@@ -29,7 +30,7 @@ const READING: Duration = Duration::from_secs(30);
 pub fn main(command: Command) -> ExitCode {
     let mut patience = Some(READING);
     let ended = command.resolve(&Environment::of_process()).and_then(|resolved| {
-        if let Task::Merge(_) = resolved.task {
+        if let Task::Merge(_) | Task::Report(_) = resolved.task {
             // Printing is all that it does, and signals end it.
             patience = None;
         }
@@ -61,6 +62,7 @@ fn perform(task: Task) -> Result<ExitCode, StartError> {
             Task::Cleanup(cleanup) => cleanup::cleanup(cleanup).await,
             Task::Ctl(wanted) => ctl::ctl(&wanted),
             Task::Merge(merge) => merge::merge(&merge),
+            Task::Report(wanted) => report::report(&wanted),
             Task::Health(health) => health::health(health).await,
         }
     });

@@ -21,6 +21,7 @@
 //! | [`file`](mod@file) | the summary's file, replaced atomically |
 //! | [`merge`](mod@merge) | several generators' summaries as one |
 //! | [`sections`] | what the generators of a merged summary say about it |
+//! | [`page`] | the report: a summary as one HTML page |
 //! | [`losses`] | losses by the receivers who missed them, and the lines of the anomaly log |
 //! | [`rooms`] | the rooms of a run, and the worst of them |
 //! | [`durations`] | times to delivery in the summary: quantiles and the mergeable histogram |
@@ -41,6 +42,7 @@ pub mod losses;
 pub mod machine;
 pub mod merge;
 pub mod numbers;
+pub mod page;
 pub mod progress;
 pub mod rates;
 pub mod rooms;

@@ -2,8 +2,8 @@
 //!
 //! Prints a [`Summary`] and nothing else, so that a merged one is printed alike.
 
-mod changes;
-mod limits;
+pub(super) mod changes;
+pub(super) mod limits;
 mod losses;
 mod notices;
 mod page;

@@ -1,5 +1,6 @@
 //! The load on one room from its preparation to its summary, and who looks at it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,11 +26,12 @@ use crate::metrics::Metrics;
 use crate::model::{FailureKind, FrameSizes, Stage, Volume};
 use crate::protocol::{Driver, Protocol};
 use crate::report::end::End;
-use crate::report::file::{Earlier, OutputFile};
+use crate::report::file::{Earlier, OutputError, OutputFile};
 use crate::report::forecast::{Forecast, Load, Shortage};
 use crate::report::junit;
 use crate::report::machine::Machine;
 use crate::report::numbers::plain;
+use crate::report::page;
 use crate::report::summary::Summary;
 use crate::telemetry::stdio::say;
 use crate::user::RunContext;
@@ -46,6 +48,8 @@ pub(crate) struct RoomRun<D: Driver> {
     reporter: Reporter<D>,
     /// Where the table of thresholds goes, once its place was looked at.
     junit: Option<OutputFile>,
+    /// Where the report goes, likewise.
+    page: Option<OutputFile>,
     /// Until the end.
     exposition: Option<Exposition>,
     /// Takes commands, where there is a socket for them.
@@ -145,6 +149,7 @@ impl<D: Driver> RoomRun<D> {
             cache,
             reporter,
             junit: None,
+            page: None,
             exposition,
             control,
             over,
@@ -155,10 +160,9 @@ impl<D: Driver> RoomRun<D> {
 
     /// Takes the summary's place, and says what was there.
     pub(crate) async fn take_over(&mut self) -> Result<(), StartError> {
-        let junit = self.runner.plan.report.junit.as_deref().map(OutputFile::at).transpose();
-        self.junit = junit.map_err(|e| {
-            StartError::environment("--junit", plain(&e.to_string())).remedy("give a path that can be written")
-        })?;
+        let report = &self.runner.plan.report;
+        (self.junit, self.page) =
+            (place("--junit", report.junit.as_deref())?, place("--report", report.page.as_deref())?);
         let Some(path) = self.runner.plan.report.summary.clone() else { return Ok(()) };
         let shown = path.display().to_string();
         let earlier = self.reporter.take_over(path).await.map_err(|e| {
@@ -270,7 +274,11 @@ impl<D: Driver> RoomRun<D> {
         if let Err(error) = &junit {
             say(&format!("soakrig: --junit: {}", plain(error)));
         }
-        self.held = Some(Held { summary, unwritten: written.is_err() || junit.is_err() });
+        let page = self.write_page(summary.clone()).await;
+        if let Err(error) = &page {
+            say(&format!("soakrig: --report: {}", plain(error)));
+        }
+        self.held = Some(Held { summary, unwritten: written.is_err() || junit.is_err() || page.is_err() });
         self.over.cancel();
         if let Some(exposition) = self.exposition.take() {
             exposition.stopped().await;
@@ -289,6 +297,20 @@ impl<D: Driver> RoomRun<D> {
         let write = move || junit::write(&file, &summary).map_err(|e| e.to_string());
         tokio::task::spawn_blocking(write).await.map_err(|e| e.to_string())?
     }
+
+    /// Writes the report where that is wanted.
+    async fn write_page(&mut self, summary: Summary) -> Result<(), String> {
+        let Some(file) = self.page.take() else { return Ok(()) };
+        let write = move || file.write(&page::report(&summary)).map_err(|e| e.to_string());
+        tokio::task::spawn_blocking(write).await.map_err(|e| e.to_string())?
+    }
+}
+
+/// Where a file of the end goes, which `option` names.
+fn place(option: &'static str, path: Option<&Path>) -> Result<Option<OutputFile>, StartError> {
+    let unwritable = |error: OutputError| StartError::environment(option, plain(&error.to_string()));
+    let place = path.map(OutputFile::at).transpose();
+    place.map_err(|error| unwritable(error).remedy("give a path that can be written"))
 }
 
 /// The metrics of a room, with all that is known of it beforehand.

@@ -16,7 +16,7 @@ fn help(args: &[&str]) -> String {
 #[test]
 fn the_help_of_every_command_matches_its_snapshot() {
     insta::assert_snapshot!("soakrig", help(&["--help"]));
-    for command in ["run", "demo", "target", "check", "cleanup", "merge", "ctl", "health"] {
+    for command in ["run", "demo", "target", "check", "cleanup", "merge", "report", "ctl", "health"] {
         insta::assert_snapshot!(command, help(&[command, "--help"]));
     }
 }

@@ -72,6 +72,7 @@ const SAMPLES: &[(&str, &str, [&str; 3])] = &[
     ("run_id", "run", ["a", "b", "c"]),
     ("summary", "run", ["/a", "/b", "/c"]),
     ("junit", "run", ["/a", "/b", "/c"]),
+    ("report", "run", ["/a", "/b", "/c"]),
     ("anomaly_log", "run", ["/a", "/b", "/c"]),
     ("control_socket", "run", ["/a", "auto", "off"]),
     ("otlp_endpoint", "run", ["http://a", "http://b", "http://c"]),

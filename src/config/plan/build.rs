@@ -324,6 +324,7 @@ impl<'a> Draft<'a> {
         let typed = self.layers.settings.report.clone();
         self.can_hold("summary", typed.summary.as_deref())?;
         self.can_hold("junit", typed.junit.as_deref())?;
+        self.can_hold("report", typed.report.as_deref())?;
         self.can_hold("anomaly_log", typed.anomaly_log.as_deref())?;
         if shard.is_partial() && typed.run_id.is_none() {
             let why = "a fleet needs a --run-id: it ties the chats and the summaries of its generators together";
@@ -339,6 +340,7 @@ impl<'a> Draft<'a> {
             run_id,
             summary: typed.summary,
             junit: typed.junit,
+            page: typed.report,
             anomaly_log: typed.anomaly_log,
             otlp_endpoint: typed.otlp_endpoint,
             traceparent: !typed.no_traceparent.is_some_and(|switch| switch.0),

@@ -23,7 +23,12 @@ fn files(plan: &Plan) -> Vec<(&'static str, &Path)> {
         CacheLocation::Nowhere | CacheLocation::Directory(_) => None,
     };
     let report = &plan.report;
-    let all = [("summary", &report.summary), ("junit", &report.junit), ("anomaly_log", &report.anomaly_log)];
+    let all = [
+        ("summary", &report.summary),
+        ("junit", &report.junit),
+        ("report", &report.page),
+        ("anomaly_log", &report.anomaly_log),
+    ];
     let written = all.into_iter().filter_map(|(key, path)| path.as_ref().map(|path| (key, path)));
     let files = written.chain(cache.map(|path| (CACHE, path)));
     files.map(|(key, path)| (key, path.as_path())).filter(|(_, path)| !keeps_nothing(path)).collect()

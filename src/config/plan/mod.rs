@@ -23,5 +23,5 @@ pub use division::Division;
 pub use files::is_same_file;
 pub use protocol::DEFAULT_PROTOCOL;
 pub use resolved::ResolvedOption;
-pub use task::{Check, Cleanup, Ctl, Demo, Health, Merge, Run, Target, Task};
+pub use task::{Check, Cleanup, Ctl, Demo, Health, Merge, ReportPage, Run, Target, Task};
 pub use types::{Cache, CacheLocation, Logging, Messages, Plan, ProtocolChoice, Report, Timing, Traffic, Users};

@@ -44,6 +44,7 @@ impl Draft<'_> {
                 let files = [
                     ("summary", &mut report.summary),
                     ("junit", &mut report.junit),
+                    ("report", &mut report.page),
                     ("anomaly_log", &mut report.anomaly_log),
                 ];
                 for (key, path) in files {

@@ -28,6 +28,8 @@ pub enum Task {
     Merge(Merge),
     /// `soakrig ctl`.
     Ctl(Ctl),
+    /// `soakrig report`.
+    Report(ReportPage),
     /// `soakrig health`.
     Health(Health),
 }
@@ -133,6 +135,15 @@ pub struct Ctl {
     pub json: bool,
     /// The command.
     pub line: String,
+}
+
+/// Summaries to make a page of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportPage {
+    /// The files, at least one; several are merged first.
+    pub files: Vec<PathBuf>,
+    /// Where the page goes; beside the first file where it is not said.
+    pub output: Option<PathBuf>,
 }
 
 /// A generator to ask whether it lives.

@@ -30,7 +30,7 @@ pub(super) fn drift(page: &mut Page, changes: Option<&Changes>) {
 }
 
 /// `rose by 9.8 % per hour (6.1 to 13.2)`, `stepped up by 30 % at 03:12 UTC`.
-fn sentence(figure: &FigureChange, dated: bool) -> String {
+pub(in crate::report) fn sentence(figure: &FigureChange, dated: bool) -> String {
     match (figure.change, figure.step) {
         (ChangeKind::Step, Some(step)) => stepped(step, figure.unit, dated),
         _ => sloped(figure),

@@ -45,7 +45,8 @@ fn rules(page: &mut Page, rows: &[Threshold]) {
     }
 }
 
-fn limit(unit: Unit, limit: f64) -> String {
+/// A limit in words.
+pub(in crate::report) fn limit(unit: Unit, limit: f64) -> String {
     match unit {
         Unit::Count => count(limit as u64),
         Unit::Share => numbers::limit(limit),
@@ -54,7 +55,8 @@ fn limit(unit: Unit, limit: f64) -> String {
     }
 }
 
-fn value(row: &Threshold, value: f64) -> String {
+/// What was found, in words, with the digits that show whether it is over the limit.
+pub(in crate::report) fn value(row: &Threshold, value: f64) -> String {
     shown(row.unit, row.limit, row.below, value)
 }
 

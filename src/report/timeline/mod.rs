@@ -139,6 +139,17 @@ impl Timeline {
         total
     }
 
+    /// The same in at most `most` slices, one at least, in order of time.
+    #[must_use]
+    pub fn joined(&self, most: usize) -> Self {
+        let mut joined = self.clone();
+        joined.slices.sort_by_key(|slice| slice.start);
+        while joined.slices.len() > most.max(1) {
+            joined.join();
+        }
+        joined
+    }
+
     fn join_until_few(&mut self) {
         while self.slices.len() > MOST_SLICES {
             self.join();

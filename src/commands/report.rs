@@ -1,0 +1,34 @@
+//! `soakrig report`: the summaries of a run in, one HTML page out.
+
+use std::path::PathBuf;
+
+use super::merge::{put_together, read_all};
+use crate::config::plan::{ReportPage, is_same_file};
+use crate::error::{ExitCode, StartError};
+use crate::report::file::{OutputError, OutputFile};
+use crate::report::numbers::plain;
+use crate::report::page;
+use crate::telemetry::stdio::say;
+
+/// Reads, merges where there are several, and writes the page. The run's verdict is on it, and not in the
+/// exit code.
+pub(super) fn report(wanted: &ReportPage) -> Result<ExitCode, StartError> {
+    let beside = || wanted.files.first().map(|first| first.with_extension("html")).unwrap_or_default();
+    let output: PathBuf = wanted.output.clone().unwrap_or_else(beside);
+    if let Some(input) = wanted.files.iter().find(|input| is_same_file(input, &output)) {
+        let why = format!("{} is one of the summaries", plain(&input.display().to_string()));
+        return Err(StartError::usage("--output", why).remedy("write the page to a file of its own"));
+    }
+    let failed = |error: OutputError| {
+        StartError::environment("--output", plain(&error.to_string())).remedy("give a path that can be written")
+    };
+    let file = OutputFile::at(&output).map_err(failed)?;
+    let sources = read_all("report", &wanted.files)?;
+    let summary = match sources.as_slice() {
+        [only] => only.summary.clone(),
+        _ => put_together("report", &sources)?,
+    };
+    file.write(&page::report(&summary)).map_err(failed)?;
+    say(&format!("soakrig: the report is in {}", plain(&output.display().to_string())));
+    Ok(ExitCode::Ok)
+}

@@ -1,0 +1,55 @@
+//! The report: one self-contained HTML page of a summary.
+//!
+//! | file | what it is for |
+//! | --- | --- |
+//! | [`view`] | the data that the page draws |
+//! | `headline` | whether the run passed, why, and since when |
+//! | `story` | what happened when, in words |
+//! | `charts`, `heat`, `grid` | the timeline as columns on one time axis |
+//! | `details` | worst rooms, grouped losses, the totals, the configuration |
+//! | `clockface` | times as people read them |
+//! | `assembly` | page, style, script and data as one file |
+//!
+//! `page.html`, `page.css`, `charts.js` and `page.js` are the page itself; `vendor/` holds uPlot. What is
+//! read from a summary may be hostile: it is bounded here, escaped in `assembly`, and written as text by
+//! the script.
+
+mod assembly;
+mod charts;
+mod clockface;
+mod details;
+mod grid;
+mod headline;
+mod heat;
+mod story;
+#[cfg(test)]
+mod tests;
+pub mod view;
+
+use self::clockface::Clockface;
+use self::grid::Grid;
+use self::view::View;
+use super::summary::Summary;
+
+/// The whole page of a summary as HTML.
+#[must_use]
+pub fn report(summary: &Summary) -> String {
+    assembly::page(&view(summary))
+}
+
+/// What the page shows of a summary.
+#[must_use]
+pub fn view(summary: &Summary) -> View {
+    let grid = Grid::of(summary);
+    let clockface =
+        grid.as_ref().map_or_else(|| Clockface::of(summary, &[]), |grid| Clockface::of(summary, &grid.rows));
+    View {
+        kind: "report",
+        headline: headline::headline(summary),
+        facts: headline::facts(summary),
+        thresholds: headline::thresholds(summary, grid.as_ref(), &clockface),
+        story: story::story(summary, grid.as_ref(), &clockface),
+        timeline: grid.as_ref().map(|grid| charts::timeline(summary, grid)),
+        tables: details::tables(summary),
+    }
+}

@@ -1,0 +1,167 @@
+//! The data that the page draws: words ready to be read, and columns of numbers.
+
+use serde::Serialize;
+
+/// Everything on a page.
+#[derive(Debug, Clone, Serialize)]
+pub struct View {
+    /// `report` or `live`.
+    pub kind: &'static str,
+    /// The verdict.
+    pub headline: Headline,
+    /// What was run, when, for how long.
+    pub facts: Vec<Fact>,
+    /// The table of thresholds, failed ones first.
+    pub thresholds: Vec<ThresholdRow>,
+    /// What happened, in words.
+    pub story: Vec<Moment>,
+    /// The charts; absent where the summary has no timeline.
+    pub timeline: Option<Charts>,
+    /// Further tables.
+    pub tables: Vec<Table>,
+}
+
+/// The verdict.
+#[derive(Debug, Clone, Serialize)]
+pub struct Headline {
+    /// `passed`, `failed`, `invalid` or `running`: the colour.
+    pub outcome: &'static str,
+    /// In one word or two.
+    pub title: String,
+    /// Why, in sentences.
+    pub reason: String,
+}
+
+/// A name and its value.
+#[derive(Debug, Clone, Serialize)]
+pub struct Fact {
+    /// What it is.
+    pub name: String,
+    /// In words.
+    pub value: String,
+}
+
+/// One threshold.
+#[derive(Debug, Clone, Serialize)]
+pub struct ThresholdRow {
+    /// As in the summary.
+    pub name: String,
+    /// The limit in words.
+    pub limit: String,
+    /// What was found, in words.
+    pub value: String,
+    /// Of how many.
+    pub n: String,
+    /// `passed`, `too_few`, `failed`, `not_judged` or `off`.
+    pub result: &'static str,
+    /// When it was worst.
+    pub worst: Option<Moment>,
+}
+
+/// Something that happened, and when.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Moment {
+    /// From when, in seconds since 1970; absent where it is about the whole run.
+    pub from: Option<f64>,
+    /// Until when.
+    pub to: Option<f64>,
+    /// The time in words; empty where there is none.
+    pub time: String,
+    /// What.
+    pub text: String,
+}
+
+/// The charts, which share one time axis.
+#[derive(Debug, Clone, Serialize)]
+pub struct Charts {
+    /// The length of a slice, in seconds.
+    pub slice_seconds: u64,
+    /// When each slice begins, in seconds since 1970.
+    pub times: Vec<u64>,
+    /// When each row of the charts' tables begins.
+    pub table_times: Vec<u64>,
+    /// The length of a row of the tables, in seconds.
+    pub table_seconds: u64,
+    /// Begin and end of the run, in seconds since 1970.
+    pub span: [f64; 2],
+    /// The charts in their order.
+    pub charts: Vec<Chart>,
+    /// Marks on all of them.
+    pub events: Vec<Event>,
+    /// Events that are not shown.
+    pub events_dropped: u64,
+}
+
+/// One chart.
+#[derive(Debug, Clone, Serialize)]
+pub struct Chart {
+    /// Unique on the page.
+    pub id: String,
+    /// What it shows.
+    pub title: String,
+    /// How its numbers are written: `number`, `per_second`, `per_minute`, `seconds`, `bytes`, `percent`.
+    pub unit: &'static str,
+    /// The same for its table, where `per_minute` becomes `count`.
+    pub table_unit: &'static str,
+    /// A sentence below the title.
+    pub note: String,
+    /// The lines.
+    pub series: Vec<Series>,
+    /// Drawn behind the lines, on a logarithmic axis.
+    pub heat: Option<Heat>,
+    /// A limit, drawn as a line.
+    pub limit: Option<f64>,
+}
+
+/// One line.
+#[derive(Debug, Clone, Serialize)]
+pub struct Series {
+    /// Its name.
+    pub name: String,
+    /// A value for each slice; null where there is none.
+    pub values: Vec<Option<f64>>,
+    /// A value for each row of the table.
+    pub table: Vec<Option<f64>>,
+}
+
+/// How times to delivery spread in each slice.
+#[derive(Debug, Clone, Serialize)]
+pub struct Heat {
+    /// Lower bound of the lowest bucket, in seconds.
+    pub from: f64,
+    /// Each bucket's upper bound is this many times its lower one.
+    pub step: f64,
+    /// How many buckets.
+    pub buckets: u32,
+    /// For each slice a digit for each bucket, from the lowest: 0 for none, 1 to 9 for its share of the
+    /// slice's deliveries, on a logarithmic scale from 0.01 % to all.
+    pub slices: Vec<String>,
+}
+
+/// A mark on the time axis.
+#[derive(Debug, Clone, Serialize)]
+pub struct Event {
+    /// When, in seconds since 1970.
+    pub at: f64,
+    /// The same in words.
+    pub time: String,
+    /// What kind.
+    pub kind: String,
+    /// In words.
+    pub text: String,
+}
+
+/// A table.
+#[derive(Debug, Clone, Serialize)]
+pub struct Table {
+    /// Unique on the page.
+    pub id: &'static str,
+    /// Its heading.
+    pub title: &'static str,
+    /// A sentence below it.
+    pub note: String,
+    /// The heads of its columns.
+    pub head: Vec<&'static str>,
+    /// Its rows.
+    pub rows: Vec<Vec<String>>,
+}

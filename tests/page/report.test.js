@@ -1,0 +1,187 @@
+// The report in Chromium: what it says is what the summary says, whatever texts the summary holds.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { browser, directory, open, report } from "./browser.js";
+
+let home;
+let chromium;
+before(async () => {
+  home = directory();
+  chromium = await browser();
+});
+after(async () => {
+  await chromium.close();
+  home.remove();
+});
+
+/** The rows of a table as texts, its head first. */
+function rows(page, selector) {
+  return page.$$eval(`${selector} tr`, (found) => found.map((row) => [...row.children].map((cell) => cell.textContent)));
+}
+
+/** The figures of one chart, as its table has them. */
+async function figures(page, id) {
+  await page.click(`#chart-${id} summary`);
+  await page.waitForSelector(`#chart-${id} details table`);
+  return rows(page, `#chart-${id} details`);
+}
+
+const number = (text) => Number(text.replaceAll(",", ""));
+
+function sum(texts) {
+  return texts.filter((text) => text !== "–").reduce((all, text) => all + number(text), 0);
+}
+
+test("the first screen says whether it passed, why and when", async () => {
+  const { url, summary } = report(home.path);
+  const { page, account } = await open(chromium.context, url);
+  assert.equal(summary.verdict.code, 99);
+  assert.match(await page.textContent("h1"), /Failed/);
+  const reason = (await page.$$eval("header .reason p", (all) => all.map(({ textContent }) => textContent))).join(" ");
+  assert.equal(`Failed: ${reason}`.toLowerCase(), summary.verdict.reason.toLowerCase());
+  const table = await rows(page, "#thresholds");
+  assert.equal(table.length, summary.verdict.thresholds.length + 1);
+  const failed = summary.verdict.thresholds.filter(({ result }) => result === "failed").map(({ name }) => name);
+  assert.deepEqual(table.slice(1, 1 + failed.length).map(([name]) => name), failed);
+  const lost = table.find(([name]) => name === "lost");
+  assert.equal(number(lost[3]), summary.deliveries.lost);
+  assert.match(lost[5], /Fri 04:00–04:01: 772/);
+  const { y, height } = await (await page.$("#thresholds tr.failed")).boundingBox();
+  assert.ok(y + height < 900, "the failed thresholds are on the first screen");
+  assert.match(await page.textContent("#story"), /ended 1,988 connections; about 1,988 users had been connected; 95 % of the users were connected again by Fri 01:34/);
+  assert.deepEqual(account.errors, []);
+  await page.close();
+});
+
+test("the tables of the charts sum to the summary", async () => {
+  const { url, summary } = report(home.path);
+  const { page } = await open(chromium.context, url);
+  const missed = await figures(page, "missed");
+  assert.ok(missed.length <= 97);
+  const column = (table, name) => sum(table.slice(1).map((row) => row[table[0].indexOf(name)]));
+  assert.equal(column(missed, "lost"), summary.deliveries.lost);
+  assert.equal(column(missed, "late"), summary.deliveries.late);
+  assert.equal(column(missed, "excused"), summary.deliveries.excused.total);
+  const all = await figures(page, "deliveries");
+  assert.equal(column(all, "expected"), summary.deliveries.expected);
+  assert.equal(column(all, "on time"), summary.deliveries.on_time);
+  const ends = await figures(page, "connections");
+  assert.equal(column(ends, "ended by the server"), summary.connections.plenary.disconnects.server.closed_1012);
+  await page.close();
+});
+
+test("what is drawn are the slices of the summary, and what its tables say", async () => {
+  const { url, summary } = report(home.path);
+  const { page } = await open(chromium.context, url);
+  const data = JSON.parse(await page.textContent("#data")).timeline;
+  const { slices } = summary.timeline;
+  assert.deepEqual(data.times, slices.map(({ start }) => start));
+  const series = (chart, name) => data.charts.find(({ id }) => id === chart).series.find((one) => one.name === name);
+  assert.deepEqual(series("missed", "lost").values, slices.map(({ deliveries }) => deliveries.lost));
+  const connected = series("users", "connected");
+  slices.forEach(({ users }, at) => assert.ok(Math.abs(connected.values[at] - users.connected / 60) <= 0.5));
+  const table = await figures(page, "users");
+  const shown = table.slice(1).map((row) => row[table[0].indexOf("connected")]);
+  assert.equal(shown.length, connected.table.length);
+  // The heat map has every bucket in which there is anything, and no other.
+  const { heat } = data.charts.find(({ id }) => id === "times");
+  slices.forEach(({ times: { from, counts } }, at) => {
+    const wanted = new Set();
+    const row = (bucket) => Math.ceil(Math.log((51 / 49) ** bucket / heat.from) / Math.log(heat.step) - 1e-6) - 1;
+    counts.forEach((n, i) => n && wanted.add(row(from + i)));
+    const found = [...heat.slices[at]].flatMap((digit, row) => (digit === "0" ? [] : [row]));
+    assert.deepEqual(found, [...wanted], `slice ${at}`);
+  });
+  await page.close();
+});
+
+test("every chart is drawn, in light and in dark", async () => {
+  const { url } = report(home.path);
+  const { page, account } = await open(chromium.context, url);
+  const pictures = () => page.$$eval(".plot canvas", (all) => all.map((canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let drawn = 0;
+    for (let at = 3; at < data.length; at += 4) drawn += data[at] > 0;
+    return drawn;
+  }));
+  const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  const strokes = () => page.$$eval(".u-legend .u-marker", (all) => all.map((marker) => marker.style.borderColor || marker.style.border));
+  await page.emulateMedia({ colorScheme: "light" });
+  const light = [await background(), await strokes()];
+  assert.ok((await pictures()).every((drawn) => drawn > 500));
+  await page.emulateMedia({ colorScheme: "dark" });
+  assert.ok((await pictures()).every((drawn) => drawn > 500));
+  const dark = [await background(), await strokes()];
+  assert.notEqual(light[0], dark[0]);
+  assert.notDeepEqual(light[1], dark[1]);
+  assert.deepEqual(account.errors, []);
+  await page.close();
+});
+
+test("one zoom and one cursor for all charts", async () => {
+  const { url } = report(home.path);
+  const { page } = await open(chromium.context, url);
+  const over = await page.$("#chart-users .u-over");
+  await over.scrollIntoViewIfNeeded();
+  const box = await over.boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + 40);
+  assert.match(await page.textContent(".readout"), /^2026-11-27 0[12]:\d\d UTC/);
+  const cursors = await page.$$eval(".u-cursor-x", (all) => new Set(all.map(({ style }) => style.transform)).size);
+  assert.equal(cursors, 1);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.75, box.y + 50, { steps: 4 });
+  await page.mouse.up();
+  await page.waitForSelector("text=Show the whole run");
+  await page.click("text=Show the whole run");
+  assert.equal(await page.isVisible("text=Show the whole run"), false);
+  await page.click("#thresholds button.when");
+  assert.ok(await page.isVisible("text=Show the whole run"));
+  await page.close();
+});
+
+test("hostile texts stay texts", async () => {
+  const { url, summary } = report(home.path, { hostile: true });
+  const { page, account } = await open(chromium.context, url);
+  const markup = summary.run.plenary;
+  assert.match(markup, /<img src=x onerror=/);
+  const text = await page.evaluate(() => document.getElementById("page").textContent);
+  assert.ok(text.split(markup.slice(0, 60)).length > 8, "it is shown in many places");
+  assert.equal(await page.$$eval("img, iframe, object, embed, link[rel=stylesheet]", (all) => all.length), 0);
+  assert.equal(await page.$$eval("script", (all) => all.length), 2);
+  const summaries = await page.$$("section.chart summary");
+  for (const one of summaries) await one.click();
+  assert.deepEqual(account.dialogs, []);
+  assert.deepEqual(account.errors, []);
+  assert.deepEqual(account.requests, [url, "data:,"].slice(0, account.requests.length));
+  await page.close();
+});
+
+test("the policy forbids what the page does not need", async () => {
+  const { url } = report(home.path);
+  const { page, account } = await open(chromium.context, url);
+  const ran = await page.evaluate(() => {
+    const script = document.createElement("script");
+    script.textContent = "window.ran = true";
+    document.body.append(script);
+    const image = new Image();
+    image.src = "http://127.0.0.1:1/x.png";
+    return window.ran === true;
+  });
+  assert.equal(ran, false);
+  assert.ok(account.errors.some((text) => text.includes("Content Security Policy")));
+  await page.close();
+});
+
+test("a file of 0.1 gives a page that says why it has no charts", async () => {
+  const { url } = report(home.path, { change: ({ timeline, ...summary }) => summary });
+  const { page, account } = await open(chromium.context, url);
+  assert.match(await page.textContent("#page"), /has no timeline/);
+  assert.deepEqual(account.errors, []);
+  await page.close();
+});
+
+test("eight hours are at most 500 kB", () => {
+  const { bytes } = report(home.path);
+  assert.ok(bytes <= 500_000, `${bytes} bytes`);
+});
