@@ -220,9 +220,6 @@ layered! {
         /// Write the table of thresholds as JUnit XML, at the end
         #[arg(long, value_name = "FILE")]
         pub junit: PathBuf,
-        /// Write the report as one HTML page, at the end
-        #[arg(long, value_name = "FILE")]
-        pub report: PathBuf,
         /// Write lost, corrupt, duplicate, reordered and unexpected deliveries as JSON lines
         #[arg(long, value_name = "FILE")]
         pub anomaly_log: PathBuf,

@@ -1,6 +1,5 @@
 //! The load on one room from its preparation to its summary, and who looks at it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +30,6 @@ use crate::report::forecast::{Forecast, Load, Shortage};
 use crate::report::junit;
 use crate::report::machine::Machine;
 use crate::report::numbers::plain;
-use crate::report::page;
 use crate::report::summary::Summary;
 use crate::telemetry::stdio::say;
 use crate::user::RunContext;
@@ -48,8 +46,6 @@ pub(crate) struct RoomRun<D: Driver> {
     reporter: Reporter<D>,
     /// Where the table of thresholds goes, once its place was looked at.
     junit: Option<OutputFile>,
-    /// Where the report goes, likewise.
-    page: Option<OutputFile>,
     /// Until the end.
     exposition: Option<Exposition>,
     /// Takes commands, where there is a socket for them.
@@ -149,7 +145,6 @@ impl<D: Driver> RoomRun<D> {
             cache,
             reporter,
             junit: None,
-            page: None,
             exposition,
             control,
             over,
@@ -303,20 +298,6 @@ impl<D: Driver> RoomRun<D> {
         let write = move || junit::write(&file, &summary).map_err(|e| e.to_string());
         tokio::task::spawn_blocking(write).await.map_err(|e| e.to_string())?
     }
-
-    /// Writes the report where that is wanted.
-    async fn write_page(&mut self, summary: Summary) -> Result<(), String> {
-        let Some(file) = self.page.take() else { return Ok(()) };
-        let write = move || file.write(&page::report(&summary)).map_err(|e| e.to_string());
-        tokio::task::spawn_blocking(write).await.map_err(|e| e.to_string())?
-    }
-}
-
-/// Where a file of the end goes, which `option` names.
-fn place(option: &'static str, path: Option<&Path>) -> Result<Option<OutputFile>, StartError> {
-    let unwritable = |error: OutputError| StartError::environment(option, plain(&error.to_string()));
-    let place = path.map(OutputFile::at).transpose();
-    place.map_err(|error| unwritable(error).remedy("give a path that can be written"))
 }
 
 /// The metrics of a room, with all that is known of it beforehand.

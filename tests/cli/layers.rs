@@ -74,7 +74,6 @@ const SAMPLES: &[(&str, &str, [&str; 3])] = &[
     ("summary", "run", ["/a", "/b", "/c"]),
     ("report", "run", ["/a", "/b", "/c"]),
     ("junit", "run", ["/a", "/b", "/c"]),
-    ("report", "run", ["/a", "/b", "/c"]),
     ("anomaly_log", "run", ["/a", "/b", "/c"]),
     ("control_socket", "run", ["/a", "auto", "off"]),
     ("watch", "run", ["a=http://h/#up", "b=http://h/#up", "c=http://h/#up"]),

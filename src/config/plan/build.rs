@@ -325,7 +325,6 @@ impl<'a> Draft<'a> {
         self.can_hold("summary", typed.summary.as_deref())?;
         self.can_hold("report", typed.report.as_deref())?;
         self.can_hold("junit", typed.junit.as_deref())?;
-        self.can_hold("report", typed.report.as_deref())?;
         self.can_hold("anomaly_log", typed.anomaly_log.as_deref())?;
         if shard.is_partial() && typed.run_id.is_none() {
             let why = "a fleet needs a --run-id: it ties the chats and the summaries of its generators together";
@@ -342,7 +341,6 @@ impl<'a> Draft<'a> {
             summary: typed.summary,
             page: typed.report,
             junit: typed.junit,
-            page: typed.report,
             anomaly_log: typed.anomaly_log,
             watch: self.watch(typed.watch.unwrap_or_default())?,
             otlp_endpoint: typed.otlp_endpoint,

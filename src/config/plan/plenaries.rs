@@ -45,7 +45,6 @@ impl Draft<'_> {
                     ("summary", &mut report.summary),
                     ("report", &mut report.page),
                     ("junit", &mut report.junit),
-                    ("report", &mut report.page),
                     ("anomaly_log", &mut report.anomaly_log),
                 ];
                 for (key, path) in files {

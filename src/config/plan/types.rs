@@ -241,8 +241,6 @@ pub struct Report {
     pub page: Option<PathBuf>,
     /// The table of thresholds as JUnit XML.
     pub junit: Option<PathBuf>,
-    /// The report as an HTML page.
-    pub page: Option<PathBuf>,
     /// Lost, corrupt, duplicate, reordered and unexpected deliveries as JSON lines.
     pub anomaly_log: Option<PathBuf>,
     /// The socket of `soakrig ctl`.
