@@ -28,6 +28,11 @@ PAGE = Path(__file__).parent / "shot" / "dist"
 WIDTH = 1600
 
 
+def drawn() -> dict[str, dict]:
+    """The dashboards that are not words alone."""
+    return {name: dashboard for name, dashboard in files.dashboards().items() if files.panels(dashboard)}
+
+
 def main(soakrig: str, directory: str, seconds: float = 240) -> int:
     """Writes the pictures."""
     if shutil.which("chromium") is None:
@@ -48,11 +53,11 @@ def main(soakrig: str, directory: str, seconds: float = 240) -> int:
         time.sleep(seconds * 2 / 3)
         target.faults(chat={"drop": "2%", "delay": "1%"}, socket={"reset": "0.01%"}, http={"error": "5%"})
         time.sleep(seconds / 3)
-        for name, dashboard in files.dashboards().items():
+        for name, dashboard in drawn().items():
             data = collect(prometheus, dashboard, seconds + 20)
             (PAGE / "data").mkdir(exist_ok=True)
             (PAGE / "data" / name).write_text(json.dumps(data))
-    for name, dashboard in files.dashboards().items():
+    for name, dashboard in drawn().items():
         picture = out / name.replace(".json", ".png")
         take(name.removesuffix(".json"), dashboard, picture)
         print(picture)
