@@ -51,7 +51,9 @@ pub use failure::{Failure, FailureClass, turns_direction};
 pub use generator::{ClockEvent, ControlKind, RunPhase, SaturationReason, SaveOutcome, SpanFate, SpoiltBy};
 pub use kind::{FailureKind, FrameKind, OwnName, SentKind};
 pub use limit::{Limit, Thresholds};
-pub use rule::{LONGEST_WINDOW, Rule, RuleError, RuleMetric, RuleOption, RuleUnit, Rules, Side, WINDOW_STEP};
+pub use rule::{
+    DRIFT_FIGURES, LONGEST_WINDOW, Rule, RuleError, RuleMetric, RuleOption, RuleUnit, Rules, Side, WINDOW_STEP,
+};
 pub use sender::SenderId;
 pub use series::{InvalidSeries, Series};
 pub use shard::Shard;

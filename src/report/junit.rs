@@ -39,7 +39,7 @@ pub fn write(file: &OutputFile, summary: &Summary) -> Result<(), JunitError> {
 /// Where the writer refuses it: a defect.
 pub fn render(summary: &Summary) -> Result<String, JunitError> {
     let run = &summary.run;
-    let mut suite = TestSuite::new(format!("soakrig {}", run.plenary));
+    let mut suite = TestSuite::new(text(&format!("soakrig {}", run.plenary)));
     let took = Duration::try_from_secs_f64(run.duration_seconds).unwrap_or_default();
     suite.set_time(took);
     for (name, value) in [
@@ -52,7 +52,7 @@ pub fn render(summary: &Summary) -> Result<String, JunitError> {
         ("exit_code", summary.verdict.code.to_string()),
         ("verdict", summary.verdict.reason.clone()),
     ] {
-        suite.add_property(Property::new(name, value));
+        suite.add_property(Property::new(name, text(&value)));
     }
     suite.add_test_case(whole(summary));
     suite.add_test_cases(summary.verdict.thresholds.iter().map(case));
@@ -86,14 +86,19 @@ fn case(row: &Threshold) -> TestCase {
 }
 
 fn named(name: &str, status: TestCaseStatus) -> TestCase {
-    let mut case = TestCase::new(name, status);
+    let mut case = TestCase::new(text(name), status);
     case.set_classname("soakrig");
     case
 }
 
 fn with(mut status: TestCaseStatus, message: &str) -> TestCaseStatus {
-    status.set_message(message);
+    status.set_message(text(message));
     status
+}
+
+/// A text without two characters that XML has no place for and the writer lets through.
+fn text(text: &str) -> String {
+    text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
 /// What a threshold that failed came to.
@@ -144,7 +149,7 @@ mod tests {
         let read = Report::deserialize_from_str(&xml).unwrap();
         let suite = &read.test_suites[0];
         assert_eq!(suite.test_cases.len(), summary.verdict.thresholds.len() + 1);
-        assert_eq!(suite.properties[0].value.as_str(), "]]><x a='\"'>&amp;");
+        assert_eq!(suite.properties[0].value.as_str(), "]]><x a='\"'>&amp;\u{fffd}");
         assert!(!xml.contains("<x") && !xml.contains(['\u{0}', '\u{1b}', '\u{ffff}']), "{xml}");
     }
 

@@ -9,7 +9,7 @@ use crate::report::end::{self, End};
 use crate::report::numbers::span;
 use crate::report::rules;
 use crate::report::sections;
-use crate::report::summary::{Judgement, Summary, Verdict};
+use crate::report::summary::{Judgement, Summary, Threshold, Verdict};
 use crate::report::thresholds;
 use crate::report::validity::{self, SHORTEST_JUDGED_HOLD};
 
@@ -20,7 +20,10 @@ pub fn judge(summary: &Summary, end: &End) -> Verdict {
     let mut thresholds = thresholds::table(summary, end);
     thresholds.extend(rules::rows(summary, end));
     let mut failed = sections::failed(summary);
-    let rows = thresholds.iter().filter(|row| row.result == Judgement::Failed);
+    let mut rows: Vec<&Threshold> = thresholds.iter().filter(|row| row.result == Judgement::Failed).collect();
+    // What ended the run comes first.
+    rows.sort_by_key(|row| rules::ended_by(summary, row).is_none());
+    let rows = rows.into_iter();
     failed.extend(rows.filter(|row| !clauses::is_said(summary, row, &thresholds)).map(|row| clauses::of(summary, row)));
     let (code, reason) = match end {
         End::Refused(said) => (ExitCode::Refused, end::refusal(said)),

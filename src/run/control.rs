@@ -158,13 +158,19 @@ impl<D: Driver> Control<D> {
             let open = marks.open().unwrap_or_default();
             return Answer::refused(format!("{command}: {open} goes on"), "give mark end first");
         }
+        if marks.is_tolerated() {
+            self.runner.rulebook.planned_begins();
+        }
         let judged = if marks.is_tolerated() { "in no threshold" } else { "judged like the rest (--tolerate-marked)" };
         Answer::done(format!("{text}: what happens until mark end is told apart, and {judged}"))
     }
 
     fn mark_ends(&self) -> Answer {
         match self.runner.marks.end(self.context()) {
-            Some((text, lasted)) => Answer::done(format!("{text}: over after {}", span(lasted.as_secs_f64()))),
+            Some((text, lasted)) => {
+                self.runner.rulebook.planned_ends();
+                Answer::done(format!("{text}: over after {}", span(lasted.as_secs_f64())))
+            }
             None => Answer::refused("mark end: none has begun", "give mark begin TEXT first"),
         }
     }

@@ -28,6 +28,8 @@ struct Shared {
     recorder: Recorder,
     watch: Mutex<Watch>,
     ended_by: Mutex<Option<EndedBy>>,
+    /// Planned disruptions that are in no threshold: from, to, in seconds since 1970.
+    planned: Mutex<Vec<(f64, f64)>>,
     /// Whether the run is about to end.
     stopping: CancellationToken,
     /// Asks for that.
@@ -49,6 +51,7 @@ impl Rulebook {
             recorder: recorder.clone(),
             watch: Mutex::new(Watch::new(&plan.rules)),
             ended_by: Mutex::default(),
+            planned: Mutex::default(),
             stopping,
             abort: CancellationToken::new(),
         }))
@@ -57,6 +60,22 @@ impl Rulebook {
     /// Comes to its end when a rule asks for the end of the run.
     pub(crate) async fn aborted(&self) {
         self.0.abort.cancelled().await;
+    }
+
+    /// A planned disruption begins that is in no threshold.
+    pub(crate) fn planned_begins(&self) {
+        let (now, until) = (self.0.recorder.now(), self.0.watch.lock().until());
+        let mut planned = self.0.planned.lock();
+        // What was looked at is not looked at again.
+        planned.retain(|(_, to)| *to >= until as f64);
+        planned.push((now, f64::INFINITY));
+    }
+
+    /// It is over.
+    pub(crate) fn planned_ends(&self) {
+        if let Some((_, to)) = self.0.planned.lock().last_mut() {
+            *to = to.min(self.0.recorder.now());
+        }
     }
 
     /// What windows came to so far.
@@ -95,12 +114,14 @@ impl Rulebook {
         }
         let (cells, now) = (shared.recorder.cells_from(watch.until()), shared.recorder.now());
         let seconds = WINDOW_STEP.as_secs();
-        let horizon = shared.horizon.as_secs_f64();
+        let (horizon, planned) = (shared.horizon.as_secs_f64(), shared.planned.lock().clone());
         // What a cell's last second brought is counted within the next.
         let is_over = |cell: &&Cell| at_the_end || (cell.slice.start + seconds + 1) as f64 <= now;
         let shown = cells.iter().filter(is_over).map(|Cell { slice, judged }| {
             let age = (now - slice.start.saturating_add(seconds) as f64).max(0.0);
-            (slice, rules::Cell { seconds, chats_set, horizon, age }, *judged || at_the_end)
+            let (start, end) = (slice.start as f64, slice.start.saturating_add(seconds) as f64);
+            let planned = planned.iter().any(|(from, to)| *from < end && start < *to);
+            (slice, rules::Cell { seconds, chats_set, horizon, age, planned }, *judged || at_the_end)
         });
         let crossings = watch.look(shown);
         drop(watch);

@@ -132,4 +132,31 @@ fn a_junit_file_that_cannot_be_written_is_no_start_and_a_rule_that_is_none_is_po
     let line = rig.process.wait_for_line("^ expected");
     assert_eq!(line, "           ^ expected a length of time with its unit, such as 500ms or 1.5s");
     assert_eq!(rig.end_early().code, Some(2));
+    let mut rig = run("http://127.0.0.1:9", &["--fail-if", "drift(memory) > 5%/h"]);
+    rig.process.wait_for_line("drift(memory) > 5%/h: nothing records memory");
+    assert_eq!(rig.end_early().code, Some(2));
+}
+
+#[test]
+fn a_window_of_losses_fails_a_run_that_lost_little_in_all() {
+    let target = Target::start(&["--control", "127.0.0.1:0"]);
+    let mut rig = run(&target.url, &["--fail-if", "lost > 0 over 10s", "--fail-if", "lost > 90%"]);
+    rig.wait_until_ready();
+    target.set_faults(r#"{"chat": {"drop": "20%"}}"#);
+    let (mut held, begun) = (false, Instant::now());
+    while !held && begun.elapsed() < LONG_ENOUGH {
+        std::thread::sleep(Duration::from_millis(100));
+        held = rig.process.has_said("lost > 0 over 10s holds");
+    }
+    target.clear_faults();
+    let over = ["lost > 0 over 10s no longer holds", "lost > 0 over 10s can no longer be judged"];
+    eventually("it is over", || !held || over.iter().any(|text| rig.process.has_said(text)));
+    let (ended, summary) = rig.stop();
+    if held {
+        assert_eq!(ended.code, Some(99), "{}", ended.stdout);
+        assert_eq!(row(&summary, "lost > 0 over 10s")["result"], "failed");
+    } else {
+        assert!(summary["generator"]["spoilt_seconds"].as_f64().unwrap() > 5.0, "{summary}");
+    }
+    assert_eq!(row(&summary, "lost > 90%")["result"], "passed");
 }

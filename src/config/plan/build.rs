@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::StartError;
 use crate::marker::RunTag;
-use crate::model::{DeliveryTerms, LogFormat, Pacing, Rules, Shard, Thresholds, Volume};
+use crate::model::{DeliveryTerms, LogFormat, Pacing, Shard, Thresholds, Volume};
 use crate::server::Faults;
 use crate::server::PresenceMode;
 use crate::transport::ConnectionOptions;
@@ -148,7 +148,7 @@ impl<'a> Draft<'a> {
             terms,
             thresholds: self.thresholds(),
             tolerates_marked: self.layers.settings.thresholds.tolerate_marked.is_some_and(|switch| switch.0),
-            rules: self.rules(),
+            rules: self.rules()?,
             connection: self.connection()?,
             report,
             logging: self.logging(),
@@ -279,14 +279,6 @@ impl<'a> Draft<'a> {
             max_p99_seconds: typed.max_p99.and_then(OrOff::get).map(|most| most.get().as_secs_f64()),
             max_error_rate: share(typed.max_error_rate, Some(0.01)),
             max_saturated: share(typed.max_saturated, Some(0.01)),
-        }
-    }
-
-    fn rules(&self) -> Rules {
-        let typed = &self.layers.settings.thresholds;
-        Rules {
-            fail_if: typed.fail_if.clone().unwrap_or_default(),
-            abort_if: typed.abort_if.clone().unwrap_or_default(),
         }
     }
 

@@ -14,6 +14,7 @@ mod protocol;
 mod proxy;
 mod resolved;
 mod rooms;
+mod rules;
 mod task;
 mod types;
 mod users;

@@ -9,4 +9,4 @@ mod parse;
 mod types;
 
 pub use parse::RuleError;
-pub use types::{LONGEST_WINDOW, Rule, RuleMetric, RuleOption, RuleUnit, Rules, Side, WINDOW_STEP};
+pub use types::{DRIFT_FIGURES, LONGEST_WINDOW, Rule, RuleMetric, RuleOption, RuleUnit, Rules, Side, WINDOW_STEP};

@@ -13,6 +13,10 @@ pub const WINDOW_STEP: Duration = Duration::from_secs(5);
 /// No window is longer.
 pub const LONGEST_WINDOW: Duration = Duration::from_secs(86_400);
 
+/// The figures of which every run has the drift; a watched series has it under its own name.
+pub const DRIFT_FIGURES: [&str; 10] =
+    ["p50", "p90", "p99", "late", "lost", "error_rate", "cut", "rate", "users_held", "generator_memory"];
+
 /// States what may not be: that a metric is on one side of a limit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {

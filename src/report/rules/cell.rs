@@ -68,6 +68,8 @@ pub struct Cell {
     pub horizon: f64,
     /// The age of what is outstanding, in seconds.
     pub age: f64,
+    /// Whether it is in no threshold, because what happened in it was planned.
+    pub planned: bool,
 }
 
 /// A cell as rules see it.
@@ -79,14 +81,14 @@ pub(super) struct Digest {
     pub(super) end: u64,
     /// Whether all of it lies in the hold.
     pub(super) held: bool,
-    /// Its counts; none where it was spoilt.
+    /// Its counts; none where it was spoilt or planned.
     pub(super) sums: Sums,
 }
 
 impl Digest {
     /// A slice as rules see it.
     pub(super) fn of(slice: &Slice, cell: Cell) -> Self {
-        let sums = if slice.spoilt_seconds > 0.0 { Sums::default() } else { sums(slice, cell) };
+        let sums = if slice.spoilt_seconds > 0.0 || cell.planned { Sums::default() } else { sums(slice, cell) };
         Self {
             start: slice.start,
             end: slice.start.saturating_add(cell.seconds),
@@ -245,7 +247,7 @@ mod tests {
     use crate::report::summary::{Anomalies, Deliveries};
     use crate::report::timeline::UserSeconds;
 
-    const CELL: Cell = Cell { seconds: 5, chats_set: 4.0, horizon: 60.0, age: 7.0 };
+    const CELL: Cell = Cell { seconds: 5, chats_set: 4.0, horizon: 60.0, age: 7.0, planned: false };
 
     fn slice() -> Slice {
         let mut sketch = Sketch::default();
@@ -304,6 +306,7 @@ mod tests {
     fn a_spoilt_cell_says_nothing() {
         let spoilt = Slice { spoilt_seconds: 0.3, ..slice() };
         assert_eq!(figure(&spoilt, "lost > 0 over 5s"), (None, 0));
+        assert_eq!(Digest::of(&slice(), Cell { planned: true, ..CELL }).sums, Sums::default());
         assert!(Digest::of(&spoilt, CELL).held);
         assert!(!Digest::of(&Slice { hold_seconds: 4.5, ..slice() }, CELL).held);
     }

@@ -25,7 +25,7 @@ mod windows;
 pub use cell::Cell;
 pub(super) use merged::windows as merged_windows;
 pub use rows::in_words;
-pub(super) use rows::{rows, shown};
+pub(super) use rows::{ended_by, rows, shown};
 pub use watch::{Crossing, Watch};
 pub use whole::beyond;
 pub use windows::Engine;

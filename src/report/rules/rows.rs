@@ -4,7 +4,7 @@ use super::figure::{Figure, is_beyond};
 use super::whole;
 use crate::model::{Rule, RuleMetric, RuleOption, RuleUnit, Side};
 use crate::report::end::End;
-use crate::report::judgement::{Judgement, Threshold, Unit};
+use crate::report::judgement::{EndedBy, Judgement, Threshold, Unit};
 use crate::report::numbers::{count, latency_over, percent, percent_over, percent_under};
 use crate::report::summary::Summary;
 use crate::report::thresholds::RULE_OF_THREE;
@@ -24,13 +24,18 @@ fn row(summary: &Summary, end: &End, option: RuleOption, rule: &Rule) -> Thresho
     };
     let row = Threshold { rule: Some(option), below: rule.side == Side::Below, ..row };
     // What ended the run may have been over by its end.
-    let ended_by = summary.ended_by.iter().find(|ended| ended.rule == *rule && option == RuleOption::AbortIf);
-    match ended_by {
+    match ended_by(summary, &row) {
         Some(ended) if row.result != Judgement::Failed => {
             Threshold { value: Some(ended.value), n: ended.n, result: Judgement::Failed, why: None, ..row }
         }
         _ => row,
     }
+}
+
+/// What ended the run, if the rule of this line did.
+pub(in crate::report) fn ended_by<'a>(summary: &'a Summary, row: &Threshold) -> Option<&'a EndedBy> {
+    let ended = |ended: &&EndedBy| row.rule == Some(RuleOption::AbortIf) && ended.rule.to_string() == row.name;
+    summary.ended_by.iter().find(ended)
 }
 
 fn whole_run(summary: &Summary, end: &End, rule: &Rule) -> Threshold {

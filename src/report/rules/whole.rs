@@ -124,6 +124,13 @@ mod tests {
     }
 
     #[test]
+    fn figures_whose_drift_a_rule_may_name_are_recorded() {
+        for name in crate::model::DRIFT_FIGURES {
+            assert!(!matches!(drift::Figure::named(name), drift::Figure::Watched(_)), "{name}");
+        }
+    }
+
+    #[test]
     fn while_a_run_goes_on_rates_and_quantiles_need_twenty() {
         let mut summary = night();
         let holds = |summary: &Summary, text: &str| beyond(summary, &text.parse().unwrap()).is_some();

@@ -34,8 +34,9 @@ fn rules(page: &mut Page, rows: &[Threshold]) {
     for row in rows {
         let value = row.value.map_or_else(|| "-".to_owned(), |value| self::value(row, value));
         let mut line = format!("  {:<34} {value:>12} {:>13}  {}", row.name, count(row.n), result(row));
-        // Where nothing was found, it was so in any window.
-        if let Some(at) = row.at.as_ref().filter(|_| row.value != Some(0.0)) {
+        // Where all was well, it was so in any window.
+        let well = if row.below { row.value >= Some(1.0) } else { row.value == Some(0.0) };
+        if let Some(at) = row.at.as_ref().filter(|_| !well || row.result == Judgement::Failed) {
             line.push_str(&format!(", at its worst from {} to {}", at.began, at.ended));
         }
         if row.rule == Some(RuleOption::AbortIf) {

@@ -3,7 +3,7 @@
 use crate::metrics::label::Label as _;
 use crate::model::{RuleOption, Stage, UserState};
 use crate::report::numbers::{count, latency, latency_over, limit, percent_over};
-use crate::report::rules::shown;
+use crate::report::rules::{ended_by, shown};
 use crate::report::summary::{Judgement, Summary, Threshold};
 use crate::report::thresholds::{self, Found};
 use crate::report::{marked, sections};
@@ -175,9 +175,7 @@ pub(super) fn of(summary: &Summary, row: &Threshold) -> String {
 /// A rule that holds.
 fn rule(summary: &Summary, row: &Threshold, option: RuleOption) -> String {
     let value = row.value.map_or_else(String::new, |value| shown(row.unit, row.limit, row.below, value));
-    let ended =
-        summary.ended_by.iter().find(|ended| option == RuleOption::AbortIf && ended.rule.to_string() == row.name);
-    if let Some(ended) = ended {
+    if let Some(ended) = ended_by(summary, row) {
         let value = shown(row.unit, row.limit, row.below, ended.value);
         return format!("{} {} ended the run at {}, at {value}", option.flag(), row.name, ended.at);
     }
