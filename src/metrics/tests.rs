@@ -76,6 +76,7 @@ fn busy() -> Metrics {
     metrics.saturated(SaturationReason::ScheduleLag, true);
     metrics.logs_suppressed(9);
     metrics.clock_event(ClockEvent::Suspend, Duration::from_secs(600));
+    metrics.watched("memory", Some(5e8));
     metrics.dns_changed();
     metrics.sessions_saved(crate::model::SaveOutcome::Failed);
     assert!(metrics.watch_spans(|fate| if fate == SpanFate::QueueFull { 4 } else { 0 }));

@@ -111,7 +111,8 @@ pub fn two_sided_p(difference: f64, half_width: f64, freedom: f64) -> f64 {
 }
 
 fn total(slices: &[Share]) -> Option<f64> {
-    let (part, of) = slices.iter().fold((0, 0), |(part, of), slice| (part + slice.part, of + slice.of));
+    let sum = |of: fn(&Share) -> u64| slices.iter().map(of).fold(0, u64::saturating_add);
+    let (part, of) = (sum(|slice| slice.part), sum(|slice| slice.of));
     (of > 0).then(|| wide(part) / wide(of))
 }
 
@@ -217,7 +218,7 @@ fn running_sums(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
 /// Poisson series", Biometrika 31 (1940) 313–323), and the interval of the ratio of rates from that of
 /// C. J. Clopper and E. S. Pearson (Biometrika 26 (1934) 404–413).
 fn exact([before, after]: [Independent; 2]) -> Option<([f64; 2], f64)> {
-    let events = before.events + after.events;
+    let events = before.events.saturating_add(after.events);
     let odds = wide(after.trials) / wide(before.trials);
     if events == 0 || !odds.is_finite() || odds <= 0.0 {
         return None;

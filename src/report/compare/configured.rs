@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Setting;
+use super::comparison::Setting;
 use crate::report::numbers::{latency, limit, span};
 use crate::report::sections::is_same;
 use crate::report::summary::{Summary, Thresholds};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::CompareError;
+use super::comparison::CompareError;
 use crate::model::{Measure, Tolerances};
 use crate::report::changes::{Changes, FigureChange, FigureUnit, Interval};
 use crate::report::drift::{self, cut, real};

@@ -3,16 +3,16 @@
 //! Reads two summaries and nothing else. Only slices that lie whole within the hold count, and the unit of
 //! uncertainty is the slice ([`crate::stats`]); p-values are corrected for all figures looked at.
 
+mod comparison;
 mod configured;
 mod figures;
 #[cfg(test)]
 mod tests;
 mod text;
 
-use serde::Serialize;
-
 use crate::error::ExitCode;
-use crate::report::changes::{FigureUnit, Interval};
+use crate::model::Tolerances;
+use crate::report::changes::Interval;
 use crate::report::numbers::{percent, span};
 use crate::report::sections::{cut_off, listed, missing};
 use crate::report::summary::Summary;
@@ -20,114 +20,11 @@ use crate::stats;
 
 use figures::{Candidate, Side};
 
-pub use crate::model::{Measure, Tolerances};
+pub use comparison::{CompareError, Comparison, Input, Outcome, Row, RunSide, Setting};
 pub use text::render;
 
 /// The α of the table.
 const SIGNIFICANT: f64 = 0.05;
-
-/// Two runs side by side.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Comparison {
-    /// The earlier run.
-    pub before: RunSide,
-    /// The later run.
-    pub after: RunSide,
-    /// The figures that both runs have.
-    pub figures: Vec<Row>,
-    /// What was configured differently.
-    pub configured: Vec<Setting>,
-    /// What to know before relying on the table.
-    pub notes: Vec<String>,
-    /// The exit code: 99 if a figure is worse beyond its tolerance, else 0.
-    pub code: u8,
-}
-
-/// One of the runs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RunSide {
-    /// The file.
-    pub file: String,
-    /// The run id.
-    pub run: String,
-    /// When its ramp began, RFC 3339 in UTC.
-    pub started: String,
-    /// Seconds of the whole slices within its hold.
-    pub seconds: f64,
-    /// How many of them there are.
-    pub slices: usize,
-}
-
-/// A figure of both runs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Row {
-    /// `lost`, `error_rate(connect)`, `p99`, `drift(p99)`, `watched(memory)`, …
-    pub name: String,
-    /// What `before` and `after` are.
-    pub unit: FigureUnit,
-    /// The figure of the earlier run.
-    pub before: f64,
-    /// The figure of the later run.
-    pub after: f64,
-    /// What `change` and `tolerance` are.
-    pub measure: Measure,
-    /// The change with its 95 % interval; null where it is from 0 and has no size.
-    pub change: Option<Interval>,
-    /// Chance of such a difference where there is none, corrected for all figures of the table.
-    pub p: f64,
-    /// The change for the worse that is tolerated; null: any.
-    pub tolerance: Option<f64>,
-    /// What came of it.
-    pub result: Outcome,
-}
-
-/// What came of a figure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// No difference beyond chance.
-    Same,
-    /// A difference for the better.
-    Better,
-    /// A difference for the worse; not all of its interval is beyond the tolerance.
-    WithinTolerance,
-    /// All of the interval is beyond the tolerance.
-    Worse,
-}
-
-/// A setting that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Setting {
-    /// Its name.
-    pub name: String,
-    /// Its value in the earlier run.
-    pub before: String,
-    /// Its value in the later run.
-    pub after: String,
-}
-
-/// Summaries that cannot be compared; exit code 104.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CompareError {
-    /// Written by a version without slices of time.
-    #[error("{0} has no timeline: a version before 0.2 wrote it, or the run did not begin")]
-    NoTimeline(String),
-    /// A run that was too short.
-    #[error("{0} has no slice of time that lies whole within its hold")]
-    NoHold(String),
-    /// Both are one.
-    #[error("{0} and {1} are the same run")]
-    SameRun(String, String),
-}
-
-/// A summary and the name of its file.
-#[derive(Debug, Clone, Copy)]
-pub struct Input<'a> {
-    /// The name of the file.
-    pub file: &'a str,
-    /// What it says.
-    pub summary: &'a Summary,
-}
 
 /// Compares two runs.
 ///

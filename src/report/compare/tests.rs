@@ -1,4 +1,5 @@
 use super::*;
+use crate::report::changes::FigureUnit;
 use crate::report::changes::{ChangeKind, Changes, FigureChange};
 use crate::report::drift;
 use crate::report::inputs::tests::night;

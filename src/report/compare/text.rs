@@ -1,6 +1,7 @@
 //! A comparison as a person reads it: what is worse first, then the table, then what to know about it.
 
-use super::{Comparison, Measure, Outcome, Row, RunSide};
+use super::comparison::{Comparison, Outcome, Row, RunSide};
+use crate::model::Measure;
 use crate::report::changes::{FigureUnit, Interval};
 use crate::report::numbers::{bytes, latency, plain, span};
 
@@ -11,7 +12,7 @@ pub fn render(comparison: &Comparison) -> String {
     lines.push(side("before", &comparison.before));
     lines.push(side("after", &comparison.after));
     lines.push(String::new());
-    lines.push(table_line(["figure", "before", "after", "change", "95 % interval"], "result"));
+    lines.push(table_line([&format!("{:<24}", "figure"), "before", "after", "change", "95 % interval"], "result"));
     lines.extend(comparison.figures.iter().map(figure));
     lines.push(String::new());
     if comparison.configured.is_empty() {
