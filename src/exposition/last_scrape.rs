@@ -114,7 +114,7 @@ mod tests {
 
     /// Scrapes of others while somebody waits.
     fn later(scrapes: &RegularScrapes, plan: &[(u64, Scraper)]) {
-        for (seconds, scraper) in plan.to_vec() {
+        for (seconds, scraper) in plan.iter().cloned() {
             let scrapes = scrapes.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_secs(seconds)).await;

@@ -85,6 +85,9 @@ struct Drawn<'a> {
     grid: &'a Grid,
 }
 
+/// One of the counts of anomalies.
+type CountOf = fn(&Anomalies) -> u64;
+
 impl Drawn<'_> {
     /// A line whose value for a row of the table is computed as for a slice.
     fn line(&self, name: &str, figure: Figure<'_>) -> Series {
@@ -159,15 +162,13 @@ impl Drawn<'_> {
     }
 
     fn anomalies(&self) -> Option<Chart> {
-        let kinds: [(&str, fn(&Anomalies) -> u64); 4] = [
+        let kinds: [(&str, CountOf); 4] = [
             ("duplicate", |kinds| kinds.duplicate),
             ("reordered", |kinds| kinds.reordered),
             ("unexpected", |kinds| kinds.unexpected),
             ("corrupt", |kinds| kinds.corrupt),
         ];
-        let of = |slice: &Slice, kind: fn(&Anomalies) -> u64| {
-            kind(&slice.anomalies).saturating_add(kind(&slice.remote.anomalies))
-        };
+        let of = |slice: &Slice, kind: CountOf| kind(&slice.anomalies).saturating_add(kind(&slice.remote.anomalies));
         let lines = kinds.map(|(name, kind)| self.counts(name, |slice| of(slice, kind)));
         let seen: Vec<Series> = lines.into_iter().filter(happened).collect();
         let note = "Arrivals with something wrong about them.";

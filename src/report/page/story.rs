@@ -153,7 +153,7 @@ fn errors(grid: &Grid, clockface: &Clockface) -> Vec<Moment> {
         for (stage, kind, n) in
             slice.errors.iter().flat_map(|(stage, kinds)| kinds.iter().map(move |(k, n)| (stage, k, n)))
         {
-            match sums.iter_mut().find(|(s, k, _)| (&*s, &*k) == (stage, kind)) {
+            match sums.iter_mut().find(|(s, k, _)| s == stage && k == kind) {
                 Some((_, _, sum)) => *sum = sum.saturating_add(*n),
                 None => sums.push((stage.clone(), kind.clone(), *n)),
             }
