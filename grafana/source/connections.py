@@ -42,8 +42,8 @@ def _first_glance() -> list[dict]:
             [(None, BLUE)],
         ),
         stat(
-            "Connects a second",
-            "Sockets that were begun to be opened.",
+            "Connects per second",
+            "Attempts to open a socket.",
             total(attempts),
             "eps",
             [(None, BLUE)],
@@ -51,7 +51,7 @@ def _first_glance() -> list[dict]:
         ),
         stat(
             "Failed connects",
-            "Part of the attempts that did not come to a first presence frame.",
+            "Share of the attempts that ended before the user had joined.",
             f"{total(failures)} / ({total(attempts)} > 0)",
             "percentunit",
             [(None, GREEN), (value_of("error_rate"), ORANGE), (6 * value_of("error_rate"), RED)],
@@ -60,7 +60,7 @@ def _first_glance() -> list[dict]:
             mappings=nothing("no connects", GREY),
         ),
         stat(
-            "Put out a second",
+            "Put out per second",
             "Connections that the server or the network ended.",
             total(ended),
             "eps",
@@ -73,7 +73,7 @@ def _first_glance() -> list[dict]:
 def _users() -> dict:
     return lines(
         "Users by state",
-        "Where the users are in life; they add up to the target.",
+        "Users by state; the states sum to the target.",
         [
             query(total(raw("soakrig_users"), "state"), "{{state}}"),
             query(total(raw("soakrig_users_target")), "target"),
@@ -96,7 +96,7 @@ def _held() -> dict:
     held = total(raw("soakrig_users", state="~connected|away"), "instance")
     return lines(
         "Users held, by generator",
-        "Users connected or away on purpose, of those that this generator is to hold, with the threshold.",
+        "Users connected or away on purpose, of those that this generator should hold, with the threshold.",
         [
             query(f"{held} / {total(raw('soakrig_users_target'), 'instance')}", "{{instance}}"),
             limit(threshold("held_ratio"), "held", RED),
@@ -109,7 +109,7 @@ def _held() -> dict:
 def _attempts() -> dict:
     return lines(
         "Attempts and failures",
-        "Sockets begun to be opened, and those that did not come to a first presence frame.",
+        "Attempts to open a socket, and those that ended before the user had joined.",
         [
             query(total(rate("soakrig_connect_attempts_total"), "socket"), "{{socket}}"),
             query(total(rate("soakrig_connect_failures_total")), "failed"),
@@ -167,7 +167,7 @@ def _reasons() -> dict:
 def _drops() -> dict:
     return lines(
         "Dropped intents by reason",
-        "Intents that were not carried out: nobody was connected, or every outbox was taken by a slow server.",
+        "Intents that were not carried out: no user was connected, or every outbox waited for a slow server.",
         [query(total(rate("soakrig_sends_dropped_total"), "reason"), "{{reason}}")],
         "eps",
         stacked=True,
@@ -192,7 +192,7 @@ def _mismatches() -> dict:
 def _lists() -> dict:
     return lines(
         "Member lists looked at",
-        "By what could be done with them. Where none is judged, no mismatch can be seen.",
+        "By what became of them. If none is judged, no mismatch can be seen.",
         [query(total(rate("soakrig_presence_lists_total"), "fate"), "{{fate}}")],
         "mps",
     )
@@ -202,7 +202,7 @@ def _durations() -> dict:
     metric = "soakrig_connect_duration_seconds"
     return lines(
         "Connect time",
-        "From the begin of a connect to the first presence frame, plenary sockets.",
+        "Time from the start of an attempt until the user had joined, plenary sockets.",
         [query(quantile(q, metric, socket="plenary"), f"p{q * 100:.0f}") for q in (0.5, 0.9, 0.99)],
         "s",
     )
@@ -219,7 +219,7 @@ def _heatmap() -> dict:
 def _frames() -> dict:
     return lines(
         "Frames and bytes",
-        "Frames read and sent a second, and bytes read a second on the right.",
+        "Frames read and sent per second, and bytes read per second on the right.",
         [
             query(total(rate("soakrig_messages_received_total")), "frames read"),
             query(total(rate("soakrig_messages_sent_total")), "frames sent"),

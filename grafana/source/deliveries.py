@@ -33,7 +33,7 @@ def _totals() -> list[dict]:
     return [
         stat(
             "Expected",
-            "Deliveries that should have happened: one for each message on each connection that should get it.",
+            "Deliveries that should have happened: one per message and connection that should get it.",
             counted("soakrig_deliveries_expected_total"),
             "locale",
             [(None, BLUE)],
@@ -77,7 +77,7 @@ def _totals() -> list[dict]:
 def _outcomes() -> dict:
     return lines(
         "Deliveries by outcome",
-        "Verdicts a second, exclusive: they add up to what was expected. The scale is logarithmic.",
+        "Verdicts per second, exclusive: they sum to what was expected. The scale is logarithmic.",
         [query(total(rate("soakrig_deliveries_total"), "outcome"), "{{outcome}}")],
         "mps",
         log=True,

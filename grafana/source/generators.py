@@ -111,7 +111,7 @@ def _saturation() -> dict:
 def _drops() -> dict:
     return lines(
         "Dropped intents",
-        "Intents a second that were not carried out, by generator.",
+        "Intents per second that were not carried out, by generator.",
         [query(total(rate("soakrig_sends_dropped_total"), "instance"), "{{instance}}")],
         "eps",
         least=1,
@@ -121,7 +121,7 @@ def _drops() -> dict:
 def _cpu() -> dict:
     return lines(
         "CPU",
-        "CPU seconds a second: 100 % is one core.",
+        "CPU seconds per second: 100 % is one core.",
         [query(total(rate("process_cpu_seconds_total"), "instance"), "{{instance}}")],
         "percentunit",
     )
@@ -173,7 +173,7 @@ def _queue() -> dict:
 def _tasks() -> dict:
     return lines(
         "Tokio tasks",
-        "Tasks that have not ended: some for each user, and flat in the hold.",
+        "Tasks that have not ended: some per user, and flat in the hold.",
         [query(total(raw("tokio_alive_tasks"), "instance"), "{{instance}}")],
         "short",
     )
@@ -200,7 +200,7 @@ def _scrapes() -> dict:
 def _logs() -> dict:
     return lines(
         "Log lines left out",
-        "Log lines a second that the rate limit kept from the disk: a sign of trouble elsewhere.",
+        "Log lines per second that the rate limit kept from the disk: a sign of trouble elsewhere.",
         [query(total(rate("soakrig_logs_suppressed_total"), "instance"), "{{instance}}")],
         "eps",
         least=1,
@@ -210,7 +210,7 @@ def _logs() -> dict:
 def _clock() -> dict:
     return lines(
         "Clock events",
-        "Times that the wall clock was set, the machine slept, or the process stood still, within five minutes.",
+        "How often the wall clock was set, the machine slept, or the process stood still, within five minutes.",
         [query(total(f"increase({raw('soakrig_clock_events_total')}[5m])", "instance, kind"), "{{instance}} {{kind}}")],
         "short",
         least=1,
@@ -220,7 +220,7 @@ def _clock() -> dict:
 def _names() -> dict:
     return lines(
         "Changes of the server's addresses",
-        "Look-ups of the server's name that gave other addresses than the one before, within five minutes.",
+        "Look-ups of the server's name that gave other addresses than the previous one, within five minutes.",
         [query(total(f"increase({raw('soakrig_dns_changes_total')}[5m])", "instance"), "{{instance}}")],
         "short",
         least=1,

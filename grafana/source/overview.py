@@ -59,7 +59,7 @@ def _first_glance() -> list[dict]:
     tiles = [
         stat(
             "Users held",
-            "Users connected, or away on purpose, of all that are to be held.",
+            "Users connected, or away on purpose, of all that should be held.",
             f"{total(raw('soakrig_users', state='~connected|away'))} / {total(raw('soakrig_users_target'))}",
             "percentunit",
             [(None, RED), (held, GREEN)],
@@ -67,7 +67,7 @@ def _first_glance() -> list[dict]:
         ),
         stat(
             "Chat rate held",
-            "Chats carried out in the last minute, of those that were set. Low during the ramp.",
+            "Chats carried out in the last minute, as a share of the set rate. Low during the ramp.",
             f"{total(rate('soakrig_actions_total', window='1m', kind='chat'))} "
             f"/ {total(raw('soakrig_rate_target', kind='chat'))}",
             "percentunit",
@@ -121,7 +121,7 @@ def _first_glance() -> list[dict]:
 def _users() -> dict:
     return lines(
         "Users against target",
-        "Users by where they are in life, stacked, under the number that is to be held.",
+        "Users by state, stacked, below the number that should be held.",
         [
             query(total(raw("soakrig_users"), "state"), "{{state}}"),
             query(total(raw("soakrig_users_target")), "target"),
@@ -134,7 +134,7 @@ def _users() -> dict:
 def _rates() -> dict:
     return lines(
         "Rate against target",
-        "Chats, leaves and breakout visits a second against the rates that are set. A gap means that the server gets "
+        "Chats, leaves and breakout visits per second against the set rates. A gap means that the server gets "
         "less load than it should.",
         [
             query(total(rate("soakrig_actions_total"), "kind"), "{{kind}}"),
@@ -160,7 +160,7 @@ def _errors() -> dict:
 def _outcomes() -> dict:
     return lines(
         "Deliveries by outcome",
-        "Verdicts a second, on a logarithmic scale, so that one in a thousand shows. Only green and light blue should "
+        "Verdicts per second, on a logarithmic scale, so that one in a thousand shows. Only green and light blue should "
         "be there; what is excused is shown, so that cut connections do not look lossless.",
         [query(total(rate("soakrig_deliveries_total"), "outcome"), "{{outcome}}")],
         "mps",
@@ -224,7 +224,7 @@ def _compared() -> list[dict]:
         for title, what, of, unit in (
             ("Time to delivery, p99, now and then", "Local messages, from the intended send time.", p99, "s"),
             ("Late or lost, now and then", "Part of all verdicts.", late, "percentunit"),
-            ("Chats, now and then", "Chats carried out a second: other loads do not compare.", chats, "eps"),
+            ("Chats, now and then", "Chats carried out per second: other loads do not compare.", chats, "eps"),
         )
     ]
 

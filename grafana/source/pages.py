@@ -40,7 +40,7 @@ def _stage(stage: str, title: str) -> dict:
 def _steps() -> dict:
     return lines(
         "Requests by step",
-        "HTTP requests a second that came to an end.",
+        "HTTP requests per second that have ended.",
         [query(total(rate(_REQUESTS), "step"), "{{step}}")],
         "reqps",
     )
@@ -49,7 +49,7 @@ def _steps() -> dict:
 def _outcomes() -> dict:
     return lines(
         "Requests by outcome",
-        "What the requests came to, all steps together.",
+        "Outcomes of the requests, all steps together.",
         [query(total(rate(_REQUESTS), "outcome"), "{{outcome}}")],
         "reqps",
         stacked=True,
@@ -82,7 +82,7 @@ def _ratio(window: str, pace: str) -> dict:
 def _kinds() -> dict:
     return lines(
         "Errors by stage and kind",
-        "What went wrong, a second. Empty is good.",
+        "Errors per second. Empty is good.",
         [query(f"{total(rate('soakrig_errors_total', stage=_STAGES), 'stage, kind')} > 0", "{{stage}}: {{kind}}")],
         "eps",
         stacked=True,
@@ -93,7 +93,7 @@ def _kinds() -> dict:
 def _durations(q: float) -> dict:
     return lines(
         f"Duration by step, p{q * 100:.0f}",
-        "From the begin of a request to the last byte of its answer, whatever the answer. Below 5 ms it is a guess: that is the lowest bound.",
+        "Time from the start of a request to the last byte of its answer, whatever the answer. Below 5 ms, the lowest bound, it is a guess.",
         [
             query(quantile(q, _DURATION, by="step"), "{{step}}"),
             *([limit(threshold("step_p99_seconds"), "p99")] if q == 0.99 else []),

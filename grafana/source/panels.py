@@ -187,7 +187,7 @@ def texts(mappings: dict[str, tuple[str, str]]) -> list[dict]:
 
 
 def nothing(text: str, colour: str) -> list[dict]:
-    """A word and a colour for a number that is not there."""
+    """A word and a colour for a missing number."""
     return [{"type": "special", "options": {"match": "null+nan", "result": {"text": text, "color": colour, "index": 0}}}]
 
 

@@ -35,7 +35,7 @@ def recorded(metric: str, **labels: str) -> str:
 
 
 def rate(metric: str, window: str = "$__rate_interval", **labels: str) -> str:
-    """Increase a second of a counter."""
+    """Increase per second of a counter."""
     return f"rate({raw(metric, **labels)}[{window}])"
 
 

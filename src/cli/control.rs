@@ -53,7 +53,7 @@ pub enum CtlCommand {
         #[arg(value_name = "KIND=RATE", required = true)]
         rates: Vec<String>,
     },
-    /// Send nothing and let nobody leave; connections stay
+    /// Send nothing and let no user leave; connections stay
     Pause,
     /// Go on at the rates that are set
     Resume,

@@ -9,7 +9,7 @@ use crate::transport::resolve::{Files, Names, Resolver};
 
 /// Exit 0 if `/live` answers 200 in time.
 pub(super) async fn health(health: Health) -> Result<ExitCode, StartError> {
-    // Whoever uses reqwest without a default provider has to name one, even for plain HTTP.
+    // reqwest without a default provider needs one to be named, even for plain HTTP.
     let tls = crate::transport::tls::trusting(None).map_err(|e| StartError::environment("TLS", e.to_string()))?;
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured((*tls).clone())

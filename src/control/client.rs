@@ -59,7 +59,7 @@ pub fn sockets(directory: &Path, run: Option<&str>) -> Result<Vec<PathBuf>, NoAn
 /// Sends a command to the generator at this socket.
 ///
 /// # Errors
-/// Nobody listens there, or what comes back is no answer.
+/// Nothing listens there, or what comes back is no answer.
 pub fn ask(path: &Path, command: &Command) -> Result<Answer, NoAnswer> {
     let shown = path.display();
     let mut text = String::new();
@@ -67,7 +67,7 @@ pub fn ask(path: &Path, command: &Command) -> Result<Answer, NoAnswer> {
     if let Err(error) = asked {
         let remedy = match error.kind() {
             io::ErrorKind::NotFound => "give the path of --control-socket; the generator may not run, or run elsewhere",
-            io::ErrorKind::ConnectionRefused => "the generator has ended: there is nobody to steer",
+            io::ErrorKind::ConnectionRefused => "the generator has ended: there is nothing to steer",
             io::ErrorKind::PermissionDenied => "run ctl as the user of the generator",
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => NOT_HEARD,
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "the generator stands still; see its log",
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_nobody_listens_on_is_named() {
+    fn a_socket_without_a_listener_is_named() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("s.sock");
         let missing = ask(&path, &Command::Status).unwrap_err();

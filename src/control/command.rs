@@ -202,7 +202,7 @@ fn disconnect(rest: &str) -> Result<Command, CommandError> {
         CommandError::new(format!("disconnect {}: {why}", shown(rest)), "give a share, such as disconnect 100%")
     };
     let share: Percent = rest.parse().map_err(|e| wrong(format!("{e}")))?;
-    if percent(share) > 0.0 { Ok(Command::Disconnect(share)) } else { Err(wrong("nobody".to_owned())) }
+    if percent(share) > 0.0 { Ok(Command::Disconnect(share)) } else { Err(wrong("no user".to_owned())) }
 }
 
 /// The share in percent, to six decimals: as it was typed.
@@ -277,7 +277,7 @@ mod tests {
             ("users 0", "users 0: not a number", "from 1"),
             ("users -1", "users -1", "from 1"),
             ("users 99999999999", "not a number", "from 1"),
-            ("disconnect 0%", "nobody", "100%"),
+            ("disconnect 0%", "no user", "100%"),
             ("disconnect 101%", "101%", "100%"),
             ("disconnect", "not a share", "100%"),
             ("mark", "without a text", "mark deploy"),

@@ -49,7 +49,7 @@ pub struct SocketError {
     pub remedy: &'static str,
 }
 
-/// A socket that nobody listens on yet.
+/// A socket without a listener yet.
 #[derive(Debug)]
 pub struct ControlSocket {
     listener: UnixListener,
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn peers_who_say_nothing_keep_nobody_out() {
+    async fn peers_who_say_nothing_keep_no_other_out() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("s.sock");
         let stop = CancellationToken::new();

@@ -7,7 +7,7 @@
 //! | [`listener`] | the generator's side of the socket |
 //! | [`client`] | the side of `soakrig ctl` |
 //!
-//! One line in, one line of JSON out, then the connection ends. Knows no run: whoever listens says
+//! One line in, one line of JSON out, then the connection ends. Knows no run: the listener says
 //! what a command does.
 
 pub mod answer;

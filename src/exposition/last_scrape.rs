@@ -42,7 +42,7 @@ struct ScrapeTimes {
 pub(super) struct RegularScrapes(watch::Sender<HashMap<Scraper, ScrapeTimes>>);
 
 impl RegularScrapes {
-    /// Somebody has read the metrics.
+    /// The metrics were read.
     pub(super) fn note(&self, scraper: Scraper) {
         let now = Instant::now();
         self.0.send_modify(|all| {
@@ -60,7 +60,7 @@ impl RegularScrapes {
     }
 
     /// Waits until each of those who scrape regularly has done so once more, `stopping` after the stop
-    /// began; not at all where nobody does, nor for those who are overdue. True if all came.
+    /// began; not at all if none comes, nor for those that are overdue. True if all came.
     pub(super) async fn another(&self, stopping: Duration) -> bool {
         let mut scrapes = self.0.subscribe();
         let now = Instant::now();
@@ -112,7 +112,7 @@ mod tests {
         scrapes
     }
 
-    /// Scrapes of others while somebody waits.
+    /// Scrapes of others during a wait.
     fn later(scrapes: &RegularScrapes, plan: &[(u64, Scraper)]) {
         for (seconds, scraper) in plan.iter().cloned() {
             let scrapes = scrapes.clone();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_went_away_is_not_waited_for_long() {
+    async fn a_scraper_that_went_away_is_not_waited_for_long() {
         let scrapes = looked(3).await;
         assert_eq!(waited(&scrapes, Duration::ZERO).await, (false, INTERVAL + SLACK));
         tokio::time::advance(SLACK).await;

@@ -1,4 +1,4 @@
-//! The small HTTP server beside a run: `/metrics` for Prometheus, `/live` and `/ready` for whoever
+//! The small HTTP server beside a run: `/metrics` for Prometheus, `/live` and `/ready` for what
 //! supervises the process.
 //!
 //! Serves what it is given; must not know how figures or readiness come about. Everything is
@@ -74,10 +74,10 @@ impl Exposition {
     }
 
     /// Waits until all who scrape the metrics regularly have done so once more, at most a minute from
-    /// when the stop began, which was `stopping` ago; not at all where nobody does.
+    /// when the stop began, which was `stopping` ago; not at all if there is none.
     pub async fn last_look(&self, stopping: Duration) {
         if !self.looks.another(stopping).await {
-            tracing::debug!("nobody looks at the metrics any more");
+            tracing::debug!("the metrics are no longer scraped");
         }
     }
 

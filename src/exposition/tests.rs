@@ -115,7 +115,7 @@ async fn half_open(addr: SocketAddr, sent: &str) -> TcpStream {
 }
 
 #[tokio::test]
-async fn clients_that_say_nothing_keep_nobody_out() {
+async fn clients_that_say_nothing_keep_no_other_out() {
     let served = served().await;
     let addr = served.exposition.addr();
     let mut silent = Vec::new();
@@ -131,7 +131,7 @@ async fn clients_that_say_nothing_keep_nobody_out() {
 }
 
 #[tokio::test]
-async fn clients_that_take_no_answer_keep_nobody_out() {
+async fn clients_that_take_no_answer_keep_no_other_out() {
     let served = served().await;
     let addr = served.exposition.addr();
     let many = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(20);

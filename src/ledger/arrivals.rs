@@ -142,7 +142,7 @@ impl RoomLedger {
     #[cold]
     fn not_in_log(&self, run: &mut RunWide, user: RoomUser, from: SenderId, marker: Marker, at: Stamp) {
         if marker.seq >= self.log.next() {
-            // A number that was never given out: somebody forged it.
+            // A number that was never issued: forged.
             return self.forged(run, user, from, marker, at);
         }
         let subject = Subject::read(run.sender(from), marker);

@@ -4,7 +4,7 @@ use super::message_log::Message;
 use crate::clock::Stamp;
 use crate::model::Outcome;
 
-/// Why an expected delivery is nobody's loss: the connection ended first.
+/// Why an expected delivery is not lost: the connection ended first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisconnectCause {
     /// The receiving user meant to leave.
@@ -52,7 +52,7 @@ impl ConnectionWindow {
     }
 
     /// Whether receiving `message`, numbered `seq`, is explained where it is not expected: it was
-    /// handed over while this connection was joining or closing, or nobody had read it when this
+    /// handed over while this connection was joining or closing, or no connection had read it when this
     /// connection was opened, so that the server may have sent it on after the join.
     pub(super) fn may_receive(self, seq: u64, message: &Message) -> bool {
         match self {

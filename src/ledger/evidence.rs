@@ -199,7 +199,7 @@ pub(super) struct Evidence {
     lines: Option<LogLines>,
     /// Lines that all notes so far would be.
     noted: u64,
-    /// Nobody takes notes any longer.
+    /// Notes are no longer taken.
     closed: bool,
     notes: Notes,
 }
@@ -231,7 +231,7 @@ impl Evidence {
         }
     }
 
-    /// Nobody takes notes any longer: what is not written is dropped. Tells how many lines.
+    /// Notes are no longer taken: what is not written is dropped. Tells how many lines.
     pub(super) fn close(&mut self) -> u64 {
         self.notes = Notes::default();
         self.closed = true;

@@ -132,7 +132,7 @@ impl Losses {
         }
     }
 
-    /// Whether [`Self::judged`] must be called for a message that nobody else lost.
+    /// Whether [`Self::judged`] must be called for a message that no other user lost.
     pub(super) fn has_pending(&self) -> bool {
         !self.pending.is_empty()
     }

@@ -7,7 +7,7 @@ use super::cells::{CellId, Cells};
 use super::user_set::{RoomUser, UserSet};
 use crate::clock::Stamp;
 
-/// Nobody has read it.
+/// No connection has read it.
 pub(super) const UNREAD: u64 = u64::MAX;
 
 /// One message of ours.
@@ -192,7 +192,7 @@ impl MessageLog {
     }
 
     /// Settles what `user`, whose connection is gone, has not received of the numbers `from..to`,
-    /// and marks the user's own messages that nobody has received.
+    /// and marks the user's own messages that no connection has received.
     pub(super) fn part(&mut self, user: RoomUser, from: u64, to: u64, gone: Gone, horizon: Duration) -> Parting {
         let mut parting = Parting::default();
         for seq in from.max(self.unjudged)..to {

@@ -64,8 +64,8 @@ impl Ledger {
     /// Empty books for rooms with so many users each: the first of this generator's users are in the
     /// first room, the next in the second. No two rooms may have the same tag.
     pub fn new(terms: DeliveryTerms, rules: DeliveryRules, identity: Identity, rooms: &[RoomShare]) -> Self {
-        let nobody = [RoomShare { tag: RoomTag(0), users: 0 }];
-        let shares = if rooms.is_empty() { &nobody } else { rooms };
+        let no_users = [RoomShare { tag: RoomTag(0), users: 0 }];
+        let shares = if rooms.is_empty() { &no_users } else { rooms };
         let mut users = 0;
         let rooms: Box<[RoomLedger]> = shares
             .iter()
@@ -120,7 +120,7 @@ impl Ledger {
         self.run.generators.stop();
     }
 
-    /// Nobody waits any longer: what has no verdict at `now` stays outstanding when its connection
+    /// The wait is over: what has no verdict at `now` stays outstanding when its connection
     /// is closed now, which is no user's wish to leave. What still arrives counts.
     pub fn close(&mut self, now: Stamp) {
         self.sweep(now);

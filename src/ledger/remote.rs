@@ -1,6 +1,6 @@
 //! Messages of other generators, known only from what is read here.
 //!
-//! Nobody tells us what the others send; but each numbers its messages without gaps, so a
+//! No generator tells us what the others send, but each numbers its messages without gaps, so a
 //! connection that has read two numbers of a generator expected those between them. What is
 //! missing gets its verdict one horizon after this generator first knew of the number.
 

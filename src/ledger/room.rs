@@ -33,7 +33,7 @@ pub(super) struct RoomLedger {
 pub(super) struct Books {
     expected: u64,
     outcomes: [u64; Outcome::COUNT],
-    /// Remote ones that got no verdict, because nobody waited any longer.
+    /// Remote ones that got no verdict, because the wait was over.
     remote_outstanding: u64,
     /// Messages of other rooms of the run that arrived here.
     pub(super) leaked: u64,

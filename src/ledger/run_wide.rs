@@ -24,7 +24,7 @@ pub(super) struct RunWide {
     present_ids: Box<[SenderId]>,
     pub(super) generators: Generators,
     pub(super) tally: Tally,
-    /// When nobody waited any longer: see [`close`](super::Ledger::close).
+    /// When the wait was over: see [`close`](super::Ledger::close).
     pub(super) closed: Option<Stamp>,
     /// Deliveries of others' messages that were open when the ledger was closed and so got no verdict.
     /// They are expected from then on.

@@ -115,33 +115,33 @@ families! {
     USERS_TARGET = Gauge "soakrig_users_target" []
         "Users that this generator is to hold.";
     USERS = Gauge "soakrig_users" [closed("state", texts::<UserState>)]
-        "Users by where they are in life; they sum to the target.";
+        "Users by state; the states sum to the target.";
     CONNECTIONS = Gauge "soakrig_connections" [closed("socket", texts::<SocketKind>)]
         "Open sockets.";
     CONNECT_ATTEMPTS = Counter "soakrig_connect_attempts_total" [closed("socket", texts::<SocketKind>)]
-        "Sockets that were begun to be opened.";
+        "Attempts to open a socket.";
     CONNECT_FAILURES = Counter "soakrig_connect_failures_total"
         [closed("socket", texts::<SocketKind>), closed("reason", texts::<FailureKind>)]
-        "Sockets that did not come to the first frame that lets the user in.";
+        "Attempts that ended before the user had joined.";
     CONNECT_DURATION = Histogram "soakrig_connect_duration_seconds" [closed("socket", texts::<SocketKind>)]
-        "From the begin of a connect to the first frame that lets the user in.";
+        "Time from the start of an attempt until the user had joined.";
     DISCONNECTS = Counter "soakrig_disconnects_total"
         [
             closed("socket", texts::<SocketKind>),
             closed("initiator", texts::<Initiator>),
             closed("reason", texts::<EndReason>)
         ]
-        "Connections that ended after the user was let in.";
+        "Connections that ended after the user had joined.";
     CONNECTION_AGE = Histogram "soakrig_connection_age_seconds" [closed("initiator", texts::<Initiator>)]
         "Age of connections to the room when they ended, counted from the begin of the connect, by who ended them.";
     HTTP_REQUESTS = Counter "soakrig_http_requests_total"
         [closed("step", texts::<HttpStep>), closed("outcome", texts::<HttpOutcome>)]
-        "HTTP requests that came to an end.";
+        "HTTP requests that have ended.";
     HTTP_DURATION = Histogram "soakrig_http_request_duration_seconds"
         [closed("step", texts::<HttpStep>), closed("outcome", texts::<HttpOutcome>)]
-        "From the begin of a request to the last byte of its answer.";
+        "Time from the start of a request to the last byte of its answer.";
     HTTP_RETRIES = Counter "soakrig_http_retries_total" []
-        "Requests repeated once, as the kept connection they went out on had ended without an answer.";
+        "Requests repeated once because their kept-alive connection ended without an answer.";
     MESSAGES_SENT = Counter "soakrig_messages_sent_total" [closed("kind", texts::<SentKind>)]
         "Frames sent.";
     MESSAGES_RECEIVED = Counter "soakrig_messages_received_total" [closed("kind", texts::<FrameKind>)]
@@ -149,14 +149,14 @@ families! {
     RECEIVED_BYTES = Counter "soakrig_received_bytes_total" []
         "Bytes read from sockets after the handshake.";
     RATE_TARGET = Gauge "soakrig_rate_target" [closed("kind", texts::<Action>)]
-        "Intents a second that this generator's schedule issues.";
+        "Intents per second that this generator's schedule issues.";
     ACTIONS = Counter "soakrig_actions_total" [closed("kind", texts::<Action>)]
-        "Intents that were carried out; to join a breakout also where the user is in one already or there is none.";
+        "Intents that were carried out; those to join a breakout also count if the user is in one already or there is none.";
     SENDS_DROPPED = Counter "soakrig_sends_dropped_total"
         [closed("kind", texts::<Action>), closed("reason", texts::<DropReason>)]
         "Intents that were not carried out.";
     DELIVERIES_EXPECTED = Counter "soakrig_deliveries_expected_total" []
-        "Deliveries that should happen: one for each message on each connection that should get it.";
+        "Deliveries that should happen: one per message and connection that should get it.";
     DELIVERIES = Counter "soakrig_deliveries_total"
         [closed("outcome", texts::<Outcome>), closed("origin", texts::<Origin>)]
         "Expected deliveries by their verdict; exclusive.";
@@ -164,7 +164,7 @@ families! {
         "Expected deliveries without a verdict yet, of local and remote messages.";
     ANOMALIES = Counter "soakrig_delivery_anomalies_total"
         [closed("kind", texts::<Anomaly>), closed("origin", texts::<Origin>)]
-        "Arrivals with something wrong about them, apart from the verdicts.";
+        "Arrivals that are duplicate, reordered, unexpected or corrupt; apart from the verdicts.";
     FOREIGN_MESSAGES = Counter "soakrig_foreign_messages_total" []
         "Arrivals of messages of another run, or of a time before this generator: in no verdict.";
     ANOMALY_LOG_DROPPED = Counter "soakrig_anomaly_log_dropped_total" []
@@ -173,33 +173,33 @@ families! {
         [closed("basis", texts::<Basis>), closed("origin", texts::<Origin>)]
         "Time to delivery of on-time and late deliveries, until the bytes were read.";
     PRESENCE_MISMATCHES = Gauge "soakrig_presence_mismatches" [closed("kind", texts::<PresenceMismatch>)]
-        "Users of this generator whom the newest member lists have wrong, beyond the settling time.";
+        "Users of this generator that the newest member lists have wrong, beyond the settling time.";
     PRESENCE_EPISODES = Counter "soakrig_presence_mismatch_episodes_total" [closed("kind", texts::<PresenceMismatch>)]
         "Mismatches between member lists and connections that began.";
     PRESENCE_LISTS = Counter "soakrig_presence_lists_total" [closed("fate", texts::<ListFate>)]
-        "Member lists that were looked at; where none was judged, no mismatch could be seen.";
+        "Member lists that were read; if none was judged, no mismatch could be seen.";
     CLOCK_OFFSET = Gauge "soakrig_clock_offset_seconds" []
-        "Estimate of how far other generators' clocks are ahead of this one; absent while there is none.";
+        "Estimate of how far other generators' clocks are ahead of this one; absent without an estimate.";
     OPERATIONS = Counter "soakrig_operations_total" [closed("stage", texts::<Stage>)]
-        "Things tried, by stage; the denominator of every error rate.";
+        "Operations tried, by stage; the denominator of every error rate.";
     ERRORS = Counter "soakrig_errors_total" [closed("stage", texts::<Stage>), closed("kind", texts::<FailureKind>)]
-        "Things that went wrong, by stage and kind.";
+        "Errors by stage and kind.";
     SCHEDULE_LAG = Histogram "soakrig_schedule_lag_seconds" []
         "How much later than intended the schedule issued its intents.";
     SATURATED = Gauge "soakrig_saturated" [closed("reason", texts::<SaturationReason>)]
         "1 while this generator cannot keep up, so that its numbers are about itself.";
     CLOCK_EVENTS = Counter "soakrig_clock_events_total" [closed("kind", texts::<ClockEvent>)]
-        "Things that happened to time as this process sees it.";
+        "Clock jumps, suspends and stalls that this process saw.";
     DNS_CHANGES = Counter "soakrig_dns_changes_total" []
-        "Look-ups of the server's name that gave other addresses than the one before.";
+        "Look-ups of the server's name that gave other addresses than the previous one.";
     CONTROL_COMMANDS = Counter "soakrig_control_commands_total" [closed("command", texts::<ControlKind>)]
         "Commands of `soakrig ctl` that were carried out, and such that were refused.";
     LEDGER_MESSAGES = Gauge "soakrig_ledger_messages" []
         "Messages whose horizon has not passed, and which the ledger therefore still holds.";
     SESSION_SAVES = Counter "soakrig_session_saves_total" [closed("outcome", texts::<SaveOutcome>)]
-        "Times that changed sessions were to be written to the cache file.";
+        "Attempts to write changed sessions to the cache file.";
     LOGS_SUPPRESSED = Counter "soakrig_logs_suppressed_total" []
-        "Log lines left out because the same place had said too much.";
+        "Log lines left out because their source had logged too much.";
     TRACE_SPANS = Counter "soakrig_trace_spans_total" [closed("fate", texts::<SpanFate>)]
         "Spans that ended, by what became of them; all but the exported ones were dropped.";
     PROCESS_CPU = Counter "process_cpu_seconds_total" []

@@ -27,7 +27,7 @@ const DELIVERY_BOUNDS: [u64; 15] = [
     10_000_000, 30_000_000, 60_000_000,
 ];
 
-/// Whom to ask for the books; clones share it. Until somebody is set, everything is 0.
+/// Whom to ask for the books; clones share it. Until one is set, everything is 0.
 #[derive(Clone, Default)]
 pub(crate) struct LedgerSource(Arc<OnceLock<Arc<dyn Source>>>);
 
@@ -61,7 +61,7 @@ impl DeliveryBounds {
         let mut bounds: Vec<u64> = DELIVERY_BOUNDS.into_iter().chain(limits.filter(|micros| *micros > 0)).collect();
         bounds.sort_unstable();
         bounds.dedup();
-        // A second call has no effect: buckets must not change while somebody scrapes them.
+        // A second call has no effect: buckets must not change while they are scraped.
         let _ = self.0.set(bounds);
     }
 
@@ -135,7 +135,7 @@ fn deliveries(ledger: &LedgerSnapshot, bounds: &[u64]) -> Vec<MetricFamily> {
         sample::number(&ANOMALIES, &(anomaly, origin).texts(), n as f64)
     });
     let durations = <(Basis, Origin)>::every()
-        // Markers carry the intended time only: nobody knows when another generator's frame was sent.
+        // Markers carry the intended time only: when another generator's frame was sent is unknown.
         .filter(|labels| *labels != (Basis::Sent, Origin::Remote))
         .map(|(basis, origin)| duration(&(basis, origin).texts(), ledger.durations(origin, basis), bounds));
     let outstanding: u64 = ledger.by_origin.iter().map(|counts| counts.outstanding).sum();

@@ -205,7 +205,7 @@ impl Metrics {
     fn begin_at_zero(&self) {
         self.run_phase(RunPhase::Ramp);
         self.generators.set(1);
-        // What nobody can change; the others come with the plan.
+        // What cannot change; the others come with the plan.
         self.threshold(Limit::Outstanding, Some(0.0));
         for socket in SocketKind::every() {
             self.connections.with_label_values(&socket.texts()).set(0);

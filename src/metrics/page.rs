@@ -9,30 +9,16 @@ const HEAD: &str = "# Metrics
 
 <!-- Made from src/metrics/families.rs. To regenerate it: SOAKRIG_BLESS=1 cargo test --test cli metrics_page -->
 
-On `http://<metrics-listen>/metrics`, in Prometheus' text format 0.0.4. Base units; counters end in `_total`
-and start at 0 with the process. Labels are small closed sets: never a user, a URL, a message, an error text.
-
-A series that can be expected is there at 0 from the first scrape on, so that rates work from the first
-event; an unusual combination of labels appears with its first event.
+On `http://<metrics-listen>/metrics`, in Prometheus' text format 0.0.4. Base units; counters end in `_total` and start at 0 with the process. Labels are small closed sets: never a user, URL, message or error text. A series that can be expected is there at 0 from the first scrape on.
 
 ## How to read them
 
-- **Error rate of a stage**: `sum by (stage) (rate(soakrig_errors_total[5m])) / sum by (stage)
-  (rate(soakrig_operations_total[5m]))`. Never over all stages: 200 failed sign-ups would drown in 240,000 deliveries.
-- **What counts as an operation**: `signup`, `login`, `event`: one step of one user. `connect`: one attempt to open
-  a socket, up to the first frame that lets the user in. `send`: one intent. `receive`: one frame.
-  `delivery`: one verdict: on time, late, lost or excused.
-- **What counts as an error**: a failed step; a connect that did not come to its first frame; an intent that was
-  dropped, or failed in writing; a frame that could not be understood or that says `error`; a delivery that was
-  lost. Late deliveries are not errors, they have figures of their own. A corrupt arrival counts as an error of kind
-  `corrupt` when it is read; the delivery that it should have been ends as `lost`, and counts as that when its
-  horizon has passed.
-- **The books**: `soakrig_deliveries_expected_total - sum(soakrig_deliveries_total)` is what is still outstanding.
-- **Presence**: `soakrig_presence_mismatches` is a gauge, by the newest member lists ([how that is judged](presence.md)). While
-  `soakrig_presence_lists_total{fate=\"judged\"}` stands still, nothing new was there to compare.
-- **Time to delivery** comes from a histogram of 0.1 % precision, folded into the buckets below at each scrape;
-  `--delivery-deadline`, `--delivery-horizon` and `--max-p99` are among their bounds. There is no
-  `basis=\"sent\"` for `origin=\"remote\"`: a marker tells when its chat was intended, not when it was sent.
+- **Error rate of a stage**: `sum by (stage) (rate(soakrig_errors_total[5m])) / sum by (stage) (rate(soakrig_operations_total[5m]))`, never over all stages.
+- **Operations**: a step of a user (`signup`, `login`, `event`), an attempt to open a socket and join (`connect`), an intent (`send`), a frame (`receive`), a verdict (`delivery`).
+- **Errors**: a failed step or attempt; an intent that was dropped or failed in writing; a frame that could not be understood or says `error`; a lost delivery. Late deliveries are no errors. A corrupt arrival is an error of kind `corrupt`, and its delivery one of kind `lost` when its horizon has passed.
+- **Outstanding deliveries**: `soakrig_deliveries_expected_total - sum(soakrig_deliveries_total)`.
+- **Presence**: a gauge by the newest member lists ([how they are judged](presence.md)). While `soakrig_presence_lists_total{fate=\"judged\"}` stands still, there was nothing to compare.
+- **Time to delivery** comes from a histogram of 0.1 % precision. `--delivery-deadline`, `--delivery-horizon` and `--max-p99` are among the bounds of its buckets. There is no `basis=\"sent\"` for `origin=\"remote\"`.
 
 ## Families
 

@@ -117,7 +117,7 @@ impl Metrics {
         self.hot.lag()
     }
 
-    /// The schedule's set rate, in intents a second.
+    /// The schedule's set rate, in intents per second.
     pub fn rate_target(&self, action: Action, per_second: f64) {
         self.rate_target.with_label_values(&action.texts()).set(per_second);
     }

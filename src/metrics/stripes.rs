@@ -14,7 +14,7 @@ struct Row<const SLOTS: usize>([AtomicU64; SLOTS]);
 /// Most rows there are; threads beyond share them, which costs time and loses nothing.
 const MOST_ROWS: usize = 64;
 
-/// `SLOTS` counts, kept once a thread.
+/// `SLOTS` counts, kept once per thread.
 pub(crate) struct Stripes<const SLOTS: usize> {
     rows: Box<[Row<SLOTS>]>,
 }

@@ -143,7 +143,7 @@ impl Recoveries {
         self.any.store(any, Ordering::Release);
     }
 
-    /// All of them, in their order; disruptions that cut nobody's connection are left out.
+    /// All of them, in their order; disruptions that cut no connection are left out.
     #[must_use]
     pub fn reports(&self) -> Vec<RecoveryReport> {
         self.all.lock().iter().map(Recovery::report).filter(|report| report.users > 0).collect()
@@ -176,7 +176,7 @@ mod tests {
         let report = recoveries.reports().remove(0);
         assert_eq!((report.users, report.back), (10, 9));
         assert_eq!(seconds(&report), [Some(5), Some(9), None, None]);
-        // Who is not to come back keeps nobody waiting.
+        // A user who is not to come back is not waited for.
         recoveries.gone(UserIndex(9));
         let report = recoveries.reports().remove(0);
         assert_eq!((report.users, seconds(&report)), (9, [Some(5), Some(9), Some(9), Some(9)]));
@@ -199,6 +199,6 @@ mod tests {
         assert_eq!((reports[0].users, reports[0].back), (3, 3), "each cut counts");
         assert_eq!(seconds(&reports[0]), [Some(3), Some(4), Some(4), Some(4)]);
         recoveries.disruption("another".into(), at(20));
-        assert_eq!(recoveries.reports().len(), 1, "nobody was cut in it");
+        assert_eq!(recoveries.reports().len(), 1, "no user was cut in it");
     }
 }

@@ -19,7 +19,7 @@ const USER_MEMORY: f64 = 8e3;
 const DELIVERY_MEMORY: f64 = 16.0;
 /// CPU of a delivery that comes in a read of its own, all in, in seconds (docs/performance.md).
 const DELIVERY_CPU: f64 = 7e-6;
-/// A list traffic from which on a gigabit line is full, in bytes a second.
+/// A list traffic from which on a gigabit line is full, in bytes per second.
 const FULL_LINE: f64 = 110e6;
 
 /// What is to be done.
@@ -31,11 +31,11 @@ pub struct Load {
     pub room: u64,
     /// How many rooms they are divided among.
     pub rooms: u64,
-    /// Chats a second in all rooms.
+    /// Chats per second in all rooms.
     pub chats: f64,
-    /// Users that leave, a second, in all rooms; as many come back.
+    /// Users that leave per second in all rooms; as many come back.
     pub leaves: f64,
-    /// Users that join a side room, a second, in all rooms; as many leave one.
+    /// Users that join a side room per second in all rooms; as many leave one.
     pub side_rooms: f64,
     /// How long a visit to a side room lasts on average, in seconds.
     pub side_room_stay: f64,
@@ -51,11 +51,11 @@ pub struct Load {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forecast {
     load: Load,
-    /// Deliveries a second: every chat to every user of this generator.
+    /// Deliveries per second: every chat to every user of this generator.
     pub deliveries: f64,
-    /// Bytes a second of chats.
+    /// Bytes per second of chats.
     pub chat_bytes: f64,
-    /// Bytes a second of member lists, if the server sends full ones, while users come and go.
+    /// Bytes per second of member lists, if the server sends full ones, while users come and go.
     pub list_bytes: f64,
     /// Bytes of member lists while the room fills, if the server sends full ones.
     pub ramp_list_bytes: f64,
@@ -307,8 +307,8 @@ mod tests {
     #[test]
     fn an_unknown_machine_and_an_empty_room_warn_of_nothing() {
         assert!(Forecast::of(&DEMO, &Machine::default()).warnings.is_empty());
-        let nobody = Load { users: 0, room: 0, ..DEMO };
-        let forecast = Forecast::of(&nobody, &MACHINE);
+        let no_users = Load { users: 0, room: 0, ..DEMO };
+        let forecast = Forecast::of(&no_users, &MACHINE);
         assert!(forecast.warnings.is_empty() && forecast.sockets == 0.0 && forecast.ramp_list_bytes == 0.0);
     }
 

@@ -53,7 +53,7 @@ pub struct RunInputs {
     pub took: Duration,
     /// Of that, from the end of the ramp to the stop.
     pub hold: Duration,
-    /// Set rates in intents a second, by [`Action`].
+    /// Set rates in intents per second, by [`Action`].
     pub set_rates: [f64; Action::COUNT],
     /// Intents carried out during the hold, by [`Action`].
     pub carried_out: [u64; Action::COUNT],

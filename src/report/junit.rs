@@ -105,8 +105,8 @@ fn text(text: &str) -> String {
 fn failed(row: &Threshold) -> String {
     let of = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| shown(row.unit, None, row.below, value));
     let value = row.value.map_or_else(|| "-".to_owned(), |value| shown(row.unit, row.limit, row.below, value));
-    let limit = if row.below { "at least" } else { "at most" };
-    let mut text = format!("{value} of {}, {limit} {} may be", count(row.n), of(row.limit));
+    let limit = if row.below { "at least " } else { "" };
+    let mut text = format!("{value} of {} (limit {limit}{})", count(row.n), of(row.limit));
     if let Some(kind) = &row.kind {
         text.push_str(&format!(" ({kind})"));
     }

@@ -1,7 +1,7 @@
 //! What people see while a run goes on: a bar for the ramp and a status line after, refreshed each
-//! second; or, where nobody watches a terminal, a log line now and then.
+//! second; or, without a terminal, a log line now and then.
 //!
-//! Fed by `run` with a [`Status`] each second; knows no clock and asks nobody.
+//! Fed by `run` with a [`Status`] each second; knows no clock.
 
 use std::time::Duration;
 

@@ -25,7 +25,7 @@ pub struct Moment {
     pub held: Duration,
     /// Until the end of the hold, if that is known.
     pub remaining: Option<Duration>,
-    /// Chats a second, set.
+    /// Chats per second, set.
     pub chats_target: f64,
     /// Whether the generator is saturated.
     pub saturated: bool,
@@ -105,7 +105,7 @@ impl RateMeter {
     }
 }
 
-/// Chats a second, and the time to delivery's median and 99th percentile in seconds, since `base`.
+/// Chats per second, and the time to delivery's median and 99th percentile in seconds, since `base`.
 fn lately(base: &Mark, now: &Mark) -> (f64, Option<f64>, Option<f64>) {
     let seconds = now.at.saturating_sub(base.at).as_secs_f64();
     let chats = if seconds > 0.0 { now.chats.saturating_sub(base.chats) as f64 / seconds } else { 0.0 };

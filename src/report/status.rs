@@ -36,9 +36,9 @@ pub struct Status {
     pub away: u64,
     /// Users given up for good.
     pub failed: u64,
-    /// Chats a second, lately.
+    /// Chats per second, lately.
     pub chats: f64,
-    /// Chats a second, set.
+    /// Chats per second, set.
     pub chats_target: f64,
     /// Deliveries so far, local and remote.
     pub on_time: u64,

@@ -193,9 +193,9 @@ pub struct Users {
 /// Intents of one kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
-    /// Set, in intents a second.
+    /// Set, in intents per second.
     pub set: f64,
-    /// Carried out, in intents a second of the hold.
+    /// Carried out, in intents per second of the hold.
     pub achieved: f64,
     /// Carried out.
     pub carried_out: u64,

@@ -115,7 +115,7 @@ fn books(page: &mut Page, title: &str, deliveries: &Deliveries, anomalies: &Anom
     );
     let found = on_time + late + lost + excused.total + outstanding;
     if found != *expected {
-        page.row("", &format!("THE BOOKS DO NOT BALANCE, {} are somewhere: a defect of soakrig", count(found)));
+        page.row("", &format!("THE BOOKS DO NOT BALANCE: the outcomes sum to {}, a defect in soakrig", count(found)));
     }
     page.number("on time", *on_time, &share(*on_time, *expected));
     page.number("late", *late, &some_share(*late, *expected));
@@ -269,14 +269,11 @@ fn parts(page: &mut Page, parts: &[Part]) {
     }
 }
 
-/// Panics that were caught, if there were any: whoever reads this must hear of them.
+/// Panics that were caught, if there were any.
 fn defects(page: &mut Page, summary: &Summary) {
     let panics: u64 = summary.errors.values().filter_map(|kinds| kinds.get(FailureKind::Panic.as_str())).sum();
     if panics > 0 {
-        page.row(
-            "defects",
-            &format!("{} panics of soakrig itself, caught and survived; the log says where", count(panics)),
-        );
+        page.row("defects", &format!("{} panics in soakrig itself, caught; the log says where", count(panics)));
     }
 }
 
@@ -338,7 +335,7 @@ mod tests {
         let mut summary = night();
         assert!(!render(&summary).contains("DO NOT BALANCE"));
         summary.deliveries.late += 1;
-        assert!(render(&summary).contains("DO NOT BALANCE, 240,001 are somewhere"));
+        assert!(render(&summary).contains("DO NOT BALANCE: the outcomes sum to 240,001"));
     }
 
     #[test]
@@ -346,7 +343,7 @@ mod tests {
         let mut summary = night();
         assert!(!render(&summary).contains("defects"));
         summary.errors.entry("receive".into()).or_default().insert("panic".into(), 3);
-        assert!(render(&summary).contains("defects            3 panics of soakrig itself"));
+        assert!(render(&summary).contains("defects            3 panics in soakrig itself"));
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl AnomalyLog {
             let terms =
                 LineContext { usernames: &for_thread.credentials.usernames, room: &room, run: &run, path: &path };
             Journal::new(file, terms, &for_thread.ledger, Pause(stopped)).write_all();
-            // Nobody waits for it any longer where the end of the run did not.
+            // If the end of the run did not wait for it, nothing does.
             let _ = done.send(());
         });
         if let Err(error) = &thread {
@@ -91,10 +91,10 @@ impl AnomalyLog {
             Ok(Ok(())) => {}
             Ok(Err(_)) if thread.is_ok() => {
                 context.metrics.error(Stage::Receive, FailureKind::Panic);
-                tracing::error!("a defect of soakrig ended the anomaly log");
+                tracing::error!("a defect in soakrig ended the anomaly log");
             }
             Ok(Err(_)) => {}
-            Err(_) => tracing::error!("the anomaly log takes no more lines; the rest of them is dropped"),
+            Err(_) => tracing::error!("the anomaly log accepts no more lines; the rest is dropped"),
         }
         let dropped = context.ledger.lock().close_log();
         if dropped > 0 {
@@ -177,8 +177,8 @@ impl<'a, W: Write> Journal<'a, W> {
             }
             if !goes_on {
                 let over = std::mem::take(&mut self.over);
-                // What is not written is counted by whoever waits for this thread.
-                let _ = self.write_gap(over, "the log has its limit of lines");
+                // What is not written is counted where this thread is waited for.
+                let _ = self.write_gap(over, "the log has reached its limit of lines");
                 return;
             }
         }

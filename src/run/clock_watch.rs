@@ -56,7 +56,7 @@ fn notice<D: Driver>(context: &RunContext<D>, judge: &Mutex<Judge>, recorder: &R
     match event {
         ClockEvent::WallJump => {
             let direction = if back { "back" } else { "ahead" };
-            tracing::warn!(seconds, direction, "the wall clock was set; the figures go by another clock");
+            tracing::warn!(seconds, direction, "the wall clock was set; the figures use another clock");
         }
         ClockEvent::Suspend => {
             context.ledger.lock().slept(length);
@@ -88,7 +88,7 @@ fn in_words(ClockChange { event, length, back }: ClockChange) -> String {
 pub(crate) async fn watch_name<D: Driver>(context: Arc<RunContext<D>>, recorder: Recorder, until: CancellationToken) {
     let changed = || {
         context.metrics.dns_changed();
-        recorder.note("dns", "the server's name stands for other addresses");
+        recorder.note("dns", "the server's name resolves to other addresses");
     };
     watch(|| context.driver.addresses(), changed, &until).await;
 }
@@ -105,7 +105,7 @@ where
         {
             let found = found.into_iter().collect();
             if differ(&known, &found) {
-                tracing::warn!(before = ?known, now = ?found, "the server's name stands for other addresses");
+                tracing::warn!(before = ?known, now = ?found, "the server's name resolves to other addresses");
                 changed();
             }
             known = found;

@@ -107,7 +107,7 @@ impl<D: Driver> Control<D> {
     fn pause(&self, paused: bool) -> Answer {
         let changed = self.runner.rates.pause(paused, self.context().clock.now());
         let said = match (paused, changed) {
-            (true, true) => "paused: no messages, nobody leaves, connections stay; resume goes on",
+            (true, true) => "paused: no messages, no user leaves, connections stay; resume goes on",
             (true, false) => "paused already",
             (false, true) => "resumed, at the rates that are set",
             (false, false) => "not paused",
@@ -144,7 +144,7 @@ impl<D: Driver> Control<D> {
         let context = self.context();
         let drawn = context.roster.draw(share);
         if drawn.is_empty() {
-            return Answer::refused(format!("{command}: nobody is connected"), "wait until status shows users");
+            return Answer::refused(format!("{command}: no user is connected"), "wait until status shows users");
         }
         context.recoveries.reset(command.to_string(), context.clock.now(), &drawn);
         drawn.iter().for_each(|user| context.roster.reset(*user));

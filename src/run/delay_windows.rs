@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_stall_does_not_spoil_the_window_around_it() {
-        // 0.3 s of 10 s, with 50 looks a second: 15 were late, 10 of them over the limit.
+        // 0.3 s of 10 s, with 50 samples per second: 15 were late, 10 of them over the limit.
         let read = Delays { total: 500, over: 10 };
         assert_eq!(bad(Delays::default(), read), [SpoiltBy::ReadDelay]);
         assert!(bad(Delays::default(), read.without_stalls(0.03)).is_empty());

@@ -1,4 +1,4 @@
-//! Keeps the check: once a second, the newest member lists against who is connected.
+//! Keeps the check: once per second, the newest member lists against who is connected.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -206,7 +206,7 @@ impl<D: Driver> RoomRun<D> {
     pub(crate) fn announce(&self) {
         let plan = &self.runner.plan;
         if plan.connection.tls.insecure_skip_verify {
-            tracing::warn!("--insecure-skip-verify: whoever stands between here and the server can read the passwords");
+            tracing::warn!("--insecure-skip-verify: anyone between here and the server can read the passwords");
         }
         let (range, metrics) = (plan.users.range, self.exposition.as_ref().map(Exposition::addr));
         tracing::info!(
@@ -235,7 +235,7 @@ impl<D: Driver> RoomRun<D> {
                 self.conclude().await;
                 return Ok(());
             }
-            Some(Err(failure)) => tracing::warn!(%failure, "the target is not well; starting all the same"),
+            Some(Err(failure)) => tracing::warn!(%failure, "the target is unhealthy; starting anyway"),
             None => {
                 // The room was asked for, like any other.
                 self.runner.context.metrics.operation(Stage::Room);
@@ -261,7 +261,7 @@ impl<D: Driver> RoomRun<D> {
         self.held.unwrap_or_else(|| Held { summary: self.reporter.summary(End::Aborted), unwritten: false })
     }
 
-    /// Makes the summary and writes it where that is wanted; whoever looks at the metrics is
+    /// Makes the summary and writes it where that is wanted; the last scrape of the metrics is
     /// shown out.
     async fn conclude(&mut self) {
         // A second signal does not wait for the last lines of the anomaly log.

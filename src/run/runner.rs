@@ -1,6 +1,6 @@
 //! One run, from the first user to the summary.
 //!
-//! The order of the stop: no more intents and nobody starts; what is outstanding settles, at
+//! The order of the stop: no more intents, and no user starts; what is outstanding settles, at
 //! most for the grace; sockets close; the cache is written; the books are closed.
 
 use std::future::Future;
@@ -111,7 +111,7 @@ impl<D: Driver> Runner<D> {
         move || match (context.stopping.is_cancelled(), ramped.load(Ordering::Relaxed), context.roster.connected()) {
             (true, ..) => Readiness::NotReady("stopping"),
             (_, false, _) => Readiness::NotReady("the ramp is not done"),
-            (.., 0) => Readiness::NotReady("nobody is connected"),
+            (.., 0) => Readiness::NotReady("no user is connected"),
             _ => Readiness::Ready,
         }
     }
@@ -285,7 +285,7 @@ impl<D: Driver> Runner<D> {
         }
     }
 
-    /// Ramp and hold, until the duration is over or somebody asks for the stop.
+    /// Ramp and hold, until the duration is over or a stop is asked for.
     async fn load(&self) {
         let context = &self.context;
         let pacing = self.plan.traffic.pacing;
@@ -309,14 +309,14 @@ impl<D: Driver> Runner<D> {
         let _ = pacer.await;
     }
 
-    /// Everybody has come, or tried to: from now on the load is held.
+    /// All users have come, or tried to: from now on the load is held.
     fn hold_begins(&self) {
         self.windows.cut(&self.context);
         self.rates.hold_begins(self.phases.lock().ramped(&self.context));
         self.recorder.note("phase", "the hold begins");
     }
 
-    /// Begins the stop: notes where everybody is, and lets nobody start or send any more.
+    /// Begins the stop: notes where the users are, and lets none start or send any more.
     pub(crate) fn stop(&self) {
         if !self.context.stopping.is_cancelled() {
             self.windows.cut(&self.context);

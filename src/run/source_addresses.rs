@@ -37,13 +37,13 @@ pub(crate) fn reach(sources: &[IpAddr], targets: &[IpAddr]) -> Result<(), StartE
         let reached = targets.iter().any(|target| match way(*source, *target) {
             Ok(()) => true,
             Err(error) => {
-                why = Some(format!("there is no way from this address to {target}: {error}"));
+                why = Some(format!("there is no route from this address to {target}: {error}"));
                 false
             }
         });
         if let (false, Some(why)) = (reached, why) {
             return Err(StartError::environment(format!("--source-ip {source}"), why)
-                .remedy("give addresses of this machine that the target can be reached from; `ip route get` tells"));
+                .remedy("give addresses of this machine that can reach the target; see `ip route get`"));
         }
     }
     Ok(())
@@ -84,7 +84,7 @@ mod tests {
         assert!(error.to_string().contains("--source-ip 127.0.0.2"), "{error}");
         // From a loopback address there is a way to loopback addresses only.
         let error = reach(&[ip("127.0.0.2")], &[ip("198.51.100.1")]).unwrap_err();
-        assert!(error.to_string().contains("no way from this address to 198.51.100.1"), "{error}");
+        assert!(error.to_string().contains("no route from this address to 198.51.100.1"), "{error}");
     }
 
     #[test]

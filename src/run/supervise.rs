@@ -1,4 +1,4 @@
-//! Tasks that a run must not miss: a panic in one is caught and counted, and the task begins anew.
+//! Tasks that a run must not miss: a panic in one is caught and counted, and the task starts again.
 //!
 //! Users' own tasks guard themselves; these are the schedule and what goes on beside the load.
 
@@ -17,7 +17,7 @@ use crate::model::{FailureKind, Stage};
 /// Between a panic and the new beginning: a defect that strikes every time must not spin.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Runs a task until it returns; after a panic `begin` makes it anew, unless `until` is cancelled.
+/// Runs a task until it returns; after a panic `begin` makes it again, unless `until` is cancelled.
 pub(crate) fn spawn<F>(
     metrics: &Arc<Metrics>,
     name: &'static str,
@@ -38,13 +38,13 @@ where
     })
 }
 
-/// Runs a task that cannot begin anew: what it returned, or nothing after a panic.
+/// Runs a task that cannot start again: what it returned, or nothing after a panic.
 pub(crate) async fn caught<T>(metrics: &Metrics, name: &'static str, task: impl Future<Output = T>) -> Option<T> {
     let done = AssertUnwindSafe(task).catch_unwind().await.ok();
     if done.is_none() {
         // The panic hook has told where.
         metrics.error(Stage::Receive, FailureKind::Panic);
-        tracing::error!(task = name, "a defect of soakrig ended a task of its own");
+        tracing::error!(task = name, "a defect in soakrig ended one of its tasks");
     }
     done
 }

@@ -172,7 +172,7 @@ mod tests {
         assert!((1..=10 * TURN).contains(&issued), "{issued} of 600 million");
     }
 
-    /// A dispatch whose rate somebody else changes.
+    /// A dispatch whose rate is changed from outside.
     struct Steered(mpsc::Sender<Intent>, Arc<SetRates>);
 
     impl Dispatch for Steered {

@@ -104,7 +104,7 @@ impl SetRates {
         self.state.lock().is_paused
     }
 
-    /// Intents a second that are set now, once every user is connected; by [`Action`].
+    /// Intents per second that are set now, once every user is connected; by [`Action`].
     #[must_use]
     pub fn now(&self) -> [f64; Action::COUNT] {
         self.state.lock().rates()
@@ -158,7 +158,7 @@ impl SetRates {
         }
     }
 
-    /// Intents a second that were set in the hold so far, each rate as long as it was in force; without
+    /// Intents per second that were set in the hold so far, each rate as long as it was in force; without
     /// a hold, those that are set now.
     #[must_use]
     pub fn mean(&self, now: Stamp) -> [f64; Action::COUNT] {

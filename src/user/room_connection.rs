@@ -127,7 +127,7 @@ impl<D: Driver> RoomConnection<D> {
     /// Holds the socket until it ends, whichever side ends it, and tells once the user is in.
     pub(super) async fn hold(&mut self, tell: oneshot::Sender<()>) -> ConnectionOutcome {
         self.cold.tell = Some(tell);
-        // Whoever was to reset its connection has lost it by itself.
+        // A user that was to reset its connection has lost it already.
         self.context.roster.takes_reset(self.me);
         let turn = self.turn().await;
         let joined = self.phase != Phase::Joining;

@@ -42,7 +42,7 @@ impl<D: Driver> Admission<'_, D> {
             tell(&format!("  {}: session: saved by an earlier run or check", self.user.account.username));
             match self.step("room page", self.driver.open(&mut session)).await {
                 Err(failure) if failure.class == FailureClass::SignedOut => {
-                    tell("  session: the server does not know it any more, signing in");
+                    tell("  session: no longer valid, signing in");
                 }
                 opened => return opened.map(|room| Admitted { session, room }),
             }

@@ -73,7 +73,7 @@ fn the_offset_of_a_generators_clock_is_estimated_over_all_rooms() {
 }
 
 /// Bytes of a ledger of so many rooms whose users are all connected, at rest or in the middle of ten
-/// messages a second.
+/// messages per second.
 fn bytes(rooms: u32, users: u32, busy: bool) -> u64 {
     let shares: Vec<RoomShare> = (0..rooms).map(|room| RoomShare { tag: RoomTag(room), users }).collect();
     let mut kept = None;

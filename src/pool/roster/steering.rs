@@ -31,7 +31,7 @@ impl Roster {
         self.retargeted.notified().await;
     }
 
-    /// Has all users from this one on leave for good, `None`: nobody.
+    /// Has all users from this one on leave for good, `None`: none.
     pub fn recall_from(&self, user: Option<UserIndex>) {
         self.recalled_from.store(user.map_or(u32::MAX, |user| user.0), Ordering::Release);
         if let Some(user) = user {

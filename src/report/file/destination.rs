@@ -104,7 +104,7 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
 }
 
 /// Whether a file can only be written where it is: one that is mounted into a container by itself, or
-/// in a directory of somebody else's.
+/// in another user's directory.
 fn is_fixed(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ResourceBusy | ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }

@@ -6,7 +6,7 @@ use crate::report::summary::Summary;
 const LONGEST: f64 = 100.0 * 366.0 * 86_400.0;
 /// Users of a run.
 const MOST_USERS: f64 = 1e10;
-/// Intents a second.
+/// Intents per second.
 const HIGHEST_RATE: f64 = 1e12;
 
 /// The first number of a summary that cannot be, with what it is of.

@@ -19,7 +19,7 @@ pub(super) fn marked(page: &mut Page, marked: Option<&Marked>) {
     }
 }
 
-/// How long users took to come back; nothing where nobody's connection was ended on purpose.
+/// How long users took to come back; nothing if no connection was ended on purpose.
 pub(super) fn recoveries(page: &mut Page, recoveries: &[RecoveryFigures]) {
     for (nth, recovery) in recoveries.iter().enumerate() {
         let at = UNIX_EPOCH + Duration::try_from_secs_f64(recovery.at).unwrap_or_default();

@@ -75,8 +75,8 @@ fn deliveries(summary: &Summary) -> String {
         (1, 0, _) => format!("the one {judged}delivery was not lost"),
         (_, 0, 0) => format!("none of {of} was lost or late"),
         (_, 0, _) => format!("none of {of} was lost"),
-        (1, lost, _) => format!("{} of 1 {judged}delivery lost, {}", count(lost), most_lost(summary)),
-        (_, lost, _) => format!("{} of {of} lost, {}", count(lost), most_lost(summary)),
+        (1, lost, _) => format!("{} of 1 {judged}delivery lost ({})", count(lost), most_lost(summary)),
+        (_, lost, _) => format!("{} of {of} lost ({})", count(lost), most_lost(summary)),
     };
     if found.late > 0 {
         said.push_str(&format!(", {} late", count(found.late)));
@@ -102,7 +102,7 @@ fn frequent(summary: &Summary) -> Vec<(&'static str, u64)> {
     kinds
 }
 
-/// Deliveries excused for something that no user wanted: a server that disconnects everybody must
+/// Deliveries excused for something that no user wanted: a server that disconnects all users must
 /// not look lossless.
 fn cut_off(summary: &Summary) -> u64 {
     let excused = [&summary.deliveries.excused, &summary.remote.deliveries.excused];
@@ -112,10 +112,9 @@ fn cut_off(summary: &Summary) -> u64 {
 fn most_lost(summary: &Summary) -> String {
     let limits = &summary.thresholds;
     match (limits.max_lost, limits.max_lost_share) {
-        (Some(0), _) => "none may be".to_owned(),
-        (Some(most), _) => format!("at most {} may be", count(most)),
-        (None, Some(most)) => format!("at most {} may be", limit(most)),
-        (None, None) => "no limit set".to_owned(),
+        (Some(most), _) => format!("limit {}", count(most)),
+        (None, Some(most)) => format!("limit {}", limit(most)),
+        (None, None) => "no limit".to_owned(),
     }
 }
 
@@ -140,23 +139,21 @@ pub(super) fn of(summary: &Summary, row: &Threshold) -> String {
         thresholds::NOTHING_MEASURED => nothing_measured(summary),
         "lost" => {
             let were = were(expected, &format!("{}delivery", judged(summary)), found.lost);
-            format!("{} of {were} lost, {}", count(found.lost), most_lost(summary))
+            format!("{} of {were} lost ({})", count(found.lost), most_lost(summary))
         }
         "late" => {
             let (part, late) = (part(found.late, expected), count(found.late));
-            format!("{part} of the deliveries came late ({late} of {}), at most {limit} may", count(expected))
+            format!("{part} of the deliveries came late ({late} of {}, limit {limit})", count(expected))
         }
         "anomalies" => anomalies(summary, &part(thresholds::worst_anomaly(summary).1, expected), &limit),
         "cut" => {
             let (cut, joined) = thresholds::cut(summary);
             let (part, cut, joined) = (part(cut, joined), count(cut), count(joined));
-            format!(
-                "the server or the network cut {part} of the connections ({cut} of {joined}), at most {limit} may be"
-            )
+            format!("the server or the network cut {part} of the connections ({cut} of {joined}, limit {limit})")
         }
         "p99" => {
             let value = latency_over(row.value.unwrap_or_default(), most);
-            format!("p99 of the time to delivery was {value}, the limit is {}", latency(most))
+            format!("p99 of the time to delivery was {value} (limit {})", latency(most))
         }
         "outstanding" => format!(
             "{} of {} had no verdict when the grace was over (a longer --grace than the horizon gives each one)",
@@ -167,7 +164,7 @@ pub(super) fn of(summary: &Summary, row: &Threshold) -> String {
             let stage = stage.trim_start_matches("error_rate(").trim_end_matches(')');
             let (operations, errors) = thresholds::errors(summary, stage);
             let (part, errors, operations) = (part(errors, operations), count(errors), count(operations));
-            format!("{part} of stage {stage} failed ({errors} of {operations}), at most {limit} may")
+            format!("{part} of stage {stage} failed ({errors} of {operations}, limit {limit})")
         }
     }
 }
@@ -190,10 +187,10 @@ fn anomalies(summary: &Summary, part: &str, limit: &str) -> String {
     let (kind, n) = thresholds::worst_anomaly(summary);
     let others: Vec<String> =
         frequent(summary).iter().skip(1).map(|(kind, n)| format!("{} {kind}", count(*n))).collect();
-    let others = if others.is_empty() { String::new() } else { format!(" ({} besides)", others.join(", ")) };
+    let others = if others.is_empty() { String::new() } else { format!(", also {}", others.join(", ")) };
     let were = if n == 1 { "arrival was" } else { "arrivals were" };
     let of = plural(Found::of(summary).expected, "delivery");
-    format!("{} {were} {kind}, {part} of {of}, at most {limit} may be{others}", count(n))
+    format!("{} {were} {kind}, {part} of {of} (limit {limit}{others})", count(n))
 }
 
 fn nothing_measured(summary: &Summary) -> String {
