@@ -29,7 +29,7 @@ def dashboard() -> dict:
             ("", 8, [_outcomes(), _quantiles(), _heatmap()]),
             ("", 7, [_alerts()]),
             ("Against an earlier run, as long ago as chosen above", 7, _compared()),
-            ("Server under test", 7, [_server_cpu(), _server_memory(), _server_sockets()]),
+            ("Server under test", 7, [_server_cpu(), _server_memory(), _server_sockets(), _watched()]),
         ],
     )
 
@@ -262,6 +262,16 @@ def _server_sockets() -> dict:
             query('node_sockstat_TCP_inuse{job="server"}', "{{instance}} sockets"),
             query('node_filefd_allocated{job="server"}', "{{instance}} files"),
         ],
+        "short",
+        log=True,
+    )
+
+
+def _watched() -> dict:
+    return lines(
+        "Watched",
+        "The server's own series that the run was told to watch (--watch NAME=URL#SERIES), as its generators read them.",
+        [query(total(raw("soakrig_watched"), "name", "max"), "{{name}}")],
         "short",
         log=True,
     )

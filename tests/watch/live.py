@@ -41,11 +41,12 @@ def main(soakrig: str) -> int:
         server = f"127.0.0.1:{free_port()}"
         stack.start("exporters", sys.executable, Path(__file__).parent / "exporters.py", server)
         stack.watch_also([server], "servers")
+        watched = f"sockets=http://{server}/metrics#node_sockstat_TCP_inuse"
         started = time.monotonic()
         names = [f"generator-{i}" for i in range(3)]
         summaries = {name: stack.work / f"{name}.json" for name in names}
         generators = [
-            target.generator(name, 60, RUN, f"{i}/3", ramp="4/s", summary=summaries[name]) for i, name in enumerate(names)
+            target.generator(name, 60, RUN, f"{i}/3", ramp="4/s", summary=summaries[name], watch=watched) for i, name in enumerate(names)
         ]
         stack.watch_also(generators)
         time.sleep(30)
