@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 /// What a connection is doing; the order is that in which places are taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Use {
+    /// It waits, and is of a client whose next connection is as good as this one.
+    Yielding,
     /// It waits for the client: for a request, or to take an answer.
     Quiet,
     /// A request is being answered.
@@ -27,6 +29,8 @@ struct ConnectionEntry {
     since: u64,
     r#use: Use,
     closed: CancellationToken,
+    /// Whether it is [`Use::Yielding`] when it waits.
+    yields: bool,
 }
 
 #[derive(Debug, Default)]
@@ -70,7 +74,8 @@ impl ConnectionLimit {
         }
         let id = open.change();
         let closed = CancellationToken::new();
-        open.entries.insert(id, ConnectionEntry { since: id, r#use: Use::Quiet, closed: closed.clone() });
+        open.entries
+            .insert(id, ConnectionEntry { since: id, r#use: Use::Quiet, closed: closed.clone(), yields: false });
         drop(open);
         Some(ConnectionPermit { id, places: Arc::clone(self), closed })
     }
@@ -98,6 +103,13 @@ impl ConnectionPermit {
         answer
     }
 
+    /// From now on the place goes before those of others while it waits.
+    pub fn yields(&self) {
+        if let Some(entry) = self.places.open.lock().entries.get_mut(&self.id) {
+            entry.yields = true;
+        }
+    }
+
     /// From now on the place is not given away.
     pub fn keep(&self) {
         self.set(Use::Kept);
@@ -107,7 +119,8 @@ impl ConnectionPermit {
         let mut open = self.places.open.lock();
         let since = open.change();
         if let Some(entry) = open.entries.get_mut(&self.id) {
-            (entry.since, entry.r#use) = (since, r#use);
+            let is_first = entry.yields && r#use == Use::Quiet;
+            (entry.since, entry.r#use) = (since, if is_first { Use::Yielding } else { r#use });
         }
     }
 }
@@ -137,6 +150,16 @@ mod tests {
         drop(third);
         let fourth = places.admit().unwrap();
         assert_eq!(open(&[&first, &fourth]), [true, true], "a place that was given back is free");
+    }
+
+    #[tokio::test]
+    async fn who_yields_goes_first_however_lately_it_was_answered() {
+        let places = ConnectionLimit::new(2);
+        let (quiet, yielding) = (places.admit().unwrap(), places.admit().unwrap());
+        yielding.yields();
+        yielding.answering(async {}).await;
+        let next = places.admit().unwrap();
+        assert_eq!(open(&[&quiet, &yielding, &next]), [true, false, true]);
     }
 
     #[tokio::test]

@@ -1,10 +1,11 @@
 //! The small HTTP server beside a run: `/metrics` for Prometheus, `/live` and `/ready` for what
-//! supervises the process.
+//! supervises the process, and a live page for people.
 //!
 //! Serves what it is given; must not know how figures or readiness come about. Everything is
 //! bounded: connections, header bytes, time to send a request, time to stop.
 
 mod last_scrape;
+mod live;
 mod pages;
 
 use std::convert::Infallible;
@@ -23,9 +24,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+pub use self::live::LivePage;
 pub use self::pages::Readiness;
 
 use self::last_scrape::{RegularScrapes, Scraper};
+use self::live::{Live, Watches};
 use self::pages::Pages;
 use crate::connection_limit::{ConnectionLimit, ConnectionPermit};
 use crate::metrics::Metrics;
@@ -64,6 +67,8 @@ pub struct Exposition {
     addr: SocketAddr,
     task: JoinHandle<()>,
     looks: RegularScrapes,
+    watches: Watches,
+    live: Option<Arc<Live>>,
 }
 
 impl Exposition {
@@ -81,6 +86,14 @@ impl Exposition {
         }
     }
 
+    /// Waits until whoever watches the live page has been told once more, at most some seconds; not at all
+    /// where it is not watched.
+    pub async fn last_watch(&self) {
+        let Some(live) = &self.live else { return };
+        live.forget().await;
+        self.watches.another().await;
+    }
+
     /// Waits until it has stopped, at most some seconds after its token was cancelled.
     pub async fn stopped(self) {
         // A panic in the server has been reported by then, and is no reason to end differently.
@@ -88,7 +101,8 @@ impl Exposition {
     }
 }
 
-/// Listens on `addr` and serves until `stop` is cancelled; `ready` is asked at each `/ready`.
+/// Listens on `addr` and serves until `stop` is cancelled; `ready` is asked at each `/ready`. The live page is
+/// at `/`, where there is one.
 ///
 /// # Errors
 /// Where the address cannot be taken: exit code 104.
@@ -96,15 +110,19 @@ pub async fn serve(
     addr: SocketAddr,
     metrics: Arc<Metrics>,
     ready: impl Fn() -> Readiness + Send + Sync + 'static,
+    live: Option<LivePage>,
     stop: CancellationToken,
 ) -> Result<Exposition, ListenError> {
     let failed = |source| ListenError { addr, source };
     let listener = TcpListener::bind(addr).await.map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     let looks = RegularScrapes::default();
-    let pages = Arc::new(Pages::new(metrics, Box::new(ready), looks.clone()));
+    let live = live.map(|page| Arc::new(Live::new(page, addr)));
+    let watches = Watches::default();
+    let watched = (live.clone(), watches.clone());
+    let pages = Arc::new(Pages::new(metrics, Box::new(ready), looks.clone(), watched));
     let task = tokio::spawn(accept(listener, pages, stop));
-    Ok(Exposition { addr, task, looks })
+    Ok(Exposition { addr, task, looks, watches, live })
 }
 
 async fn accept(listener: TcpListener, pages: Arc<Pages>, stop: CancellationToken) {
@@ -174,7 +192,7 @@ async fn converse(
     let service = service_fn(move |request| {
         let (pages, place, scraper) = (Arc::clone(&pages), Arc::clone(&place), peer.scraper(&request));
         async move {
-            let answer = place.answering(pages.answer(request.method(), request.uri().path(), scraper)).await;
+            let answer = place.answering(pages.answer(&request, &place, scraper)).await;
             Ok::<_, Infallible>(answer)
         }
     });

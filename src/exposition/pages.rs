@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use http::{Method, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::sync::Mutex;
 
 use super::last_scrape::{RegularScrapes, Scraper};
+use super::live::{Live, Watches, misdirected};
+use crate::connection_limit::ConnectionPermit;
 use crate::metrics::Metrics;
 
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -32,6 +34,8 @@ pub(super) struct Pages {
     /// One scrape at a time: however many ask, the books are asked in turn.
     scraping: Mutex<()>,
     looks: RegularScrapes,
+    live: Option<Arc<Live>>,
+    watches: Watches,
 }
 
 impl Pages {
@@ -39,12 +43,14 @@ impl Pages {
         metrics: Arc<Metrics>,
         ready: Box<dyn Fn() -> Readiness + Send + Sync>,
         looks: RegularScrapes,
+        (live, watches): (Option<Arc<Live>>, Watches),
     ) -> Self {
-        Self { metrics, ready, scraping: Mutex::new(()), looks }
+        Self { metrics, ready, scraping: Mutex::new(()), looks, live, watches }
     }
 
     /// `scraper` is who reads the metrics by this request, if it is for them.
-    pub(super) async fn answer(&self, method: &Method, path: &str, scraper: Scraper) -> Answer {
+    pub(super) async fn answer<B>(&self, request: &Request<B>, place: &ConnectionPermit, scraper: Scraper) -> Answer {
+        let (method, path) = (request.method(), request.uri().path());
         if *method != Method::GET && *method != Method::HEAD {
             let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, PLAIN_TEXT, "only GET and HEAD\n");
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -58,8 +64,24 @@ impl Pages {
                 Readiness::Ready => text(StatusCode::OK, PLAIN_TEXT, "ready\n"),
                 Readiness::NotReady(why) => text(StatusCode::SERVICE_UNAVAILABLE, PLAIN_TEXT, format!("{why}\n")),
             },
-            _ => text(StatusCode::NOT_FOUND, PLAIN_TEXT, "here are /metrics, /live and /ready\n"),
+            "/" | "/live.json" => self.live(request, place).await,
+            _ => not_found(),
         }
+    }
+
+    /// The page for people. Its connections make room for those of scrapes.
+    async fn live<B>(&self, request: &Request<B>, place: &ConnectionPermit) -> Answer {
+        let Some(live) = &self.live else { return not_found() };
+        place.yields();
+        if !live.is_meant(request.headers()) {
+            return misdirected();
+        }
+        if request.uri().path() == "/" {
+            return live.page();
+        }
+        let answer = live.data(request.uri()).await;
+        self.watches.note();
+        answer
     }
 
     async fn metrics(&self, scraper: Option<Scraper>) -> Answer {
@@ -77,6 +99,10 @@ impl Pages {
             Err(error) => failed(&error),
         }
     }
+}
+
+fn not_found() -> Answer {
+    text(StatusCode::NOT_FOUND, PLAIN_TEXT, "here are /, /metrics, /live and /ready\n")
 }
 
 fn failed(error: &impl std::fmt::Display) -> Answer {

@@ -21,7 +21,12 @@ async fn served() -> Served {
     };
     let stop = CancellationToken::new();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let exposition = serve(any, metrics, readiness, stop.clone()).await.unwrap();
+    let page = LivePage {
+        html: "<p>here</p>".into(),
+        policy: "default-src 'none'; frame-ancestors 'none'".into(),
+        data: Box::new(|since| format!("{{\"from\":{since}}}")),
+    };
+    let exposition = serve(any, metrics, readiness, Some(page), stop.clone()).await.unwrap();
     Served { exposition, ready, stop }
 }
 
@@ -82,9 +87,8 @@ async fn an_endless_head_is_cut_off() {
 async fn a_busy_port_is_named_with_the_remedy() {
     let served = served().await;
     let addr = served.exposition.addr();
-    let again =
-        serve(addr, Arc::new(Metrics::new(Default::default()).unwrap()), || Readiness::Ready, CancellationToken::new())
-            .await;
+    let metrics = Arc::new(Metrics::new(Default::default()).unwrap());
+    let again = serve(addr, metrics, || Readiness::Ready, None, CancellationToken::new()).await;
     let error = again.unwrap_err().to_string();
     assert!(error.contains(&addr.to_string()) && error.contains("--metrics-listen"), "{error}");
 }
@@ -185,4 +189,58 @@ async fn a_head_or_somebody_elses_look_is_not_the_last_scrape() {
     scrape(&mut again).await;
     let several = served.exposition.looks.seen().into_iter().filter(|(scraper, _)| scraper.connection.is_some());
     assert_eq!(several.count(), 2, "two of one name and address");
+}
+
+/// Asks as a browser does that has this host in its address line.
+async fn get_of(addr: SocketAddr, path: &str, host: &str) -> String {
+    exchange(addr, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).await
+}
+
+#[tokio::test]
+async fn the_live_page_is_served_to_its_own_host_only() {
+    let served = served().await;
+    let addr = served.exposition.addr();
+    let page = get_of(addr, "/", &addr.to_string()).await;
+    assert!(page.starts_with("HTTP/1.1 200") && page.ends_with("<p>here</p>"), "{page}");
+    for head in ["frame-ancestors 'none'", "nosniff", "no-referrer", "same-origin", "no-store", "text/html"] {
+        assert!(page.contains(head), "{head}: {page}");
+    }
+    assert!(!page.to_lowercase().contains("access-control"), "{page}");
+    let data = get_of(addr, "/live.json?since=60", "localhost:9464").await;
+    assert!(data.ends_with("{\"from\":60}") && data.contains("application/json"), "{data}");
+    for path in ["/", "/live.json"] {
+        let refused = get_of(addr, path, "evil.example").await;
+        assert!(refused.starts_with("HTTP/1.1 421") && !refused.contains("from"), "{refused}");
+    }
+    let scrape = get_of(addr, "/metrics", "generator.example:9464").await;
+    assert!(scrape.starts_with("HTTP/1.1 200"), "Prometheus names the target as it likes");
+    let post = exchange(addr, "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").await;
+    assert!(post.starts_with("HTTP/1.1 405"), "{post}");
+}
+
+#[tokio::test]
+async fn connections_of_the_live_page_make_room_for_scrapes() {
+    let served = served().await;
+    let addr = served.exposition.addr();
+    let mut scraper = TcpStream::connect(addr).await.unwrap();
+    let mut first = [0_u8; 12];
+    let mut ask = async || {
+        scraper.write_all(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"alive\n") {
+            let n = scraper.read(&mut first).await.unwrap();
+            assert!(n > 0, "the scraper's connection was closed");
+            answer.extend_from_slice(&first[..n]);
+        }
+    };
+    ask().await;
+    let mut watching = Vec::new();
+    for _ in 0..2 * MOST_CONNECTIONS {
+        let mut stream = half_open(addr, "GET /live.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").await;
+        let mut head = [0_u8; 12];
+        stream.read_exact(&mut head).await.unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200");
+        watching.push(stream);
+    }
+    ask().await;
 }

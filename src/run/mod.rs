@@ -8,6 +8,7 @@ mod control;
 mod delay_windows;
 mod dry_run;
 mod halt;
+mod live;
 mod marks;
 mod member_lists;
 pub(crate) mod output;

@@ -122,6 +122,11 @@ impl<D: Driver> Reporter<D> {
         }
     }
 
+    /// The status as it was last shown; absent before the first.
+    pub(crate) fn status_shown(&self) -> Option<Status> {
+        self.latest.lock().clone()
+    }
+
     /// The room as typed.
     pub(crate) fn room(&self) -> &str {
         &self.slug

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::control;
 use super::halt::Halt;
+use super::live::LiveRun;
 use super::output::Console;
 use super::reporter::Reporter;
 use super::runner::{Runner, refusal};
@@ -46,6 +47,7 @@ pub(crate) struct RoomRun<D: Driver> {
     reporter: Reporter<D>,
     /// Where the table of thresholds goes, once its place was looked at.
     junit: Option<OutputFile>,
+    live: LiveRun<D>,
     /// Until the end.
     exposition: Option<Exposition>,
     /// Takes commands, where there is a socket for them.
@@ -125,11 +127,12 @@ impl<D: Driver> RoomRun<D> {
         (several, halt): (bool, &Halt),
     ) -> Result<Self, StartError> {
         let over = CancellationToken::new();
-        let exposition =
-            exposition::serve(runner.plan.report.metrics_listen, metrics, runner.readiness(), over.clone())
-                .await
-                .map_err(|e| StartError::environment("--metrics-listen", e.to_string()))?;
         let reporter = runner.reporter(Arc::clone(&slug), several);
+        let live = LiveRun::new(reporter.clone(), runner.recorder.clone());
+        let listen = runner.plan.report.metrics_listen;
+        let exposition = exposition::serve(listen, metrics, runner.readiness(), Some(live.page()), over.clone())
+            .await
+            .map_err(|e| StartError::environment("--metrics-listen", e.to_string()))?;
         let control = runner
             .plan
             .report
@@ -145,6 +148,7 @@ impl<D: Driver> RoomRun<D> {
             cache,
             reporter,
             junit: None,
+            live,
             exposition,
             control,
             over,
@@ -279,7 +283,11 @@ impl<D: Driver> RoomRun<D> {
         if let Err(error) = &junit {
             say(&format!("soakrig: --junit: {}", plain(error)));
         }
+        self.live.ended(&summary);
         self.held = Some(Held { summary, unwritten: [written, page, junit].iter().any(Result::is_err) });
+        if let (Some(exposition), Some(End::Settled | End::Refused(_))) = (&self.exposition, &self.end) {
+            exposition.last_watch().await;
+        }
         self.over.cancel();
         if let Some(exposition) = self.exposition.take() {
             exposition.stopped().await;

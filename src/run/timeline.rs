@@ -123,6 +123,11 @@ impl Recorder {
         self.0.recording.lock().user_seconds()
     }
 
+    /// Seconds since 1970.
+    pub(crate) fn wall_seconds(&self) -> u64 {
+        self.wall_micros(self.0.clock.now()) / MICROS
+    }
+
     /// A series of the server's own metrics had this value.
     pub(crate) fn watched(&self, name: &str, value: f64) {
         let now = self.wall_micros(self.0.clock.now());

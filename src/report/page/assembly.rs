@@ -12,18 +12,35 @@ use super::view::View;
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLES: [&str; 2] = [include_str!("vendor/uplot.css"), include_str!("page.css")];
-const SCRIPTS: [&str; 4] =
-    [include_str!("vendor/uplot.js"), include_str!("numbers.js"), include_str!("charts.js"), include_str!("page.js")];
+const SCRIPTS: [&str; 5] = [
+    include_str!("vendor/uplot.js"),
+    include_str!("numbers.js"),
+    include_str!("charts.js"),
+    include_str!("live.js"),
+    include_str!("page.js"),
+];
 
 /// The whole page.
 pub(super) fn page(view: &View) -> String {
-    let (style, script) = (STYLES.join("\n"), SCRIPTS.join("\n"));
     let data = serde_json::to_string(view).map_or_else(|_| "null".to_owned(), |json| escaped(&json));
-    let policy = policy(&style, &script, "");
+    filled(&data, &policy(""))
+}
+
+/// A page without data, which asks for it beside its own address, and the policy for the answer's head.
+pub(super) fn live() -> (String, String) {
+    let connect = "; connect-src 'self'";
+    // A page cannot forbid by itself that others frame it: that is for the head.
+    let head = policy(&format!("{connect}; frame-ancestors 'none'"));
+    (filled(r#"{"kind":"live"}"#, &policy(connect)), head)
+}
+
+fn filled(data: &str, policy: &str) -> String {
+    let (style, script) = (STYLES.join("\n"), SCRIPTS.join("\n"));
     let mut page = String::with_capacity(TEMPLATE.len() + style.len() + script.len() + data.len());
     let mut rest = TEMPLATE;
     // Each part is put in where its name stands in the template, and is not looked at again.
-    for (name, part) in [("{{policy}}", &policy), ("{{style}}", &style), ("{{data}}", &data), ("{{script}}", &script)] {
+    let parts = [("{{policy}}", policy), ("{{style}}", &style), ("{{data}}", data), ("{{script}}", &script)];
+    for (name, part) in parts {
         let Some((before, after)) = rest.split_once(name) else { continue };
         page.push_str(before);
         page.push_str(part);
@@ -32,14 +49,14 @@ pub(super) fn page(view: &View) -> String {
     page + rest
 }
 
-/// The policy of a page with this style and script; `more` are further directives.
-fn policy(style: &str, script: &str, more: &str) -> String {
-    let hash = |text: &str| STANDARD.encode(digest(&SHA256, text.as_bytes()));
+/// The policy of the page; `more` are further directives.
+fn policy(more: &str) -> String {
+    let hash = |parts: &[&str]| STANDARD.encode(digest(&SHA256, parts.join("\n").as_bytes()));
     format!(
         "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; base-uri 'none'; \
          form-action 'none'{more}",
-        hash(style),
-        hash(script)
+        hash(&STYLES),
+        hash(&SCRIPTS)
     )
 }
 

@@ -37,12 +37,38 @@ class Charts {
 
   /** Takes new data; draws charts whose places are known. */
   show(data) {
+    this.take(data);
+    this.redraw();
+  }
+
+  take(data) {
     this.data = data;
+    this.data.latest = () => this.data;
+    const last = data.times.length - 1;
     this.full = [
       Math.max(data.span[0], data.times[0]),
-      Math.max(Math.min(data.span[1], data.times[data.times.length - 1] + data.slice_seconds), data.times[0] + 1),
+      Math.max(Math.min(data.span[1], data.times[last] + data.slice_seconds), data.times[0] + 1),
     ];
-    this.redraw();
+  }
+
+  /** Takes newer data of the same charts; draws again what has other lines. */
+  update(data) {
+    const before = this.data;
+    this.take(data);
+    const lines = (chart) => chart.series.map(({ name, values }) => name + values.some((value) => value > 0)).join();
+    for (const chart of data.charts) {
+      const plot = this.plots.get(chart.id);
+      const old = before?.charts.find(({ id }) => id === chart.id);
+      if (plot && old && lines(old) === lines(chart) && !old.heat === !chart.heat) {
+        plot.chart = chart;
+        plot.setData(this.columns(chart));
+      } else {
+        plot?.destroy();
+        this.plots.delete(chart.id);
+        const place = this.places.get(chart.id);
+        if (place) this.plots.set(chart.id, this.plot(chart, place));
+      }
+    }
   }
 
   redraw() {
@@ -73,7 +99,7 @@ class Charts {
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       scales: {
         x: { time: true, range: () => this.zoomed ?? this.full },
-        y: chart.heat ? { distr: 3, range: () => spread(chart) } : { range: (_, min, max) => upTo(min, max) },
+        y: chart.heat ? { distr: 3, range: (plot) => spread(plot.chart ?? chart) } : { range: (_, min, max) => upTo(min, max) },
       },
       axes: [
         { ...axis, values: (_, ticks, __, ___, step) => timeLabels(ticks, step) },
@@ -87,13 +113,15 @@ class Charts {
         sync: { key: "soakrig", scales: ["x", null], filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } },
       },
       hooks: {
-        drawClear: [(plot) => this.behind(plot, chart)],
-        draw: [(plot) => this.before(plot, chart)],
+        drawClear: [(plot) => this.behind(plot, plot.chart ?? chart)],
+        draw: [(plot) => this.before(plot, plot.chart ?? chart)],
         setSelect: [(plot) => this.select(plot)],
         setCursor: [(plot) => this.read(plot)],
       },
     };
-    return new uPlot(options, this.columns(chart), place);
+    const plot = new uPlot(options, this.columns(chart), place);
+    plot.chart = chart;
+    return plot;
   }
 
   line(chart, series, at, fills) {
@@ -147,9 +175,10 @@ class Charts {
     const { min, max } = plot.scales.x;
     const { times, slice_seconds } = this.data;
     heat.slices.forEach((levels, at) => {
-      if (times[at] + slice_seconds < min || times[at] > max) return;
+      const end = times[at + 1] ?? times[at] + slice_seconds;
+      if (end < min || times[at] > max) return;
       const left = Math.round(plot.valToPos(times[at], "x", true));
-      const right = Math.round(plot.valToPos(times[at] + slice_seconds, "x", true));
+      const right = Math.round(plot.valToPos(end, "x", true));
       for (let row = 0; row < levels.length; row++) {
         const level = levels.charCodeAt(row) - 48;
         if (!(level > 0 && level < 10)) continue;
@@ -215,9 +244,18 @@ class Charts {
   }
 }
 
-/** The range of a logarithmic axis: what is on the map, and the limit. */
+/** The range of a logarithmic axis: the rows of the map in which there is anything, and the limit. */
 function spread({ heat, limit }) {
-  const [low, high] = [heat.from, heat.from * heat.step ** heat.buckets];
+  if (!heat) return [0.001, 1];
+  let [first, last] = [heat.buckets - 1, 0];
+  for (const levels of heat.slices) {
+    for (let row = 0; row < levels.length; row++) {
+      if (levels[row] === "0") continue;
+      first = Math.min(first, row);
+      last = Math.max(last, row);
+    }
+  }
+  const [low, high] = [heat.from * heat.step ** Math.min(first, last), heat.from * heat.step ** (last + 1)];
   return limit ? [Math.min(low, limit / 1.2), Math.max(high, limit * 1.2)] : [low, high];
 }
 

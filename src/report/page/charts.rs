@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::clockface::{self, seconds};
 use super::grid::{Grid, Row};
 use super::heat::heat;
-use super::view::{Chart, Charts, Event, Series};
+use super::view::{Chart, Charts, Event, Heat, Series};
 use crate::report::summary::{Anomalies, Deliveries, Summary};
 use crate::report::timeline::{Slice, Timeline};
 
@@ -24,30 +24,43 @@ type Figure<'a> = Box<dyn Fn(&Slice, f64) -> Option<f64> + 'a>;
 
 /// All charts of a summary's timeline.
 pub(super) fn timeline(summary: &Summary, grid: &Grid) -> Charts {
+    let (events, hidden) = summary.timeline.as_ref().map(events).unwrap_or_default();
+    let (began, ended) = clockface::span(summary);
+    let map = heat(&grid.rows, None);
+    charts(grid, map, summary.thresholds.max_p99_seconds, [began, ended], (events, hidden))
+}
+
+/// All charts of a grid; `limit` is that of the 99th percentile, in seconds.
+pub(super) fn charts(
+    grid: &Grid,
+    map: Option<Heat>,
+    limit: Option<f64>,
+    span: [f64; 2],
+    (events, events_dropped): (Vec<Event>, u64),
+) -> Charts {
     let charts = Drawn { grid };
     let mut all = vec![charts.users(), charts.rates(), charts.on_time(), charts.not_on_time()];
     all.extend(charts.anomalies());
-    all.push(charts.quantiles(summary));
+    all.push(charts.quantiles(map, limit));
     all.push(charts.errors());
     all.push(charts.connections());
     all.extend(charts.generator());
     all.extend(charts.watched());
-    let (began, ended) = clockface::span(summary);
     let starts = |rows: &[Row]| rows.iter().map(|row| row.start).collect();
-    let (events, hidden) = summary.timeline.as_ref().map(events).unwrap_or_default();
     Charts {
         slice_seconds: grid.row_seconds,
         times: starts(&grid.rows),
         table_times: starts(&grid.table),
         table_seconds: grid.table_seconds,
-        span: [began, ended],
+        span,
         charts: all,
         events,
-        events_dropped: hidden,
+        events_dropped,
     }
 }
 
-fn events(timeline: &Timeline) -> (Vec<Event>, u64) {
+/// The events that are drawn, and how many are not.
+pub(super) fn events(timeline: &Timeline) -> (Vec<Event>, u64) {
     let event = |event: &crate::report::timeline::TimelineEvent| Event {
         at: event.at,
         time: clockface::whole(event.at),
@@ -100,12 +113,14 @@ impl Drawn<'_> {
 
     /// A line of counts: per minute in the chart, whole in the table.
     fn counts(&self, name: &str, of: impl Fn(&Slice) -> u64) -> Series {
-        let minutes = seconds(self.grid.row_seconds) / 60.0;
         let exact = |row: &Row| row.slice.as_ref().and_then(|slice| number(of(slice)));
-        let per_minute = |n: f64| if self.grid.row_seconds == 60 { Some(n) } else { rounded(n / minutes) };
+        let per_minute = |row: &Row| match row.seconds {
+            60 => exact(row),
+            length => exact(row).and_then(|n| rounded(n * 60.0 / seconds(length))),
+        };
         Series {
             name: short(name),
-            values: self.grid.rows.iter().map(|row| exact(row).and_then(per_minute)).collect(),
+            values: self.grid.rows.iter().map(per_minute).collect(),
             table: self.grid.table.iter().map(exact).collect(),
         }
     }
@@ -175,7 +190,7 @@ impl Drawn<'_> {
         (!seen.is_empty()).then(|| Self::counted("anomalies", "Anomalies per minute", note, seen))
     }
 
-    fn quantiles(&self, summary: &Summary) -> Chart {
+    fn quantiles(&self, heat: Option<Heat>, limit: Option<f64>) -> Chart {
         let quantile = |q: f64| -> Figure<'_> { Box::new(move |slice, _| slice.times.sketch().quantile(q)) };
         let series = vec![
             self.line("half within", quantile(0.5)),
@@ -185,7 +200,7 @@ impl Drawn<'_> {
         let note = "Of the messages of this run’s own generators, from the time at which they were to be sent. The \
                     darker a cell, the larger its share of the minute’s deliveries.";
         let chart = Self::chart("times", "Time to delivery", ["seconds"; 2], note, series);
-        Chart { heat: heat(&self.grid.rows), limit: summary.thresholds.max_p99_seconds, ..chart }
+        Chart { heat, limit, ..chart }
     }
 
     fn errors(&self) -> Chart {

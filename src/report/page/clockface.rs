@@ -69,10 +69,15 @@ pub(super) fn whole(at: f64) -> String {
 
 /// When a run began and ended, in seconds since 1970; 0 where its file does not say.
 pub(super) fn span(summary: &Summary) -> (f64, f64) {
-    let began = parse_rfc3339_weak(&summary.run.started).ok();
-    let began = began.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map_or(0.0, |at| at.as_secs_f64());
+    let began = read(&summary.run.started).unwrap_or(0.0);
     let took = summary.run.duration_seconds;
     (began, if took.is_finite() { (began + took.max(0.0)).min(LAST) } else { began })
+}
+
+/// An RFC 3339 time in seconds since 1970; `None` where it is none.
+pub(super) fn read(text: &str) -> Option<f64> {
+    let at = parse_rfc3339_weak(text).ok()?;
+    at.duration_since(UNIX_EPOCH).ok().map(|at| at.as_secs_f64())
 }
 
 /// Whole seconds as a number that times are reckoned with.

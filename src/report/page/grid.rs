@@ -14,6 +14,8 @@ const LONGEST: u64 = 86_400;
 pub(super) struct Row {
     /// When it begins, in seconds since 1970.
     pub(super) start: u64,
+    /// Its length, in seconds.
+    pub(super) seconds: u64,
     /// How much of it lies within the run, in seconds; above 0.
     pub(super) covered: f64,
     /// What was recorded.
@@ -49,10 +51,12 @@ impl Grid {
             table: rows(summary, coarse),
         })
     }
+}
 
-    /// The end of a row.
-    pub(super) fn end(&self, row: &Row) -> f64 {
-        seconds(row.start) + seconds(self.row_seconds)
+impl Row {
+    /// When it ends, in seconds since 1970.
+    pub(super) fn end(&self) -> f64 {
+        seconds(self.start) + seconds(self.seconds)
     }
 }
 
@@ -70,9 +74,9 @@ fn rows(summary: &Summary, timeline: Timeline) -> Vec<Row> {
         let missing = rows.last().map_or(0, |last| start.saturating_sub(last.start) / length);
         if length <= LONGEST && missing <= MOST_SLICES as u64 && rows.len() <= 2 * MOST_SLICES {
             let gaps = (1..missing).rev().map(|n| start.saturating_sub(n.saturating_mul(length)));
-            rows.extend(gaps.map(|start| Row { start, covered: covered(start), slice: None }));
+            rows.extend(gaps.map(|start| Row { start, seconds: length, covered: covered(start), slice: None }));
         }
-        rows.push(Row { start, covered: covered(start), slice: Some(slice) });
+        rows.push(Row { start, seconds: length, covered: covered(start), slice: Some(slice) });
     }
     rows
 }

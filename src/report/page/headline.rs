@@ -77,7 +77,7 @@ pub(super) fn thresholds(summary: &Summary, grid: Option<&Grid>, clockface: &Clo
             Some(kind) => format!("{} ({kind})", row.name),
             None => row.name.clone(),
         },
-        limit: row.limit.map_or_else(|| "off".to_owned(), |limit| limits::limit(row.unit, limit)),
+        limit: row.limit.map_or_else(|| "off".to_owned(), |limit| bound(row, limit)),
         value: row.value.map_or_else(|| "–".to_owned(), |value| limits::value(row, value)),
         n: count(row.n),
         result: match row.result {
@@ -87,9 +87,26 @@ pub(super) fn thresholds(summary: &Summary, grid: Option<&Grid>, clockface: &Clo
             Judgement::NotJudged => "not_judged",
             Judgement::Off => "off",
         },
-        worst: grid.and_then(|grid| worst(row, grid, clockface)),
+        worst: window(row, clockface).or_else(|| grid.and_then(|grid| worst(row, grid, clockface))),
     };
     rows.into_iter().map(row).collect()
+}
+
+/// A limit in words; what must not be less has a word for it.
+fn bound(row: &Threshold, limit: f64) -> String {
+    let text = limits::limit(row.unit, limit);
+    if row.below { format!("at least {text}") } else { text }
+}
+
+/// The worst window of a rule, or why it was not judged.
+fn window(row: &Threshold, clockface: &Clockface) -> Option<Moment> {
+    if let Some(why) = &row.why {
+        return Some(Moment { from: None, to: None, time: String::new(), text: why.clone() });
+    }
+    let at = row.at.as_ref()?;
+    let (from, to) = (clockface::read(&at.began)?, clockface::read(&at.ended)?);
+    let text = row.value.map_or_else(String::new, |value| limits::value(row, value));
+    Some(Moment { from: Some(from), to: Some(to), time: clockface.span(from, to), text })
 }
 
 /// The slice in which a threshold's figure was highest, where it was above nothing.
@@ -97,11 +114,11 @@ fn worst(threshold: &Threshold, grid: &Grid, clockface: &Clockface) -> Option<Mo
     let figure = figure(threshold)?;
     let figures = grid.rows.iter().filter_map(|row| Some((row, figure(row.slice.as_ref()?)?)));
     let (row, (_, text)) = figures.max_by(|(_, one), (_, other)| one.0.total_cmp(&other.0))?;
-    Some(moment(grid, row, clockface, text))
+    Some(moment(row, clockface, text))
 }
 
-fn moment(grid: &Grid, row: &Row, clockface: &Clockface, text: String) -> Moment {
-    let (from, to) = (clockface::seconds(row.start), grid.end(row));
+fn moment(row: &Row, clockface: &Clockface, text: String) -> Moment {
+    let (from, to) = (clockface::seconds(row.start), row.end());
     Moment { from: Some(from), to: Some(to), time: clockface.span(from, to), text }
 }
 

@@ -9,11 +9,15 @@ const BUCKETS: i32 = 48;
 /// Each bucket of a sketch ends at this many times its beginning.
 const BASE: f64 = 51.0 / 49.0;
 
-/// The map; `None` where nothing was delivered.
-pub(super) fn heat(rows: &[Row]) -> Option<Heat> {
+/// Buckets from 0.1 ms to 100 s: of a map whose times are not known beforehand.
+pub(super) const ANY_TIME: (i32, i32) = (-230, 115);
+
+/// The map, from the lowest to the highest bucket of a sketch; where none are given, of those that are used.
+/// `None` where nothing was delivered.
+pub(super) fn heat(rows: &[Row], bounds: Option<(i32, i32)>) -> Option<Heat> {
     let sketches = || rows.iter().filter_map(|row| row.slice.as_ref()).map(|slice| slice.times.sketch());
     let used = || sketches().flat_map(Sketch::buckets).filter(|(_, n)| *n > 0).map(|(bucket, _)| i32::from(bucket));
-    let (lowest, highest) = (used().min()?, used().max()?);
+    let (lowest, highest) = bounds.or_else(|| used().min().zip(used().max()))?;
     let per_row = ((highest - lowest) / BUCKETS + 1).max(1);
     let buckets = (highest - lowest) / per_row + 1;
     let slices = rows.iter().map(|row| {
@@ -31,7 +35,8 @@ pub(super) fn heat(rows: &[Row]) -> Option<Heat> {
 fn digits(sketch: &Sketch, lowest: i32, per_row: i32, buckets: i32) -> String {
     let mut counts = vec![0_u64; usize::try_from(buckets).unwrap_or(0)];
     for (bucket, n) in sketch.buckets() {
-        let row = usize::try_from((i32::from(bucket) - lowest) / per_row).unwrap_or(0);
+        let row = ((i32::from(bucket) - lowest) / per_row).clamp(0, buckets - 1);
+        let row = usize::try_from(row).unwrap_or(0);
         if let Some(count) = counts.get_mut(row) {
             *count = count.saturating_add(n);
         }
@@ -59,7 +64,7 @@ mod tests {
     fn row(times: &[(f64, u64)]) -> Row {
         let mut sketch = Sketch::default();
         times.iter().for_each(|(seconds, n)| sketch.add(*seconds, *n));
-        Row { start: 0, covered: 60.0, slice: Some(Slice { times: sketch.into(), ..Slice::default() }) }
+        Row { start: 0, seconds: 60, covered: 60.0, slice: Some(Slice { times: sketch.into(), ..Slice::default() }) }
     }
 
     #[test]
@@ -67,7 +72,7 @@ mod tests {
         let times = [0.000_9, 0.02, 0.3, 58.0];
         for seconds in times {
             let rows = [row(&[(0.000_5, 1)]), row(&[(seconds, 7)]), row(&[(60.0, 1)])];
-            let map = heat(&rows).unwrap();
+            let map = heat(&rows, None).unwrap();
             assert!(map.buckets <= 48 && map.buckets > 40, "{}", map.buckets);
             let hot: Vec<usize> = map.slices[1].char_indices().filter(|(_, c)| *c != '0').map(|(i, _)| i).collect();
             let [hot] = hot[..] else { panic!("one bucket: {hot:?}") };
@@ -78,8 +83,8 @@ mod tests {
 
     #[test]
     fn one_in_ten_thousand_is_still_seen() {
-        let map = heat(&[row(&[(0.01, 9_999), (2.0, 1)])]).unwrap();
+        let map = heat(&[row(&[(0.01, 9_999), (2.0, 1)])], None).unwrap();
         assert!(map.slices[0].starts_with('8') && map.slices[0].ends_with('1'), "{}", map.slices[0]);
-        assert!(heat(&[]).is_none());
+        assert!(heat(&[], None).is_none());
     }
 }

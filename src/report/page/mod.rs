@@ -8,6 +8,7 @@
 //! | `charts`, `heat`, `grid` | the timeline as columns on one time axis |
 //! | `details` | worst rooms, grouped losses, the totals, the configuration |
 //! | `clockface` | times as people read them |
+//! | [`live`](mod@live), `health` | the same while a run goes on; whether all is well, and since when |
 //! | `assembly` | page, style, script and data as one file |
 //!
 //! `page.html`, `page.css`, `charts.js` and `page.js` are the page itself; `vendor/` holds uPlot. What is
@@ -20,7 +21,9 @@ mod clockface;
 mod details;
 mod grid;
 mod headline;
+mod health;
 mod heat;
+pub mod live;
 mod story;
 #[cfg(test)]
 mod tests;
@@ -45,6 +48,7 @@ pub fn view(summary: &Summary) -> View {
         grid.as_ref().map_or_else(|| Clockface::of(summary, &[]), |grid| Clockface::of(summary, &grid.rows));
     View {
         kind: "report",
+        live: None,
         headline: headline::headline(summary),
         facts: headline::facts(summary),
         thresholds: headline::thresholds(summary, grid.as_ref(), &clockface),

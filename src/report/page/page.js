@@ -3,6 +3,7 @@
 // data becomes markup.
 
 const RESULTS = { failed: "FAILED", passed: "passed", too_few: "passed, too few to exclude the limit", off: "off", not_judged: "not judged" };
+const MOST_ROWS = 96;
 const ICONS = { passed: "✔", failed: "✘", invalid: "?", running: "…" };
 
 /** An element with properties, attributes and children; strings are text. */
@@ -52,7 +53,13 @@ function when(moment, charts) {
   return element("button", { class: "when", type: "button", title: "Show this time on the charts", onclick: around }, moment.time);
 }
 
-function thresholds(rows, charts) {
+/** When a threshold was at its worst, and how bad that was; or why that is not known. */
+function worst({ worst: moment }, charts) {
+  if (!moment) return [];
+  return moment.time ? [when(moment, charts), `: ${moment.text}`] : [moment.text];
+}
+
+function thresholds(rows, charts, final = true) {
   if (rows.length === 0) return null;
   const row = (threshold) => element("tr", { class: threshold.result },
     element("td", { class: "name" }, threshold.name),
@@ -60,11 +67,11 @@ function thresholds(rows, charts) {
     element("td", { class: "number" }, threshold.limit),
     element("td", { class: "number value" }, threshold.value),
     element("td", { class: "number" }, threshold.n),
-    element("td", {}, ...(threshold.worst ? [when(threshold.worst, charts), `: ${threshold.worst.text}`] : [])));
+    element("td", {}, ...worst(threshold, charts)));
   const head = ["Threshold", "Result", "Limit", "Value", "Of", "Worst"];
   const numbers = [2, 3, 4];
   return element("section", { id: "thresholds" },
-    element("h2", {}, "Thresholds"),
+    element("h2", {}, final ? "Thresholds" : "Thresholds so far"),
     element("div", { class: "scroll" }, element("table", {},
       element("thead", {}, element("tr", {}, ...head.map((text, at) => element("th", { scope: "col", class: numbers.includes(at) ? "number" : null }, text)))),
       element("tbody", {}, ...rows.map(row)))));
@@ -83,14 +90,32 @@ function story(moments, charts) {
 function figures(chart, data) {
   const details = element("details", {}, element("summary", {}, `${chart.title}: as a table`));
   details.addEventListener("toggle", () => {
-    if (!details.open || details.children.length > 1) return;
-    const rows = data.table_times.map((time, at) => [
-      utc(time).slice(0, 16),
-      ...chart.series.map(({ table: values }) => written(chart.table_unit, values[at])),
-    ]);
-    details.append(table([`UTC, each ${Math.round(data.table_seconds / 60)} min`, ...chart.series.map(({ name }) => name)], rows, (at) => at > 0));
+    if (!details.open) return;
+    details.querySelector(".scroll")?.remove();
+    details.append(data.table_times.length ? figuresOf(chart, data) : latestFigures(chart, data));
   });
   return details;
+}
+
+function figuresOf(chart, data) {
+  const rows = data.table_times.map((time, at) => [
+    utc(time).slice(0, 16),
+    ...chart.series.map(({ table: values }) => written(chart.table_unit, values[at])),
+  ]);
+  const head = [`UTC, each ${Math.round(data.table_seconds / 60)} min`, ...chart.series.map(({ name }) => name)];
+  return table(head, rows, (at) => at > 0);
+}
+
+/** While a run goes on: the last figures as of now. */
+function latestFigures({ id }, data) {
+  const { times, charts } = data.latest?.() ?? data;
+  const chart = charts.find((one) => one.id === id);
+  const from = Math.max(times.length - MOST_ROWS, 0);
+  const rows = times.slice(from).map((time, at) => [
+    utc(time),
+    ...chart.series.map(({ values }) => written(chart.unit, values[from + at])),
+  ]);
+  return table(["UTC", ...chart.series.map(({ name }) => name)], rows, (at) => at > 0);
 }
 
 function chartSection(chart, data, charts) {
@@ -136,6 +161,10 @@ function further({ id, title, note, head, rows }) {
 
 function start() {
   const view = JSON.parse(document.getElementById("data").textContent);
+  if (view.kind === "live") {
+    watch(document.getElementById("page"));
+    return;
+  }
   const readout = element("span", { class: "readout quiet" }, "Point at a chart to read it.");
   const charts = view.timeline ? new Charts(readout) : null;
   const reset = element("button", { type: "button", hidden: "", onclick: () => charts.zoom(null) }, "Show the whole run");
@@ -157,6 +186,8 @@ function start() {
 
 /** Redraws where what the charts are drawn with changes: colours, width, paper. */
 function follow(charts) {
+  if (charts.followed) return;
+  charts.followed = true;
   const redraw = () => charts.redraw();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   let width = innerWidth;

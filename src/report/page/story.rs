@@ -79,7 +79,7 @@ fn stretches(rows: &[Row], of: impl Fn(&Slice, f64) -> u64) -> Vec<Stretch> {
 }
 
 fn told(grid: &Grid, clockface: &Clockface, stretch: &Stretch, text: String) -> Option<Moment> {
-    let (from, to) = (seconds(grid.rows.get(stretch.first)?.start), grid.end(grid.rows.get(stretch.last)?));
+    let (from, to) = (seconds(grid.rows.get(stretch.first)?.start), grid.rows.get(stretch.last)?.end());
     Some(Moment { from: Some(from), to: Some(to), time: clockface.span(from, to), text })
 }
 
@@ -98,7 +98,7 @@ fn disconnects(grid: &Grid, clockface: &Clockface) -> Vec<Moment> {
         let back = rows.iter().skip(burst.first + 1).find(|row| connected(row) >= before * BACK);
         let recovery = match back {
             _ if before < 1.0 => String::new(),
-            Some(row) => format!("; 95 % of the users were connected again by {}", clockface.time(grid.end(row))),
+            Some(row) => format!("; 95 % of the users were connected again by {}", clockface.time(row.end())),
             None => "; the users were not all back by the end".to_owned(),
         };
         let were =

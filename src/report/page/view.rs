@@ -7,6 +7,9 @@ use serde::Serialize;
 pub struct View {
     /// `report` or `live`.
     pub kind: &'static str,
+    /// Where the run goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<Live>,
     /// The verdict.
     pub headline: Headline,
     /// What was run, when, for how long.
@@ -19,6 +22,19 @@ pub struct View {
     pub timeline: Option<Charts>,
     /// Further tables.
     pub tables: Vec<Table>,
+}
+
+/// What a page of a running generator needs beside the view.
+#[derive(Debug, Clone, Serialize)]
+pub struct Live {
+    /// When this was so, in words.
+    pub at: String,
+    /// Whether the run has ended: nothing more comes.
+    pub ended: bool,
+    /// What is older than this, in seconds since 1970, will not change, and need not be asked for again.
+    pub fixed_until: u64,
+    /// What this answer has is from then on, in seconds since 1970.
+    pub from: u64,
 }
 
 /// The verdict.
