@@ -87,7 +87,7 @@ _BY_LABEL = {
     "fate": {"judged": GREEN, "short": GREY, "unreadable": RED},
     "socket": {"plenary": BLUE, "breakout": PURPLE},
     # Why an intent was dropped, a connect failed, a connection ended.
-    "reason": {**_FAILURES, "not_connected": ORANGE, "backpressure": RED, "stopping": GREY, "overdue": PURPLE},
+    "reason": {**_FAILURES, "not_connected": ORANGE, "backpressure": RED, "stopping": GREY, "overdue": PURPLE, "disconnected": GREY},
 }
 
 # Legends that are not a label's value.

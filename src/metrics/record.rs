@@ -102,6 +102,7 @@ impl Metrics {
             DropReason::Backpressure => FailureKind::Backpressure,
             DropReason::Stopping => FailureKind::Stopping,
             DropReason::Overdue => FailureKind::Overdue,
+            DropReason::Disconnected => FailureKind::Disconnected,
         };
         self.stages.error(Stage::Send, kind);
     }

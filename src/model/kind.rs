@@ -118,6 +118,8 @@ pub enum FailureKind {
     Stopping,
     /// An intent that this process issued too late, or that came while it was catching up.
     Overdue,
+    /// An intent while `ctl disconnect` had everyone disconnected and nobody was back.
+    Disconnected,
     /// A delivery that did not come by the horizon.
     Lost,
     /// A delivery whose marker does not fit.

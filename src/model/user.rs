@@ -106,6 +106,8 @@ pub enum DropReason {
     Stopping,
     /// This process issued it too late, or was catching up.
     Overdue,
+    /// `ctl disconnect` had everyone disconnected, and nobody was back.
+    Disconnected,
 }
 
 labels!(Action, UserState, Stage, HttpStep, HttpOutcome, DropReason);

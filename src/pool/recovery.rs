@@ -29,6 +29,8 @@ pub struct Recoveries {
 struct Recovery {
     what: String,
     began: Stamp,
+    /// Whether the users ended them.
+    is_reset: bool,
     /// Whether users whose connections end now belong to it.
     is_open: bool,
     /// Since when users are away.
@@ -81,12 +83,19 @@ impl Recoveries {
     /// The connections of `users` end at `began` on purpose.
     pub fn reset(&self, what: String, began: Stamp, users: &[UserIndex]) {
         let away = users.iter().map(|user| (user.0, began)).collect();
-        self.add(Recovery { what, began, is_open: false, away, back: Vec::new() });
+        self.add(Recovery { what, began, is_reset: true, is_open: false, away, back: Vec::new() });
+    }
+
+    /// Whether connections were ended on purpose, and none of those users is back yet.
+    #[must_use]
+    pub fn all_are_gone(&self) -> bool {
+        let is_gone = |recovery: &Recovery| recovery.is_reset && recovery.back.is_empty() && !recovery.away.is_empty();
+        self.any.load(Ordering::Acquire) && self.all.lock().iter().any(is_gone)
     }
 
     /// A planned disruption begins: users whose connections are cut from now on belong to it.
     pub fn disruption(&self, what: String, began: Stamp) {
-        self.add(Recovery { what, began, is_open: true, away: HashMap::new(), back: Vec::new() });
+        self.add(Recovery { what, began, is_reset: false, is_open: true, away: HashMap::new(), back: Vec::new() });
     }
 
     fn add(&self, recovery: Recovery) {
@@ -169,11 +178,13 @@ mod tests {
         recoveries.joined(UserIndex(3), at(1));
         assert!(recoveries.reports().is_empty());
         recoveries.reset("disconnect 100%".into(), at(10), &users);
+        assert!(recoveries.all_are_gone());
         for (user, when) in (0..9).zip(11..) {
             recoveries.joined(UserIndex(user), at(when));
             recoveries.joined(UserIndex(user), at(when + 100));
         }
         let report = recoveries.reports().remove(0);
+        assert!(!recoveries.all_are_gone());
         assert_eq!((report.users, report.back), (10, 9));
         assert_eq!(seconds(&report), [Some(5), Some(9), None, None]);
         // A user who is not to come back is not waited for.

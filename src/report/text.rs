@@ -51,6 +51,7 @@ pub fn render(summary: &Summary) -> String {
     stages(&mut page, summary);
     defects(&mut page, summary);
     sockets::connections(&mut page, summary);
+    notices::commands(&mut page, summary.timeline.as_ref());
     notices::marked(&mut page, summary.marked.as_ref());
     notices::recoveries(&mut page, &summary.recoveries);
     notices::presence(&mut page, &summary.presence);

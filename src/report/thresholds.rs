@@ -15,9 +15,9 @@ pub(super) const RULE_OF_THREE: f64 = 3.0;
 /// The row of a run in which there was nothing to measure.
 pub(super) const NOTHING_MEASURED: &str = "nothing_measured";
 
-/// Whether errors of this kind are in no error rate: the stop's, and the generator's own.
+/// Whether errors of this kind are in no error rate: the stop's, those of a command, and the generator's own.
 pub(super) fn is_not_the_servers(kind: &str) -> bool {
-    let mut ours = FailureKind::OWN_FAULTS.iter().chain([&FailureKind::Stopping]);
+    let mut ours = FailureKind::OWN_FAULTS.iter().chain([&FailureKind::Stopping, &FailureKind::Disconnected]);
     ours.any(|ours| ours.as_str() == kind)
 }
 
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn the_generators_own_errors_are_in_no_error_rate() {
-        for kind in ["stopping", "overdue", "no_files", "no_ports"] {
+        for kind in ["stopping", "disconnected", "overdue", "no_files", "no_ports"] {
             let stage = row("error_rate(signup)", |s| {
                 s.errors.insert("signup".into(), CountsByLabel::from([(kind.into(), 150), ("timeout".into(), 5)]));
             });

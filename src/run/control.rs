@@ -47,7 +47,12 @@ pub(super) fn listen<D: Driver>(
 impl<D: Driver> Steer for Control<D> {
     fn carry_out(&self, command: Command) -> Answer {
         let answer = self.answer(&command);
-        self.note(command.kind(), &command.to_string(), &answer);
+        let text = match &command {
+            Command::MarkBegin(text) => text.to_string(),
+            Command::MarkEnd => answer.said.clone(),
+            command => command.to_string(),
+        };
+        self.note(command.kind(), &text, &answer);
         answer
     }
 
@@ -62,7 +67,7 @@ impl<D: Driver> Control<D> {
     }
 
     /// Each command is counted, logged and an event of the run, but for questions.
-    fn note(&self, kind: ControlKind, command: &str, answer: &Answer) {
+    fn note(&self, kind: ControlKind, text: &str, answer: &Answer) {
         self.context().metrics.control(if answer.ok { kind } else { ControlKind::Refused });
         let event = match kind {
             _ if !answer.ok => return tracing::warn!("ctl: refused: {}", shown(&answer.said)),
@@ -71,8 +76,11 @@ impl<D: Driver> Control<D> {
             ControlKind::MarkEnd => "mark_end",
             _ => "control",
         };
-        tracing::info!("ctl: {command}");
-        self.runner.recorder.note(event, command);
+        match event {
+            "control" => tracing::info!("ctl: {text}"),
+            event => tracing::info!("ctl: {}: {text}", event.replace('_', " ")),
+        }
+        self.runner.recorder.note(event, text);
     }
 
     fn answer(&self, command: &Command) -> Answer {

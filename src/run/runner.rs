@@ -321,6 +321,9 @@ impl<D: Driver> Runner<D> {
         if !self.context.stopping.is_cancelled() {
             self.windows.cut(&self.context);
             self.recorder.note("phase", "the stop begins");
+            if let Some((text, _)) = self.marks.end(&self.context) {
+                self.recorder.note("mark_end", &format!("{text}: over at the stop"));
+            }
         }
         self.rates.hold_ends(self.phases.lock().stopped(&self.context));
         self.context.ledger.lock().stop();

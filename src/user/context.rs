@@ -236,6 +236,9 @@ impl<D> RunContext<D> {
         let offered = if self.stopping.is_cancelled() { Err(DropReason::Stopping) } else { self.roster.offer(intent) };
         match offered {
             Ok(_) => {}
+            Err(DropReason::NotConnected) if self.recoveries.all_are_gone() => {
+                self.metrics.dropped(intent.action, DropReason::Disconnected);
+            }
             Err(DropReason::Backpressure) => self.metrics.dropped(intent.action, busy),
             Err(reason) => self.metrics.dropped(intent.action, reason),
         }

@@ -120,6 +120,7 @@ fn rates_and_pauses_take_effect_and_the_books_stay_exact() {
     let events = summary["timeline"]["events"].as_array().unwrap();
     let of_control: Vec<&str> =
         events.iter().filter(|event| event["kind"] == "control").filter_map(|event| event["text"].as_str()).collect();
+    assert!(ended.stdout.contains("Z rate chat=40/s leave=off"), "{}", ended.stdout);
     assert_eq!(
         of_control,
         ["rate chat=40/s leave=off", "pause", "pause", "mark a remark", "resume", "stop"],
@@ -172,6 +173,7 @@ fn a_reconnect_storm_is_in_no_threshold_and_the_summary_says_how_long_it_took() 
     );
     let seconds = |share: &str| recovery["seconds"][share].as_f64().unwrap();
     assert!(seconds("p50") <= seconds("p90") && seconds("p99") <= seconds("all"), "{recovery}");
+    assert_eq!(summary.pointer("/rates/chat/dropped/not_connected"), None, "{}", ended.stdout);
     let cut = summary["verdict"]["thresholds"].as_array().unwrap().iter().find(|row| row["name"] == "cut").unwrap();
     assert_eq!(cut["value"], 0.0, "{cut}");
     assert!(ended.stdout.contains("recovery           disconnect 50% at "), "{}", ended.stdout);
@@ -222,8 +224,11 @@ fn disrupted(args: &[&str]) -> (Option<i32>, Ended, Value) {
     assert!(again.stderr.contains("rolling deploy goes on"), "{}", again.stderr);
     run.target.set_faults(r#"{"chat":{"drop":"100%"}}"#);
     let before = sent();
-    eventually("some are lost", || sent() > before + 20.0);
+    eventually("some are dropped", || sent() > before + 20.0);
     run.target.set_faults(r#"{"chat":{"drop":"never"}}"#);
+    // By their horizon: who is cut off before is excused.
+    let lost = || run.rig.metric("soakrig_deliveries_total", &[r#"outcome="lost""#, r#"origin="local""#]);
+    eventually("they are lost", || lost() > 60.0);
     run.target.act(r#"{"do":"close","code":1012,"share":1.0}"#);
     eventually("everyone was cut off and is back", || {
         let back = run.status()["recoveries"][0]["back"] == 6;

@@ -9,6 +9,37 @@ use crate::report::marked::Marked;
 use crate::report::numbers::{count, plain, span};
 use crate::report::recoveries::{RecoveryFigures, said};
 use crate::report::summary::{ClockEvents, Mismatches, Presence};
+use crate::report::timeline::{Timeline, TimelineEvent};
+
+/// Most commands that are told one by one.
+const MOST_COMMANDS: usize = 20;
+
+/// The commands of `soakrig ctl`, with their times: they explain what the figures do not. One that went to
+/// several generators is told once.
+pub(super) fn commands(page: &mut Page, timeline: Option<&Timeline>) {
+    let events = timeline.map_or(&[][..], |timeline| timeline.events.as_slice());
+    let of_ctl = |event: &&TimelineEvent| matches!(event.kind.as_str(), "control" | "mark_begin" | "mark_end");
+    let mut commands: Vec<&TimelineEvent> = events.iter().filter(of_ctl).collect();
+    commands.dedup_by(|later, earlier| (&later.kind, &later.text) == (&earlier.kind, &earlier.text));
+    for (nth, event) in commands.iter().take(MOST_COMMANDS).enumerate() {
+        let what = match event.kind.as_str() {
+            "control" => String::new(),
+            kind => format!("{}: ", kind.replace('_', " ")),
+        };
+        let name = if nth == 0 { "commands" } else { "" };
+        page.row(name, &format!("{} {what}{}", moment(event.at), plain(&event.text)));
+    }
+    let more = commands.len().saturating_sub(MOST_COMMANDS);
+    if more > 0 {
+        page.row("", &format!("and {} more, in timeline.events of the summary file", count(more as u64)));
+    }
+}
+
+/// A time in seconds since 1970, for people.
+fn moment(at: f64) -> String {
+    let at = UNIX_EPOCH + Duration::try_from_secs_f64(at).unwrap_or_default();
+    humantime::format_rfc3339_seconds(at).to_string()
+}
 
 /// What happened in planned disruptions; nothing where there were none.
 pub(super) fn marked(page: &mut Page, marked: Option<&Marked>) {
@@ -22,8 +53,7 @@ pub(super) fn marked(page: &mut Page, marked: Option<&Marked>) {
 /// How long users took to come back; nothing if no connection was ended on purpose.
 pub(super) fn recoveries(page: &mut Page, recoveries: &[RecoveryFigures]) {
     for (nth, recovery) in recoveries.iter().enumerate() {
-        let at = UNIX_EPOCH + Duration::try_from_secs_f64(recovery.at).unwrap_or_default();
-        let at = humantime::format_rfc3339_seconds(at);
+        let at = moment(recovery.at);
         let name = if nth == 0 { "recovery" } else { "" };
         page.row(name, &format!("{} at {at}: {}", plain(&recovery.what), said(recovery)));
     }
