@@ -18,9 +18,10 @@ fn task(args: &[&str]) -> Task {
     parse(args).unwrap().command().unwrap().resolve(&home()).unwrap().task
 }
 
+/// The plan of a run, without where each option came from.
 fn run(more: &[&str]) -> Plan {
     match task(&[&RUN[..], more].concat()) {
-        Task::Run(mut runs) => runs.remove(0).plan,
+        Task::Run(mut runs) => Plan { options: Vec::new(), ..runs.remove(0).plan },
         other => panic!("{other:?}"),
     }
 }

@@ -6,13 +6,16 @@ use soakrig::config::plan::{Plan, Task};
 use soakrig::config::value::Rate;
 use soakrig::model::Volume;
 
+/// The plan of a run, without where each option came from, and the warnings.
 fn resolve(args: &[&str], variables: &[(&str, &str)]) -> (Plan, Vec<String>) {
     let environment =
         Environment::of([("HOME", "/h"), ("SOAKRIG_PASSWORD", "secret")].iter().chain(variables).copied());
     let args =
         [&["soakrig", "run", "http://h", "test", "--user-range-max", "100", "--chat-rate", "5/s"], args].concat();
     match parse(args).unwrap().command().unwrap().resolve(&environment).unwrap() {
-        Resolved { task: Task::Run(mut runs), warnings } => (runs.remove(0).plan, warnings),
+        Resolved { task: Task::Run(mut runs), warnings } => {
+            (Plan { options: Vec::new(), ..runs.remove(0).plan }, warnings)
+        }
         other => panic!("{other:?}"),
     }
 }
