@@ -10,7 +10,7 @@ use super::run_wide::RunWide;
 use super::user_set::RoomUser;
 use crate::clock::Stamp;
 use crate::marker::{Decoded, Marker};
-use crate::model::{Anomaly, Basis, Origin, Outcome, SenderId, UserIndex};
+use crate::model::{Anomaly, Origin, Outcome, SenderId, UserIndex};
 
 /// A copy of a message of ours that was read.
 struct OwnCopy<'a> {
@@ -171,9 +171,8 @@ impl RoomLedger {
         let on_time = age <= run.terms.deadline;
         let outcome = if on_time { Outcome::OnTime } else { Outcome::Late };
         self.books.add(outcome, 1);
-        run.tally.came(cell, !on_time, age);
-        run.tally.judge(Origin::Local, cell, !on_time, age, at);
-        run.tally.duration(Origin::Local, Basis::Sent, at.since(sent));
+        run.tally.came(cell, outcome, age, intended.min(at), at);
+        run.tally.came_since_sent(at.0.saturating_sub(sent.0));
         if overtaken {
             self.odd_copy(run, Anomaly::Reordered, copy);
         }

@@ -4,8 +4,8 @@
 //! time. A cell is open as long as a message of its is remembered; then it is handed out and forgotten.
 //! What belongs to a cell that is no more is counted in the oldest that still is.
 //!
-//! A delivery on time costs an addition: only its time to delivery is counted. What else there is of a
-//! cell is counted when it happens, which is rare; the rest follows when a cell is read.
+//! A delivery that comes costs two additions: to its outcome, and to the bucket of its time. What is
+//! outstanding follows when a cell is read.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use strum::EnumCount as _;
 
 use super::SETTLE;
-use super::times::{Dense, bucket};
+use super::times::{Buckets, Dense};
 use crate::model::{DeliveryCounts, DeliveryTerms, Origin, Outcome};
 use crate::stats::Sketch;
 
@@ -61,7 +61,7 @@ struct OpenCell {
     number: u64,
     /// Messages of this generator that are remembered.
     messages: u64,
-    /// All but the local deliveries on time and what is outstanding.
+    /// All but what is outstanding.
     counts: [DeliveryCounts; Origin::COUNT],
     times: Dense,
 }
@@ -69,8 +69,6 @@ struct OpenCell {
 impl OpenCell {
     fn figures(&self) -> Cell {
         let mut counts = self.counts;
-        let local = &mut counts[Origin::Local as usize];
-        local.outcomes[Outcome::OnTime as usize] = self.times.count() - local.outcome(Outcome::Late);
         for counts in &mut counts {
             counts.outstanding = counts.expected - counts.decided();
         }
@@ -84,6 +82,7 @@ pub(super) struct Cells {
     /// Open cells, and empty ones for later.
     places: Vec<OpenCell>,
     free: Vec<u32>,
+    buckets: Buckets,
     /// The number and the place of each open cell, in order of the numbers.
     open: VecDeque<(u64, u32)>,
     /// Cells of lower numbers are closed.
@@ -100,6 +99,7 @@ impl Cells {
         Self {
             places: Vec::new(),
             free: Vec::new(),
+            buckets: Buckets::new(),
             open: VecDeque::new(),
             first: started / CELL_MICROS,
             kept: micros(terms.horizon * 2 + SETTLE),
@@ -144,8 +144,7 @@ impl Cells {
         self.places[cell.place()].messages -= 1;
     }
 
-    /// The counts of a cell: all of them but what is outstanding and local deliveries on time, which are
-    /// [`arrived`](Self::arrived).
+    /// The counts of a cell, but for what is outstanding.
     pub(super) fn counts(&mut self, cell: CellId, origin: Origin) -> &mut DeliveryCounts {
         &mut self.places[cell.place()].counts[origin as usize]
     }
@@ -153,12 +152,10 @@ impl Cells {
     /// A delivery of a message of this generator came, on time or late, so many microseconds after its
     /// intended time.
     #[inline]
-    pub(super) fn arrived(&mut self, cell: CellId, late: bool, micros: u64) {
+    pub(super) fn came(&mut self, cell: CellId, outcome: Outcome, micros: u64) {
         let open = &mut self.places[cell.place()];
-        open.times.add(bucket(micros));
-        if late {
-            open.counts[Origin::Local as usize].add(Outcome::Late, 1);
-        }
+        open.times.add(self.buckets, micros);
+        open.counts[Origin::Local as usize].add(outcome, 1);
     }
 
     /// Takes the cells in which nothing more can happen at `now`, in microseconds since 1970.

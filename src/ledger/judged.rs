@@ -171,10 +171,9 @@ impl Judged {
         self.spoilt.hold_ends(self.last);
     }
 
-    /// A first arrival, `took` after the intended time.
+    /// A first arrival, `took` after the intended time, which is not after it.
     #[inline]
-    pub(super) fn arrived(&mut self, origin: Origin, late: bool, took: Duration, at: Stamp) {
-        let intended = at.minus(took);
+    pub(super) fn arrived(&mut self, origin: Origin, late: bool, took: Duration, intended: Stamp, at: Stamp) {
         if at > self.window && intended >= self.spoilt.end() {
             return;
         }

@@ -100,7 +100,7 @@ impl FirstArrival {
         let outcome = if took <= terms.deadline { Outcome::OnTime } else { Outcome::Late };
         tally.expect_and_add(Origin::Remote, cell, outcome, 1);
         tally.duration(Origin::Remote, Basis::Intended, took);
-        tally.judge(Origin::Remote, cell, outcome == Outcome::Late, took, at);
+        tally.judge(Origin::Remote, cell, outcome == Outcome::Late, took, at.minus(took), at);
         if self.reordered {
             arrived.odd(Anomaly::Reordered, tally);
         }

@@ -100,29 +100,44 @@ impl Tally {
         self.cells.counts(cell, origin).raced += 1;
     }
 
-    /// A delivery of an own message came, on time or late, `took` after its intended time.
+    /// A delivery of an own message came at `at`, on time or late, `took` after its intended time, which is not
+    /// after that.
     #[inline]
-    pub(super) fn came(&mut self, cell: CellId, late: bool, took: Duration) {
+    pub(super) fn came(&mut self, cell: CellId, outcome: Outcome, took: Duration, intended: Stamp, at: Stamp) {
         let micros = self.duration(Origin::Local, Basis::Intended, took);
         self.fastest_local.offer(i64::try_from(micros).unwrap_or(i64::MAX));
-        let outcome = if late { Outcome::Late } else { Outcome::OnTime };
         self.counts[Origin::Local as usize].add(outcome, 1);
-        self.cells.arrived(cell, late, micros);
+        self.cells.came(cell, outcome, micros);
         if cell.is_marked() {
             self.marked.add(Origin::Local, outcome, 1);
         }
+        self.judge(Origin::Local, cell, outcome == Outcome::Late, took, intended, at);
+    }
+
+    /// It came so long after it was handed over.
+    #[inline]
+    pub(super) fn came_since_sent(&mut self, nanos: u64) {
+        self.durations[Origin::Local as usize][Basis::Sent as usize].saturating_record((nanos / 1_000).max(1));
     }
 
     /// A first arrival by the horizon, counted already, `took` after the intended time: whether it is judged.
     #[inline]
-    pub(super) fn judge(&mut self, origin: Origin, cell: CellId, late: bool, took: Duration, at: Stamp) {
+    pub(super) fn judge(
+        &mut self,
+        origin: Origin,
+        cell: CellId,
+        late: bool,
+        took: Duration,
+        intended: Stamp,
+        at: Stamp,
+    ) {
         if cell.is_marked() {
             self.marked.duration(origin, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
             if self.marked.is_set_aside() {
                 return;
             }
         }
-        self.judged.arrived(origin, late, took, at);
+        self.judged.arrived(origin, late, took, intended, at);
     }
 
     /// What was lost has come after its horizon; its intended time by its marker, in microseconds since 1970.

@@ -16,27 +16,24 @@ const SHIFT: u32 = f64::MANTISSA_DIGITS - 1 - BITS;
 /// The number of the range that begins with one microsecond.
 const ONE: u64 = 1.0_f64.to_bits() >> SHIFT;
 
-/// A bucket, by its place from that of a microsecond on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bucket(u16);
-
 /// A range of times.
 #[derive(Debug, Clone, Copy)]
 struct Range {
     /// The longest time, in microseconds, that is in the bucket in which the range begins.
-    last: u64,
-    bucket: Bucket,
+    last: u32,
+    /// That bucket, by its place from that of a microsecond on.
+    bucket: u32,
 }
 
 static RANGES: LazyLock<Box<[Range]>> = LazyLock::new(|| (0..=range(LONGEST_MICROS)).map(range_of).collect());
 static LOWEST: LazyLock<i16> = LazyLock::new(|| Sketch::bucket(1e-6));
 
-/// The number of the range of a time in microseconds, of at least one.
+/// The number of the range of a time in microseconds; of none, one that there is not.
 #[inline]
 fn range(micros: u64) -> usize {
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_wrap, reason = "at most an hour, far below 2^53")]
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_wrap, reason = "years are far below 2^53 microseconds")]
     let bits = (micros as i64 as f64).to_bits() >> SHIFT;
-    #[allow(clippy::cast_possible_truncation, reason = "32 times 64 at most")]
+    #[allow(clippy::cast_possible_truncation, reason = "a place is as long as the bits of a float here")]
     let range = bits.wrapping_sub(ONE) as usize;
     range
 }
@@ -46,65 +43,81 @@ fn range_of(number: usize) -> Range {
     let first = f64::from_bits((number as u64 + ONE) << SHIFT).ceil();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most an hour and a bit")]
     let first = first as u64;
-    let bucket = place(first);
+    let bucket = by_logarithm(first);
     let (mut last, mut beyond) = (first, first + (first >> BITS) + 2);
     while last + 1 < beyond {
         let middle = last.midpoint(beyond);
-        if place(middle) == bucket { last = middle } else { beyond = middle }
+        if by_logarithm(middle) == bucket { last = middle } else { beyond = middle }
     }
-    Range { last, bucket }
+    Range { last: u32::try_from(last).unwrap_or(u32::MAX), bucket }
 }
 
 /// The bucket of a time by its logarithm.
-fn place(micros: u64) -> Bucket {
+fn by_logarithm(micros: u64) -> u32 {
     #[allow(clippy::cast_precision_loss, reason = "at most an hour")]
     let bucket = Sketch::bucket(micros as f64 / 1e6);
-    Bucket(u16::try_from(i32::from(bucket) - i32::from(*LOWEST)).unwrap_or(0))
+    u32::try_from(i32::from(bucket) - i32::from(*LOWEST)).unwrap_or(0)
 }
 
-/// The bucket of a time in microseconds.
-#[inline]
-pub(super) fn bucket(micros: u64) -> Bucket {
-    let micros = micros.clamp(1, LONGEST_MICROS);
-    let ranges = &*RANGES;
-    let Some(range) = ranges.get(range(micros)) else { return Bucket(0) };
-    Bucket(range.bucket.0 + u16::from(micros > range.last))
+/// Which bucket a time is in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Buckets(&'static [Range]);
+
+impl Buckets {
+    pub(super) fn new() -> Self {
+        Self(&RANGES)
+    }
+
+    /// The place of the bucket of a time in microseconds.
+    #[inline]
+    pub(super) fn of(self, micros: u64) -> usize {
+        let Some(range) = self.0.get(range(micros)) else { return self.of_extreme(micros) };
+        #[allow(clippy::cast_possible_truncation, reason = "what is in a range is little more than an hour")]
+        let is_next = micros as u32 > range.last;
+        (range.bucket + u32::from(is_next)) as usize
+    }
+
+    /// No time counts as a microsecond, and more than an hour as an hour.
+    #[cold]
+    fn of_extreme(self, micros: u64) -> usize {
+        if micros == 0 { 0 } else { self.of(LONGEST_MICROS) }
+    }
+
+    fn count(self) -> usize {
+        self.0.last().map_or(0, |range| range.bucket as usize + 2)
+    }
 }
 
 /// How many times were in each bucket.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Dense {
     /// Empty until the first.
-    buckets: Box<[u64]>,
+    counts: Box<[u64]>,
 }
 
 impl Dense {
+    /// Counts a time in microseconds.
     #[inline]
-    pub(super) fn add(&mut self, Bucket(place): Bucket) {
-        match self.buckets.get_mut(usize::from(place)) {
+    pub(super) fn add(&mut self, buckets: Buckets, micros: u64) {
+        let place = buckets.of(micros);
+        match self.counts.get_mut(place) {
             Some(times) => *times += 1,
-            None => self.begin(place),
+            None => self.begin(buckets, place),
         }
     }
 
     #[cold]
-    fn begin(&mut self, place: u16) {
-        let buckets = usize::from(bucket(LONGEST_MICROS).0) + 1;
-        self.buckets = vec![0; buckets].into_boxed_slice();
-        if let Some(times) = self.buckets.get_mut(usize::from(place)) {
+    fn begin(&mut self, buckets: Buckets, place: usize) {
+        self.counts = vec![0; buckets.count()].into_boxed_slice();
+        if let Some(times) = self.counts.get_mut(place) {
             *times += 1;
         }
     }
 
-    /// How many times in all.
-    pub(super) fn count(&self) -> u64 {
-        self.buckets.iter().sum()
-    }
-
     /// The same as a sketch.
     pub(super) fn sketch(&self) -> Sketch {
-        let buckets = (*LOWEST..).zip(self.buckets.iter().copied()).filter(|(_, times)| *times > 0);
-        Sketch::from_buckets(buckets)
+        let counted = (*LOWEST..).zip(self.counts.iter().copied()).filter(|(_, times)| *times > 0);
+        Sketch::from_buckets(counted)
     }
 }
 
@@ -117,7 +130,7 @@ mod tests {
     fn both(times: impl Iterator<Item = u64>) -> (Sketch, Sketch) {
         let (mut dense, mut sketch) = (Dense::default(), Sketch::default());
         for micros in times {
-            dense.add(bucket(micros));
+            dense.add(Buckets::new(), micros);
             sketch.add(micros as f64 / 1e6, 1);
         }
         (dense.sketch(), sketch)
@@ -137,9 +150,10 @@ mod tests {
     fn no_time_is_too_short_or_too_long() {
         let mut dense = Dense::default();
         for micros in [0, 1, LONGEST_MICROS, LONGEST_MICROS + 1, u64::MAX] {
-            dense.add(bucket(micros));
+            dense.add(Buckets::new(), micros);
         }
-        assert_eq!((dense.count(), dense.sketch().count()), (5, 5));
+        assert_eq!(dense.sketch().count(), 5);
+        assert!((dense.sketch().quantile(1.0).unwrap() / 3_600.0 - 1.0).abs() < 0.021);
     }
 
     proptest! {

@@ -139,12 +139,12 @@ fn apply(op: &Op, naive: &mut Naive, tally: &mut Tally) {
             let cell = tally.cell(0, at);
             if origin == Origin::Local {
                 tally.expect(origin, cell, 1);
-                tally.came(cell, late, took);
+                tally.came(cell, outcome, took, at.minus(took), at);
             } else {
                 tally.expect_and_add(origin, cell, outcome, 1);
                 tally.duration(origin, Basis::Intended, took);
+                tally.judge(origin, cell, late, took, at.minus(took), at);
             }
-            tally.judged.arrived(origin, late, took, at);
             naive.fates.push((origin, Fate::Came { late, intended: at.minus(took), at }));
         }
         Op::Overdue(ms) => {
