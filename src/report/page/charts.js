@@ -95,7 +95,7 @@ class Charts {
     const options = {
       width,
       height: chart.heat ? HEIGHT_OF_MAP : HEIGHT,
-      padding: [16, 24, null, 8],
+      padding: [16, 34, null, 8],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       scales: {
         x: { time: true, range: () => this.zoomed ?? this.full },

@@ -12,14 +12,16 @@ const FEWEST_USERS: f64 = 0.95;
 /// Rates say nothing of fewer operations.
 const FEWEST_OPERATIONS: u64 = 20;
 /// Whether what went wrong is still going wrong: quiet seconds in between.
-const QUIET: u64 = 60;
+const QUIET: u64 = 30;
+/// Users are counted where so much of the time lies in the hold.
+const HELD: f64 = 0.9;
 
 /// What is wrong in a span of so many seconds, in words; empty where nothing is.
 pub(super) fn troubles(slice: &Slice, length: u64, limits: &Thresholds) -> Vec<String> {
     let mut found = Vec::new();
     let deliveries = slice.all_deliveries();
     let over = |part: u64, whole: u64, limit: Option<f64>| limit.is_some_and(|limit| is_over(part, whole, limit));
-    if slice.hold_seconds > 0.0 {
+    if slice.hold_seconds > 0.0 && slice.hold_seconds >= seconds(length) * HELD {
         let held = (slice.users.connected + slice.users.away) / slice.users.target.max(1.0);
         if held < FEWEST_USERS {
             found.push(format!("{} of the users are connected", share(thousandths(held), 1_000)));
