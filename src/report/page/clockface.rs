@@ -4,7 +4,6 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use humantime::{format_rfc3339_seconds, parse_rfc3339_weak};
 
-use super::grid::Row;
 use crate::report::summary::Summary;
 
 /// The last second of the year 9999.
@@ -26,11 +25,11 @@ pub(super) enum Clockface {
 }
 
 impl Clockface {
-    /// For a run and its slices.
-    pub(super) fn of(summary: &Summary, rows: &[Row]) -> Self {
+    /// For a run, and the beginnings of its first and its last slice.
+    pub(super) fn of(summary: &Summary, slices: Option<(u64, u64)>) -> Self {
         let (mut first, mut last) = span(summary);
-        if let (Some(earliest), Some(latest)) = (rows.first(), rows.last()) {
-            (first, last) = (first.min(seconds(earliest.start)), last.max(seconds(latest.start)));
+        if let Some((earliest, latest)) = slices {
+            (first, last) = (first.min(seconds(earliest)), last.max(seconds(latest)));
         }
         let days = (last / DAY).floor() - (first / DAY).floor();
         match days {

@@ -44,8 +44,8 @@ pub fn report(summary: &Summary) -> String {
 #[must_use]
 pub fn view(summary: &Summary) -> View {
     let grid = Grid::of(summary);
-    let clockface =
-        grid.as_ref().map_or_else(|| Clockface::of(summary, &[]), |grid| Clockface::of(summary, &grid.rows));
+    let ends = grid.as_ref().and_then(|grid| Some((grid.rows.first()?.start, grid.rows.last()?.start)));
+    let clockface = Clockface::of(summary, ends);
     View {
         kind: "report",
         live: None,
