@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Stage;
-use crate::report::counts::CountsByLabel;
+use crate::report::counts::{Anomalies, CountsByLabel, Deliveries};
 use crate::report::numbers::{count, span};
-use crate::report::summary::{Anomalies, Deliveries, Summary};
 use crate::report::sums::{add_anomalies, add_counts, add_deliveries, add_groups, add_to};
 use crate::report::timeline::{RemoteSlice, Slice};
 
@@ -108,11 +107,6 @@ impl Marked {
         let found = if found.is_empty() { "nothing lost, late, cut or failed".to_owned() } else { found.join(", ") };
         format!("{}: {found}", span(self.seconds))
     }
-}
-
-/// What is in no threshold, because it was planned and is tolerated.
-pub(super) fn set_aside(summary: &Summary) -> Option<&Marked> {
-    summary.marked.as_ref().filter(|marked| marked.tolerated)
 }
 
 /// Deliveries without those of a part.

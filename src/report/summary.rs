@@ -113,6 +113,13 @@ pub struct Summary {
     pub parts: Vec<Part>,
 }
 
+impl Summary {
+    /// What is in no threshold, because it was planned and is tolerated.
+    pub(super) fn set_aside(&self) -> Option<&Marked> {
+        self.marked.as_ref().filter(|marked| marked.tolerated)
+    }
+}
+
 /// One generator in a merged summary: what does not add up, and what tells the generators apart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Part {

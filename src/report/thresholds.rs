@@ -5,7 +5,7 @@
 
 use crate::model::{FailureKind, SocketKind, Stage};
 use crate::report::end::End;
-use crate::report::marked::{Marked, set_aside, without, without_anomalies};
+use crate::report::marked::{Marked, without, without_anomalies};
 use crate::report::summary::{Anomalies, CountsByLabel, Deliveries, Judged, Judgement, Summary, Threshold, Unit};
 
 /// Nothing seen in `n` excludes, with 95 % confidence, no share below 3 / n (Hanley and Lippman-Hand,
@@ -56,7 +56,7 @@ pub(super) fn cut(summary: &Summary) -> (u64, u64) {
     let by = |initiator: &str| sockets.disconnects.get(initiator).map_or(0, |reasons| reasons.values().sum::<u64>());
     // In a file of 0.1, those that ended.
     let ended = by("user") + by("server") + by("network");
-    let aside = set_aside(summary).map_or(0, Marked::cut);
+    let aside = summary.set_aside().map_or(0, Marked::cut);
     ((by("server") + by("network")).saturating_sub(aside), sockets.joined.max(ended).saturating_sub(aside))
 }
 
@@ -91,7 +91,7 @@ pub(super) fn worst_anomaly(summary: &Summary) -> (&'static str, u64) {
 /// All figures but for those of planned disruptions that are set aside: judged, if nothing was spoilt.
 pub(super) fn all_but_set_aside(summary: &Summary) -> [Judged; 2] {
     let none = Marked::default();
-    let aside = set_aside(summary).unwrap_or(&none);
+    let aside = summary.set_aside().unwrap_or(&none);
     let rest = |all: &Deliveries, odd: &Anomalies, part: &Deliveries, part_odd: &Anomalies| Judged {
         deliveries: without(all, part),
         anomalies: without_anomalies(odd, part_odd),
@@ -138,7 +138,7 @@ pub(super) fn errors(summary: &Summary, stage: &str) -> (u64, u64) {
     if stage == Stage::Delivery.as_str() {
         return (Found::of(summary).settled, of_deliveries(summary));
     }
-    let aside = set_aside(summary);
+    let aside = summary.set_aside();
     let operations = operations.saturating_sub(aside.map_or(0, |aside| aside.operations(stage)));
     let judged = |(kind, n): (&String, &u64)| n.saturating_sub(aside.map_or(0, |aside| aside.errors(stage, kind)));
     let ours: u64 = kinds.iter().filter(|(kind, _)| is_not_the_servers(kind)).map(judged).sum();
@@ -182,7 +182,7 @@ pub(super) fn table(summary: &Summary, end: &End) -> Vec<Threshold> {
     }
     let (limits, found) = (&summary.thresholds, Found::of(summary));
     let messages = summary.messages.sent.get("chat").copied().unwrap_or(0);
-    let messages = messages.saturating_sub(set_aside(summary).map_or(0, |aside| aside.sent));
+    let messages = messages.saturating_sub(summary.set_aside().map_or(0, |aside| aside.sent));
     let of_expected = |name, limit, n| share(name, limit, n, found.expected, messages);
     let mut rows = vec![nothing_measured(summary), lost(summary, found, messages)];
     rows.push(of_expected("late", limits.max_late, found.late));

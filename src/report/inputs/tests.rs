@@ -2,7 +2,6 @@
 
 use std::time::UNIX_EPOCH;
 
-use nix::time::{ClockId, clock_gettime};
 
 use super::*;
 use crate::model::{DropReason, EndReason, FailureKind, FrameKind, Initiator, OwnName, SentKind};
@@ -205,25 +204,5 @@ fn a_summary_with_everything_in_it_is_under_3_mb() {
         let text = serde_json::to_string_pretty(&summary).unwrap();
         assert!(text.len() < 3_000_000, "{slices} slices: {} bytes", text.len());
         assert_eq!(serde_json::from_str::<Summary>(&text).unwrap(), summary);
-    }
-}
-
-/// For docs/performance.md: CPU time of a checkpoint, from the figures to the text.
-#[test]
-#[ignore = "measures; see docs/performance.md"]
-fn a_checkpoint_in_milliseconds() {
-    for slices in [480, 1_440] {
-        let (timeline, figures) = (full_timeline(slices), figures());
-        let cpu = || Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap());
-        let one = || {
-            let begun = cpu();
-            let figures = Measurements { timeline: Some(timeline.clone()), ..figures.clone() };
-            let inputs = RunInputs { end: End::Running, ..facts() };
-            let text = serde_json::to_vec_pretty(&summarise(&inputs, &figures)).unwrap();
-            (cpu() - begun, text.len())
-        };
-        let mut took: Vec<_> = (0..21).map(|_| one()).collect();
-        took.sort();
-        println!("{slices} slices: {:?}, {} bytes", took[10].0, took[10].1);
     }
 }

@@ -6,7 +6,7 @@ use super::range::impossible;
 use super::source::{NamedPart, Source, times};
 use crate::error::ExitCode;
 use crate::report::durations::HistogramError;
-use crate::report::marked::{set_aside, without, without_anomalies};
+use crate::report::marked::{without, without_anomalies};
 use crate::report::sections::is_same;
 use crate::report::summary::{Anomalies, Deliveries, Judged, Part, Summary, Users};
 
@@ -169,7 +169,7 @@ fn balanced(source: &Source) -> Result<(), MergeError> {
             return Err(MergeError::damaged(&source.name, format!("its {what} do not balance, {why}")));
         }
     }
-    let aside = set_aside(&source.summary).cloned().unwrap_or_default();
+    let aside = &source.summary.set_aside().cloned().unwrap_or_default();
     let rest = |all: &Deliveries, odd: &Anomalies, part: &Deliveries, part_odd: &Anomalies| {
         (without(all, part), without_anomalies(odd, part_odd))
     };

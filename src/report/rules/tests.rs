@@ -253,25 +253,3 @@ fn rules_of_one_length_each_see_every_window() {
     assert!(engine.findings().iter().all(|found| found.windows == 381));
     assert!(is_beyond(&rules.fail_if[0], 0.6) && rules.longest_window() == Some(Duration::from_secs(600)));
 }
-
-/// `cargo test --release --lib report::rules -- --ignored --nocapture` prints what a cell costs.
-#[test]
-#[ignore = "measures"]
-fn twenty_rules_of_ten_minutes_in_microseconds() {
-    let texts: Vec<String> =
-        (0..20).map(|n| EVERY[n % EVERY.len()].split(" over ").next().unwrap().to_owned()).collect();
-    let texts: Vec<String> = texts.iter().map(|text| format!("{text} over 10m")).collect();
-    let rules = rules(&texts.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
-    let mut engine = Engine::new(rules.all(), 5);
-    let cells: Vec<Slice> = (0..2_000_u64)
-        .map(|nth| {
-            let mut sketch = Sketch::default();
-            (0..120_u64).for_each(|i| sketch.add(1e-4 * 1.041_f64.powf((i + nth % 7) as f64), 1 + i));
-            Slice { times: sketch.into(), ..cell(nth) }
-        })
-        .collect();
-    let begun = std::time::Instant::now();
-    cells.iter().for_each(|slice| engine.push(slice, CELL));
-    println!("{:.0} µs for each cell of 5 s", begun.elapsed().as_secs_f64() * 1e6 / 2_000.0);
-    assert_eq!(engine.findings()[0].windows, 2_000 - 119);
-}

@@ -4,9 +4,9 @@ use crate::metrics::label::Label as _;
 use crate::model::{RuleOption, Stage, UserState};
 use crate::report::numbers::{count, latency, latency_over, limit, percent_over};
 use crate::report::rules::{ended_by, shown};
+use crate::report::sections;
 use crate::report::summary::{Judgement, Summary, Threshold};
 use crate::report::thresholds::{self, Found};
-use crate::report::{marked, sections};
 
 /// A run that passed, in a sentence or several.
 pub(super) fn passed(summary: &Summary) -> String {
@@ -59,7 +59,7 @@ pub(super) fn not_judged(summary: &Summary) -> String {
 
 /// What is set aside as planned, as a sentence of its own with a space in front.
 pub(super) fn set_aside(summary: &Summary) -> String {
-    marked::set_aside(summary).map_or_else(String::new, |aside| format!(" Set aside as planned, {}.", aside.said()))
+    summary.set_aside().map_or_else(String::new, |aside| format!(" Set aside as planned, {}.", aside.said()))
 }
 
 /// Deliveries of a run that passed, in one clause: lost, late, anomalies.
