@@ -202,7 +202,7 @@ def _durations() -> dict:
     metric = "soakrig_connect_duration_seconds"
     return lines(
         "Connect time",
-        "Time from the start of an attempt until the user had joined, plenary sockets.",
+        "Time from the start of an attempt until the user had joined, connections to the room.",
         [query(quantile(q, metric, socket="plenary"), f"p{q * 100:.0f}") for q in (0.5, 0.9, 0.99)],
         "s",
     )
@@ -211,7 +211,7 @@ def _durations() -> dict:
 def _heatmap() -> dict:
     return heatmap(
         "Connect time, all of it",
-        "How many connects took how long, plenary sockets.",
+        "How many connects took how long, connections to the room.",
         total(rate("soakrig_connect_duration_seconds_bucket", socket="plenary"), "le"),
     )
 

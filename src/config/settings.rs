@@ -205,7 +205,7 @@ layered! {
     /// What is written where.
     #[command(next_help_heading = "Output")]
     pub struct ReportSettings {
-        /// Where /metrics, /live and /ready are served; port 0 picks one [default: 127.0.0.1:9464]
+        /// Where the live page, /metrics, /live and /ready are served; port 0 picks one [default: 127.0.0.1:9464]
         #[arg(long, value_name = "IP:PORT")]
         pub metrics_listen: Listen,
         /// Ties the generators of a fleet into one run; more than one shard needs it [default: made]

@@ -75,6 +75,10 @@ fn head(page: &mut Page, summary: &Summary) {
     page.row("users", &format!("{}; at the stop: {}", count(users.target), or_none(states)));
     for (kind, intents) in in_order::<Action, _>(&summary.rates) {
         let dropped: u64 = intents.dropped.values().sum();
+        // What the run does not do.
+        if intents.set <= 0.0 && intents.carried_out == 0 && dropped == 0 {
+            continue;
+        }
         let why = if dropped == 0 { String::new() } else { format!(" ({})", by_kind(&intents.dropped)) };
         let numbers = format!(
             "{} of {} set; {} carried out, {} dropped{why}",

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -100,8 +101,16 @@ def test_the_short_words_become_variables(tmp_path):
     expected = ["start.yml", "-e", "loadtest_user_min=7", "-e", "loadtest_user_max=1000", "-e", "loadtest_chattiness=5",
                 "-e", "ec2_count=3", "-e", "max_test_duration=8h", "-e", "loadtest_slug=main", "--check",
                 "-e", "ec2_region=eu-west-1"]
-    for call in ([str(ANSIBLE / "fleet"), "up"],
-                 [str(BIN / "just"), "--justfile", str(ANSIBLE / "justfile"), "fleet-up"]):
+    place = tmp_path / "ansible"
+    vault = place / "group_vars" / "all" / "vault.yml"
+    vault.parent.mkdir(parents=True)
+    for name in ("fleet", "justfile"):
+        shutil.copy(ANSIBLE / name, place)
+    calls = ([str(place / "fleet"), "up"], [str(BIN / "just"), "--justfile", str(place / "justfile"), "fleet-up"])
+    with pytest.raises(RuntimeError, match="there is no vault yet"):
+        lab.command(*calls[0], *words, env=environment)
+    vault.write_text("vault_password: x\n")
+    for call in calls:
         told = lab.command(*call, *words, env=environment)
         assert json.loads(told) == expected
 

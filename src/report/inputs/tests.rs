@@ -2,7 +2,6 @@
 
 use std::time::UNIX_EPOCH;
 
-
 use super::*;
 use crate::model::{DropReason, EndReason, FailureKind, FrameKind, Initiator, OwnName, SentKind};
 use crate::report::timeline::tests::full_timeline;

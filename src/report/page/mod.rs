@@ -2,7 +2,7 @@
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | [`view`] | the data that the page draws |
+//! | [`mod@view`] | the data that the page draws |
 //! | `headline` | whether the run passed, why, and since when |
 //! | `story` | what happened when, in words |
 //! | `charts`, `heat`, `grid` | the timeline as columns on one time axis |

@@ -1,6 +1,7 @@
 //! Sockets in words: how many were tried, why some were not joined, how the others ended.
 
 use super::page::{Page, in_order, or_none};
+use crate::metrics::label::Label as _;
 use crate::model::SocketKind;
 use crate::report::numbers::count;
 use crate::report::summary::{CountsByLabel, Summary};
@@ -16,6 +17,7 @@ pub(super) fn connections(page: &mut Page, summary: &Summary) {
         });
         let failures = not_joined(&sockets.failures);
         let numbers = format!("{} tried, {failures}; ended: {}", count(sockets.attempts), or_none(ends.collect()));
+        let socket = if *socket == SocketKind::Room.text() { "room" } else { socket.as_str() };
         page.row(&format!("{socket} sockets"), &numbers);
     }
 }
