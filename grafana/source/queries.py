@@ -82,7 +82,7 @@ def limit_of_run(name: str) -> str:
 
 
 def fast_burn() -> str:
-    """The error rate that wakes somebody, for a line."""
+    """The error rate that pages a person, for a line."""
     return f"clamp_max({limit_of_run('error_rate')} * scalar(soakrig:threshold:fast_burn), 0.5)"
 
 

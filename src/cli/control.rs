@@ -73,7 +73,7 @@ pub enum CtlCommand {
         #[arg(value_name = "PERCENT")]
         share: String,
     },
-    /// Note a remark, or the begin and end of a planned disruption: mark begin TEXT, mark end
+    /// Note a remark, or the start and end of a planned disruption: mark begin TEXT, mark end
     ///
     /// Between begin and end figures are measured and shown, and with --tolerate-marked they are in no
     /// threshold.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-/// The longest wait, counted from the begin of the stop; covers intervals of up to a minute.
+/// The longest wait, counted from the start of the stop; covers intervals of up to a minute.
 const MOST: Duration = Duration::from_secs(61);
 /// The wait that is left to a run which took long to settle.
 const LEAST: Duration = Duration::from_secs(16);

@@ -12,7 +12,7 @@ use http_body_util::Full;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout};
 
-/// An answer is as good for so long, whoever asks.
+/// An answer is good for this long, for every client.
 const FRESH: Duration = Duration::from_millis(900);
 
 /// A page for people, and where its data comes from.

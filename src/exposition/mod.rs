@@ -86,7 +86,7 @@ impl Exposition {
         }
     }
 
-    /// Waits until whoever watches the live page has been told once more, at most some seconds; not at all
+    /// Waits until each viewer of the live page has been told once more, at most some seconds; not at all
     /// where it is not watched.
     pub async fn last_watch(&self) {
         let Some(live) = &self.live else { return };

@@ -166,7 +166,7 @@ async fn scrape(stream: &mut TcpStream) {
 }
 
 #[tokio::test]
-async fn a_head_or_somebody_elses_look_is_not_the_last_scrape() {
+async fn a_head_or_the_look_of_another_client_is_not_the_last_scrape() {
     let served = served().await;
     let addr = served.exposition.addr();
     let mut prometheus = TcpStream::connect(addr).await.unwrap();

@@ -75,7 +75,7 @@ impl Marked {
         self.spans.iter().rev().any(|(from, to)| *from <= intended && to.is_none_or(|to| intended < to))
     }
 
-    /// So many marked deliveries came to this.
+    /// This many marked deliveries had this outcome.
     #[cold]
     pub(super) fn add(&mut self, origin: Origin, outcome: Outcome, n: u64) {
         self.counts[origin as usize].expect_and_add(outcome, n);

@@ -79,7 +79,7 @@ impl Tally {
         self.cells.counts(cell, origin).expect(n);
     }
 
-    /// So many more came to `outcome`. Own messages that came are [`came`](Self::came).
+    /// This many more had `outcome`. Own messages that arrived are [`came`](Self::came).
     pub(super) fn add(&mut self, origin: Origin, cell: CellId, outcome: Outcome, n: u64) {
         self.counts[origin as usize].add(outcome, n);
         self.cells.counts(cell, origin).add(outcome, n);
@@ -88,7 +88,7 @@ impl Tally {
         }
     }
 
-    /// So many more are expected, and came to `outcome`.
+    /// This many more are expected, and had `outcome`.
     pub(super) fn expect_and_add(&mut self, origin: Origin, cell: CellId, outcome: Outcome, n: u64) {
         self.expect(origin, cell, n);
         self.add(origin, cell, outcome, n);

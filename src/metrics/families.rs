@@ -133,7 +133,7 @@ families! {
         ]
         "Connections that ended after the user had joined.";
     CONNECTION_AGE = Histogram "soakrig_connection_age_seconds" [closed("initiator", texts::<Initiator>)]
-        "Age of connections to the room when they ended, counted from the begin of the connect, by who ended them.";
+        "Age of connections to the room when they ended, counted from the start of the connect, by who ended them.";
     HTTP_REQUESTS = Counter "soakrig_http_requests_total"
         [closed("step", texts::<HttpStep>), closed("outcome", texts::<HttpOutcome>)]
         "HTTP requests that have ended.";

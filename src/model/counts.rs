@@ -68,7 +68,7 @@ impl DeliveryCounts {
         self.outcomes[outcome as usize] += n;
     }
 
-    /// So many more are expected, and came to `outcome`.
+    /// This many more are expected, and had `outcome`.
     pub fn expect_and_add(&mut self, outcome: Outcome, n: u64) {
         self.expect(n);
         self.add(outcome, n);

@@ -118,7 +118,7 @@ pub enum FailureKind {
     Stopping,
     /// An intent that this process issued too late, or that came while it was catching up.
     Overdue,
-    /// An intent while `ctl disconnect` had everyone disconnected and nobody was back.
+    /// An intent while `ctl disconnect` had everyone disconnected and no user was back.
     Disconnected,
     /// A delivery that did not come by the horizon.
     Lost,

@@ -106,7 +106,7 @@ pub enum DropReason {
     Stopping,
     /// This process issued it too late, or was catching up.
     Overdue,
-    /// `ctl disconnect` had everyone disconnected, and nobody was back.
+    /// `ctl disconnect` had everyone disconnected, and no user was back.
     Disconnected,
 }
 

@@ -71,7 +71,7 @@ pub struct RunInputs {
     pub thresholds: Thresholds,
     /// And the rules.
     pub rules: Rules,
-    /// What their windows came to.
+    /// What their windows showed.
     pub windows: Vec<RuleWindows>,
     /// The rule that ended the run.
     pub ended_by: Option<EndedBy>,

@@ -85,7 +85,7 @@ pub fn moment(seconds: u64) -> String {
     humantime::format_rfc3339_seconds(at).to_string()
 }
 
-/// What the windows of a rule came to.
+/// What the windows of a rule showed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RuleWindows {
     /// The rule.
@@ -155,7 +155,7 @@ pub enum Judgement {
     NotJudged,
 }
 
-/// What the run came to.
+/// The verdict on the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The exit code.

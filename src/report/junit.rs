@@ -101,7 +101,7 @@ fn text(text: &str) -> String {
     text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
-/// What a threshold that failed came to.
+/// The value of a threshold that failed.
 fn failed(row: &Threshold) -> String {
     let of = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| shown(row.unit, None, row.below, value));
     let value = row.value.map_or_else(|| "-".to_owned(), |value| shown(row.unit, row.limit, row.below, value));

@@ -99,7 +99,7 @@ pub struct Summary {
     /// The rules that were set.
     #[serde(default, skip_serializing_if = "Rules::is_empty")]
     pub rules: Rules,
-    /// What the windows of rules came to.
+    /// What the windows of rules showed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<RuleWindows>,
     /// The rules of `--abort-if` that ended the run: of several generators, each one's.
@@ -136,7 +136,7 @@ pub struct Part {
     /// Where its users were in its hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_seconds: Option<UserSeconds>,
-    /// What its windows came to.
+    /// What its windows showed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<RuleWindows>,
     /// What it came to by itself.

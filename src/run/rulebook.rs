@@ -17,7 +17,7 @@ use crate::report::summary::Summary;
 /// What events of rules are called.
 const EVENT: &str = "rule";
 
-/// The rules of a run, and what they came to so far; clones share it.
+/// The rules of a run, and what they have shown so far; clones share it.
 #[derive(Clone)]
 pub(crate) struct Rulebook(Arc<Shared>);
 

@@ -8,7 +8,7 @@ use crate::stats::made_series::normal;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-/// A run of an hour, with a drift that is told and not worked out anew: that takes most of the time.
+/// A run of an hour, with a drift that is given and not worked out: that takes most of the time.
 fn run(seed: u64, made: Made) -> Summary {
     let mut summary = night();
     let mut rng = StdRng::seed_from_u64(seed ^ 0x5eed);

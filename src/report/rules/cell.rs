@@ -191,7 +191,7 @@ impl Sums {
         self.counts.0.get(place as usize).copied().unwrap_or(0)
     }
 
-    /// What a rule's metric comes to in these cells of `seconds` each.
+    /// The value of a rule's metric in these cells of `seconds` each.
     pub(super) fn figure(&self, rule: &Rule, seconds: u64) -> Figure {
         if self.get(Place::Clean) == 0 {
             return Figure::default();

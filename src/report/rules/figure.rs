@@ -5,7 +5,7 @@ use crate::model::{Rule, RuleMetric, RuleUnit};
 /// Fewer operations than this are no base for a rate or a quantile.
 pub(super) const FEWEST: u64 = 20;
 
-/// What a metric came to.
+/// The value of a metric.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Figure {
     /// A number, a part of 1, or seconds; `None` where there was nothing to look at.

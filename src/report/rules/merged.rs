@@ -57,7 +57,7 @@ fn planned(whole: &Summary) -> Vec<(f64, f64)> {
     planned
 }
 
-/// Adds what another generator's windows came to.
+/// Adds what another generator's windows showed.
 fn add(found: &mut Vec<RuleWindows>, other: &RuleWindows) {
     let Some(sum) = found.iter_mut().find(|windows| windows.rule == other.rule) else {
         found.push(other.clone());

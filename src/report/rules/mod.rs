@@ -1,4 +1,4 @@
-//! Rules of `--fail-if` and `--abort-if`: what their metrics came to over the whole run and in windows.
+//! Rules of `--fail-if` and `--abort-if`: the values of their metrics over the whole run and in windows.
 //!
 //! | file | what it is for |
 //! | --- | --- |

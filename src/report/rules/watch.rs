@@ -100,7 +100,7 @@ impl Watch {
         }
     }
 
-    /// What the windows of each rule came to so far.
+    /// What the windows of each rule have shown so far.
     #[must_use]
     pub fn findings(&self) -> Vec<RuleWindows> {
         [self.prompt.engine.findings(), self.judged.engine.findings()].concat()

@@ -19,7 +19,7 @@ pub fn beyond(summary: &Summary, rule: &Rule) -> Option<(f64, u64)> {
     Some((value, figure.n))
 }
 
-/// What the metric of a rule came to, its windows aside.
+/// The value of a rule's metric over the whole run, without windows.
 pub(super) fn figure(summary: &Summary, end: &End, rule: &Rule) -> Figure {
     let found = Found::of(summary);
     let messages = summary.messages.sent.get(Action::Chat.as_str()).copied().unwrap_or(0);

@@ -28,7 +28,7 @@ struct Sliding {
     sums: Sums,
 }
 
-/// A rule, and what its windows came to so far.
+/// A rule, and what its windows have shown so far.
 #[derive(Debug, Clone)]
 struct Tracked {
     option: RuleOption,
@@ -124,7 +124,7 @@ impl Engine {
         self.rules.iter_mut().filter_map(|tracked| tracked.look(cells, lengths.get(tracked.length)?, seconds)).collect()
     }
 
-    /// What the windows of each rule came to.
+    /// What the windows of each rule showed.
     #[must_use]
     pub fn findings(&self) -> Vec<RuleWindows> {
         let finding = |tracked: &Tracked| RuleWindows {
