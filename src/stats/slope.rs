@@ -51,8 +51,13 @@ impl Slope {
         let start = median(&mut rest.clone().collect::<Vec<_>>())?;
         let residuals = Residuals::new(rest.collect());
         let mut blocks = Blocks::new(series.len(), block);
-        let error = standard_error(&hours, &residuals, &mut blocks)? * residuals.inflation(&blocks);
-        let (margin, p) = margin(per_hour, error, residuals.freedom(&blocks));
+        let freedom = residuals.freedom(&blocks);
+        let (margin, p) = if freedom < 1.0 {
+            margin_of_a_walk(series, per_hour)
+        } else {
+            let error = standard_error(&hours, &residuals, &mut blocks)? * residuals.inflation(&blocks);
+            margin(per_hour, error, freedom)
+        };
         Some(Self {
             per_hour,
             low: per_hour - margin,
@@ -77,6 +82,21 @@ fn margin(found: f64, error: f64, freedom: f64) -> (f64, f64) {
     }
     let p = if error > 0.0 { 2.0 * student.sf((found / error).abs()) } else { 0.0 };
     (margin, p)
+}
+
+/// The same where the residuals are so correlated that no two points are independent, as when memory grows
+/// smoothly: then the steps from point to point are, as those of a random walk, and the slope is their mean
+/// (J. D. Hamilton, "Time Series Analysis", Princeton 1994, section 17.4). `found`, the median of the slopes,
+/// may lie beside it: the interval is wider by that.
+fn margin_of_a_walk(series: &[Point], found: f64) -> (f64, f64) {
+    let steps: Vec<[f64; 2]> =
+        series.windows(2).map(|pair| [pair[1].hours - pair[0].hours, pair[1].value - pair[0].value]).collect();
+    let [hours, change] = steps.iter().fold([0.0, 0.0], |sum, step| [sum[0] + step[0], sum[1] + step[1]]);
+    let mean = change / hours;
+    let square: f64 = steps.iter().filter(|step| step[0] > 0.0).map(|[h, v]| (v - mean * h).powi(2) / h).sum();
+    let freedom = real(steps.len()) - 1.0;
+    let (margin, p) = margin(mean, (square / freedom / hours).sqrt(), freedom);
+    (margin + (found - mean).abs(), p)
 }
 
 /// The standard deviation of the slopes that resamples of the residuals have.
@@ -113,6 +133,9 @@ fn theil_sen(hours: &[f64], values: &[f64], most: usize) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt as _, SeedableRng};
+
     use super::super::made_series::Made;
     use super::*;
 
@@ -139,6 +162,49 @@ mod tests {
                 .count();
             assert!(hits >= 184, "{hits} of 200 intervals over {points} points hold the truth where {kept} is kept");
         }
+    }
+
+    /// A random walk of 60 minutes about a line, its steps by Irwin and Hall's approximation of the normal.
+    fn walk(seed: u64, per_hour: f64) -> Vec<Point> {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut value = 1_000.0;
+        let mut step = |minute: u32| {
+            value += per_hour / 60.0 + (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
+            Point { hours: f64::from(minute) / 60.0, value }
+        };
+        (0..60).map(&mut step).collect()
+    }
+
+    fn mean_step(series: &[Point]) -> f64 {
+        let [first, .., last] = series else { return 0.0 };
+        (last.value - first.value) / (last.hours - first.hours)
+    }
+
+    #[test]
+    fn the_interval_of_a_random_walk_holds_its_drift() {
+        let held = (0..1_000)
+            .map(|seed| walk(seed, 60.0))
+            .filter(|series| (mean_step(series) - 60.0).abs() <= margin_of_a_walk(series, mean_step(series)).0)
+            .count();
+        assert!(held >= 930, "{held} of 1,000 intervals hold the drift");
+    }
+
+    #[test]
+    fn a_random_walk_without_drift_rarely_looks_like_one_with() {
+        let shown = (0..1_000)
+            .map(|seed| walk(seed, 0.0))
+            .filter(|series| margin_of_a_walk(series, mean_step(series)).1 < 0.05)
+            .count();
+        assert!(shown <= 70, "{shown} of 1,000");
+    }
+
+    #[test]
+    fn a_slightly_bent_leak_without_noise_is_found() {
+        let bent = |i: u32| f64::from(i) + 0.01 * f64::from(i * (36 - i)) / 36.0;
+        let series: Vec<Point> =
+            (0..36).map(|i| Point { hours: f64::from(i) / 60.0, value: 200.0 + bent(i) }).collect();
+        let slope = Slope::of(&series, 10).unwrap();
+        assert!(slope.p < 1e-6 && slope.low > 50.0 && slope.high < 70.0, "{slope:?}");
     }
 
     #[test]

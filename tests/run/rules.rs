@@ -112,7 +112,8 @@ fn a_window_around_a_fault_is_the_worst_one() {
     let at = |end: &str| humantime::parse_rfc3339(found["at"][end].as_str().unwrap()).unwrap();
     assert_eq!(at("ended").duration_since(at("began")).unwrap().as_secs(), 10);
     let began = humantime::parse_rfc3339(summary["run"]["hold_began"].as_str().unwrap()).unwrap();
-    assert!(at("began") >= began, "wholly in the hold: {found}");
+    // To a fiftieth of a cell: clocks are read a little late.
+    assert!(at("began") + Duration::from_millis(100) >= began, "wholly in the hold: {found}");
     assert_eq!(row_of(long)["result"], "not_judged");
     assert_eq!(row_of(long)["why"], "the hold was shorter");
     assert_eq!(row_of("users_held < 1% over 5s")["result"], "passed");
