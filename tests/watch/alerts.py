@@ -45,7 +45,7 @@ CASES = [
     Case("doubling", {"chat": {"duplicate": "10%"}}, "SoakrigDeliveryAnomalies", words="kind=duplicate "),
     Case("haunted", {"presence": {"ghosts": 1}}, "SoakrigMemberListsWrong", words="kind=ghost "),
     Case("cutting", {"socket": {"close": "10%", "close_code": 1008}}, "SoakrigConnectionsCut", words="by the server: policy_violation"),
-    Case("waiting", {"http": {"slow_first_byte": "100%", "slow_by": "3s"}}, "SoakrigStepSlow", words="(signup|event): one in a hundred"),
+    Case("waiting", {"http": {"slow_first_byte": "100%", "slow_by": "3s"}}, "SoakrigStepSlow", words="(signup|event|breakout|connect): one in a hundred"),
     # What users are cut by, and what keeps them out then: `for` is the same for all here.
     Case("shut", {"socket": {"refuse_upgrade": "100%"}}, "SoakrigErrorBudgetBurnFast", frozenset({"SoakrigConnectionsCut"}), r"connect: .* unavailable \(503\)"),
 ]
