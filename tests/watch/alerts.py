@@ -193,7 +193,7 @@ def nothing_is_told_of_what_is_over(watched: Watched) -> None:
     for generator in generators:
         generator.terminate()
     for generator in generators:
-        generator.wait(60)
+        generator.wait(180)
     left = 'count(instance:soakrig_run:current) > 0'
     wait_for("the last run to be over", lambda: not watched.prometheus.query(left), HEARD)
     missed = {each["metric"]["run"] for each in watched.prometheus.query('ALERTS{alertname=~"SoakrigGenerator(Gone|sMissing)"}')}

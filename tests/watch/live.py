@@ -64,7 +64,7 @@ def main(soakrig: str) -> int:
         for part in ended:
             part.terminate()
         for part in ended:
-            part.wait(60)
+            part.wait(180)
         faults += the_run_is_marked(prometheus, time.monotonic() - started)
         for path in summaries.values():
             if json.loads(path.read_text())["run"]["id"] != RUN:
