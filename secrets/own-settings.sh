@@ -1,6 +1,6 @@
 #!/bin/sh
 # Refuses, in words, what the profile `run` must not take from the demo: its published password, with which it
-# would sign up on your server; its webhook, which nobody reads; its generators as what Prometheus scrapes.
+# would sign up on your server; its webhook, which no one reads; its generators as what Prometheus scrapes.
 #
 # Runs in the Prometheus image, before the generator.
 set -eu

@@ -103,7 +103,7 @@ impl Live {
         self.answer("application/json", body)
     }
 
-    /// The end of the run is to be seen at once.
+    /// Shows the end of the run without waiting for the next refresh.
     pub(super) async fn forget(&self) {
         *self.latest.lock().await = None;
     }

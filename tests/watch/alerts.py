@@ -6,7 +6,7 @@
 Every case is a target with a fault of its own and a run against it, all at the same time. Each must
 be reported as what it is, for its own run and no other, through Prometheus and Alertmanager to the
 webhook, and must resolve when the fault is gone. One generator is made to stutter: it is named, and
-what it says of its server starts no alert. At last a generator dies, and all others stop, of which nobody hears.
+what it says of its server starts no alert. Finally one generator is killed and the others stop in order, which sends no message.
 """
 
 import re
@@ -49,10 +49,10 @@ CASES = [
     # What users are cut by, and what keeps them out then: `for` is the same for all here.
     Case("shut", {"socket": {"refuse_upgrade": "100%"}}, "SoakrigErrorBudgetBurnFast", frozenset({"SoakrigConnectionsCut"}), r"connect: .* unavailable \(503\)"),
 ]
-# These have their faults from the start: there nobody gets in, or only slowly.
+# These have their faults from the start: no user gets in, or only slowly.
 FROM_THE_START = {"refusing", "waiting"}
 HABITS = {
-    # Whoever is back at once is no ghost.
+    # A user who is back at once is no ghost.
     "haunted": {"away": "20s..30s", "leave_rate": "0.3/s"},
     "slow": {"delivery_deadline": "10s", "delivery_horizon": "20s", "grace": "22s"},
     "late": {"delivery_horizon": "20s", "grace": "22s"},
@@ -150,7 +150,7 @@ def a_stuttering_generator_is_believed_nothing(watched: Watched) -> None:
         still.set()
         thread.join()
     watched.targets["stuttering"].faults(chat={"drop": "50%"})
-    # It counts them, and nobody is accused.
+    # It counts them, and blames no server.
     lost = 'sum(increase(soakrig_deliveries_total{outcome="lost"}[1m]) * on (instance) group_left (run) soakrig_run_info{run="stuttering"}) > 10'
     wait_for("losses that a saturated generator counts", lambda: watched.prometheus.query(lost), HEARD)
     believed = 'instance:soakrig_run:believed{run="stuttering"}'

@@ -4,7 +4,7 @@ use super::*;
 use crate::model::SpoiltBy;
 
 /// A message at each of these seconds, which B and A receive after so many more; a negative number is a
-/// message that nobody receives.
+/// message that no user receives.
 fn history(ledger: &mut Ledger, messages: &[(f64, f64)]) {
     for (sent, took) in messages {
         let recorded = ledger.record_send(A, at(*sent), at(*sent));
