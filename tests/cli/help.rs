@@ -41,13 +41,20 @@ fn the_version_is_the_packages() {
     assert_eq!(help(&["--version"]), format!("soakrig {}", env!("CARGO_PKG_VERSION")));
 }
 
+/// The page names each option once, and says how to make its variable and key of it.
 #[test]
-fn every_option_is_documented_with_its_variable() {
-    use soakrig::config::entry::{flag, variable};
+fn every_option_is_documented() {
+    use soakrig::config::entry::{flag, in_file, variable};
     use soakrig::config::settings::Settings;
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap();
     for key in Settings::keys() {
-        let row = format!("| `{}` | `{}` |", flag(key).trim_matches(['<', '>']), variable(key));
-        assert!(page.contains(&row), "{row} is not in docs/configuration.md");
+        let line = format!("- `{}`", flag(key).trim_matches(['<', '>']));
+        let lines =
+            page.lines().filter_map(|each| each.strip_prefix(&line)).filter(|rest| rest.starts_with([':', ' ']));
+        assert_eq!(lines.count(), 1, "lines of docs/configuration.md that begin with {line}");
+        let by_rule = format!("SOAKRIG_{}", in_file(key).replace('-', "_").to_uppercase());
+        assert_eq!(variable(key), by_rule);
+        let said = flag(key) == format!("--{}", in_file(key)) || page.contains(&format!("`{by_rule}`"));
+        assert!(said, "docs/configuration.md does not say that {} is {by_rule}", flag(key));
     }
 }
