@@ -388,7 +388,7 @@ fn every_key_of_a_part_is_documented() {
     let keys: Vec<&String> = whole["parts"][0].as_object().unwrap().keys().collect();
     assert_eq!(keys.len(), 7);
     assert!(page.contains("`parts`"));
-    let line = page.lines().find(|line| line.starts_with("| `parts`")).unwrap();
+    let line = page.lines().find(|line| line.starts_with("- `parts`")).unwrap();
     keys.iter().for_each(|key| assert!(line.contains(&format!("`{key}`")), "{key} in {line}"));
 }
 
