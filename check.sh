@@ -264,19 +264,26 @@ step build cargo test --locked --no-run
 join "Python packages" "chat server packages"
 # Asked for here: a step beside cannot ask for a password.
 if ! $quick; then as_root true; fi
+run_tests() {
+    beside tests cargo test --locked --no-fail-fast
+    # Cargo lets go of target/ once the tests run.
+    begun tests 'Running '
+}
+
+# The alerts and the fleet's hosts mostly wait, and their time is real: what computes beside them is nice.
 slow beside "stack at work" check_stack_at_work
 slow beside fleet check_fleet
-slow beside "chat servers" check_chat_servers
-slow beside page check_page
-beside tests cargo test --locked --no-fail-fast
-# Cargo lets go of target/ once the tests run.
-begun tests 'Running '
+if $quick; then run_tests; fi
 step lints nice -n 19 cargo clippy --all-targets --locked -- -D warnings
 step documentation nice -n 19 env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 step scripts shellcheck .ci/run ansible/fleet "${scripts[@]}"
 slow step budget nice -n 19 benches/budget.sh
 slow step stack check_stack
 slow step dependencies cargo deny --locked check --hide-inclusion-graph bans licenses sources
-join tests "stack at work" fleet "chat servers" page
+join "stack at work"
+slow beside "chat servers" check_chat_servers
+slow beside page check_page
+if ! $quick; then run_tests; fi
+join tests fleet "chat servers" page
 
 summary

@@ -15,7 +15,7 @@ const MOST: Duration = Duration::from_secs(61);
 /// The wait that is left to a run which took long to settle.
 const LEAST: Duration = Duration::from_secs(16);
 /// How late a scrape may come.
-const SLACK: Duration = Duration::from_secs(1);
+const SLACK: Duration = Duration::from_secs(2);
 /// Most clients that are remembered; of more, the one that has been away longest is forgotten.
 const MOST_SCRAPERS: usize = 64;
 
@@ -35,6 +35,18 @@ pub(super) struct Scraper {
 struct ScrapeTimes {
     last: Instant,
     interval: Option<Duration>,
+}
+
+impl ScrapeTimes {
+    /// The scrape before the last one.
+    fn previous(&self) -> Option<Instant> {
+        self.last.checked_sub(self.interval?)
+    }
+
+    /// When the next one is overdue.
+    fn due(&self) -> Option<Instant> {
+        Some(self.last + self.interval? + SLACK)
+    }
 }
 
 /// Notes scrapes and waits for them; clones share it.
@@ -59,23 +71,38 @@ impl RegularScrapes {
         });
     }
 
-    /// Waits until each of those who scrape regularly has done so once more, `stopping` after the stop
-    /// began; not at all if none comes, nor for those that are overdue. True if all came.
+    /// Waits until each of those who scrape regularly has done so once more, and twice since the stop began,
+    /// which was `stopping` ago; not at all if none comes, nor for those that are overdue. True if all came.
+    ///
+    /// Twice, because a rule sees a sample only between one scrape and the next: a phase that was scraped once
+    /// is missed by rules that are evaluated just before each scrape is stored.
     pub(super) async fn another(&self, stopping: Duration) -> bool {
         let mut scrapes = self.0.subscribe();
         let now = Instant::now();
+        let began = now.checked_sub(stopping).unwrap_or(now);
         let end = now + MOST.saturating_sub(stopping).max(LEAST);
         let awaited: Vec<(Scraper, Instant)> = scrapes
             .borrow_and_update()
             .iter()
-            .filter_map(|(scraper, times)| Some((scraper.clone(), times.last + times.interval? + SLACK)))
+            .filter_map(|(scraper, times)| Some((scraper.clone(), times.due()?)))
             .filter(|(_, due)| *due >= now)
-            .map(|(scraper, due)| (scraper, due.min(end)))
             .collect();
         let mut all_came = !awaited.is_empty();
-        for (scraper, due) in awaited {
-            let came = scrapes.wait_for(|all| all.get(&scraper).is_some_and(|times| times.last > now));
-            all_came &= timeout_at(due, came).await.is_ok_and(|came| came.is_ok());
+        for (scraper, mut due) in awaited {
+            let mut seen = now;
+            loop {
+                let came = scrapes.wait_for(|all| all.get(&scraper).is_some_and(|times| times.last > seen));
+                let Ok(Ok(all)) = timeout_at(due.min(end), came).await else {
+                    all_came &= seen > now;
+                    break;
+                };
+                let Some(times) = all.get(&scraper).copied() else { break };
+                if times.previous().is_some_and(|previous| previous > began) {
+                    break;
+                }
+                seen = times.last;
+                due = times.due().unwrap_or(end);
+            }
         }
         all_came
     }
@@ -140,8 +167,8 @@ mod tests {
     async fn a_regular_look_is_waited_for() {
         for times in [2, 3] {
             let scrapes = looked(times).await;
-            later(&scrapes, &[(5, prometheus())]);
-            assert_eq!(waited(&scrapes, Duration::ZERO).await, (true, INTERVAL));
+            later(&scrapes, &[(5, prometheus()), (10, prometheus())]);
+            assert_eq!(waited(&scrapes, Duration::ZERO).await, (true, 2 * INTERVAL));
         }
     }
 
@@ -149,7 +176,23 @@ mod tests {
     async fn a_person_who_looks_in_between_ends_no_wait() {
         let scrapes = looked(3).await;
         later(&scrapes, &[(1, scraper("curl", None)), (2, scraper("Prometheus", None)), (5, prometheus())]);
-        assert_eq!(waited(&scrapes, Duration::ZERO).await, (true, INTERVAL));
+        later(&scrapes, &[(10, prometheus())]);
+        assert_eq!(waited(&scrapes, Duration::ZERO).await, (true, 2 * INTERVAL));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_while_deliveries_settled_counts_as_one_of_two() {
+        let scrapes = looked(3).await;
+        tokio::time::advance(Duration::from_secs(2)).await;
+        later(&scrapes, &[(3, prometheus())]);
+        assert_eq!(waited(&scrapes, Duration::from_secs(5)).await, (true, Duration::from_secs(3)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scraper_that_comes_once_and_goes_away_has_come() {
+        let scrapes = looked(3).await;
+        later(&scrapes, &[(5, prometheus())]);
+        assert_eq!(waited(&scrapes, Duration::ZERO).await, (true, 2 * INTERVAL + SLACK));
     }
 
     #[tokio::test(start_paused = true)]
@@ -161,8 +204,13 @@ mod tests {
                 scrapes.note(scraper("Prometheus", (n > 0).then_some(connection)));
             }
         }
-        later(&scrapes, &[(1, scraper("Prometheus", Some(1))), (4, scraper("Prometheus", Some(2)))]);
-        assert_eq!(waited(&scrapes, Duration::ZERO).await, (true, Duration::from_secs(4)));
+        for seconds in [1, 6] {
+            later(
+                &scrapes,
+                &[(seconds, scraper("Prometheus", Some(1))), (seconds + 3, scraper("Prometheus", Some(2)))],
+            );
+        }
+        assert_eq!(waited(&scrapes, Duration::ZERO).await, (true, Duration::from_secs(9)));
     }
 
     #[tokio::test(start_paused = true)]

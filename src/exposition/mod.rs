@@ -78,8 +78,8 @@ impl Exposition {
         self.addr
     }
 
-    /// Waits until all who scrape the metrics regularly have done so once more, at most a minute from
-    /// when the stop began, which was `stopping` ago; not at all if there is none.
+    /// Waits until all who scrape the metrics regularly have done so once more, and twice since the stop
+    /// began, which was `stopping` ago; at most a minute from then, and not at all if there is none.
     pub async fn last_look(&self, stopping: Duration) {
         if !self.looks.another(stopping).await {
             tracing::debug!("the metrics are no longer scraped");

@@ -47,12 +47,15 @@ def test_what_a_channel_layer_drops_is_what_soakrig_calls_lost(channels, soak):
 
 
 def test_a_trickle_through_a_channel_layer_is_whole(channels, soak):
-    """The same users at the same rate, and nothing is held."""
-    load = soak(channels, "friday", *CHANNELS, "--user-range-max", USERS, "--chat-rate", "20/s", "--duration", "10m",
-                "--max-anomalies", "off")
+    """The same users, and nothing is held.
+
+    At 5/s a queue of 100 holds 20 s of messages, so a busy machine does not fill it.
+    """
+    load = soak(channels, "friday", *CHANNELS, "--user-range-max", USERS, "--chat-rate", "5/s", "--duration", "10m",
+                "--delivery-deadline", "45s", "--max-anomalies", "off")
     until(load, "all are connected", lambda: len(channels.arrived) == USERS)
     before = len(channels.sent)
-    until(load, "a trickle", lambda: len(channels.sent) > before + 200)
+    until(load, "a trickle", lambda: len(channels.sent) > before + 75)
     code, summary = load.stop()
     assert code == 0, load.output()
     assert summary["deliveries"]["lost"] == channels.missing() == 0, (
