@@ -55,12 +55,11 @@ fn the_first_scrape_has_every_series_of_0_1() {
 fn the_page_of_the_metrics_names_every_label_value_of_0_1() {
     let page = include_str!("../../docs/metrics.md");
     let mut named = BTreeSet::new();
-    for row in page.lines().filter_map(|line| line.strip_prefix("- **`")) {
-        let (label, rest) = row.split_once("`** of ").unwrap();
-        let (families, values) = rest.split_once(": ").unwrap();
-        let words = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
-        for family in words(families) {
-            named.extend(words(values).into_iter().map(|value| format!("{family} {label} {value}")));
+    let rows = page.split("## Label values").nth(1).unwrap().lines().filter(|line| line.starts_with("- `"));
+    for (labels, values) in rows.map(|row| row.split_once(": ").unwrap()) {
+        let words = |text: &'static str| text.split('`').skip(1).step_by(2);
+        for (family, label) in words(labels).filter_map(|label| label.strip_suffix('}')?.split_once('{')) {
+            named.extend(words(values).map(|value| format!("{family} {label} {value}")));
         }
     }
     assert!(lines_of("value").count() > 200);

@@ -25,7 +25,7 @@ _WORDS = set(
 
 @dataclass(frozen=True)
 class Family:
-    """One row of docs/metrics.md."""
+    """One line of docs/metrics.md."""
 
     kind: str
     labels: frozenset[str]
@@ -33,17 +33,21 @@ class Family:
 
 def families() -> dict[str, Family]:
     """The metrics that soakrig exports, from the generated page of documentation."""
-    row = re.compile(r"^\| `([a-z0-9_]+)` \| (counter|gauge|histogram) \| (.*?) \|", re.M)
-    text = (ROOT / "docs" / "metrics.md").read_text()
-    return {name: Family(kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in row.findall(text)}
+    text = (ROOT / "docs" / "metrics.md").read_text().split("## Families")[1].split("## Label values")[0]
+    found = {}
+    for names, mark in re.findall(r"^- ((?:`[^`]+`(?:, )?)+)( \(histogram\))?: ", text, re.M):
+        for name, labels in re.findall(r"`(\w+)(?:\{([\w,]+)\})?`", names):
+            kind = "histogram" if mark else "counter" if name.endswith("_total") else "gauge"
+            found[name] = Family(kind, frozenset(labels.split(",")) - {""})
+    return found
 
 
 def label_values() -> dict[tuple[str, str], set[str]]:
     """The closed sets: (metric, label) to the values it may have."""
-    text = (ROOT / "docs" / "metrics.md").read_text()
+    text = (ROOT / "docs" / "metrics.md").read_text().split("## Label values")[1]
     found = {}
-    for label, metrics, values in re.findall(r"^- \*\*`(\w+)`\*\* of (.*?): (`.*`)$", text, re.M):
-        for metric in re.findall(r"`(\w+)`", metrics):
+    for labels, values in re.findall(r"^- ((?:`[^`]+`(?:, )?)+): (`.*`)$", text, re.M):
+        for metric, label in re.findall(r"`(\w+)\{(\w+)\}`", labels):
             found[metric, label] = set(re.findall(r"`([^`]+)`", values))
     return found
 
