@@ -1,5 +1,5 @@
-//! Forged markers, and how the ledger counts each: finer than the table in docs/ledger.md. Real
-//! users on a paused clock, a server in memory.
+//! Forged markers, and how the ledger counts each, which docs/ledger.md sums up. Real users on a
+//! paused clock, a server in memory.
 
 use std::sync::Arc;
 use std::time::Duration;
