@@ -74,7 +74,7 @@ def _variables() -> list[dict]:
     runbook = {
         "name": "runbook",
         "label": "Runbook",
-        "description": "Where docs/runbook.md is read",
+        "description": "Where to read the runbook",
         "type": "constant",
         "query": RUNBOOK,
         "hide": 2,
@@ -88,7 +88,7 @@ def _variables() -> list[dict]:
         {
             "name": "ago",
             "label": "Earlier run",
-            "description": "How long before the time shown the run was that is compared with",
+            "description": "How long ago the run to compare with was",
             "type": "custom",
             "query": "1h,2h,6h,12h,1d,2d,7d",
             "current": {"text": "1d", "value": "1d", "selected": True},

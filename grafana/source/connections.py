@@ -11,7 +11,7 @@ def dashboard() -> dict:
     return board(
         "connections",
         "Connections",
-        "Who gets in, who is put out, by whom and why, and how long connecting takes.",
+        "Who gets in, who is cut off, by whom and why, and how long connecting takes.",
         [
             ("Now", 4, _first_glance()),
             ("Users", 8, [_users(), _sockets(), _held()]),
@@ -51,7 +51,7 @@ def _first_glance() -> list[dict]:
         ),
         stat(
             "Failed connects",
-            "Share of the attempts that ended before the user had joined.",
+            "Share of the attempts that ended before the user joined.",
             f"{total(failures)} / ({total(attempts)} > 0)",
             "percentunit",
             [(None, GREEN), (value_of("error_rate"), ORANGE), (6 * value_of("error_rate"), RED)],
@@ -60,7 +60,7 @@ def _first_glance() -> list[dict]:
             mappings=nothing("no connects", GREY),
         ),
         stat(
-            "Put out per second",
+            "Cut off per second",
             "Connections that the server or the network ended.",
             total(ended),
             "eps",
@@ -73,7 +73,7 @@ def _first_glance() -> list[dict]:
 def _users() -> dict:
     return lines(
         "Users by state",
-        "Users by state; the states sum to the target.",
+        "The states sum to the target.",
         [
             query(total(raw("soakrig_users"), "state"), "{{state}}"),
             query(total(raw("soakrig_users_target")), "target"),
@@ -96,7 +96,7 @@ def _held() -> dict:
     held = total(raw("soakrig_users", state="~connected|away"), "instance")
     return lines(
         "Users held, by generator",
-        "Users connected or away on purpose, of those that this generator should hold, with the threshold.",
+        "Share of each generator's users who are connected or away on purpose, with the threshold.",
         [
             query(f"{held} / {total(raw('soakrig_users_target'), 'instance')}", "{{instance}}"),
             limit(threshold("held_ratio"), "held", RED),
@@ -109,7 +109,7 @@ def _held() -> dict:
 def _attempts() -> dict:
     return lines(
         "Attempts and failures",
-        "Attempts to open a socket, and those that ended before the user had joined.",
+        "Attempts to open a socket, and those that ended before the user joined.",
         [
             query(total(rate("soakrig_connect_attempts_total"), "socket"), "{{socket}}"),
             query(total(rate("soakrig_connect_failures_total")), "failed"),
@@ -132,7 +132,7 @@ def _failures() -> dict:
 def _errors() -> dict:
     return lines(
         "Error rate of connects",
-        "Errors over operations of the stage connect: short and long window of the fast burn, with its threshold.",
+        "Errors divided by operations of the stage connect: short and long window of the fast burn, with its threshold.",
         [
             query(error_ratio("2m", stage="connect"), "2 minutes"),
             query(error_ratio("30m", stage="connect"), "30 minutes"),
@@ -145,7 +145,7 @@ def _errors() -> dict:
 def _initiators() -> dict:
     return lines(
         "Disconnects by initiator",
-        "Who ended connections: users are meant to, the server and the network are not.",
+        "Who ended connections: users may, the server and the network should not.",
         [query(total(rate("soakrig_disconnects_total"), "initiator"), "{{initiator}}")],
         "eps",
         stacked=True,
@@ -155,7 +155,7 @@ def _initiators() -> dict:
 def _reasons() -> dict:
     ended = total(rate("soakrig_disconnects_total", initiator="!user"), "initiator, reason")
     return lines(
-        "Put out, by reason",
+        "Cut off, by reason",
         "How the server or the network ended connections. Empty is good.",
         [query(f"{ended} > 0", "{{initiator}}: {{reason}}")],
         "eps",
@@ -167,7 +167,7 @@ def _reasons() -> dict:
 def _drops() -> dict:
     return lines(
         "Dropped intents by reason",
-        "Intents that were not carried out: no user was connected, or every outbox waited for a slow server.",
+        "Intents not carried out: no user was connected, or every outbox waited for a slow server.",
         [query(total(rate("soakrig_sends_dropped_total"), "reason"), "{{reason}}")],
         "eps",
         stacked=True,
@@ -178,8 +178,8 @@ def _drops() -> dict:
 def _mismatches() -> dict:
     wrong = total(raw("soakrig_presence_mismatches"), "kind")
     return lines(
-        "Member lists that are wrong",
-        "Users listed though gone (ghost), or connected and not listed (missing), beyond the settling time, of all users; "
+        "Wrong member lists",
+        "Share of the users listed but gone (ghost), or connected but not listed (missing), after the settling time; "
         "with the threshold.",
         [
             query(f"{wrong} / on () group_left () {total(raw('soakrig_users_target'))}", "{{kind}}"),
@@ -191,8 +191,8 @@ def _mismatches() -> dict:
 
 def _lists() -> dict:
     return lines(
-        "Member lists looked at",
-        "By what became of them. If none is judged, no mismatch can be seen.",
+        "Member lists checked",
+        "If none is judged, no mismatch shows.",
         [query(total(rate("soakrig_presence_lists_total"), "fate"), "{{fate}}")],
         "mps",
     )
@@ -202,7 +202,7 @@ def _durations() -> dict:
     metric = "soakrig_connect_duration_seconds"
     return lines(
         "Connect time",
-        "Time from the start of an attempt until the user had joined, connections to the room.",
+        "From the start of an attempt until the user joined, for connections to the room.",
         [query(quantile(q, metric, socket="plenary"), f"p{q * 100:.0f}") for q in (0.5, 0.9, 0.99)],
         "s",
     )
@@ -210,8 +210,8 @@ def _durations() -> dict:
 
 def _heatmap() -> dict:
     return heatmap(
-        "Connect time, all of it",
-        "How many connects took how long, connections to the room.",
+        "Connect time, distribution",
+        "How many connects to the room took how long.",
         total(rate("soakrig_connect_duration_seconds_bucket", socket="plenary"), "le"),
     )
 
@@ -219,7 +219,7 @@ def _heatmap() -> dict:
 def _frames() -> dict:
     return lines(
         "Frames and bytes",
-        "Frames read and sent per second, and bytes read per second on the right.",
+        "Frames read and sent per second; bytes read per second on the right.",
         [
             query(total(rate("soakrig_messages_received_total")), "frames read"),
             query(total(rate("soakrig_messages_sent_total")), "frames sent"),

@@ -16,7 +16,7 @@ def dashboard() -> dict:
         "Deliveries",
         "Which messages reached whom, how late, and why not.",
         [
-            ("In the time shown", 4, _totals()),
+            ("In the selected time", 4, _totals()),
             ("Outcomes", 8, [_outcomes(), _not_on_time(), _anomalies()]),
             ("Time to delivery", 8, [_quantiles(), _bases(), _heatmap()]),
             ("Between generators", 8, [_remote(), _clocks(), _books()]),
@@ -33,7 +33,7 @@ def _totals() -> list[dict]:
     return [
         stat(
             "Expected",
-            "Deliveries that should have happened: one per message and connection that should get it.",
+            "Deliveries that should happen: one per message and connection that should get it.",
             counted("soakrig_deliveries_expected_total"),
             "locale",
             [(None, BLUE)],
@@ -41,7 +41,7 @@ def _totals() -> list[dict]:
         ),
         stat(
             "Lost",
-            "No arrival by the horizon, on a connection that stayed.",
+            "Did not arrive by the horizon, on a connection that stayed open.",
             verdicts("lost"),
             "locale",
             [(None, GREEN), (value_of("lost") + 0.5, RED)],
@@ -49,7 +49,7 @@ def _totals() -> list[dict]:
         ),
         stat(
             "Late",
-            "Part that came after the deadline but by the horizon. Not an error, and not good.",
+            "Share that arrived after the deadline but by the horizon. No error, but not good.",
             f"{verdicts('late')} / ({judged} > 0)",
             "percentunit",
             [(None, GREEN), (0.001, YELLOW)],
@@ -57,7 +57,7 @@ def _totals() -> list[dict]:
         ),
         stat(
             "Cut",
-            "Part that was excused because the server or the network ended a connection.",
+            "Share excused because the server or the network ended the connection.",
             f"{verdicts(_CUT)} / ({judged} > 0)",
             "percentunit",
             [(None, GREEN), (value_of("cut"), ORANGE)],
@@ -65,7 +65,7 @@ def _totals() -> list[dict]:
         ),
         stat(
             "Anomalies",
-            "Arrivals that were duplicates, out of order, not expected or corrupt.",
+            "Arrivals that were duplicate, reordered, unexpected or corrupt.",
             counted("soakrig_delivery_anomalies_total"),
             "locale",
             [(None, GREEN), (0.5, ORANGE)],
@@ -77,7 +77,7 @@ def _totals() -> list[dict]:
 def _outcomes() -> dict:
     return lines(
         "Deliveries by outcome",
-        "Verdicts per second, exclusive: they sum to what was expected. The scale is logarithmic.",
+        "Verdicts per second; they sum to the expected deliveries. Logarithmic scale.",
         [query(total(rate("soakrig_deliveries_total"), "outcome"), "{{outcome}}")],
         "mps",
         log=True,
@@ -88,8 +88,8 @@ def _outcomes() -> dict:
 def _not_on_time() -> dict:
     some = total(rate("soakrig_deliveries_total", outcome="!on_time"), "outcome")
     return lines(
-        "Not on time, as part of all",
-        "Late, lost and excused deliveries as parts of all verdicts, with the threshold for cut ones.",
+        "Not on time, share of all",
+        "Late, lost and excused deliveries as shares of all verdicts, with the threshold for cut ones.",
         [
             query(f"{some} / on () group_left () ({total(rate('soakrig_deliveries_total'))} > 0)", "{{outcome}}"),
             limit(limit_of_run("cut"), "cut"),
@@ -101,7 +101,7 @@ def _not_on_time() -> dict:
 def _anomalies() -> dict:
     return lines(
         "Anomalies",
-        "Arrivals with something wrong about them, beside the outcomes, as parts of all verdicts; with the threshold. "
+        "Faulty arrivals, beside the outcomes, as shares of all verdicts, with the threshold. "
         "Details are in the anomaly log.",
         [
             query(
@@ -118,7 +118,7 @@ def _anomalies() -> dict:
 def _quantiles() -> dict:
     return lines(
         "Time to delivery, local",
-        "From the intended send time to the bytes being read; sender and receiver share one clock.",
+        "From the intended send time until the bytes were read; sender and receiver share one clock.",
         [
             *[
                 query(quantile(q, _DURATION, basis="intended", origin="local"), f"p{q * 100:.0f}")
@@ -134,7 +134,7 @@ def _quantiles() -> dict:
 def _bases() -> dict:
     return lines(
         "Intended against actual send time",
-        "p99 from both. A gap is time that the message waited before it could be written: a slow server or a slow generator.",
+        "p99 from both. A gap is the time that messages waited to be written: a slow server or a slow generator.",
         [
             query(quantile(0.99, _DURATION, basis=basis, origin="local"), f"p99 from {basis}")
             for basis in ("intended", "sent")
@@ -145,16 +145,16 @@ def _bases() -> dict:
 
 def _heatmap() -> dict:
     return heatmap(
-        "Time to delivery, all of it",
-        "How many deliveries took how long, local messages from the intended send time.",
+        "Time to delivery, distribution",
+        "How many local deliveries took how long, from the intended send time.",
         total(rate(f"{_DURATION}_bucket", basis="intended", origin="local"), "le"),
     )
 
 
 def _remote() -> dict:
     return lines(
-        "Time to delivery, of other generators",
-        "As good as the machines' clocks agree. Empty with one generator.",
+        "Time to delivery, other generators' messages",
+        "Only as exact as the machines' clocks agree. Empty with one generator.",
         [
             query(quantile(q, _DURATION, basis="intended", origin="remote"), f"p{q * 100:.0f}")
             for q in (0.5, 0.9, 0.99)
@@ -167,7 +167,7 @@ def _remote() -> dict:
 def _clocks() -> dict:
     return lines(
         "Clock offset",
-        "How far each generator's clock seems to be from the others'. Large values explain odd remote times.",
+        "How far each generator's clock seems to be off the others'. Large values explain odd remote times.",
         [query(total(raw("soakrig_clock_offset_seconds"), "instance", "max"), "{{instance}}")],
         "s",
         min=None,
@@ -178,7 +178,7 @@ def _books() -> dict:
     expected = total(raw("soakrig_deliveries_expected_total"))
     return lines(
         "Without a verdict yet",
-        "Expected deliveries without a verdict, and messages that the ledger still holds. Both are bounded by the horizon.",
+        "Expected deliveries without a verdict, and messages still in the ledger. The horizon bounds both.",
         [
             query(f"{expected} - {total(raw('soakrig_deliveries_total'))}", "outstanding"),
             query(total(raw("soakrig_ledger_messages")), "messages held"),
@@ -195,7 +195,7 @@ def _by_generator() -> dict:
     bad = [(None, "transparent"), (0.5, RED)]
     return table(
         "Generators",
-        "Deliveries in the time shown, and p99 of the last 2 minutes, one row for each generator.",
+        "Deliveries in the selected time and p99 of the last 2 minutes, one row per generator.",
         [
             each("on_time"),
             each("late"),

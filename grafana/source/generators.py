@@ -14,7 +14,7 @@ def dashboard() -> dict:
     return board(
         "generators",
         "Generators",
-        "Can the measuring instrument be trusted? Lag, saturation, memory, CPU and runtime of each generator.",
+        "Can you trust the generators? Lag, saturation, memory, CPU and runtime of each.",
         [
             ("", 8, [_rows()]),
             ("Keeping up", 8, [_lag(), _saturation(), _drops()]),
@@ -79,7 +79,7 @@ def _rows() -> dict:
     )
     return table(
         "Generators",
-        "One row each, now. Orange and red cells say why a generator's numbers may be about itself.",
+        "One row per generator, now. Orange and red cells show why it may measure itself.",
         queries,
         columns,
         sort_by=[{"displayName": "Generator", "desc": False}],
@@ -130,7 +130,7 @@ def _cpu() -> dict:
 def _memory() -> dict:
     return lines(
         "Memory",
-        "Resident memory. Depends on users and on messages within the horizon, so it must be flat in the hold.",
+        "Resident memory. Depends on users and on messages within the horizon, so it should stay flat during the hold.",
         [query(total(raw("process_resident_memory_bytes"), "instance"), "{{instance}}")],
         "bytes",
     )
@@ -139,7 +139,7 @@ def _memory() -> dict:
 def _files() -> dict:
     return lines(
         "Open files",
-        "File descriptors in use, of which each socket takes one, as part of those that the system allows.",
+        "Share of the allowed file descriptors in use. Each socket takes one.",
         [
             query(
                 f"{total(raw('process_open_fds'), 'instance')} / {total(raw('process_max_fds'), 'instance')}",
@@ -154,7 +154,7 @@ def _busy() -> dict:
     busy = total(rate("tokio_worker_busy_seconds_total"), "instance")
     return lines(
         "Tokio busy",
-        "Part of the time that worker threads spend on tasks rather than waiting.",
+        "Share of the time that worker threads spend on tasks.",
         [query(f"{busy} / {total(raw('tokio_workers'), 'instance')}", "{{instance}}")],
         "percentunit",
     )
@@ -163,7 +163,7 @@ def _busy() -> dict:
 def _queue() -> dict:
     return lines(
         "Tokio queue",
-        "Tasks that wait in the shared queue. Rises before the lag does.",
+        "Tasks waiting in the shared queue. Rises before the lag does.",
         [query(total(raw("tokio_global_queue_depth"), "instance"), "{{instance}}")],
         "short",
         least=10,
@@ -173,7 +173,7 @@ def _queue() -> dict:
 def _tasks() -> dict:
     return lines(
         "Tokio tasks",
-        "Tasks that have not ended: some per user, and flat in the hold.",
+        "Unfinished tasks: a few per user, and flat during the hold.",
         [query(total(raw("tokio_alive_tasks"), "instance"), "{{instance}}")],
         "short",
     )
@@ -199,8 +199,8 @@ def _scrapes() -> dict:
 
 def _logs() -> dict:
     return lines(
-        "Log lines left out",
-        "Log lines per second that the rate limit kept from the disk: a sign of trouble elsewhere.",
+        "Suppressed log lines",
+        "Log lines per second that the rate limit suppressed: a sign of trouble elsewhere.",
         [query(total(rate("soakrig_logs_suppressed_total"), "instance"), "{{instance}}")],
         "eps",
         least=1,
@@ -210,7 +210,7 @@ def _logs() -> dict:
 def _clock() -> dict:
     return lines(
         "Clock events",
-        "How often the wall clock was set, the machine slept, or the process stood still, within five minutes.",
+        "How often in five minutes the wall clock was set, the machine slept, or the process stood still.",
         [query(total(f"increase({raw('soakrig_clock_events_total')}[5m])", "instance, kind"), "{{instance}} {{kind}}")],
         "short",
         least=1,
@@ -220,7 +220,7 @@ def _clock() -> dict:
 def _names() -> dict:
     return lines(
         "Changes of the server's addresses",
-        "Look-ups of the server's name that gave other addresses than the previous one, within five minutes.",
+        "How often in five minutes the server's name resolved to other addresses than before.",
         [query(total(f"increase({raw('soakrig_dns_changes_total')}[5m])", "instance"), "{{instance}}")],
         "short",
         least=1,

@@ -28,7 +28,7 @@ def dashboard() -> dict:
             ("", 8, [_users(), _rates(), _errors()]),
             ("", 8, [_outcomes(), _quantiles(), _heatmap()]),
             ("", 7, [_alerts()]),
-            ("Against an earlier run, as long ago as chosen above", 7, _compared()),
+            ("Against an earlier run (choose how long ago above)", 7, _compared()),
             ("Server under test", 7, [_server_cpu(), _server_memory(), _server_sockets(), _watched()]),
         ],
     )
@@ -41,9 +41,8 @@ def _first_glance() -> list[dict]:
     at_work = recorded("instance:soakrig_run:current", phase="~ramp|hold")
     verdict = stat(
         "Is it healthy?",
-        "Failing while a critical alert fires or a generator has gone; invalid while one is saturated, since then the "
-        "numbers are about it and not about the server; look while an alert of severity warning fires; else healthy, "
-        "or over where no generator is at work.",
+        "Failing: a critical alert fires or a generator is gone. Invalid: a generator is saturated and measures itself, "
+        "not the server. Look: a warning fires. Over: no generator is at work. Otherwise healthy.",
         f'2 * (count({_firing("critical")}) > 0 or {gone} > 0) ^ 0 or 4 * (sum({total(raw("soakrig_saturated"))}) > 0) ^ 0 '
         f'or count({_firing("warning")}) ^ 0 or 0 * count({at_work}) or vector(3)',
         "none",
@@ -59,7 +58,7 @@ def _first_glance() -> list[dict]:
     tiles = [
         stat(
             "Users held",
-            "Users connected, or away on purpose, of all that should be held.",
+            "Share of the target users who are connected, or away on purpose.",
             f"{total(raw('soakrig_users', state='~connected|away'))} / {total(raw('soakrig_users_target'))}",
             "percentunit",
             [(None, RED), (held, GREEN)],
@@ -76,7 +75,7 @@ def _first_glance() -> list[dict]:
         ),
         stat(
             "Worst error rate",
-            "Error rate of 2 minutes of the stage where it is highest.",
+            "The highest error rate of any stage over 2 minutes.",
             f"max({error_ratio('2m')})",
             "percentunit",
             [(None, GREEN), (ratio, ORANGE), (fast, RED)],
@@ -84,7 +83,7 @@ def _first_glance() -> list[dict]:
         ),
         stat(
             "Lost in 2 min",
-            "Deliveries that did not come by the horizon, on connections that stayed.",
+            "Deliveries that did not arrive by the horizon, on connections that stayed open.",
             f"sum({recorded('instance_outcome:soakrig_deliveries:increase2m', outcome='lost')})",
             "locale",
             [(None, GREEN), (value_of("lost") + 0.5, RED)],
@@ -99,7 +98,7 @@ def _first_glance() -> list[dict]:
         ),
         stat(
             "Generators",
-            "Generators of the run that answer, of those that it is meant to have: N of --shard I/N.",
+            "Generators that answer, out of N of --shard I/N.",
             f"{total(raw('up', job='soakrig'), aggregate='count')} / sum(run:soakrig_generators:max{{{_RUN}}})",
             "percentunit",
             [(None, RED), (1, GREEN)],
@@ -108,7 +107,7 @@ def _first_glance() -> list[dict]:
         ),
         stat(
             "Saturated",
-            "Generators that cannot keep up: what they measure is about themselves.",
+            "Generators that cannot keep up: they measure themselves, not the server.",
             f"sum({total(raw('soakrig_saturated'), 'job, instance', 'max')})",
             "short",
             [(None, GREEN), (1, ORANGE)],
@@ -121,7 +120,7 @@ def _first_glance() -> list[dict]:
 def _users() -> dict:
     return lines(
         "Users against target",
-        "Users by state, stacked, below the number that should be held.",
+        "Users by state, stacked, with the target as a line.",
         [
             query(total(raw("soakrig_users"), "state"), "{{state}}"),
             query(total(raw("soakrig_users_target")), "target"),
@@ -134,8 +133,8 @@ def _users() -> dict:
 def _rates() -> dict:
     return lines(
         "Rate against target",
-        "Chats, leaves and breakout visits per second against the set rates. A gap means that the server gets "
-        "less load than it should.",
+        "Chats, leaves and breakout visits per second against the set rates. A gap means that the server gets too "
+        "little load.",
         [
             query(total(rate("soakrig_actions_total"), "kind"), "{{kind}}"),
             query(total(raw("soakrig_rate_target"), "kind"), "{{kind}} target"),
@@ -147,7 +146,7 @@ def _rates() -> dict:
 def _errors() -> dict:
     return lines(
         "Error rate by stage",
-        "Errors of 2 minutes over operations of 2 minutes, each stage by itself, with the burn thresholds.",
+        "Errors divided by operations over 2 minutes, for each stage, with the burn thresholds.",
         [
             query(error_ratio("2m"), "{{stage}}"),
             limit(fast_burn(), "fast burn", RED),
@@ -160,8 +159,8 @@ def _errors() -> dict:
 def _outcomes() -> dict:
     return lines(
         "Deliveries by outcome",
-        "Verdicts per second, on a logarithmic scale, so that one in a thousand shows. Only green and light blue should "
-        "be there; what is excused is shown, so that cut connections do not look lossless.",
+        "Verdicts per second, on a logarithmic scale, so that one in a thousand shows. Only green and light blue are "
+        "good. Excused ones are shown so that cut connections do not look lossless.",
         [query(total(rate("soakrig_deliveries_total"), "outcome"), "{{outcome}}")],
         "mps",
         log=True,
@@ -172,7 +171,7 @@ def _outcomes() -> dict:
 def _quantiles() -> dict:
     return lines(
         "Time to delivery",
-        "From the intended send time to the bytes being read, messages of the same generator; with the threshold for p99.",
+        "From the intended send time until the bytes were read, for messages of the same generator; with the p99 threshold.",
         [
             *[query(quantile(q, **_DELIVERED), f"p{q * 100:.0f}") for q in (0.5, 0.9, 0.99)],
             limit(limit_p99(), "p99"),
@@ -184,8 +183,8 @@ def _quantiles() -> dict:
 
 def _heatmap() -> dict:
     return heatmap(
-        "Time to delivery, all of it",
-        "How many deliveries took how long: shows two groups where a quantile shows one number.",
+        "Time to delivery, distribution",
+        "How many deliveries took how long: shows two groups where a quantile is one number.",
         total(rate(**{**_DELIVERED, "metric": "soakrig_delivery_duration_seconds_bucket"}), "le"),
     )
 
@@ -197,7 +196,7 @@ def _alerts() -> dict:
     age = f"(time() - ALERTS_FOR_STATE) and ignoring (alertstate) {firing}"
     return table(
         "Active alerts",
-        "What fires now, and for how long it has been so; empty is good. A click on the name opens the runbook.",
+        "What fires now, and for how long. Empty is good. Click the name to open the runbook.",
         [now(f"max by ({labels}) ({firing})"), now(f"max by ({labels}) ({age})")],
         {
             "severity": {"title": "Severity", "mappings": severities},
@@ -215,16 +214,16 @@ def _alerts() -> dict:
 
 
 def _compared() -> list[dict]:
-    """Now and then: whatever run it was, of the same generators."""
+    """Now and earlier: any run of the same generators."""
     chats = f"sum({rate('soakrig_actions_total', kind='chat')})"
     late = f"sum({rate('soakrig_deliveries_total', outcome='~late|lost')}) / (sum({rate('soakrig_deliveries_total')}) > 0)"
     p99 = f"histogram_quantile(0.99, sum by (le) ({rate(**{**_DELIVERED, 'metric': 'soakrig_delivery_duration_seconds_bucket'})}))"
     return [
         lines(title, f"{what} A gap in the earlier line: nothing ran then.", [query(of, "now"), query(earlier(of), "earlier")], unit)
         for title, what, of, unit in (
-            ("Time to delivery, p99, now and then", "Local messages, from the intended send time.", p99, "s"),
-            ("Late or lost, now and then", "Part of all verdicts.", late, "percentunit"),
-            ("Chats, now and then", "Chats carried out per second: other loads do not compare.", chats, "eps"),
+            ("Time to delivery, p99, now and earlier", "Local messages, from the intended send time.", p99, "s"),
+            ("Late or lost, now and earlier", "Share of all verdicts.", late, "percentunit"),
+            ("Chats, now and earlier", "Chats sent per second: only equal loads compare.", chats, "eps"),
         )
     ]
 
@@ -232,8 +231,8 @@ def _compared() -> list[dict]:
 def _server_cpu() -> dict:
     return lines(
         "CPU of the server",
-        "Of its machine, from node_exporter, as part of all cores; of its containers, from cAdvisor, in cores. Both are "
-        "scraped where prometheus/servers/ names them.",
+        "Its machine, from node_exporter, as a share of all cores; its containers, from cAdvisor, in cores. List both "
+        "in prometheus/servers/.",
         [
             query('1 - avg by (instance) (rate(node_cpu_seconds_total{job="server", mode="idle"}[$__rate_interval]))', "{{instance}}"),
             query('sum by (name) (rate(container_cpu_usage_seconds_total{job="server", name!=""}[$__rate_interval]))', "{{name}}"),
@@ -245,7 +244,7 @@ def _server_cpu() -> dict:
 def _server_memory() -> dict:
     return lines(
         "Memory of the server",
-        "In use on its machine, and the working set of its containers: must be flat in the hold.",
+        "In use on its machine, and the working set of its containers. It should stay flat during the hold.",
         [
             query('node_memory_MemTotal_bytes{job="server"} - node_memory_MemAvailable_bytes{job="server"}', "{{instance}}"),
             query('sum by (name) (container_memory_working_set_bytes{job="server", name!=""})', "{{name}}"),
@@ -257,7 +256,7 @@ def _server_memory() -> dict:
 def _server_sockets() -> dict:
     return lines(
         "Sockets and files of the server",
-        "TCP sockets in use and open files on its machine: compare with the connections that the run holds.",
+        "TCP sockets in use and open files on its machine. Compare them with the run's connections.",
         [
             query('node_sockstat_TCP_inuse{job="server"}', "{{instance}} sockets"),
             query('node_filefd_allocated{job="server"}', "{{instance}} files"),
@@ -270,7 +269,7 @@ def _server_sockets() -> dict:
 def _watched() -> dict:
     return lines(
         "Watched",
-        "The server's own series that the run was told to watch (--watch NAME=URL#SERIES), as its generators read them.",
+        "The server's own series that the run watches (--watch NAME=URL#SERIES).",
         [query(total(raw("soakrig_watched"), "name", "max"), "{{name}}")],
         "short",
         log=True,

@@ -27,7 +27,7 @@ def dashboard() -> dict:
 def _stage(stage: str, title: str) -> dict:
     return stat(
         title,
-        f"Errors over operations of the stage {stage} in the last 2 minutes.",
+        f"Errors divided by operations of the stage {stage} in the last 2 minutes.",
         error_ratio("2m", stage=stage),
         "percentunit",
         [(None, GREEN), (value_of("error_rate"), ORANGE), (6 * value_of("error_rate"), RED)],
@@ -40,7 +40,7 @@ def _stage(stage: str, title: str) -> dict:
 def _steps() -> dict:
     return lines(
         "Requests by step",
-        "HTTP requests per second that have ended.",
+        "HTTP requests finished per second.",
         [query(total(rate(_REQUESTS), "step"), "{{step}}")],
         "reqps",
     )
@@ -49,7 +49,7 @@ def _steps() -> dict:
 def _outcomes() -> dict:
     return lines(
         "Requests by outcome",
-        "Outcomes of the requests, all steps together.",
+        "Outcomes of the requests of all steps.",
         [query(total(rate(_REQUESTS), "outcome"), "{{outcome}}")],
         "reqps",
         stacked=True,
@@ -58,8 +58,8 @@ def _outcomes() -> dict:
 
 def _refusals() -> dict:
     return lines(
-        "Not ok, by step and outcome",
-        "Which step fails how. A sign-up is refused where the name exists already: the log-in follows, and it is no error.",
+        "Failed requests by step and outcome",
+        "A sign-up that is refused because the name exists is no error: the log-in follows.",
         [query(f"{total(rate(_REQUESTS, outcome='!ok'), 'step, outcome')} > 0", "{{step}}: {{outcome}}")],
         "reqps",
         stacked=True,
@@ -93,7 +93,7 @@ def _kinds() -> dict:
 def _durations(q: float) -> dict:
     return lines(
         f"Duration by step, p{q * 100:.0f}",
-        "Time from the start of a request to the last byte of its answer, whatever the answer. Below 5 ms, the lowest bound, it is a guess.",
+        "From the start of a request to the last byte of its answer, whatever the answer. Values below 5 ms, the lowest bound, are estimates.",
         [
             query(quantile(q, _DURATION, by="step"), "{{step}}"),
             *([limit(threshold("step_p99_seconds"), "p99")] if q == 0.99 else []),
@@ -104,7 +104,7 @@ def _durations(q: float) -> dict:
 
 def _heatmap() -> dict:
     return heatmap(
-        "Duration, all of it",
-        "How many requests took how long, all steps together.",
+        "Duration, distribution",
+        "How many requests of all steps took how long.",
         total(rate(f"{_DURATION}_bucket"), "le"),
     )

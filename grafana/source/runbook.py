@@ -19,7 +19,7 @@ def dashboard() -> dict:
     others = [name for name in sections if name not in alerts]
     panels += [_panel(100 + number, name, sections[name]) for number, name in enumerate(others)]
     opening = _panel(99, "How to read it", opening.partition("\n")[2])
-    return bare("runbook", "Runbook", "What each alert means, what to look at, what is usually behind it, what to do.", [opening, *panels])
+    return bare("runbook", "Runbook", "What each alert means, what to look at, what usually causes it, what to do.", [opening, *panels])
 
 
 def _panel(number: int, title: str, text: str) -> dict:

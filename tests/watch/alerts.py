@@ -125,7 +125,7 @@ def faults_are_reported(watched: Watched) -> None:
         watched.wait_heard("firing", case.alert, case.run, words=case.words)
         watched.targets[case.run].faults()
         print(f"{case.run}: {case.alert}")
-    watched.wait_heard("firing", "SoakrigGeneratorsMissing", "partial", words="1 of 2 generators never came")
+    watched.wait_heard("firing", "SoakrigGeneratorsMissing", "partial", words="1 of 2 generators never showed up")
     slow = 'ALERTS{alertname="SoakrigErrorBudgetBurnSlow"}'
     assert not watched.prometheus.query(slow), "told as a fast burn, and as a slow one besides"
     for link in (r"http://\S+/d/soakrig-deliveries\?var-run=dropping&var-plenary=test&from=\d+", r"http://\S+/d/soakrig-runbook\?viewPanel=\d+#soakrigdeliverieslost"):
