@@ -1,10 +1,10 @@
 #!/bin/sh
-# Copies alertmanager.yml to another directory, with the settings of the environment in it.
+# Copies alertmanager.yml to another directory and applies the settings in the environment.
 #
 #   WATCH_WEBHOOK_FILE=/run/secrets/webhook_url alertmanager/render.sh /tmp/alertmanager
 #
-#   WATCH_WEBHOOK_FILE     a file that holds the base address of the webhook, which may
-#                            hold a token; /wake and /morning are added to it
+#   WATCH_WEBHOOK_FILE     a file with the webhook's base address, which may contain a
+#                            token; /wake and /morning are appended
 #   WATCH_GROUP_WAIT       how long a new group collects alerts
 #   WATCH_GROUP_INTERVAL   how soon a changed group is sent again
 #
@@ -17,7 +17,7 @@ to=${1:?usage: render.sh DIRECTORY}
 mkdir -p "$to"
 script=''
 
-# The line that ends in the comment "# NAME" gets this value, whatever characters it has.
+# Sets the line that ends in the comment "# NAME" to this value, which may contain any characters.
 setting() {
     value=$(printf %s "$2" | sed 's/[&|\\]/\\&/g')
     script="$script

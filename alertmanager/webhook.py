@@ -3,8 +3,8 @@
 
     webhook.py [HOST:PORT]      default 0.0.0.0:9095; port 0 picks one and says which
 
-One line an alert: when, route, firing or resolved, severity, name, run, room, generator, stage or
-kind or step, since when, what it says, and where to look and read on. GET answers 200, for health checks.
+One line per alert: when, route, firing or resolved, severity, name, run, room, generator, stage or
+kind or step, since when, what it says, and where to look and read more. GET answers 200, for health checks.
 """
 
 import json

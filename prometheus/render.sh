@@ -1,6 +1,6 @@
 #!/bin/sh
-# Copies this directory to another one, with the settings of the environment in it.
-# Prometheus reads no environment in its files, and there is to be one set of rules only.
+# Copies this directory to another one and applies the settings in the environment, since Prometheus
+# expands no variables in its files.
 #
 #   WATCH_SCRAPE_INTERVAL=10s prometheus/render.sh /tmp/prometheus
 #
@@ -8,12 +8,12 @@
 #   WATCH_ALERTMANAGER       host:port
 #   WATCH_PROMETHEUS         host:port at which this Prometheus scrapes itself
 #   WATCH_SCRAPE_INTERVAL    of scrapes and of rules
-#   WATCH_ALERT_FOR          one `for` for every alert that waits, and one `keep_firing_for` for
-#                              every one that lingers, e.g. 10s, to try them out
+#   WATCH_ALERT_FOR          replaces every `for` and `keep_firing_for`, e.g. by 10s, to try
+#                              alerts out
 #   WATCH_PUBLIC_URL         where people reach Grafana, for the links in alerts, to dashboards
 #                              and to the runbook; by default http://127.0.0.1:GRAFANA_PORT,
 #                              and 3000 where that is not set
-#   WATCH_RUNBOOK_URL        where runbook.md is read instead, without the #section
+#   WATCH_RUNBOOK_URL        another copy of runbook.md, without the #section
 #
 # Only sed and cp: it runs in the Prometheus image too.
 set -eu

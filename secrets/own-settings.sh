@@ -1,6 +1,6 @@
 #!/bin/sh
-# Refuses, in words, what the profile `run` must not take from the demo: its published password, with which it
-# would sign up on your server; its webhook, which no one reads; its generators as what Prometheus scrapes.
+# Refuses what the profile `run` must not take from the demo: its published password, with which it would
+# sign up on your server; its webhook, which nobody reads; its generators as scrape targets.
 #
 # Runs in the Prometheus image, before the generator.
 set -eu
@@ -14,7 +14,7 @@ refuse() {
 }
 
 [ -n "${SOAKRIG_URL:-}" ] || refuse "SOAKRIG_URL is not set in .env: the server under test"
-# A file that this container may not read is not the demo's, which everybody may.
+# A file that this container may not read is not the demo's, which is readable by all.
 if cmp -s "$files/password" "$here/demo/password"; then
     refuse "the password is the demo's, which is published: PASSWORD_FILE in .env, see secrets/README.md"
 fi

@@ -12,7 +12,7 @@ use crate::report::numbers::{bytes, count, rate};
 /// Files beside the users' sockets: HTTP connections of the ramp, metrics, logs.
 const OTHER_FILES: f64 = 200.0;
 /// Memory of the process without users, of a user, and of a delivery within the horizon, in bytes;
-/// a user without TLS was measured at less than half of this (docs/performance.md), and a process
+/// a user without TLS was measured at about half of this (docs/performance.md), and a process
 /// under all faults at this (docs/endurance.md).
 const PROCESS_MEMORY: f64 = 48e6;
 const USER_MEMORY: f64 = 8e3;

@@ -103,7 +103,7 @@ def test_a_failure_while_provisioning_leaves_nothing(ec2_fleet, cloud):
 def test_an_unreachable_host_ends_the_run_and_the_instances(ec2_fleet, cloud):
     fleet = ec2_fleet(["10.77.0.90", "10.77.0.91"], **NOBODY)
     failed = fleet.play("site.yml").expect(code=1)
-    assert "0 of 2 summaries came home" in failed.text
+    assert "0 of 2 summaries arrived" in failed.text
     assert len(cloud.instances("terminated")) == 2
     assert cloud.instances() == []
     assert not (fleet.state / "run.json").exists()
