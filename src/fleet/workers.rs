@@ -8,7 +8,7 @@
 //!
 //! A worker that is kept busy looks for more to read only every quarter of a millisecond, so that it
 //! finds several sockets at once instead of waking for each
-//! (`docs/decisions/0009-a-busy-worker-rests.md`).
+//! (`docs/decisions/0009-a-busy-worker-pauses.md`).
 
 use std::future::Future;
 use std::io;
