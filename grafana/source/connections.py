@@ -1,4 +1,4 @@
-"""Connections: who gets in, who is put out, and how long it takes."""
+"""Connections: who gets in, who is cut off, and how long it takes."""
 
 from board import board
 from palette import BLUE, GREEN, GREY, ORANGE, RED
