@@ -4,7 +4,7 @@
 #
 #   live.sh SOAKRIG
 #
-# Both tests at once: most of their time they wait for windows of five minutes to forget. Needs
+# Both tests at once: most of their time they wait for windows to pass. Needs
 # Debian's prometheus and prometheus-alertmanager, and the Python packages of requirements.txt.
 set -euo pipefail
 soakrig=$(realpath "${1:?usage: live.sh SOAKRIG}")
