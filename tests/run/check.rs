@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -39,6 +40,8 @@ text = "json:/text"
 sender = "json:/by"
 "#;
 
+const QUESTION: &str = r#"{"type":"are_you_there"}"#;
+
 const PASSWORD: &str = "Correct-Horse-7";
 const TOKEN: &str = "tok-5ecret-0f-the-session";
 
@@ -61,6 +64,8 @@ struct Wrong {
     copies: usize,
     /// A connection that says nothing for so long is closed with 4008.
     silence: Option<Duration>,
+    /// A websocket ping is answered with a question, and only text counts as said.
+    asks: bool,
     /// The answer to a join.
     joined: Option<&'static str>,
 }
@@ -126,21 +131,24 @@ async fn member(request: &Request, mut stream: TcpStream, wrong: Wrong, room: &M
         room.connections
     };
     let limit = wrong.silence.unwrap_or(Duration::from_secs(3600));
+    let mut heard = Instant::now();
     loop {
         tokio::select! {
             message = from_room.recv() => {
                 if socket.send(message.unwrap()).await.is_err() { break }
             }
-            message = tokio::time::timeout(limit, socket.next()) => match message {
+            message = tokio::time::timeout_at(heard + limit, socket.next()) => match message {
                 Err(_) => {
                     let close = CloseFrame { code: 4008.into(), reason: "silent".into() };
                     let _ = socket.close(Some(close)).await;
                     break;
                 }
                 Ok(Some(Ok(Message::Text(text)))) => {
+                    heard = Instant::now();
                     said(wrong, room, number, &name, &to_member, &serde_json::from_str(&text).unwrap());
                 }
-                Ok(Some(Ok(_))) => {}
+                Ok(Some(Ok(_))) if wrong.asks => drop(to_member.send(Message::text(QUESTION))),
+                Ok(Some(Ok(_))) => heard = Instant::now(),
                 Ok(_) => break,
             },
         }
@@ -156,6 +164,9 @@ fn said(
     to_member: &UnboundedSender<Message>,
     frame: &Value,
 ) {
+    if frame["type"] == "here" {
+        return;
+    }
     let mut room = room.lock().unwrap();
     let tell = |text: &str| drop(to_member.send(Message::text(text)));
     if frame["type"] == "join" {
@@ -320,12 +331,25 @@ async fn silence_that_closes_is_found_with_patience() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_that_wants_an_answer_is_found_with_patience() {
+    let wrong = Wrong { silence: Some(Duration::from_secs(8)), asks: true, ..Wrong::default() };
+    let file = format!("{FILE}[keepalive]\nevery = \"2s\"\n");
+    let told =
+        ["although a sign of life goes out every 2.0 s", r#"an answer to {"type":"are_you_there"}, add a [[reply]]"#];
+    finds(wrong, &file, &["--patient"], 107, &told).await;
+    let file = format!(
+        "{file}[[reply]]\nmatch = {{ json = {{ \"/type\" = \"are_you_there\" }} }}\nsend = '{{ \"type\":\"here\"}}'\n"
+    );
+    finds(wrong, &file, &["--patient"], 0, &["a sign of life every 2.0 s comes before"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_step_that_fails_shows_what_came_instead() {
     let wrong = Wrong { joined: Some(r#"{"type":"denied","why":"full"}"#), ..Wrong::default() };
     let told = [
         r#"loadtest0 < {"type":"denied","why":"full"}   # no rule"#,
-        r#"FAILED: timeout: join step 1: expected "#,
-        r#"got "{\"type\":\"denied\",\"why\":\"full\"}""#,
+        "FAILED: my.toml:8: timeout: join step 1: expected ",
+        r#"got "{\"type\":\"denied\",\"why\":\"full\"}" (within 2 s)"#,
     ];
     finds(wrong, FILE, &["--http-timeout", "2s"], 107, &told).await;
 }
@@ -336,8 +360,17 @@ where
     F: Fn(Request, TcpStream) -> A + Send + Sync + 'static,
     A: Future<Output = ()> + Send + 'static,
 {
+    resembles_with(FILE, script, texts).await;
+}
+
+/// The same with another protocol file.
+async fn resembles_with<F, A>(file: &str, script: F, texts: &[&str])
+where
+    F: Fn(Request, TcpStream) -> A + Send + Sync + 'static,
+    A: Future<Output = ()> + Send + 'static,
+{
     let (server, folder) = (ScriptedServer::start(script).await, tempfile::tempdir().unwrap());
-    std::fs::write(folder.path().join("my.toml"), FILE).unwrap();
+    std::fs::write(folder.path().join("my.toml"), file).unwrap();
     let (code, said) = checked(&server, folder.path(), "my.toml", &["--http-timeout", "2s"]);
     assert_eq!(code, Some(107), "{said}");
     for text in texts {
@@ -354,6 +387,31 @@ async fn a_socket_io_server_is_recognised() {
         }
     };
     resembles(script, &["a Socket.IO handshake at /socket.io/: try --protocol socketio"]).await;
+}
+
+/// A file without steps joins anything; the server ends the connection at the first message.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_closes_on_the_first_message_is_recognised() {
+    let file = r#"schema = 1
+[socket]
+url = "{{ws}}/socket.io/?EIO=4&transport=websocket"
+[message]
+send = "{{text}}"
+echo = true
+[[message.received]]
+match = { any = true }
+text = "frame"
+"#;
+    let script = |request: Request, mut stream: TcpStream| async move {
+        if request.path.contains("transport=polling") {
+            return answer(stream, "200 OK", &[], r#"0{"sid":"x","upgrades":["websocket"]}"#).await;
+        }
+        let _ = stream.write_all(switching_protocols(&request).as_bytes()).await;
+        let _ = stream.write_all(&frame(0x88, &1002_u16.to_be_bytes())).await;
+        let _ = stream.shutdown().await;
+    };
+    let told = ["the connection of loadtest0 ended", "a Socket.IO handshake at /socket.io/: try --protocol socketio"];
+    resembles_with(file, script, &told).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -104,10 +104,18 @@ async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode,
     };
     let code = walk.findings.tell(walked.is_ok());
     if let Err(failure) = &walked {
-        tell(&format!("  FAILED: {failure}"));
+        let place = place_of_step(protocol, failure).map(|place| format!("{place}: ")).unwrap_or_default();
+        tell(&format!("  FAILED: {place}{failure}"));
     }
     read_by(&mut signals).await;
     Ok(if walked.is_ok() { code } else { ExitCode::Refused })
+}
+
+/// Where in the protocol's description the step is that failed: details begin as in `join step 3: `.
+fn place_of_step<P: Protocol>(protocol: &P, failure: &Failure) -> Option<String> {
+    let (list, rest) = failure.detail.split_once(" step ")?;
+    let number: usize = rest.split_once(':')?.0.parse().ok()?;
+    protocol.place(&format!("{list}[{number}]"))
 }
 
 /// Says whether connections go through the proxy that was given.
@@ -164,14 +172,36 @@ impl<P: Protocol> Walk<'_, P> {
             Ok(entered) => entered,
             Err(failure) => {
                 if !matches!(failure.class, FailureClass::Final | FailureClass::NameTaken) {
-                    let settings = setup::settings(self.asked(), Arc::new(Quiet), Arc::new(Untraced));
-                    self.findings.extend(resemblance::of(&settings, self.protocol.name()).await);
+                    self.probe().await;
                 }
                 return Err(failure);
             }
         };
         let place = |key: &str| self.protocol.place(key);
         let mut talk = Talk::new(seat, self.capabilities, &place, self.check.plenary.as_str(), self.clock);
+        let talked = self.talk(&mut talk, others).await;
+        if let Err(failure) = talked {
+            let heard = talk.has_heard();
+            self.findings.extend(talk.findings.0);
+            if !heard {
+                self.probe().await;
+            }
+            return Err(failure);
+        }
+        let findings = talk.leave().await;
+        self.findings.extend(findings);
+        if self.capabilities.side_rooms {
+            self.side_room(first, &mut admitted).await?;
+        }
+        Ok(())
+    }
+
+    /// What the first user says alone, and what both say once the second is in the room.
+    async fn talk(
+        &self,
+        talk: &mut Talk<'_, <P::Driver as Driver>::Connection>,
+        others: &mut [User<P::Driver>],
+    ) -> Result<(), Failure> {
         talk.alone().await?;
         if let [second, ..] = others {
             let seat = talk.while_listening(self.enter(second)).await?.1;
@@ -179,13 +209,13 @@ impl<P: Protocol> Walk<'_, P> {
         } else {
             talk.findings.add(Finding::note("one user only: give --user-range-max a larger value for what needs two"));
         }
-        talk.all(self.check.patient).await?;
-        let findings = talk.leave().await;
-        self.findings.extend(findings);
-        if self.capabilities.side_rooms {
-            self.side_room(first, &mut admitted).await?;
-        }
-        Ok(())
+        talk.all(self.check.patient).await
+    }
+
+    /// Asks the target what other protocol it may speak.
+    async fn probe(&mut self) {
+        let settings = setup::settings(self.asked(), Arc::new(Quiet), Arc::new(Untraced));
+        self.findings.extend(resemblance::of(&settings, self.protocol.name()).await);
     }
 
     fn asked(&self) -> Asked<'_> {

@@ -91,6 +91,14 @@ impl<C: Connection> Seat<C> {
         }
     }
 
+    /// An error that says how the connection ended, if it did.
+    pub(super) fn is_open(&self) -> Result<(), Failure> {
+        let Some(ended) = self.news.ended else { return Ok(()) };
+        let how = format!("the connection of {} ended: {}", self.name, ended.reason.as_str());
+        let close = self.recorder.close().map(|close| format!(" ({close})")).unwrap_or_default();
+        Err(Failure::with(FailureKind::ConnectionClosed, format!("{how}{close}")))
+    }
+
     /// Reads and writes once, or sends a sign of life; never returns once the connection has ended.
     /// Cancel-safe.
     pub(super) async fn turn(&mut self) {

@@ -1,19 +1,23 @@
-//! Connections on which the user says nothing.
+//! A connection on which the user says nothing, beside one on which it sends signs of life.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::finding::Finding;
-use super::talk::Talk;
+use super::recorder::shown;
+use super::seat::Seat;
+use super::talk::{DOUBT, Talk};
+use crate::marker::PREFIX;
 use crate::protocol::{Connection, SignOfLife};
 use crate::telemetry::stdio::tell;
 
-/// How long a silent connection is watched.
+/// How long the connections are watched at most.
 const SILENCE: Duration = Duration::from_secs(90);
 
 impl<C: Connection> Talk<'_, C> {
-    /// What happens to a connection that says nothing.
+    /// What happens to a connection that says nothing, and whether signs of life keep the other open: that one
+    /// is watched until the server could have ended it twice.
     pub(super) async fn silence(&mut self, patient: bool) {
         if !patient {
             let what = format!("silence: not tried; --patient watches silent connections for {} s", SILENCE.as_secs());
@@ -21,21 +25,48 @@ impl<C: Connection> Talk<'_, C> {
         }
         tell(&format!("    silence for {} s", SILENCE.as_secs()));
         let begin = Instant::now();
-        self.seats.iter_mut().for_each(|seat| {
-            seat.talks = false;
+        for (who, seat) in self.seats.iter_mut().enumerate() {
+            seat.talks = who > 0;
             seat.news.last_read = Some(begin);
-        });
-        let mut gap = Duration::ZERO;
-        let over = self.until(SILENCE, |seats| seats.iter().all(|seat| seat.news.ended.is_some())).await;
-        let silent = begin.elapsed();
-        for seat in &self.seats {
-            gap = gap.max(seat.news.last_read.map_or(silent, |at| at.elapsed()));
         }
-        let finding = if over { self.silenced(silent) } else { self.stayed_open(gap) };
+        let before = self.seats.get(1).map_or(0, |other| other.recorder.strays().len());
+        let mut silenced = None;
+        self.until(SILENCE, |seats| {
+            if seats.first().is_some_and(has_ended) {
+                silenced.get_or_insert_with(|| begin.elapsed());
+            }
+            seats.iter().all(has_ended) || silenced.is_some_and(|after| begin.elapsed() > 2 * after + DOUBT)
+        })
+        .await;
+        let gap = self.seats.iter().filter_map(|seat| seat.news.last_read).map(|at| at.elapsed()).max();
+        let every = self.seats.first().map(|seat| seat.connection.keepalive().every).unwrap_or_default();
+        let finding = match (silenced, self.seats.get(1).filter(|seat| has_ended(seat))) {
+            (Some(after), Some(other)) if every < after => self.unkept((other, before), every, after),
+            (Some(after), _) => self.silenced(after),
+            (None, Some(other)) => self.unkept((other, before), every, begin.elapsed()),
+            (None, None) => self.stayed_open(gap.unwrap_or_default()),
+        };
         self.findings.add(finding);
     }
 
-    /// The server ended connections that said nothing.
+    /// The server ended a connection although signs of life went out: it waits for something else, such as an
+    /// answer to the first frame without a rule behind those that came `before`.
+    fn unkept(&self, (seat, before): (&Seat<C>, usize), every: Duration, after: Duration) -> Finding {
+        let how = seat.recorder.close().map(|close| format!(" ({close})")).unwrap_or_default();
+        let (after, every) = (after.as_secs_f64(), every.as_secs_f64());
+        let what = format!(
+            "the server ends a connection after {after:.1} s, although a sign of life goes out every {every:.1} s{how}"
+        );
+        let remedy = match seat.recorder.strays().iter().skip(before).find(|stray| !stray.contains(PREFIX)) {
+            Some(stray) => format!("if it wants an answer to {}, add a [[reply]]", shown(stray)),
+            None => "add a [keepalive] with what the server wants to hear as send".to_owned(),
+        };
+        let text = format!("{what}: {remedy}");
+        let place = (self.place)("keepalive").or_else(|| (self.place)("socket"));
+        Finding::wrong(place.map_or_else(|| text.clone(), |place| format!("{place}: {text}")))
+    }
+
+    /// The server ended the connection that said nothing.
     fn silenced(&self, after: Duration) -> Finding {
         let Some(seat) = self.seats.first() else { return Finding::note("no connection") };
         let how = seat.recorder.close().map(|close| format!(" ({close})")).unwrap_or_default();
@@ -68,4 +99,8 @@ impl<C: Connection> Talk<'_, C> {
         }
         Finding::fine(what)
     }
+}
+
+fn has_ended<C>(seat: &Seat<C>) -> bool {
+    seat.news.ended.is_some()
 }

@@ -51,6 +51,11 @@ impl<'a, C: Connection> Talk<'a, C> {
         Self { seats: vec![seat], capabilities, place, clock, first, sent, hears_itself: false, findings }
     }
 
+    /// Whether any user received a message that a rule describes.
+    pub(super) fn has_heard(&self) -> bool {
+        self.seats.iter().any(|seat| !seat.news.messages.is_empty())
+    }
+
     /// The second user is in the room, too.
     pub(super) fn welcome(&mut self, seat: Seat<C>) {
         self.seats.push(seat);
@@ -90,11 +95,7 @@ impl<'a, C: Connection> Talk<'a, C> {
         let end = Instant::now() + PATIENCE;
         loop {
             let Some(seat) = self.seats.get_mut(who) else { return Ok(seq) };
-            if let Some(ended) = seat.news.ended {
-                let how = format!("the connection of {} ended: {}", seat.name, ended.reason.as_str());
-                let close = seat.recorder.close().map(|close| format!(" ({close})")).unwrap_or_default();
-                return Err(Failure::with(FailureKind::ConnectionClosed, format!("{how}{close}")));
-            }
+            seat.is_open()?;
             if seat.connection.begin(Outgoing::Chat(&text)) {
                 break;
             }
@@ -146,6 +147,9 @@ impl<'a, C: Connection> Talk<'a, C> {
         }
         let limit = if self.capabilities.delivery.echo { PATIENCE } else { DOUBT };
         let heard = self.arrived(0, last, limit).await;
+        if !heard && let Some(seat) = self.seats.first() {
+            seat.is_open()?;
+        }
         self.hears_itself = heard;
         let key = "message.echo";
         let finding = match (self.capabilities.delivery.echo, heard) {

@@ -38,10 +38,10 @@ impl LookBack {
         Some(frame)
     }
 
-    /// The last frame read, for saying what came instead.
+    /// The first frame kept, for saying what came instead: most often the answer to what was sent.
     #[must_use]
-    pub fn last(&self) -> Option<&str> {
-        self.frames.back().map(|frame| &**frame)
+    pub fn first(&self) -> Option<&str> {
+        self.frames.front().map(|frame| &**frame)
     }
 }
 
@@ -55,9 +55,9 @@ mod tests {
         ["a1", "b1", "a2"].iter().for_each(|frame| back.push(frame));
         let mut take = |start: char| back.take(|frame| frame.starts_with(start));
         assert_eq!([take('a'), take('a'), take('a')].map(|f| f.unwrap_or_default().to_string()), ["a1", "a2", ""]);
-        assert_eq!((back.last(), back.bytes), (Some("b1"), 2));
+        assert_eq!((back.first(), back.bytes), (Some("b1"), 2));
         back.clear();
-        assert_eq!((back.last(), back.bytes), (None, 0));
+        assert_eq!((back.first(), back.bytes), (None, 0));
     }
 
     #[test]
@@ -65,10 +65,11 @@ mod tests {
         let mut back = LookBack::default();
         (0..=MOST_FRAMES).for_each(|n| back.push(&n.to_string()));
         assert_eq!(back.take(|frame| frame == "0"), None);
+        assert_eq!(back.first(), Some("1"));
         assert_eq!(back.take(|frame| frame == "1").as_deref(), Some("1"));
         back.push(&"x".repeat(MOST_BYTES - 10));
-        assert!(back.bytes <= MOST_BYTES && back.last().is_some_and(|frame| frame.starts_with('x')));
+        assert!(back.bytes <= MOST_BYTES && back.take(|frame| frame.starts_with('x')).is_some());
         back.push(&"y".repeat(MOST_BYTES + 1));
-        assert_eq!((back.last(), back.bytes), (None, 0), "a frame beyond the limit is not kept");
+        assert_eq!((back.first(), back.bytes), (None, 0), "a frame beyond the limit is not kept");
     }
 }

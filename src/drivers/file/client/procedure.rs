@@ -157,7 +157,10 @@ impl Procedure {
                 Waiting::Time => self.timer.as_mut().poll(cx).is_ready().then(|| self.next()).map(Ok),
                 Waiting::Frame => match self.timer.as_mut().poll(cx) {
                     Poll::Pending => None,
-                    Poll::Ready(()) => Some(Err(self.unmet(step, shared, person, FailureKind::Timeout, "in time"))),
+                    Poll::Ready(()) => {
+                        let how = format!("within {} s", self.limit(step, shared).as_secs_f64());
+                        Some(Err(self.unmet(step, shared, person, FailureKind::Timeout, &how)))
+                    }
                 },
                 Waiting::Answer(under_way) => match under_way.as_mut().poll(cx) {
                     Poll::Pending => None,
@@ -183,6 +186,12 @@ impl Procedure {
         self.waiting = Waiting::Nothing;
         self.expect = None;
         self.outcomes.clear();
+    }
+
+    /// How long the step may wait for its frame.
+    fn limit(&self, step: &Step, shared: &Shared) -> Duration {
+        let limit = step.timeout.unwrap_or(shared.timeout);
+        self.longest.map_or(limit, |longest| limit.min(longest))
     }
 
     fn set_timer(&mut self, after: Duration) {
@@ -255,8 +264,7 @@ impl Procedure {
         if self.expect.is_none() {
             return Some(Err(titled(step, &Failure::with(FailureKind::Malformed, "a value is missing"))));
         }
-        let limit = step.timeout.unwrap_or(shared.timeout);
-        self.set_timer(self.longest.map_or(limit, |longest| limit.min(longest)));
+        self.set_timer(self.limit(step, shared));
         self.waiting = Waiting::Frame;
         let Self { look_back, outcomes, expect, .. } = self;
         let wanted = |text: &str| {
@@ -323,10 +331,10 @@ impl Procedure {
 
     fn unmet(&self, step: &Step, shared: &Shared, person: &Person, kind: FailureKind, how: &str) -> Failure {
         let values = person.values(&shared.target, None);
-        let last = self.look_back.last();
+        let first = self.look_back.first();
         let said = match &step.action {
             Action::Frames { expect: Some(expect), .. } => {
-                shared.description.secrets(&values).mask(&expect.unmet(&values, last)).into_owned()
+                shared.description.secrets(&values).mask(&expect.unmet(&values, first)).into_owned()
             }
             _ => "not done".to_owned(),
         };
