@@ -147,7 +147,7 @@ fn every_shipped_file_is_in_order_and_says_what_it_is_for() {
     for file in SHIPPED {
         let description = shipped(file.name);
         assert!(description.message.echo, "{}", file.name);
-        assert!(file.about().contains("Run against "), "{}: {}", file.name, file.about());
+        assert!(file.about().contains("Tested against "), "{}: {}", file.name, file.about());
     }
     let mut names: Vec<_> = SHIPPED.iter().map(|file| file.name).collect();
     names.sort_unstable();
