@@ -107,6 +107,8 @@ class Recipe:
     name: str
     # A regular expression with the port in its output; empty where it has to be told one.
     says_port: str = r"listening on (\d+)"
+    # Programs that it needs, by Debian's packages.
+    tools = {}
 
     @property
     def app(self):
@@ -134,6 +136,8 @@ class Recipe:
 
 class Node(Recipe):
     """A server for Node.js; its packages are pinned in package.json."""
+
+    tools = {"node": "nodejs", "npm": "npm"}
 
     def install(self):
         """Runs npm where package.json is not the one that was installed."""
@@ -201,6 +205,8 @@ class Channels(Python):
 class ChannelsOnRedis(Channels):
     """The same site with its channel layer on Debian's Redis, by other packages."""
 
+    tools = {"redis-server": "redis-server"}
+
     @property
     def app(self):
         """The site is that of Channels."""
@@ -226,6 +232,8 @@ class ChannelsOnRedis(Channels):
 class Puma(Recipe):
     """A Rails application under Debian's puma."""
 
+    tools = {"rails": "ruby-rails", "puma": "puma"}
+
     def command(self, running):
         """puma with threads, one process."""
         return ["puma", "-b", f"tcp://127.0.0.1:{running.port}", "-t", "8:8", "-e", "production", "-C", "/dev/null",
@@ -248,6 +256,8 @@ class Configured(Recipe):
 class Prosody(Configured):
     """XMPP."""
 
+    tools = {"prosody": "prosody"}
+
     def command(self, running):
         """prosody in the foreground."""
         return ["prosody", "--config", self.configuration(running, "prosody.cfg.lua")]
@@ -255,6 +265,8 @@ class Prosody(Configured):
 
 class Inspircd(Configured):
     """IRC."""
+
+    tools = {"inspircd": "inspircd"}
 
     def command(self, running):
         """inspircd in the foreground; PING is how often it asks for a sign of life."""
@@ -278,7 +290,14 @@ RECIPES = {recipe.name: recipe for recipe in [
 
 def serve(name, port):
     """Runs one server until it is interrupted."""
-    recipe = RECIPES[name]
+    recipe = RECIPES.get(name) or sys.exit(f"there is no server {name}: take one of {', '.join(RECIPES)}")
+    missing = [package for tool, package in recipe.tools.items() if not shutil.which(tool)]
+    if missing:
+        sys.exit(f"{name} needs programs that are missing: apt-get install --no-install-recommends {' '.join(missing)}")
+    if is_listening(int(port)):
+        sys.exit(f"something listens on port {port} already: stop it, or take another port")
+    if not recipe.place.exists():
+        print(f"installing {name} under {recipe.place}", flush=True)
     recipe.install()
     running = Running(recipe, port=int(port))
     print(f"{name} is at {running.url}; Ctrl-C ends it", flush=True)
@@ -290,4 +309,6 @@ def serve(name, port):
 
 if __name__ == "__main__":
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    if len(sys.argv) != 3:
+        sys.exit("usage: tests/servers/run.sh --serve NAME PORT")
     serve(*sys.argv[1:])
