@@ -216,7 +216,7 @@ impl<D: Driver> RoomRun<D> {
         tracing::info!(
             run = plan.report.run_id.as_str(),
             seed = plan.traffic.seed,
-            "holding {} users ({} to {}) on {}, event {}; metrics on http://{}/metrics",
+            "holding {} users ({} to {}) on {}, room {}; metrics on http://{}/metrics",
             range.len(),
             plan.users.username(range.min()),
             plan.users.username(range.max() - 1),

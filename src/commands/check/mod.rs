@@ -165,7 +165,7 @@ impl<P: Protocol> Walk<'_, P> {
     async fn all(&mut self, users: &mut [User<P::Driver>]) -> Result<(), Failure> {
         let [first, others @ ..] = users else { return Ok(()) };
         let entered = async {
-            self.admission(first).step("room is there and open", first.driver.preflight()).await?;
+            self.admission(first).step("first contact", first.driver.preflight()).await?;
             self.enter(first).await
         };
         let (mut admitted, seat) = match entered.await {
