@@ -175,7 +175,7 @@ class Outcome:
 
     def expect_collected(self):
         """Success, or the one verdict that a machine busy with other work earns: the generator could not keep up."""
-        if "the merge said 106" not in self.text:
+        if "the merge ended with 106" not in self.text:
             self.expect()
         return self
 

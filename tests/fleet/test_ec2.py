@@ -149,7 +149,12 @@ def test_start_twice_look_collect_and_end(ec2_fleet, cloud, hosts, target):
     targets = json.loads((fleet.directory / "observability/prometheus/targets/fleet-loadtest-test-7-107.json").read_text())
     assert targets == [{"targets": [f"{machine.address}:9464" for machine in machines]}]
     fleet.play("status.yml").expect()
+    steered = fleet.play("ctl.yml", "-e", json.dumps({"ctl": ["mark", "halfway through"]})).expect()
+    assert steered.changed() == 2, steered.text[-5000:]
     fleet.play("collect.yml").expect_collected()
+    for index in range(2):
+        events = summaries(fleet)[f"summary-{index}.json"]["timeline"]["events"]
+        assert any("halfway through" in event["text"] for event in events), events
     assert "merged.json" in summaries(fleet)
     for machine in machines:
         assert has_ended(machine)

@@ -34,6 +34,11 @@ def test_processes_on_hosts_of_an_inventory(hosts, target, key, binary, tmp_path
         assert machine.ssh("stat -c '%a %U' /etc/soakrig/password").strip() == "400 soakrig"
         assert "20000" in machine.ssh("grep 'open files' /proc/$(cat /var/lib/soakrig/generator.pid)/limits")
 
+    steered = fleet.play("ctl.yml", *given, "-e", json.dumps({"ctl": ["rate", "chat=9/s"]})).expect()
+    assert steered.changed() == 2, steered.text[-5000:]
+    shown = fleet.play("ctl.yml", *given).expect()
+    assert shown.text.count("chat 4.5/s") == 2 and shown.changed() == 0, shown.text[-5000:]
+
     fleet.play("collect.yml", *given).expect_collected()
     found = sorted(path.name for path in fleet.results.glob("*/*.json"))
     assert found == ["merged.json", "summary-0.json", "summary-1.json"]
