@@ -1,6 +1,6 @@
-//! The command line: which commands there are and which options each takes.
+//! The command line: the commands and the options of each.
 //!
-//! It holds what was typed, no defaults and no meaning; see [`crate::config`].
+//! It holds what was typed. Defaults and meaning are the business of [`crate::config`].
 
 mod compare;
 mod control;
@@ -35,10 +35,10 @@ Exit codes:
   0    the run did what it should
   2    wrong flags
   99   a threshold failed
-  104  wrong file, environment or surroundings
+  104  wrong file or environment
   105  stopped by a second signal
-  106  invalid, the generator itself could not keep up
-  107  the target refused";
+  106  invalid: the generator itself could not keep up
+  107  the target refused at the start";
 
 const LAYERS: &str = "\
 Every option can also be set by a variable (SOAKRIG_CHAT_RATE for --chat-rate) and in the
@@ -66,7 +66,7 @@ pub enum Wanted {
 }
 
 impl Wanted {
-    /// What is to be done, if something is.
+    /// The command, unless the line asks for a document.
     #[must_use]
     pub fn command(self) -> Option<Command> {
         match self {
@@ -89,26 +89,26 @@ pub enum Command {
     /// Hold the load until stopped, or for --duration
     #[command(override_usage = "soakrig run [OPTIONS] <URL> <PLENARY_SLUG>", after_help = LAYERS)]
     Run(RunArgs),
-    /// The embedded target and a run against it in one process; then a summary
+    /// Start the embedded target and run against it, all in one process
     #[command(after_help = LAYERS)]
     Demo(DemoArgs),
-    /// The embedded plenary server alone, with fault injection
+    /// Serve the embedded plenary server alone, with fault injection
     Target(TargetArgs),
-    /// Two users through every step of the protocol, with a transcript and findings; no load
+    /// Take two users through every step of the protocol; print a transcript and findings
     #[command(override_usage = "soakrig check [OPTIONS] <URL> <PLENARY_SLUG>", after_help = LAYERS)]
     Check(CheckArgs),
     /// Delete the accounts of a username range
     #[command(override_usage = "soakrig cleanup [OPTIONS] <URL>", after_help = LAYERS)]
     Cleanup(CleanupArgs),
-    /// One summary from those of several generators
+    /// Merge the summaries of several generators into one
     Merge(MergeArgs),
     /// Steer a running generator: rates, users, pauses, reconnects, marks, stop
     Ctl(CtlArgs),
-    /// One self-contained HTML page of a run's summaries
+    /// Write a self-contained HTML report of a run from its summaries
     Report(ReportArgs),
-    /// What got worse from one run to another, with confidence intervals
+    /// Show what got worse from one run to another, with confidence intervals
     Compare(CompareArgs),
-    /// Exit 0 if /live answers: for containers
+    /// Exit 0 if a generator's /live answers: a health check for containers
     Health(HealthArgs),
 }
 
@@ -135,7 +135,7 @@ pub struct ExecArgs {
 /// What `run` and `demo` share.
 #[derive(Debug, Clone, Default, Args)]
 pub struct LoadArgs {
-    /// The file.
+    /// The configuration file.
     #[command(flatten)]
     pub config: ConfigArgs,
     /// Who takes part.
@@ -150,22 +150,22 @@ pub struct LoadArgs {
     /// What they do.
     #[command(flatten)]
     pub traffic: TrafficSettings,
-    /// Whether anything is done.
+    /// Whether to do anything at all.
     #[command(flatten)]
     pub dry_run: DryRunSettings,
-    /// Chance.
+    /// The seed of random choices.
     #[command(flatten)]
     pub seed: SeedSettings,
-    /// When.
+    /// When it starts and how long it lasts.
     #[command(flatten)]
     pub time: TimeSettings,
-    /// Late and lost.
+    /// When a delivery is late or lost.
     #[command(flatten)]
     pub delivery: DeliverySettings,
-    /// Failed.
+    /// When the run has failed.
     #[command(flatten)]
     pub thresholds: ThresholdSettings,
-    /// The way to the server.
+    /// How to reach the server.
     #[command(flatten)]
     pub connection: ConnectionSettings,
     /// What is written where.
@@ -209,7 +209,7 @@ pub struct RunArgs {
     /// Which protocol.
     #[command(flatten)]
     pub protocol: ProtocolSettings,
-    /// Programs.
+    /// Whether the protocol file may run programs.
     #[command(flatten)]
     pub exec: ExecArgs,
     /// The load.
@@ -231,10 +231,10 @@ pub struct DemoArgs {
 /// `soakrig target`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct TargetArgs {
-    /// The file.
+    /// The configuration file.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Where it is.
+    /// Where it listens.
     #[command(flatten)]
     pub listen: ListenSettings,
     /// Which rooms it has.
@@ -243,7 +243,7 @@ pub struct TargetArgs {
     /// Member lists.
     #[command(flatten)]
     pub presence: PresenceSettings,
-    /// Chance.
+    /// The seed of random choices.
     #[command(flatten)]
     pub seed: SeedSettings,
     /// What goes wrong on purpose.
@@ -266,19 +266,19 @@ pub struct CheckArgs {
     /// Which protocol.
     #[command(flatten)]
     pub protocol: ProtocolSettings,
-    /// Programs.
+    /// Whether the protocol file may run programs.
     #[command(flatten)]
     pub exec: ExecArgs,
-    /// The file.
+    /// The configuration file.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Watch silent connections as well, which takes 90 s
+    /// Watch silent connections too, which takes 90 s
     #[arg(long)]
     pub patient: bool,
-    /// Who: the first two users of the range.
+    /// The range whose first two users take part.
     #[command(flatten)]
     pub users: UserSettings,
-    /// The way to the server.
+    /// How to reach the server.
     #[command(flatten)]
     pub connection: ConnectionSettings,
     /// Log lines.
@@ -295,16 +295,16 @@ pub struct CleanupArgs {
     /// Which protocol.
     #[command(flatten)]
     pub protocol: ProtocolSettings,
-    /// Programs.
+    /// Whether the protocol file may run programs.
     #[command(flatten)]
     pub exec: ExecArgs,
-    /// The file.
+    /// The configuration file.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Whose accounts.
+    /// Whose accounts to delete.
     #[command(flatten)]
     pub users: UserSettings,
-    /// The way to the server.
+    /// How to reach the server.
     #[command(flatten)]
     pub connection: ConnectionSettings,
     /// Log lines.
@@ -315,7 +315,7 @@ pub struct CleanupArgs {
 /// `soakrig health`.
 #[derive(Debug, Clone, Args)]
 pub struct HealthArgs {
-    /// Where a generator serves its metrics
+    /// Address at which a generator serves its metrics
     #[arg(value_name = "URL", default_value = "http://127.0.0.1:9464")]
     pub url: TargetUrl,
     /// Longest wait for the answer
@@ -324,7 +324,7 @@ pub struct HealthArgs {
 }
 
 impl Command {
-    /// The options given to a command that reads other layers too, and the file to read.
+    /// The options as typed, for a command that reads other layers too, and the file to read.
     #[must_use]
     pub fn settings(self) -> (Settings, Option<PathBuf>) {
         let none = Settings::default();
@@ -357,8 +357,8 @@ impl Command {
 /// Reads a command line, the program's name first.
 ///
 /// # Errors
-/// clap's error, to be printed and to end with its exit code: wrong flags, or help that was
-/// asked for. Values that may hold credentials are cut out of it.
+/// clap's error, to print and to exit with: wrong flags, or help that was asked for. Values that
+/// may hold credentials are cut out of it.
 pub fn parse<I>(args: I) -> Result<Wanted, clap::Error>
 where
     I: IntoIterator<Item: Into<OsString> + Clone>,
@@ -375,7 +375,7 @@ where
     read().map_err(without_credentials)
 }
 
-/// clap repeats a wrong value, and a URL may have a password in it.
+/// Cuts credentials out of the values that clap repeats: a URL may hold a password.
 fn without_credentials(mut error: clap::Error) -> clap::Error {
     let texts: Vec<(ContextKind, String)> = error
         .context()

@@ -1,6 +1,6 @@
-//! Errors that keep a run from starting, and every exit code in one place.
+//! Errors that keep a run from starting, and every exit code.
 //!
-//! Server misbehaviour is not an error but data: see [`crate::model::Failure`].
+//! What a server does wrong is data, not an error: see [`crate::model::Failure`].
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub enum ExitCode {
     Usage = 2,
     /// A threshold failed: deliveries lost, or an error rate.
     Threshold = 99,
-    /// A wrong file, environment or surroundings: a busy port, an unwritable directory.
+    /// A wrong file or environment: a busy port, an unwritable directory.
     Environment = 104,
     /// Stopped by a second signal.
     Interrupted = 105,
@@ -34,15 +34,14 @@ impl ExitCode {
         self as u8
     }
 
-    /// The code of this number; `None` where there is none, as in a summary that another version
-    /// wrote.
+    /// The code with this number; `None` for an unknown one, such as from another version's summary.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.number() == number)
     }
 
-    /// Which of several rooms' codes the process ends with: the higher. What a server did wrong
-    /// outranks what a generator could not show.
+    /// Rank of this code among several rooms' codes; the process ends with the highest. A server's
+    /// fault outranks a generator that could not keep up.
     #[must_use]
     pub fn severity(self) -> u8 {
         match self {
@@ -55,7 +54,7 @@ impl ExitCode {
         }
     }
 
-    /// The worst of several codes, by [`severity`](Self::severity); `Ok` where there is none.
+    /// The worst of several codes, by [`severity`](Self::severity); `Ok` for none.
     #[must_use]
     pub fn worst(codes: &[Self]) -> Self {
         codes.iter().copied().max_by_key(|code| code.severity()).unwrap_or(Self::Ok)
@@ -68,10 +67,10 @@ impl ExitCode {
             Self::Ok => "the run did what it should",
             Self::Usage => "wrong flags",
             Self::Threshold => "a threshold failed",
-            Self::Environment => "wrong file, environment or surroundings",
+            Self::Environment => "wrong file or environment",
             Self::Interrupted => "stopped by a second signal",
-            Self::Invalid => "invalid, the generator itself could not keep up",
-            Self::Refused => "the target refused",
+            Self::Invalid => "invalid: the generator itself could not keep up",
+            Self::Refused => "the target refused at the start",
         }
     }
 }
@@ -84,7 +83,7 @@ impl From<ExitCode> for std::process::ExitCode {
 
 /// Why a run cannot start: what is wrong, why, and what to do about it.
 ///
-/// Its `Display` is what people read; it holds no secrets.
+/// Its `Display` is what people read. It holds no secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("soakrig: {what}: {why}{}", Remedy(.remedy.as_deref()))]
 pub struct StartError {
@@ -107,7 +106,7 @@ impl StartError {
         Self::new(ExitCode::Usage, what, why)
     }
 
-    /// A wrong file, environment or surroundings, exit 104.
+    /// A wrong file or environment, exit 104.
     #[must_use]
     pub fn environment(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self::new(ExitCode::Environment, what, why)
@@ -119,20 +118,20 @@ impl StartError {
         Self::new(ExitCode::Refused, what, why)
     }
 
-    /// The same error for another reason.
+    /// The same error with another reason.
     #[must_use]
     pub fn because(&self, why: impl Into<String>) -> Self {
         Self { why: why.into(), ..self.clone() }
     }
 
-    /// Adds what to do about it.
+    /// Adds what to do about the error.
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }
 
-    /// How the process should end.
+    /// The exit code with which the process should end.
     #[must_use]
     pub fn code(&self) -> ExitCode {
         self.code

@@ -1,9 +1,9 @@
-//! soakrig: steady load from a range of users on a chat server, every delivery accounted for.
+//! soakrig holds a steady load from a range of users on a chat server and accounts for every delivery.
 //!
 //! | module | what it is for |
 //! | --- | --- |
 //! | [`model`], [`clock`], [`marker`] | the shared vocabulary: labels, failures, time, the tag in each chat |
-//! | [`config`] | what was typed, and what it means |
+//! | [`cli`], [`config`], [`error`] | what was typed and what it means; exit codes |
 //! | [`schedule`] | intents at a rate, from a timetable of absolute times |
 //! | [`pool`], [`fleet`] | who is connected; the ramp, the worker threads, the supervisor of every user task |
 //! | [`user`] | one virtual user: session, connection, reconnect |
@@ -11,9 +11,10 @@
 //! | [`transport`] | names, TCP, TLS, HTTP and websockets, for all drivers |
 //! | [`ledger`] | who should have received what, by when; pure |
 //! | [`presence`] | member lists against who is connected |
-//! | [`saturation`], [`clock_events`] | whether this generator keeps up, and whether time itself does |
-//! | [`connection_limit`] | how many connections a listener holds |
+//! | [`saturation`], [`clock_events`] | whether this generator keeps up; jumps and stops of its clocks |
+//! | [`connection_limit`] | the maximum number of connections of a listener |
 //! | [`metrics`], [`exposition`], [`telemetry`], [`report`] | what people and Prometheus see |
+//! | [`store`] | files that survive a crash half way through writing |
 //! | [`stats`] | drift, steps and differences of series over time |
 //! | [`server`] | the embedded plenary server |
 //! | [`control`] | the commands that steer a run, and their socket |

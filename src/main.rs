@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use soakrig::cli::{self, Wanted, parse};
 use soakrig::error;
 
-/// Gives memory back that is free in between: under faults for days, the C library's allocator
-/// keeps what it once had (`docs/decisions/0010-an-allocator-that-gives-back.md`).
+/// Returns free memory to the system. Over days of faults the C library's allocator keeps what it
+/// once held (`docs/decisions/0010-an-allocator-that-gives-back.md`).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-// Pages and help are all that their commands do: these may wait for their reader.
+// Blocking writes are fine here: these commands only print.
 #[allow(clippy::disallowed_methods)]
 fn main() -> ExitCode {
     match parse(std::env::args_os()) {

@@ -15,7 +15,7 @@ pub struct CompareArgs {
     /// Summary of the later run
     #[arg(value_name = "AFTER")]
     pub after: PathBuf,
-    /// How much worse a figure may get: p99=10%, late=0.5%, lost=off; repeatable [default: docs/compare.md]
+    /// How much worse a figure may get: p99=10%, late=0.5%, lost=off; repeat it for more [default: docs/compare.md]
     #[arg(long, value_name = "NAME=LIMIT")]
     pub tolerance: Vec<GivenTolerance>,
     /// Write the comparison as JSON to this file

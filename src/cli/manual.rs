@@ -12,7 +12,7 @@ use crate::drivers::file::shipped::{SHIPPED, Shipped};
 /// Commands that print and do nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Document {
-    /// Protocol files: list those that ship, show one, or print the schema for editors
+    /// List the protocol files that ship, show one, or print their JSON schema
     Protocol {
         /// What to print
         #[command(subcommand)]
@@ -28,7 +28,7 @@ pub enum Document {
     /// Print a man page in roff
     #[command(hide = true)]
     Man {
-        /// Of which command; without it, that of soakrig itself
+        /// The command; without one, soakrig itself
         #[arg(value_name = "COMMAND")]
         page: Option<Page>,
     },
@@ -37,9 +37,9 @@ pub enum Document {
 /// What there is to print about protocol files.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum ProtocolPage {
-    /// Name the protocol files that ship, and say what each is for
+    /// List the protocol files that ship, and what each is for
     List,
-    /// Print a protocol file that ships, to edit a copy of it
+    /// Print a protocol file that ships, as a start for your own
     Show {
         /// Its name
         #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(SHIPPED.map(|file| file.name)))]
@@ -80,7 +80,7 @@ pub enum Page {
 }
 
 impl Document {
-    /// Writes it, of the command line that clap describes by `command`.
+    /// Writes the document for the command line that `command` describes.
     ///
     /// # Errors
     /// Those of the writer.
@@ -90,7 +90,7 @@ impl Document {
         match self {
             Self::Protocol { what } => what.write(out),
             Self::Completions { shell } => {
-                // The generator panics where writing fails, so it writes to memory.
+                // The generator panics if writing fails, so it writes to memory.
                 let mut text = Vec::new();
                 clap_complete::generate(*shell, &mut command, "soakrig", &mut text);
                 out.write_all(&text)

@@ -1,4 +1,4 @@
-//! From a command as typed to the task it means, through all layers.
+//! Turns a command as typed into the task it means, through all layers.
 
 use crate::config::entry::{OptionTexts, variable};
 use crate::config::plan::{Compare, Ctl, Draft, Health, Merge, ReportPage, Task};
@@ -7,16 +7,16 @@ use crate::error::StartError;
 
 use super::{Command, CompareArgs, CtlArgs};
 
-/// A task, and what should be said before it begins.
+/// A task, and what to say before it starts.
 #[derive(Debug)]
 pub struct Resolved {
     /// What to do.
     pub task: Task,
-    /// Doubts that keep nothing from starting.
+    /// Warnings to print; none keeps the task from starting.
     pub warnings: Vec<String>,
 }
 
-/// Where the sockets are that are meant, and the command.
+/// The command, and the sockets that are meant.
 fn ctl(args: &CtlArgs, environment: &Environment) -> Ctl {
     let mut sockets = args.socket.clone();
     if sockets.is_empty() && args.run.is_none() {
@@ -36,8 +36,7 @@ impl Command {
     /// What the command means in these surroundings.
     ///
     /// # Errors
-    /// What is missing, wrong or does not fit together, with the flag, the variable or the
-    /// file's line.
+    /// What is missing, wrong or contradictory, with the flag, the variable or the file's line.
     pub fn resolve(self, environment: &Environment) -> Result<Resolved, StartError> {
         let plain = |task| Ok(Resolved { task, warnings: Vec::new() });
         let build = match &self {

@@ -1,4 +1,4 @@
-//! The options of the way to the server.
+//! Options for reaching the server.
 
 use std::path::PathBuf;
 
@@ -18,8 +18,8 @@ layered! {
         pub insecure_skip_verify: Switch,
         /// Connect from this local address; repeat it for more
         ///
-        /// One address has about 28,000 ports towards one server; users are spread over the
-        /// addresses in turn. The limit is in /proc/sys/net/ipv4/ip_local_port_range.
+        /// One address has about 28,000 ports towards one server; users take the addresses in
+                /// turn. The limit is in /proc/sys/net/ipv4/ip_local_port_range.
         #[arg(long, value_name = "IP")]
         pub source_ip: Vec<SourceIp>,
         /// Send this header with every request to the server; repeat it for more, or give @FILE
@@ -45,11 +45,11 @@ layered! {
         /// directly; other proxy variables are ignored.
         #[arg(long, value_name = "URL")]
         pub proxy: ProxyText,
-        /// How users reconnect after their connection ended: backoff, immediate (ignores
+        /// How users reconnect after their connection ends: backoff, immediate (ignores
         /// --connect-rate), or fixed:5s [default: backoff]
         #[arg(long, value_name = "HOW")]
         pub reconnect: Reconnect,
-        /// Offer to compress websocket messages (permessage-deflate), as browsers do
+        /// Offer compression of websocket messages (permessage-deflate), as browsers do
         #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         pub compression: Switch,
         /// Largest frame accepted from the server [default: 16MiB]

@@ -1,5 +1,4 @@
-//! One option as a layer gives it: its value, where that came from, and the option's name in each
-//! layer.
+//! One option of a layer: its value, the value's origin, and the option's name in each layer.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +12,7 @@ use super::value::Given;
 pub enum ValueOrigin {
     /// The command line.
     Flag,
-    /// The variable of the option's name.
+    /// The option's environment variable.
     Variable,
     /// A line, from 1, of the configuration file.
     File {
@@ -24,7 +23,7 @@ pub enum ValueOrigin {
     },
 }
 
-/// One option as a layer gives it.
+/// One option of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GivenOption {
     pub(crate) key: &'static str,
@@ -32,8 +31,7 @@ pub(crate) struct GivenOption {
     pub(crate) origin: ValueOrigin,
 }
 
-/// The values of options as texts, by their keys; a list has a line for each of its members. Some are
-/// secrets.
+/// The values of options as texts, by key; a list has one line per member. Some are secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct OptionTexts(pub BTreeMap<String, String>);
 
@@ -65,7 +63,7 @@ pub fn in_file(key: &str) -> String {
     key.replace('_', "-")
 }
 
-/// `, did you mean …?` where one of the names is near.
+/// `, did you mean …?` if one of the names is similar, else nothing.
 pub(crate) fn nearest(name: &str, names: impl Iterator<Item = String>) -> String {
     names
         .map(|candidate| (strsim::jaro_winkler(name, &candidate), candidate))

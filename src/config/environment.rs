@@ -1,10 +1,10 @@
-//! The variables of the process that soakrig looks at, taken once and passed on.
+//! The environment variables that soakrig reads, captured once.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-/// What every variable of soakrig begins with.
+/// Prefix of soakrig's variables.
 pub const PREFIX: &str = "SOAKRIG_";
 
 /// Variables by name; tests make their own.
@@ -13,7 +13,7 @@ pub struct Environment {
     variables: BTreeMap<String, OsString>,
 }
 
-/// A variable may be a password.
+/// Shows no values: a variable may hold a password.
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.variables.keys()).finish()
@@ -21,7 +21,7 @@ impl std::fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// The variables of this process, as far as they concern soakrig.
+    /// The variables of this process that concern soakrig.
     #[must_use]
     pub fn of_process() -> Self {
         let others = ["HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "JOB_COMPLETION_INDEX", "NO_PROXY", "no_proxy"];
@@ -33,13 +33,12 @@ impl Environment {
         Self { variables }
     }
 
-    /// Just these variables.
+    /// Only these variables.
     pub fn of<N: Into<String>, V: Into<OsString>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
         Self { variables: variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
     }
 
-    /// A variable that is set and not empty: compose files set variables to nothing where a
-    /// value is left out.
+    /// A variable, if it is set and not empty; Compose files set variables to nothing if a value is left out.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.variables.get(name).map(OsString::as_os_str).filter(|value| !value.is_empty())
@@ -53,9 +52,8 @@ impl Environment {
             .map(|(name, value)| (name.as_str(), value.as_os_str()))
     }
 
-    /// Where this user's state belongs: `$XDG_STATE_HOME/soakrig`, else
-    /// `~/.local/state/soakrig`; `None` without a home. Relative paths are ignored, as the
-    /// XDG specification asks.
+    /// Directory for this user's state: `$XDG_STATE_HOME/soakrig`, else `~/.local/state/soakrig`; `None`
+    /// without a home. Ignores relative paths, as the XDG specification asks.
     #[must_use]
     pub fn state_directory(&self) -> Option<PathBuf> {
         let absolute = |name| self.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -66,7 +64,7 @@ impl Environment {
 }
 
 impl Environment {
-    /// Where this user's sockets belong: `$XDG_RUNTIME_DIR/soakrig`; `None` where that is not set.
+    /// Directory for this user's sockets: `$XDG_RUNTIME_DIR/soakrig`; `None` if that variable is not set.
     #[must_use]
     pub fn runtime_directory(&self) -> Option<PathBuf> {
         let directory = self.get("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute())?;

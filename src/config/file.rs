@@ -1,8 +1,7 @@
 //! The TOML file as written: keys, values, and the line of each.
 //!
 //! Keys are the names of the flags, in kebab or snake case, at the top level, or in a table
-//! `[[plenary]]` for one of several plenaries. It gives texts and leaves their meaning to the
-//! values' own types.
+//! `[[plenary]]` for one of several plenaries. Values are texts here; their own types parse them.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -15,13 +14,13 @@ use super::entry::{GivenOption, ValueOrigin, in_file, nearest};
 use super::settings::Settings;
 use super::value::{Given, shown};
 
-/// No configuration is larger.
+/// Largest file accepted, in bytes.
 const LIMIT: u64 = 1 << 20;
-/// More than any event needs; each costs a port and a ledger.
+/// Maximum number of plenaries; each costs a port and a ledger.
 const MOST_PLENARIES: usize = 100;
-/// What tables of rooms may be called.
+/// Names of tables of rooms.
 const TABLES: [&str; 2] = ["plenary", "room"];
-/// What holds for the whole process or its server, and cannot differ between plenaries.
+/// Options of the whole process or its server, which cannot differ between plenaries.
 const COMMON: [&str; 32] = [
     "url",
     "protocol",
@@ -57,11 +56,11 @@ const COMMON: [&str; 32] = [
     "prefix",
 ];
 
-/// What a file says.
+/// The contents of a file.
 #[derive(Debug)]
 pub(crate) struct File {
     pub(crate) entries: Vec<GivenOption>,
-    /// One for each `[[plenary]]`, in the file's order; the slug is its entry `plenary`.
+    /// The entries of each `[[plenary]]`, in the file's order; the slug is the entry `plenary`.
     pub(crate) tables: Vec<Vec<GivenOption>>,
     pub(crate) warnings: Vec<String>,
 }
@@ -69,7 +68,7 @@ pub(crate) struct File {
 /// Reads a file.
 ///
 /// # Errors
-/// With the file, and the line where there is one: unreadable, not TOML, an unknown key.
+/// An unreadable file, invalid TOML, or an unknown key; names the file, and the line if there is one.
 pub(crate) fn read(path: &Path) -> Result<File, StartError> {
     let unreadable = |why: String| {
         StartError::environment(path.display().to_string(), why)
@@ -91,7 +90,7 @@ pub(crate) fn read(path: &Path) -> Result<File, StartError> {
     Ok(File { entries, tables, warnings })
 }
 
-/// Whether an entry may hold a secret, and not only the name of a file that does.
+/// Whether an entry may hold a secret rather than the name of a file that does.
 fn holds_secret(entry: &GivenOption) -> bool {
     match (&entry.given, entry.key) {
         (_, "password" | "header") => true,
@@ -116,7 +115,7 @@ fn line_of(origin: &ValueOrigin) -> usize {
     }
 }
 
-/// Where in a file keys stand, and which are known there.
+/// A level of a file, which decides what keys it may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
     Top,
@@ -124,7 +123,7 @@ enum Level {
 }
 
 impl Level {
-    /// The option that a key means here.
+    /// The option that a key means at this level.
     fn known(self, name: &str) -> Result<&'static str, String> {
         let snake = name.replace('-', "_");
         match Settings::keys().find(|key| *key == snake) {
@@ -142,7 +141,7 @@ impl Level {
     }
 }
 
-/// A file's text while it is read.
+/// A file's text while it is parsed.
 struct Source<'a> {
     path: &'a Path,
     text: &'a str,

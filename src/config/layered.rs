@@ -1,7 +1,7 @@
-//! What makes a struct of options readable from any layer by the names of its fields.
+//! Makes a struct of options readable from any layer by the names of its fields.
 //!
-//! `layered!` writes, beside the clap arguments, the list of keys and a way to set each of
-//! them by name: so a flag, its variable and its key in a file cannot come apart.
+//! Besides the clap arguments, `layered!` generates the list of keys and a way to set each by name, so that
+//! a flag, its variable and its key in a file always match.
 
 use super::value::{Given, ValueError};
 
@@ -19,8 +19,8 @@ pub trait Layered {
     fn set(&mut self, key: &str, given: &Given) -> Option<Result<(), ValueError>>;
 }
 
-/// Declares a group of options: clap arguments and [`Layered`] at once. Every field becomes
-/// an `Option` of its type.
+/// Declares a group of options: clap arguments and [`Layered`] at once. Every field becomes an `Option`
+/// of its type.
 macro_rules! layered {
     (
         $(#[$meta:meta])*

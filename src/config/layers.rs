@@ -1,6 +1,6 @@
 //! The layers of configuration, one over the other: flags, variables, file.
 //!
-//! For every option it is known where its value came from, so that an error can say so.
+//! They know the origin of every option's value, so that errors can name it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -14,40 +14,39 @@ use super::file;
 use super::settings::Settings;
 use super::value::{Given, Slug, ValueError, shown};
 
-/// Options that say the same thing in different ways: where a higher layer gives one of
-/// them, lower layers do not give another.
+/// Alternative options: if a higher layer gives one of a group, lower layers do not give another.
 const ALTERNATIVES: [&[&str]; 3] = [&["password", "password_file"], &["chattiness", "chat_rate"], &["shard", "shards"]];
 
-/// Variables that are no options: the configuration file, and the filter of log lines.
+/// Variables that are not options: the configuration file, and the filter of log lines.
 const OTHER_VARIABLES: [&str; 2] = ["SOAKRIG_CONFIG", "SOAKRIG_LOG"];
 
-/// The options of all layers, and where each came from.
+/// The options of all layers, and the origin of each.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
     /// The options.
     pub settings: Settings,
-    /// What should be said, but keeps nothing from starting.
+    /// Warnings to print; none keeps anything from starting.
     pub warnings: Vec<String>,
     /// The `[[plenary]]` tables of the file, in its order.
     pub plenaries: Vec<Table>,
     origins: BTreeMap<&'static str, ValueOrigin>,
-    /// The values as texts, as far as they are known.
+    /// The values as texts, where known.
     texts: OptionTexts,
 }
 
-/// One of several plenaries in a file: its table lies under flags and variables, and over the
-/// file's top level.
+/// One of several plenaries in a file. Its table lies below flags and variables, and above the file's top
+/// level.
 #[derive(Debug, Clone)]
 pub struct Table {
     /// The plenary.
     pub slug: Slug,
-    /// All options as they are for it.
+    /// All options in force for it.
     pub layers: Layers,
     entries: Vec<GivenOption>,
 }
 
 impl Table {
-    /// Whether the option's value is one that the table itself gives.
+    /// Whether the table itself gives the option's value.
     #[must_use]
     pub fn gives(&self, key: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == key && self.layers.origin(key) == Some(&entry.origin))
@@ -55,12 +54,11 @@ impl Table {
 }
 
 impl Layers {
-    /// Lays `flags` over the variables, and those over the file that `--config` or
-    /// `SOAKRIG_CONFIG` names.
+    /// Lays `flags` over the variables, and those over the file that `--config` or `SOAKRIG_CONFIG` names.
     ///
     /// # Errors
-    /// A wrong value in any layer, also where a higher one overrides it; an unknown key in
-    /// the file; a file that cannot be read.
+    /// A wrong value in any layer, even if a higher one overrides it; an unknown key in the file; a file that
+    /// cannot be read.
     pub fn stack(flags: Settings, config: Option<PathBuf>, environment: &Environment) -> Result<Self, StartError> {
         let origins = Settings::keys().filter(|key| flags.is_set(key)).map(|key| (key, ValueOrigin::Flag)).collect();
         let mut layers = Self { settings: flags, origins, ..Self::default() };
@@ -82,7 +80,7 @@ impl Layers {
         let mut alone = Self::default();
         alone.lay_under(&entries)?;
         let slug = alone.settings.plenary.plenary.ok_or_else(|| {
-            // The file's reader has seen to it that each table has one.
+            // The file's reader guarantees a slug.
             StartError::environment("[[plenary]]", "a table without its slug")
         })?;
         let mut layers = Self { warnings: Vec::new(), ..self.clone() };
@@ -91,7 +89,7 @@ impl Layers {
         Ok(Table { slug, layers, entries })
     }
 
-    /// The same layers, with what was typed on the command line as texts, by key.
+    /// Adds the texts typed on the command line, by key.
     #[must_use]
     pub fn typed(mut self, texts: &OptionTexts) -> Self {
         for table in &mut self.plenaries {
@@ -102,27 +100,27 @@ impl Layers {
         self
     }
 
-    /// A key's value as text, and where it came from; `None` where it has none.
+    /// A key's value as text, and its origin; `None` if it has none.
     #[must_use]
     pub fn given(&self, key: &str) -> Option<(&str, &ValueOrigin)> {
         Some((self.texts.0.get(key)?, self.origins.get(key)?))
     }
 
-    /// Another option that says the same thing in another way, and was given.
+    /// An alternative of this option that was given, if any.
     #[must_use]
     pub fn alternative_of(&self, key: &str) -> Option<&'static str> {
         let set = ALTERNATIVES.iter().find(|set| set.contains(&key))?;
         set.iter().copied().find(|other| *other != key && self.origins.contains_key(other))
     }
 
-    /// Where a key's value came from; `None` where it has none.
+    /// The origin of a key's value; `None` if it has none.
     #[must_use]
     pub fn origin(&self, key: &str) -> Option<&ValueOrigin> {
         self.origins.get(key)
     }
 
-    /// An error about options that do not fit together, or about one that is wrong by itself:
-    /// names each of `keys` and where it was given. Exit 2 where a flag has part in it.
+    /// An error about contradictory options, or about one that is wrong by itself. Names each of `keys` and
+    /// where it was given. Exit code 2 if a flag is among them, else 104.
     #[must_use]
     pub fn conflict(&self, keys: &[&'static str], why: impl Into<String>) -> StartError {
         let names: Vec<String> = keys.iter().map(|key| self.place(key)).collect();
@@ -132,7 +130,7 @@ impl Layers {
         StartError::new(code, names.join(" and "), why)
     }
 
-    /// The option's name with where it was given.
+    /// The option's name, and where it was given.
     fn place(&self, key: &str) -> String {
         let flag = flag(key);
         match self.origin(key) {
@@ -163,7 +161,7 @@ impl Layers {
         Ok(entries)
     }
 
-    /// Adds a lower layer: its values count where nothing above gives them.
+    /// Adds a lower layer: its values apply where no higher layer gives one.
     fn lay_under(&mut self, layer: &[GivenOption]) -> Result<(), StartError> {
         let taken: Vec<&'static str> = self.origins.keys().copied().collect();
         let is_taken = |key: &str| {
@@ -205,7 +203,7 @@ fn wrong_value(key: &str, given: &Given, origin: &ValueOrigin, error: &ValueErro
     }
 }
 
-/// Whether Kubernetes or Docker made the variable for a service called soakrig-something.
+/// Whether Kubernetes or Docker created the variable for a service called soakrig-something.
 fn is_service_link(name: &str, value: &OsStr) -> bool {
     name.ends_with("_SERVICE_HOST")
         || name.contains("_SERVICE_PORT")

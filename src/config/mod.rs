@@ -1,6 +1,6 @@
 //! What was typed ([`settings`], from three [`layers`]), and what it means ([`plan`]).
 //!
-//! Knows flags, variables and TOML; knows no sockets and no users.
+//! Knows flags, variables and TOML, but neither sockets nor users.
 
 mod connection_settings;
 pub mod entry;

@@ -1,7 +1,7 @@
-//! What was typed: every option of every command, unset or as it was typed.
+//! Every option of every command, unset or as typed.
 //!
-//! The texts here are the help texts. What an option means, its default and what it may not
-//! be combined with is the business of the plan.
+//! The texts here are the help texts. The plan decides what an option means, its default, and which
+//! others it excludes.
 
 use std::path::PathBuf;
 
@@ -65,7 +65,7 @@ layered! {
         /// One past the last user of the range [default: 10; demo: 50]
         #[arg(long, value_name = "N")]
         pub user_range_max: UserNumber,
-        /// Usernames; %s stands for the user's number [default: loadtest%s]
+        /// Pattern of usernames; %s stands for the user's number [default: loadtest%s]
         #[arg(long, value_name = "TEMPLATE")]
         pub username_template: UsernameTemplate,
         /// CSV file of accounts that exist: row n, from 0, is user number n, and its columns are
@@ -75,17 +75,17 @@ layered! {
         /// for it. No accounts are created, and cleanup never deletes these.
         #[arg(long, value_name = "FILE")]
         pub accounts: PathBuf,
-        /// Password of every account [default: made once per target]
+        /// Password of every account [default: generated once per target]
         ///
         /// Other users of this machine can read it in the process list: prefer --password-file or
-        /// the variable SOAKRIG_PASSWORD. Without any of them, one is made once per target and
-        /// kept in the cache file.
+        /// the variable SOAKRIG_PASSWORD. Without any of these, one is generated once per target
+                /// and kept in the cache file.
         #[arg(long, value_name = "PASSWORD", allow_hyphen_values = true)]
         pub password: Password,
         /// File whose first line is the password of every account
         #[arg(long, value_name = "FILE")]
         pub password_file: PathBuf,
-        /// Saved sessions [default: one file per target under ~/.local/state/soakrig]
+        /// File of saved sessions [default: one file per target under ~/.local/state/soakrig]
         ///
         /// Under $XDG_STATE_HOME/soakrig if that is set. Mode 0600; generators on one machine may
         /// share it. The demo keeps none unless you name one.
@@ -104,13 +104,13 @@ layered! {
     /// Which part of them.
     #[command(next_help_heading = "Users")]
     pub struct ShardSettings {
-        /// The I-th (from 0) of N parts of the user range and of the rates [default: 0/1]
-        ///
-        /// For a fleet: all generators get the same flags and --run-id, and each its own
-        /// shard. More than one shard needs a set password and a --run-id.
+        /// Take part I (from 0) of N of the user range and of the rates [default: 0/1]
+                ///
+                /// For a fleet: give all generators the same flags and --run-id, and each its own
+                /// shard. More than one shard needs a set password and a --run-id.
         #[arg(long, value_name = "I/N")]
         pub shard: Shard,
-        /// N of --shard, with I from the variable JOB_COMPLETION_INDEX
+        /// The N of --shard; its I comes from the variable JOB_COMPLETION_INDEX
         #[arg(long, value_name = "N")]
         pub shards: ShardCount,
     }
@@ -132,7 +132,7 @@ layered! {
         /// Maximum rate of opening sockets, reconnects included [default: 20/s]
         #[arg(long, value_name = "RATE")]
         pub connect_rate: Rate,
-        /// Longest wait for outstanding deliveries at the stop [default: the horizon and 2s]
+        /// Longest wait for outstanding deliveries after the stop [default: the horizon and 2s]
         #[arg(long, value_name = "DURATION")]
         pub grace: Wait,
     }
@@ -142,10 +142,10 @@ layered! {
     /// When a delivery is late or lost.
     #[command(next_help_heading = "Verdict")]
     pub struct DeliverySettings {
-        /// A delivery later than this after its intended time is late [default: 10s]
+        /// Count a delivery as late if it arrives more than this after its intended time [default: 10s]
         #[arg(long, value_name = "DURATION")]
         pub delivery_deadline: Span,
-        /// A delivery that has not arrived by then is lost [default: 60s]
+        /// Count a delivery as lost if it has not arrived this long after its intended time [default: 60s]
         #[arg(long, value_name = "DURATION")]
         pub delivery_horizon: Span,
     }
@@ -155,44 +155,44 @@ layered! {
     /// When a run has failed.
     #[command(next_help_heading = "Verdict")]
     pub struct ThresholdSettings {
-        /// More lost deliveries than this, a count or a share, fail the run (99) [default: 0]
+        /// Fail the run (exit code 99) if more deliveries than this are lost: a count or a share [default: 0]
         ///
         /// Each of these limits can be `off`.
         #[arg(long, value_name = "LIMIT")]
         pub max_lost: OrOff<Amount>,
-        /// More late deliveries than this share of those expected fail it [default: 1%]
+        /// Fail the run if more than this share of the expected deliveries are late [default: 1%]
         #[arg(long, value_name = "PERCENT")]
         pub max_late: OrOff<Percent>,
-        /// More arrivals of one kind of anomaly (duplicate, reordered, unexpected, corrupt) than
-        /// this share of the expected deliveries fail it [default: 0.1%]
+        /// Fail the run if arrivals of one kind of anomaly (duplicate, reordered, unexpected,
+                /// corrupt) exceed this share of the expected deliveries [default: 0.1%]
         #[arg(long, value_name = "PERCENT")]
         pub max_anomalies: OrOff<Percent>,
-        /// More connections ended by the server or the network than this share of those that
-        /// joined fail it [default: 5%]
+        /// Fail the run if the server or the network ends more than this share of the connections
+                /// that joined [default: 5%]
         #[arg(long, value_name = "PERCENT")]
         pub max_cut: OrOff<Percent>,
-        /// A longer time to delivery at the 99th percentile, from the intended time, fails it
-        /// [default: off]
+        /// Fail the run if the 99th percentile of the time to delivery, from the intended time,
+                /// exceeds this [default: off]
         #[arg(long, value_name = "DURATION")]
         pub max_p99: OrOff<Span>,
-        /// A higher error rate of any stage fails it [default: 1%]
+        /// Fail the run if the error rate of any stage exceeds this [default: 1%]
         #[arg(long, value_name = "PERCENT")]
         pub max_error_rate: OrOff<Percent>,
-        /// If the generator itself spoils more of the hold than this, the run is invalid (106)
-        /// [default: 1%]
+        /// Call the run invalid (exit code 106) if the generator itself spoils more than this share
+                /// of the hold [default: 1%]
         #[arg(long, value_name = "PERCENT")]
         pub max_saturated: OrOff<Percent>,
-        /// Hold nothing of a planned disruption (soakrig ctl mark begin, mark end) against the server
-        ///
-        /// Deliveries intended in it, and errors and cut connections of that time, are in no threshold;
-        /// the summary shows them.
+        /// Leave planned disruptions (soakrig ctl mark begin, mark end) out of every threshold
+                ///
+                /// That covers deliveries intended during one, and errors and cut connections of that time.
+                /// The summary still shows them.
         #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         pub tolerate_marked: Switch,
-        /// Fail the run (99) if this holds, such as 'p99 > 500ms over 5m'; repeat it for more
-        ///
-        /// A metric, > or <, a limit, and for windows that slide by 5s within the hold: over and their
-        /// length. Metrics: p50, p99, lost, late, anomalies, cut, outstanding, users_held,
-        /// error_rate(STAGE), rate(KIND), drift(FIGURE). In SOAKRIG_FAIL_IF each line is a rule.
+        /// Fail the run (exit code 99) if this holds, such as 'p99 > 500ms over 5m'; repeat it for more
+                ///
+                /// A metric, > or <, and a limit; `over 5m` judges each window of that length within the hold,
+                /// sliding by 5s. Metrics: p50, p99, lost, late, anomalies, cut, outstanding, users_held,
+                /// error_rate(STAGE), rate(KIND), drift(FIGURE). In SOAKRIG_FAIL_IF each line is a rule.
         #[arg(long, value_name = "EXPR")]
         pub fail_if: Vec<Rule>,
         /// The same, and end the run as soon as it holds
@@ -205,35 +205,35 @@ layered! {
     /// What is written where.
     #[command(next_help_heading = "Output")]
     pub struct ReportSettings {
-        /// Where the live page, /metrics, /live and /ready are served; port 0 picks one [default: 127.0.0.1:9464]
+        /// Address of the live page, /metrics, /live and /ready; port 0 picks a free one [default: 127.0.0.1:9464]
         #[arg(long, value_name = "IP:PORT")]
         pub metrics_listen: Listen,
-        /// Ties the generators of a fleet into one run; more than one shard needs it [default: made]
+        /// Name that ties the generators of a fleet into one run; more than one shard needs it [default: generated]
         #[arg(long, value_name = "ID")]
         pub run_id: RunId,
         /// Write the summary as JSON, updated every minute
         #[arg(long, value_name = "FILE")]
         pub summary: PathBuf,
-        /// Write the report as one HTML page, at the end
+        /// Write the report as one HTML page at the end
         #[arg(long, value_name = "FILE")]
         pub report: PathBuf,
-        /// Write the table of thresholds as JUnit XML, at the end
+        /// Write the table of thresholds as JUnit XML at the end
         #[arg(long, value_name = "FILE")]
         pub junit: PathBuf,
         /// Write lost, corrupt, duplicate, reordered and unexpected deliveries as JSON lines
         #[arg(long, value_name = "FILE")]
         pub anomaly_log: PathBuf,
-        /// Take commands of soakrig ctl at this Unix socket [default: off]
-        ///
-        /// A path; or auto: RUN-SHARD.sock in $XDG_RUNTIME_DIR/soakrig, where ctl looks by itself.
-        /// Mode 0600: this user and root alone can connect.
+        /// Take commands from soakrig ctl at this Unix socket [default: off]
+                ///
+                /// A path; or auto: RUN-SHARD.sock in $XDG_RUNTIME_DIR/soakrig, where ctl looks by itself.
+                /// Mode 0600: only this user and root can connect.
         #[arg(long, value_name = "FILE")]
         pub control_socket: SocketPlace,
-        /// Record this series of the server's own Prometheus metrics with the run; repeat it for more (20)
-        ///
-        /// NAME=URL#SERIES: memory=http://HOST:9100/metrics#process_resident_memory_bytes{job="chat"}.
-        /// Read every 15 s; several series that fit are summed; rate(NAME) tells a counter's growth.
-        /// A user and a password in the URL are sent, and shown nowhere but in the process list.
+        /// Record this series of the server's own Prometheus metrics; repeat it for up to 20
+                ///
+                /// Such as memory=http://HOST:9100/metrics#process_resident_memory_bytes{job="chat"}. Read
+                /// every 15 s; if several series match, their sum counts. For a counter, #rate(SERIES) records its
+                /// growth per second. A user and a password in the URL are sent; only the process list shows them.
         #[arg(long, value_name = "NAME=URL#SERIES")]
         pub watch: Vec<WatchText>,
         /// Send traces to this OTLP endpoint, such as http://host:4318 or grpc://host:4317
@@ -249,7 +249,7 @@ layered! {
     /// How log lines look.
     #[command(next_help_heading = "Output")]
     pub struct LogSettings {
-        /// How log lines are written [default: human]
+        /// Format of log lines [default: human]
         #[arg(long, value_name = "FORMAT")]
         pub log_format: LogFormat,
         /// Log every step of every user
@@ -260,15 +260,16 @@ layered! {
 
 layered! {
     /// What makes a run repeatable.
-    #[command(next_help_heading = "Chance")]
+    #[command(next_help_heading = "Randomness")]
     pub struct SeedSettings {
-        /// Same seed, same choices [default: made, and shown; a shard's from --run-id]
+        /// Seed of random choices; the same seed makes the same choices [default: generated, and shown; a shard's from
+                /// --run-id]
         #[arg(long, value_name = "N")]
         pub seed: Count,
     }
 }
 
-/// Gathers the groups into all there is to set.
+/// Gathers the groups into one struct of every option.
 macro_rules! groups {
     ($($(#[$meta:meta])* $field:ident: $ty:ty,)+) => {
         /// Every option of every command.

@@ -1,4 +1,4 @@
-//! What was typed of the embedded target: where it is and how it behaves.
+//! Options of the embedded target: where it listens and how it behaves.
 
 use crate::server::PresenceMode;
 
@@ -11,8 +11,8 @@ layered! {
     pub struct PresenceSettings {
         /// Member lists: full, batched:DURATION or off [default: full]
         ///
-        /// Full lists cost the square of the users at each join: full is meant for up to 300
-        /// users, batched:1s to 2,000, off beyond.
+        /// When everyone joins, full lists cost the square of the number of users: use full for up
+                /// to 300 users, batched:1s for up to 2,000, and off beyond.
         #[arg(long, value_name = "MODE")]
         pub presence: PresenceMode,
     }
@@ -25,10 +25,10 @@ layered! {
         /// Address of the server; port 0 picks a free one [default: 127.0.0.1:8000]
         #[arg(long, value_name = "IP:PORT")]
         pub listen: Listen,
-        /// Address at which faults can be changed while it runs; loopback only
+        /// Address at which you can change faults while it runs; loopback only
         #[arg(long, value_name = "IP:PORT")]
         pub control: Listen,
-        /// A path before every request, as behind a proxy
+        /// Path in front of every request, as behind a proxy
         #[arg(long, value_name = "PATH")]
         pub prefix: PathPrefix,
     }

@@ -1,4 +1,4 @@
-//! What was typed of the load: rooms, rates, messages.
+//! Options of the load: rooms, rates, messages.
 
 use crate::model::{Alphabet, Pacing};
 
@@ -11,7 +11,7 @@ layered! {
     pub struct RoomSettings {
         /// Divide the users among this many rooms; %s in the room's name stands for its number [default: 1]
         ///
-        /// Of U users the i-th from 0 is in room M + i·N/U, rounded down, where M is --room-min.
+        /// Of U users, number i (from 0) is in room M + i·N/U, rounded down, where M is --room-min.
         #[arg(long, value_name = "N")]
         pub rooms: RoomCount,
         /// Number of the first of --rooms [default: 0]
@@ -24,7 +24,7 @@ layered! {
     /// Whether anything is done at all.
     #[command(next_help_heading = "Output")]
     pub struct DryRunSettings {
-        /// Print every option with where its value came from, and the forecast; connect to nothing
+        /// Print every option, where its value came from, and the forecast; connect to nothing
         #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         pub dry_run: Switch,
     }
@@ -61,7 +61,7 @@ layered! {
         /// How long a user stays in a breakout [default: 30s..5m]
         #[arg(long, value_name = "MIN..MAX")]
         pub breakout_stay: DurationRange,
-        /// How intents are spread over time [default: even]
+        /// How chats, leaves and breakouts are spread over time [default: even]
         #[arg(long, value_name = "PACING")]
         pub pacing: Pacing,
         /// Only this many users chat, spread evenly over the range [default: 100%]

@@ -1,4 +1,4 @@
-//! What a run does where nothing is said, and that the help tells the truth about it.
+//! The defaults of a run, and that the help states them correctly.
 
 use std::time::Duration;
 
@@ -95,14 +95,14 @@ fn disabled_traffic_is_off() {
     assert_ne!(run(&["--disable-chat=false"]).traffic.chat, Volume::Off);
 }
 
-/// The `[default: …]` of an option's help, where it is a value and not a description.
+/// The `[default: …]` of an option's help, if it is a value and not a description.
 fn default_in(help: &str) -> Option<&str> {
     let (_, rest) = help.split_once("[default: ")?;
     let value = rest.split([']', ';']).next()?;
-    (!value.contains(' ') && value != "made").then_some(value)
+    (!value.contains(' ') && value != "generated").then_some(value)
 }
 
-/// Given as a flag, a default must change nothing.
+/// A default that is given as a flag changes nothing.
 #[test]
 fn defaults_in_the_help_are_the_actual_defaults() {
     let command = definition();

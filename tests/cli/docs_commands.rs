@@ -19,7 +19,7 @@ const TOOLS: &str = "$EDITOR ansible-playbook ansible-vault aws cd cp curl docke
 const OTHER_OPTIONS: &str = "--check --chat-server --cycle --draft --floor --install --locked --minutes --no-fail-fast \
                              --profile --quick --serve --server-side --users";
 
-/// A command of a page: where it stands, and its words.
+/// A command of a page: its place and its words.
 struct Found {
     place: String,
     words: Vec<String>,

@@ -81,7 +81,7 @@ fn missing_and_killed_shards_are_named_and_fail_the_merge() {
     let (code, page, errors) = merge(&[&a, &c]);
     assert_eq!(code, 99);
     assert!(page.contains("shard 1 of 3 is missing"), "{page}");
-    assert!(page.contains("shard 2/3 did not come to its end"), "{page}");
+    assert!(page.contains("shard 2/3 did not finish"), "{page}");
     assert!(errors.contains("killed.json") && errors.contains("checkpoint"), "{errors}");
 }
 

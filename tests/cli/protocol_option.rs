@@ -83,7 +83,7 @@ fn a_plenary_still_has_a_slug() {
 
 #[test]
 fn what_a_file_cannot_do_is_refused() {
-    ends(FILE, &[], &["cleanup", "http://127.0.0.1:1", "--protocol", "my.toml"], 2, &["cannot be deleted"]);
+    ends(FILE, &[], &["cleanup", "http://127.0.0.1:1", "--protocol", "my.toml"], 2, &["cannot delete accounts"]);
 }
 
 #[test]

@@ -14,9 +14,9 @@ use crate::model::{AccountRow, Accounts};
 use super::super::layers::Layers;
 use super::super::value::UserRange;
 
-/// No file of accounts is longer, in bytes.
+/// Longest file of accounts accepted, in bytes.
 const LONGEST: u64 = 256 << 20;
-/// No file has more columns.
+/// Maximum number of columns.
 const MOST_COLUMNS: usize = 64;
 
 /// What is wrong with a file, and what to do about it.
@@ -25,8 +25,8 @@ type Problem = (String, &'static str);
 /// The accounts of the users of `own`, part of the fleet's range `fleet`; `None` without `--accounts`.
 ///
 /// # Errors
-/// A file that cannot be read, is no CSV, names an account twice, or has too few rows; beside it a
-/// template of usernames.
+/// A file that cannot be read, is not CSV, names an account twice, or has too few rows; or a template of
+/// usernames besides the file.
 pub(super) fn read_accounts(
     layers: &mut Layers,
     fleet: UserRange,
@@ -34,7 +34,7 @@ pub(super) fn read_accounts(
 ) -> Result<Option<Accounts>, StartError> {
     let Some(path) = layers.settings.users.accounts.clone() else { return Ok(None) };
     if layers.origin("username_template").is_some() {
-        let why = "each of them says what the users are called";
+        let why = "both of them name the users";
         return Err(layers.conflict(&["accounts", "username_template"], why).remedy("leave one of them out"));
     }
     let wrong = |layers: &Layers, (why, remedy): Problem| layers.conflict(&["accounts"], why).remedy(remedy);
@@ -47,7 +47,7 @@ pub(super) fn read_accounts(
     let table = Table::read(&shown, file).map_err(|problem| wrong(layers, problem))?;
     let rows = table.rows.len();
     if rows < fleet.max() as usize {
-        let why = format!("{shown} has {rows} accounts, and the range {fleet} needs {}", fleet.max());
+        let why = format!("{shown} has {rows} accounts, but the range {fleet} needs {}", fleet.max());
         let remedy = "add rows, or lower --user-range-max: row n, from 0, is user number n";
         let keys = ["accounts", "user_range_max"];
         return Err(layers.conflict(&keys, why).remedy(remedy));
@@ -117,7 +117,7 @@ fn columns(shown: &str, head: &StringRecord) -> Result<Vec<String>, Problem> {
     Ok(columns)
 }
 
-/// The error of a row; none of its values is told.
+/// The error for a row, without its values.
 fn unreadable(shown: &str, text: &[u8], error: &csv::Error) -> Problem {
     let line = line(text, error.position());
     let why = match error.kind() {
@@ -125,12 +125,12 @@ fn unreadable(shown: &str, text: &[u8], error: &csv::Error) -> Problem {
             format!("{len} values, where the first line names {expected_len} columns")
         }
         csv::ErrorKind::Utf8 { .. } => "not valid UTF-8".to_owned(),
-        _ => "no CSV".to_owned(),
+        _ => "not CSV".to_owned(),
     };
     (format!("{shown}:{line}: {why}"), "correct the row; values with commas are written in double quotes")
 }
 
-/// The line of a record; its position is before the empty lines that are passed over.
+/// The line of a record, whose position precedes the empty lines that are skipped.
 fn line(text: &[u8], position: Option<&csv::Position>) -> u64 {
     let Some(position) = position else { return 0 };
     let before = usize::try_from(position.byte()).ok().and_then(|at| text.get(at..)).unwrap_or_default();

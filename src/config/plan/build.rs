@@ -1,4 +1,4 @@
-//! From options to plans: the defaults, and what may not be combined.
+//! Turns options into plans: fills in defaults, and refuses contradictory options.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -24,12 +24,12 @@ use super::resolved::resolved;
 use super::task::{Demo, Target, Task};
 use super::types::{Logging, Messages, Plan, ProtocolChoice, Report, Timing, Traffic, Users};
 
-/// Series of the server's own metrics that are watched at most.
+/// Maximum number of watched series of the server's own metrics.
 const MOST_WATCHED: usize = 20;
 const SECOND: Duration = Duration::from_secs(1);
-/// Where nothing else is said: `/metrics` of a generator.
+/// Default address of a generator's `/metrics`.
 const METRICS_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
-/// Where nothing else is said: the embedded target.
+/// Default address of the embedded target.
 const TARGET_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
 /// A chattiness of 5.
 const CHATS_PER_USER: f64 = 0.05;
@@ -42,19 +42,19 @@ const fn seconds(min: u64, max: u64) -> DurationRange {
     DurationRange::between(Duration::from_secs(min), Duration::from_secs(max))
 }
 
-/// What differs between commands where nothing is said.
+/// The defaults that differ between commands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Defaults {
     pub(super) users: u32,
     pub(super) chat: Option<Rate>,
     pub(super) duration: Option<Duration>,
     pub(super) keeps_sessions: bool,
-    /// Whether the command does a shard's part only.
+    /// Whether the command covers only a shard's part.
     pub(super) splits: bool,
 }
 
 pub(super) const RUN: Defaults = Defaults { users: 10, chat: None, duration: None, keeps_sessions: true, splits: true };
-/// Commands that are no load, and concern the whole range.
+/// Defaults of commands that put on no load and cover the whole range.
 pub(super) const ERRAND: Defaults = Defaults { splits: false, ..RUN };
 const DEMO: Defaults = Defaults {
     users: 50,
@@ -64,7 +64,7 @@ const DEMO: Defaults = Defaults {
     splits: true,
 };
 
-/// All layers, on the way to a plan.
+/// All layers, in the process of becoming a plan.
 #[derive(Debug)]
 pub struct Draft<'a> {
     pub(super) layers: Layers,
@@ -73,24 +73,24 @@ pub struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// A draft of these options in these surroundings.
+    /// A draft of these options in this environment.
     #[must_use]
     pub fn new(layers: Layers, environment: &'a Environment) -> Self {
         Self { layers, environment, allow_exec: false }
     }
 
-    /// The same, where protocol files may run programs if `allowed`.
+    /// Sets whether protocol files may run programs.
     #[must_use]
     pub fn allow_exec(self, allowed: bool) -> Self {
         Self { allow_exec: allowed, ..self }
     }
 
-    /// Another draft of the same command, of these options.
+    /// Another draft of the same command, with these options.
     pub(super) fn with(&self, layers: Layers) -> Self {
         Self { layers, ..*self }
     }
 
-    /// What should be said, but keeps nothing from starting; to be taken at the end.
+    /// The warnings to print, none of which keeps anything from starting; call it at the end.
     #[must_use]
     pub fn into_warnings(self) -> Vec<String> {
         self.layers.warnings
@@ -99,11 +99,11 @@ impl<'a> Draft<'a> {
     /// `soakrig demo`.
     ///
     /// # Errors
-    /// Options that do not fit together, or name a file that cannot be read.
+    /// Contradictory options, or a file that cannot be read.
     pub fn demo(&mut self) -> Result<Task, StartError> {
         let plan = self.plan(DEMO)?;
         if plan.users.accounts.is_some() {
-            let why = "the server of the demo has no accounts but those that its users create";
+            let why = "the demo's server has only the accounts that its users create";
             return Err(self.layers.conflict(&["accounts"], why).remedy("leave it out"));
         }
         single_purpose(&plan, &self.layers)?;
@@ -175,8 +175,8 @@ impl<'a> Draft<'a> {
         self.layers.settings.presence.presence.unwrap_or(PresenceMode::Full)
     }
 
-    /// Short enough to be typed again. The shards of a fleet must not make one each: where there is
-    /// only a run id that they share, it comes from there.
+    /// The seed, short enough to type again. The shards of a fleet must not generate one each, so it follows
+    /// from the run id if they have one.
     fn seed(&self, shard: Shard) -> u64 {
         let settings = &self.layers.settings;
         match (settings.seed.seed, &settings.report.run_id) {
@@ -201,7 +201,7 @@ impl<'a> Draft<'a> {
         let (each, no_chat) = (chattiness.unwrap_or(CHATS_PER_USER), off(typed.disable_chat));
         let speakers = division.speakers_around(users.range);
         let chat = match total.filter(|_| !no_chat && !division.all_speak()) {
-            // Each shard has the part that its speakers have.
+            // A shard's part follows from its speakers.
             Some(rate) => rate.part_of_users(speakers).map_or(Volume::Off, Volume::Total),
             None => volume(no_chat, total, each),
         };
@@ -236,7 +236,7 @@ impl<'a> Draft<'a> {
             start_at,
             ramp: typed.ramp.unwrap_or(Rate::TWENTY_A_SECOND).part(shard),
             connect_rate: typed.connect_rate.unwrap_or(Rate::TWENTY_A_SECOND).part(shard),
-            // Every delivery then gets a verdict; a server that delivers is not waited for.
+            // Long enough that every delivery gets a verdict; a server that delivers ends the wait sooner.
             grace: typed.grace.map_or(terms.horizon + 2 * SECOND, |wait| wait.get()),
             slice: 60 * SECOND,
         }
@@ -340,11 +340,11 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// Series to watch, of which no two have a name.
+    /// The series to watch, all with different names.
     fn watch(&self, typed: Vec<WatchText>) -> Result<Vec<WatchText>, StartError> {
         let wrong = |why: String| Err(self.layers.conflict(&["watch"], why));
         if typed.len() > MOST_WATCHED {
-            return wrong(format!("{} series; at most {MOST_WATCHED} are watched", typed.len()));
+            return wrong(format!("{} series are too many; watch at most {MOST_WATCHED}", typed.len()));
         }
         let mut names: Vec<&str> = typed.iter().map(|watch| watch.name.as_str()).collect();
         names.sort_unstable();
@@ -354,7 +354,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Whether a file that is only written at the end of a long run has a place to go to.
+    /// Checks that a file that is only written at the end of a long run can be written.
     fn can_hold(&self, key: &'static str, path: Option<&Path>) -> Result<(), StartError> {
         let Some(path) = path else { return Ok(()) };
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,4 +1,4 @@
-//! Where the control socket is, of a generator and of `soakrig ctl`.
+//! The path of the control socket, of a generator and of `soakrig ctl`.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::error::StartError;
 use crate::model::Shard;
 
 impl Draft<'_> {
-    /// The socket that this generator listens at, if at any.
+    /// The socket at which this generator listens, if any.
     pub(super) fn control_socket(&self, run: &RunId, shard: Shard) -> Result<Option<PathBuf>, StartError> {
         match &self.layers.settings.report.control_socket {
             None | Some(SocketPlace::Off) => Ok(None),

@@ -1,32 +1,31 @@
-//! How the users of a fleet are divided among rooms, and which of them send.
+//! The division of a fleet's users among rooms, and the choice of those who send.
 //!
-//! All of it follows from a user's number and the range of the whole fleet, so that each shard
-//! comes to the same.
+//! Both follow from a user's number and the range of the whole fleet, so that all shards agree.
 
 use super::super::value::UserRange;
 
-/// What stands for a room's number in its name.
+/// Placeholder for a room's number in its name.
 pub(super) const ROOM_NUMBER: &str = "%s";
 
-/// How the users of a fleet are divided among rooms, and which of them send.
+/// The division of a fleet's users among rooms, and the choice of those who send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Division {
     /// The users of the whole fleet.
     pub(super) users: UserRange,
-    /// How many rooms there are, and the number of the first; `None`: one, without a number.
+    /// The number of rooms, and the number of the first; `None`: one room without a number.
     pub(super) rooms: Option<(u32, u32)>,
-    /// How many users send, before each room has at least one; `None`: all.
+    /// The number of users who send, before each room gets at least one; `None`: all.
     pub(super) speakers: Option<u64>,
 }
 
 impl Division {
-    /// Users who are all in one room, and all send.
+    /// All users in one room, all sending.
     #[must_use]
     pub fn whole(users: UserRange) -> Self {
         Self { users, rooms: None, speakers: None }
     }
 
-    /// How many rooms there are, of all generators together.
+    /// The number of rooms, of all generators together.
     #[must_use]
     pub fn rooms(&self) -> u32 {
         self.rooms.map_or(1, |(count, _)| count)
@@ -45,7 +44,7 @@ impl Division {
         (0..count).map(move |nth| if numbered { numbered_name(typed, min, nth) } else { typed.to_owned() })
     }
 
-    /// The rooms that users of a part of the range are in, by name, with how many of them.
+    /// The rooms with users of a part of the range, by name, with the number of those users.
     #[must_use]
     pub fn of(&self, typed: &str, part: UserRange) -> Vec<(String, u32)> {
         let Some((_, min)) = self.rooms else { return vec![(typed.to_owned(), part.len())] };
@@ -57,7 +56,7 @@ impl Division {
         (first..=last).map(|nth| (numbered_name(typed, min, nth), shared(nth))).collect()
     }
 
-    /// How many users the largest room has.
+    /// The number of users in the largest room.
     #[must_use]
     pub fn largest(&self) -> u32 {
         self.users.len().div_ceil(self.rooms())
@@ -69,19 +68,19 @@ impl Division {
         self.speakers.is_none()
     }
 
-    /// Whether a user sends. Those who do are spread evenly over the range; where that leaves a room
-    /// without any, its last user does.
+    /// Whether a user sends. Senders are spread evenly over the range; if that leaves a room without one, its
+    /// last user sends.
     #[must_use]
     pub fn speaks(&self, number: u32) -> bool {
         let one = UserRange::new(number, number + 1);
         one.is_some_and(|one| self.speakers(one) > 0)
     }
 
-    /// How many users of a part of the range send.
+    /// The number of users of a part of the range who send.
     #[must_use]
     pub fn speakers(&self, part: UserRange) -> u64 {
         let Some(speakers) = self.speakers else { return u64::from(part.len()) };
-        // How many users before this one send, as far as they are spread evenly.
+        // The number of users before this one who send by the even spread.
         let before = |number: u32| {
             let place = u64::from(number - self.users.min()) * speakers;
             place / u64::from(self.users.len())
@@ -97,21 +96,20 @@ impl Division {
         (self.room(part.min())..=self.room(part.max() - 1)).map(in_room).sum()
     }
 
-    /// Of those who send: how many have lower numbers than a part of the range has, and how many are
-    /// in it, and how many there are.
+    /// The number of senders before a part of the range, in it, and in all.
     #[must_use]
     pub fn speakers_around(&self, part: UserRange) -> (u64, u64, u64) {
         let before = UserRange::new(self.users.min(), part.min()).map_or(0, |before| self.speakers(before));
         (before, self.speakers(part), self.speakers(self.users))
     }
 
-    /// Which room a user is in, from 0.
+    /// The index of a user's room, from 0.
     fn room(&self, number: u32) -> u32 {
         let place = u64::from(number - self.users.min()) * u64::from(self.rooms());
         u32::try_from(place / u64::from(self.users.len())).unwrap_or(u32::MAX)
     }
 
-    /// The users of a room of all generators; no room is empty.
+    /// The users of a room, of all generators; no room is empty.
     fn users_of(&self, nth: u32) -> UserRange {
         let bound = |nth: u64| {
             let offset = (nth * u64::from(self.users.len())).div_ceil(u64::from(self.rooms()));
@@ -121,7 +119,7 @@ impl Division {
     }
 }
 
-/// The name of the `nth` room, counted from 0, where the first has the number `min`.
+/// The name of the `nth` room, counted from 0 where the first has the number `min`.
 pub(super) fn numbered_name(typed: &str, min: u32, nth: u32) -> String {
     typed.replace(ROOM_NUMBER, &(u64::from(min) + u64::from(nth)).to_string())
 }

@@ -1,4 +1,4 @@
-//! The files of a run: none is written twice, by two plenaries or for two purposes.
+//! Checks that no file of a run is written by two plenaries or for two purposes.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -10,10 +10,10 @@ use super::super::layers::Layers;
 use super::task::Run;
 use super::types::{CacheLocation, Plan};
 
-/// As many links in a row as the kernel follows.
+/// Longest chain of links, as in the kernel.
 const MOST_LINKS: usize = 40;
 
-/// The option that no two plenaries need a file each for.
+/// The option whose file plenaries may share.
 const CACHE: &str = "cache_file";
 
 /// The files of a plan, each with its option.
@@ -34,7 +34,7 @@ fn files(plan: &Plan) -> Vec<(&'static str, &Path)> {
     files.map(|(key, path)| (key, path.as_path())).filter(|(_, path)| !keeps_nothing(path)).collect()
 }
 
-/// Each plenary writes files of its own. `layers_of` gives the options of a run, for the error.
+/// Checks that each plenary writes its own files. `layers_of` gives the options of a run, for the error.
 pub(super) fn own_files<'a>(runs: &[Run], layers_of: impl Fn(&Run) -> &'a Layers) -> Result<(), StartError> {
     for (n, run) in runs.iter().enumerate() {
         let layers = layers_of(run);
@@ -53,7 +53,7 @@ pub(super) fn own_files<'a>(runs: &[Run], layers_of: impl Fn(&Run) -> &'a Layers
     Ok(())
 }
 
-/// No file of a plan has two purposes.
+/// Checks that no file of a plan has two purposes.
 pub(super) fn single_purpose(plan: &Plan, layers: &Layers) -> Result<(), StartError> {
     match shared(plan, plan).find(|(one, other, _)| one != other) {
         Some((one, other, path)) => Err(layers
@@ -71,7 +71,7 @@ fn shared<'a>(one: &'a Plan, other: &'a Plan) -> impl Iterator<Item = (&'static 
     })
 }
 
-/// Whether two paths lead to the same file, be it by links; also where it does not exist yet.
+/// Whether two paths lead to the same file, directly or through links, even if it does not exist yet.
 #[must_use]
 pub fn is_same_file(one: &Path, other: &Path) -> bool {
     match (fs::metadata(one), fs::metadata(other)) {
@@ -81,7 +81,7 @@ pub fn is_same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Where a file that does not exist yet would be.
+/// The resolved path of a file that may not exist yet.
 fn real(path: &Path) -> Option<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -94,7 +94,7 @@ fn real(path: &Path) -> Option<PathBuf> {
     None
 }
 
-/// Whether what is written there goes into a device or a FIFO, which has no other name beside it.
+/// Whether a path is a device or a FIFO, which keeps nothing that is written to it.
 pub(super) fn keeps_nothing(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }

@@ -1,4 +1,4 @@
-//! The user's own headers: given one by one, or in files. Their values are in no error.
+//! The headers of `--header`: given one by one, or in files. No error contains their values.
 
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -10,13 +10,13 @@ use super::super::layers::Layers;
 use super::super::value::HeaderText;
 use crate::error::StartError;
 
-/// No file of headers, or of a proxy, is larger, in bytes.
+/// Largest file of headers, or of a proxy, that is accepted, in bytes.
 const FILE_LIMIT: u64 = 64 << 10;
 
-/// The most headers.
+/// Maximum number of headers.
 const COUNT_LIMIT: usize = 64;
 
-/// What soakrig says itself: a request or an upgrade would break with another value.
+/// Headers that soakrig sets itself; another value would break requests or upgrades.
 const OURS: [&str; 13] = [
     "host",
     "cookie",
@@ -36,7 +36,7 @@ const OURS: [&str; 13] = [
 /// The headers of every request.
 ///
 /// # Errors
-/// A file that cannot be read, a line that is no header, one that soakrig sets itself.
+/// A file that cannot be read, a line that is not a header, or a header that soakrig sets itself.
 pub(super) fn read_headers(layers: &mut Layers, given: &[HeaderText]) -> Result<HeaderMap, StartError> {
     let mut headers = HeaderMap::new();
     for text in given {
@@ -44,7 +44,7 @@ pub(super) fn read_headers(layers: &mut Layers, given: &[HeaderText]) -> Result<
             None => add(&mut headers, text.0.reveal()).map_err(|why| layers.conflict(&["header"], why))?,
             Some(file) => {
                 let (lines, open_to_others) = load(Path::new(file))
-                    .map_err(|e| layers.conflict(&["header"], format!("{file}: {e}; @FILE wants a readable file")))?;
+                    .map_err(|e| layers.conflict(&["header"], format!("{file}: {e}; @FILE needs a readable file")))?;
                 if open_to_others {
                     layers
                         .warnings

@@ -1,6 +1,6 @@
-//! What a run is to do: validated, with every default filled in.
+//! The plan of a run: validated, with every default filled in.
 //!
-//! [`Draft`] makes a [`Task`] of what was given; the children add its commands to it.
+//! [`Draft`] turns the given options into a [`Task`]; child modules add the commands to it.
 
 mod accounts;
 mod build;

@@ -1,4 +1,4 @@
-//! The password: given, or the first line of a file. Its text is in no error.
+//! The password: given, or the first line of a file. No error contains its text.
 
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -9,13 +9,13 @@ use crate::model::Secret;
 
 use super::super::layers::Layers;
 
-/// No first line of a password file is longer.
+/// Longest first line of a password file accepted, in bytes.
 const LIMIT: u64 = 4096;
 
-/// The set password, if there is one.
+/// The password that was set, if any.
 ///
 /// # Errors
-/// An empty one, both at once, or a file that cannot be read.
+/// An empty password, both options at once, or a file that cannot be read.
 pub(super) fn read_password(layers: &mut Layers) -> Result<Option<Secret>, StartError> {
     let users = layers.settings.users.clone();
     match (users.password, users.password_file) {
@@ -23,7 +23,7 @@ pub(super) fn read_password(layers: &mut Layers) -> Result<Option<Secret>, Start
             Err(layers.conflict(&["password", "password_file"], "only one of them can say what the password is"))
         }
         (Some(password), None) if password.0.reveal().is_empty() => {
-            Err(layers.conflict(&["password"], "is empty").remedy("leave it out to have one made, or give one"))
+            Err(layers.conflict(&["password"], "is empty").remedy("leave it out to have one generated, or give one"))
         }
         (Some(password), None) => Ok(Some(password.0)),
         (None, Some(path)) => {
@@ -48,7 +48,7 @@ fn first_line(path: &Path) -> Result<(Secret, bool), String> {
     file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
     let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    // Some editors begin a file with a byte-order mark; it is no part of the password.
+    // Some editors begin a file with a byte-order mark, which is not part of the password.
     let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
     if line.len() as u64 > LIMIT {
         return Err(format!("the first line is longer than {LIMIT} bytes"));

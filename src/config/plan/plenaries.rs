@@ -1,4 +1,4 @@
-//! Which plenaries are meant: the one that was named, or those of the file's `[[plenary]]` tables.
+//! The plenaries of a command: the one that was named, or those of the file's `[[plenary]]` tables.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use super::protocol::DEFAULT_PROTOCOL;
 use super::task::{Check, Cleanup, Run, Task};
 use super::types::Users;
 
-/// A plenary, and its table where the file has any.
+/// A plenary, and its table if the file has any.
 type Chosen = (Slug, Option<Table>);
 
 impl Draft<'_> {
@@ -33,7 +33,7 @@ impl Draft<'_> {
         let several = chosen.len() > 1;
         for (slug, table) in chosen {
             let mut layers = table.as_ref().map_or_else(|| self.layers.clone(), |table| table.layers.clone());
-            // Made once, for all of them.
+            // Generated once, for all of them.
             layers.settings.report.run_id.clone_from(&run_id);
             let mut draft = self.with(layers);
             let (target, mut plan) = (draft.target()?, draft.plan(RUN)?);
@@ -69,7 +69,7 @@ impl Draft<'_> {
     /// `soakrig check`: one plenary.
     ///
     /// # Errors
-    /// As [`Draft::run`]; several plenaries, and none of them named.
+    /// As [`Draft::run`], and if there are several plenaries and none was named.
     pub fn check(&mut self) -> Result<Task, StartError> {
         self.target()?;
         let mut chosen = self.chosen()?;
@@ -113,7 +113,7 @@ impl Draft<'_> {
         Ok(Task::Cleanup(Cleanup { protocol, target, users, connection, logging }))
     }
 
-    /// Whether a room's name is one that a plenary can have, where plenaries are spoken to.
+    /// Checks that a room's name is one that a plenary can have, if the protocol is plenary's.
     pub(super) fn check_slug(&self, slug: &Slug) -> Result<(), StartError> {
         if slug.is_plenary() || self.protocol().name != DEFAULT_PROTOCOL {
             return Ok(());
@@ -127,7 +127,7 @@ impl Draft<'_> {
         Err(self.layers.conflict(&["plenary"], why).remedy(remedy))
     }
 
-    /// The plenaries that are meant, at least one.
+    /// The chosen plenaries, at least one.
     fn chosen(&self) -> Result<Vec<Chosen>, StartError> {
         let chosen = self.named()?;
         let numbered = self.rooms()?.is_some();
@@ -173,7 +173,7 @@ impl Draft<'_> {
         slugs.join(", ")
     }
 
-    /// Keeps what another draft had to say, once.
+    /// Takes over the warnings of another draft, each once.
     fn adopt(&mut self, draft: Draft<'_>) {
         for warning in draft.into_warnings() {
             if !self.layers.warnings.contains(&warning) {
@@ -182,8 +182,8 @@ impl Draft<'_> {
         }
     }
 
-    /// One account in two plenaries at once would be one session in both: each sign-in and each
-    /// sign-out of one would show in the other's figures.
+    /// Checks that no account is in two plenaries: it would have one session in both, and each sign-in or
+    /// sign-out in one would show in the other's figures.
     fn disjoint(&self, runs: &[Run]) -> Result<(), StartError> {
         for (n, run) in runs.iter().enumerate() {
             for other in runs.iter().take(n) {
@@ -199,7 +199,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// A marker names its plenary by a hash, which has to tell those of one run apart.
+    /// Checks that the hashes by which markers name plenaries differ.
     fn told_apart(&self, runs: &[Run]) -> Result<(), StartError> {
         for (n, run) in runs.iter().enumerate() {
             let (tag, second) = (RoomTag::of(run.plenary.as_str()), run.plenary.as_str());
@@ -215,13 +215,13 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// One protocol file takes its variables from the accounts of all.
+    /// Checks that all accounts have the same columns, since one protocol file takes its variables from them.
     fn same_columns(&self, runs: &[Run]) -> Result<(), StartError> {
         let columns = |run: &Run| run.plan.users.accounts.as_ref().map(|accounts| accounts.columns().to_vec());
         match runs.iter().find(|run| columns(run) != runs.first().and_then(columns)) {
             None => Ok(()),
             Some(run) => {
-                let why = format!("the accounts of {} have other columns than those before", run.plenary.as_str());
+                let why = format!("the accounts of {} have different columns from those before", run.plenary.as_str());
                 let remedy = "give every plenary a file with the same columns";
                 Err(self.layers_of(run).conflict(&["accounts"], why).remedy(remedy))
             }
@@ -256,8 +256,8 @@ fn common(one: &Users, other: &Users) -> Option<String> {
     shared(one, other).or_else(|| shared(other, one))
 }
 
-/// Where the figures of the `n`-th plenary are served: at an address of its own, since for
-/// Prometheus it is a generator like any other.
+/// The address of the `n`-th plenary's metrics. Each has its own, since for Prometheus it is a generator
+/// like any other.
 fn listen(set: SocketAddr, table: &Table, n: usize, layers: &Layers) -> Result<SocketAddr, StartError> {
     if set.port() == 0 || table.gives("metrics_listen") {
         return Ok(set);

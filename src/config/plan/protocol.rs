@@ -1,16 +1,16 @@
-//! Which protocol a command is for, and what to say where that protocol cannot do what was asked for.
+//! The protocol of a command, and the errors for options that the protocol does not support.
 
 use super::build::Draft;
 use super::types::{ProtocolChoice, Users};
 
-/// The protocol where none is named.
+/// The protocol if none is named.
 pub const DEFAULT_PROTOCOL: &str = "plenary";
 
 /// Options that only a protocol with side rooms can follow.
 const SIDE_ROOM_OPTIONS: [&str; 3] = ["breakout_rate", "breakout_stay", "disable_breakout_joining"];
 
 impl Draft<'_> {
-    /// The protocol, with what the accounts of these users have to do with it.
+    /// The protocol, with the columns of these users' accounts.
     pub(super) fn protocol_of(&self, users: &Users) -> ProtocolChoice {
         let choice = self.protocol();
         let Some(accounts) = &users.accounts else { return choice };

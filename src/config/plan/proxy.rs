@@ -1,4 +1,4 @@
-//! The proxy: its URL, or a file that holds it, and `NO_PROXY`. The URL is in no error.
+//! The proxy: its URL, or a file that holds it, and `NO_PROXY`. No error contains the URL.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use crate::error::StartError;
 use crate::transport::no_proxy::NoProxy;
 use crate::transport::proxy::Proxy;
 
-/// The proxy, and the servers that it is not used for.
+/// The proxy, and the servers to connect to directly.
 ///
 /// # Errors
-/// A file that cannot be read, or a text that is no proxy's URL.
+/// A file that cannot be read, or a text that is not a proxy's URL.
 pub(super) fn read_proxy(
     layers: &mut Layers,
     environment: &Environment,

@@ -1,23 +1,23 @@
-//! The options of a run as they are in force, each with where it came from: for `--dry-run` and the summary.
+//! The options of a run in force, each with its origin, for `--dry-run` and the summary.
 
 use super::super::entry::{ValueOrigin, flag, variable};
 use super::super::layers::Layers;
 use super::super::settings::Settings;
 use super::super::value::{shown, shown_watch};
 
-/// Options that concern the embedded server only, or nothing but this output.
+/// Options that concern only the embedded server or this output.
 const NOT_OF_A_RUN: [&str; 5] = ["presence", "listen", "control", "prefix", "dry_run"];
-/// Options that a demo has none of.
+/// Options that a demo does not have.
 const NOT_OF_A_DEMO: [&str; 4] = ["url", "plenary", "protocol", "set"];
 
-/// An option as it is in force, with secrets masked.
+/// An option in force, with secrets masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedOption {
     /// The flag.
     pub name: String,
-    /// The value; `-` where there is none.
+    /// The value; `-` if there is none.
     pub value: String,
-    /// Where it was given, or that it is the default.
+    /// Where it was given, or `default`.
     pub origin: String,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn resolved(layers: &Layers, demo: bool) -> Vec<ResolvedOption> {
         .collect()
 }
 
-/// What a help text says between `[default: ` and `]`; a demo's own default stands behind `demo: `.
+/// The default in a help text, between `[default: ` and `]`; a demo's own follows `demo: `.
 fn default_in(help: &str, demo: bool) -> Option<String> {
     let said = help.rsplit_once('[')?.1.strip_suffix(']')?.split_whitespace().collect::<Vec<_>>().join(" ");
     let part = |name: &str| said.split("; ").find_map(|part| part.strip_prefix(name)).map(str::to_owned);
@@ -57,7 +57,7 @@ fn place(key: &str, origin: &ValueOrigin) -> String {
     }
 }
 
-/// A value without what it keeps secret: a list has a line for each of its members.
+/// A value with secrets masked; a list has one line per member.
 fn masked(key: &str, text: &str) -> String {
     let one = |line: &str| match key {
         "password" => "***".to_owned(),

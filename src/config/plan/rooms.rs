@@ -1,4 +1,4 @@
-//! Which rooms and senders were asked for, and whether that can be.
+//! The rooms and senders of a run, and whether they are possible.
 
 use crate::error::StartError;
 
@@ -7,7 +7,7 @@ use super::build::Draft;
 use super::division::{Division, ROOM_NUMBER, numbered_name};
 
 impl Draft<'_> {
-    /// How many rooms were asked for, and the number of the first. A single one needs no number.
+    /// The number of rooms, and the number of the first; `None` for a single room without a number.
     ///
     /// # Errors
     /// `--room-min` without `--rooms`.
@@ -26,7 +26,7 @@ impl Draft<'_> {
         }
     }
 
-    /// How the users are divided.
+    /// The division of the users among rooms and senders.
     ///
     /// # Errors
     /// More rooms, or more senders, than users.
@@ -51,10 +51,10 @@ impl Draft<'_> {
         Ok(Division { users, rooms, speakers: speakers.filter(|speakers| *speakers < u64::from(users.len())) })
     }
 
-    /// Whether what was typed as the room's name fits `--rooms`.
+    /// Checks that the room's name as typed fits `--rooms`.
     ///
     /// # Errors
-    /// No place for the number; a name that is too long with it.
+    /// No place for the number, or a name that is too long with it.
     pub(super) fn check_numbered(&self, typed: &Slug) -> Result<(), StartError> {
         let Some((count, min)) = self.rooms()? else { return Ok(()) };
         let keys = ["plenary", "rooms"];

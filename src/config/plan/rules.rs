@@ -1,4 +1,4 @@
-//! The rules of a run, and whether there are the figures that they name.
+//! The rules of a run, and whether the figures that they name exist.
 
 use crate::error::StartError;
 use crate::model::{DRIFT_FIGURES, RuleMetric, RuleOption, Rules};
@@ -6,7 +6,7 @@ use crate::model::{DRIFT_FIGURES, RuleMetric, RuleOption, Rules};
 use super::build::Draft;
 
 impl Draft<'_> {
-    /// The rules.
+    /// The rules of `--fail-if` and `--abort-if`.
     ///
     /// # Errors
     /// The drift of a figure that nothing records.

@@ -1,4 +1,4 @@
-//! What the process is to do: one of the commands, with all it needs.
+//! The task of the process: one of the commands, with everything it needs.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::server::Faults;
 use crate::server::PresenceMode;
 use crate::transport::ConnectionOptions;
 
-/// What the process is to do.
+/// The task of the process.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::large_enum_variant)]
 pub enum Task {
@@ -53,7 +53,7 @@ pub struct Run {
 pub struct Demo {
     /// Its member lists.
     pub presence: PresenceMode,
-    /// How many numbered plenaries it has, and the number of the first; `None`: the load is on one without.
+    /// The number of numbered plenaries, and the number of the first; `None` if the load is on one without.
     pub rooms: Option<(u32, u32)>,
     /// The load.
     pub plan: Plan,
@@ -62,17 +62,17 @@ pub struct Demo {
 /// The embedded target alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
-    /// Where it is.
+    /// Its address.
     pub listen: SocketAddr,
-    /// Where its faults are changed; always loopback.
+    /// The address at which faults can be changed; always loopback.
     pub control: Option<SocketAddr>,
-    /// How many numbered plenaries it has beside its own, and the number of the first.
+    /// The number of numbered plenaries besides its own, and the number of the first.
     pub rooms: Option<(u32, u32)>,
     /// The path before every request.
     pub prefix: PathPrefix,
     /// Its member lists.
     pub presence: PresenceMode,
-    /// Where chance begins.
+    /// The seed of random choices.
     pub seed: u64,
     /// What goes wrong on purpose.
     pub faults: Faults,
@@ -80,7 +80,7 @@ pub struct Target {
     pub logging: Logging,
 }
 
-/// Two users through every step.
+/// A check with two users.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
     /// The protocol that is spoken.
@@ -93,7 +93,7 @@ pub struct Check {
     pub users: Users,
     /// Whether a silent connection is watched, which takes 90 s.
     pub patient: bool,
-    /// The way to the server.
+    /// How to reach the server.
     pub connection: ConnectionOptions,
     /// How log lines look.
     pub logging: Logging,
@@ -106,22 +106,22 @@ pub struct Cleanup {
     pub protocol: ProtocolChoice,
     /// The server.
     pub target: TargetUrl,
-    /// Whose accounts.
+    /// The users whose accounts to delete.
     pub users: Vec<Users>,
-    /// The way to the server.
+    /// How to reach the server.
     pub connection: ConnectionOptions,
     /// How log lines look.
     pub logging: Logging,
 }
 
-/// Summaries to make one.
+/// Summaries to merge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Merge {
     /// The files, at least one.
     pub files: Vec<PathBuf>,
-    /// Where the result goes as JSON.
+    /// Destination of the result as JSON.
     pub output: Option<PathBuf>,
-    /// Where its table of thresholds goes as JUnit XML.
+    /// Destination of its table of thresholds as JUnit XML.
     pub junit: Option<PathBuf>,
 }
 
@@ -130,7 +130,7 @@ pub struct Merge {
 pub struct Ctl {
     /// The sockets that were named.
     pub sockets: Vec<PathBuf>,
-    /// Where those are that were not; `None` where the system has no place for them.
+    /// The directory to search if none was named; `None` if the system has none.
     pub directory: Option<PathBuf>,
     /// The run whose generators are meant.
     pub run: Option<String>,
@@ -140,33 +140,33 @@ pub struct Ctl {
     pub line: String,
 }
 
-/// Summaries to make a page of.
+/// Summaries to make an HTML page of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportPage {
     /// The files, at least one; several are merged first.
     pub files: Vec<PathBuf>,
-    /// Where the page goes; beside the first file where it is not said.
+    /// Destination of the page; `None`: beside the first file.
     pub output: Option<PathBuf>,
 }
 
 /// Summaries to compare.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Compare {
-    /// That of the earlier run.
+    /// The summary of the earlier run.
     pub before: PathBuf,
-    /// That of the later run.
+    /// The summary of the later run.
     pub after: PathBuf,
     /// How much worse a figure may get.
     pub tolerances: Vec<GivenTolerance>,
-    /// Where the comparison goes as JSON.
+    /// Destination of the comparison as JSON.
     pub json: Option<PathBuf>,
 }
 
-/// A generator to ask whether it lives.
+/// A health check of a generator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
-    /// Where it serves its metrics.
+    /// The URL of its metrics.
     pub url: TargetUrl,
-    /// The longest wait.
+    /// Longest wait for the answer.
     pub timeout: Duration,
 }

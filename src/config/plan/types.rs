@@ -1,5 +1,4 @@
-//! The parts of a plan. Where an option has a default there is no `Option` here; where there is
-//! one, it means "not wanted".
+//! The parts of a plan. An option with a default is not an `Option` here; `None` means "not wanted".
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,14 +14,14 @@ use crate::model::{
 };
 use crate::transport::ConnectionOptions;
 
-/// A run's load, on whatever target.
+/// A run's load, independent of the target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The protocol that is spoken.
     pub protocol: ProtocolChoice,
     /// Who takes part.
     pub users: Users,
-    /// How they are divided among rooms, and which of them send.
+    /// The division of the users among rooms and senders.
     pub division: Division,
     /// What they do.
     pub traffic: Traffic,
@@ -32,19 +31,19 @@ pub struct Plan {
     pub terms: DeliveryTerms,
     /// When the run has failed.
     pub thresholds: Thresholds,
-    /// Whether planned disruptions are in none of them.
+    /// Whether thresholds leave out planned disruptions.
     pub tolerates_marked: bool,
-    /// And the rules.
+    /// The rules of `--fail-if` and `--abort-if`.
     pub rules: Rules,
-    /// The way to the server.
+    /// How to reach the server.
     pub connection: ConnectionOptions,
     /// What is written where.
     pub report: Report,
     /// How log lines look.
     pub logging: Logging,
-    /// Every option as it is in force, without secrets.
+    /// Every option in force, without secrets.
     pub options: Vec<ResolvedOption>,
-    /// Whether they are to be printed, and nothing else is to be done.
+    /// Whether to print the options and do nothing else.
     pub dry_run: bool,
 }
 
@@ -56,14 +55,14 @@ impl Plan {
         if action != Action::Chat || self.division.all_speak() {
             return Volume::Total(rate.part(self.users.shard));
         }
-        // Each shard has the part that its speakers have.
+        // A shard's part follows from its speakers.
         let speakers = self.division.speakers_around(self.users.range);
         rate.part_of_users(speakers).map_or(Volume::Off, Volume::Total)
     }
 }
 
-/// The protocol of a command, with the errors that the registry and the protocol may give rise to:
-/// only the configuration knows where each option was given.
+/// The protocol of a command, with the errors that the registry and the protocol may raise: only the
+/// configuration knows where each option was given.
 #[derive(Debug, Clone)]
 pub struct ProtocolChoice {
     /// Its name.
@@ -74,19 +73,19 @@ pub struct ProtocolChoice {
     pub allow_exec: bool,
     /// The columns of the file of accounts; empty without one.
     pub columns: Vec<String>,
-    /// The error where the protocol asks for passwords, if the file of accounts has none.
+    /// The error to raise if the protocol asks for passwords; `None` if the accounts have them.
     pub no_passwords: Option<StartError>,
     /// The run's id.
     pub run: String,
-    /// The error where there is no protocol of this name, without a remedy.
+    /// The error to raise if there is no protocol of this name, without a remedy.
     pub unknown: StartError,
-    /// The error where the protocol takes no variables, if there are any.
+    /// The error to raise if the protocol takes no variables; `None` if none were given.
     pub variables: Option<StartError>,
-    /// The error where the protocol has no side rooms, if an option asks for them.
+    /// The error to raise if the protocol has no side rooms; `None` if no option asks for them.
     pub side_rooms: Option<StartError>,
-    /// The error where messages would be longer than the protocol takes, without its reason.
+    /// The error to raise if messages would be too long for the protocol, without a reason.
     pub too_long: StartError,
-    /// The error where usernames would be longer than the protocol takes, without its reason.
+    /// The error to raise if usernames would be too long for the protocol, without a reason.
     pub long_username: StartError,
 }
 
@@ -98,7 +97,7 @@ impl ProtocolChoice {
     }
 }
 
-/// Where an option was given makes no other choice.
+/// Ignores where options were given.
 impl PartialEq for ProtocolChoice {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name && self.set == other.set && self.allow_exec == other.allow_exec
@@ -114,17 +113,17 @@ pub struct Users {
     pub range: UserRange,
     /// The users of the whole fleet.
     pub fleet_range: UserRange,
-    /// Their names, where no file of accounts has them.
+    /// Their names, unless a file of accounts has them.
     pub template: UsernameTemplate,
-    /// Their accounts, where those exist already.
+    /// Their existing accounts, if they were given.
     pub accounts: Option<Accounts>,
-    /// Which part of a fleet this generator is.
+    /// This generator's shard of the fleet.
     pub shard: Shard,
-    /// Their password; `None`: made once per target and kept in the cache.
+    /// Their password; `None`: generated once per target and kept in the cache.
     pub password: Option<Secret>,
-    /// Where their sessions are kept.
+    /// The cache of their sessions.
     pub cache: Cache,
-    /// Sign-ups and log-ins at most, this shard's part.
+    /// Maximum rate of sign-ups and log-ins, this shard's part.
     pub sign_in_rate: Rate,
 }
 
@@ -138,8 +137,7 @@ impl Users {
         }
     }
 
-    /// The account of a user of this generator's range; `password` is that of accounts without one of
-    /// their own.
+    /// The account of a user of this generator's range; `password` is for accounts without their own.
     #[must_use]
     pub fn account(&self, number: u32, password: &Secret) -> Account {
         let own = self.accounts.as_ref().and_then(|accounts| accounts.password(self.place(number)));
@@ -160,16 +158,16 @@ impl Users {
 /// Saved sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cache {
-    /// Where they are.
+    /// Their location.
     pub place: CacheLocation,
-    /// Whether they are only read.
+    /// Whether they are read but not written.
     pub read_only: bool,
 }
 
-/// Where saved sessions are.
+/// Location of saved sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheLocation {
-    /// Nowhere: the demo's target has forgotten everything by the next time.
+    /// Nowhere: the demo's target forgets everything when it ends.
     Nowhere,
     /// In this file.
     File(PathBuf),
@@ -184,56 +182,56 @@ pub struct Traffic {
     pub chat: Volume<Rate>,
     /// Chats per second of the whole fleet, once all are connected.
     pub fleet_chat: f64,
-    /// Leaving, and coming back after `away`.
+    /// Leaves, each with a return after `away`.
     pub leave: Volume<Rate>,
-    /// Joining a side room, for `side_room_stay`.
+    /// Joins of a side room, each for `side_room_stay`.
     pub side_room: Volume<Rate>,
     /// How long a user who left stays away.
     pub away: DurationRange,
     /// How long a user stays in a side room.
     pub side_room_stay: DurationRange,
-    /// How users come back whose connection ended.
+    /// How users reconnect after their connection ends.
     pub reconnect: Reconnect,
     /// What chats look like.
     pub messages: Messages,
-    /// How intents are spread.
+    /// How intents are spread over time.
     pub pacing: Pacing,
-    /// Where chance begins; shards of one run mix their index into it.
+    /// The seed of random choices; shards of one run mix their index into it.
     pub seed: u64,
 }
 
-/// What chats look like, behind their markers.
+/// The texts of chats, after their markers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Messages {
-    /// How long they are; `None`: 3 to 30 words.
+    /// Their length in bytes; `None`: 3 to 30 words.
     pub size: Option<MessageSize>,
-    /// Which characters they are made of.
+    /// Their characters.
     pub alphabet: Alphabet,
 }
 
 /// When, and how fast at the start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timing {
-    /// How long to hold, the ramp included; `None`: until stopped.
+    /// How long to run, the ramp included; `None`: until stopped.
     pub duration: Option<Duration>,
-    /// When to begin; `None`: at once.
+    /// When to start; `None`: at once.
     pub start_at: Option<SystemTime>,
-    /// Users started, this shard's part.
+    /// Rate at which users start, this shard's part.
     pub ramp: Rate,
     /// Maximum rate of opening sockets, this shard's part.
     pub connect_rate: Rate,
-    /// How long a stop waits for what is outstanding.
+    /// Longest wait of a stop for outstanding deliveries.
     pub grace: Duration,
-    /// How long a slice of the timeline is; only tests have shorter ones than a minute.
+    /// Length of a slice of the timeline; only tests have slices of less than a minute.
     pub slice: Duration,
 }
 
 /// What is written where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Where `/metrics` is; port 0 picks one.
+    /// Address of `/metrics`; port 0 picks a free one.
     pub metrics_listen: SocketAddr,
-    /// The run's name.
+    /// The run id.
     pub run_id: RunId,
     /// The summary as JSON.
     pub summary: Option<PathBuf>,
@@ -245,9 +243,9 @@ pub struct Report {
     pub anomaly_log: Option<PathBuf>,
     /// The socket of `soakrig ctl`.
     pub control_socket: Option<PathBuf>,
-    /// Series of the server's own metrics, by different names.
+    /// Series of the server's own metrics, with distinct names.
     pub watch: Vec<WatchText>,
-    /// Where traces go.
+    /// Endpoint of traces.
     pub otlp_endpoint: Option<OtlpEndpoint>,
     /// Whether the server is sent `traceparent` headers.
     pub traceparent: bool,
@@ -256,7 +254,7 @@ pub struct Report {
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Logging {
-    /// How they are written.
+    /// Their format.
     pub format: LogFormat,
     /// Whether every step is logged.
     pub verbose: bool,

@@ -9,7 +9,8 @@ use super::password::read_password;
 use super::types::{Cache, CacheLocation, Users};
 use crate::model::{Accounts, Shard};
 
-/// A typing error must not take all memory; no machine has ports or files for as many.
+/// Maximum number of users. A typing error must not take all memory, and no machine has ports or files
+/// for more.
 const MOST_USERS: u32 = 1_000_000;
 
 impl Draft<'_> {
@@ -21,7 +22,7 @@ impl Draft<'_> {
         let password = read_password(&mut self.layers)?;
         let have_passwords = accounts.as_ref().is_some_and(Accounts::has_passwords);
         if shard.is_partial() && password.is_none() && !have_passwords {
-            let why = "a fleet needs a set password: generators on other machines cannot share one that is made";
+            let why = "a fleet needs a set password: generators on different machines cannot share a generated one";
             return Err(self
                 .layers
                 .conflict(&[self.shard_key()], why)
@@ -55,7 +56,7 @@ impl Draft<'_> {
         shard(index, count.0).map_err(|e| wrong(format!("{index} with --shards {}: {e}", count.0)))
     }
 
-    /// The option that says which shard this is.
+    /// The option that sets the shard.
     pub(super) fn shard_key(&self) -> &'static str {
         if self.layers.origin("shards").is_some() { "shards" } else { "shard" }
     }

@@ -1,4 +1,4 @@
-//! Values that are one of a few.
+//! Values that are one of a few choices.
 
 use std::str::FromStr;
 
@@ -74,7 +74,7 @@ impl ValueEnum for LogFormat {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (name, help) = match self {
             Self::Human => ("human", "For people"),
-            Self::Json => ("json", "One JSON object a line"),
+            Self::Json => ("json", "One JSON object per line"),
         };
         Some(PossibleValue::new(name).help(help))
     }

@@ -1,4 +1,4 @@
-//! Values about the way to the server: headers, fixed addresses, how to come back.
+//! Values of the connection options: headers, fixed addresses, reconnects.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use super::time::Span;
 use crate::model::{Reconnect, Secret};
 use crate::transport::resolve::Resolve;
 
-/// A header as it was given, or `@FILE`. Reading it never fails: an error would show its value.
+/// A header as given, or `@FILE`. Parsing never fails, because an error would show its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderText(pub Secret);
 
@@ -21,7 +21,7 @@ impl FromStr for HeaderText {
     }
 }
 
-/// The URL of a proxy as it was given, or `@FILE`. Reading it never fails: an error would show a password.
+/// The URL of a proxy as given, or `@FILE`. Parsing never fails, because an error would show a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyText(pub Secret);
 
@@ -33,7 +33,7 @@ impl FromStr for ProxyText {
     }
 }
 
-/// `HOST:PORT:ADDR`, with more addresses behind commas.
+/// `HOST:PORT:ADDR`, with more addresses after commas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolveText(pub Resolve);
 
@@ -56,7 +56,7 @@ fn read_resolve(text: &str) -> Option<Resolve> {
     };
     let addresses = addresses.split(',').map(address).collect::<Option<Vec<_>>>()?;
     let port = port.parse().ok().filter(|port| *port > 0)?;
-    // As the target's URL spells it: in lower case, and in ASCII.
+    // Spelled as in the target's URL: in lower case and ASCII.
     let host = host.trim_end_matches('.');
     let host = url::Host::parse(host).map_or_else(|_| host.to_ascii_lowercase(), |host| host.to_string());
     (!host.is_empty()).then_some(Resolve { host, port, addresses })
@@ -77,7 +77,7 @@ impl FromStr for Reconnect {
     }
 }
 
-/// Lists: repeated as a flag, an array in the file, a line each in the environment.
+/// Lists: a repeated flag, an array in the file, one line per member in the environment.
 macro_rules! lines {
     ($($ty:ty),+) => {$(
         impl Value for Vec<$ty> {

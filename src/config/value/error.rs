@@ -1,7 +1,7 @@
-//! What is said of a value that was refused, without its secrets.
+//! Errors about refused values, without their secrets.
 
-/// Why a text is not the value wanted, and what is accepted; never holds the text itself,
-/// which may be a secret.
+/// Why a text is not a valid value, and what is accepted. Never holds the text itself, which may be a
+/// secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ValueError(String);
@@ -14,7 +14,7 @@ impl ValueError {
     }
 }
 
-/// A text as an error may show it: short, on one line, without terminal control and without
+/// A text in a form safe for errors: short, on one line, without terminal control characters and without
 /// the user and password of a URL.
 #[must_use]
 pub fn shown(text: &str) -> String {
@@ -27,7 +27,7 @@ pub fn shown(text: &str) -> String {
     out
 }
 
-/// Cuts what may be `user:password@` out of a text; rather too much than too little.
+/// Cuts anything that may be `user:password@` out of a text, rather too much than too little.
 fn without_userinfo(text: &str) -> String {
     let Some(at) = text.rfind('@') else { return text.to_owned() };
     let (before, after) = text.split_at(at);

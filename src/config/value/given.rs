@@ -1,4 +1,4 @@
-//! A value as flags, variables and files hold it, and how it is read.
+//! A value as layers hold it, and how it is parsed.
 
 use super::error::ValueError;
 
@@ -16,6 +16,6 @@ pub trait Value: Sized {
     /// Parses what a layer holds.
     ///
     /// # Errors
-    /// What is accepted instead.
+    /// Says what is accepted instead.
     fn read(given: &Given) -> Result<Self, ValueError>;
 }

@@ -1,4 +1,4 @@
-//! Limits that a run is held to, each of which can be `off`.
+//! Limits of a run, each of which can be `off`.
 
 use std::str::FromStr;
 
@@ -34,17 +34,17 @@ impl<T: FromStr<Err = ValueError>> Value for OrOff<T> {
     fn read(given: &Given) -> Result<Self, ValueError> {
         match given {
             Given::One(text) => text.parse(),
-            Given::Many(_) => Err(ValueError::new("a single value is wanted, not a list")),
+            Given::Many(_) => Err(ValueError::new("give a single value, not a list")),
         }
     }
 }
 
-/// So many, or such a share of all.
+/// A count, or a share of all.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Amount {
-    /// So many.
+    /// A count.
     Count(u64),
-    /// Such a share, from 0 to 1.
+    /// A share, from 0 to 1.
     Share(f64),
 }
 
@@ -61,7 +61,7 @@ impl FromStr for Amount {
     }
 }
 
-/// A list: repeated as a flag, an array in the file, a line each in the environment.
+/// A list: a repeated flag, an array in the file, one line per member in the environment.
 impl Value for Vec<Rule> {
     fn read(given: &Given) -> Result<Self, ValueError> {
         let read = |text: &str| text.parse().map_err(|e: RuleError| ValueError::new(e.to_string()));

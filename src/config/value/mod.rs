@@ -1,8 +1,8 @@
 //! The values that flags, variables and files hold: one type each, parsed in one place.
 //!
-//! Every layer reads a value through the same [`FromStr`], so that `5/s` means the same
-//! wherever it stands. A [`ValueError`] says what is accepted; who reports it adds where the
-//! value came from and what it was. These types know neither flags nor files.
+//! Every layer parses a value with the same [`FromStr`], so that `5/s` means the same everywhere. A
+//! [`ValueError`] says what is accepted; its reporter adds the value and its origin. These types know
+//! neither flags nor files.
 
 mod choice;
 mod connection;
@@ -46,7 +46,7 @@ macro_rules! single_values {
             fn read(given: &Given) -> Result<Self, ValueError> {
                 match given {
                     Given::One(text) => text.parse(),
-                    Given::Many(_) => Err(ValueError::new("a single value is wanted, not a list")),
+                    Given::Many(_) => Err(ValueError::new("give a single value, not a list")),
                 }
             }
         }
@@ -93,12 +93,12 @@ impl Value for PathBuf {
     fn read(given: &Given) -> Result<Self, ValueError> {
         match given {
             Given::One(text) if !text.is_empty() => Ok(Self::from(text)),
-            _ => Err(ValueError::new("the path of a file is wanted")),
+            _ => Err(ValueError::new("give the path of a file")),
         }
     }
 }
 
-/// A list: repeated as a flag, an array in the file, separated by commas in the environment.
+/// A list: a repeated flag, an array in the file, separated by commas in the environment.
 impl Value for Vec<Variable> {
     fn read(given: &Given) -> Result<Self, ValueError> {
         match given {

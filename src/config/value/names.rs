@@ -8,8 +8,8 @@ use crate::model::{Secret, turns_direction};
 use super::error::ValueError;
 use super::shard::UserRange;
 
-/// The longest template of usernames, in characters: what servers keep names in seldom holds more than 255.
-/// How long a username may be is the protocol's to say.
+/// Longest template of usernames, in characters: servers seldom store more than 255. The protocol limits
+/// the length of usernames.
 const LONGEST_TEMPLATE: usize = 255;
 
 /// A username with one `%s` for the user's number.
@@ -26,12 +26,12 @@ impl UsernameTemplate {
         format!("{}{number}{}", self.before, self.after)
     }
 
-    /// The number of the user who has this name, if anybody can have it.
+    /// The number of the user with this name, if one can have it.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<u32> {
         let digits = name.strip_prefix(&self.before)?.strip_suffix(&self.after)?;
         let number = digits.parse().ok()?;
-        // Not with leading zeros or a sign: no user is called so.
+        // Reject leading zeros and signs: no user has such a name.
         (self.name(number) == name).then_some(number)
     }
 
@@ -79,7 +79,7 @@ fn is_token(text: &str, longest: usize) -> bool {
     (1..=longest).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// The name of a room. What else it has to be is for the protocol to say: a plenary's is part of its URL.
+/// The name of a room. The protocol may restrict it further: a plenary's is part of its URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slug(String);
 
@@ -113,7 +113,7 @@ impl FromStr for Slug {
     }
 }
 
-/// The name of a protocol, or the path of a protocol file; what there is of it is for the registry to say.
+/// The name of a protocol, or the path of a protocol file. The registry checks that it exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProtocolName(String);
 
@@ -165,7 +165,7 @@ impl FromStr for Variable {
     }
 }
 
-/// Ties generators, metrics, markers and summaries into one run.
+/// The run id, which ties generators, metrics, markers and summaries into one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunId(String);
 
@@ -176,7 +176,7 @@ impl RunId {
         &self.0
     }
 
-    /// A new one: date, time (UTC) and four random characters, `20261123-102133-x7k2`.
+    /// A new id: date, time (UTC) and four random characters, `20261123-102133-x7k2`.
     #[must_use]
     pub fn make(now: std::time::SystemTime) -> Self {
         let date: String = humantime::format_rfc3339_seconds(now).to_string();
@@ -229,7 +229,7 @@ impl FromStr for PathPrefix {
     }
 }
 
-/// The password of every account. Reading it never fails: an error would show it.
+/// The password of every account. Parsing never fails, because an error would show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Password(pub Secret);
 

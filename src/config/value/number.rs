@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::error::ValueError;
 use crate::model::Shard;
 
-/// Digits only: no sign, no exponent, no separators.
+/// Parses digits only: no sign, no exponent, no separators.
 pub(super) fn whole(text: &str) -> Option<u64> {
     let text = text.trim();
     (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok()).flatten()
@@ -39,7 +39,7 @@ impl FromStr for UserNumber {
     }
 }
 
-/// How many shards a run has.
+/// The number of shards of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardCount(pub u32);
 
@@ -55,7 +55,7 @@ impl FromStr for ShardCount {
     }
 }
 
-/// How much users chat: each connected user `value / 100` times per second on average.
+/// How much users chat: each connected user sends `value / 100` chats per second on average.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Chattiness(f64);
 
@@ -97,7 +97,7 @@ impl FromStr for Percent {
         let wrong = || ValueError::new("not a share; give a percentage such as 1% or a fraction below 1 such as 0.01");
         let share = match text.trim().strip_suffix('%') {
             Some(number) => plain_number(number).map(|n| n / 100.0),
-            // A bare 1 may be meant as 1 % or as all: it has to be said.
+            // A bare 1 may mean 1 % or all, so it is refused.
             None => plain_number(text).filter(|n| *n < 1.0),
         };
         share.filter(|n| (0.0..=1.0).contains(n)).map(Self).ok_or_else(wrong)
@@ -110,7 +110,7 @@ impl fmt::Display for Percent {
     }
 }
 
-/// Digits and a dot only: `f64` itself reads `inf`, `nan` and `1e9` too.
+/// Parses digits and a dot only: `f64` itself accepts `inf`, `nan` and `1e9` too.
 fn plain_number(text: &str) -> Option<f64> {
     let text = text.trim();
     (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')).then(|| text.parse().ok()).flatten()

@@ -1,7 +1,7 @@
-//! A rate: so many per second, minute or hour, kept exactly as it was written.
+//! A rate: a count per second, minute or hour, kept exactly as written.
 //!
-//! The count is held in billionths, so that the parts of a fleet are finite decimals whose
-//! sum is the whole to the last digit.
+//! The count is held in billionths, so that the parts of a fleet are finite decimals that sum to the whole
+//! exactly.
 
 use std::fmt;
 use std::str::FromStr;
@@ -57,7 +57,7 @@ const BILLION: u64 = 1_000_000_000;
 impl Rate {
     /// The highest rate accepted, per second.
     pub const MAX_PER_SECOND: u64 = 1_000_000;
-    /// How many decimals a count may have when it is written.
+    /// Maximum number of decimals of a count in text.
     pub const DECIMALS: usize = 6;
 
     /// 5/s.
@@ -65,7 +65,7 @@ impl Rate {
     /// 20/s.
     pub const TWENTY_A_SECOND: Self = Self { billionths: 20 * BILLION, per: Per::Second };
 
-    /// Events per second, as near as a float gets; for figures and gauges.
+    /// Events per second as a float, for figures and gauges.
     #[must_use]
     #[allow(clippy::cast_precision_loss)]
     pub fn per_second(self) -> f64 {
@@ -84,15 +84,14 @@ impl Rate {
         self.per
     }
 
-    /// The part of one shard. The parts of all shards differ by a billionth at most, and
-    /// their sum is this rate.
+    /// The part of one shard. The parts of all shards differ by at most a billionth and sum to this rate.
     #[must_use]
     pub fn part(self, shard: Shard) -> Self {
         Self { billionths: shard.part_of(self.billionths), per: self.per }
     }
 
-    /// The part of `own` of `all` users who come after `before` others; `None` where that is nothing. The
-    /// parts of all users sum to this rate.
+    /// The part of `own` out of `all` users, which follow `before` others; `None` if it is zero. The parts of
+    /// all users sum to this rate.
     #[must_use]
     pub fn part_of_users(self, (before, own, all): (u64, u64, u64)) -> Option<Self> {
         let bound = |users: u64| {
@@ -133,7 +132,7 @@ impl FromStr for Rate {
     }
 }
 
-/// Reads `12`, `0.5` or `.5` into billionths; no sign, no exponent, at most six decimals.
+/// Parses `12`, `0.5` or `.5` into billionths; no sign, no exponent, at most six decimals.
 fn decimal(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());

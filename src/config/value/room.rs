@@ -1,4 +1,4 @@
-//! How many rooms there are, who sends in them, and how long messages are.
+//! Values of rooms, senders and sizes of messages.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,12 +7,12 @@ use super::error::ValueError;
 use super::limit::Amount;
 use super::number::whole;
 
-/// How many rooms the users are divided among.
+/// The number of rooms among which users are divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoomCount(pub u32);
 
 impl RoomCount {
-    /// The most rooms of a run.
+    /// Maximum number of rooms of a run.
     pub const MAX: u32 = 1_000_000;
 }
 
@@ -43,12 +43,12 @@ impl FromStr for RoomNumber {
     }
 }
 
-/// How many of the users send messages: so many, or such a share; never none.
+/// The number or share of users who send messages; never zero.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Speakers(Amount);
 
 impl Speakers {
-    /// How many of so many users: at least one.
+    /// The number of senders among `users`, at least one.
     #[must_use]
     #[allow(
         clippy::cast_possible_truncation,
@@ -75,7 +75,7 @@ impl FromStr for Speakers {
     }
 }
 
-/// How long a message's text is behind the marker, in bytes.
+/// Length of a message's text after the marker, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageSize {
     min: u32,
@@ -83,16 +83,16 @@ pub struct MessageSize {
 }
 
 impl MessageSize {
-    /// The longest text, in bytes: no server here takes longer frames by default.
+    /// Longest text, in bytes: no supported server takes longer frames by default.
     pub const MAX: u32 = 1 << 20;
 
-    /// The shortest.
+    /// Shortest text, in bytes.
     #[must_use]
     pub fn min(self) -> usize {
         self.min as usize
     }
 
-    /// The longest.
+    /// Longest text, in bytes.
     #[must_use]
     pub fn max(self) -> usize {
         self.max as usize

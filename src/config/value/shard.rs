@@ -1,4 +1,4 @@
-//! A generator's part of a fleet, and the range of users that is split.
+//! A generator's shard of a fleet, and the range of users to split.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use crate::model::Shard;
 /// The `index`-th (from 0) of `count` parts.
 ///
 /// # Errors
-/// Where there is no such part.
+/// If there is no such part.
 pub fn shard(index: u32, count: u32) -> Result<Shard, ValueError> {
     let shard = Shard { index, count };
     if shard.exists() {
@@ -61,15 +61,15 @@ impl UserRange {
         self.max
     }
 
-    /// How many users there are.
+    /// The number of users.
     #[must_use]
     #[allow(clippy::len_without_is_empty)]
     pub fn len(self) -> u32 {
         self.max - self.min
     }
 
-    /// The part of one shard, `None` where it is empty. The parts of all shards are disjoint,
-    /// complete, in order, and differ by one user at most.
+    /// The part of one shard; `None` if it is empty. The parts of all shards are disjoint, complete and in
+    /// order, and differ by at most one user.
     #[must_use]
     pub fn part(self, shard: Shard) -> Option<Self> {
         let part = shard.range_of(u64::from(self.len()));

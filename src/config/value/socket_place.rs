@@ -1,18 +1,18 @@
-//! Where the control socket is.
+//! The value of `--control-socket`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::error::ValueError;
 
-/// Where the control socket is.
+/// Location of the control socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SocketPlace {
     /// Nowhere.
     Off,
-    /// In the directory that the system keeps for this user's session.
+    /// In the runtime directory of this user's session.
     Auto,
-    /// There.
+    /// At this path.
     At(PathBuf),
 }
 

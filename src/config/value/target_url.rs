@@ -30,7 +30,7 @@ fn http_url(text: &str, example: &str) -> Result<Url, ValueError> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetUrl {
     url: Url,
-    /// The path without a slash at its end.
+    /// The path without a trailing slash.
     prefix: String,
 }
 
@@ -41,7 +41,7 @@ impl TargetUrl {
         self.url.origin().ascii_serialization()
     }
 
-    /// The path before every request, without a slash at its end; empty for none.
+    /// The path before every request, without a trailing slash; empty for none.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
@@ -65,13 +65,13 @@ impl TargetUrl {
         self.url.host_str().unwrap_or_default()
     }
 
-    /// The port, given or by the scheme.
+    /// The port: the given one, or the scheme's.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.url.port_or_known_default().unwrap_or(80)
     }
 
-    /// The URL, its path the prefix with a slash at its end.
+    /// The URL, whose path is the prefix with a trailing slash.
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.url
@@ -95,7 +95,7 @@ impl fmt::Display for TargetUrl {
     }
 }
 
-/// Both ways.
+/// Examples of both protocols.
 const OTLP_EXAMPLE: &str = "http://collector:4318 or grpc://collector:4317";
 
 /// The port of OTLP over gRPC.

@@ -9,9 +9,9 @@ use super::error::ValueError;
 use super::given::{Given, Value};
 use crate::model::Series;
 
-/// The longest name, in characters.
+/// Longest name, in characters.
 const LONGEST_NAME: usize = 60;
-/// Names that thresholds and the table of figures have already.
+/// Names that thresholds and the table of figures already use.
 const TAKEN: [&str; 16] = [
     "p50",
     "p90",
@@ -31,14 +31,14 @@ const TAKEN: [&str; 16] = [
     "watched",
 ];
 
-/// A series to watch. Its URL may hold a password, so that no text shows all of it.
+/// A series to watch. Its URL may hold a password, so no text shows all of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WatchText {
-    /// What it is called in the summary and on `/metrics`.
+    /// Its name in the summary and on `/metrics`.
     pub name: String,
     /// The page.
     pub url: Url,
-    /// Which series of it.
+    /// The series on that page.
     pub series: Series,
 }
 
@@ -73,13 +73,13 @@ impl FromStr for WatchText {
             || !name.chars().all(in_name)
             || name.len() > LONGEST_NAME
         {
-            let why = "its name is not a lower-case letter with up to 59 lower-case letters, digits and _ behind";
+            let why = "its name is not a lower-case letter followed by up to 59 lower-case letters, digits and _";
             return Err(ValueError::new(why));
         }
         if TAKEN.contains(&name) {
-            return Err(ValueError::new(format!("{name} is the name of a figure of soakrig's own; choose another")));
+            return Err(ValueError::new(format!("soakrig itself has a figure named {name}; choose another name")));
         }
-        let url: Url = url.parse().map_err(|e| ValueError::new(format!("its URL is none: {e}")))?;
+        let url: Url = url.parse().map_err(|e| ValueError::new(format!("its URL is not valid: {e}")))?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(ValueError::new("its URL is not http://HOST… or https://HOST…"));
         }
@@ -88,7 +88,7 @@ impl FromStr for WatchText {
     }
 }
 
-/// A list as lists are: repeated as a flag, an array in the file, a line each in the environment.
+/// A list: a repeated flag, an array in the file, one line per member in the environment.
 impl Value for Vec<WatchText> {
     fn read(given: &Given) -> Result<Self, ValueError> {
         match given {
@@ -98,7 +98,7 @@ impl Value for Vec<WatchText> {
     }
 }
 
-/// A value as typed, without what its URL keeps secret.
+/// A value as typed, without the secrets of its URL.
 #[must_use]
 pub fn shown_watch(text: &str) -> String {
     let Some((name, rest)) = text.split_once('=') else { return "…".to_owned() };
@@ -127,7 +127,7 @@ mod tests {
             ("memory", "NAME=URL#SERIES"),
             ("memory=http://h/metrics", "NAME=URL#SERIES"),
             ("Memory=http://h/#up", "its name"),
-            ("p99=http://h/#up", "a figure of soakrig's own"),
+            ("p99=http://h/#up", "soakrig itself has a figure"),
             ("memory=ftp://h/#up", "not http://"),
             ("memory=//hunter2@h/#up", "its URL"),
             ("memory=http://me:hunter2@h/#up{", "at character 4 of the series"),
