@@ -1,7 +1,7 @@
 //! Time as data: a [`Stamp`] is a distance from the run's start, a [`Clock`] reads it.
 //!
-//! Only the edges (sockets, schedule, app) hold a clock; ledger and schedule arithmetic
-//! get stamps passed in. The clock is tokio's, so a paused runtime carries it along.
+//! Only the edges (sockets, schedule, commands) hold a clock; the arithmetic of the ledger and the
+//! schedule takes stamps. The clock is tokio's, so a paused runtime pauses it too.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,19 +12,19 @@ use tokio::time::Instant;
 pub struct Stamp(pub u64);
 
 impl Stamp {
-    /// The moment `d` later; stays at the end of time rather than wrapping.
+    /// The moment `d` later, saturating at the latest stamp.
     #[must_use]
     pub fn plus(self, d: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)))
     }
 
-    /// The moment `d` earlier; stays at the origin rather than wrapping.
+    /// The moment `d` earlier, saturating at the origin.
     #[must_use]
     pub fn minus(self, d: Duration) -> Self {
         Self(self.0.saturating_sub(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)))
     }
 
-    /// Time passed since `earlier`, zero where it is later.
+    /// Time since `earlier`; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -57,7 +57,7 @@ impl Clock {
         self.origin + Duration::from_nanos(at.0)
     }
 
-    /// The wall clock at the origin: what a stamp means to people, unspoilt by later jumps.
+    /// The wall-clock time of the origin. Later jumps of the wall clock do not change what stamps mean.
     #[must_use]
     pub fn wall(&self, at: Stamp) -> SystemTime {
         self.wall_at_origin + Duration::from_nanos(at.0)

@@ -1,8 +1,8 @@
-//! How many connections a listener holds at once, and which one makes room for the next.
+//! Limits the connections of a listener, and chooses which one makes room for the next.
 //!
-//! A client that opens connections and says nothing must not keep others out, so no client waits for
-//! a place: when all are taken, the connection that has been quiet longest is closed. Bookkeeping
-//! only; knows no sockets.
+//! A client that opens connections and stays silent must not keep others out, so no client waits for a place:
+//! when all are taken, the connection that has been quiet longest is closed. Bookkeeping only; it knows no
+//! sockets.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,26 +10,26 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-/// What a connection is doing; the order is that in which places are taken away.
+/// The state of a connection; places are taken away in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Use {
-    /// It waits, and is of a client whose next connection is as good as this one.
+    /// It is idle, and its client can as well open another one.
     Yielding,
-    /// It waits for the client: for a request, or to take an answer.
+    /// It waits for the client to send a request or to take an answer.
     Quiet,
     /// A request is being answered.
     Answering,
-    /// It keeps its place to its end.
+    /// It keeps its place until it ends.
     Kept,
 }
 
 #[derive(Debug)]
 struct ConnectionEntry {
-    /// When its use changed last, in changes of all places.
+    /// When its state last changed, counted in changes of all places.
     since: u64,
     r#use: Use,
     closed: CancellationToken,
-    /// Whether it is [`Use::Yielding`] when it waits.
+    /// Whether it is [`Use::Yielding`] when idle.
     yields: bool,
 }
 
@@ -54,13 +54,13 @@ pub struct ConnectionLimit {
 }
 
 impl ConnectionLimit {
-    /// So many places, one at least.
+    /// A limit of `limit` places, at least one.
     #[must_use]
     pub fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self { limit: limit.max(1), open: Mutex::default() })
     }
 
-    /// A place for a new connection, if need be that of another one; none where all are kept.
+    /// A place for a new connection, taken from another one if needed; `None` if all are kept.
     #[must_use]
     pub fn admit(self: &Arc<Self>) -> Option<ConnectionPermit> {
         let mut open = self.open.lock();
@@ -81,7 +81,7 @@ impl ConnectionLimit {
     }
 }
 
-/// A connection's place; dropping it gives it back.
+/// A connection's place; dropping it frees the place.
 #[derive(Debug)]
 pub struct ConnectionPermit {
     id: u64,
@@ -95,7 +95,7 @@ impl ConnectionPermit {
         self.closed.cancelled().await;
     }
 
-    /// A request is being answered for as long as `answer` takes.
+    /// Counts the connection as answering a request while `answer` runs.
     pub async fn answering<T>(&self, answer: impl Future<Output = T>) -> T {
         self.set(Use::Answering);
         let answer = answer.await;
@@ -103,14 +103,14 @@ impl ConnectionPermit {
         answer
     }
 
-    /// From now on the place goes before those of others while it waits.
+    /// Makes the place go before those of others while the connection is idle.
     pub fn yields(&self) {
         if let Some(entry) = self.places.open.lock().entries.get_mut(&self.id) {
             entry.yields = true;
         }
     }
 
-    /// From now on the place is not given away.
+    /// Keeps the place from being given away.
     pub fn keep(&self) {
         self.set(Use::Kept);
     }

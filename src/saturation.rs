@@ -1,10 +1,10 @@
-//! Whether the generator itself is the bottleneck: how late intents are issued, and how long
-//! readable sockets wait to be read.
+//! Whether the generator itself is the bottleneck: how late intents are issued, and how long readable sockets
+//! wait to be read.
 //!
-//! The verdict is pure ([`Judge`]); the read delay is measured by a [`Probe`]: a thread writes
-//! into a socket pair fifty times per second, and a task beside the users, which waits for its turn
-//! like every user's task, reads it; one pair for each runtime that users live on. What is written is the time at which it was due, so that a
-//! process that is kept from running altogether shows as well.
+//! The verdict is pure ([`Judge`]). A [`Probe`] measures the read delay: a thread writes to a socket pair fifty
+//! times per second, and a task that waits for its turn like every user's task reads it; there is one pair per
+//! runtime of users. It writes the time at which the write was due, so that a process that does not run at all
+//! also shows.
 
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
@@ -23,17 +23,17 @@ use crate::model::SaturationReason;
 pub const LIMIT: Duration = Duration::from_millis(100);
 /// Delays are judged over windows of this length.
 pub const WINDOW: Duration = Duration::from_secs(10);
-/// So many bad windows in a row mean saturation.
+/// Number of consecutive bad windows that mean saturation.
 pub const WINDOWS_IN_A_ROW: u32 = 3;
-/// Between two samples of the read delay.
+/// Interval between two samples of the read delay.
 const SAMPLE: Duration = Duration::from_millis(20);
-/// Samples that were missed are made up for as far back as this.
+/// Missed samples are made up for as far back as this.
 const MISSED: Duration = WINDOW;
 
-/// How many delays a window had, and how many of them were over [`LIMIT`].
+/// The number of delays in a window, and of those over [`LIMIT`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Delays {
-    /// All of them.
+    /// All delays.
     pub total: u64,
     /// Those over the limit.
     pub over: u64,
@@ -47,7 +47,7 @@ impl std::ops::AddAssign for Delays {
 }
 
 impl Delays {
-    /// Without those that a stall of this part of their window, from 0 to 1, explains.
+    /// The delays without those that stalls explain; stalls were `part` of the window, from 0 to 1.
     #[must_use]
     pub fn without_stalls(self, part: f64) -> Self {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of the total")]
@@ -72,7 +72,7 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// Takes a window's delays, by reason; tells which reasons hold now.
+    /// Takes a window's delays, by reason; returns the reasons that now hold.
     pub fn window(&mut self, delays: [Delays; SaturationReason::COUNT]) -> [bool; SaturationReason::COUNT] {
         let mut any = false;
         for (i, delays) in delays.iter().enumerate() {
@@ -91,7 +91,7 @@ impl Judge {
         std::array::from_fn(|i| self.in_a_row[i] >= WINDOWS_IN_A_ROW)
     }
 
-    /// The whole process stood still for this long: every intent of that time was issued late.
+    /// Notes that the whole process stood still for `time`: every intent of that time was issued late.
     pub fn stood_still(&mut self, time: Duration) {
         self.saturated_by[SaturationReason::ScheduleLag as usize] += time;
         self.saturated += time;
@@ -103,20 +103,20 @@ impl Judge {
         self.any_in_a_row >= WINDOWS_IN_A_ROW
     }
 
-    /// How long any reason held so far, its first windows included.
+    /// How long any reason has held so far, its first windows included.
     #[must_use]
     pub fn saturated(&self) -> Duration {
         self.saturated
     }
 
-    /// How long each reason held so far.
+    /// How long each reason has held so far.
     #[must_use]
     pub fn saturated_by(&self) -> [Duration; SaturationReason::COUNT] {
         self.saturated_by
     }
 }
 
-/// Continues or breaks a run of bad windows; the time that has become saturated by it.
+/// Continues or breaks a run of bad windows; returns the time that it adds to saturation.
 fn run_of_bad(in_a_row: &mut u32, bad: bool) -> Duration {
     if !bad {
         *in_a_row = 0;
@@ -144,15 +144,15 @@ struct SampleCounts {
     stop: AtomicBool,
 }
 
-/// The writing end of one socket pair, and when it is to be written to next.
+/// The writing end of one socket pair, and the time of its next write.
 struct Pulse {
     near: UnixStream,
     due: Stamp,
 }
 
 impl Pulse {
-    /// Writes what is due by `now`. A full pipe means that nothing is read: what waits in it, and
-    /// here, tells so later.
+    /// Makes the writes that are due at `now`. If the pipe is full, nothing is being read, which the pending
+    /// samples will show.
     fn beat(&mut self, now: Stamp) {
         self.due = self.due.max(Stamp(now.0.saturating_sub(Stamp::default().plus(MISSED).0)));
         while self.due <= now && self.near.write(&self.due.0.to_le_bytes()).is_ok() {
@@ -162,12 +162,11 @@ impl Pulse {
 }
 
 impl Probe {
-    /// Starts measuring on each of `runtimes`, or on the current one where there are none. The
-    /// thread that writes calls `beat` each time that it runs, at least every 20 ms unless it is kept
-    /// from running.
+    /// Starts measuring on each of `runtimes`, or on the current one if there are none. The writing thread calls
+    /// `beat` each time it runs: every 20 ms, unless it is kept from running.
     ///
     /// # Errors
-    /// Where the system gives no socket pair or thread.
+    /// If the system gives no socket pair or thread.
     pub fn start(
         clock: Clock,
         runtimes: &[Handle],
@@ -216,7 +215,7 @@ impl Drop for Probe {
     }
 }
 
-/// Waits for its turn like every user's task, and counts how long that took.
+/// Reads the samples in turn with the users' tasks, and counts their delays.
 async fn read(mut far: tokio::net::UnixStream, clock: Clock, counts: Arc<SampleCounts>) {
     let mut bytes = [0; 8];
     while far.read_exact(&mut bytes).await.is_ok() {
@@ -283,11 +282,11 @@ mod tests {
             }
         });
         let seen = seen.await;
-        // Those of the first four fifths of that time waited longer than the limit.
+        // The samples of the first four fifths of that time waited longer than the limit.
         assert!(seen.over >= 10, "{seen:?}");
     }
 
-    /// The samples of some time, in which the runtime's only thread does `work`.
+    /// The samples of a time in which the runtime's only thread does `work`.
     async fn samples_around(probe: &Probe, work: impl FnOnce()) -> Delays {
         let until = std::time::Instant::now() + Duration::from_secs(10);
         let mut seen = Delays::default();
@@ -305,7 +304,7 @@ mod tests {
     #[tokio::test]
     async fn an_idle_runtime_reads_at_once() {
         let probe = Probe::start(Clock::start(), &[], |_| {}).unwrap();
-        // On a machine that is busy with other things, not always, and not all.
+        // A machine busy with other things may not show it every time.
         for _ in 0..100 {
             let seen = samples_around(&probe, || {}).await;
             if seen.total >= 25 && seen.over <= 10 {

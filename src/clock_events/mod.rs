@@ -1,9 +1,8 @@
-//! Whether time itself goes on as it should: a wall clock that is set, a machine that sleeps, a
-//! process that stands still.
+//! Detects clock events: a wall clock that is set, a machine that sleeps, a process that stands still.
 //!
-//! Three clocks of the kernel tell them apart, read now and then ([`Readings`]): the monotonic
-//! one stands still while the machine sleeps, the one since boot does not, and neither is ever
-//! set, as the wall clock is. The [`Detector`] is pure: it is given the readings.
+//! Three clocks of the kernel, read at intervals ([`Readings`]), tell them apart: the monotonic one stops while
+//! the machine sleeps, the one since boot does not, and only the wall clock can be set. The [`Detector`] is pure:
+//! it is given the readings.
 
 mod readings;
 
@@ -13,28 +12,27 @@ use std::time::Duration;
 
 use crate::model::ClockEvent;
 
-/// A machine that slept for less is not told from one that did not.
+/// Shortest sleep of the machine that is detected.
 pub const SHORTEST_SUSPEND: Duration = Duration::from_millis(500);
-/// A look that comes this much later than it should means that the process stood still.
+/// If a reading is late by this much, the process stood still.
 pub const SHORTEST_STALL: Duration = Duration::from_secs(2);
-/// Smaller steps of the wall clock are corrections as they happen all the time.
+/// Smallest step of the wall clock that is reported; smaller ones are ordinary corrections.
 pub const SMALLEST_JUMP: Duration = Duration::from_millis(100);
-/// A clock that is being corrected runs this much faster or slower, as a part of one; Linux allows
-/// half of it.
+/// A clock under correction may run faster or slower by one part in this many; Linux allows half of that.
 const SLEW: u32 = 1_000;
 
-/// Something that happened to time.
+/// A clock event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockChange {
-    /// What.
+    /// Its kind.
     pub event: ClockEvent,
     /// How far the clock was set, how long the machine slept, how long the process stood still.
     pub length: Duration,
-    /// The wall clock was set back rather than ahead.
+    /// Whether the wall clock was set back rather than ahead.
     pub back: bool,
 }
 
-/// Compares each reading with the one before.
+/// Compares each reading with the previous one.
 #[derive(Debug)]
 pub struct Detector {
     last: Readings,
@@ -42,13 +40,13 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// A detector that is to be given readings every `interval`, the first of them now.
+    /// A detector that gets readings every `interval`, the first of them now.
     #[must_use]
     pub fn new(first: Readings, interval: Duration) -> Self {
         Self { last: first, interval }
     }
 
-    /// What happened since the last reading; several things may have.
+    /// The clock events since the last reading; there may be several.
     pub fn look(&mut self, now: Readings) -> impl Iterator<Item = ClockChange> + use<> {
         let last = std::mem::replace(&mut self.last, now);
         let awake = now.monotonic.saturating_sub(last.monotonic);
@@ -76,7 +74,7 @@ mod tests {
     const INTERVAL: Duration = Duration::from_millis(250);
     const HOUR: Duration = Duration::from_secs(3600);
 
-    /// Clocks that do what the test says.
+    /// Clocks that the test controls.
     struct Clocks {
         now: Readings,
         detector: Detector,
@@ -88,7 +86,7 @@ mod tests {
             Self { now, detector: Detector::new(now, INTERVAL) }
         }
 
-        /// `awake` passes, of a longer time asleep, and the wall clock is set by `jump` seconds.
+        /// Lets `awake` and `asleep` pass, and sets the wall clock by `jump` seconds.
         fn pass(&mut self, awake: Duration, asleep: Duration, jump: f64) -> Vec<ClockChange> {
             self.now.monotonic += awake;
             self.now.boot += awake + asleep;
@@ -133,10 +131,10 @@ mod tests {
     fn a_clock_under_correction_does_not_jump() {
         let mut clocks = Clocks::new();
         for _ in 0..10_000 {
-            // 500 ppm, the most that the kernel's discipline does.
+            // 500 ppm, the kernel's maximum correction.
             assert_eq!(clocks.pass(INTERVAL, Duration::ZERO, 125e-6), []);
         }
-        // Nor without a look for ten minutes.
+        // Nor after ten minutes without a reading.
         let stall = clocks.pass(HOUR / 6, Duration::ZERO, 0.3);
         assert_eq!(stall.iter().map(|change| change.event).collect::<Vec<_>>(), [ClockEvent::Stall]);
     }

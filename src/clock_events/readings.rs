@@ -1,27 +1,27 @@
-//! The kernel's three clocks, read as one.
+//! Reads the kernel's three clocks together.
 
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-/// The three readings belong together within this.
+/// Longest time for the three readings to belong together.
 const SPREAD: Duration = Duration::from_millis(1);
-/// How often they are tried for: a busy machine may come between them.
+/// Number of attempts, since a busy machine may interrupt a reading.
 const TRIES: u32 = 16;
 
-/// What the clocks say at one moment.
+/// The three clocks at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Readings {
-    /// `CLOCK_MONOTONIC`: stands still while the machine sleeps.
+    /// `CLOCK_MONOTONIC`: stops while the machine sleeps.
     pub monotonic: Duration,
-    /// `CLOCK_BOOTTIME`: goes on while the machine sleeps.
+    /// `CLOCK_BOOTTIME`: continues while the machine sleeps.
     pub boot: Duration,
     /// `CLOCK_REALTIME`, since the Unix epoch: may be set.
     pub wall: Duration,
 }
 
 impl Readings {
-    /// Reads them; `None` where the process never got to read all three at one moment.
+    /// Reads the clocks; `None` if the process never managed to read all three at one moment.
     #[must_use]
     pub fn take() -> Option<Self> {
         (0..TRIES).find_map(|_| {

@@ -1,6 +1,6 @@
-//! `soakrig cleanup`: delete the accounts of a username range.
+//! `soakrig cleanup`: deletes the accounts of a username range.
 //!
-//! What was deleted is told and kept in the cache file, also where a signal ends it early.
+//! It reports what was deleted and updates the cache file, even if a signal ends it early.
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -23,25 +23,25 @@ use crate::run::signals::{Signals, read_by};
 use crate::schedule::limit::Limit;
 use crate::telemetry::stdio::{say, tell};
 
-/// How often an account is tried that no answer of the server's settles.
+/// Attempts per account while no answer of the server settles its deletion.
 const ATTEMPTS: u32 = 3;
 
-/// Between two attempts.
+/// Interval between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a request under way may still take after a signal.
+/// Longest time that a request under way may still take after a signal.
 const LAST: Duration = Duration::from_secs(2);
 
-/// How many deletions are in no cache file at most.
+/// Most deletions that the cache file does not know yet.
 const UNSAVED: usize = 100;
 
-/// What became of one account.
+/// The outcome for one account.
 enum Fate {
     Deleted,
     Absent,
 }
 
-/// A cleanup with whichever protocol was chosen.
+/// A cleanup, to be run with the chosen protocol.
 struct Cleaned(Cleanup);
 
 impl Visitor for Cleaned {
@@ -52,7 +52,7 @@ impl Visitor for Cleaned {
     }
 }
 
-/// Logs in as each user and deletes it; exit 99 if an account is left, 105 after a signal.
+/// Logs in as each user and deletes the account; exit code 99 if one is left, 105 after a signal.
 pub(super) async fn cleanup(cleanup: Cleanup) -> Result<ExitCode, StartError> {
     let choice = cleanup.protocol.clone();
     with_protocol(&choice, Cleaned(cleanup))?.await
@@ -60,7 +60,7 @@ pub(super) async fn cleanup(cleanup: Cleanup) -> Result<ExitCode, StartError> {
 
 async fn cleanup_with<P: Protocol>(protocol: &P, cleanup: Cleanup) -> Result<ExitCode, StartError> {
     if !protocol.capabilities().delete {
-        let why = format!("accounts cannot be deleted with the protocol {}", protocol.name());
+        let why = format!("the protocol {} cannot delete accounts", protocol.name());
         return Err(StartError::usage("cleanup", why).remedy("delete them on the server"));
     }
     for users in &cleanup.users {
@@ -92,7 +92,7 @@ async fn cleanup_with<P: Protocol>(protocol: &P, cleanup: Cleanup) -> Result<Exi
     Ok(if left == 0 { ExitCode::Ok } else { ExitCode::Threshold })
 }
 
-/// What became of all accounts.
+/// The outcomes for all accounts.
 #[derive(Debug, Default)]
 struct Count {
     deleted: u64,
@@ -101,7 +101,7 @@ struct Count {
 }
 
 impl Count {
-    /// Counts one account; whether it is gone. `None` where its end was not awaited.
+    /// Counts one account, and returns whether it is gone. `fate` is `None` if the outcome was not awaited.
     fn take(&mut self, fate: Option<Result<Fate, Failure>>, username: &str) -> bool {
         match fate {
             Some(Ok(Fate::Deleted)) => self.deleted += 1,
@@ -117,7 +117,7 @@ impl Count {
     }
 }
 
-/// Deletes the accounts of one range of users; breaks at a signal.
+/// Deletes the accounts of one range of users; breaks on a signal.
 async fn clear(
     users: &Users,
     mut cache: SessionCache,
@@ -154,7 +154,7 @@ async fn clear(
     Ok(flow)
 }
 
-/// Waits for the limit; breaks at a signal.
+/// Waits for the rate limit; breaks on a signal.
 async fn wait(limit: &Limit, signals: &mut Signals) -> ControlFlow<()> {
     tokio::select! {
         biased;
@@ -163,8 +163,8 @@ async fn wait(limit: &Limit, signals: &mut Signals) -> ControlFlow<()> {
     }
 }
 
-/// Lets a deletion come to its end after a signal, as half of it would leave its outcome unknown; but
-/// not for long, and without another attempt.
+/// Lets a deletion finish after a signal, because half of one would leave its outcome unknown; but not
+/// for long, and without another attempt.
 async fn to_the_end<T>(
     signal: impl Future<Output = ()>,
     stopping: &Cell<bool>,
@@ -178,7 +178,7 @@ async fn to_the_end<T>(
     (tokio::time::timeout(LAST, work).await.ok(), ControlFlow::Break(()))
 }
 
-/// Deletes one account; tries again where no answer came, unless it is `stopping`.
+/// Deletes one account; retries if no answer came, unless it is `stopping`.
 async fn settle(
     driver: &impl Driver,
     account: &Account,
@@ -200,8 +200,8 @@ async fn settle(
     Ok(Fate::Absent)
 }
 
-/// Deletes one account, with its saved session or a new one. `seen`: whether the account is
-/// known to have been there.
+/// Deletes one account with its saved session or a new one. `seen`: whether the account is known to
+/// have existed.
 async fn delete(
     driver: &impl Driver,
     account: &Account,
@@ -216,7 +216,7 @@ async fn delete(
     }
     let mut session = Session::default();
     match driver.log_in(account, &mut session).await {
-        // The server says the same to a wrong password and to a name that does not exist.
+        // The server answers a wrong password and an unknown name alike.
         Err(failure) if failure.class == FailureClass::Final && *seen => return Ok(Fate::Deleted),
         Err(failure) if failure.class == FailureClass::Final => return Ok(Fate::Absent),
         outcome => outcome?,

@@ -1,4 +1,4 @@
-//! `soakrig compare`: the summaries of two runs in, what got worse out.
+//! `soakrig compare`: reads the summaries of two runs and prints what got worse.
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use crate::report::numbers::plain;
 use crate::report::summary::Summary;
 use crate::telemetry::stdio::{say, tell};
 
-/// Reads, compares, prints, and writes the comparison where that is asked for; 99 where a figure is worse
-/// beyond its tolerance.
+/// Compares and prints, and writes the comparison if a file was given. Exit code 99 if a figure got worse
+/// by more than its tolerance.
 pub(super) fn compare(wanted: &Compare) -> Result<ExitCode, StartError> {
     if let Some(json) = wanted.json.as_ref().filter(|json| is_input(wanted, json)) {
         let why = format!("{} is one of the files to compare", plain(&json.display().to_string()));
@@ -49,7 +49,7 @@ fn failed(what: &str, error: &impl std::fmt::Display) -> StartError {
 fn remedy(error: &CompareError) -> &'static str {
     match error {
         CompareError::NoTimeline(_) => "hold the run again with this version",
-        CompareError::NoHold(_) => "hold the load for a few minutes at least; an hour shows far more",
-        CompareError::SameRun(..) => "give the summaries of two runs; shards of one run are for soakrig merge",
+        CompareError::NoHold(_) => "hold the load for at least a few minutes; an hour shows far more",
+        CompareError::SameRun(..) => "give the summaries of two runs; soakrig merge takes the shards of one run",
     }
 }

@@ -1,4 +1,4 @@
-//! `soakrig ctl`: one command to the generators that are meant, and what they answer.
+//! `soakrig ctl`: sends one command to the chosen generators and prints their answers.
 
 use std::path::PathBuf;
 
@@ -11,8 +11,8 @@ use crate::error::{ExitCode, StartError};
 use crate::report::numbers::plain;
 use crate::telemetry::stdio::{say, tell};
 
-/// Sends the command to each of them and prints the answers: 0 where all have carried it out, 104
-/// where one does not answer, else 2.
+/// Sends the command to each generator and prints the answers. Exit code 0 if all carried it out, 104 if
+/// one does not answer, else 2.
 pub(super) fn ctl(wanted: &Ctl) -> Result<ExitCode, StartError> {
     let command: Command = wanted
         .line
@@ -53,7 +53,7 @@ fn unanswered(error: &NoAnswer) -> StartError {
     StartError::environment("ctl", plain(&error.why)).remedy(error.remedy.clone())
 }
 
-/// The sockets that are meant, at least one.
+/// The sockets of the chosen generators, at least one.
 fn places(wanted: &Ctl) -> Result<Vec<PathBuf>, StartError> {
     if !wanted.sockets.is_empty() {
         return Ok(wanted.sockets.clone());
@@ -63,13 +63,13 @@ fn places(wanted: &Ctl) -> Result<Vec<PathBuf>, StartError> {
     }
     let directory = wanted.directory.as_ref().ok_or_else(|| {
         StartError::usage("--socket", "not given, and neither SOAKRIG_CONTROL_SOCKET nor XDG_RUNTIME_DIR is set")
-            .remedy("give the path that the generator has as --control-socket")
+            .remedy("give the path of the generator's --control-socket")
     })?;
     let found = sockets(directory, wanted.run.as_deref()).map_err(|e| unanswered(&e))?;
     if found.len() > 1 && wanted.run.is_none() {
         let names: Vec<String> = found.iter().map(|path| path.display().to_string()).collect();
         return Err(StartError::usage("--socket", format!("not given, and there are several: {}", names.join(", ")))
-            .remedy("name one with --socket, or with --run ID all of a run"));
+            .remedy("name one with --socket, or all of a run with --run ID"));
     }
     Ok(found)
 }

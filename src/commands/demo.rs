@@ -13,14 +13,14 @@ use crate::telemetry::stdio::tell;
 
 /// The embedded target's open event.
 const SLUG: &str = "test";
-/// Its numbered ones.
+/// Its numbered events.
 const NUMBERED: &str = "event-%s";
 
-/// Runs the demo, prints the summary and what the target itself counted.
+/// Runs the demo; prints the summary and what the target itself counted.
 pub(super) async fn demo(demo: Demo) -> Result<ExitCode, StartError> {
     let wrong = |e: ValueError| StartError::environment("the embedded target", e.to_string());
     let slug = if demo.rooms.is_some() { NUMBERED } else { SLUG };
-    // Its address is known once it listens.
+    // Replaced by the target's address once it listens.
     let nowhere: TargetUrl = "http://127.0.0.1".parse().map_err(wrong)?;
     let run = Run { target: nowhere, plenary: slug.parse().map_err(wrong)?, plan: demo.plan };
     let mut runs = supported(&PlenaryProtocol, vec![run])?;
@@ -53,7 +53,7 @@ fn compared(summary: &Summary, counts: &ServerCounts) -> String {
     let received = summary.messages.received.get("chat").copied().unwrap_or(0);
     let agree = sent == counts.received.chats && received == counts.sent.chats_written;
     format!(
-        "The embedded target counted by itself: {} chats taken in (the runner sent {sent}), {} chat frames written \
+        "The embedded target's own counts: {} chats received (the runner sent {sent}), {} chat frames written \
          (the runner read {received}): {}.",
         counts.received.chats,
         counts.sent.chats_written,

@@ -1,4 +1,4 @@
-//! `soakrig merge`: the files of several generators in, one summary out.
+//! `soakrig merge`: merges the summaries of several generators into one.
 
 use std::path::PathBuf;
 
@@ -12,13 +12,13 @@ use crate::report::summary::Summary;
 use crate::report::text;
 use crate::telemetry::stdio::{say, tell};
 
-/// Reads, merges, prints, and writes the result where that is asked for; the exit code of the whole.
+/// Merges and prints, and writes the result if a file was given. Returns the exit code of the whole run.
 pub(super) fn merge(wanted: &Merge) -> Result<ExitCode, StartError> {
     let outputs = [("--output", &wanted.output), ("--junit", &wanted.junit)];
     for (option, output) in outputs.into_iter().filter_map(|(option, output)| Some((option, output.as_ref()?))) {
         if let Some(input) = wanted.files.iter().find(|input| is_same_file(input, output)) {
             let why = format!("{} is one of the files to merge", plain(&input.display().to_string()));
-            return Err(StartError::usage(option, why).remedy("write the whole to a file of its own"));
+            return Err(StartError::usage(option, why).remedy("write the merged summary to a file of its own"));
         }
     }
     if let (Some(output), Some(junit)) = (&wanted.output, &wanted.junit)
@@ -41,7 +41,7 @@ pub(super) fn merge(wanted: &Merge) -> Result<ExitCode, StartError> {
     });
     if let Some(Err(error)) = written {
         say(&format!("soakrig: --output: {}", plain(&error.to_string())));
-        // The verdict is told all the same.
+        // The verdict is printed all the same.
         code = if code == ExitCode::Ok { ExitCode::Environment } else { code };
     }
     if let Some(Err(error)) = junit.map(|file| junit::write(&file, &whole)) {
@@ -52,7 +52,7 @@ pub(super) fn merge(wanted: &Merge) -> Result<ExitCode, StartError> {
     Ok(code)
 }
 
-/// Reads summaries, and says which of them are checkpoints. `what` is the command, for its errors.
+/// Reads summaries and says which of them are checkpoints. `what` is the command, for error messages.
 pub(super) fn read_all(what: &str, files: &[PathBuf]) -> Result<Vec<Source>, StartError> {
     let read = |path: &PathBuf| -> Result<Source, StartError> {
         let summary = file::read(path).map_err(|e| failed(what, &e).remedy("give files that --summary wrote"))?;
@@ -60,13 +60,13 @@ pub(super) fn read_all(what: &str, files: &[PathBuf]) -> Result<Vec<Source>, Sta
     };
     let sources = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     for source in sources.iter().filter(|source| !source.summary.run.complete) {
-        let text = "the last checkpoint of a generator that was killed, or still runs";
+        let text = "the last checkpoint of a generator that was killed or is still running";
         say(&format!("soakrig: warning: {}: {text}", plain(&source.name)));
     }
     Ok(sources)
 }
 
-/// The summary of the whole run, and what there is to doubt about it.
+/// The summary of the whole run; prints warnings about it.
 pub(super) fn put_together(what: &str, sources: &[Source]) -> Result<Summary, StartError> {
     let whole = merge::merge(sources).map_err(|e| failed(what, &e).remedy(remedy(&e)))?;
     for text in merge::late_starts(&whole) {
@@ -90,7 +90,7 @@ fn remedy(error: &MergeError) -> &'static str {
             "start all generators of a run with the same range and --shard I/N each, or with ranges that share no user"
         }
         MergeError::Damaged { .. } => {
-            "fetch the file again from its generator; if that wrote it so, it is a defect of soakrig"
+            "fetch the file from its generator again; if the generator wrote it like that, it is a bug in soakrig"
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The subcommands, one file or folder each, and what they share: the runtime, the exit code.
+//! The subcommands, one file or folder each, and the runtime and exit code that they share.
 
 mod check;
 mod cleanup;
@@ -20,19 +20,19 @@ use crate::config::plan::Task;
 use crate::error::{ExitCode, StartError};
 use crate::telemetry::stdio::{self, say};
 
-/// How long a runtime that is done waits for its last blocking calls.
+/// Longest wait of a finished runtime for its last blocking calls.
 const SHUTDOWN: Duration = Duration::from_secs(2);
-/// How long the end waits for a reader of the output that takes nothing.
+/// Longest wait at the end for a reader of the output that reads nothing.
 const READING: Duration = Duration::from_secs(30);
 
-/// Does what a command says, and tells how it ended. Output that cannot be written changes no exit
+/// Carries out a command and returns its exit code. Output that cannot be written does not change the
 /// code; a slow reader gets all of it.
 #[must_use]
 pub fn main(command: Command) -> ExitCode {
     let mut patience = Some(READING);
     let ended = command.resolve(&Environment::of_process()).and_then(|resolved| {
         if let Task::Merge(_) | Task::Report(_) | Task::Compare(_) = resolved.task {
-            // Printing is all that it does, and signals end it.
+            // A command that only prints waits for its reader; signals end it.
             patience = None;
         }
         for warning in &resolved.warnings {

@@ -10,7 +10,7 @@ use crate::drivers::file::{FileProtocol, ParseOptions, parse};
 use crate::drivers::{self, NAMES, Visitor};
 use crate::error::StartError;
 
-/// Has `visitor` do its work with the chosen protocol: a registered one, or one that a file describes.
+/// Calls `visitor` with the chosen protocol: a registered one, or one that a file describes.
 pub(super) fn with_protocol<V: Visitor>(choice: &ProtocolChoice, visitor: V) -> Result<V::Output, StartError> {
     if NAMES.contains(&choice.name.as_str()) {
         if let Some(error) = &choice.variables {
@@ -22,10 +22,10 @@ pub(super) fn with_protocol<V: Visitor>(choice: &ProtocolChoice, visitor: V) -> 
     Ok(visitor.visit(file(choice)?))
 }
 
-/// The protocol of a file that ships, or of one at a path.
+/// The protocol of a shipped file, or of one at a path.
 ///
 /// # Errors
-/// No such file; the first mistake in it, with its line.
+/// No such file, or the first mistake in it, with its line.
 fn file(choice: &ProtocolChoice) -> Result<FileProtocol, StartError> {
     let (shown, text) = match Shipped::named(&choice.name) {
         Some(shipped) => (format!("{}.toml", shipped.name), shipped.text.to_owned()),

@@ -1,4 +1,4 @@
-//! `soakrig report`: the summaries of a run in, one HTML page out.
+//! `soakrig report`: writes one HTML page from the summaries of a run.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,8 @@ use crate::report::numbers::plain;
 use crate::report::page;
 use crate::telemetry::stdio::say;
 
-/// Reads, merges where there are several, and writes the page. The run's verdict is on it, and not in the
-/// exit code.
+/// Reads the summaries, merges several, and writes the page. The run's verdict is on the page; the exit
+/// code does not depend on it.
 pub(super) fn report(wanted: &ReportPage) -> Result<ExitCode, StartError> {
     let beside = || wanted.files.first().map(|first| first.with_extension("html")).unwrap_or_default();
     let output: PathBuf = wanted.output.clone().unwrap_or_else(beside);

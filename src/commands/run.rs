@@ -1,4 +1,4 @@
-//! `soakrig run`: hold the load on a server until it is stopped, on one plenary or on several.
+//! `soakrig run`: holds the load on a server until stopped, on one plenary or on several.
 
 use std::pin::Pin;
 
@@ -12,7 +12,7 @@ use crate::report::text;
 use crate::run::Held;
 use crate::telemetry::stdio::tell;
 
-/// Loads over whichever protocol was chosen.
+/// Loads to hold with the chosen protocol.
 struct Load(Vec<Run>);
 
 impl Visitor for Load {
@@ -23,7 +23,7 @@ impl Visitor for Load {
     }
 }
 
-/// What loads over whichever protocol was chosen would be.
+/// Loads to show with the chosen protocol, for `--dry-run`.
 struct Shown(Vec<Run>);
 
 impl Visitor for Shown {
@@ -34,7 +34,7 @@ impl Visitor for Shown {
     }
 }
 
-/// Runs to the end, prints a summary of each plenary, and tells the exit code: the worst.
+/// Runs to the end and prints a summary of each plenary; returns the worst exit code.
 pub(super) async fn run(runs: Vec<Run>) -> Result<ExitCode, StartError> {
     let Some(first) = runs.first() else { return Ok(ExitCode::Ok) };
     let choice = first.plan.protocol.clone();
@@ -54,7 +54,7 @@ pub(super) async fn run(runs: Vec<Run>) -> Result<ExitCode, StartError> {
     Ok(ExitCode::worst(&codes))
 }
 
-/// What became of several plenaries, and how the process ends: `2 plenaries: 1 passed, 1 refused (exit code 107)`.
+/// The outcome for several plenaries: `2 plenaries: 1 passed, 1 refused (exit code 107)`.
 fn overall(codes: &[ExitCode]) -> String {
     let mut all = ExitCode::ALL;
     all.sort_by_key(|code| code.severity());

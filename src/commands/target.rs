@@ -9,10 +9,10 @@ use crate::run::Signals;
 use crate::server::{self, Faults, Options};
 use crate::telemetry::stdio::tell;
 
-/// Open files that are not for clients: the control address's connections, and what a runtime has.
+/// Open files not meant for clients: the control address's connections, and the runtime's own.
 const OTHER_FILES: usize = 64;
 
-/// Serves until the first signal, and prints what was counted.
+/// Serves until the first signal, then prints the counts.
 pub(super) async fn target(wanted: Target) -> Result<ExitCode, StartError> {
     Console::open(&wanted.logging)?;
     let files = crate::run::raise_open_files();
@@ -48,20 +48,20 @@ pub(super) async fn target(wanted: Target) -> Result<ExitCode, StartError> {
     Ok(ExitCode::Ok)
 }
 
-/// The numbers of so many rooms from the first on.
+/// The numbers of the rooms of `--room-min` and `--rooms`.
 pub(super) fn numbers(rooms: Option<(u32, u32)>) -> Range<u64> {
     let (count, first) = rooms.unwrap_or_default();
     u64::from(first)..u64::from(first) + u64::from(count)
 }
 
-/// Connections that leave enough open files, of those that this process may have, for all the rest:
-/// the control address must answer whatever clients do.
+/// The number of connections that leaves enough open files for everything else: the control address
+/// must answer whatever clients do.
 fn connections(files: Option<u64>) -> usize {
     let files = files.and_then(|files| usize::try_from(files).ok());
     files.map_or(Options::default().connections, |files| files.saturating_sub(OTHER_FILES).max(1))
 }
 
-/// Faults whose chances follow from `--seed` where `--fault-seed` was not given.
+/// Faults that use `--seed` if `--fault-seed` was not given.
 fn seeded(faults: Faults, seed: u64) -> Faults {
     if faults.seed == 0 { Faults { seed, ..faults } } else { faults }
 }

@@ -1,7 +1,7 @@
-//! Who scrapes the metrics regularly, so that a run's last figures are read before it ends.
+//! Tracks regular scrapers, so that a run's last figures are read before it ends.
 //!
-//! Without this, what happened after the last scrape is never known to Prometheus, and a run that
-//! was told to stop looks like one that died. Knows neither pages nor runs.
+//! Otherwise Prometheus would never see what happened after its last scrape, and a run that was told to
+//! stop would look like one that died. Knows neither pages nor runs.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,17 +10,17 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-/// The longest wait, counted from the start of the stop; covers intervals of up to a minute.
+/// Longest wait, counted from the start of the stop; covers scrape intervals of up to a minute.
 const MOST: Duration = Duration::from_secs(61);
-/// The wait that is left to a run which took long to settle.
+/// Shortest wait, for a run that took long to settle.
 const LEAST: Duration = Duration::from_secs(16);
-/// How late a scrape may come.
+/// How late a scrape may be.
 const SLACK: Duration = Duration::from_secs(2);
-/// Most clients that are remembered; of more, the one that has been away longest is forgotten.
+/// Maximum number of clients remembered; beyond, the one that has been away longest is forgotten.
 const MOST_SCRAPERS: usize = 64;
 
-/// Tells scrapers apart. One that keeps its connection is known by it from its second scrape on, so
-/// that two on one host are two; any other by its address and the name it gives itself.
+/// Identity of a scraper. One that keeps its connection is identified by it from its second scrape, so
+/// that two on one host count as two; any other by its address and `User-Agent`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Scraper {
     pub(super) from: IpAddr,
@@ -54,11 +54,11 @@ impl ScrapeTimes {
 pub(super) struct RegularScrapes(watch::Sender<HashMap<Scraper, ScrapeTimes>>);
 
 impl RegularScrapes {
-    /// The metrics were read.
+    /// Notes a scrape.
     pub(super) fn note(&self, scraper: Scraper) {
         let now = Instant::now();
         self.0.send_modify(|all| {
-            // What a kept connection did first was noted under the name alone.
+            // The first scrape on a kept connection was noted under the name alone.
             let first = Scraper { connection: None, ..scraper.clone() };
             let before = all.get(&scraper).or_else(|| all.get(&first)).copied();
             if all.len() >= MOST_SCRAPERS
@@ -71,11 +71,11 @@ impl RegularScrapes {
         });
     }
 
-    /// Waits until each of those who scrape regularly has done so once more, and twice since the stop began,
-    /// which was `stopping` ago; not at all if none comes, nor for those that are overdue. True if all came.
+    /// Waits until each regular scraper has scraped once more, and twice since the stop began, which was
+    /// `stopping` ago. Does not wait for overdue scrapers, or if there are none. True if all have scraped.
     ///
-    /// Twice, because a rule sees a sample only between one scrape and the next: a phase that was scraped once
-    /// is missed by rules that are evaluated just before each scrape is stored.
+    /// Twice, because a rule sees a sample only between one scrape and the next: rules that are evaluated just
+    /// before each scrape is stored miss a phase that was scraped only once.
     pub(super) async fn another(&self, stopping: Duration) -> bool {
         let mut scrapes = self.0.subscribe();
         let now = Instant::now();
@@ -107,7 +107,7 @@ impl RegularScrapes {
         all_came
     }
 
-    /// Who has scraped, and when last.
+    /// The scrapers and the time of each one's last scrape.
     #[cfg(test)]
     pub(super) fn seen(&self) -> Vec<(Scraper, Instant)> {
         self.0.borrow().iter().map(|(scraper, times)| (scraper.clone(), times.last)).collect()

@@ -1,7 +1,7 @@
-//! The small HTTP server beside a run: `/metrics` for Prometheus, `/live` and `/ready` for what
-//! supervises the process, and a live page for people.
+//! The small HTTP server of a run: `/metrics` for Prometheus, `/live` and `/ready` for a process
+//! supervisor, and a live page for people.
 //!
-//! Serves what it is given; must not know how figures or readiness come about. Everything is
+//! It serves what it is given, and does not know where figures or readiness come from. Everything is
 //! bounded: connections, header bytes, time to send a request, time to stop.
 
 mod last_scrape;
@@ -33,18 +33,18 @@ use self::pages::Pages;
 use crate::connection_limit::{ConnectionLimit, ConnectionPermit};
 use crate::metrics::Metrics;
 
-/// Most connections at a time; for a further one, that which has been quiet longest is closed.
+/// Maximum number of connections; a further one closes the one that has been quiet longest.
 const MOST_CONNECTIONS: usize = 64;
 /// Most bytes of a request's head; also hyper's smallest buffer.
 const MOST_HEAD: usize = 8 * 1024;
 /// Most headers of a request.
 const MOST_HEADERS: usize = 64;
-/// How long a client may take for a request's head, and how long a connection may idle: twice the
-/// scrape interval that Prometheus is mostly run with (15 s), so that its connection stays open.
+/// Longest time for a request's head, and longest idle time of a connection: twice Prometheus' usual
+/// scrape interval (15 s), so that its connection stays open.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a stop waits for answers under way.
+/// Longest wait of a stop for answers under way.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
-/// Pause after a failed accept, which is for want of file descriptors mostly.
+/// Pause after a failed accept, which mostly means that there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// The listen address could not be taken.
@@ -56,7 +56,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 pub struct ListenError {
     /// The address asked for.
     pub addr: SocketAddr,
-    /// What the system said.
+    /// The system's error.
     #[source]
     pub source: io::Error,
 }
@@ -72,40 +72,40 @@ pub struct Exposition {
 }
 
 impl Exposition {
-    /// The address it listens on, with the real port where 0 was asked for.
+    /// The address it listens on, with the actual port if 0 was asked for.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Waits until all who scrape the metrics regularly have done so once more, and twice since the stop
-    /// began, which was `stopping` ago; at most a minute from then, and not at all if there is none.
+    /// Waits until all regular scrapers have scraped once more, and twice since the stop began, which was
+    /// `stopping` ago; for at most a minute from then. Returns at once if there are none.
     pub async fn last_look(&self, stopping: Duration) {
         if !self.looks.another(stopping).await {
             tracing::debug!("the metrics are no longer scraped");
         }
     }
 
-    /// Waits until each viewer of the live page has been told once more, at most some seconds; not at all
-    /// where it is not watched.
+    /// Waits until the live page's viewers have been updated once more, for at most some seconds. Returns
+    /// at once if there are none.
     pub async fn last_watch(&self) {
         let Some(live) = &self.live else { return };
         live.forget().await;
         self.watches.another().await;
     }
 
-    /// Waits until it has stopped, at most some seconds after its token was cancelled.
+    /// Waits until the server has stopped, at most some seconds after its token was cancelled.
     pub async fn stopped(self) {
-        // A panic in the server has been reported by then, and is no reason to end differently.
+        // A panic in the server has already been reported.
         let _ = self.task.await;
     }
 }
 
-/// Listens on `addr` and serves until `stop` is cancelled; `ready` is asked at each `/ready`. The live page is
-/// at `/`, where there is one.
+/// Listens on `addr` and serves until `stop` is cancelled. Each `/ready` calls `ready`. The live page, if there
+/// is one, is at `/`.
 ///
 /// # Errors
-/// Where the address cannot be taken: exit code 104.
+/// If the address cannot be taken: exit code 104.
 pub async fn serve(
     addr: SocketAddr,
     metrics: Arc<Metrics>,
@@ -139,7 +139,7 @@ async fn accept(listener: TcpListener, pages: Arc<Pages>, stop: CancellationToke
             Ok((stream, from)) => {
                 number += 1;
                 let peer = Peer { from: from.ip(), number, scrapes: AtomicU64::new(0) };
-                // None is kept, so there is a place always.
+                // No place is kept for good, so one is always free.
                 if let Some(place) = places.admit() {
                     connections.spawn(meet(stream, peer, Arc::new(place), Arc::clone(&pages), stop.clone()));
                 }
@@ -152,7 +152,7 @@ async fn accept(listener: TcpListener, pages: Arc<Pages>, stop: CancellationToke
     }
     drop(listener);
     let settled = async { while connections.join_next().await.is_some() {} };
-    // Connections that remain after this are aborted with their set.
+    // Dropping the set aborts the remaining connections.
     let _ = tokio::time::timeout(STOP_TIMEOUT, settled).await;
 }
 
@@ -160,12 +160,12 @@ async fn accept(listener: TcpListener, pages: Arc<Pages>, stop: CancellationToke
 struct Peer {
     from: IpAddr,
     number: u64,
-    /// How often it asked for the metrics.
+    /// Number of its scrapes.
     scrapes: AtomicU64,
 }
 
 impl Peer {
-    /// Who asks by this request.
+    /// The scraper that makes this request.
     fn scraper<B>(&self, request: &Request<B>) -> Scraper {
         let again = request.uri().path() == "/metrics" && self.scrapes.fetch_add(1, Ordering::Relaxed) > 0;
         let name = request.headers().get(USER_AGENT).map_or_else(Vec::new, |name| name.as_bytes().to_vec());
@@ -173,7 +173,7 @@ impl Peer {
     }
 }
 
-/// One client's connection, until its place is given to another.
+/// Serves one client's connection until its place is given to another.
 async fn meet(stream: TcpStream, peer: Peer, place: Arc<ConnectionPermit>, pages: Arc<Pages>, stop: CancellationToken) {
     tokio::select! {
         () = converse(stream, peer, Arc::clone(&place), pages, stop) => {}

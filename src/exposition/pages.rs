@@ -1,4 +1,4 @@
-//! What each path of the exposition answers.
+//! The answers to each path of the exposition.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use crate::metrics::Metrics;
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
-/// Whether the run has come to where its figures mean something.
+/// Whether the figures of the run mean something yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readiness {
     /// The ramp is done and at least one user is connected.
     Ready,
-    /// Not yet, or not any more; with a word why.
+    /// Not yet, or no longer, with the reason.
     NotReady(&'static str),
 }
 
@@ -31,7 +31,7 @@ type Answer = Response<Full<Bytes>>;
 pub(super) struct Pages {
     metrics: Arc<Metrics>,
     ready: Box<dyn Fn() -> Readiness + Send + Sync>,
-    /// One scrape at a time: however many ask, the books are asked in turn.
+    /// Held during a scrape, so that scrapes take turns.
     scraping: Mutex<()>,
     looks: RegularScrapes,
     live: Option<Arc<Live>>,
@@ -48,7 +48,7 @@ impl Pages {
         Self { metrics, ready, scraping: Mutex::new(()), looks, live, watches }
     }
 
-    /// `scraper` is who reads the metrics by this request, if it is for them.
+    /// Answers a request; `scraper` is the scraper that makes it, if it is for the metrics.
     pub(super) async fn answer<B>(&self, request: &Request<B>, place: &ConnectionPermit, scraper: Scraper) -> Answer {
         let (method, path) = (request.method(), request.uri().path());
         if *method != Method::GET && *method != Method::HEAD {
@@ -57,7 +57,7 @@ impl Pages {
             return answer;
         }
         match path {
-            // Who asks for the head only has read nothing.
+            // A HEAD request reads no metrics.
             "/metrics" => self.metrics((*method == Method::GET).then_some(scraper)).await,
             "/live" => text(StatusCode::OK, PLAIN_TEXT, "alive\n"),
             "/ready" => match (self.ready)() {
@@ -102,7 +102,7 @@ impl Pages {
 }
 
 fn not_found() -> Answer {
-    text(StatusCode::NOT_FOUND, PLAIN_TEXT, "here are /, /metrics, /live and /ready\n")
+    text(StatusCode::NOT_FOUND, PLAIN_TEXT, "not found; there are /, /metrics, /live and /ready\n")
 }
 
 fn failed(error: &impl std::fmt::Display) -> Answer {

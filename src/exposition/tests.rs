@@ -103,17 +103,17 @@ async fn it_stops_though_a_client_holds_its_connection() {
     idle.read_exact(&mut first).await.unwrap();
     served.stop.cancel();
     served.exposition.stopped().await;
-    // Closed in good order, not cut off with the rest after `STOP_TIMEOUT`: nothing of the answer is missing.
+    // Closed gracefully, not cut off with the rest after `STOP_TIMEOUT`: nothing of the answer is missing.
     let mut rest = Vec::new();
     idle.read_to_end(&mut rest).await.unwrap();
     assert!(rest.ends_with(b"alive\n"));
     assert!(TcpStream::connect(addr).await.is_err());
 }
 
-/// A connection that has sent this and says nothing more, as far as the server knows.
+/// A connection that has sent `sent` and, as far as the server knows, sends nothing more.
 async fn half_open(addr: SocketAddr, sent: &str) -> TcpStream {
     let mut stream = TcpStream::connect(addr).await.unwrap();
-    // One that has made room by now may refuse it.
+    // A connection that has already been closed may refuse the write.
     let _ = stream.write_all(sent.as_bytes()).await;
     stream
 }
@@ -191,7 +191,7 @@ async fn a_head_or_the_look_of_another_client_is_not_the_last_scrape() {
     assert_eq!(several.count(), 2, "two of one name and address");
 }
 
-/// Asks as a browser does that has this host in its address line.
+/// Sends a request as a browser does with this host in its address bar.
 async fn get_of(addr: SocketAddr, path: &str, host: &str) -> String {
     exchange(addr, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).await
 }

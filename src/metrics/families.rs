@@ -1,6 +1,6 @@
-//! Every metric family, named once: what is registered, documented and tested comes from here.
+//! The table of every metric family. Registration, documentation and tests all read it.
 //!
-//! A family is a contract with dashboards and alerts. Knows no values.
+//! A family is a contract with dashboards and alerts. The table holds no values.
 
 use crate::metrics::label::texts;
 use crate::model::{
@@ -21,7 +21,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word of the text format.
+    /// Its name in the text format.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -32,12 +32,12 @@ impl Kind {
     }
 }
 
-/// What a label may say.
+/// The possible values of a label.
 #[derive(Debug, Clone, Copy)]
 pub enum Values {
-    /// One of these, with a driver of this vocabulary.
+    /// One of a closed set, given the driver's vocabulary.
     Closed(fn(&Vocabulary) -> Vec<&'static str>),
-    /// One value a process, or a bounded number of them; in words.
+    /// One value per process, or a bounded number of them, described in words.
     Described(&'static str),
 }
 
@@ -46,7 +46,7 @@ pub enum Values {
 pub struct LabelName {
     /// The name.
     pub name: &'static str,
-    /// What it may say.
+    /// Its possible values.
     pub values: Values,
 }
 
@@ -99,21 +99,21 @@ families! {
             described("run", "the run id"), described("plenary", "the plenary's slug"), described("shard", "`I/N`"),
             described("driver", "the protocol")
         ]
-        "Always 1; the labels say which run, plenary and shard this generator works on, by which protocol.";
+        "Always 1; the labels name the run, plenary, shard and protocol of this generator.";
     RUN_PHASE = Gauge "soakrig_run_phase" [closed("phase", texts::<RunPhase>)]
-        "1 for where in its course the run is, 0 for the others.";
+        "1 for the current phase of the run, 0 for the others.";
     GENERATORS = Gauge "soakrig_generators" []
-        "Generators that this run is meant to have: N of `--shard I/N`.";
+        "Generators that this run should have: N of `--shard I/N`.";
     THRESHOLD = Gauge "soakrig_threshold"
         [described(
             "name",
-            "`lost`, `lost_share`, `late`, `anomalies`, `cut`, `p99`, `error_rate`, `outstanding`, `saturated`; of `--fail-if` and `--abort-if` what the rule is about, such as `users_held` or `p99 over 5m`"
+            "`lost`, `lost_share`, `late`, `anomalies`, `cut`, `p99`, `error_rate`, `outstanding`, `saturated`; for `--fail-if` and `--abort-if` what the rule limits, such as `users_held` or `p99 over 5m`"
         )]
-        "Limits that the run is held to: `lost` and `outstanding` as counts, `p99` and `p50` in seconds, `drift` as parts of 1 per hour, the others as parts of 1; the strictest of several, absent where off.";
-    WATCHED = Gauge "soakrig_watched" [described("name", "as `--watch` names it")]
-        "Series of the server's own metrics (`--watch`), as last read; absent while it cannot be read.";
+        "Limits of the run: `lost` and `outstanding` as counts, `p99` and `p50` in seconds, `drift` as a fraction per hour, the others as fractions; the strictest if there are several, absent if off.";
+    WATCHED = Gauge "soakrig_watched" [described("name", "the NAME of `--watch`")]
+        "Last reading of a series of the server's own metrics (`--watch`); absent while it cannot be read.";
     USERS_TARGET = Gauge "soakrig_users_target" []
-        "Users that this generator is to hold.";
+        "Users that this generator should hold.";
     USERS = Gauge "soakrig_users" [closed("state", texts::<UserState>)]
         "Users by state; the states sum to the target.";
     CONNECTIONS = Gauge "soakrig_connections" [closed("socket", texts::<SocketKind>)]
@@ -133,7 +133,7 @@ families! {
         ]
         "Connections that ended after the user had joined.";
     CONNECTION_AGE = Histogram "soakrig_connection_age_seconds" [closed("initiator", texts::<Initiator>)]
-        "Age of connections to the room when they ended, counted from the start of the connect, by who ended them.";
+        "Age of room connections when they ended, counted from the start of the connect, by which side ended them.";
     HTTP_REQUESTS = Counter "soakrig_http_requests_total"
         [closed("step", texts::<HttpStep>), closed("outcome", texts::<HttpOutcome>)]
         "HTTP requests that have ended.";
@@ -141,7 +141,7 @@ families! {
         [closed("step", texts::<HttpStep>), closed("outcome", texts::<HttpOutcome>)]
         "Time from the start of a request to the last byte of its answer.";
     HTTP_RETRIES = Counter "soakrig_http_retries_total" []
-        "Requests repeated once because their kept-alive connection ended without an answer.";
+        "Requests repeated once because their keep-alive connection ended without an answer.";
     MESSAGES_SENT = Counter "soakrig_messages_sent_total" [closed("kind", texts::<SentKind>)]
         "Frames sent.";
     MESSAGES_RECEIVED = Counter "soakrig_messages_received_total" [closed("kind", texts::<FrameKind>)]
@@ -151,57 +151,57 @@ families! {
     RATE_TARGET = Gauge "soakrig_rate_target" [closed("kind", texts::<Action>)]
         "Intents per second that this generator's schedule issues.";
     ACTIONS = Counter "soakrig_actions_total" [closed("kind", texts::<Action>)]
-        "Intents that were carried out; those to join a breakout also count if the user is in one already or there is none.";
+        "Intents carried out; those to join a breakout also count if the user is already in one or there is none.";
     SENDS_DROPPED = Counter "soakrig_sends_dropped_total"
         [closed("kind", texts::<Action>), closed("reason", texts::<DropReason>)]
-        "Intents that were not carried out.";
+        "Intents not carried out.";
     DELIVERIES_EXPECTED = Counter "soakrig_deliveries_expected_total" []
-        "Deliveries that should happen: one per message and connection that should get it.";
+        "Expected deliveries: one per message and connection that should receive it.";
     DELIVERIES = Counter "soakrig_deliveries_total"
         [closed("outcome", texts::<Outcome>), closed("origin", texts::<Origin>)]
-        "Expected deliveries by their verdict; exclusive.";
+        "Expected deliveries by verdict; each has exactly one.";
     OUTSTANDING = Gauge "soakrig_outstanding" []
         "Expected deliveries without a verdict yet, of local and remote messages.";
     ANOMALIES = Counter "soakrig_delivery_anomalies_total"
         [closed("kind", texts::<Anomaly>), closed("origin", texts::<Origin>)]
-        "Arrivals that are duplicate, reordered, unexpected or corrupt; apart from the verdicts.";
+        "Duplicate, reordered, unexpected or corrupt arrivals; counted besides the verdicts.";
     FOREIGN_MESSAGES = Counter "soakrig_foreign_messages_total" []
-        "Arrivals of messages of another run, or of a time before this generator: in no verdict.";
+        "Arrivals of messages from another run, or from before this generator started; in no verdict.";
     ANOMALY_LOG_DROPPED = Counter "soakrig_anomaly_log_dropped_total" []
-        "Losses and anomalies that are not in the anomaly log: too many at once, the file full or not writable.";
+        "Losses and anomalies missing from the anomaly log: too many at once, or the file full or not writable.";
     DELIVERY_DURATION = Histogram "soakrig_delivery_duration_seconds"
         [closed("basis", texts::<Basis>), closed("origin", texts::<Origin>)]
-        "Time to delivery of on-time and late deliveries, until the bytes were read.";
+        "Time to delivery of on-time and late deliveries, up to the reading of their bytes.";
     PRESENCE_MISMATCHES = Gauge "soakrig_presence_mismatches" [closed("kind", texts::<PresenceMismatch>)]
-        "Users of this generator that the newest member lists have wrong, beyond the settling time.";
+        "Users of this generator that the newest member lists show wrongly for longer than the settling time.";
     PRESENCE_EPISODES = Counter "soakrig_presence_mismatch_episodes_total" [closed("kind", texts::<PresenceMismatch>)]
-        "Mismatches between member lists and connections that began.";
+        "Mismatches between member lists and connections, counted when they begin.";
     PRESENCE_LISTS = Counter "soakrig_presence_lists_total" [closed("fate", texts::<ListFate>)]
-        "Member lists that were read; if none was judged, no mismatch could be seen.";
+        "Member lists read; mismatches can be seen only in judged ones.";
     CLOCK_OFFSET = Gauge "soakrig_clock_offset_seconds" []
-        "Estimate of how far other generators' clocks are ahead of this one; absent without an estimate.";
+        "Estimate of how far other generators' clocks are ahead of this one's; absent without an estimate.";
     OPERATIONS = Counter "soakrig_operations_total" [closed("stage", texts::<Stage>)]
-        "Operations tried, by stage; the denominator of every error rate.";
+        "Operations attempted, by stage; the denominator of every error rate.";
     ERRORS = Counter "soakrig_errors_total" [closed("stage", texts::<Stage>), closed("kind", texts::<FailureKind>)]
         "Errors by stage and kind.";
     SCHEDULE_LAG = Histogram "soakrig_schedule_lag_seconds" []
-        "How much later than intended the schedule issued its intents.";
+        "Delay between the intended time of an intent and its issue by the schedule.";
     SATURATED = Gauge "soakrig_saturated" [closed("reason", texts::<SaturationReason>)]
-        "1 while this generator cannot keep up, so that its numbers are about itself.";
+        "1 while this generator cannot keep up, so that its figures describe itself, not the server.";
     CLOCK_EVENTS = Counter "soakrig_clock_events_total" [closed("kind", texts::<ClockEvent>)]
-        "Clock jumps, suspends and stalls that this process saw.";
+        "Clock jumps, suspends and stalls that this process noticed.";
     DNS_CHANGES = Counter "soakrig_dns_changes_total" []
-        "Look-ups of the server's name that gave other addresses than the previous one.";
+        "Look-ups of the server's name that returned different addresses from the one before.";
     CONTROL_COMMANDS = Counter "soakrig_control_commands_total" [closed("command", texts::<ControlKind>)]
-        "Commands of `soakrig ctl` that were carried out, and such that were refused.";
+        "Commands of `soakrig ctl`, carried out or refused.";
     LEDGER_MESSAGES = Gauge "soakrig_ledger_messages" []
-        "Messages whose horizon has not passed, and which the ledger therefore still holds.";
+        "Messages that the ledger still holds because their horizon has not passed.";
     SESSION_SAVES = Counter "soakrig_session_saves_total" [closed("outcome", texts::<SaveOutcome>)]
         "Attempts to write changed sessions to the cache file.";
     LOGS_SUPPRESSED = Counter "soakrig_logs_suppressed_total" []
-        "Log lines left out because their source had logged too much.";
+        "Log lines suppressed because their source logged too much.";
     TRACE_SPANS = Counter "soakrig_trace_spans_total" [closed("fate", texts::<SpanFate>)]
-        "Spans that ended, by what became of them; all but the exported ones were dropped.";
+        "Ended spans by fate; all but the exported ones were dropped.";
     PROCESS_CPU = Counter "process_cpu_seconds_total" []
         "Total user and system CPU time spent in seconds.";
     PROCESS_OPEN_FDS = Gauge "process_open_fds" []
@@ -217,7 +217,7 @@ families! {
     PROCESS_THREADS = Gauge "process_threads" []
         "Number of OS threads in the process.";
     TOKIO_WORKERS = Gauge "tokio_workers" []
-        "Worker threads of the async runtimes, and threads that users live on.";
+        "Worker threads of the async runtimes, including the threads that users run on.";
     TOKIO_ALIVE_TASKS = Gauge "tokio_alive_tasks" []
         "Tasks of the async runtimes that have not ended.";
     TOKIO_GLOBAL_QUEUE_DEPTH = Gauge "tokio_global_queue_depth" []

@@ -1,6 +1,6 @@
 //! The families of hot events: frames received, bytes received, schedule lag.
 //!
-//! Lays their counts out in one striped row, so that an event touches one cache line or two.
+//! Their counts share one striped row, so that an event touches one or two cache lines.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,7 +39,7 @@ const LAG_SUM: usize = BYTES + 1;
 const LAG: usize = LAG_SUM + 1;
 const SLOTS: usize = LAG + LAG_BOUNDS.len() + 1;
 
-/// How late intents were, counted since the start.
+/// Counts of intents by lateness, since the start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LagCounts {
     counts: [u64; LAG_BOUNDS.len() + 1],
@@ -53,8 +53,8 @@ impl LagCounts {
         self.counts.iter().sum()
     }
 
-    /// Number of intents that were later than `limit`, which is exact where it is a bucket's bound
-    /// (100 ms is), and otherwise counts from the next bound above.
+    /// Number of intents later than `limit`. Exact if `limit` is a bucket's bound (100 ms is); otherwise
+    /// counts from the next bound above.
     #[must_use]
     pub fn over(&self, limit: Duration) -> u64 {
         let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
@@ -62,7 +62,7 @@ impl LagCounts {
         self.counts.iter().skip(first).sum()
     }
 
-    /// What was counted since `earlier`.
+    /// The counts since `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
@@ -114,7 +114,7 @@ impl Hot {
         self.stripes.sums()[BYTES]
     }
 
-    /// How late intents were.
+    /// Counts of intents by lateness.
     pub(crate) fn lag(&self) -> LagCounts {
         let sums = self.stripes.sums();
         LagCounts { counts: std::array::from_fn(|i| sums[LAG + i]), sum_nanos: sums[LAG_SUM] }

@@ -1,9 +1,9 @@
-//! Which label combinations are shown at 0 from the first scrape on, so that rates work from the
-//! first event. Any other appears with its first event: nothing is lost by a gap in these lists.
+//! The label combinations shown at 0 from the first scrape, so that `rate()` sees the first event.
+//! Any other appears with its first event; nothing is lost if these lists have a gap.
 
 use crate::model::{EndReason, FailureKind, HttpOutcome, HttpStep, Initiator, SocketKind, Stage, Vocabulary};
 
-/// What keeps a request or a connect from any answer.
+/// Failures of requests and connects before any answer.
 fn on_the_way(kind: FailureKind) -> bool {
     use FailureKind::{
         ConnectionClosed, ConnectionRefused, ConnectionReset, Dns, Io, NoFiles, NoPorts, ProxyRefused, Timeout, Tls,
@@ -45,12 +45,12 @@ fn by_status(kind: FailureKind) -> bool {
     )
 }
 
-/// Answers that are pages, and not the ones hoped for.
+/// Failures to find the expected content in a page.
 fn by_page(kind: FailureKind) -> bool {
     matches!(kind, FailureKind::BadRedirect | FailureKind::BodyTooLarge)
 }
 
-/// `soakrig_errors_total`: what any driver may meet, and what this one may besides.
+/// `soakrig_errors_total`: what any driver may meet, and what this one may.
 pub(crate) fn error(vocabulary: &Vocabulary, (stage, kind): (Stage, FailureKind)) -> bool {
     common_error(stage, kind) || vocabulary.expected_errors.contains(&(stage, kind))
 }
@@ -61,7 +61,7 @@ fn common_error(stage: Stage, kind: FailureKind) -> bool {
         NotConnected, Overdue, Panic, Protocol, ServerMessage, SignedOut, SignupRefused, Stopping, WriteTimeout,
         WrongPassword,
     };
-    // A step under way when the run stops.
+    // The run stopped during the step.
     let cut_short = kind == Stopping;
     let page = || on_the_way(kind) || by_status(kind) || by_page(kind) || cut_short;
     match stage {
@@ -91,7 +91,7 @@ pub(crate) fn disconnect(_: &Vocabulary, (socket, initiator, reason): (SocketKin
         ProtocolViolation, Reset, ServiceRestart, Silent, Stopped, TryAgainLater, UnsupportedData, WriteTimeout,
     };
     match initiator {
-        // A reset is `ctl disconnect`.
+        // `ctl disconnect` resets connections.
         Initiator::User => matches!(reason, Left | Stopped) || reason == Reset && socket == SocketKind::Room,
         Initiator::Network => {
             matches!(reason, Reset | Silent | WriteTimeout | Io) || reason == Panic && socket == SocketKind::Room
@@ -121,7 +121,7 @@ pub(crate) fn disconnect(_: &Vocabulary, (socket, initiator, reason): (SocketKin
     }
 }
 
-/// `soakrig_http_requests_total`: every step may come to every outcome.
+/// `soakrig_http_requests_total`: every step may have every outcome.
 pub(crate) fn http(_: &Vocabulary, _: (HttpStep, HttpOutcome)) -> bool {
     true
 }

@@ -1,7 +1,7 @@
-//! Label sets as array indices, so that a count needs no hashing and no text.
+//! Label sets as array indices, so that counting needs neither hashing nor text.
 //!
-//! Knows the enums of [`model`](crate::model); must not know any metric. A set is closed, or has room
-//! for the names of a driver's [`Vocabulary`].
+//! Knows the enums of [`model`](crate::model) but no metric. A set is closed, or has room for the names
+//! of a driver's [`Vocabulary`].
 
 use crate::model::{
     Action, Anomaly, Basis, ClockEvent, ControlKind, DropReason, EndReason, FailureKind, FrameKind, HttpOutcome,
@@ -11,7 +11,7 @@ use crate::model::{
 
 /// An enum whose members are the values of one label.
 pub trait Label: Copy + Send + Sync + 'static {
-    /// How many places there are for members.
+    /// Number of places for members.
     const PLACES: usize;
     /// Every member in use with this vocabulary, in order of [`index`](Self::index).
     fn members(vocabulary: &Vocabulary) -> Vec<Self>;
@@ -88,7 +88,7 @@ label!(
     UserState
 );
 
-/// The texts of a label, for the page of documentation.
+/// The texts of a label, for the documentation page.
 pub(crate) fn texts<L: Label>(vocabulary: &Vocabulary) -> Vec<&'static str> {
     L::members(vocabulary).into_iter().map(Label::text).collect()
 }

@@ -1,6 +1,7 @@
-//! The families that are read off the books at scrape time: deliveries, users, operations, errors.
+//! The families read from the ledger and the roster at scrape time: deliveries, users, operations,
+//! errors.
 //!
-//! One snapshot serves all of them, so within a scrape they agree with one another.
+//! One snapshot serves all of them, so they agree with each other within a scrape.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -21,13 +22,13 @@ use crate::metrics::stages::Stages;
 use crate::model::PresenceFindings;
 use crate::model::{Anomaly, Basis, ListFate, Origin, Outcome, PresenceMismatch, UserState};
 
-/// Upper bounds of the time to delivery's buckets in every run, in microseconds.
+/// Upper bounds of the buckets of the time to delivery in every run, in microseconds.
 const DELIVERY_BOUNDS: [u64; 15] = [
     1_000, 2_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
     10_000_000, 30_000_000, 60_000_000,
 ];
 
-/// Whom to ask for the books; clones share it. Until one is set, everything is 0.
+/// Source of the ledger's and roster's figures; clones share it. Until it is set, everything is 0.
 #[derive(Clone, Default)]
 pub(crate) struct LedgerSource(Arc<OnceLock<Arc<dyn Source>>>);
 
@@ -49,19 +50,19 @@ impl LedgerSource {
     }
 }
 
-/// Upper bounds of the time to delivery's buckets, in microseconds; clones share them. A run adds its
-/// own limits, so that a quantile on either side of one shows on which.
+/// Upper bounds of the buckets of the time to delivery, in microseconds; clones share them. A run adds
+/// its own limits, so that a quantile shows exactly on which side of a limit it lies.
 #[derive(Clone, Default)]
 pub(crate) struct DeliveryBounds(Arc<OnceLock<Vec<u64>>>);
 
 impl DeliveryBounds {
-    /// Adds a run's limits; once.
+    /// Adds a run's limits; only the first call has an effect.
     pub(crate) fn include(&self, limits: impl Iterator<Item = Duration>) {
         let limits = limits.map(|limit| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX));
         let mut bounds: Vec<u64> = DELIVERY_BOUNDS.into_iter().chain(limits.filter(|micros| *micros > 0)).collect();
         bounds.sort_unstable();
         bounds.dedup();
-        // A second call has no effect: buckets must not change while they are scraped.
+        // A second call has no effect, because buckets must not change between scrapes.
         let _ = self.0.set(bounds);
     }
 
@@ -108,7 +109,7 @@ impl Collector for LedgerCollector {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        // What the ledger judges was received before: asking it first keeps the ratios sane.
+        // Frames are received before they are judged, so reading the ledger first keeps ratios below 1.
         let ledger = self.source.ledger();
         let mut families = users(&self.source.users());
         families.extend(deliveries(&ledger, self.bounds.get()));
@@ -135,7 +136,7 @@ fn deliveries(ledger: &LedgerSnapshot, bounds: &[u64]) -> Vec<MetricFamily> {
         sample::number(&ANOMALIES, &(anomaly, origin).texts(), n as f64)
     });
     let durations = <(Basis, Origin)>::every()
-        // Markers carry the intended time only: when another generator's frame was sent is unknown.
+        // Markers carry only the intended time; when another generator sent its frame is unknown.
         .filter(|labels| *labels != (Basis::Sent, Origin::Remote))
         .map(|(basis, origin)| duration(&(basis, origin).texts(), ledger.durations(origin, basis), bounds));
     let outstanding: u64 = ledger.by_origin.iter().map(|counts| counts.outstanding).sum();
@@ -174,8 +175,8 @@ fn stages(stages: &Stages, ledger: &LedgerSnapshot) -> Vec<MetricFamily> {
     ]
 }
 
-/// A histogram of few buckets from one of many. Each of the many goes to a bucket by its middle, so
-/// at a bound the counts are right to the 0.1 % that the fine histogram tells apart.
+/// A coarse histogram from a fine one. Each fine bucket goes into a coarse one by its middle, so counts
+/// at a bound are exact to the 0.1 % resolution of the fine histogram.
 fn duration(texts: &[&str], fine: &Histogram<u64>, bounds: &[u64]) -> Metric {
     let mut counts = vec![0_u64; bounds.len() + 1];
     let mut sum_micros = 0.0;

@@ -1,14 +1,14 @@
-//! What Prometheus sees: every family registered once, and typed methods that count into them.
+//! What Prometheus sees: every family, registered once, and typed methods for counting.
 //!
 //! | file | what it is for |
 //! | --- | --- |
 //! | [`families`] | every family's name, type, labels and help |
-//! | [`snapshot`] | what is asked of ledger and fleet at a scrape |
-//! | [`record`] | the methods by which events are counted |
+//! | [`snapshot`] | what a scrape reads from ledger and roster |
+//! | [`record`] | the methods that count events |
 //! | [`totals`] | the counts read back, for the summary |
 //! | [`page`] | the documentation page made from `families` |
 //!
-//! Knows how numbers are shown; must not know how they come about, nor who serves them.
+//! This module knows how numbers are shown, not where they come from or how they are served.
 
 pub mod families;
 mod hot;
@@ -55,7 +55,7 @@ use stages::Stages;
 use tally::Tally;
 use tokio::runtime::Handle;
 
-/// The families could not be registered or encoded: a defect of soakrig, shown at the start.
+/// The families could not be registered or encoded: a bug in soakrig, visible at the start.
 #[derive(Debug, thiserror::Error)]
 #[error("metrics: {0}")]
 pub struct MetricsError(#[from] prometheus::Error);
@@ -63,14 +63,14 @@ pub struct MetricsError(#[from] prometheus::Error);
 /// Upper bounds of the buckets for requests and connects, in seconds.
 const STEP_BOUNDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// Upper bounds of the buckets for the age of connections, in seconds. Each usual limit of a proxy (30 s, 1, 5, 10
-/// and 15 minutes, hours) is well inside a bucket: what it ends is a little older than the limit.
+/// Upper bounds of the buckets for the age of connections, in seconds. Each usual time limit of proxies (30 s, 1,
+/// 5, 10 and 15 minutes, hours) is well inside a bucket, because connections end a little after the limit.
 const AGE_BOUNDS: [f64; 16] = [
     1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 200.0, 280.0, 500.0, 800.0, 1_500.0, 3_000.0, 6_000.0, 12_000.0, 24_000.0,
     80_000.0,
 ];
 
-/// Every metric of a generator, in a registry of its own. Shared as an `Arc`.
+/// Every metric of a generator, in its own registry. Shared as an `Arc`.
 pub struct Metrics {
     registry: Registry,
     source: LedgerSource,
@@ -95,7 +95,7 @@ pub struct Metrics {
     dropped: Tally<(Action, DropReason)>,
     saturated: IntGaugeVec,
     clock_events: Tally<ClockEvent>,
-    /// How much time each kind of event was about, in microseconds; for the summary alone.
+    /// Total length of the events of each kind, in microseconds; only for the summary.
     clock_micros: [AtomicU64; ClockEvent::COUNT],
     dns_changes: Tally<()>,
     control_commands: Tally<ControlKind>,
@@ -106,19 +106,19 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Registers every family, for a driver of these names. Within a tokio runtime that runtime's
-    /// figures are among them.
+    /// Registers every family for a driver with this vocabulary. Inside a tokio runtime this includes the
+    /// runtime's figures.
     ///
     /// # Errors
-    /// Where two families clash: a defect, which a test excludes.
+    /// If two families clash, which would be a bug that a test excludes.
     pub fn new(vocabulary: Vocabulary) -> Result<Self, MetricsError> {
         Self::of(vocabulary, &Handle::try_current().into_iter().collect::<Vec<_>>())
     }
 
-    /// Registers every family, for a driver of these names, with the figures of these runtimes.
+    /// Registers every family for a driver with this vocabulary, with the figures of these runtimes.
     ///
     /// # Errors
-    /// Where two families clash: a defect, which a test excludes.
+    /// If two families clash, which would be a bug that a test excludes.
     pub fn of(vocabulary: Vocabulary, runtimes: &[Handle]) -> Result<Self, MetricsError> {
         let hot = Hot::new(vocabulary)?;
         let metrics = Self {
@@ -201,11 +201,11 @@ impl Metrics {
         Ok(())
     }
 
-    /// Creates the series of the gauges and histograms that are sure to be used.
+    /// Creates the series of the gauges and histograms that every run uses.
     fn begin_at_zero(&self) {
         self.run_phase(RunPhase::Ramp);
         self.generators.set(1);
-        // What cannot change; the others come with the plan.
+        // This limit is fixed; the others come with the plan.
         self.threshold(Limit::Outstanding, Some(0.0));
         for socket in SocketKind::every() {
             self.connections.with_label_values(&socket.texts()).set(0);
@@ -225,17 +225,20 @@ impl Metrics {
         }
     }
 
-    /// Says whom to ask for deliveries and users; before, all of theirs is 0. Once: true the first time.
+    /// Sets the source of the figures of deliveries and users, which are 0 before. Only the first call has an
+    /// effect; it returns true.
     pub fn read_from(&self, source: Arc<dyn Source>) -> bool {
         self.source.open(source)
     }
 
-    /// Adds limits that the run sets to the bounds of the times to delivery. Once, before the first scrape.
+    /// Adds the run's limits to the bucket bounds of the time to delivery. Call it once, before the first
+    /// scrape.
     pub fn delivery_bounds(&self, limits: impl Iterator<Item = Duration>) {
         self.delivery_bounds.include(limits);
     }
 
-    /// Says whom to ask what became of spans; before, there were none. Once: true the first time.
+    /// Sets the source of the counts of spans, which are 0 before. Only the first call has an effect; it
+    /// returns true.
     pub fn watch_spans(&self, ask: impl Fn(SpanFate) -> u64 + Send + Sync + 'static) -> bool {
         self.spans.watch(ask)
     }
@@ -252,17 +255,17 @@ impl Metrics {
         self.source.users()
     }
 
-    /// What member lists had wrong so far.
+    /// The mismatches of member lists so far.
     #[must_use]
     pub fn presence(&self) -> PresenceFindings {
         self.source.presence()
     }
 
-    /// All families in Prometheus' text format 0.0.4. Takes some milliseconds of CPU: not for a
+    /// All families in Prometheus' text format 0.0.4. Takes some milliseconds of CPU, so do not call it on a
     /// runtime's worker.
     ///
     /// # Errors
-    /// Where a family is malformed: a defect, which a test excludes.
+    /// If a family is malformed, which would be a bug that a test excludes.
     pub fn encode(&self) -> Result<String, MetricsError> {
         Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
     }

@@ -9,22 +9,22 @@ const HEAD: &str = "# Metrics
 
 <!-- To make this page from src/metrics/families.rs: SOAKRIG_BLESS=1 cargo test --test cli metrics_page -->
 
-At `http://<metrics-listen>/metrics`, in Prometheus' text format 0.0.4. Names in `_total` are counters from the start of the process, histograms are marked, all others are gauges. Labels are small closed sets: never a user, URL or message. Series that can be expected are at 0 from the first scrape.
+At `http://<metrics-listen>/metrics`, in Prometheus' text format 0.0.4. Names in `_total` are counters from the start of the process, histograms are marked, all others are gauges. Labels are small closed sets: never a user, URL or message. Expected series are at 0 from the first scrape.
 
 - **Error rate of a stage**: `sum by (stage) (rate(soakrig_errors_total[5m])) / sum by (stage) (rate(soakrig_operations_total[5m]))`, never over all stages.
 - **Operations**: a user's step (`signup`, `login`, `event`), an attempt to open a socket and join (`connect`), an intent (`send`), a frame (`receive`), a verdict (`delivery`).
-- **Errors**: a failed step or attempt, an intent dropped or failed in writing, a frame that is not understood or says `error`, a lost delivery. Late is no error. A corrupt arrival is one of kind `corrupt`, and after its horizon one of kind `lost`.
-- **Time to delivery**: deadline, horizon and `--max-p99` are bounds of its buckets. `basis=\"sent\"` is of `origin=\"local\"` only.
+- **Errors**: a failed step or attempt, an intent that was dropped or could not be written, a frame that is not understood or says `error`, a lost delivery. Late deliveries are not errors. A corrupt arrival is one of kind `corrupt`, and after its horizon one of kind `lost`.
+- **Time to delivery**: deadline, horizon and `--max-p99` are bounds of its buckets. Only `origin=\"local\"` has `basis=\"sent\"`.
 - **Presence**: while `soakrig_presence_lists_total{fate=\"judged\"}` stands still, nothing is compared ([more](presence.md)).
 
 ## Families
 
 ";
 
-/// What begins the names that every Prometheus client has.
+/// Prefix of the families that every Prometheus client has.
 const STANDARD: &str = "process_";
 
-/// The page as Markdown, for a driver of these names.
+/// The page as Markdown, for a driver with this vocabulary.
 #[must_use]
 pub fn markdown(vocabulary: &Vocabulary) -> String {
     let mut page = HEAD.to_owned();
@@ -36,7 +36,7 @@ pub fn markdown(vocabulary: &Vocabulary) -> String {
         let _ = writeln!(page, "- `{}`{mark}: {}", with_labels(family), family.help);
     }
     let standard: Vec<String> = standard.iter().map(|family| format!("`{}`", family.name)).collect();
-    let _ = writeln!(page, "- {}: As every Prometheus client has them.", standard.join(", "));
+    let _ = writeln!(page, "- {}: as every Prometheus client has them.", standard.join(", "));
     page.push_str(
         "\n## Label values\n\nReasons, kinds of errors and frames: the common ones and the plenary protocol's.\n\n",
     );
@@ -54,7 +54,7 @@ fn with_labels(family: &Family) -> String {
     }
 }
 
-/// Each set of values once, behind the labels that have them: `` `name{label}` ``.
+/// Each set of values once, with the labels that have it: `` `name{label}` ``.
 fn label_values(vocabulary: &Vocabulary) -> Vec<(Vec<String>, String)> {
     let mut rows: Vec<(Vec<String>, String)> = Vec::new();
     for family in ALL {

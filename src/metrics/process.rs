@@ -1,7 +1,7 @@
 //! The standard `process_*` families, read from the kernel at scrape time.
 //!
-//! Own code rather than the prometheus crate's collector, whose CPU time comes in whole seconds
-//! and which lists every open file at each scrape.
+//! This replaces the prometheus crate's collector, which rounds CPU time to whole seconds and lists
+//! every open file at each scrape.
 
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,7 +17,7 @@ use crate::metrics::families::{
 };
 use crate::metrics::sample;
 
-/// What the kernel says about this process; a figure that cannot be had is 0.
+/// The kernel's figures of this process; one that is not available is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ProcessFigures {
     /// CPU time in user code, in seconds.
@@ -26,7 +26,7 @@ pub struct ProcessFigures {
     pub cpu_system: f64,
     /// Resident memory, in bytes.
     pub resident: u64,
-    /// Most resident memory there ever was, in bytes.
+    /// Peak resident memory, in bytes.
     pub peak_resident: u64,
     /// Virtual memory, in bytes.
     pub virtual_size: u64,
@@ -35,7 +35,7 @@ pub struct ProcessFigures {
 }
 
 impl ProcessFigures {
-    /// Reads them.
+    /// Reads the current figures.
     #[must_use]
     pub fn read() -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -56,13 +56,13 @@ fn seconds(time: TimeVal) -> f64 {
     time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
 }
 
-/// The number after a name in a `/proc` file of lines, 0 where there is none.
+/// The number after a name in a `/proc` file of lines, 0 if there is none.
 fn field(text: &str, name: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-/// Open files. Linux tells since 6.2 by the size of the directory; before, they must be listed.
+/// Number of open files. Since Linux 6.2 the size of the directory says it; before, it must be listed.
 fn open_files() -> u64 {
     match fs::metadata("/proc/self/fd") {
         Ok(directory) if directory.len() > 0 => directory.len(),
@@ -76,7 +76,7 @@ pub(crate) struct ProcessCollector {
 }
 
 impl ProcessCollector {
-    /// Takes now for the start of the process, which is right to the milliseconds before `main`.
+    /// Takes the current time as the start of the process, a few milliseconds late.
     pub(crate) fn new() -> prometheus::Result<Self> {
         let families = [
             &PROCESS_CPU,

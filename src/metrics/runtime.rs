@@ -1,4 +1,4 @@
-//! Figures of the async runtimes together: workers, tasks, queues, busy time.
+//! Figures of all async runtimes together: workers, tasks, queues, busy time.
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;

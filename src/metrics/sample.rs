@@ -49,8 +49,8 @@ pub(crate) fn number(family: &Family, texts: &[&str], value: f64) -> Metric {
     out
 }
 
-/// One sample of a histogram: `counts[i]` values up to `bounds[i]`, not cumulated; a last count, if
-/// there is one more than bounds, is what lies beyond.
+/// One sample of a histogram: `counts[i]` values up to `bounds[i]`, not cumulative. If there is one more
+/// count than bounds, the last counts the values beyond.
 pub(crate) fn histogram(family: &Family, texts: &[&str], bounds: &[f64], counts: &[u64], sum: f64) -> Metric {
     let mut below = 0;
     let buckets = bounds.iter().zip(counts).map(|(bound, count)| {

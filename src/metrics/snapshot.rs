@@ -1,18 +1,18 @@
-//! What the metrics ask of the books and the roster: plain copies, taken at a scrape.
+//! What the metrics read from the ledger and the roster: plain copies, taken at a scrape.
 //!
-//! The ledger and the fleet fill these; neither side knows more of the other than this file.
+//! This file is all that the metrics and their sources know of each other.
 
 use hdrhistogram::Histogram;
 use strum::EnumCount;
 
 use crate::model::{Anomaly, Basis, DeliveryCounts, Origin, Outcome, PresenceFindings, UserState, delivery_times};
 
-/// What became of the lines of the anomaly log so far.
+/// Counts of lines of the anomaly log so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogCounts {
-    /// Written.
+    /// Lines written.
     pub lines: u64,
-    /// Left out.
+    /// Lines left out.
     pub dropped: u64,
 }
 
@@ -23,25 +23,25 @@ pub struct LedgerSnapshot {
     pub by_origin: [DeliveryCounts; Origin::COUNT],
     /// Times to delivery in microseconds, by [`Origin`] and [`Basis`]; made by [`delivery_times`].
     pub durations: [[Histogram<u64>; Basis::COUNT]; Origin::COUNT],
-    /// The same counts, by [`Origin`], without what time spoilt by this generator explains: what a
-    /// verdict reads.
+    /// The same counts, by [`Origin`], without deliveries that this generator's spoilt time explains; the
+    /// verdict of the run reads these.
     pub judged: [DeliveryCounts; Origin::COUNT],
     /// Times to delivery from the intended time, in microseconds, without spoilt ones, by [`Origin`].
     pub judged_durations: [Histogram<u64>; Origin::COUNT],
-    /// Counts of deliveries that are of a planned disruption and have their verdicts, by [`Origin`].
+    /// Counts of deliveries of planned disruptions that have a verdict, by [`Origin`].
     pub marked: [DeliveryCounts; Origin::COUNT],
-    /// Arrivals of messages that are of another run, or of a time before this generator.
+    /// Arrivals of messages from another run, or from before this generator started.
     pub foreign: u64,
-    /// Estimate of how far other generators' clocks are ahead of this one, in seconds.
+    /// Estimate of how far other generators' clocks are ahead of this one's, in seconds.
     pub clock_offset: Option<f64>,
-    /// Lines of the anomaly log, where one was asked for.
+    /// Lines of the anomaly log, if one was asked for.
     pub anomaly_log: Option<LogCounts>,
-    /// Messages that the ledger still holds, because their horizon has not passed.
+    /// Messages that the ledger still holds because their horizon has not passed.
     pub messages_in_horizon: u64,
 }
 
 impl LedgerSnapshot {
-    /// Books in which nothing has happened.
+    /// The figures of a ledger in which nothing has happened.
     #[must_use]
     pub fn empty() -> Self {
         Self {
@@ -75,7 +75,7 @@ impl LedgerSnapshot {
         let (all, before) = (&self.judged_durations[origin as usize], &earlier.judged_durations[origin as usize]);
         let mut since = delivery_times();
         for step in all.iter_recorded() {
-            // What was judged then may have turned out to be spoilt.
+            // A delivery judged then may have turned out to be spoilt.
             let n = step.count_at_value().saturating_sub(before.count_at(step.value_iterated_to()));
             if n > 0 {
                 let _ = since.record_n(step.value_iterated_to(), n);
@@ -114,24 +114,24 @@ impl Default for LedgerSnapshot {
 pub struct UsersSnapshot {
     /// Users that this generator is to hold.
     pub target: u64,
-    /// How many are in each [`UserState`]; they sum to the target.
+    /// Users in each [`UserState`]; they sum to the target.
     pub states: [u64; UserState::COUNT],
 }
 
 impl UsersSnapshot {
-    /// How many users are in this state.
+    /// Users in this state.
     #[must_use]
     pub fn state(&self, state: UserState) -> u64 {
         self.states[state as usize]
     }
 }
 
-/// What keeps the ledger and the roster; asked once a scrape and once a status line.
+/// The owner of the ledger and the roster; read once per scrape and once per status line.
 pub trait Source: Send + Sync + 'static {
-    /// A copy of the ledger's figures, all of one moment.
+    /// A copy of the ledger's figures, all from one moment.
     fn ledger(&self) -> LedgerSnapshot;
-    /// A copy of the roster's figures, all of one moment.
+    /// A copy of the roster's figures, all from one moment.
     fn users(&self) -> UsersSnapshot;
-    /// A copy of what member lists had wrong, all of one moment.
+    /// A copy of the mismatches of member lists, all from one moment.
     fn presence(&self) -> PresenceFindings;
 }

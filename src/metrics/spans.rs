@@ -1,4 +1,4 @@
-//! What became of the spans of traces, read at scrape time from their exporter.
+//! The fates of trace spans, read from their exporter at scrape time.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,7 +12,7 @@ use crate::model::SpanFate;
 
 type Ask = dyn Fn(SpanFate) -> u64 + Send + Sync;
 
-/// Whom to ask; clones share it. Until one is set, everything is 0.
+/// Source of the counts; clones share it. Until it is set, everything is 0.
 #[derive(Clone, Default)]
 pub(crate) struct Spans(Arc<OnceLock<Box<Ask>>>);
 

@@ -1,8 +1,7 @@
 //! Operations and errors by stage: the two numbers behind every error rate, each counted in one place.
 //!
-//! Three stages are not counted here but read where their events are counted anyway:
-//! `connect` from the connect attempts, `receive` from the frames received, and `delivery`
-//! from the ledger's verdicts.
+//! Three stages are read from where their events are counted anyway: `connect` from the connect
+//! attempts, `receive` from the frames received, and `delivery` from the ledger's verdicts.
 
 use crate::metrics::families::{CONNECT_ATTEMPTS, ERRORS, OPERATIONS};
 use crate::metrics::hot::Hot;
@@ -49,12 +48,12 @@ impl Stages {
         }
     }
 
-    /// Errors by stage and kind so far: those initial, and those that happened.
+    /// Errors by stage and kind so far: those shown from the start, and those that happened.
     pub(crate) fn errors(&self, ledger: &LedgerSnapshot) -> Vec<((Stage, FailureKind), u64)> {
         let counted = self.errors.shown().filter(|((stage, _), _)| *stage != Stage::Delivery);
         let judged = [
             ((Stage::Delivery, FailureKind::Lost), ledger.outcome(Outcome::Lost)),
-            // The delivery that a corrupt arrival was to be ends as lost besides, by the ledger's definitions.
+            // By the ledger's definitions the delivery of a corrupt arrival is also lost.
             ((Stage::Delivery, FailureKind::Corrupt), ledger.anomaly(Anomaly::Corrupt)),
         ];
         counted.chain(judged).collect()

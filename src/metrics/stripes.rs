@@ -1,17 +1,17 @@
-//! Counts of hot events without contention: each thread adds to a row of its own, a scrape sums the rows.
+//! Counts of hot events without contention: each thread adds to its own row, and a scrape sums the rows.
 //!
-//! Knows only numbered slots. A shared counter costs about 100 ns an event between two threads,
-//! because its cache line travels; a row that one thread writes costs a few.
+//! Knows only numbered slots. A counter shared by two threads costs about 100 ns per event, because its
+//! cache line travels between them; a row that one thread writes costs a few nanoseconds.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// One thread's counts, on cache lines that no other row touches. 128 bytes, since processors
-/// fetch lines of 64 in pairs.
+/// One thread's counts, on cache lines that no other row touches. Aligned to 128 bytes, because
+/// processors fetch lines of 64 bytes in pairs.
 #[repr(align(128))]
 struct Row<const SLOTS: usize>([AtomicU64; SLOTS]);
 
-/// Most rows there are; threads beyond share them, which costs time and loses nothing.
+/// Maximum number of rows. More threads share them, which costs time but loses no counts.
 const MOST_ROWS: usize = 64;
 
 /// `SLOTS` counts, kept once per thread.
@@ -20,14 +20,14 @@ pub(crate) struct Stripes<const SLOTS: usize> {
 }
 
 impl<const SLOTS: usize> Stripes<SLOTS> {
-    /// Counts at 0, with rows for the threads that this machine can run at once, and some more.
+    /// Counts at 0, with rows for somewhat more threads than this machine can run at once.
     pub(crate) fn new() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let rows = (threads * 2 + 2).next_power_of_two().min(MOST_ROWS);
         Self { rows: (0..rows).map(|_| Row(std::array::from_fn(|_| AtomicU64::new(0)))).collect() }
     }
 
-    /// This thread's row; take it once for several additions.
+    /// This thread's row; get it once for several additions.
     pub(crate) fn row(&self) -> &[AtomicU64; SLOTS] {
         // The number of rows is a power of two.
         &self.rows[thread_number() & (self.rows.len() - 1)].0
@@ -38,8 +38,8 @@ impl<const SLOTS: usize> Stripes<SLOTS> {
         self.row()[slot].fetch_add(n, Ordering::Relaxed);
     }
 
-    /// The sums over all threads. Slots are read one after the other while others go on counting,
-    /// so the sums of two slots may differ by events in between.
+    /// The sums over all threads. Slots are read one after the other while threads go on counting, so the
+    /// sums of two slots may not be of the same moment.
     pub(crate) fn sums(&self) -> [u64; SLOTS] {
         let mut sums = [0_u64; SLOTS];
         for row in &self.rows {
@@ -57,7 +57,7 @@ fn thread_number() -> usize {
     thread_local! {
         static NUMBER: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed));
     }
-    // While a thread's locals are being torn down any row is right.
+    // While a thread's locals are being torn down, any row will do.
     NUMBER.try_with(Cell::get).unwrap_or(0)
 }
 

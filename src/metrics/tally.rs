@@ -1,7 +1,7 @@
 //! Counts by label: an array of atomics with a name, for events that are not hot.
 //!
-//! A series is shown from the first scrape where it is expected to happen, and otherwise from its
-//! first event on. Hot events go to [`stripes`](crate::metrics::stripes).
+//! A series is shown from the first scrape if it is expected, otherwise from its first event. Hot events
+//! go to [`stripes`](crate::metrics::stripes).
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl<L: LabelSet> Tally<L> {
         Self::of(family, Vocabulary::COMMON, initial)
     }
 
-    /// The same for a set that may have names of a driver's.
+    /// The same for a set that may hold names of a driver.
     pub(crate) fn of(
         family: &'static Family,
         vocabulary: Vocabulary,
@@ -57,7 +57,7 @@ impl<L: LabelSet> Tally<L> {
         self.every().filter(|(_, n)| *n > 0)
     }
 
-    /// Every series that is to be shown.
+    /// Every series to show.
     pub(crate) fn shown(&self) -> impl Iterator<Item = (L, u64)> + '_ {
         self.every().filter(|(labels, n)| *n > 0 || (self.initial)(&self.vocabulary, *labels))
     }

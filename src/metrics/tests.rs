@@ -1,4 +1,4 @@
-//! What a scrape shows, held to the table of families.
+//! Checks scrapes against the table of families.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -20,7 +20,7 @@ const OVER_CAPACITY: FailureKind = FailureKind::Own(&OwnName::at::<0>("over_capa
 const VOCABULARY: Vocabulary =
     Vocabulary { failures: &[OVER_CAPACITY], expected_side_room_failures: &[OVER_CAPACITY], ..Vocabulary::COMMON };
 
-/// Books in which something of everything has happened.
+/// A source in which every kind of event has happened.
 struct Night;
 
 impl Source for Night {
@@ -48,7 +48,7 @@ impl Source for Night {
     }
 }
 
-/// Metrics in which every method was called.
+/// Metrics whose every method has been called.
 fn busy() -> Metrics {
     let metrics = Metrics::new(VOCABULARY).unwrap();
     assert!(metrics.read_from(Arc::new(Night)));

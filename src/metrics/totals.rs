@@ -12,12 +12,12 @@ use crate::model::{
     SocketKind, Stage,
 };
 
-/// Every count since the start; lists hold what is not 0.
+/// Every count since the start; lists hold only counts that are not 0.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Totals {
-    /// Things tried, by stage.
+    /// Operations attempted, by stage.
     pub operations: [u64; Stage::COUNT],
-    /// Things that failed, by stage and kind.
+    /// Errors, by stage and kind.
     pub errors: Vec<((Stage, FailureKind), u64)>,
     /// Frames sent, by kind.
     pub sent: Vec<(SentKind, u64)>,
@@ -25,9 +25,9 @@ pub struct Totals {
     pub received: Vec<(FrameKind, u64)>,
     /// Bytes received.
     pub received_bytes: u64,
-    /// Connects tried, by socket.
+    /// Connect attempts, by socket.
     pub connect_attempts: [u64; SocketKind::COUNT],
-    /// Connects after which the user was let in, by socket.
+    /// Connects after which the user joined, by socket.
     pub joined: [u64; SocketKind::COUNT],
     /// Connects that failed.
     pub connect_failures: Vec<((SocketKind, FailureKind), u64)>,
@@ -37,11 +37,11 @@ pub struct Totals {
     pub dropped: Vec<((Action, DropReason), u64)>,
     /// HTTP requests.
     pub http: Vec<((HttpStep, HttpOutcome), u64)>,
-    /// Things that happened to time.
+    /// Clock events, by kind.
     pub clock_events: [u64; ClockEvent::COUNT],
-    /// How much time they were about, in microseconds.
+    /// Their total length, in microseconds.
     pub clock_micros: [u64; ClockEvent::COUNT],
-    /// Changes of the addresses of the server's name.
+    /// Changes of the addresses behind the server's name.
     pub dns_changes: u64,
 }
 

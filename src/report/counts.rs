@@ -1,4 +1,4 @@
-//! Counts as the summary keeps them: by label text, deliveries by outcome, anomalies by kind.
+//! Counts in the summary: by label text, deliveries by outcome, anomalies by kind.
 
 use std::collections::BTreeMap;
 
@@ -7,23 +7,23 @@ use serde::{Deserialize, Serialize};
 use crate::metrics::label::{Label, LabelSet as _};
 use crate::model::{Anomaly, DeliveryCounts, Outcome};
 
-/// Counts by label text; what is 0 may be left out.
+/// Counts by label text; those that are 0 may be left out.
 pub type CountsByLabel = BTreeMap<String, u64>;
 
-/// Where expected deliveries went: expected = on time + late + lost + excused + outstanding.
+/// Outcomes of deliveries: expected = on time + late + lost + excused + outstanding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Deliveries {
-    /// One for each message on each connection that should get it.
+    /// One per message and connection that should receive it.
     pub expected: u64,
-    /// Came within the deadline.
+    /// Arrived within the deadline.
     pub on_time: u64,
-    /// Came after it, by the horizon.
+    /// Arrived after the deadline, within the horizon.
     pub late: u64,
-    /// Did not come by the horizon.
+    /// Did not arrive within the horizon.
     pub lost: u64,
-    /// The connection ended before.
+    /// Not required, for one of the reasons of [`Excused`].
     pub excused: Excused,
-    /// No verdict when the run ended.
+    /// Had no verdict when the run ended.
     pub outstanding: u64,
     /// Arrivals on a connection that was just joining or closing when the message was sent; in no
     /// other number.
@@ -41,7 +41,7 @@ pub struct Excused {
     pub server: u64,
     /// The network ended it.
     pub network: u64,
-    /// The sender's connection ended before anybody received the message.
+    /// The sender's connection ended before any user received the message.
     pub sender_cut: u64,
     /// The server did not take the message.
     #[serde(default)]
@@ -51,18 +51,18 @@ pub struct Excused {
 /// Arrivals with something wrong about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Anomalies {
-    /// Came again.
+    /// Arrived more than once.
     pub duplicate: u64,
-    /// Came after a later message of the same sender.
+    /// Arrived after a later message of the same sender.
     pub reordered: u64,
-    /// Came where it was not expected.
+    /// Arrived although they were not expected.
     pub unexpected: u64,
-    /// Its marker did not fit.
+    /// Their markers did not match.
     pub corrupt: u64,
 }
 
 impl Deliveries {
-    /// From the ledger's.
+    /// From the ledger's counts.
     #[must_use]
     pub fn of(counts: &DeliveryCounts) -> Self {
         let excused = Excused {
@@ -89,7 +89,7 @@ impl Deliveries {
 }
 
 impl Anomalies {
-    /// From the ledger's.
+    /// From the ledger's counts.
     #[must_use]
     pub fn of(counts: &DeliveryCounts) -> Self {
         Self {

@@ -1,7 +1,7 @@
-//! Whether figures of a run change with time: from a timeline to what the summary says of it.
+//! Finds the figures of a run that change with time, for the summary.
 //!
-//! Looks at the longest stretch of whole slices within the hold without a restart or a control event.
-//! The statistics are [`crate::stats`]'s; knows no files and no clock.
+//! Examines the longest stretch of whole slices within the hold without a restart or a control event.
+//! The statistics are in [`crate::stats`]; this module knows neither files nor clocks.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use crate::report::thresholds::is_not_the_servers;
 use crate::report::timeline::{SLICE_SECONDS, Slice, Timeline};
 use crate::stats::{self, Change, Drift, Point};
 
-/// Kinds of events after which figures may be others than before.
+/// Kinds of events after which figures may differ.
 const BREAKS: [&str; 2] = ["restart", "control"];
-/// Neighbouring slices of this many seconds belong together.
+/// Neighbouring slices within this many seconds count as correlated.
 const BLOCK_SECONDS: u64 = 600;
-/// A slice is whole if this part of it lies within the hold: clocks are read a little late.
+/// A slice counts as whole if this fraction of it lies within the hold, since clocks are read a little late.
 const WHOLE: f64 = 0.98;
-/// The ends of connections that count as cut.
+/// Initiators whose ends of connections count as cut.
 const CUT_BY: [&str; 2] = ["server", "network"];
 
 /// A figure that each slice has.
@@ -28,17 +28,17 @@ pub enum Figure {
     P90,
     /// The 99th percentile.
     P99,
-    /// Late deliveries, of those expected.
+    /// Late deliveries, as a fraction of those expected.
     Late,
-    /// Lost deliveries, of those expected.
+    /// Lost deliveries, as a fraction of those expected.
     Lost,
-    /// Failed operations of all stages, of those tried.
+    /// Failed operations of all stages, as a fraction of those attempted.
     ErrorRate,
-    /// Connections that the server or the network ended, per hour of a connected user.
+    /// Connections that the server or the network ended, per hour and connected user.
     Cut,
     /// Messages handed over per second.
     Rate,
-    /// Users connected or away, of the target.
+    /// Users connected or away, as a fraction of the target.
     UsersHeld,
     /// The generator's resident memory.
     GeneratorMemory,
@@ -47,7 +47,7 @@ pub enum Figure {
 }
 
 impl Figure {
-    /// Those that every timeline has, in the order in which they are told.
+    /// Those that every timeline has, in the order of the report.
     const BUILT_IN: [Self; 10] = [
         Self::P50,
         Self::P90,
@@ -61,7 +61,7 @@ impl Figure {
         Self::GeneratorMemory,
     ];
 
-    /// The figure of a name: a built-in one, else the watched series of that name.
+    /// The figure with a name: a built-in one, else the watched series of that name.
     #[must_use]
     pub fn named(name: &str) -> Self {
         let built_in = Self::BUILT_IN.into_iter().find(|figure| figure.name() == name);
@@ -86,7 +86,7 @@ impl Figure {
         }
     }
 
-    /// What its numbers are.
+    /// The unit of its numbers.
     #[must_use]
     pub fn unit(&self) -> FigureUnit {
         match self {
@@ -99,7 +99,7 @@ impl Figure {
         }
     }
 
-    /// Its value in a slice; `None` where the slice has nothing to tell it from.
+    /// Its value in a slice; `None` if the slice has no data for it.
     #[must_use]
     pub fn value(&self, slice: &Slice) -> Option<f64> {
         let quantile = |q| slice.times.sketch().interpolated(q);
@@ -132,7 +132,7 @@ fn ratio(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)
 }
 
-/// Failures that count in an error rate, of the stages that the slice has operations of.
+/// Failures that count in an error rate, of the stages with operations in the slice.
 fn errors(slice: &Slice) -> u64 {
     let stages = slice.errors.iter().filter(|(stage, _)| slice.operations.contains_key(*stage));
     let kinds = stages.flat_map(|(_, kinds)| kinds).filter(|(kind, _)| !is_not_the_servers(kind));
@@ -154,8 +154,8 @@ pub(super) fn real(n: u64) -> f64 {
     n as f64
 }
 
-/// How many neighbouring slices of this length belong together: ten minutes' worth, and of slices under a
-/// minute, which only tests have, as many as of minutes.
+/// Number of neighbouring slices of this length that count as correlated: ten minutes' worth. Slices under a
+/// minute, which only tests have, count as if they were a minute long.
 #[must_use]
 pub fn block(slice_seconds: u64) -> usize {
     usize::try_from(BLOCK_SECONDS.div_ceil(slice_seconds.max(SLICE_SECONDS))).unwrap_or(1)
@@ -184,16 +184,16 @@ pub fn longest_stretch(timeline: &Timeline) -> &[Slice] {
     stretches.fold(&[], |longest, stretch| if stretch.len() > longest.len() { stretch } else { longest })
 }
 
-/// How fast a figure changes, as a part of its fit at the start of the longest stretch: value, and the
-/// bounds of its 95 % interval, per hour. The bounds are infinite where there are too few independent
-/// slices. `None` where there are fewer than 30 slices to look at, or the figure begins at 0.
+/// Rate of change of a figure, as a fraction per hour of its fit at the start of the longest stretch:
+/// value and bounds of the 95 % interval. The bounds are infinite if there are too few independent slices.
+/// `None` if the stretch has fewer than 30 slices or the figure starts at 0.
 #[must_use]
 pub fn of(timeline: &Timeline, figure: &Figure) -> Option<[f64; 3]> {
     let stretch = longest_stretch(timeline);
     Drift::of(&series(stretch, figure), block(timeline.slice_seconds))?.relative_per_hour()
 }
 
-/// The figure over a stretch, in hours from its beginning.
+/// The figure over a stretch, in hours from its start.
 fn series(stretch: &[Slice], figure: &Figure) -> Vec<Point> {
     let Some(first) = stretch.first() else { return Vec::new() };
     let hours = |slice: &Slice| real(slice.start.saturating_sub(first.start)) / 3_600.0;
@@ -201,13 +201,13 @@ fn series(stretch: &[Slice], figure: &Figure) -> Vec<Point> {
     stretch.iter().filter_map(point).collect()
 }
 
-/// What the summary says of a timeline; `None` where its longest stretch has fewer than 30 slices.
+/// The changes in a timeline, for the summary; `None` if its longest stretch has fewer than 30 slices.
 #[must_use]
 pub fn changes(timeline: &Timeline) -> Option<Changes> {
     let stretch = longest_stretch(timeline);
     let (first, last) = (stretch.first()?, stretch.last()?);
     let watched: BTreeSet<&String> = stretch.iter().flat_map(|slice| slice.watched.keys()).collect();
-    // The 90th percentile says little that its neighbours do not.
+    // The 90th percentile adds little to its neighbours.
     let built_in = Figure::BUILT_IN.into_iter().filter(|figure| *figure != Figure::P90);
     let figures = built_in.chain(watched.into_iter().cloned().map(Figure::Watched));
     let block = block(timeline.slice_seconds);

@@ -1,5 +1,5 @@
-//! Times to delivery as the summary keeps them: quantiles for people, and the whole histogram in
-//! HdrHistogram's own encoding, so that several generators' can be merged.
+//! Times to delivery in the summary: quantiles to read, and the whole histogram in HdrHistogram's own
+//! encoding, so that those of several generators can be merged.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,29 +7,28 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
 
-/// Longest encoded histogram that is read back: several times what one of an hour's range can take.
+/// Longest encoded histogram that is accepted, in bytes: several times what one with a range of an hour needs.
 const MOST_ENCODED: usize = 4 << 20;
 
-/// An encoded histogram could not be read: a damaged or foreign summary.
+/// An encoded histogram could not be read: the summary is damaged or not soakrig's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a histogram in HdrHistogram's V2 deflate encoding: {0}")]
 pub struct HistogramError(String);
 
-/// Times to delivery by one basis; seconds, absent where nothing was delivered.
+/// Times to delivery by one basis, in seconds; absent if nothing was delivered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct Durations {
-    /// Half were faster.
+    /// The median.
     pub p50: Option<f64>,
-    /// 90 % were faster.
+    /// The 90th percentile.
     pub p90: Option<f64>,
-    /// 99 % were faster.
+    /// The 99th percentile.
     pub p99: Option<f64>,
-    /// The slowest.
+    /// The longest.
     pub max: Option<f64>,
-    /// How many deliveries these are.
+    /// Number of deliveries.
     pub count: u64,
-    /// All of them, in microseconds: HdrHistogram V2, deflated, in base64. Empty where nothing was
-    /// delivered.
+    /// The histogram, in microseconds: HdrHistogram V2, deflated, in base64. Empty if nothing was delivered.
     pub histogram: String,
 }
 
@@ -51,10 +50,10 @@ impl Durations {
         }
     }
 
-    /// The histogram in microseconds, none where nothing was delivered.
+    /// The histogram, in microseconds; `None` if nothing was delivered.
     ///
     /// # Errors
-    /// Where the text is not an encoded histogram.
+    /// If the text is not an encoded histogram.
     pub fn decode(&self) -> Result<Option<Histogram<u64>>, HistogramError> {
         if self.histogram.is_empty() {
             return Ok(None);
@@ -70,7 +69,7 @@ impl Durations {
 
 fn encode(micros: &Histogram<u64>) -> String {
     let mut bytes = Vec::new();
-    // Writing to memory fails only where it is exhausted.
+    // Writing to memory fails only if memory is exhausted.
     match V2DeflateSerializer::new().serialize(micros, &mut bytes) {
         Ok(_) => STANDARD.encode(bytes),
         Err(_) => String::new(),

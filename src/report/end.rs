@@ -1,22 +1,22 @@
-//! How a run ended, and how a verdict puts a refusal.
+//! How a run ended, and the words of a verdict about a refusal.
 
-/// What a refusal's reason begins with in the verdict of one generator.
+/// The start of the reason in the verdict of a generator that was refused.
 const REFUSAL: &str = "The target refused: ";
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    /// It goes on: this is a checkpoint.
+    /// It is still running: this is a checkpoint.
     Running,
     /// Its duration was over, or it was asked to stop, and it settled.
     Settled,
     /// A second signal ended it at once.
     Aborted,
-    /// The target refused at the start; what it said.
+    /// The target refused at the start, with what it said.
     Refused(String),
 }
 
-/// The reason of a verdict where the target refused and said `said`.
+/// The reason of the verdict if the target refused, saying `said`.
 pub(super) fn refusal(said: &str) -> String {
     format!("{REFUSAL}{}.", said.trim_end_matches('.'))
 }

@@ -1,5 +1,4 @@
-//! The summary as a file: written whole or not at all, so that a kill at any moment leaves the
-//! checkpoint before.
+//! The summary as a file, written whole or not at all: a kill at any moment leaves the last checkpoint.
 
 mod destination;
 mod earlier;
@@ -16,7 +15,7 @@ use crate::report::summary::{SCHEMA_VERSION, Summary};
 pub use self::earlier::Earlier;
 pub use self::output_file::{OutputError, OutputFile};
 
-/// Most bytes of a summary that are read: many times what one has.
+/// Largest summary that is read, in bytes: many times the usual size.
 const MOST_BYTES: u64 = 32 << 20;
 
 /// A summary file could not be written or read.
@@ -27,7 +26,7 @@ pub enum FileError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -36,7 +35,7 @@ pub enum FileError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -50,8 +49,8 @@ pub enum FileError {
     },
 }
 
-/// Where summaries go. A file is replaced atomically and keeps its mode (0644 where it is new), links
-/// are followed; devices and FIFOs are written into.
+/// Destination of summaries. A file is replaced atomically and keeps its mode (0644 if it is new); links
+/// are followed; devices and FIFOs are written to.
 #[derive(Debug, Clone)]
 pub struct SummaryFile {
     path: PathBuf,
@@ -59,10 +58,10 @@ pub struct SummaryFile {
 }
 
 impl SummaryFile {
-    /// Checks that a file can be made there, so that a wrong path shows before the run and not after it.
+    /// Checks that a file can be created at `path`, so that a wrong path shows before the run, not after it.
     ///
     /// # Errors
-    /// Where it cannot: exit code 104.
+    /// If it cannot be created: exit code 104.
     pub fn at(path: impl Into<PathBuf>) -> Result<Self, FileError> {
         let path = path.into();
         let failed = |source| FileError::Write { path: path.clone(), source };
@@ -77,22 +76,22 @@ impl SummaryFile {
         &self.path
     }
 
-    /// Whether checkpoints make sense there: in a file each takes the place of the one before, in a
-    /// stream they would come one after another.
+    /// Whether checkpoints make sense there: in a file each replaces the one before; in a stream they would
+    /// pile up.
     #[must_use]
     pub fn takes_checkpoints(&self) -> bool {
         matches!(self.place, Destination::File(_))
     }
 
-    /// Replaces the file by this summary; when this returns it is on the disk.
+    /// Replaces the file with this summary, which is on disk when this returns.
     ///
     /// # Errors
-    /// Where it cannot be written; the file is as it was then. A FIFO that gets no reader within 5 s.
+    /// If it cannot be written, which leaves the file as it was; if a FIFO gets no reader within 5 s.
     pub fn write(&self, summary: &Summary) -> Result<(), FileError> {
         self.write_json(summary)
     }
 
-    /// The same with what is worked out from summaries.
+    /// The same for data computed from summaries.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -109,7 +108,7 @@ impl SummaryFile {
 /// Reads a summary.
 ///
 /// # Errors
-/// Where the file cannot be read, is no summary, or is of another schema.
+/// If the file cannot be read, is no summary, or is of another schema.
 pub fn read(path: &Path) -> Result<Summary, FileError> {
     let failed = |source| FileError::Read { path: path.to_owned(), source };
     let foreign = |reason: String| FileError::Foreign { path: path.to_owned(), reason };
@@ -132,7 +131,7 @@ pub fn read(path: &Path) -> Result<Summary, FileError> {
     Ok(saturated_is_spoilt(summary))
 }
 
-/// A file of 0.1 tells of no spoilt time; how long its generator was saturated stands for it.
+/// A file of 0.1 has no spoilt time; the time of saturation stands in for it.
 fn saturated_is_spoilt(mut summary: Summary) -> Summary {
     if summary.judged.is_none() {
         summary.generator.spoilt_seconds = summary.generator.saturated_seconds;

@@ -1,7 +1,6 @@
-//! What a run will cost, said before it begins: deliveries, bytes, sockets, memory, and what of it
-//! is more than the machine has.
+//! Forecasts the cost of a run: deliveries, bytes, sockets, memory, and what exceeds the machine.
 //!
-//! Pure arithmetic on the plan, on what the protocol states of its frames, and on [`Machine`].
+//! Pure arithmetic on the plan, the protocol's frame sizes, and [`Machine`].
 
 use std::fmt;
 
@@ -9,7 +8,7 @@ use crate::model::{FrameSizes, ListSizes};
 use crate::report::machine::Machine;
 use crate::report::numbers::{bytes, count, rate};
 
-/// Files beside the users' sockets: HTTP connections of the ramp, metrics, logs.
+/// Open files besides the users' sockets: HTTP connections of the ramp, metrics, logs.
 const OTHER_FILES: f64 = 200.0;
 /// Memory of the process without users, of a user, and of a delivery within the horizon, in bytes;
 /// a user without TLS was measured at about half of this (docs/performance.md), and a process
@@ -17,37 +16,37 @@ const OTHER_FILES: f64 = 200.0;
 const PROCESS_MEMORY: f64 = 48e6;
 const USER_MEMORY: f64 = 8e3;
 const DELIVERY_MEMORY: f64 = 16.0;
-/// CPU of a delivery that comes in a read of its own, all in, in seconds (docs/performance.md).
+/// Total CPU time of a delivery that arrives in its own read, in seconds (docs/performance.md).
 const DELIVERY_CPU: f64 = 7e-6;
-/// A list traffic from which on a gigabit line is full, in bytes per second.
+/// Traffic that fills a gigabit line, in bytes per second.
 const FULL_LINE: f64 = 110e6;
 
-/// What is to be done.
+/// The load to forecast.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Load {
     /// Users of this generator.
     pub users: u64,
     /// Users in all rooms, those of other generators included.
     pub room: u64,
-    /// How many rooms they are divided among.
+    /// Number of rooms that they are divided among.
     pub rooms: u64,
     /// Chats per second in all rooms.
     pub chats: f64,
-    /// Users that leave per second in all rooms; as many come back.
+    /// Users who leave per second in all rooms; as many come back.
     pub leaves: f64,
-    /// Users that join a side room per second in all rooms; as many leave one.
+    /// Users who join a side room per second in all rooms; as many leave one.
     pub side_rooms: f64,
-    /// How long a visit to a side room lasts on average, in seconds.
+    /// Average length of a visit to a side room, in seconds.
     pub side_room_stay: f64,
-    /// How long a message stays in the ledger, in seconds: the horizon.
+    /// Time that a message stays in the ledger, in seconds: the horizon.
     pub horizon: f64,
     /// Local addresses to connect from.
     pub sources: u64,
-    /// How large the protocol's frames are.
+    /// Sizes of the protocol's frames.
     pub sizes: FrameSizes,
 }
 
-/// What it comes to; bytes are received ones.
+/// The cost of a load; bytes are received bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forecast {
     load: Load,
@@ -65,14 +64,14 @@ pub struct Forecast {
     pub sockets: f64,
     /// Resident memory, in bytes.
     pub memory: f64,
-    /// What will not do, in words, with the remedy.
+    /// What exceeds the machine, in words, with remedies.
     pub warnings: Vec<String>,
 }
 
 /// A limit of the machine that makes a load impossible.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortage {
-    /// Of what.
+    /// What is too small.
     pub what: &'static str,
     /// What is needed, and what there is.
     pub why: String,
@@ -81,7 +80,7 @@ pub struct Shortage {
 }
 
 impl Forecast {
-    /// From a load and the machine that is to carry it.
+    /// The forecast for a load and the machine that should carry it.
     #[must_use]
     pub fn of(load: &Load, machine: &Machine) -> Self {
         let (users, all, rooms) = (load.users as f64, load.room.max(load.users) as f64, load.rooms.max(1) as f64);
@@ -96,7 +95,7 @@ impl Forecast {
             load: *load,
             deliveries,
             chat_bytes: deliveries * load.sizes.chat,
-            // Each coming and each going sends a list to each user.
+            // Each join and each leave sends a list to each user.
             list_bytes: 2.0 * users * (load.leaves * list + load.side_rooms * side_room_list) / rooms,
             ramp_list_bytes: if_listed(&|sizes| sizes.filling(room) * users / room.max(1.0)),
             page_bytes: if_listed(&|sizes| sizes.page + sizes.page_user * room),
@@ -108,7 +107,7 @@ impl Forecast {
         forecast
     }
 
-    /// What of the machine is left for another load on the same server, by the same process.
+    /// What remains of the machine for another load of the same process on the same server.
     #[must_use]
     pub fn leaves(&self, machine: Machine) -> Machine {
         let less = |limit: Option<u64>, needed: f64| limit.map(|limit| limit.saturating_sub(needed.ceil() as u64));
@@ -121,8 +120,8 @@ impl Forecast {
         }
     }
 
-    /// What the load cannot do without and the machine does not have: each user needs a socket, and a
-    /// port of its own for each address of the server.
+    /// What the load needs and the machine lacks, if anything: each user needs a socket and, for each of the
+    /// server's `addresses`, a local port.
     #[must_use]
     pub fn shortage(&self, machine: &Machine, addresses: u64) -> Option<Shortage> {
         let users = self.load.users;
@@ -133,7 +132,7 @@ impl Forecast {
             return Some(Shortage {
                 what: "the limit of open files",
                 why: format!(
-                    "{} users need as many sockets, and this process may open {} files, of which it has {} open",
+                    "{} users need as many sockets, but this process may open {} files and has {} open",
                     count(users),
                     count(files),
                     count(open)
@@ -149,7 +148,7 @@ impl Forecast {
         (users > ports).then(|| Shortage {
             what: "local ports",
             why: format!(
-                "{} users need as many connections, and there are {} ports for them",
+                "{} users need as many connections, but there are {} ports for them",
                 count(users),
                 count(ports)
             ),

@@ -1,6 +1,6 @@
-//! From what `run` knows and the metrics counted to a [`Summary`].
+//! Makes a [`Summary`] of what `run` knows and the metrics counted.
 //!
-//! A pure function: `run` asks the ledger, the counters and the kernel, this puts it together.
+//! A pure function: `run` reads the ledger, the counters and the kernel; this puts their figures together.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -34,7 +34,7 @@ use crate::report::summary::{
 use crate::report::timeline::{RemoteSlice, Timeline, UserSeconds};
 use crate::report::verdict::judge;
 
-/// What `run` knows of itself.
+/// What `run` knows about itself.
 #[derive(Debug, Clone)]
 pub struct RunInputs {
     /// The run id.
@@ -43,15 +43,15 @@ pub struct RunInputs {
     pub seed: u64,
     /// The plenary's slug.
     pub plenary: String,
-    /// Which part of the run.
+    /// This generator's shard.
     pub shard: Shard,
     /// This generator's part of the username range.
     pub users: Range<u64>,
     /// When the ramp began.
     pub started: SystemTime,
-    /// Time since then.
+    /// Time since the ramp began.
     pub took: Duration,
-    /// Of that, from the end of the ramp to the stop.
+    /// The part of that from the end of the ramp to the stop.
     pub hold: Duration,
     /// Set rates in intents per second, by [`Action`].
     pub set_rates: [f64; Action::COUNT],
@@ -59,62 +59,62 @@ pub struct RunInputs {
     pub carried_out: [u64; Action::COUNT],
     /// How long the generator was saturated for any reason.
     pub saturated: Duration,
-    /// How long for each [`SaturationReason`].
+    /// The same for each [`SaturationReason`].
     pub saturated_by: [Duration; SaturationReason::COUNT],
-    /// How much of the hold was spoilt by the generator or its machine.
+    /// How much of the hold the generator or its machine spoilt.
     pub spoilt: Duration,
-    /// How much by each [`SpoiltBy`]; they may overlap.
+    /// The same for each [`SpoiltBy`]; they may overlap.
     pub spoilt_by: [Duration; SpoiltBy::COUNT],
     /// The options in force, by their flags, without secrets.
     pub configuration: BTreeMap<String, String>,
-    /// What the run is held to.
+    /// The limits of the run.
     pub thresholds: Thresholds,
-    /// And the rules.
+    /// The rules of the run.
     pub rules: Rules,
-    /// What their windows showed.
+    /// What the rules' windows showed.
     pub windows: Vec<RuleWindows>,
-    /// The rule that ended the run.
+    /// The rule that ended the run, if one did.
     pub ended_by: Option<EndedBy>,
-    /// Where users were in the hold.
+    /// The users' states in the hold, in user-seconds.
     pub user_seconds: Option<UserSeconds>,
     /// When the hold began.
     pub hold_began: Option<SystemTime>,
-    /// A delivery that has not come by then is lost.
+    /// A delivery that takes longer is lost.
     pub horizon: Duration,
     /// How it ended.
     pub end: End,
-    /// How often this generator was started before in the same run.
+    /// Number of earlier starts of this generator in the same run.
     pub earlier_lives: u32,
 }
 
 /// The figures of one moment, from ledger, roster, counters and kernel.
 #[derive(Debug, Clone)]
 pub struct Measurements {
-    /// The books.
+    /// The ledger's.
     pub ledger: LedgerSnapshot,
-    /// The books when the hold began; `None` where it has not.
+    /// The ledger's when the hold began; `None` if it has not.
     pub before_hold: Option<Arc<LedgerSnapshot>>,
-    /// The roster; at the end, as it was at the stop.
+    /// The roster's; at the end of the run, those at the stop.
     pub users: UsersSnapshot,
-    /// The member lists.
+    /// The mismatches of member lists.
     pub presence: PresenceFindings,
     /// The counters.
     pub totals: Totals,
-    /// The kernel's.
+    /// The kernel's, about this process.
     pub process: ProcessFigures,
-    /// The rooms, where there are several.
+    /// The rooms, if there are several.
     pub rooms: Option<Rooms>,
-    /// Losses by who missed them.
+    /// Losses by the receivers who missed them.
     pub losses: NamedLossGroups,
     /// How long users took to come back after a command or a disruption.
     pub recoveries: Vec<RecoveryFigures>,
-    /// What the counters rose by in planned disruptions, where there were any.
+    /// Increase of the counters during planned disruptions, if there were any.
     pub marked: Option<Marked>,
-    /// The run over time, where it was recorded.
+    /// The run over time, if it was recorded.
     pub timeline: Option<Timeline>,
 }
 
-/// The summary, judged.
+/// Makes and judges the summary.
 #[must_use]
 pub fn summarise(inputs: &RunInputs, figures: &Measurements) -> Summary {
     let Measurements { ledger, users, presence, totals, process, losses, rooms, .. } = figures;
@@ -176,7 +176,7 @@ pub fn summarise(inputs: &RunInputs, figures: &Measurements) -> Summary {
     summary
 }
 
-/// What the ledger knows of planned disruptions.
+/// Adds the ledger's figures of planned disruptions.
 fn with_deliveries(counted: Marked, ledger: &LedgerSnapshot) -> Marked {
     let [local, remote] = &ledger.marked;
     let remote = RemoteSlice { deliveries: Deliveries::of(remote), anomalies: Anomalies::of(remote) };
@@ -220,14 +220,14 @@ fn judged(ledger: &LedgerSnapshot, origin: Origin) -> Judged {
     Judged { deliveries: Deliveries::of(counts), anomalies: Anomalies::of(counts) }
 }
 
-/// Times to delivery by basis; other generators' chats have no known time of sending.
+/// Times to delivery by basis. The time of sending is unknown for other generators' chats.
 fn durations(ledger: &LedgerSnapshot, origin: Origin) -> BTreeMap<String, Durations> {
     let known = Basis::ALL.iter().filter(|basis| (**basis, origin) != (Basis::Sent, Origin::Remote));
     known.map(|basis| (basis.text().to_owned(), Durations::of(ledger.durations(origin, *basis)))).collect()
 }
 
-/// Of the hold, and of this generator's own messages: what others' clocks say is no time to hold a
-/// server to.
+/// Times to delivery in the hold, of this generator's own messages: differences between other
+/// generators' clocks must not count against the server.
 fn judged_durations(figures: &Measurements) -> BTreeMap<String, Durations> {
     let held = match &figures.before_hold {
         Some(before) => figures.ledger.judged_since(before, Origin::Local),

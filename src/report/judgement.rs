@@ -1,6 +1,6 @@
-//! What a summary is judged by: the lines of the table of thresholds, the windows of rules, the verdict.
+//! The judgement of a run: the rows of the table of thresholds, the windows of rules, the verdict.
 //!
-//! Data alone; [`super::thresholds`] and [`super::rules`] fill it in.
+//! Data only; [`super::thresholds`] and [`super::rules`] fill it in.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -8,41 +8,41 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Rule, RuleOption};
 
-/// One line of the table of thresholds.
+/// One row of the table of thresholds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Threshold {
-    /// `lost`, `late`, `anomalies`, `cut`, `p99`, `error_rate(STAGE)`, `outstanding`, `nothing_measured`; of
-    /// a rule its text.
+    /// `lost`, `late`, `anomalies`, `cut`, `p99`, `error_rate(STAGE)`, `outstanding`, `nothing_measured`; for
+    /// a rule, its text.
     pub name: String,
-    /// What `limit` and `value` are.
+    /// The unit of `limit` and `value`.
     pub unit: Unit,
-    /// The most that may be, or the least where `below` is true; null where the threshold is off.
+    /// The maximum, or the minimum if `below` is true; null if the threshold is off.
     pub limit: Option<f64>,
-    /// What was found, of a rule with windows in the worst one; null where there was nothing to look at.
+    /// The value found, for a rule with windows in the worst one; null if there was nothing to judge.
     pub value: Option<f64>,
-    /// Of how many: deliveries, connections or operations.
+    /// Sample size: deliveries, connections or operations.
     pub n: u64,
-    /// What came of it.
+    /// The result.
     pub result: Judgement,
-    /// Which kind of anomaly was the most frequent.
+    /// The most frequent kind of anomaly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// The option of a rule.
+    /// The option that set the rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<RuleOption>,
-    /// Whether it fails below the limit, not above it.
+    /// Whether it fails below the limit rather than above it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub below: bool,
-    /// When the worst window was.
+    /// Time of the worst window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<At>,
-    /// Why it was not judged.
+    /// Why it was not judged, if it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
 
 impl Threshold {
-    /// A line without what only some have.
+    /// A row without the optional fields.
     pub(super) fn new(
         name: &str,
         unit: Unit,
@@ -61,24 +61,24 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// When a window was, RFC 3339 in UTC.
+/// The time of a window, RFC 3339 in UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct At {
-    /// Its beginning.
+    /// Its start.
     pub began: String,
     /// Its end.
     pub ended: String,
 }
 
 impl At {
-    /// From one moment to another, in seconds since 1970-01-01T00:00:00Z.
+    /// The time between two moments, in seconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn between(began: u64, ended: u64) -> Self {
         Self { began: moment(began), ended: moment(ended) }
     }
 }
 
-/// A moment in seconds since 1970-01-01T00:00:00Z, RFC 3339 in UTC.
+/// Formats a moment, in seconds since 1970-01-01T00:00:00Z, as RFC 3339 in UTC.
 #[must_use]
 pub fn moment(seconds: u64) -> String {
     let at = UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH);
@@ -90,11 +90,11 @@ pub fn moment(seconds: u64) -> String {
 pub struct RuleWindows {
     /// The rule.
     pub rule: Rule,
-    /// Windows within the hold.
+    /// Number of windows within the hold.
     pub windows: u64,
-    /// Those of them in which there was enough to look at.
+    /// Number of those with enough data to judge.
     pub judged: u64,
-    /// The worst of these.
+    /// The worst of the judged windows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worst: Option<WorstWindow>,
 }
@@ -102,11 +102,11 @@ pub struct RuleWindows {
 /// The window in which a rule's metric was worst.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorstWindow {
-    /// The metric: a number, a part of 1, or seconds.
+    /// Value of the metric: a count, a fraction, or seconds.
     pub value: f64,
-    /// Of how many deliveries, connections, operations, users or intents.
+    /// Sample size: deliveries, connections, operations, users or intents.
     pub n: u64,
-    /// When it was.
+    /// Its time.
     pub at: At,
 }
 
@@ -115,43 +115,43 @@ pub struct WorstWindow {
 pub struct EndedBy {
     /// The rule.
     pub rule: Rule,
-    /// When, RFC 3339 in UTC.
+    /// Time at which it ended the run, RFC 3339 in UTC.
     pub at: String,
-    /// What the metric was.
+    /// Value of the metric.
     pub value: f64,
-    /// Of how many.
+    /// Sample size.
     pub n: u64,
-    /// Which generator.
+    /// Index of the generator.
     pub shard: u32,
 }
 
-/// What a threshold's numbers are.
+/// The unit of a threshold's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// A whole number.
     Count,
-    /// A part of 1.
+    /// A fraction, 0 to 1.
     Share,
     /// A length of time.
     Seconds,
-    /// A part of 1 per hour.
+    /// A fraction per hour.
     SharePerHour,
 }
 
-/// What came of a threshold.
+/// The result of a threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Judgement {
     /// Within the limit.
     Passed,
-    /// Within the limit, but nothing was seen in too few to exclude it.
+    /// Nothing was seen, but in too small a sample to say that it is within the limit.
     TooFew,
     /// Over the limit.
     Failed,
-    /// Off.
+    /// The threshold is off.
     Off,
-    /// There was not enough to judge it by.
+    /// There was not enough data to judge.
     NotJudged,
 }
 
@@ -162,7 +162,7 @@ pub struct Verdict {
     pub code: u8,
     /// The reason in words, one sentence or several.
     pub reason: String,
-    /// The table of thresholds; empty where the target refused, and in files of 0.1.
+    /// The table of thresholds; empty if the target refused, and in files of 0.1.
     #[serde(default)]
     pub thresholds: Vec<Threshold>,
 }

@@ -1,4 +1,4 @@
-//! The table of thresholds as JUnit XML, which CI servers show: a test case for each threshold and rule.
+//! The table of thresholds as JUnit XML, which CI servers show: one test case per threshold and rule.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::report::numbers::count;
 use crate::report::rules::shown;
 use crate::report::summary::Summary;
 
-/// The case of what no threshold says: that the run came to its end, and its numbers are about the server.
+/// The case for what no threshold covers: that the run finished, and that its figures are about the server.
 const RUN: &str = "run";
 
 /// The file could not be made or written.
 #[derive(Debug, thiserror::Error)]
 pub enum JunitError {
-    /// The writer of XML refused something: a defect.
+    /// The XML writer refused something, which would be a bug.
     #[error("JUnit XML: {0}")]
     Xml(#[from] quick_junit::SerializeError),
     /// The system refused to write.
@@ -28,7 +28,7 @@ pub enum JunitError {
 /// Writes the document to a file.
 ///
 /// # Errors
-/// Where it cannot be written; the file is as it was then.
+/// If it cannot be written, which leaves the file as it was.
 pub fn write(file: &OutputFile, summary: &Summary) -> Result<(), JunitError> {
     Ok(file.write(&render(summary)?)?)
 }
@@ -36,7 +36,7 @@ pub fn write(file: &OutputFile, summary: &Summary) -> Result<(), JunitError> {
 /// The document, of one run or of a merged one.
 ///
 /// # Errors
-/// Where the writer refuses it: a defect.
+/// If the XML writer refuses it, which would be a bug.
 pub fn render(summary: &Summary) -> Result<String, JunitError> {
     let run = &summary.run;
     let mut suite = TestSuite::new(text(&format!("soakrig {}", run.plenary)));
@@ -67,7 +67,7 @@ fn whole(summary: &Summary) -> TestCase {
     let code = ExitCode::from_number(verdict.code);
     let status = match code {
         Some(ExitCode::Ok) => TestCaseStatus::success(),
-        // Its own case says which.
+        // The threshold's own case shows the failure.
         Some(ExitCode::Threshold) if is_told => TestCaseStatus::success(),
         Some(ExitCode::Threshold) => with(TestCaseStatus::non_success(NonSuccessKind::Failure), &verdict.reason),
         _ => with(TestCaseStatus::non_success(NonSuccessKind::Error), &verdict.reason),
@@ -96,12 +96,12 @@ fn with(mut status: TestCaseStatus, message: &str) -> TestCaseStatus {
     status
 }
 
-/// A text without two characters that XML has no place for and the writer lets through.
+/// A text without the two characters that XML forbids and the writer lets through.
 fn text(text: &str) -> String {
     text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
-/// The value of a threshold that failed.
+/// The value of a failed threshold, in words.
 fn failed(row: &Threshold) -> String {
     let of = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| shown(row.unit, None, row.below, value));
     let value = row.value.map_or_else(|| "-".to_owned(), |value| shown(row.unit, row.limit, row.below, value));

@@ -1,5 +1,5 @@
-//! Losses in the summary: which messages the same receivers missed, and how complete the anomaly
-//! log is.
+//! Losses in the summary: the messages that the same receivers missed, and how complete the anomaly log
+//! is.
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::LOSS_GROUPS_TOLD;
 
-/// Lost deliveries, local and remote, by the set of receivers who missed a message.
+/// Lost deliveries, local and remote, grouped by the set of receivers who missed a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct NamedLossGroups {
     /// The [`LOSS_GROUPS_TOLD`] groups with the most deliveries, the largest first.
@@ -27,21 +27,21 @@ pub struct NamedLossGroup {
     pub deliveries: u64,
     /// Messages.
     pub messages: u64,
-    /// Of those, other generators'.
+    /// Those of other generators.
     pub remote_messages: u64,
-    /// Of those, messages that no user of this generator received.
+    /// Those that no user of this generator received.
     pub unread_messages: u64,
-    /// How many receivers missed each of them.
+    /// Number of receivers who missed each of them.
     pub receivers: u64,
-    /// The first of them by name.
+    /// Names of the first receivers.
     pub receiver_names: Vec<String>,
-    /// Some of the senders.
+    /// Names of some of the senders.
     pub sender_names: Vec<String>,
     /// The markers of the first messages, up to the checksum.
     pub markers: Vec<String>,
 }
 
-/// What is in no group of its own.
+/// Losses that are in no group of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct OtherLosses {
     /// Messages.
@@ -50,12 +50,12 @@ pub struct OtherLosses {
     pub deliveries: u64,
 }
 
-/// How many lines the anomaly log has.
+/// Numbers of lines of the anomaly log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct AnomalyLogLines {
-    /// Written.
+    /// Lines written.
     pub lines: u64,
-    /// Left out.
+    /// Lines left out.
     pub dropped: u64,
 }
 
@@ -73,7 +73,7 @@ impl NamedLossGroups {
         whole
     }
 
-    /// Adds those of another generator, which has other receivers.
+    /// Adds the groups of another generator, whose receivers are different users.
     pub fn add(&mut self, other: &Self) {
         let mut groups = std::mem::take(&mut self.largest);
         groups.extend(other.largest.iter().cloned());
@@ -103,7 +103,7 @@ impl AnomalyLogLines {
     }
 }
 
-/// Most deliveries first, then most messages; the rest only makes the order the same each time.
+/// Most deliveries first, then most messages; the other keys only make the order deterministic.
 fn order(one: &NamedLossGroup, other: &NamedLossGroup) -> Ordering {
     (other.deliveries, other.messages).cmp(&(one.deliveries, one.messages)).then_with(|| one.cmp(other))
 }

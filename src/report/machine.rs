@@ -1,6 +1,6 @@
-//! What this machine can carry, as the kernel tells it: files, ports, memory, cores.
+//! What this machine can carry, according to the kernel: files, ports, memory, cores.
 //!
-//! The only file of the reports that asks the machine; a figure that cannot be had is absent.
+//! The only file of the reports that reads the machine. A figure that is not available is absent.
 
 use std::fs;
 
@@ -9,9 +9,9 @@ use nix::sys::resource::{Resource, getrlimit};
 /// Limits that a load may run into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Machine {
-    /// Files that this process may open at most.
+    /// Maximum number of open files of this process.
     pub files: Option<u64>,
-    /// Files that it has open already.
+    /// Number of files that it has open.
     pub open_files: Option<u64>,
     /// Local ports that connections from one address to one server can use.
     pub ports: Option<u64>,
@@ -22,13 +22,13 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Asks the kernel.
+    /// Reads the limits from the kernel.
     #[must_use]
     pub fn read() -> Self {
         Self {
-            // The soft limit, which has been raised to the hard one where that was possible.
+            // The soft limit; it has been raised to the hard one where possible.
             files: getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(soft, _)| soft),
-            // Less the directory that is read.
+            // Minus the directory that is being read.
             open_files: fs::read_dir("/proc/self/fd").ok().map(|files| (files.count() as u64).saturating_sub(1)),
             ports: fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok().and_then(|text| ports(&text)),
             memory: available_memory(),
@@ -37,14 +37,14 @@ impl Machine {
     }
 }
 
-/// The number of ports in a range of two numbers, both of it.
+/// The number of ports in an inclusive range of two numbers.
 fn ports(text: &str) -> Option<u64> {
     let mut ends = text.split_whitespace().map(str::parse::<u64>);
     let (first, last) = (ends.next()?.ok()?, ends.next()?.ok()?);
     (last + 1).checked_sub(first)
 }
 
-/// What the machine has, or the container where that is less.
+/// The available memory, in bytes: the machine's, or the container's if that is less.
 fn available_memory() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| meminfo(&text));
     let number = |path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();

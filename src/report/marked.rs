@@ -1,4 +1,4 @@
-//! Planned disruptions in the summary: what was counted in them, and in no threshold where that is wanted.
+//! Planned disruptions in the summary. With `--tolerate-marked` no threshold counts them.
 
 use std::collections::BTreeMap;
 
@@ -13,30 +13,30 @@ use crate::report::timeline::{RemoteSlice, Slice};
 /// What happened between `ctl mark begin` and `mark end`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Marked {
-    /// Whether it is in no threshold.
+    /// Whether it is left out of thresholds.
     pub tolerated: bool,
-    /// How long it lasted in all, in seconds. Of several generators: the longest.
+    /// Total length, in seconds; of several generators, the longest.
     pub seconds: f64,
     /// Messages sent.
     pub sent: u64,
     /// Frames received.
     pub received: u64,
-    /// Deliveries of own messages intended in it that have their verdicts.
+    /// Deliveries of own messages intended in it that have a verdict.
     pub deliveries: Deliveries,
     /// Anomalies of those messages.
     pub anomalies: Anomalies,
-    /// The same of other generators' messages; those that were excused are left out.
+    /// The same for other generators' messages, without excused ones.
     pub remote: RemoteSlice,
-    /// Things tried, by stage.
+    /// Operations attempted, by stage.
     pub operations: CountsByLabel,
-    /// Things that failed, by stage and kind.
+    /// Errors, by stage and kind.
     pub errors: BTreeMap<String, CountsByLabel>,
     /// Connections to the room that ended, by initiator and reason.
     pub disconnects: BTreeMap<String, CountsByLabel>,
 }
 
 impl Marked {
-    /// What the counters rose by in it; deliveries come from the ledger.
+    /// From the increase of the counters; deliveries come from the ledger.
     #[must_use]
     pub fn of(tolerated: bool, seconds: f64, counted: &Slice) -> Self {
         let Slice { sent, received, operations, errors, disconnects, .. } = counted.clone();
@@ -50,17 +50,17 @@ impl Marked {
         by("server").saturating_add(by("network"))
     }
 
-    /// Things tried in a stage.
+    /// Operations attempted in a stage.
     #[must_use]
     pub fn operations(&self, stage: &str) -> u64 {
-        // Each frame is one.
+        // Each frame is one operation.
         if stage == Stage::Receive.as_str() {
             return self.received;
         }
         self.operations.get(stage).copied().unwrap_or(0)
     }
 
-    /// Things that failed in a stage, in one way.
+    /// Errors of a kind in a stage.
     #[must_use]
     pub fn errors(&self, stage: &str, kind: &str) -> u64 {
         self.errors.get(stage).and_then(|kinds| kinds.get(kind)).copied().unwrap_or(0)
@@ -81,7 +81,7 @@ impl Marked {
         add_groups(&mut self.disconnects, &other.disconnects);
     }
 
-    /// What was found in it, by name; what is 0 is left out.
+    /// Faults found in it, by name; those that are 0 are left out.
     #[must_use]
     pub fn found(&self) -> Vec<(&'static str, u64)> {
         let (own, remote, odd, remote_odd) =
@@ -100,7 +100,7 @@ impl Marked {
         found.into_iter().filter(|(_, n)| *n > 0).collect()
     }
 
-    /// The same in words: `2m: 12 lost, 40 cut`.
+    /// Its length and faults in words: `2m: 12 lost, 40 cut`.
     #[must_use]
     pub fn said(&self) -> String {
         let found: Vec<String> = self.found().into_iter().map(|(name, n)| format!("{} {name}", count(n))).collect();
@@ -109,7 +109,7 @@ impl Marked {
     }
 }
 
-/// Deliveries without those of a part.
+/// Deliveries minus those of a part.
 pub(super) fn without(all: &Deliveries, part: &Deliveries) -> Deliveries {
     let mut rest = all.clone();
     let less = |from: &mut u64, n: u64| *from = from.saturating_sub(n);
@@ -126,7 +126,7 @@ pub(super) fn without(all: &Deliveries, part: &Deliveries) -> Deliveries {
     rest
 }
 
-/// Anomalies without those of a part.
+/// Anomalies minus those of a part.
 pub(super) fn without_anomalies(all: &Anomalies, part: &Anomalies) -> Anomalies {
     Anomalies {
         duplicate: all.duplicate.saturating_sub(part.duplicate),

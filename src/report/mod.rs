@@ -1,17 +1,17 @@
-//! What people are told: the forecast before, the status while, the summary after.
+//! What a person reads: the forecast before a run, the status during it, the summary after it.
 //!
 //! | file | what it is for |
 //! | --- | --- |
 //! | [`forecast`], [`machine`] | what a run will cost, and what this machine has |
-//! | [`progress`], [`status`], [`rates`] | the bar, what the status line says, and where its figures come from |
+//! | [`progress`], [`status`], [`rates`] | the progress bar, the status line, and its figures |
 //! | [`summary`] | the summary's data, as JSON keeps it |
 //! | [`counts`] | its counts of deliveries and anomalies, and counts by label |
 //! | [`timeline`] | the run in slices of time, and its events |
-//! | [`drift`], [`changes`] | which figures change during the hold, and what the summary says of it |
-//! | [`inputs`] | from what the run knows and the metrics counted to a summary |
+//! | [`drift`], [`changes`] | figures that change during the hold |
+//! | [`inputs`] | makes a summary of what the run knows and the metrics counted |
 //! | [`thresholds`] | the table of thresholds: limit, value, pass or fail |
 //! | [`rules`] | rules of `--fail-if` and `--abort-if`, over the whole run and in windows |
-//! | [`judgement`] | lines of the table, what rules found, the verdict: data alone |
+//! | [`judgement`] | rows of the table, findings of rules, the verdict: data only |
 //! | [`verdict`] | the exit code and its reason |
 //! | [`end`] | how a run ended |
 //! | [`validity`] | whether a generator spoilt too much of its hold |
@@ -21,7 +21,7 @@
 //! | [`file`](mod@file) | the summary's file, replaced atomically |
 //! | [`merge`](mod@merge) | several generators' summaries as one |
 //! | [`compare`](mod@compare) | two runs side by side: what got worse |
-//! | [`sections`] | what the generators of a merged summary say about it |
+//! | [`sections`] | what is missing or invalid among the generators of a merged summary |
 //! | [`page`] | the report: a summary as one HTML page |
 //! | [`losses`] | losses by the receivers who missed them, and the lines of the anomaly log |
 //! | [`rooms`] | the rooms of a run, and the worst of them |
@@ -29,7 +29,7 @@
 //! | [`recoveries`] | how long users took to come back |
 //! | [`durations`] | times to delivery in the summary: quantiles and the mergeable histogram |
 //!
-//! Knows how to put figures into words; must not know sockets, users or the schedule.
+//! It puts figures into words, and knows nothing of sockets, users or the schedule.
 
 pub mod changes;
 pub mod compare;

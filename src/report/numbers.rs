@@ -1,6 +1,6 @@
-//! Numbers as people read them: grouped counts, percentages, times, sizes, rates.
+//! Formats numbers for people: grouped counts, percentages, times, sizes, rates.
 
-/// A count with its thousands grouped: `240,000`.
+/// A count with grouped thousands: `240,000`.
 #[must_use]
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -14,7 +14,7 @@ pub fn count(n: u64) -> String {
     out
 }
 
-/// A part of 1 in per cent: `2.3 %`. Never shows 0 or 100 for what is not.
+/// A fraction in per cent: `2.3 %`. Shows 0 or 100 only for exactly that.
 #[must_use]
 pub fn percent(part: f64) -> String {
     let per_cent = part * 100.0;
@@ -38,7 +38,7 @@ pub fn limit(part: f64) -> String {
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// A part of 1 in per cent, with as many digits as show that it is over a limit: `1.01 %`.
+/// A fraction in per cent, with enough digits to show that it is over a limit: `1.01 %`.
 #[must_use]
 pub fn percent_over(part: f64, limit: f64) -> String {
     let usual = percent(part);
@@ -53,7 +53,7 @@ pub fn percent_over(part: f64, limit: f64) -> String {
     longer.into_iter().find(|text| shows(text)).unwrap_or(usual)
 }
 
-/// A part of 1 in per cent, with as many digits as show that it is under a limit: `99.89 %`.
+/// A fraction in per cent, with enough digits to show that it is under a limit: `99.89 %`.
 #[must_use]
 pub fn percent_under(part: f64, limit: f64) -> String {
     let usual = percent(part);
@@ -68,7 +68,7 @@ pub fn percent_under(part: f64, limit: f64) -> String {
     longer.into_iter().find(|text| shows(text)).unwrap_or(usual)
 }
 
-/// A time to delivery, with as many digits as show that it is over a limit.
+/// A time to delivery, with enough digits to show that it is over a limit.
 #[must_use]
 pub fn latency_over(seconds: f64, limit: f64) -> String {
     let usual = latency(seconds);
@@ -78,7 +78,7 @@ pub fn latency_over(seconds: f64, limit: f64) -> String {
     usual
 }
 
-/// A part of a whole in per cent; nothing of nothing is 0.
+/// A part of a whole in per cent; 0 of 0 is 0.
 #[must_use]
 pub fn share(part: u64, whole: u64) -> String {
     if whole == 0 { percent(0.0) } else { percent(part as f64 / whole as f64) }
@@ -134,8 +134,8 @@ pub fn rate(per_second: f64) -> String {
     format!("{}/s", digits(per_second))
 }
 
-/// A text from elsewhere as it may be printed: control characters, which terminals obey, and those
-/// that turn the direction of writing are escaped.
+/// Makes a text from elsewhere safe to print: escapes control characters, which terminals obey, and
+/// those that change the direction of writing.
 #[must_use]
 pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -151,7 +151,7 @@ pub fn plain(text: &str) -> String {
     out
 }
 
-/// Three digits where there are that many, whole numbers beyond, no zeros at the end.
+/// Three significant digits, more for large whole numbers, without trailing zeros.
 fn digits(value: f64) -> String {
     if value >= 99.95 {
         return count(value.round() as u64);

@@ -1,7 +1,7 @@
-//! What people see while a run goes on: a bar for the ramp and a status line after, refreshed each
-//! second; or, without a terminal, a log line now and then.
+//! The progress of a run: a bar during the ramp and a status line after it, refreshed every second; or,
+//! without a terminal, a log line from time to time.
 //!
-//! Fed by `run` with a [`Status`] each second; knows no clock.
+//! `run` feeds it a [`Status`] every second; it has no clock.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::report::status::{Phase, Status, line, phase_times, rows};
 use crate::telemetry::{PROGRESS, Screen};
 
-/// Between log lines in the ramp and in the stop, where no terminal is.
+/// Interval of log lines during the ramp and the stop, without a terminal.
 const OFTEN: Duration = Duration::from_secs(10);
-/// Between log lines at full load.
+/// Interval of log lines at full load.
 const SELDOM: Duration = Duration::from_secs(30);
-/// Columns of a terminal that does not tell.
+/// Assumed width of a terminal that does not report one, in columns.
 const WIDTH: usize = 80;
-/// Columns of a terminal that has room for a bar, and of the bar with what is around it.
+/// Smallest width of a terminal for a bar, and width of the bar with its surroundings, in columns.
 const WITH_BAR: usize = 100;
 const BAR: usize = 24 + 4;
 
 /// Shows the status, on a terminal or in the log.
 #[derive(Debug)]
 pub struct Progress {
-    /// In front of the status, with a colon; empty where there is only one run.
+    /// Prefix of the status, with a colon; empty if there is only one run.
     title: String,
     shown: Shown,
 }
@@ -35,7 +35,7 @@ enum Shown {
 }
 
 impl Progress {
-    /// A bar where the screen has bars, log lines else; with a title where there are several.
+    /// A bar if the screen has bars, else log lines; with a title if there are several runs.
     #[must_use]
     pub fn on(screen: &Screen, title: Option<String>) -> Self {
         let shown = if screen.has_bars() {
@@ -46,11 +46,11 @@ impl Progress {
         Self { title: title.map_or_else(String::new, |title| format!("{title}: ")), shown }
     }
 
-    /// Shows this; to be called each second.
+    /// Shows the status; call it every second.
     pub fn tick(&mut self, status: &Status) {
         match &mut self.shown {
             Shown::Bar { bar, screen, template } => {
-                // The last column stays free: some terminals wrap after it.
+                // Leave the last column free: some terminals wrap after it.
                 let width = screen.width().unwrap_or(WIDTH).saturating_sub(1);
                 let wanted = self::template(status.phase, width);
                 if *template != wanted {
@@ -83,17 +83,17 @@ impl Progress {
     }
 }
 
-/// Whether a log line is due: at the begin of a phase, and then at its intervals.
+/// Whether a log line is due: at the start of a phase, then at the phase's interval.
 fn is_due(last: Option<(Phase, Duration)>, status: &Status) -> bool {
     let Some((phase, at)) = last else { return true };
     let interval = if status.phase == Phase::Hold { SELDOM } else { OFTEN };
-    // Ticks come a little early or late.
+    // Ticks may be a little early or late.
     let slack = Duration::from_millis(500);
     phase != status.phase || status.elapsed.saturating_sub(at) + slack >= interval
 }
 
 fn log(title: &str, status: &Status) {
-    // Seldom enough by themselves: with many plenaries they are no similar lines to leave out.
+    // These lines are rare enough; with many plenaries they must not be suppressed as similar.
     tracing::info!(
         target: PROGRESS,
         connected = status.connected,
@@ -114,7 +114,7 @@ fn template(phase: Phase, width: usize) -> &'static str {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    // The templates are constants; a test holds them to what indicatif accepts.
+    // The templates are constants; a test checks that indicatif accepts them.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
 }
 

@@ -1,6 +1,6 @@
-//! From snapshots to the status line: rates and quantiles of the last seconds, not of the whole night.
+//! Rates and quantiles of the last seconds, for the status line.
 //!
-//! Keeps two earlier moments to subtract; knows no clock, `run` says how late it is.
+//! Keeps two earlier moments to subtract. It has no clock: `run` passes the time.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::metrics::totals::Totals;
 use crate::model::{Basis, Origin, Outcome, Stage, UserState};
 use crate::report::status::{Phase, Status};
 
-/// Quantiles and rates are of at least this long, once the run is, and at most twice as long.
+/// Quantiles and rates cover at least this long, once the run has lasted as long, and at most twice this.
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// What `run` adds to the snapshots.
@@ -19,13 +19,13 @@ const WINDOW: Duration = Duration::from_secs(10);
 pub struct Moment {
     /// The phase of the run.
     pub phase: Phase,
-    /// Since the start.
+    /// Time since the start.
     pub elapsed: Duration,
-    /// Of that, since the end of the ramp.
+    /// Time since the end of the ramp.
     pub held: Duration,
-    /// Until the end of the hold, if that is known.
+    /// Time until the end of the hold, if that is known.
     pub remaining: Option<Duration>,
-    /// Chats per second, set.
+    /// The rate of chats that is set, per second.
     pub chats_target: f64,
     /// Whether the generator is saturated.
     pub saturated: bool,
@@ -41,16 +41,16 @@ struct Mark {
     micros: Histogram<u64>,
 }
 
-/// Remembers enough of the past to tell what is new.
+/// Computes rates from successive snapshots.
 #[derive(Debug, Default)]
 pub struct RateMeter {
-    /// What is subtracted, and what will be next.
+    /// The moment to subtract, and the next one.
     base: Option<Mark>,
     next: Option<Mark>,
 }
 
 impl RateMeter {
-    /// The status now; to be called each second.
+    /// The status now; call it every second.
     pub fn status(
         &mut self,
         moment: Moment,
@@ -93,7 +93,7 @@ impl RateMeter {
         }
     }
 
-    /// Moves the base on, so that it stays between one and two windows old.
+    /// Advances the base, so that it stays between one and two windows old.
     fn remember(&mut self, mark: Mark) {
         let age = |earlier: &Mark| mark.at.saturating_sub(earlier.at);
         match (&self.base, &self.next) {
@@ -105,12 +105,12 @@ impl RateMeter {
     }
 }
 
-/// Chats per second, and the time to delivery's median and 99th percentile in seconds, since `base`.
+/// Chats per second, and median and 99th percentile of the time to delivery in seconds, since `base`.
 fn lately(base: &Mark, now: &Mark) -> (f64, Option<f64>, Option<f64>) {
     let seconds = now.at.saturating_sub(base.at).as_secs_f64();
     let chats = if seconds > 0.0 { now.chats.saturating_sub(base.chats) as f64 / seconds } else { 0.0 };
     let mut micros = now.micros.clone();
-    // Both have the same bounds, and counts only grow; were it otherwise, the whole run is shown.
+    // Both have the same bounds, and counts only grow; if they did not, the whole run would be shown.
     if micros.subtract(&base.micros).is_err() {
         micros = now.micros.clone();
     }

@@ -1,14 +1,14 @@
-//! How long users took to come back, in the summary.
+//! How long users took to reconnect, in the summary.
 
 use serde::{Deserialize, Serialize};
 
 use crate::report::numbers::{count, span};
 
-/// Recoveries of the same name that begin within this time in several generators are one, in seconds:
-/// the same command goes to all of them.
+/// Recoveries of the same name that begin within this time, in seconds, in several generators count as one,
+/// because a command goes to all of them.
 const TOGETHER: f64 = 30.0;
 
-/// Users whose connections ended for one reason, and how long they took to come back.
+/// Users whose connections ended for one reason, and how long they took to reconnect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecoveryFigures {
     /// What ended them: the command, or the text of the planned disruption.
@@ -17,13 +17,13 @@ pub struct RecoveryFigures {
     pub at: f64,
     /// Connections that ended.
     pub users: u64,
-    /// Users of those who have joined again.
+    /// Those of the users who have joined again.
     pub back: u64,
-    /// How long until a share of them had. Of several generators: the longest.
+    /// Times until shares of the users were back; of several generators, the longest.
     pub seconds: RecoverySeconds,
 }
 
-/// How long it took until a share of the users was back, in seconds; null where it was not.
+/// Times until shares of the users were back, in seconds; null for a share that was not reached.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct RecoverySeconds {
     /// Half of them.
@@ -48,7 +48,7 @@ impl RecoverySeconds {
     }
 }
 
-/// Adds another generator's: those of the same name at the same time are one.
+/// Adds another generator's recoveries; those of the same name and time count as one.
 pub(super) fn merge(ours: &mut Vec<RecoveryFigures>, theirs: &[RecoveryFigures]) {
     for other in theirs {
         let same = |one: &&mut RecoveryFigures| one.what == other.what && (one.at - other.at).abs() <= TOGETHER;

@@ -1,43 +1,42 @@
-//! The rooms of a run in its summary: how many there are, and where deliveries were lost or late.
+//! The rooms of a run in its summary: their number, and those with lost or late deliveries.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Rooms that a generator names in its summary; beside them its first and its last, which it may share
+/// Number of rooms that a generator names in its summary, besides its first and last, which it may share
 /// with others.
 pub const ROOMS_TOLD: usize = 10;
 
 /// The rooms of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Rooms {
-    /// How many there are, those of other generators included.
+    /// Number of rooms, those of other generators included.
     pub count: u64,
-    /// Those with the most lost, of equal ones with the most late deliveries, first; none where all is
-    /// well.
+    /// The rooms with the most lost, then the most late deliveries, first; empty if all is well.
     pub worst: Vec<RoomDeliveries>,
 }
 
-/// What became of the deliveries in one room, local and remote: expected = on time + late + lost + excused +
+/// Outcomes of the deliveries in one room, local and remote: expected = on time + late + lost + excused +
 /// outstanding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct RoomDeliveries {
     /// Its name.
     pub room: String,
-    /// One for each message of the room on each connection that should get it.
+    /// One per message of the room and connection that should receive it.
     pub expected: u64,
-    /// Came within the deadline.
+    /// Arrived within the deadline.
     pub on_time: u64,
-    /// Came after it, by the horizon.
+    /// Arrived after the deadline, within the horizon.
     pub late: u64,
-    /// Did not come by the horizon.
+    /// Did not arrive within the horizon.
     pub lost: u64,
-    /// The connection ended before.
+    /// Not required, such as after the connection ended.
     pub excused: u64,
-    /// No verdict when the run ended.
+    /// Had no verdict when the run ended.
     pub outstanding: u64,
-    /// Messages of other rooms of the run that arrived here, in no other number.
+    /// Arrivals of messages from other rooms of the run; in no other number.
     pub leaked: u64,
 }
 
@@ -48,7 +47,7 @@ impl RoomDeliveries {
         self.badness() > (0, 0, 0)
     }
 
-    /// Whether its books balance.
+    /// Whether its outcomes sum to the expected deliveries.
     #[must_use]
     pub fn balances(&self) -> bool {
         let Self { expected, on_time, late, lost, excused, outstanding, .. } = self;
@@ -76,7 +75,7 @@ impl RoomDeliveries {
 }
 
 impl Rooms {
-    /// So many rooms, of which these are told; those in which all is well are left out.
+    /// `count` rooms, of which those of `told` with faults are kept.
     #[must_use]
     pub fn of(count: u64, told: impl IntoIterator<Item = RoomDeliveries>) -> Self {
         let mut rooms = Self { count, worst: told.into_iter().filter(RoomDeliveries::is_bad).collect() };

@@ -1,7 +1,6 @@
-//! What the generators of a merged summary say about it: which are missing, did not come to their
-//! end, or could not keep up.
+//! The generators of a merged summary: those that are missing, did not finish, or could not keep up.
 //!
-//! Looks at [`Summary::parts`] only; the summary of one generator has none and nothing to say here.
+//! Reads only [`Summary::parts`], which the summary of a single generator does not have.
 
 use crate::error::ExitCode;
 use crate::report::end::{self, End};
@@ -9,7 +8,7 @@ use crate::report::summary::{Part, Summary};
 use crate::report::thresholds::NOTHING_MEASURED;
 use crate::report::validity::{is_invalid, spoilt};
 
-/// The shards of the run that no part is of, in order.
+/// The shards of the run without a part, in order.
 #[must_use]
 pub fn missing(summary: &Summary) -> Vec<u32> {
     let Some(first) = summary.parts.first() else { return Vec::new() };
@@ -17,15 +16,15 @@ pub fn missing(summary: &Summary) -> Vec<u32> {
     (0..first.run.shard.count).filter(|index| !here(index)).collect()
 }
 
-/// Whether two parts are of the same generator: the same shard of the same users. One that was
-/// started again within the run has a part for each of its lives.
+/// Whether two parts are of the same generator: the same shard of the same users. A generator that was
+/// restarted within the run has a part for each of its lives.
 #[must_use]
 pub fn is_same(one: &Part, other: &Part) -> bool {
     let seat = |part: &Part| (part.run.shard, part.users.min, part.users.max);
     seat(one) == seat(other)
 }
 
-/// What to call a part: its shard, or its users where generators were given ranges instead.
+/// Name of a part: its shard, or its users if generators were given ranges instead.
 #[must_use]
 pub fn name(parts: &[Part], part: &Part) -> String {
     let by_ranges = parts.iter().any(|other| other.run.shard == part.run.shard && !is_same(other, part));
@@ -41,8 +40,7 @@ pub fn name(parts: &[Part], part: &Part) -> String {
     }
 }
 
-/// The generators that say they were started before in the run, with how many of those lives no part
-/// is of.
+/// The generators that were started before in the run, with the number of those lives without a part.
 fn lives_missing(summary: &Summary) -> impl Iterator<Item = (&Part, usize)> {
     let parts = summary.parts.as_slice();
     parts.chunk_by(is_same).filter_map(|lives| {
@@ -52,12 +50,12 @@ fn lives_missing(summary: &Summary) -> impl Iterator<Item = (&Part, usize)> {
     })
 }
 
-/// The parts whose generators did not come to their end: killed, or still running.
+/// The parts whose generators did not finish: killed, or still running.
 pub fn cut_off(summary: &Summary) -> impl Iterator<Item = &Part> {
     summary.parts.iter().filter(|part| !part.run.complete)
 }
 
-/// How the merged run ended: as its generators did where they agree and none is missing.
+/// How the merged run ended: as its generators did, if they agree and none is missing.
 #[must_use]
 pub fn end(summary: &Summary) -> End {
     let all = |code: ExitCode| {
@@ -70,7 +68,7 @@ pub fn end(summary: &Summary) -> End {
     }
 }
 
-/// What keeps the run from having done what it should, one clause each.
+/// Reasons why the merged run failed, one clause each.
 pub(super) fn failed(summary: &Summary) -> Vec<String> {
     let mut failed = Vec::new();
     let missing = missing(summary);
@@ -84,8 +82,7 @@ pub(super) fn failed(summary: &Summary) -> Vec<String> {
         format!("{} was started again, and {n} earlier {summaries} (FILE.life-N) {are} missing", name(parts, part))
     }));
     failed.extend(
-        cut_off(summary)
-            .map(|part| format!("{} did not come to its end: what there is of it is a checkpoint", name(parts, part))),
+        cut_off(summary).map(|part| format!("{} did not finish: only a checkpoint of it exists", name(parts, part))),
     );
     failed.extend(parts.iter().filter(|part| part.run.complete).filter_map(|part| {
         let shard = name(parts, part);
@@ -102,8 +99,7 @@ pub(super) fn failed(summary: &Summary) -> Vec<String> {
     failed
 }
 
-/// The generators that came to their end and measured nothing in any of their lives: in the sums
-/// others make up for them.
+/// The generators that finished but measured nothing in any of their lives, which the sums do not show.
 fn measured_nothing(summary: &Summary) -> impl Iterator<Item = &Part> {
     let row =
         |part: &Part| part.verdict.thresholds.iter().find(|row| row.name == NOTHING_MEASURED).and_then(|r| r.value);
@@ -113,13 +109,13 @@ fn measured_nothing(summary: &Summary) -> impl Iterator<Item = &Part> {
     silent.filter_map(<[_]>::first)
 }
 
-/// The generators whose ramp was not over at the stop.
+/// The generators that were still in their ramp at the stop.
 pub(super) fn still_ramping(summary: &Summary) -> Vec<String> {
     let parts = summary.parts.as_slice();
     parts.iter().filter(|part| part.run.hold_seconds <= 0.0).map(|part| name(parts, part)).collect()
 }
 
-/// Which generators could not keep up, if any: one is enough to make the run's numbers invalid.
+/// The generators that could not keep up, if any; one is enough to make the run invalid.
 pub(super) fn invalid(summary: &Summary, limit: Option<f64>) -> Option<String> {
     let invalid: Vec<String> = summary
         .parts
@@ -130,7 +126,7 @@ pub(super) fn invalid(summary: &Summary, limit: Option<f64>) -> Option<String> {
     (!invalid.is_empty()).then(|| format!("generators themselves could not keep up, {}", invalid.join("; ")))
 }
 
-/// Numbers in order, runs of them shortened: `0, 3 to 7, 9`.
+/// Ascending numbers, with runs shortened: `0, 3 to 7, 9`.
 #[must_use]
 pub fn listed(numbers: &[u32]) -> String {
     let mut runs: Vec<(u32, u32)> = Vec::new();

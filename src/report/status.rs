@@ -1,68 +1,68 @@
-//! A run at one moment, in words: what may be wrong comes first, and what does not fit into two rows
-//! of a terminal is left away from the end.
+//! The status line: possible faults come first, and items that do not fit into two rows of a terminal are
+//! dropped from the end.
 
 use std::time::Duration;
 
 pub use crate::model::RunPhase as Phase;
 use crate::report::numbers::{count, latency, rate, span};
 
-/// Between two items.
+/// Separator of items.
 const COMMA: &str = ", ";
-/// Rows of a terminal at most.
+/// Maximum number of rows of a terminal.
 const ROWS: usize = 2;
 
 /// A run at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
-    /// Its phase.
+    /// The phase of the run.
     pub phase: Phase,
-    /// Since the start.
+    /// Time since the start.
     pub elapsed: Duration,
-    /// Of that, at full load: since the end of the ramp.
+    /// Time at full load: since the end of the ramp.
     pub held: Duration,
-    /// Until the end of the hold, if that is known.
+    /// Time until the end of the hold, if that is known.
     pub remaining: Option<Duration>,
     /// Users connected.
     pub connected: u64,
     /// Users to hold.
     pub target: u64,
-    /// Users who sign up or log in.
+    /// Users who are signing up or logging in.
     pub signing_in: u64,
-    /// Users who open the room's page and the socket.
+    /// Users who are opening the room's page and the socket.
     pub connecting: u64,
-    /// Users who wait to try again after a failure.
+    /// Users who are waiting to retry after a failure.
     pub backing_off: u64,
     /// Users who left on purpose and will come back.
     pub away: u64,
     /// Users given up for good.
     pub failed: u64,
-    /// Chats per second, lately.
+    /// Chats per second over the last seconds.
     pub chats: f64,
-    /// Chats per second, set.
+    /// The rate of chats that is set, per second.
     pub chats_target: f64,
-    /// Deliveries so far, local and remote.
+    /// Deliveries on time so far, local and remote.
     pub on_time: u64,
-    /// Late ones.
+    /// Late deliveries.
     pub late: u64,
-    /// Lost ones.
+    /// Lost deliveries.
     pub lost: u64,
-    /// Excused for another reason than that their user left.
+    /// Deliveries excused for another reason than that their user left.
     pub cut_off: u64,
-    /// Without a verdict yet.
+    /// Deliveries without a verdict yet.
     pub outstanding: u64,
-    /// Half of the deliveries were faster, in seconds from the intended time.
+    /// Median time to delivery from the intended time, in seconds, over the last seconds.
     pub p50: Option<f64>,
-    /// 99 % were faster.
+    /// The 99th percentile, likewise.
     pub p99: Option<f64>,
-    /// Errors of all stages but deliveries.
+    /// Errors of all stages except deliveries.
     pub errors: u64,
     /// Whether the generator is saturated now.
     pub saturated: bool,
-    /// Whether the sockets are being closed: who is connected or not then says nothing of the server.
+    /// Whether the sockets are being closed; the number of connected users then says nothing about the server.
     pub closing: bool,
 }
 
-/// How bad something is.
+/// Severity of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tone {
     Plain,
@@ -71,7 +71,7 @@ enum Tone {
 }
 
 impl Tone {
-    /// Of a count that should be 0.
+    /// The tone of a count that should be 0.
     fn of(self, n: u64) -> Self {
         if n == 0 { Self::Plain } else { self }
     }
@@ -118,7 +118,7 @@ pub fn rows(status: &Status, first: usize, second: usize, colours: bool) -> Vec<
     rows.into_iter().map(|(row, _)| row).collect()
 }
 
-/// The phase of the run: how long it has lasted, and how long until the end of the hold.
+/// The phase of the run, how long it has lasted, and how long until the end of the hold.
 #[must_use]
 pub fn phase_times(status: &Status) -> String {
     let (word, since) = match status.phase {
@@ -131,7 +131,7 @@ pub fn phase_times(status: &Status) -> String {
     format!("{word} {}{left}", span(since.as_secs_f64()))
 }
 
-/// What there is to say, the most important first.
+/// The items of the status, the most important first.
 fn items(status: &Status) -> Vec<(String, Tone)> {
     let mut items = Vec::new();
     if status.saturated {
@@ -165,7 +165,7 @@ fn items(status: &Status) -> Vec<(String, Tone)> {
     items
 }
 
-/// Where the users are.
+/// Adds the items about the users' states.
 fn places(items: &mut Vec<(String, Tone)>, status: &Status) {
     if status.backing_off > 0 {
         items.push((format!("{} backing off", count(status.backing_off)), Tone::Warning));

@@ -1,7 +1,6 @@
-//! The summary of a run, as `--summary` writes it: the schema, in `docs/summary.md` in words.
+//! The summary of a run, as `--summary` writes it. `docs/summary.md` describes the schema in words.
 //!
-//! Only data that adds up: everything that `merge` needs is in it, and nothing of one machine only
-//! is needed to print it. Knows no clock and no metrics.
+//! It holds everything that `merge` and the printed text need. Knows neither clocks nor metrics.
 
 use std::collections::BTreeMap;
 
@@ -19,67 +18,67 @@ use crate::report::recoveries::RecoveryFigures;
 use crate::report::rooms::Rooms;
 use crate::report::timeline::{Timeline, UserSeconds};
 
-/// The schema that this code writes and reads; a new number where a reader must know better.
+/// Version of the schema that this code writes and reads; raised when older readers would go wrong.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// What one generator has to say about its part of a run.
+/// The summary of one generator, or of a whole run after `merge`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// [`SCHEMA_VERSION`] of the writer.
+    /// The writer's [`SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// Which run.
+    /// The run.
     pub run: Run,
     /// The users.
     pub users: Users,
-    /// Where they were in the hold, in user-seconds. Absent in files of 0.1.
+    /// The users' states in the hold, in user-seconds. Absent in files of 0.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_seconds: Option<UserSeconds>,
     /// Intents by kind: `chat`, `leave`, `breakout`.
     pub rates: BTreeMap<String, Rate>,
     /// Deliveries of this generator's own messages.
     pub deliveries: Deliveries,
-    /// The same without what the generator itself spoilt: what thresholds read. Absent in files of 0.1.
+    /// The same without what the generator itself spoilt; thresholds read these. Absent in files of 0.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged: Option<Judged>,
     /// Anomalies of its own messages.
     pub anomalies: Anomalies,
     /// Times to delivery of its own messages, by basis: `intended`, `sent`.
     pub delivery_seconds: BTreeMap<String, Durations>,
-    /// Those from the `intended` time, during the hold, that the generator itself did not spoil.
+    /// Times from the `intended` time, during the hold, without those that the generator itself spoilt.
     #[serde(default)]
     pub judged_seconds: BTreeMap<String, Durations>,
-    /// The same of other generators' messages, as they came here.
+    /// The same for other generators' messages, as they arrived here.
     pub remote: Remote,
-    /// Arrivals of messages of another run, or of a time before the generator: in no other number.
+    /// Arrivals of messages from another run, or from before the generator started; in no other number.
     #[serde(default)]
     pub foreign: u64,
-    /// Lost deliveries by who missed them.
+    /// Lost deliveries by the receivers who missed them.
     #[serde(default)]
     pub loss_groups: NamedLossGroups,
-    /// The rooms, where users are divided among several.
+    /// The rooms, if users are divided among several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rooms: Option<Rooms>,
-    /// The lines of the anomaly log, where one was asked for.
+    /// The lines of the anomaly log, if one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anomaly_log: Option<AnomalyLogLines>,
-    /// Things tried, by stage.
+    /// Operations attempted, by stage.
     pub operations: CountsByLabel,
-    /// Things that failed, by stage and kind.
+    /// Errors, by stage and kind.
     pub errors: BTreeMap<String, CountsByLabel>,
     /// Frames.
     pub messages: Messages,
     /// Sockets, by kind: `plenary`, `breakout`.
     pub connections: BTreeMap<String, Connections>,
-    /// How long users took to come back after `ctl disconnect` or in a planned disruption, in order of time.
+    /// How long users took to reconnect after `ctl disconnect` or in a planned disruption, in order of time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recoveries: Vec<RecoveryFigures>,
-    /// What happened in planned disruptions, where there were any.
+    /// What happened in planned disruptions, if there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marked: Option<Marked>,
-    /// Member lists against who was connected.
+    /// Mismatches between member lists and connections.
     #[serde(default)]
     pub presence: Presence,
-    /// What happened to time itself.
+    /// Clock events.
     #[serde(default)]
     pub clock: ClockEvents,
     /// The generator itself.
@@ -87,11 +86,11 @@ pub struct Summary {
     /// The run over time. Absent in files of 0.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeline: Option<Timeline>,
-    /// Which figures changed during the hold; absent in checkpoints, and where the hold was too short.
+    /// The figures that changed during the hold; absent in checkpoints and after a short hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Changes>,
-    /// Every option that was in force, by its flag, without secrets; of several generators those that they
-    /// share. Absent in files of 0.1.
+    /// Every option in force, by its flag, without secrets; of several generators, those that they share.
+    /// Absent in files of 0.1.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub configuration: BTreeMap<String, String>,
     /// The thresholds that were set.
@@ -102,10 +101,10 @@ pub struct Summary {
     /// What the windows of rules showed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<RuleWindows>,
-    /// The rules of `--abort-if` that ended the run: of several generators, each one's.
+    /// The rules of `--abort-if` that ended the run, one per generator.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ended_by: Vec<EndedBy>,
-    /// What it came to.
+    /// The verdict on the run.
     pub verdict: Verdict,
     /// The generators that a merged summary is made of, in the order of their shards; empty in the
     /// summary of one.
@@ -114,36 +113,36 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// What is in no threshold, because it was planned and is tolerated.
+    /// The planned disruptions, if thresholds leave them out.
     pub(super) fn set_aside(&self) -> Option<&Marked> {
         self.marked.as_ref().filter(|marked| marked.tolerated)
     }
 }
 
-/// One generator in a merged summary: what does not add up, and what tells the generators apart.
+/// One generator in a merged summary: figures that cannot be summed, and what identifies it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Part {
-    /// Which part of the run, when, and whether it came to its end.
+    /// Its shard, its times, and whether it finished.
     pub run: Run,
     /// Its users.
     pub users: Users,
     /// Its rates.
     pub rates: BTreeMap<String, Rate>,
-    /// Its estimate of the difference of the clocks.
+    /// Its estimate of the difference between the clocks, in seconds.
     pub clock_offset_seconds: Option<f64>,
-    /// Its account of itself.
+    /// Its figures about itself.
     pub generator: Generator,
-    /// Where its users were in its hold.
+    /// Its users' states in its hold, in user-seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_seconds: Option<UserSeconds>,
     /// What its windows showed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<RuleWindows>,
-    /// What it came to by itself.
+    /// Its own verdict.
     pub verdict: Verdict,
 }
 
-/// Which run this is.
+/// The identity and times of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// The run id, the same for all generators of a run.
@@ -152,30 +151,30 @@ pub struct Run {
     pub seed: u64,
     /// The plenary's slug.
     pub plenary: String,
-    /// Which part of the run.
+    /// The shard of the run.
     pub shard: Shard,
     /// The version of soakrig.
     pub version: String,
     /// When the ramp began, RFC 3339 in UTC.
     pub started: String,
-    /// From there to the end of the grace, in seconds.
+    /// Time from the start of the ramp to the end of the grace, in seconds.
     pub duration_seconds: f64,
-    /// Of that, how long the load was held: from the end of the ramp to the stop, in seconds.
+    /// Time from the end of the ramp to the stop, in seconds.
     pub hold_seconds: f64,
-    /// When the hold began, RFC 3339 in UTC; of several generators, when the first one's did.
+    /// When the hold began, RFC 3339 in UTC; of several generators, the first one's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_began: Option<String>,
-    /// A delivery that has not come by then is lost, in seconds.
+    /// A delivery that takes longer is lost, in seconds.
     #[serde(default = "a_minute")]
     pub horizon_seconds: f64,
-    /// False in a checkpoint of a run that still goes on, or was killed.
+    /// False in a checkpoint of a run that is still running or was killed.
     pub complete: bool,
-    /// How often this generator was started before in the same run; what it counted then is not in here.
+    /// Number of earlier starts of this generator in the same run; their counts are not included.
     #[serde(default, skip_serializing_if = "is_none")]
     pub earlier_lives: u32,
 }
 
-/// The default of 0.1, which does not say.
+/// The default horizon in seconds, for files of 0.1, which do not say.
 fn a_minute() -> f64 {
     60.0
 }
@@ -187,33 +186,33 @@ fn is_none(n: &u32) -> bool {
 /// The users of this generator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Users {
-    /// First number of its part of the username range.
+    /// The first number of its part of the username range.
     pub min: u64,
     /// The number after its last.
     pub max: u64,
-    /// How many it was to hold.
+    /// Number of users that it should hold.
     pub target: u64,
-    /// Where they were at the stop, by state.
+    /// Number of users in each state at the stop.
     pub states: CountsByLabel,
 }
 
 /// Intents of one kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
-    /// Set, in intents per second.
+    /// The rate that was set, in intents per second.
     pub set: f64,
-    /// Carried out, in intents per second of the hold.
+    /// The rate achieved in the hold, in intents per second.
     pub achieved: f64,
-    /// Carried out.
+    /// Number of intents carried out.
     pub carried_out: u64,
-    /// Dropped, by reason.
+    /// Number of intents dropped, by reason.
     pub dropped: CountsByLabel,
 }
 
 /// Deliveries and anomalies without what the generator itself spoilt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Judged {
-    /// Deliveries, by the same keys, which balance by themselves.
+    /// Deliveries, with the same keys; they balance by themselves.
     #[serde(flatten)]
     pub deliveries: Deliveries,
     /// Anomalies.
@@ -221,7 +220,7 @@ pub struct Judged {
     pub anomalies: Anomalies,
 }
 
-/// Other generators' messages, as they came here.
+/// Other generators' messages, as they arrived here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct Remote {
     /// Deliveries.
@@ -231,9 +230,9 @@ pub struct Remote {
     pub judged: Option<Judged>,
     /// Anomalies.
     pub anomalies: Anomalies,
-    /// Times to delivery; across machines they hold the difference of the clocks.
+    /// Times to delivery; across machines they include the difference between the clocks.
     pub delivery_seconds: BTreeMap<String, Durations>,
-    /// Estimate of that difference, in seconds, positive where the others' clocks are ahead.
+    /// Estimate of that difference, in seconds; positive if the other clocks are ahead.
     pub clock_offset_seconds: Option<f64>,
 }
 
@@ -251,70 +250,70 @@ pub struct Messages {
 /// Sockets of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Connections {
-    /// Tried to open.
+    /// Attempts to open one.
     pub attempts: u64,
-    /// Opened, and the user was let in.
+    /// Attempts after which the user joined.
     #[serde(default)]
     pub joined: u64,
-    /// Did not open, by reason.
+    /// Failed attempts, by reason.
     pub failures: CountsByLabel,
-    /// Ended, by initiator and reason.
+    /// Ended connections, by initiator and reason.
     pub disconnects: BTreeMap<String, CountsByLabel>,
 }
 
-/// Users whom member lists had wrong.
+/// Users whom member lists showed wrongly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Presence {
     /// Listed, though gone.
     pub ghost: Mismatches,
-    /// Connected, and not listed.
+    /// Connected, but not listed.
     pub missing: Mismatches,
-    /// Lists that were looked at, by what came of it.
+    /// Lists read, by fate.
     pub lists: CountsByLabel,
 }
 
 /// Mismatches of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Mismatches {
-    /// When they were last looked at: at the stop.
+    /// Their number at the stop.
     pub at_end: u64,
-    /// At a time, the most.
+    /// Their highest number at any time.
     pub most: u64,
-    /// That began: a user again where it was right in between.
+    /// Episodes that began; a user counts again after having been listed correctly in between.
     pub episodes: u64,
 }
 
-/// What happened to time as the generator saw it, and to the server's name.
+/// Clock events that the generator noticed, and changes of the server's addresses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct ClockEvents {
-    /// How often, by kind: `wall_jump`, `suspend`, `stall`.
+    /// Number of events by kind: `wall_jump`, `suspend`, `stall`.
     pub events: CountsByLabel,
-    /// How far the clock was set, how long the machine slept, how long the process stood still, in
-    /// all, in seconds.
+    /// Total length by kind, in seconds: how far the clock was set, how long the machine slept, how long the
+    /// process stood still.
     pub seconds: BTreeMap<String, f64>,
-    /// How often the server's name stood for other addresses than before.
+    /// How often the server's name resolved to different addresses than before.
     pub dns_changes: u64,
 }
 
-/// The generator's own account of itself.
+/// The generator's figures about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct Generator {
     /// CPU time in user code, in seconds.
     pub cpu_seconds_user: f64,
     /// CPU time in the kernel, in seconds.
     pub cpu_seconds_system: f64,
-    /// Most resident memory, in bytes.
+    /// Peak resident memory, in bytes.
     pub peak_memory_bytes: u64,
     /// Threads at the end.
     pub threads: u64,
     /// How long it was saturated for any reason, in seconds.
     pub saturated_seconds: f64,
-    /// How long for each reason, in seconds; they may overlap.
+    /// The same for each reason, in seconds; they may overlap.
     pub saturated_by: BTreeMap<String, f64>,
-    /// How much of the hold the generator or its machine spoilt, in seconds: overlaps count once.
+    /// How much of the hold the generator or its machine spoilt, in seconds; overlaps count once.
     #[serde(default)]
     pub spoilt_seconds: f64,
-    /// How much for each reason, in seconds; they may overlap.
+    /// The same for each reason, in seconds; they may overlap.
     #[serde(default)]
     pub spoilt_by: BTreeMap<String, f64>,
 }

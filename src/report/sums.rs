@@ -1,6 +1,6 @@
-//! Adding counts that add up, over generators and over slices of time.
+//! Adds counts over generators and over slices of time.
 //!
-//! Sums saturate: what is read from a file must not end the process.
+//! Sums saturate, so that no file can make the process panic.
 
 use std::collections::BTreeMap;
 

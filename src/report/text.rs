@@ -1,6 +1,6 @@
-//! The summary for a tired person: the verdict first, then the books, then the rest in aligned lines.
+//! The summary as text: the verdict first, then the deliveries, then the rest in aligned lines.
 //!
-//! Prints a [`Summary`] and nothing else, so that a merged one is printed alike.
+//! It needs only a [`Summary`], so a merged one is printed alike.
 
 pub(super) mod changes;
 pub(super) mod limits;
@@ -19,7 +19,7 @@ use crate::report::sections::{is_same, listed, name};
 use crate::report::summary::{Anomalies, CountsByLabel, Deliveries, Part, Summary};
 use crate::report::thresholds;
 
-/// The shortest run whose CPU time is told as a share of it, in seconds.
+/// Shortest run whose CPU time is also shown as a share, in seconds.
 const SHORTEST_SHARE: f64 = 1.0;
 
 /// The whole summary as lines of text, ending in a line break.
@@ -75,7 +75,7 @@ fn head(page: &mut Page, summary: &Summary) {
     page.row("users", &format!("{}; at the stop: {}", count(users.target), or_none(states)));
     for (kind, intents) in in_order::<Action, _>(&summary.rates) {
         let dropped: u64 = intents.dropped.values().sum();
-        // What the run does not do.
+        // Skip kinds of intents that the run does not have.
         if intents.set <= 0.0 && intents.carried_out == 0 && dropped == 0 {
             continue;
         }
@@ -91,7 +91,7 @@ fn head(page: &mut Page, summary: &Summary) {
     }
 }
 
-/// Which shard this is of, or which a merged summary is made of.
+/// The shard of this summary, or those of a merged one.
 fn shards(summary: &Summary) -> String {
     let mut indices: Vec<u32> = summary.parts.iter().map(|part| part.run.shard.index).collect();
     indices.dedup();
@@ -120,7 +120,7 @@ fn books(page: &mut Page, title: &str, deliveries: &Deliveries, anomalies: &Anom
     );
     let found = on_time + late + lost + excused.total + outstanding;
     if found != *expected {
-        page.row("", &format!("THE BOOKS DO NOT BALANCE: the outcomes sum to {}, a defect in soakrig", count(found)));
+        page.row("", &format!("THE BOOKS DO NOT BALANCE: the outcomes sum to {}, a bug in soakrig", count(found)));
     }
     page.number("on time", *on_time, &share(*on_time, *expected));
     page.number("late", *late, &some_share(*late, *expected));
@@ -136,7 +136,7 @@ fn books(page: &mut Page, title: &str, deliveries: &Deliveries, anomalies: &Anom
     }
 }
 
-/// Where the excuses come from; who only sees a small number of losses must see this too.
+/// The reasons of excused deliveries, shown so that a small number of losses does not mislead.
 fn excuses(deliveries: &Deliveries) -> String {
     let excused = &deliveries.excused;
     if excused.total == 0 {
@@ -173,7 +173,7 @@ fn times<'a>(page: &mut Page, title: &str, bases: impl Iterator<Item = (&'a Stri
     }
 }
 
-/// Other generators' messages, where there were any.
+/// Other generators' messages, if there were any.
 fn remote(page: &mut Page, summary: &Summary) {
     let remote = &summary.remote;
     if remote.deliveries == Deliveries::default() && remote.anomalies == Anomalies::default() {
@@ -193,7 +193,7 @@ fn remote(page: &mut Page, summary: &Summary) {
 fn stages(page: &mut Page, summary: &Summary) {
     page.line(&format!("{:<18} {:>13} {:>10}  {}", "stage", "operations", "errors", "error rate"));
     let none = CountsByLabel::new();
-    // A stage with errors has operations, unless the summary is odd; then it shows at the end.
+    // A stage with errors but no operations should not exist; if it does, it is shown at the end.
     let odd = summary.errors.keys().filter(|stage| !summary.operations.contains_key(*stage));
     let stages = in_order::<Stage, _>(&summary.operations).into_iter().map(|(stage, _)| stage).chain(odd);
     for stage in stages {
@@ -209,7 +209,7 @@ fn stages(page: &mut Page, summary: &Summary) {
 fn generator(page: &mut Page, summary: &Summary) {
     let generator = &summary.generator;
     let cpu = generator.cpu_seconds_user + generator.cpu_seconds_system;
-    // What the start cost is no share of a run that hardly lasted.
+    // In a very short run the share would only show the cost of starting.
     let lasted = summary.run.duration_seconds;
     let load = match lasted >= SHORTEST_SHARE {
         true => format!(" ({} of one core)", percent((cpu / lasted * 1e3).round() / 1e3)),
@@ -253,7 +253,7 @@ fn generator(page: &mut Page, summary: &Summary) {
     );
 }
 
-/// A row for each generator of a merged summary.
+/// Adds a row for each generator of a merged summary.
 fn parts(page: &mut Page, parts: &[Part]) {
     if parts.is_empty() {
         return;
@@ -274,7 +274,7 @@ fn parts(page: &mut Page, parts: &[Part]) {
     }
 }
 
-/// Panics that were caught, if there were any.
+/// Adds a row for caught panics, if there were any.
 fn defects(page: &mut Page, summary: &Summary) {
     let panics: u64 = summary.errors.values().filter_map(|kinds| kinds.get(FailureKind::Panic.as_str())).sum();
     if panics > 0 {

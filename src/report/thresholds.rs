@@ -1,39 +1,39 @@
-//! The table of thresholds: what a summary is held to, what it shows, and whether that passes.
+//! The table of thresholds: each limit, the value found, and the result.
 //!
-//! Pure: reads a summary's judged figures and its limits, and nothing else, so that one generator's
-//! run and a merged one are judged alike. The words are [`super::verdict`]'s.
+//! Pure: reads only a summary's judged figures and limits, so that one generator's run and a merged one
+//! are judged alike. [`super::verdict`] puts the results into words.
 
 use crate::model::{FailureKind, SocketKind, Stage};
 use crate::report::end::End;
 use crate::report::marked::{Marked, without, without_anomalies};
 use crate::report::summary::{Anomalies, CountsByLabel, Deliveries, Judged, Judgement, Summary, Threshold, Unit};
 
-/// Nothing seen in `n` excludes, with 95 % confidence, no share below 3 / n (Hanley and Lippman-Hand,
+/// If nothing was seen in `n`, the true share is under 3 / n with 95 % confidence (Hanley and Lippman-Hand,
 /// "If nothing goes wrong, is everything all right?", JAMA 249, 1983).
 pub(super) const RULE_OF_THREE: f64 = 3.0;
 
-/// The row of a run in which there was nothing to measure.
+/// Name of the row for a run in which there was nothing to measure.
 pub(super) const NOTHING_MEASURED: &str = "nothing_measured";
 
-/// Whether errors of this kind are in no error rate: the stop's, those of a command, and the generator's own.
+/// Whether error rates leave out this kind of error: those of the stop, of a command, and the generator's own.
 pub(super) fn is_not_the_servers(kind: &str) -> bool {
     let mut ours = FailureKind::OWN_FAULTS.iter().chain([&FailureKind::Stopping, &FailureKind::Disconnected]);
     ours.any(|ours| ours.as_str() == kind)
 }
 
-/// What thresholds look at, of local and remote messages together.
+/// The figures that thresholds read, for local and remote messages together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) expected: u64,
     pub(super) late: u64,
     pub(super) lost: u64,
     pub(super) outstanding: u64,
-    /// With a verdict.
+    /// Deliveries with a verdict.
     pub(super) settled: u64,
 }
 
 impl Found {
-    /// The judged figures; all deliveries, where a file of 0.1 has no others.
+    /// The judged figures; for a file of 0.1, which has none, those of all deliveries.
     pub(super) fn of(summary: &Summary) -> Self {
         let local = summary.judged.as_ref().map_or(&summary.deliveries, |judged| &judged.deliveries);
         let remote = &summary.remote;
@@ -50,11 +50,11 @@ impl Found {
     }
 }
 
-/// Of the users' connections, how many the server or the network ended, and how many joined.
+/// The users' connections that the server or the network ended, and those that joined.
 pub(super) fn cut(summary: &Summary) -> (u64, u64) {
     let Some(sockets) = summary.connections.get(SocketKind::Room.as_str()) else { return (0, 0) };
     let by = |initiator: &str| sockets.disconnects.get(initiator).map_or(0, |reasons| reasons.values().sum::<u64>());
-    // In a file of 0.1, those that ended.
+    // A file of 0.1 has only those that ended.
     let ended = by("user") + by("server") + by("network");
     let aside = summary.set_aside().map_or(0, Marked::cut);
     ((by("server") + by("network")).saturating_sub(aside), sockets.joined.max(ended).saturating_sub(aside))
@@ -88,7 +88,7 @@ pub(super) fn worst_anomaly(summary: &Summary) -> (&'static str, u64) {
     anomalies(summary).into_iter().rev().max_by_key(|(_, n)| *n).unwrap_or(("duplicate", 0))
 }
 
-/// All figures but for those of planned disruptions that are set aside: judged, if nothing was spoilt.
+/// All figures except tolerated planned disruptions: what would be judged if nothing were spoilt.
 pub(super) fn all_but_set_aside(summary: &Summary) -> [Judged; 2] {
     let none = Marked::default();
     let aside = summary.set_aside().unwrap_or(&none);
@@ -103,8 +103,8 @@ pub(super) fn all_but_set_aside(summary: &Summary) -> [Judged; 2] {
     ]
 }
 
-/// What is left out of the judged figures, by name: `lost`, `late` and the kinds of anomalies. What is set
-/// aside as planned is not among it.
+/// Faults left out of the judged figures as spoilt, by name: `lost`, `late` and the kinds of anomalies.
+/// Planned disruptions do not count.
 pub(super) fn not_judged(summary: &Summary) -> Vec<(&'static str, u64)> {
     let [local, remote] = all_but_set_aside(summary);
     let all = [&local.anomalies, &remote.anomalies];
@@ -117,7 +117,7 @@ pub(super) fn not_judged(summary: &Summary) -> Vec<(&'static str, u64)> {
     left_out.into_iter().chain(anomalies).filter(|(_, n)| *n > 0).collect()
 }
 
-/// The thresholds of deliveries that pass, and would not if nothing were left out of the judged figures.
+/// The thresholds of deliveries that pass only because spoilt deliveries are left out.
 pub(super) fn failed_but_for_spoilt_time(summary: &Summary, end: &End) -> Vec<String> {
     if not_judged(summary).is_empty() {
         return Vec::new();
@@ -130,7 +130,7 @@ pub(super) fn failed_but_for_spoilt_time(summary: &Summary, end: &End) -> Vec<St
     rows.filter(|row| row.result == Judgement::Failed && passes(&row.name)).map(|row| row.name).collect()
 }
 
-/// Operations of a stage and errors of them that count for its rate.
+/// Operations of a stage, and those of its errors that count for the error rate.
 pub(super) fn errors(summary: &Summary, stage: &str) -> (u64, u64) {
     let operations = summary.operations.get(stage).copied().unwrap_or(0);
     let none = CountsByLabel::new();
@@ -146,8 +146,7 @@ pub(super) fn errors(summary: &Summary, stage: &str) -> (u64, u64) {
     (operations.saturating_sub(ours), all - ours)
 }
 
-/// Errors of the stage `delivery`: losses and corrupt arrivals, where no limit of their own takes
-/// their place.
+/// Errors of the stage `delivery`: losses and corrupt arrivals, unless limits of their own cover them.
 fn of_deliveries(summary: &Summary) -> u64 {
     let limits = &summary.thresholds;
     let lost = if limits.max_lost.is_some() { Found::of(summary).lost } else { 0 };
@@ -155,7 +154,7 @@ fn of_deliveries(summary: &Summary) -> u64 {
     lost.saturating_add(if limits.max_anomalies.is_some() { corrupt } else { 0 })
 }
 
-/// All expected deliveries: what the generator spoilt was measured, if badly.
+/// All expected deliveries, those that the generator spoilt included.
 fn expected(summary: &Summary) -> u64 {
     summary.deliveries.expected.saturating_add(summary.remote.deliveries.expected)
 }
@@ -165,17 +164,16 @@ pub(super) fn anybody_joined(summary: &Summary) -> bool {
     cut(summary).1 > 0 || expected(summary) > 0
 }
 
-/// Whether messages were to be sent and no delivery was expected.
+/// Whether messages should have been sent but no delivery was expected.
 pub(super) fn nothing_expected(summary: &Summary) -> bool {
     let hold = summary.run.hold_seconds;
-    // At a rate that was lowered, or paused but for a moment, not even one may have been due.
+    // At a low or mostly paused rate, not even one may have been due.
     let due = |set: f64| set > 0.0 && (hold <= 0.0 || set * hold >= 1.0);
     let were_to_be = summary.rates.get("chat").is_some_and(|rate| due(rate.set));
     were_to_be && expected(summary) == 0
 }
 
-/// Every threshold in the order in which it is read. A run that goes on is not held to what only
-/// its end can show.
+/// Every threshold, in order. Thresholds that only the end can show do not apply to a run in progress.
 pub(super) fn table(summary: &Summary, end: &End) -> Vec<Threshold> {
     if matches!(end, End::Refused(_)) {
         return Vec::new();
@@ -243,12 +241,12 @@ fn counted(name: &str, limit: Option<u64>, found: u64, n: u64) -> Threshold {
     Threshold::new(name, Unit::Count, limit, value, n, result)
 }
 
-/// `found` of `n`, seen in `independent` ones.
+/// The row for `found` of `n`, with a sample of `independent` independent ones.
 fn share(name: &str, limit: Option<f64>, found: u64, n: u64, independent: u64) -> Threshold {
     let result = match limit {
         None => Judgement::Off,
         Some(limit) if found > 0 && found as f64 > limit * n as f64 => Judgement::Failed,
-        // Nothing can be less than a limit of 0.
+        // With a limit of 0 there is no smaller share to exclude.
         Some(limit) if found == 0 && limit > 0.0 && (independent as f64) * limit < RULE_OF_THREE => Judgement::TooFew,
         Some(_) => Judgement::Passed,
     };
@@ -285,7 +283,7 @@ mod tests {
             })
             .result
         };
-        // A limit of 1 %: 300 messages, however many deliveries each of them has.
+        // A limit of 1 % needs 300 messages, however many deliveries each of them has.
         assert_eq!([result(299, 0), result(300, 0)], [Judgement::TooFew, Judgement::Passed]);
         assert_eq!(result(299, 1), Judgement::Passed, "something was seen");
     }

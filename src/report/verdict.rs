@@ -1,6 +1,6 @@
-//! What a run came to: the exit code, and the reason in words.
+//! The verdict on a run: the exit code, and the reason in words.
 //!
-//! Judges a summary and nothing else, so that one generator's run and a merged one are judged alike.
+//! It reads only a summary, so that one generator's run and a merged one are judged alike.
 
 mod clauses;
 
@@ -21,15 +21,16 @@ pub fn judge(summary: &Summary, end: &End) -> Verdict {
     thresholds.extend(rules::rows(summary, end));
     let mut failed = sections::failed(summary);
     let mut rows: Vec<&Threshold> = thresholds.iter().filter(|row| row.result == Judgement::Failed).collect();
-    // What ended the run comes first.
+    // The rule that ended the run comes first.
     rows.sort_by_key(|row| rules::ended_by(summary, row).is_none());
     let rows = rows.into_iter();
     failed.extend(rows.filter(|row| !clauses::is_said(summary, row, &thresholds)).map(|row| clauses::of(summary, row)));
     let (code, reason) = match end {
         End::Refused(said) => (ExitCode::Refused, end::refusal(said)),
-        End::Aborted => {
-            (ExitCode::Interrupted, "Stopped by a second signal, before what was outstanding could settle.".to_owned())
-        }
+        End::Aborted => (
+            ExitCode::Interrupted,
+            "Stopped by a second signal, before outstanding deliveries could settle.".to_owned(),
+        ),
         End::Running | End::Settled => match (invalid(summary, end), failed.is_empty()) {
             (None, true) => (ExitCode::Ok, clauses::passed(summary)),
             (Some((invalid, therefore)), true) => (ExitCode::Invalid, format!("Invalid: {invalid}. {therefore}")),
@@ -44,13 +45,13 @@ pub fn judge(summary: &Summary, end: &End) -> Verdict {
         _ => reason + &clauses::not_judged(summary) + &clauses::set_aside(summary),
     };
     let reason = match end {
-        End::Running => format!("Not final, the run still went on. {reason}"),
+        End::Running => format!("Not final: the run is still in progress. {reason}"),
         _ => reason,
     };
     Verdict { code: code.number(), reason, thresholds }
 }
 
-/// What makes the numbers those of the generator, if anything does, and what follows from it.
+/// What makes the run invalid, if anything does, and what follows from it.
 fn invalid(summary: &Summary, end: &End) -> Option<(String, &'static str)> {
     let limit = summary.thresholds.max_saturated;
     let (hold, generator) = (summary.run.hold_seconds, &summary.generator);
@@ -65,8 +66,8 @@ fn invalid(summary: &Summary, end: &End) -> Option<(String, &'static str)> {
     })
 }
 
-/// What passes only because spoilt time is not judged, after a hold that is too short to show that the
-/// generator kept up.
+/// The thresholds that pass only because spoilt time is not judged, if the hold is too short to show that
+/// the generator kept up.
 fn without_a_voucher(summary: &Summary, end: &End) -> Option<String> {
     summary.thresholds.max_saturated?;
     let holds = summary.parts.iter().map(|part| part.run.hold_seconds);

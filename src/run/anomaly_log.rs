@@ -1,8 +1,8 @@
-//! The anomaly log: a JSON line for each loss and each anomaly, written by a thread of its own.
+//! The anomaly log: one JSON line per loss or anomaly, written by a thread of its own.
 //!
-//! The ledger holds the notes until the thread takes them, so its bound is the only one. A file
-//! that takes no more (a full disk, a pipe that is not read) holds up the thread and nothing else.
-//! Whatever does not become a line is counted.
+//! The ledger holds the notes until the thread takes them, and bounds their number. A file that
+//! accepts no more (a full disk, a pipe without a reader) blocks only the thread. Every note that does
+//! not become a line is counted.
 
 use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
@@ -27,24 +27,24 @@ use crate::model::{FailureKind, SenderId, Stage};
 use crate::protocol::Driver;
 use crate::user::RunContext;
 
-/// Between two looks at whether there is something to write.
+/// Interval at which the thread takes new notes.
 const DRAIN: Duration = Duration::from_millis(100);
-/// Between two attempts to write what could not be written.
+/// Interval between two attempts to write after a failure.
 const RETRY: Duration = Duration::from_secs(1);
 /// How long a FIFO may take to get a reader.
 const READER: Duration = Duration::from_secs(5);
-/// Between two looks for one.
+/// Interval between two attempts to open a FIFO that has no reader.
 const READER_RETRY: Duration = Duration::from_millis(20);
-/// How long the end of a run waits for the last lines.
+/// Longest wait for the last lines at the end of a run.
 const LAST: Duration = Duration::from_secs(5);
-/// Written at once, in bytes.
+/// Largest single write, in bytes.
 const CHUNK: usize = 64 * 1024;
-/// Lines at most; further ones are only counted.
+/// Maximum number of lines; further ones are only counted.
 const LINE_LIMIT: u64 = 1_000_000;
-/// The last microsecond of the year 9999, beyond which RFC 3339 has no times.
+/// The last microsecond of the year 9999, the end of RFC 3339's range.
 const LAST_MICROS: u64 = 253_402_300_799_999_999;
 
-/// The file, and what every line says.
+/// The file, and the fields that all lines share.
 #[derive(Debug)]
 pub(crate) struct AnomalyLog {
     file: File,
@@ -57,7 +57,7 @@ impl AnomalyLog {
     /// Opens the log of a room and a run for appending.
     ///
     /// # Errors
-    /// Where the file cannot be opened for writing; a FIFO that gets no reader within 5 s.
+    /// If the file cannot be opened for writing; a FIFO that gets no reader within 5 s.
     pub(crate) fn open(path: &Path, room: &str, run: &str) -> Result<Self, StartError> {
         let failed = |e: io::Error| StartError::environment(format!("--anomaly-log {}", path.display()), e.to_string());
         let is_pipe = std::fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo());
@@ -70,7 +70,7 @@ impl AnomalyLog {
         Ok(Self { file, path: path.display().to_string(), room: room.to_owned(), run: run.to_owned() })
     }
 
-    /// Writes what is noted until the end, and counts what could not be written by then.
+    /// Writes the notes until `until` is cancelled, then counts those that could not be written.
     pub(crate) async fn keep<D: Driver>(self, context: Arc<RunContext<D>>, until: CancellationToken) {
         let (stop, stopped) = channel();
         let (done, ended) = oneshot::channel();
@@ -79,11 +79,11 @@ impl AnomalyLog {
             let terms =
                 LineContext { usernames: &for_thread.credentials.usernames, room: &room, run: &run, path: &path };
             Journal::new(file, terms, &for_thread.ledger, Pause(stopped)).write_all();
-            // If the end of the run did not wait for it, nothing does.
+            // The receiver is gone if the run ended without waiting.
             let _ = done.send(());
         });
         if let Err(error) = &thread {
-            tracing::error!(%error, "no thread for the anomaly log: it stays empty");
+            tracing::error!(%error, "no thread for the anomaly log; it stays empty");
         }
         until.cancelled().await;
         drop(stop);
@@ -91,20 +91,20 @@ impl AnomalyLog {
             Ok(Ok(())) => {}
             Ok(Err(_)) if thread.is_ok() => {
                 context.metrics.error(Stage::Receive, FailureKind::Panic);
-                tracing::error!("a defect in soakrig ended the anomaly log");
+                tracing::error!("a bug in soakrig ended the anomaly log");
             }
             Ok(Err(_)) => {}
-            Err(_) => tracing::error!("the anomaly log accepts no more lines; the rest is dropped"),
+            Err(_) => tracing::error!("the anomaly log accepts no more lines; dropping the rest"),
         }
         let dropped = context.ledger.lock().close_log();
         if dropped > 0 {
-            tracing::warn!(lines = dropped, "the anomaly log is not complete");
+            tracing::warn!(lines = dropped, "the anomaly log is incomplete");
         }
     }
 }
 
-/// Opens a FIFO for writing once it has a reader. From then on each write waits for the reader, and
-/// fails while there is none.
+/// Opens a FIFO for writing once it has a reader. Each later write waits for the reader and fails
+/// while there is none.
 fn open_pipe(path: &Path, until: Instant) -> io::Result<File> {
     let mut open = OpenOptions::new();
     open.write(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits());
@@ -123,17 +123,17 @@ fn open_pipe(path: &Path, until: Instant) -> io::Result<File> {
     }
 }
 
-/// What the lines need beside the notes.
+/// What the lines need besides the notes.
 #[derive(Clone, Copy)]
 struct LineContext<'a> {
     usernames: &'a [Box<str>],
     room: &'a str,
     run: &'a str,
-    /// Where they go, for the log of the process.
+    /// Name of the file, for the process's own log.
     path: &'a str,
 }
 
-/// Waits that the end of the run cuts short.
+/// Waits that end early when the run does.
 struct Pause(Receiver<()>);
 
 impl Pause {
@@ -153,13 +153,13 @@ struct Journal<'a, W> {
     lines: u64,
     limit: u64,
     retry: Duration,
-    /// Lines left out because the file has its limit.
+    /// Lines left out because the file has reached its limit.
     over: Gap,
-    /// The last attempt to write failed.
+    /// Whether the last attempt to write failed.
     failing: bool,
 }
 
-/// The file takes no more, and the run is at its end.
+/// The file accepts no more, and the run is at its end.
 struct GivenUp;
 
 impl<'a, W: Write> Journal<'a, W> {
@@ -177,7 +177,7 @@ impl<'a, W: Write> Journal<'a, W> {
             }
             if !goes_on {
                 let over = std::mem::take(&mut self.over);
-                // What is not written is counted where this thread is waited for.
+                // The task that waits for this thread counts what is not written.
                 let _ = self.write_gap(over, "the log has reached its limit of lines");
                 return;
             }
@@ -227,7 +227,7 @@ impl<'a, W: Write> Journal<'a, W> {
         self.text.push(b'\n');
     }
 
-    /// Writes the text, again and again where that fails; whole lines written count, if they are notes.
+    /// Writes the text and retries after failures. Whole lines count as written if they are notes.
     fn flush(&mut self, notes: bool) -> Result<(), GivenUp> {
         let text = std::mem::take(&mut self.text);
         let mut rest = text.as_slice();
@@ -251,7 +251,7 @@ impl<'a, W: Write> Journal<'a, W> {
 
     fn failed(&mut self, error: &std::io::Error) -> Result<(), GivenUp> {
         if !std::mem::replace(&mut self.failing, true) {
-            tracing::error!(%error, path = self.terms.path, "anomaly log not written; it is tried again");
+            tracing::error!(%error, path = self.terms.path, "anomaly log not written; retrying");
         }
         if self.pause.wait(self.retry) { Ok(()) } else { Err(GivenUp) }
     }
@@ -302,7 +302,7 @@ fn line<'a>(terms: &LineContext<'a>, note: &Note) -> Line<'a> {
     }
 }
 
-/// A time in RFC 3339 with microseconds; `None` where a forged marker names one after the year 9999.
+/// A time in RFC 3339 with microseconds; `None` if a forged marker names one after the year 9999.
 pub(crate) fn time(micros: u64) -> Option<String> {
     let at = UNIX_EPOCH.checked_add(Duration::from_micros(micros)).filter(|_| micros <= LAST_MICROS)?;
     Some(humantime::format_rfc3339_micros(at).to_string())

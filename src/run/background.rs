@@ -1,5 +1,5 @@
-//! What goes on beside the load: verdicts, reports of log lines left out. Each task runs until its
-//! token is cancelled.
+//! Tasks beside the load: passing verdicts, reporting suppressed log lines. Each runs until its token
+//! is cancelled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use crate::protocol::Driver;
 use crate::telemetry::Logs;
 use crate::user::RunContext;
 
-/// Between two sweeps of the ledger.
+/// Interval between two sweeps of the ledger.
 const SWEEP: Duration = Duration::from_millis(250);
-/// Between two reports of log lines that were left out.
+/// Interval between two reports of suppressed log lines.
 const SUPPRESSED: Duration = Duration::from_secs(10);
 
 /// Waits for one interval; false once `until` is cancelled.
@@ -32,7 +32,7 @@ pub(crate) async fn sweep<D: Driver>(context: Arc<RunContext<D>>, until: Cancell
     }
 }
 
-/// Tells now and then how many log lines were left out.
+/// Reports the number of suppressed log lines every ten seconds.
 pub(crate) async fn report_suppressed(metrics: Arc<Metrics>, logs: Logs, until: CancellationToken) {
     loop {
         let goes_on = ticks(SUPPRESSED, &until).await;

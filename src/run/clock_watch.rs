@@ -1,5 +1,5 @@
-//! Keeps an eye on time itself, and on the address of the server: what a run of days must notice,
-//! and must not take for the server's doing.
+//! Watches the clocks and the server's addresses: a run of days must notice their changes and must
+//! not blame the server for them.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -18,18 +18,18 @@ use crate::protocol::Driver;
 use crate::saturation::Judge;
 use crate::user::RunContext;
 
-/// Between two looks at the clocks.
+/// Interval between two readings of the clocks.
 const LOOK: Duration = Duration::from_millis(250);
-/// Who gave no sign of life for longer may be taken off a member list: heartbeats go out every 25 s,
-/// and a minute without one is too long.
+/// A user silent for longer may be taken off a member list: heartbeats go out every 25 s, and servers
+/// may give up after a minute without one.
 const SILENT: Duration = Duration::from_secs(30);
-/// Between two look-ups of the server's name.
+/// Interval between two look-ups of the server's name.
 const LOOK_UP: Duration = Duration::from_secs(60);
-/// So many addresses of a name, and there may be more that are not told: name servers that pick a part of
-/// a larger set pick eight (Amazon's Route 53, multivalue answers).
+/// An answer with this many addresses may be only a part of a larger set: Amazon's Route 53 answers
+/// with eight (multivalue answers).
 const MANY: usize = 8;
 
-/// Notices what happens to the clocks.
+/// Watches the clocks and reports their changes.
 pub(crate) async fn watch_clocks<D: Driver>(
     context: Arc<RunContext<D>>,
     judge: Arc<Mutex<Judge>>,
@@ -38,7 +38,7 @@ pub(crate) async fn watch_clocks<D: Driver>(
 ) {
     let mut detector: Option<Detector> = None;
     while ticks(LOOK, &until).await {
-        // A look that was disturbed is made up for by the next.
+        // The next reading makes up for one that was disturbed.
         let Some(now) = Readings::take() else { continue };
         match &mut detector {
             None => detector = Some(Detector::new(now, LOOK)),
@@ -61,11 +61,11 @@ fn notice<D: Driver>(context: &RunContext<D>, judge: &Mutex<Judge>, recorder: &R
         ClockEvent::Suspend => {
             context.ledger.lock().slept(length);
             recorder.slept(length);
-            tracing::warn!(seconds, "the machine slept; the run's time stood still meanwhile");
+            tracing::warn!(seconds, "the machine slept; the run's clock stood still meanwhile");
         }
         ClockEvent::Stall => {
             judge.lock().stood_still(length);
-            tracing::error!(seconds, "this process stood still; what was due meanwhile is dropped, not caught up on");
+            tracing::error!(seconds, "this process stood still; intents due meanwhile are dropped, not caught up on");
         }
     }
     if event != ClockEvent::WallJump && length >= SILENT {
@@ -73,7 +73,7 @@ fn notice<D: Driver>(context: &RunContext<D>, judge: &Mutex<Judge>, recorder: &R
     }
 }
 
-/// A change as the timeline tells it.
+/// A change in words, for the timeline.
 fn in_words(ClockChange { event, length, back }: ClockChange) -> String {
     let seconds = length.as_secs_f64();
     match event {
@@ -84,7 +84,7 @@ fn in_words(ClockChange { event, length, back }: ClockChange) -> String {
     }
 }
 
-/// Looks the server's name up now and then, and notices when it stands for other addresses.
+/// Looks the server's name up every minute, and notices when its addresses change.
 pub(crate) async fn watch_name<D: Driver>(context: Arc<RunContext<D>>, recorder: Recorder, until: CancellationToken) {
     let changed = || {
         context.metrics.dns_changed();
@@ -99,7 +99,7 @@ where
 {
     let mut known = BTreeSet::new();
     loop {
-        // A name that is not found just now is the connects' to tell.
+        // If the name is not found, connecting will say so.
         if let Ok(found) = look_up().await
             && !found.is_empty()
         {
@@ -116,7 +116,8 @@ where
     }
 }
 
-/// Whether a name's addresses have changed. Of a long list only a part is told, another each time.
+/// Whether a name's addresses have changed. Answers show only a part of a long list, a different one
+/// each time.
 fn differ(known: &BTreeSet<IpAddr>, found: &BTreeSet<IpAddr>) -> bool {
     if known.is_empty() {
         return false;

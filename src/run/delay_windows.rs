@@ -1,8 +1,8 @@
-//! The windows in which this generator's own delays are measured, and what comes of each.
+//! The windows in which this generator's own delays are measured and judged.
 //!
-//! They tile the run. Every ten seconds the gauge of saturation is judged by one; they are cut where
-//! the hold begins and ends, too, so that nothing outside the hold can spoil it, and the last part of
-//! a short hold is judged like the rest.
+//! They tile the run. Every ten seconds one of them sets the saturation gauge. They are also cut where
+//! the hold begins and ends, so that nothing outside the hold can spoil it and the last part of a
+//! short hold is judged like the rest.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,9 +21,9 @@ use crate::protocol::Driver;
 use crate::saturation::{Delays, Judge, LIMIT, Probe, WINDOW};
 use crate::user::RunContext;
 
-/// A longer time without a look at the ledger means that the process stood still.
+/// If the ledger was not looked at for longer, the process stood still.
 const LONGEST_GAP: Duration = Duration::from_millis(200);
-/// Of fewer intents in a window, a 99th percentile says nothing.
+/// Fewest intents in a window whose 99th percentile means something.
 const FEWEST_INTENTS: u64 = 100;
 
 /// The windows of a run.
@@ -33,13 +33,13 @@ pub(super) struct Windows {
     current: Mutex<Current>,
 }
 
-/// The window that is not over.
+/// The current window.
 #[derive(Default)]
 struct Current {
-    /// Once the run has begun.
+    /// The probe of read delays, once the run has begun.
     probe: Option<Probe>,
     lags_before: LagCounts,
-    /// Delays since the gauge was last judged, the parts that were cut off included.
+    /// Delays since the gauge was last set, parts cut off by the hold included.
     since_judged: [Delays; SaturationReason::COUNT],
     saturated: [bool; SaturationReason::COUNT],
 }
@@ -49,10 +49,10 @@ impl Windows {
         Self { judge, current: Mutex::default() }
     }
 
-    /// Begins to measure on each of `runtimes`, and to look for stalls.
+    /// Starts measuring on each of `runtimes` and watching for stalls.
     ///
     /// # Errors
-    /// Where the system gives no socket pair or thread.
+    /// If the system gives no socket pair or thread.
     pub(super) fn begin<D: Driver>(&self, context: &Arc<RunContext<D>>, runtimes: &[Handle]) -> std::io::Result<()> {
         let looking = Arc::clone(context);
         context.ledger.lock().look_for_stalls(LONGEST_GAP, context.clock.now());
@@ -63,7 +63,7 @@ impl Windows {
         Ok(())
     }
 
-    /// Ends the present window and begins the next.
+    /// Ends the current window and begins the next.
     pub(super) fn cut<D: Driver>(&self, context: &RunContext<D>) {
         let mut current = self.current.lock();
         let lags = context.metrics.lag_counts();
@@ -76,7 +76,7 @@ impl Windows {
         window_over(&mut context.ledger.lock(), lag, read, context.clock.now());
     }
 
-    /// Cuts windows until it is cancelled, and then the last; says so when the generator is the
+    /// Cuts windows until `until` is cancelled, then the last one; warns when the generator is the
     /// bottleneck.
     pub(super) async fn watch<D: Driver>(&self, context: &RunContext<D>, until: CancellationToken) {
         let mut ticks = interval(WINDOW);
@@ -105,21 +105,21 @@ impl Windows {
             if is && !was {
                 tracing::error!(
                     reason = reason.as_str(),
-                    "the generator itself is the bottleneck: its figures are about itself, not about the server"
+                    "the generator itself is the bottleneck: its figures describe it, not the server"
                 );
             }
         }
     }
 }
 
-/// Ends the ledger's window, in which such delays were measured. A stall is spoilt time by itself, for
-/// as long as it was, and not for the window around it.
+/// Ends the ledger's window, in which these delays were measured. A stall spoils only its own length of
+/// time, not the window around it.
 fn window_over(ledger: &mut Ledger, lag: Delays, read: Delays, now: Stamp) {
     let stalled = ledger.stalled(now);
     ledger.window_over(bad(lag.without_stalls(stalled), read.without_stalls(stalled)), now);
 }
 
-/// What a window with such delays was spoilt by.
+/// What spoilt a window with these delays.
 fn bad(lag: Delays, read: Delays) -> &'static [SpoiltBy] {
     match (lag.total >= FEWEST_INTENTS && lag.bad(), read.bad()) {
         (false, false) => &[],

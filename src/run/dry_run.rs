@@ -10,10 +10,10 @@ use crate::protocol::Protocol;
 use crate::report::forecast::{Forecast, Shortage};
 use crate::report::machine::Machine;
 
-/// The options of each run as they are in force, what is this generator's part, and the forecast.
+/// The text of `--dry-run`: each run's options in force, this generator's part, and the forecast.
 ///
 /// # Errors
-/// What would keep the run from starting, as far as it shows without a connection.
+/// What would keep the run from starting, as far as can be known without connecting.
 pub fn dry_run<P: Protocol>(protocol: &P, runs: &[Run]) -> Result<String, StartError> {
     let mut machine = Machine::read();
     let pages: Vec<String> = runs
@@ -24,7 +24,7 @@ pub fn dry_run<P: Protocol>(protocol: &P, runs: &[Run]) -> Result<String, StartE
             let tls = run.plan.connection.dialer();
             tls.map_err(|e| StartError::environment("the way to the server", e.to_string()))?;
             let forecast = Forecast::of(&load(&run.plan, setup::frame_sizes(protocol)), &machine);
-            // How many addresses the server has is not known without asking for them.
+            // The number of the server's addresses is unknown without a look-up.
             if let Some(Shortage { what, why, remedy }) = forecast.shortage(&machine, u64::MAX) {
                 return Err(StartError::environment(what, why).remedy(remedy));
             }
@@ -41,7 +41,7 @@ fn page(run: &Run, part: &[(&str, String)], forecast: &Forecast) -> String {
     let width = |of: fn(&ResolvedOption) -> &str| options.iter().map(|o| of(o).chars().count()).max().unwrap_or(0);
     let (names, values) = (width(|option| &option.name), width(|option| &option.value).min(60));
     for ResolvedOption { name, value, origin } in options {
-        // Writing into a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(page, "  {name:<names$}  {value:<values$}  {origin}");
     }
     let _ = writeln!(page, "this generator");
@@ -52,7 +52,7 @@ fn page(run: &Run, part: &[(&str, String)], forecast: &Forecast) -> String {
     page.trim_end().to_owned()
 }
 
-/// What follows from the options for this generator.
+/// This generator's part, by name and value.
 fn part(Run { plenary, plan, .. }: &Run) -> Result<Vec<(&'static str, String)>, StartError> {
     let Plan { users, division, .. } = plan;
     let rooms = setup::rooms(plan, plenary.as_str())?;

@@ -1,4 +1,4 @@
-//! Stops that are asked for over the control socket, beside those of signals.
+//! Stops requested over the control socket; signals request them too.
 
 use tokio::sync::watch;
 
@@ -6,7 +6,7 @@ use tokio::sync::watch;
 #[derive(Debug, Clone)]
 pub(crate) struct Halt(watch::Sender<Asked>);
 
-/// What was asked for so far.
+/// The strongest request so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Asked {
     Nothing,
@@ -21,17 +21,17 @@ impl Default for Halt {
 }
 
 impl Halt {
-    /// Asks for the orderly stop; false if it was asked for before.
+    /// Requests a graceful stop; false if one was requested before.
     pub(crate) fn stop(&self) -> bool {
         self.ask(Asked::Stop)
     }
 
-    /// Asks for the end at once.
+    /// Requests the immediate end.
     pub(crate) fn abort(&self) {
         self.ask(Asked::Abort);
     }
 
-    /// What is asked for only grows.
+    /// Requests only get stronger.
     fn ask(&self, what: Asked) -> bool {
         self.0.send_if_modified(|asked| {
             let is_more = what > *asked;
@@ -40,19 +40,19 @@ impl Halt {
         })
     }
 
-    /// Waits until the stop or the end is asked for; true if it is the end.
+    /// Waits until the stop or the end is requested; true if it is the end.
     pub(crate) async fn stopped(&self) -> bool {
         self.reached(Asked::Stop).await;
         *self.0.borrow() == Asked::Abort
     }
 
-    /// Waits until the end is asked for.
+    /// Waits until the immediate end is requested.
     pub(crate) async fn aborted(&self) {
         self.reached(Asked::Abort).await;
     }
 
     async fn reached(&self, what: Asked) {
-        // The sender lives as long as this.
+        // This cannot fail: `self` holds the sender.
         let _ = self.0.subscribe().wait_for(|asked| *asked >= what).await;
     }
 }

@@ -1,4 +1,4 @@
-//! What the live page is told of a run: the last minutes in cells, what is older in slices, and the end.
+//! The live page's data: the last minutes in cells, older times in slices, and the end of the run.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,12 +14,12 @@ use crate::report::page::live::{self, Moment};
 use crate::report::summary::Summary;
 use crate::report::timeline::{Slice, Timeline};
 
-/// How much of the run is shown in cells, in seconds.
+/// The part of the run shown in cells, in seconds before now.
 const IN_CELLS: u64 = 300;
-/// Slices and thresholds are looked at so often: a summary costs milliseconds.
+/// Longest age of the slices and thresholds shown; each summary costs milliseconds.
 const SUMMARY_AGE: Duration = Duration::from_secs(10);
 
-/// Where the live page's data comes from; clones share it.
+/// Source of the live page's data; clones share it.
 pub(crate) struct LiveRun<D: Driver>(Arc<Shared<D>>);
 
 struct Shared<D: Driver> {
@@ -28,7 +28,7 @@ struct Shared<D: Driver> {
     latest: Mutex<Latest>,
 }
 
-/// The summary as it was last made, when that was, and whether it is the last.
+/// The newest summary, its time, and whether it is the final one.
 #[derive(Default)]
 struct Latest {
     summary: Option<Arc<Summary>>,
@@ -48,14 +48,14 @@ impl<D: Driver> LiveRun<D> {
         Self(Arc::new(Shared { reporter, recorder, latest: Mutex::default() }))
     }
 
-    /// The page, and its data by this run.
+    /// The page, fed by this run.
     pub(crate) fn page(&self) -> LivePage {
         let live::Document { html, policy } = live::document();
         let this = self.clone();
         LivePage { html, policy, data: Box::new(move |since| this.data(since)) }
     }
 
-    /// The run has ended, and this came of it.
+    /// Shows the run's final summary.
     pub(crate) fn ended(&self, summary: &Summary) {
         let mut latest = self.0.latest.lock();
         latest.summary = Some(Arc::new(summary.clone()));
@@ -86,7 +86,7 @@ impl<D: Driver> LiveRun<D> {
         })
     }
 
-    /// The summary, which may be some seconds old, and whether it is the last.
+    /// The summary, up to [`SUMMARY_AGE`] old, and whether it is the final one.
     fn summary(&self) -> (Arc<Summary>, bool) {
         let mut latest = self.0.latest.lock();
         let is_old = !latest.ended && latest.made.is_none_or(|made| made.elapsed() > SUMMARY_AGE);

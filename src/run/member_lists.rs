@@ -1,4 +1,4 @@
-//! Keeps the check: once per second, the newest member lists against who is connected.
+//! Runs the check of member lists: once per second, the newest lists against the connected users.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use crate::presence::{Connectivity, MemberSet, MembershipCheck, NAMED, ObservedL
 use crate::protocol::{Driver, Members};
 use crate::user::RunContext;
 
-/// Between two comparisons.
+/// Interval between two comparisons.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Compares until the sockets are to be closed: from then on every user leaves, and lists say nothing.
+/// Compares until the sockets close; then every user leaves, and lists mean nothing.
 pub(crate) async fn watch<D: Driver>(context: Arc<RunContext<D>>) {
     while ticks(INTERVAL, &context.closing).await {
         let began = compare(&context);
@@ -21,9 +21,9 @@ pub(crate) async fn watch<D: Driver>(context: Arc<RunContext<D>>) {
     }
 }
 
-/// One comparison: which users are connected, what the observers were shown, and what does not fit.
+/// Makes one comparison; returns the users whose listing does not match.
 fn compare<D: Driver>(context: &RunContext<D>) -> Vec<(UserIndex, PresenceMismatch)> {
-    // First the lists: who is found to have moved after them has had no time to settle anyway.
+    // Read the lists first: a user who moves after that has not settled anyway.
     let heard: Vec<_> = context.room_states.iter().map(|room| room.observers.take()).collect();
     let states = context.roster.states();
     let now = context.clock.now();
@@ -50,10 +50,10 @@ fn compare<D: Driver>(context: &RunContext<D>) -> Vec<(UserIndex, PresenceMismat
     began
 }
 
-/// What was heard of a list: the newest one and the changes that followed it.
+/// What an observer heard: the newest list and the changes after it.
 type Parts = Vec<(MemberChange, String)>;
 
-/// Shows a room's check what its observers heard; users of the check count from the room's first.
+/// Feeds a room's check with what its observers heard; its user numbers count from the room's first.
 fn look<D: Driver>(check: &mut MembershipCheck, driver: &D, first: u32, heard: impl IntoIterator<Item = ObservedList>) {
     let mut last: Option<(Parts, Arc<MemberSet>)> = None;
     for (observer, ObservedList { user, list }) in heard.into_iter().enumerate() {
@@ -64,7 +64,7 @@ fn look<D: Driver>(check: &mut MembershipCheck, driver: &D, first: u32, heard: i
     }
 }
 
-/// Adds what was found in a room; the most at a time is known of all rooms together only.
+/// Adds a room's findings. Peaks are known only for all rooms together, so they are not added.
 fn add(findings: &mut PresenceFindings, room: &PresenceFindings) {
     let add = |all: &mut [u64], more: &[u64]| all.iter_mut().zip(more).for_each(|(all, more)| *all += more);
     add(&mut findings.now, &room.now);
@@ -72,7 +72,7 @@ fn add(findings: &mut PresenceFindings, room: &PresenceFindings) {
     add(&mut findings.lists, &room.lists);
 }
 
-/// Gives the check a list. Most observers have the same one, which is read once.
+/// Gives the check a list. Most observers have the same one; it is parsed once.
 fn show<D: Driver>(
     check: &mut MembershipCheck,
     driver: &D,
@@ -84,7 +84,7 @@ fn show<D: Driver>(
     let known = last.as_ref().filter(|(known, _)| is_whole && *known == parts).map(|(_, members)| Arc::clone(members));
     let members = match (known, check.shown(observer, user)) {
         (Some(known), _) => Some(known),
-        // Changes to a list that was not read say nothing.
+        // Changes to an unknown list mean nothing.
         (None, None) if !is_whole => return,
         (None, before) => {
             let before = before.filter(|_| !is_whole).cloned().unwrap_or_else(|| check.member_set());
@@ -100,7 +100,7 @@ fn show<D: Driver>(
     }
 }
 
-/// Whom a list names after changes; `None` where any of it cannot be read.
+/// The members that a list names after its changes; `None` if any of it cannot be read.
 fn read<D: Driver>(
     check: &MembershipCheck,
     driver: &D,
@@ -132,8 +132,8 @@ fn report<D>(context: &RunContext<D>, began: &[(UserIndex, PresenceMismatch)]) {
     for (user, mismatch) in began {
         let user = context.credentials.usernames.get(user.get()).map_or("", |name| name);
         match mismatch {
-            PresenceMismatch::Ghost => tracing::warn!(%user, "listed as a member, though it is gone"),
-            PresenceMismatch::Missing => tracing::warn!(%user, "connected, and not listed as a member"),
+            PresenceMismatch::Ghost => tracing::warn!(%user, "listed as a member, though the user is gone"),
+            PresenceMismatch::Missing => tracing::warn!(%user, "connected, but not listed as a member"),
         }
     }
 }

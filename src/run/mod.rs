@@ -1,5 +1,5 @@
-//! One run: its rooms from their preparation to their summaries, what goes on beside the load, and
-//! the order of the shutdown.
+//! One run: its rooms from preparation to summary, the tasks beside the load, and the order of the
+//! shutdown.
 
 mod anomaly_log;
 pub(crate) mod background;
@@ -52,25 +52,25 @@ use crate::model::Volume;
 use crate::protocol::{Capabilities, Driver, Protocol};
 use crate::report::machine::Machine;
 
-/// Holds loads over a protocol, which need not be a registered one, until their ends: what came of
-/// each, in their order. Sets logging up, once a process.
+/// Holds the loads of `runs` over a protocol, registered or not, until all have ended; returns the
+/// outcome of each, in order. Sets up logging, so call it once per process.
 ///
 /// # Errors
-/// What keeps any of them from starting; then none has sent anything.
+/// What keeps any of them from starting; in that case none has sent anything.
 pub async fn run<P: Protocol>(protocol: &P, runs: Vec<Run>) -> Result<Vec<Held>, StartError> {
     let runs = supported(protocol, runs)?;
     let Some(first) = runs.first() else { return Ok(Vec::new()) };
-    // What concerns the console is the same for all.
+    // The console's options are the same for all runs.
     let console = Console::traced(&first.plan)?;
     let held = hold(protocol, runs, &console).await;
     console.close().await;
     held
 }
 
-/// The runs without what a protocol cannot do and no option asks for.
+/// The runs without defaults that the protocol does not support.
 ///
 /// # Errors
-/// An option asks for what the protocol cannot do; names it, and the remedy.
+/// An option asks for something that the protocol does not support; names it and the remedy.
 pub fn supported<P: Protocol>(protocol: &P, mut runs: Vec<Run>) -> Result<Vec<Run>, StartError> {
     let Capabilities { side_rooms, max_text, .. } = protocol.capabilities();
     for Run { plan, .. } in &mut runs {
@@ -80,23 +80,22 @@ pub fn supported<P: Protocol>(protocol: &P, mut runs: Vec<Run>) -> Result<Vec<Ru
         }
         let longest = plan.traffic.messages.size.map_or(0, |size| size.max());
         if let Some(most) = max_text.map(|most| most.saturating_sub(Marker::LONGEST)).filter(|most| longest > *most) {
-            let why = format!("texts of {longest} bytes; the protocol {} takes {most} at most", protocol.name());
+            let why = format!("texts of {longest} bytes; the protocol {} takes at most {most}", protocol.name());
             return Err(plan.protocol.too_long.because(why));
         }
     }
     Ok(runs)
 }
 
-/// Holds loads until their ends: what came of each, in their order.
+/// Holds loads until all have ended; returns the outcome of each, in order.
 ///
-/// Nothing is sent before all of them are ready to begin; then each ends by itself, and signals
-/// concern all.
+/// Nothing is sent before all of them are ready. Each ends by itself; signals stop all.
 pub(crate) async fn hold<P: Protocol>(
     protocol: &P,
     runs: Vec<Run>,
     console: &Console,
 ) -> Result<Vec<Held>, StartError> {
-    // First of all: from here on a signal is a wish, and not the end of the process.
+    // First of all: from here on a signal no longer kills the process.
     let signals = Signals::listen()?;
     raise_open_files();
     let running = Running::start().map_err(|e| StartError::environment("the threads of the users", e.to_string()))?;
@@ -121,7 +120,7 @@ pub(crate) async fn hold<P: Protocol>(
     Ok(held)
 }
 
-/// Waits for the ends of all, and tells them what signals and commands ask for.
+/// Waits until all have ended, and passes on what signals and commands request.
 async fn until_the_end<D: Driver>(
     rooms: &mut [RoomRun<D>],
     mut signals: Signals,
@@ -151,7 +150,7 @@ async fn until_the_end<D: Driver>(
     }
 }
 
-/// Raises the soft limit of open files to the hard one; what the limit is then.
+/// Raises the soft limit of open files to the hard one; returns the resulting limit.
 pub(crate) fn raise_open_files() -> Option<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
     if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {

@@ -1,4 +1,4 @@
-//! Where people look: the terminal, the log lines on it, and traces.
+//! What a person watches: the terminal, its log lines, and traces.
 
 use super::traces::Tracing;
 use crate::config::plan::{Logging, Plan};
@@ -6,7 +6,7 @@ use crate::error::StartError;
 use crate::model::LogFormat;
 use crate::telemetry::{self, Extra, LogOptions, Logs, Screen};
 
-/// Where people look: the terminal, the log lines on it, and traces.
+/// What a person watches: the terminal, its log lines, and traces.
 pub(crate) struct Console {
     pub(crate) screen: Screen,
     pub(crate) logs: Logs,
@@ -14,12 +14,12 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    /// Sets logging up, once a process.
+    /// Sets up logging; call it once per process.
     pub(crate) fn open(logging: &Logging) -> Result<Self, StartError> {
         Self::with(logging, Tracing::default(), Vec::new())
     }
 
-    /// Sets logging up with the traces that the plan asks for.
+    /// Sets up logging with the traces that the plan asks for.
     pub(crate) fn traced(plan: &Plan) -> Result<Self, StartError> {
         let (tracing, layers) = Tracing::start(plan)?;
         Self::with(&plan.logging, tracing, layers)
@@ -38,7 +38,7 @@ impl Console {
         Ok(Self { screen, logs, tracing })
     }
 
-    /// Sends the last spans.
+    /// Exports the last spans.
     pub(crate) async fn close(self) {
         self.tracing.finish().await;
     }

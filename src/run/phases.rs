@@ -1,4 +1,4 @@
-//! The phases of a run: when it began, was at full load, and stopped.
+//! The phases of a run: when it began, reached full load, and stopped.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,19 +12,19 @@ use crate::model::{Action, UserState};
 use crate::report::status::Phase;
 use crate::user::RunContext;
 
-/// What was noted of a run's phases so far.
+/// The phases of a run so far.
 #[derive(Debug, Clone)]
 pub(crate) struct Phases {
     started: Stamp,
     ramped: Option<Mark>,
     stopped: Option<Mark>,
-    /// The books when the hold began.
+    /// The ledger's figures when the hold began.
     pub(crate) before_hold: Option<Arc<LedgerSnapshot>>,
     /// States of the users when the stop began.
     pub(crate) at_stop: Option<[u64; UserState::COUNT]>,
 }
 
-/// A moment, and what had been carried out by then.
+/// A moment, and the actions carried out before it.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
     at: Stamp,
@@ -38,7 +38,7 @@ impl Mark {
 }
 
 impl Phases {
-    /// A run that begins `wait` from now.
+    /// The phases of a run that begins `wait` from now.
     pub(crate) fn begin<D>(context: &RunContext<D>, wait: Duration) -> Self {
         Self { started: context.clock.now().plus(wait), ramped: None, stopped: None, before_hold: None, at_stop: None }
     }
@@ -47,7 +47,7 @@ impl Phases {
         self.started
     }
 
-    /// The hold begins; since when it lasts.
+    /// Notes that the hold begins; returns when it began.
     pub(crate) fn ramped<D>(&mut self, context: &RunContext<D>) -> Stamp {
         let from = self.ramped.get_or_insert_with(|| Mark::now(context)).at;
         context.ledger.lock().hold_begins(from);
@@ -56,7 +56,7 @@ impl Phases {
         from
     }
 
-    /// The hold is over; since when it is.
+    /// Notes that the hold is over; returns when it ended.
     pub(crate) fn stopped<D>(&mut self, context: &RunContext<D>) -> Stamp {
         let to = self.stopped.get_or_insert_with(|| Mark::now(context)).at;
         context.ledger.lock().hold_ends(to);
@@ -73,7 +73,7 @@ impl Phases {
         }
     }
 
-    /// How long the stop has been going on.
+    /// Time since the stop began; zero before.
     pub(crate) fn stopping(&self, now: Stamp) -> Duration {
         self.stopped.map_or(Duration::ZERO, |stopped| now.since(stopped.at))
     }
@@ -87,20 +87,20 @@ impl Phases {
         (self.ramped.map(|mark| mark.at), self.stopped.map(|mark| mark.at))
     }
 
-    /// Length of the hold as of `now`, and what was carried out in it.
+    /// Length of the hold as of `now`, and the actions carried out in it.
     pub(crate) fn hold<D>(&self, context: &RunContext<D>, now: Stamp) -> (Duration, [u64; Action::COUNT]) {
         let Some(from) = self.ramped else { return (Duration::ZERO, [0; Action::COUNT]) };
         let to = self.stopped.unwrap_or_else(|| Mark { at: now, done: done(context) });
         (to.at.since(from.at), std::array::from_fn(|i| to.done[i].saturating_sub(from.done[i])))
     }
 
-    /// The users: as they were at the stop, once there was one.
+    /// The users' states: `now`, or those at the stop once it has begun.
     pub(crate) fn users(&self, now: UsersSnapshot) -> UsersSnapshot {
         UsersSnapshot { states: self.at_stop.unwrap_or(now.states), ..now }
     }
 }
 
-/// What was carried out so far, by action.
+/// Actions carried out so far, by kind.
 fn done<D>(context: &RunContext<D>) -> [u64; Action::COUNT] {
     std::array::from_fn(|i| context.done[i].load(Ordering::Relaxed))
 }

@@ -1,4 +1,4 @@
-//! What people get to see of a run: the status while it goes on, and summaries.
+//! What a person sees of a run: the status while it runs, and summaries.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,12 +31,12 @@ use crate::schedule::set_rates::SetRates;
 use crate::telemetry::Screen;
 use crate::user::RunContext;
 
-/// Between two status lines.
+/// Interval between two status lines.
 const TICK: Duration = Duration::from_secs(1);
-/// Between two checkpoints of the summary.
+/// Interval between two checkpoints of the summary.
 const CHECKPOINT: Duration = Duration::from_secs(60);
 
-/// The parts of a run that it is told from.
+/// The parts of a run that its reports read.
 pub(super) struct RunParts<D: Driver> {
     pub(super) context: Arc<RunContext<D>>,
     pub(super) plan: Arc<Plan>,
@@ -48,7 +48,7 @@ pub(super) struct RunParts<D: Driver> {
     pub(super) rulebook: Rulebook,
 }
 
-/// Everything that is needed to tell how a run goes.
+/// Everything needed to report on a run.
 pub(crate) struct Reporter<D: Driver> {
     context: Arc<RunContext<D>>,
     plan: Arc<Plan>,
@@ -59,15 +59,15 @@ pub(crate) struct Reporter<D: Driver> {
     marks: Arc<Marks>,
     rulebook: Rulebook,
     slug: Arc<str>,
-    /// The status as it was last shown.
+    /// The status last shown.
     latest: Arc<Mutex<Option<Status>>>,
-    /// Whether the status has to say which plenary it is of.
+    /// Whether there are several plenaries, so that the status must name its own.
     several: bool,
-    /// How often this generator was started before in the same run.
+    /// Number of earlier starts of this generator in the same run.
     earlier_lives: u32,
-    /// Where the summary goes, once its place was taken.
+    /// Destination of the summary, once it is open.
     file: Option<SummaryFile>,
-    /// Where the report goes.
+    /// Destination of the report.
     page: Option<OutputFile>,
 }
 
@@ -122,7 +122,7 @@ impl<D: Driver> Reporter<D> {
         }
     }
 
-    /// The status as it was last shown; absent before the first.
+    /// The status last shown; `None` before the first.
     pub(crate) fn status_shown(&self) -> Option<Status> {
         self.latest.lock().clone()
     }
@@ -135,7 +135,7 @@ impl<D: Driver> Reporter<D> {
     /// The summary as of now.
     pub(crate) fn summary(&self, end: End) -> Summary {
         if end != End::Running {
-            // Whatever has no verdict now gets none.
+            // Read once more, so that the summary includes everything up to now.
             let _ = self.recorder.read(&self.context, &self.phases);
             self.rulebook.look(self.chats_set(), true);
         }
@@ -169,12 +169,12 @@ impl<D: Driver> Reporter<D> {
         summarise(&self.facts(end, now), &figures)
     }
 
-    /// Chats set, per second.
+    /// The rate of chats that is set, per second.
     fn chats_set(&self) -> f64 {
         self.rates.now()[Action::Chat as usize]
     }
 
-    /// Looks at rules until the run is over.
+    /// Checks the rules until the run is over.
     pub(crate) async fn watch_rules(self, until: CancellationToken) {
         let (every, whole_run) = (WINDOW_STEP.as_secs() / TICK.as_secs(), self.rulebook.looks_at_the_whole_run());
         for look in 1_u64.. {
@@ -226,8 +226,8 @@ impl<D: Driver> Reporter<D> {
         }
     }
 
-    /// Takes the summary's place before anything is sent: keeps what an earlier run left there, and
-    /// proves by a first checkpoint that it can be written.
+    /// Takes over the summary's path before anything is sent: keeps what an earlier run left there, and
+    /// proves with a first checkpoint that the path is writable.
     pub(crate) async fn take_over(&mut self, path: PathBuf) -> Result<Earlier, FileError> {
         let file = SummaryFile::at(path)?;
         let earlier = file.keep_earlier(&self.summary(End::Running))?;
@@ -243,20 +243,20 @@ impl<D: Driver> Reporter<D> {
         Ok(earlier)
     }
 
-    /// Takes the report's place, before anything is sent.
+    /// Checks the report's path before anything is sent.
     pub(crate) fn take_page(&mut self, path: &Path) -> Result<(), OutputError> {
         self.page = Some(OutputFile::at(path)?);
         Ok(())
     }
 
-    /// Writes the report where that is wanted.
+    /// Writes the report if one was asked for.
     pub(crate) async fn write_page(&self, summary: Summary) -> Result<(), String> {
         let Some(file) = self.page.clone() else { return Ok(()) };
         let write = move || file.write(&page::report(&summary)).map_err(|error| error.to_string());
         tokio::task::spawn_blocking(write).await.map_err(|e| e.to_string())?
     }
 
-    /// Writes the summary to a file every minute, so that a kill loses one minute.
+    /// Writes the summary to its file every minute, so that a kill loses at most one minute.
     pub(crate) async fn checkpoint(self, until: CancellationToken) {
         loop {
             tokio::select! {
@@ -269,7 +269,7 @@ impl<D: Driver> Reporter<D> {
         }
     }
 
-    /// Writes a summary where that is wanted; to what takes no checkpoints only the last one.
+    /// Writes a summary if one was asked for; outputs that take no checkpoints get only the last one.
     pub(crate) async fn write(&self, summary: Summary) -> Result<(), String> {
         let Some(file) = self.file.clone() else { return Ok(()) };
         if !summary.run.complete && !file.takes_checkpoints() {

@@ -1,4 +1,4 @@
-//! The load on one room from its preparation to its summary, and who looks at it.
+//! The load on one room, from preparation to summary, and the tasks that observe it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,42 +35,41 @@ use crate::report::summary::Summary;
 use crate::telemetry::stdio::say;
 use crate::user::RunContext;
 
-/// A load that is ready to begin, or goes on, or has ended.
+/// A load that is ready to begin, running, or over.
 pub(crate) struct RoomRun<D: Driver> {
     pub(crate) runner: Arc<Runner<D>>,
     target: TargetUrl,
     slug: Arc<str>,
-    /// For the forecast.
+    /// Sizes of the protocol's frames, for the forecast.
     sizes: FrameSizes,
-    /// Until the run takes it.
+    /// The cache, until the run takes it.
     cache: Option<SessionCache>,
     reporter: Reporter<D>,
-    /// Where the table of thresholds goes, once its place was looked at.
+    /// Destination of the table of thresholds, once it has been checked.
     junit: Option<OutputFile>,
     live: LiveRun<D>,
-    /// Until the end.
+    /// The server of metrics and the live page, until the end.
     exposition: Option<Exposition>,
-    /// Takes commands, where there is a socket for them.
+    /// The task that takes commands, if there is a socket for them.
     control: Option<JoinHandle<()>>,
     over: CancellationToken,
     /// How it ended, once it has.
     end: Option<End>,
-    /// What came of it, once that is written.
+    /// The outcome, once its summary is written.
     held: Option<Held>,
 }
 
-/// What came of a load.
+/// The outcome of a load.
 #[derive(Debug)]
 pub struct Held {
     /// The summary.
     pub summary: Summary,
-    /// Whether it was to be written to a file and could not be.
+    /// Whether a file was asked for that could not be written.
     pub unwritten: bool,
 }
 
 impl Held {
-    /// How the process ends: as the verdict says, unless a run that did what it should has no
-    /// summary to show for it.
+    /// The exit code: the verdict's, or 104 for a good run whose summary could not be written.
     #[must_use]
     pub fn code(&self) -> ExitCode {
         match ExitCode::from_number(self.summary.verdict.code).unwrap_or(ExitCode::Threshold) {
@@ -81,8 +80,8 @@ impl Held {
 }
 
 impl<D: Driver> RoomRun<D> {
-    /// Everything up to the first connection. `several`: whether others go on beside it; `halt` stops
-    /// all of them.
+    /// Prepares everything up to the first connection. `several`: whether other rooms run beside it;
+    /// `halt` stops all of them.
     pub(crate) async fn prepare<P: Protocol<Driver = D>>(
         protocol: &P,
         run: Run,
@@ -118,7 +117,7 @@ impl<D: Driver> RoomRun<D> {
         Self::exposed(runner, metrics, (target, slug, sizes), cache, (several, halt)).await
     }
 
-    /// A load whose metrics are served from now on, and that takes commands.
+    /// Starts serving the load's metrics and taking commands.
     async fn exposed(
         runner: Arc<Runner<D>>,
         metrics: Arc<Metrics>,
@@ -157,7 +156,7 @@ impl<D: Driver> RoomRun<D> {
         })
     }
 
-    /// Takes the summary's place, and says what was there.
+    /// Takes over the summary's path, and says what was there.
     pub(crate) async fn take_over(&mut self) -> Result<(), StartError> {
         let report = &self.runner.plan.report;
         let unwritable = |option, e: OutputError| {
@@ -187,13 +186,12 @@ impl<D: Driver> RoomRun<D> {
         Ok(())
     }
 
-    /// Says what the run will cost, and what of it is more than the machine has; the machine is
-    /// left with what then remains for others.
+    /// Prints the forecast and warns of what exceeds the machine; takes the run's needs off `machine`.
     ///
     /// # Errors
-    /// Where the machine cannot carry the load at all.
+    /// If the machine cannot carry the load at all.
     pub(crate) async fn forecast(&self, machine: &mut Machine) -> Result<(), StartError> {
-        // A name that is not found just now is the preflight's to tell.
+        // If the name is not found, the preflight will say so.
         let addresses = self.runner.context.driver.addresses().await.unwrap_or_default();
         source_addresses::reach(&self.runner.plan.connection.source_ips, &addresses)?;
         let forecast = Forecast::of(&load(&self.runner.plan, self.sizes), machine);
@@ -226,8 +224,8 @@ impl<D: Driver> RoomRun<D> {
         );
     }
 
-    /// The preflight and the run; at its end the summary is written and the metrics are closed,
-    /// whether others go on or not.
+    /// Makes the preflight and the run; then writes the summary and closes the metrics, even while other
+    /// rooms go on.
     pub(crate) async fn run(&mut self, console: &Console) -> Result<(), StartError> {
         let Some(cache) = self.cache.take() else { return Ok(()) };
         self.runner.begin();
@@ -239,12 +237,12 @@ impl<D: Driver> RoomRun<D> {
                 self.conclude().await;
                 return Ok(());
             }
-            Some(Err(failure)) => tracing::warn!(%failure, "the target is unhealthy; starting anyway"),
+            Some(Err(failure)) => tracing::warn!(%failure, "the target looks unhealthy; starting anyway"),
             None => {
-                // The room was asked for, like any other.
+                // Asking for the room counts as an operation, as for any user.
                 self.runner.context.metrics.operation(Stage::Room);
                 self.runner.context.metrics.error(Stage::Room, FailureKind::Stopping);
-                tracing::warn!("the target had not answered when the run was over");
+                tracing::warn!("the run was over before the target answered");
             }
         }
         self.end = Some(self.runner.run(cache, console, self.reporter.clone()).await?);
@@ -257,7 +255,7 @@ impl<D: Driver> RoomRun<D> {
         Ok(())
     }
 
-    /// What came of it, also where a second signal did not let the run come to it.
+    /// The outcome; concludes the run first if a second signal kept it from doing so.
     pub(crate) async fn close(mut self) -> Held {
         if self.held.is_none() {
             self.conclude().await;
@@ -265,10 +263,10 @@ impl<D: Driver> RoomRun<D> {
         self.held.unwrap_or_else(|| Held { summary: self.reporter.summary(End::Aborted), unwritten: false })
     }
 
-    /// Makes the summary and writes it where that is wanted; the last scrape of the metrics is
-    /// shown out.
+    /// Makes the summary and writes it if a file was asked for; then waits for the last scrape of the
+    /// metrics.
     async fn conclude(&mut self) {
-        // A second signal does not wait for the last lines of the anomaly log.
+        // After a second signal the last lines of the anomaly log are not waited for.
         self.runner.context.ledger.lock().close_log();
         let summary = self.reporter.summary(self.end.clone().unwrap_or(End::Aborted));
         let written = self.reporter.write(summary.clone()).await;
@@ -293,14 +291,14 @@ impl<D: Driver> RoomRun<D> {
             exposition.stopped().await;
         }
         if let Some(control) = self.control.take() {
-            // A panic was told where it happened.
+            // The panic hook has logged any panic.
             let _ = control.await;
         }
     }
 }
 
 impl<D: Driver> RoomRun<D> {
-    /// Writes the table of thresholds where that is wanted.
+    /// Writes the table of thresholds if a file was asked for.
     async fn write_junit(&mut self, summary: Summary) -> Result<(), String> {
         let Some(file) = self.junit.take() else { return Ok(()) };
         let write = move || junit::write(&file, &summary).map_err(|e| e.to_string());
@@ -308,7 +306,7 @@ impl<D: Driver> RoomRun<D> {
     }
 }
 
-/// The metrics of a room, with all that is known of it beforehand.
+/// The metrics of a room, with everything known before it starts.
 fn metrics<P: Protocol>(protocol: &P, plan: &Plan, slug: &str, workers: &Workers) -> Result<Arc<Metrics>, StartError> {
     let metrics = Metrics::of(protocol.vocabulary(), &runtimes(workers))
         .map_err(|e| StartError::environment("the metrics", e.to_string()))?;
@@ -320,12 +318,12 @@ fn metrics<P: Protocol>(protocol: &P, plan: &Plan, slug: &str, workers: &Workers
     Ok(Arc::new(metrics))
 }
 
-/// The current runtime, and those of the users.
+/// The current runtime and the users' runtimes.
 fn runtimes(workers: &Workers) -> Vec<Handle> {
     Handle::try_current().into_iter().chain(workers.handles().iter().cloned()).collect()
 }
 
-/// What a plan asks of the machine, with a protocol of such frames.
+/// The load that a plan puts on the machine, given the sizes of the protocol's frames.
 pub(super) fn load(plan: &Plan, sizes: FrameSizes) -> Load {
     let (parts, room) = (f64::from(plan.users.shard.count), plan.users.fleet_range.len());
     let whole = |volume: Volume<Rate>| volume.map(|rate| rate.per_second() * parts).per_second(room as usize);

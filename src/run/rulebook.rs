@@ -1,4 +1,4 @@
-//! The rules of a run while it goes on: notes when one begins to hold, and ends the run by those of
+//! The rules of a run in progress: notes when one begins to hold, and ends the run for those of
 //! `--abort-if`.
 
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::report::judgement::{EndedBy, RuleWindows, moment};
 use crate::report::rules::{self, Crossing, Watch};
 use crate::report::summary::Summary;
 
-/// What events of rules are called.
+/// Kind of the events of rules.
 const EVENT: &str = "rule";
 
-/// The rules of a run, and what they have shown so far; clones share it.
+/// The rules of a run and their findings so far; clones share them.
 #[derive(Clone)]
 pub(crate) struct Rulebook(Arc<Shared>);
 
@@ -28,18 +28,18 @@ struct Shared {
     recorder: Recorder,
     watch: Mutex<Watch>,
     ended_by: Mutex<Option<EndedBy>>,
-    /// Planned disruptions that are in no threshold: from, to, in seconds since 1970.
+    /// Planned disruptions left out of thresholds: start and end, in seconds since 1970.
     planned: Mutex<Vec<(f64, f64)>>,
-    /// Whether the run is about to end.
+    /// Cancelled when the run is about to end.
     stopping: CancellationToken,
-    /// Asks for that.
+    /// Cancelled by a rule, to end the run.
     abort: CancellationToken,
 }
 
 impl Rulebook {
     /// The rules of a plan, none of which holds yet; the recorder keeps the cells that their windows need.
     pub(crate) fn of(plan: &Plan, recorder: &Recorder, stopping: CancellationToken) -> Self {
-        // What waits for verdicts, and two sweeps.
+        // Room for messages that wait for verdicts, and for two sweeps.
         let waiting = plan.terms.horizon + 4 * WINDOW_STEP;
         if plan.rules.longest_window().is_some() {
             recorder.keep(waiting);
@@ -57,28 +57,28 @@ impl Rulebook {
         }))
     }
 
-    /// Comes to its end when a rule asks for the end of the run.
+    /// Returns when a rule asks for the end of the run.
     pub(crate) async fn aborted(&self) {
         self.0.abort.cancelled().await;
     }
 
-    /// A planned disruption begins that is in no threshold.
+    /// Notes the start of a planned disruption that is left out of thresholds.
     pub(crate) fn planned_begins(&self) {
         let (now, until) = (self.0.recorder.now(), self.0.watch.lock().until());
         let mut planned = self.0.planned.lock();
-        // What was looked at is not looked at again.
+        // Windows already judged are not judged again.
         planned.retain(|(_, to)| *to >= until as f64);
         planned.push((now, f64::INFINITY));
     }
 
-    /// It is over.
+    /// Notes the end of the planned disruption.
     pub(crate) fn planned_ends(&self) {
         if let Some((_, to)) = self.0.planned.lock().last_mut() {
             *to = to.min(self.0.recorder.now());
         }
     }
 
-    /// What windows came to so far.
+    /// What the windows showed so far.
     pub(crate) fn findings(&self) -> Vec<RuleWindows> {
         self.0.watch.lock().findings()
     }
@@ -88,7 +88,7 @@ impl Rulebook {
         self.0.ended_by.lock().clone()
     }
 
-    /// Ends the run by a rule without windows, if one of them holds in what there is of it so far.
+    /// Ends the run if a rule without windows holds for the run so far.
     pub(crate) fn look_at(&self, summary: &Summary) {
         let held = self.whole_run().find_map(|rule| Some((rule, rules::beyond(summary, rule)?)));
         if let Some((rule, (value, n))) = held {
@@ -105,7 +105,7 @@ impl Rulebook {
         self.0.rules.abort_if.iter().filter(|rule| rule.window.is_none())
     }
 
-    /// Looks at the cells that are over; at the end also at those whose deliveries never got their verdicts.
+    /// Judges the cells that are over; at the end also those whose deliveries never got a verdict.
     pub(crate) fn look(&self, chats_set: f64, at_the_end: bool) {
         let shared = &self.0;
         let mut watch = shared.watch.lock();
@@ -115,7 +115,7 @@ impl Rulebook {
         let (cells, now) = (shared.recorder.cells_from(watch.until()), shared.recorder.now());
         let seconds = WINDOW_STEP.as_secs();
         let (horizon, planned) = (shared.horizon.as_secs_f64(), shared.planned.lock().clone());
-        // What a cell's last second brought is counted within the next.
+        // A cell's last second is counted during the next one.
         let is_over = |cell: &&Cell| at_the_end || (cell.slice.start + seconds + 1) as f64 <= now;
         let shown = cells.iter().filter(is_over).map(|Cell { slice, judged }| {
             let age = (now - slice.start.saturating_add(seconds) as f64).max(0.0);
@@ -128,7 +128,7 @@ impl Rulebook {
         crossings.iter().for_each(|crossing| self.tell(crossing));
     }
 
-    /// An event, a line on the console, and the end of the run where that is what the rule is for.
+    /// Notes an event, logs it, and ends the run if the rule asks for that.
     fn tell(&self, crossing: &Crossing) {
         self.0.recorder.note_at(crossing.at as f64, EVENT, &crossing.text);
         if crossing.holds {
@@ -146,7 +146,7 @@ impl Rulebook {
         let shared = &self.0;
         let at = moment(Duration::try_from_secs_f64(shared.recorder.now()).unwrap_or_default().as_secs());
         let mut ended_by = shared.ended_by.lock();
-        // What is ending already is not ended by a rule.
+        // A rule does not end a run that is already ending.
         if ended_by.is_some() || shared.stopping.is_cancelled() {
             return;
         }

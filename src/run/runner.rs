@@ -1,7 +1,7 @@
 //! One run, from the first user to the summary.
 //!
-//! The order of the stop: no more intents, and no user starts; what is outstanding settles, at
-//! most for the grace; sockets close; the cache is written; the books are closed.
+//! The order of the stop: intents and starts of users end; outstanding deliveries settle, for at most
+//! the grace; sockets close; the cache is written; the ledger is closed.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -42,27 +42,27 @@ use crate::schedule::pacer::Pacer;
 use crate::schedule::set_rates::SetRates;
 use crate::user::{CLOSE_TIMEOUT, RunContext};
 
-/// Between two checks of whether deliveries have settled.
+/// Interval between two checks of whether deliveries have settled.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// How long closing all sockets may take: the close timeout of each, and three seconds in which the
-/// tasks of tens of thousands of users run once more.
+/// Longest time for closing all sockets: the close timeout, and three seconds in which the tasks of
+/// tens of thousands of users run once more.
 const CLOSING: Duration = CLOSE_TIMEOUT.saturating_add(Duration::from_secs(3));
 
-/// A run and what keeps it.
+/// A run and its tasks.
 pub(crate) struct Runner<D: Driver> {
     pub(crate) context: Arc<RunContext<D>>,
     pub(crate) plan: Arc<Plan>,
     pub(crate) phases: Arc<Mutex<Phases>>,
     pub(crate) judge: Arc<Mutex<Judge>>,
     pub(crate) recorder: Recorder,
-    /// The rates that are set, as commands change them.
+    /// The rates in force, which commands can change.
     pub(crate) rates: Arc<SetRates>,
     pub(crate) marks: Arc<Marks>,
     pub(crate) rulebook: Rulebook,
     windows: Arc<Windows>,
     fleet: Fleet<D>,
     workers: Workers,
-    /// Ends the background, after the users.
+    /// Ends the background tasks, after the users.
     over: CancellationToken,
 }
 
@@ -90,7 +90,7 @@ impl<D: Driver> Runner<D> {
         }
     }
 
-    /// Tells how this run goes, on the room as typed; `several`: others go on beside it.
+    /// The reporter of this run; `slug` is the room as typed, `several` whether others run beside it.
     pub(crate) fn reporter(&self, slug: Arc<str>, several: bool) -> Reporter<D> {
         let parts = RunParts {
             context: Arc::clone(&self.context),
@@ -116,7 +116,7 @@ impl<D: Driver> Runner<D> {
         }
     }
 
-    /// The run begins now, or at its set start: its duration counts from there, whatever the server does.
+    /// Begins the run now, or at its set start. Its duration counts from there, whatever the server does.
     pub(crate) fn begin(&self) {
         let wait = self.plan.timing.start_at.and_then(|at| at.duration_since(SystemTime::now()).ok());
         let phases = Phases::begin(&self.context, wait.unwrap_or_default());
@@ -125,7 +125,7 @@ impl<D: Driver> Runner<D> {
         self.recorder.note("phase", "the ramp begins");
     }
 
-    /// What comes of `work`; `None` where the stop or the end of the duration comes first.
+    /// The result of `work`; `None` if the stop or the end of the duration comes first.
     pub(crate) async fn within<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let started = self.phases.lock().started();
         let end = self.plan.timing.duration.map(|d| self.context.clock.instant(started.plus(d)));
@@ -144,7 +144,7 @@ impl<D: Driver> Runner<D> {
         }
     }
 
-    /// Runs to the end: how it ended.
+    /// Runs to the end; returns how the run ended.
     pub(crate) async fn run(
         &self,
         cache: SessionCache,
@@ -168,13 +168,13 @@ impl<D: Driver> Runner<D> {
                 None
             }
             Some(Err(failure)) => Some(failure),
-            // The run was over before its first user was in.
+            // The run was over before its first user had joined.
             None => None,
         };
         self.wind_up(refused.is_some()).await;
         self.over.cancel();
         for background_task in background {
-            // Panics were caught and counted; the books are closed all the same.
+            // Panics were caught and counted; the ledger is closed all the same.
             let _ = background_task.await;
         }
         if let Ok(Some(mut cache)) = cache.await {
@@ -183,7 +183,7 @@ impl<D: Driver> Runner<D> {
         Ok(refused.map_or(End::Settled, |failure| End::Refused(refusal(&failure))))
     }
 
-    /// Starts what goes on beside the load.
+    /// Starts the tasks beside the load.
     fn background(&self, console: &Console, reporter: Reporter<D>) -> Result<Vec<JoinHandle<()>>, StartError> {
         self.windows
             .begin(&self.context, self.workers.handles())
@@ -195,7 +195,7 @@ impl<D: Driver> Runner<D> {
         Ok(tasks)
     }
 
-    /// Watch the run and the machine: verdicts, delays, member lists, clocks, the server's name.
+    /// Tasks that watch the run and the machine: verdicts, delays, member lists, clocks, the server's name.
     fn watchers(&self) -> Vec<JoinHandle<()>> {
         let parts = || (Arc::clone(&self.context), self.over.clone());
         let (w, o) = parts();
@@ -224,7 +224,7 @@ impl<D: Driver> Runner<D> {
         tasks
     }
 
-    /// Tell of the run while it goes on: the log, the status line, checkpoints of the summary.
+    /// Tasks that report on the run in progress: the log, the status line, checkpoints of the summary.
     fn reporters(&self, console: &Console, reporter: &Reporter<D>) -> Vec<JoinHandle<()>> {
         let (metrics, logs, o) = (Arc::clone(&self.context.metrics), console.logs.clone(), self.over.clone());
         let mut tasks = vec![self.background_task("log", move || {
@@ -243,7 +243,7 @@ impl<D: Driver> Runner<D> {
         tasks
     }
 
-    /// Keeps the anomaly log, if one was asked for.
+    /// Starts the anomaly log, if one was asked for.
     fn anomaly_log(&self, room: &str) -> Result<Option<JoinHandle<()>>, StartError> {
         let Some(path) = &self.plan.report.anomaly_log else { return Ok(None) };
         let log = AnomalyLog::open(path, room, self.plan.report.run_id.as_str())?;
@@ -254,7 +254,7 @@ impl<D: Driver> Runner<D> {
         })))
     }
 
-    /// Reads series of the server's own metrics, if any are watched.
+    /// Starts reading the watched series of the server's own metrics, if there are any.
     fn watch(&self) -> Result<Option<JoinHandle<()>>, StartError> {
         let Some(watch) = Watch::new(&self.plan.report.watch, &self.plan.connection)? else { return Ok(None) };
         let (context, recorder, over) = (Arc::clone(&self.context), self.recorder.clone(), self.over.clone());
@@ -293,7 +293,7 @@ impl<D: Driver> Runner<D> {
         let (sent_by, ramped) = (Arc::clone(context), self.fleet.ramped());
         let pacer = supervise::spawn(&context.metrics, "schedule", context.stopping.clone(), move || {
             let dispatcher = Dispatcher::new(Arc::clone(&sent_by), Arc::clone(&rates), Arc::clone(&ramped));
-            // Where the system has no timer to give, the runtime's is a millisecond or two less exact.
+            // Without a timer of the system, the runtime's is a millisecond or two less exact.
             let alarm = Alarm::exact().unwrap_or_default();
             Pacer::new(sent_by.clock, pacing, seed, dispatcher).waking_by(alarm).run(sent_by.stopping.clone())
         });
@@ -305,18 +305,18 @@ impl<D: Driver> Runner<D> {
         };
         self.within(holding).await;
         self.stop();
-        // The pacer ends at the token.
+        // The pacer ends when the token is cancelled.
         let _ = pacer.await;
     }
 
-    /// All users have come, or tried to: from now on the load is held.
+    /// Begins the hold: all users have joined, or tried to.
     fn hold_begins(&self) {
         self.windows.cut(&self.context);
         self.rates.hold_begins(self.phases.lock().ramped(&self.context));
         self.recorder.note("phase", "the hold begins");
     }
 
-    /// Begins the stop: notes where the users are, and lets none start or send any more.
+    /// Begins the stop: notes where the users are; no user starts or sends any more.
     pub(crate) fn stop(&self) {
         if !self.context.stopping.is_cancelled() {
             self.windows.cut(&self.context);
@@ -347,7 +347,7 @@ impl<D: Driver> Runner<D> {
                     tokio::time::sleep(POLL_INTERVAL).await;
                 }
             };
-            // What has not settled by then is outstanding, and told as that.
+            // Deliveries that have not settled by then are reported as outstanding.
             let _ = tokio::time::timeout(self.plan.timing.grace, settled).await;
         }
         self.recorder
@@ -362,8 +362,7 @@ impl<D: Driver> Runner<D> {
     }
 }
 
-/// The warning where more users are configured than the room lets in; `capacity` is 0 where
-/// it has no limit.
+/// The warning if more users are configured than the room lets in; a `capacity` of 0 means no limit.
 pub(crate) fn over_capacity(users: u64, capacity: u64) -> Option<String> {
     (capacity > 0 && users > capacity).then(|| {
         format!(

@@ -15,11 +15,11 @@ use crate::protocol::{Driver, Session};
 use crate::store::{self, Mode, Store, StoreError};
 use crate::user::RunContext;
 
-/// Between two looks at whether a user has signed up or logged in, which is saved at once.
+/// Interval between two checks for new sign-ups and log-ins, which are saved at once.
 const GLANCE: Duration = Duration::from_millis(250);
-/// Between two savings of sessions that were only refreshed; and the longest between any two.
+/// Interval between two saves of sessions that were only refreshed, and the longest between any two.
 const SAVE: Duration = Duration::from_secs(5);
-/// Saving at once rests for this many times as long as the last saving took.
+/// After each save the next waits for this many times as long as the save took.
 const REST: u32 = 20;
 
 /// The file of saved sessions, if there is one.
@@ -45,7 +45,7 @@ impl SessionCache {
         Ok(Self { store: Some(store), read_only: cache.read_only })
     }
 
-    /// The password to use: the one that was set, else the target's own, made once.
+    /// The password to use: the one that was set, else the one generated once for the target.
     pub(crate) async fn password(&mut self, set: Option<Secret>) -> Result<Secret, StartError> {
         if let Some(password) = set {
             return Ok(password);
@@ -65,7 +65,7 @@ impl SessionCache {
         self.store.as_ref().map(Store::sessions).unwrap_or_default()
     }
 
-    /// Writes what has changed; a failure is told and tried again the next time.
+    /// Writes what has changed; a failure is logged, and the next save retries.
     pub(crate) async fn save<D: Driver>(&mut self, context: &RunContext<D>) {
         let changes = context.sessions.take_changes();
         if changes.is_empty() || !self.is_kept() {
@@ -86,7 +86,7 @@ impl SessionCache {
         self.store.is_some() && !self.read_only
     }
 
-    /// Writes these sessions, or that there are none; false where that failed.
+    /// Writes or removes these sessions; false if that failed.
     pub(crate) async fn write(&mut self, changes: Vec<(String, Option<Session>)>) -> bool {
         if self.read_only || changes.is_empty() {
             return true;
@@ -105,7 +105,7 @@ impl SessionCache {
         saved.is_ok()
     }
 
-    /// Saves new sessions soon and refreshed ones now and then; gives the cache back at the end.
+    /// Saves new sessions soon and refreshed ones every five seconds; returns the cache at the end.
     pub(crate) async fn keep<D: Driver>(mut self, context: Arc<RunContext<D>>, until: CancellationToken) -> Self {
         let (mut saved, mut rest) = (Instant::now(), GLANCE);
         while ticks(GLANCE, &until).await {
@@ -116,7 +116,7 @@ impl SessionCache {
             let begun = Instant::now();
             self.save(&context).await;
             saved = Instant::now();
-            // A large file on a slow disk is not written all the time.
+            // Do not write a large file on a slow disk all the time.
             rest = (saved.duration_since(begun) * REST).clamp(GLANCE, SAVE);
         }
         self

@@ -1,4 +1,4 @@
-//! From a plan to a context: every setting finds the part it belongs to.
+//! Turns a plan into a context: hands every setting to the part that it configures.
 
 use std::sync::Arc;
 
@@ -27,13 +27,13 @@ pub(crate) struct ProcessContext {
 }
 
 impl ProcessContext {
-    /// Starts the clock and draws the tag.
+    /// Starts the clock and draws the process's random tag.
     pub(crate) fn start() -> Self {
         Self { clock: Clock::start(), generator: GeneratorTag(rand::random()) }
     }
 }
 
-/// What a driver is told of a target; who hears of its requests is added by the caller.
+/// What a driver is told about a target; the caller adds the observer of its requests.
 pub(crate) struct Asked<'a> {
     pub(crate) target: &'a TargetUrl,
     pub(crate) room: &'a str,
@@ -71,17 +71,17 @@ pub(crate) fn settings(
     }
 }
 
-/// How large a protocol's frames are, for the forecast: of lists only where it has them.
+/// Sizes of a protocol's frames, for the forecast; those of member lists only if it has them.
 pub(crate) fn frame_sizes<P: Protocol>(protocol: &P) -> FrameSizes {
     let sizes = protocol.frame_sizes();
     FrameSizes { lists: sizes.lists.filter(|_| protocol.capabilities().member_lists), ..sizes }
 }
 
-/// What a protocol can do for these users: accounts that were given are not created.
+/// What a protocol can do for these users. Accounts from a file are not created.
 ///
 /// # Errors
-/// The protocol asks for passwords that the accounts do not have, or takes no usernames as long as the
-/// longest of the range.
+/// The protocol asks for passwords that the accounts do not have, or the longest username of the range
+/// is too long for it.
 pub(crate) fn capabilities<P: Protocol>(
     protocol: &P,
     choice: &ProtocolChoice,
@@ -102,7 +102,7 @@ pub(crate) fn capabilities<P: Protocol>(
     }
 }
 
-/// What the users of a run share beside the driver.
+/// What the users of a run share besides the driver.
 #[allow(clippy::too_many_arguments, reason = "each is a part of its own")]
 pub(crate) fn parts(
     plan: &Plan,
@@ -152,7 +152,7 @@ pub(crate) fn parts(
     })
 }
 
-/// The rooms that users of this generator are in. No two of the whole run may have the same tag.
+/// The rooms that users of this generator are in. No two rooms of the whole run may have the same tag.
 pub(super) fn rooms(plan: &Plan, typed: &str) -> Result<Rooms, StartError> {
     let refuse = |e: SameTag| {
         StartError::environment("--rooms", e.to_string())
@@ -181,7 +181,7 @@ pub(crate) fn usernames(users: &plan::Users) -> impl Iterator<Item = String> + '
     (users.range.min()..users.range.max()).map(|number| users.username(number))
 }
 
-/// The seed of this shard: parts of one run must not do the same at the same time.
+/// The seed of this shard: the parts of a run must not act in step.
 pub(crate) fn shard_seed(plan: &Plan) -> u64 {
     plan.traffic.seed.wrapping_add(u64::from(plan.users.shard.index).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }

@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP: the first asks for an orderly stop, the second for the end.
+//! SIGINT, SIGTERM and SIGHUP: the first one requests a graceful stop, the second the immediate end.
 //!
 //! A process that was started with SIGHUP ignored, as `nohup` does, keeps ignoring it.
 
@@ -14,7 +14,7 @@ use crate::telemetry::stdio;
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// `None` where it was ignored at the start.
+    /// `None` if it was ignored at the start.
     hangup: Option<Signal>,
 }
 
@@ -22,12 +22,12 @@ impl Signals {
     /// Starts listening; from now on they no longer end the process by themselves.
     pub(crate) fn listen() -> Result<Self, StartError> {
         let open = |kind| signal(kind).map_err(|e| StartError::environment("signals", e.to_string()));
-        // A handler once installed hides what was there before, so this comes first.
+        // Installing a handler hides the earlier disposition, so check that first.
         let hangup = if is_ignored(SignalKind::hangup()) { None } else { Some(open(SignalKind::hangup())?) };
         Ok(Self { interrupt: open(SignalKind::interrupt())?, terminate: open(SignalKind::terminate())?, hangup })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) {
         let hung_up = async {
             match &mut self.hangup {
@@ -43,7 +43,7 @@ impl Signals {
     }
 }
 
-/// Waits until the output is read, or for a signal.
+/// Waits until the output has been read, or for a signal.
 pub(crate) async fn read_by(signals: &mut Signals) {
     let read = tokio::task::spawn_blocking(|| stdio::finish(None));
     tokio::select! {
@@ -52,7 +52,7 @@ pub(crate) async fn read_by(signals: &mut Signals) {
     }
 }
 
-/// Whether this process ignores a signal, by `/proc`; false where there is no `/proc`.
+/// Whether this process ignores a signal, by `/proc`; false if there is no `/proc`.
 fn is_ignored(kind: SignalKind) -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, kind.as_raw_value()))
 }

@@ -1,5 +1,5 @@
-//! What metrics and summaries read of a run: copies of the ledger's and the roster's figures, with names
-//! instead of indices where the summary wants them.
+//! What metrics and summaries read of a run: copies of the figures of the ledger and the roster, with
+//! names instead of indices where the summary needs them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::report::recoveries::{RecoveryFigures, RecoverySeconds};
 use crate::report::rooms::{ROOMS_TOLD, RoomDeliveries, Rooms};
 use crate::user::RunContext;
 
-/// A context as the metrics see it.
+/// The metrics' view of a context.
 pub(crate) struct Snapshots<D>(pub(crate) Arc<RunContext<D>>);
 
 impl<D: Driver> Source for Snapshots<D> {
@@ -50,8 +50,8 @@ pub(crate) fn snapshot(ledger: &Ledger) -> LedgerSnapshot {
     }
 }
 
-/// The rooms of a run, where they are numbered: the worst of this generator's, and those that it may
-/// share with others.
+/// The rooms of a run, if they are numbered: this generator's worst ones, and those that it may share
+/// with other generators.
 pub(crate) fn rooms<D>(context: &RunContext<D>, division: &Division) -> Option<Rooms> {
     if !division.is_numbered() {
         return None;
@@ -97,7 +97,7 @@ pub(crate) fn recoveries<D>(context: &RunContext<D>) -> Vec<RecoveryFigures> {
     context.recoveries.reports().into_iter().map(figures).collect()
 }
 
-/// The ledger's groups of losses in words that mean something outside of it.
+/// The ledger's groups of losses, with names instead of indices.
 pub(crate) fn loss_groups(found: &ledger::LossGroups, usernames: &[Box<str>]) -> NamedLossGroups {
     let rest = OtherLosses { messages: found.rest_messages, deliveries: found.rest_deliveries };
     NamedLossGroups::of(found.largest.iter().map(|group| named(group, usernames)).collect(), rest)

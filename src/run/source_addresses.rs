@@ -1,4 +1,4 @@
-//! Whether the addresses that connections are to come from can be used: known before the ramp.
+//! Checks the local addresses of `--source-ip` before the ramp.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
@@ -6,13 +6,13 @@ use tokio::net::TcpSocket;
 
 use crate::error::StartError;
 
-/// Any port will do: nothing is sent.
+/// Any port will do, because nothing is sent.
 const ANY_PORT: u16 = 9;
 
-/// Whether this machine can connect from each of `sources`.
+/// Checks that this machine can connect from each of `sources`.
 ///
 /// # Errors
-/// Names the first address that it cannot, and the remedy.
+/// Names the first address that it cannot connect from, and the remedy.
 pub(crate) fn are_ours(sources: &[IpAddr]) -> Result<(), StartError> {
     for source in sources {
         let socket = if source.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
@@ -27,10 +27,10 @@ pub(crate) fn are_ours(sources: &[IpAddr]) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Whether each of `sources` has a way to one of the target's addresses. Nothing is sent.
+/// Checks that each of `sources` has a route to one of the target's addresses. Sends nothing.
 ///
 /// # Errors
-/// Names the first address that has none, and the remedy.
+/// Names the first address without a route, and the remedy.
 pub(crate) fn reach(sources: &[IpAddr], targets: &[IpAddr]) -> Result<(), StartError> {
     for source in sources {
         let mut why = None;
@@ -49,10 +49,10 @@ pub(crate) fn reach(sources: &[IpAddr], targets: &[IpAddr]) -> Result<(), StartE
     Ok(())
 }
 
-/// Asks the system for a route; a datagram socket that is connected sends nothing.
+/// Asks the system for a route; connecting a datagram socket sends nothing.
 fn way(source: IpAddr, target: IpAddr) -> std::io::Result<()> {
     if source.is_ipv4() != target.is_ipv4() {
-        return Err(std::io::Error::other("one is of IPv4, the other of IPv6"));
+        return Err(std::io::Error::other("one is IPv4, the other IPv6"));
     }
     UdpSocket::bind(SocketAddr::new(source, 0))?.connect(SocketAddr::new(target, ANY_PORT))
 }
@@ -82,7 +82,7 @@ mod tests {
         reach(&[ip("127.0.0.2")], &[ip("::1"), ip("127.9.9.9")]).unwrap();
         let error = reach(&[ip("127.0.0.2")], &[ip("::1")]).unwrap_err();
         assert!(error.to_string().contains("--source-ip 127.0.0.2"), "{error}");
-        // From a loopback address there is a way to loopback addresses only.
+        // Loopback addresses have routes to loopback addresses only.
         let error = reach(&[ip("127.0.0.2")], &[ip("198.51.100.1")]).unwrap_err();
         assert!(error.to_string().contains("no route from this address to 198.51.100.1"), "{error}");
     }

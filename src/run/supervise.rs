@@ -1,6 +1,6 @@
-//! Tasks that a run must not miss: a panic in one is caught and counted, and the task starts again.
+//! Tasks that a run cannot do without: a panic is caught and counted, and the task starts again.
 //!
-//! Users' own tasks guard themselves; these are the schedule and what goes on beside the load.
+//! The users' tasks guard themselves; these are the schedule and the tasks beside the load.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Metrics;
 use crate::model::{FailureKind, Stage};
 
-/// Between a panic and the new beginning: a defect that strikes every time must not spin.
+/// Pause between a panic and the restart, so that a bug that strikes every time does not spin.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Runs a task until it returns; after a panic `begin` makes it again, unless `until` is cancelled.
+/// Runs a task until it returns; after a panic `begin` creates a new one, unless `until` is cancelled.
 pub(crate) fn spawn<F>(
     metrics: &Arc<Metrics>,
     name: &'static str,
@@ -38,13 +38,13 @@ where
     })
 }
 
-/// Runs a task that cannot start again: what it returned, or nothing after a panic.
+/// Runs a task that cannot be restarted; returns its result, or `None` after a panic.
 pub(crate) async fn caught<T>(metrics: &Metrics, name: &'static str, task: impl Future<Output = T>) -> Option<T> {
     let done = AssertUnwindSafe(task).catch_unwind().await.ok();
     if done.is_none() {
-        // The panic hook has told where.
+        // The panic hook has logged the place.
         metrics.error(Stage::Receive, FailureKind::Panic);
-        tracing::error!(task = name, "a defect in soakrig ended one of its tasks");
+        tracing::error!(task = name, "a bug in soakrig ended one of its tasks");
     }
     done
 }

@@ -1,11 +1,11 @@
-//! The limits that a run is held to, as `/metrics` shows them.
+//! The limits of a run, as `/metrics` shows them.
 
 use std::collections::BTreeMap;
 
 use crate::metrics::Metrics;
 use crate::model::{Limit, Rule, RuleMetric, RuleUnit, Rules, Side, Thresholds};
 
-/// Shows limits and rules. Of several on one thing the strictest is shown.
+/// Shows limits and rules; the strictest if several limit the same thing.
 pub(super) fn show(limits: &Thresholds, rules: &Rules, metrics: &Metrics) {
     let set = [
         (Limit::Lost, limits.max_lost.map(|most| most as f64)),
@@ -24,7 +24,7 @@ pub(super) fn show(limits: &Thresholds, rules: &Rules, metrics: &Metrics) {
     }
 }
 
-/// The limits of rules by what they are about, none of them laxer than what is `set` already.
+/// The strictest limits, by what they limit: those already `set`, and the rules'.
 fn strictest(set: BTreeMap<String, f64>, rules: &Rules) -> BTreeMap<String, f64> {
     let mut all = set;
     for (_, rule) in rules.all() {
@@ -37,7 +37,7 @@ fn strictest(set: BTreeMap<String, f64>, rules: &Rules) -> BTreeMap<String, f64>
     all
 }
 
-/// What a rule is about. Of what is a number or a share, a share is a series of its own.
+/// What a rule limits. A metric with both a number and a share has a separate series for the share.
 fn about(rule: &Rule) -> String {
     let is_either = matches!(rule.metric, RuleMetric::Lost | RuleMetric::Outstanding);
     let subject = rule.subject();

@@ -1,5 +1,5 @@
-//! Records a run over time: cells of five seconds for rules and for the page, the slices of the summary,
-//! and what happened when.
+//! Records a run over time: cells of five seconds for rules and the live page, the summary's slices, and
+//! events.
 
 mod recording;
 
@@ -26,42 +26,42 @@ use crate::user::RunContext;
 pub(crate) use recording::{CELL_SECONDS, Cell};
 use recording::{Hold, Recording, empty};
 
-/// Between two looks at where users are.
+/// Interval between two readings of the users' states.
 const LOOK: Duration = Duration::from_secs(1);
 /// Longest text of an event, in characters.
 const MOST_TEXT: usize = 200;
 const MICROS: u64 = 1_000_000;
 
-/// Keeps a run's timeline; clones keep the same.
+/// Records a run's timeline; clones share it.
 #[derive(Clone)]
 pub(crate) struct Recorder(Arc<Shared>);
 
 struct Shared {
     clock: Clock,
-    /// Which generator, where there are several.
+    /// Index of this generator, if there are several.
     shard: Option<u32>,
-    /// How long the machine slept: by so much wall clocks went ahead of stamps.
+    /// How long the machine slept, which is how far the wall clock went ahead of stamps.
     slept_micros: AtomicU64,
-    /// Events alone, under a lock of their own: they may be noted whatever else is locked.
+    /// The events, under a lock of their own, so that they can be noted whatever else is locked.
     events: Mutex<Timeline>,
     /// Locked before the ledger, never after it.
     recording: Mutex<Recording>,
 }
 
-/// Figures of one moment.
+/// The figures of one moment.
 pub(crate) struct Reading {
-    /// When.
+    /// The moment.
     pub(crate) now: Stamp,
-    /// The books.
+    /// The ledger's.
     pub(crate) ledger: LedgerSnapshot,
     /// The counters.
     pub(crate) totals: Totals,
-    /// The kernel's.
+    /// The kernel's, about this process.
     pub(crate) process: ProcessFigures,
 }
 
 impl Recorder {
-    /// Nothing recorded. Time counts from [`begin`](Self::begin) on.
+    /// An empty timeline. Time counts from [`begin`](Self::begin).
     pub(crate) fn new(clock: Clock, shard: Shard, slice: Duration) -> Self {
         Self(Arc::new(Shared {
             clock,
@@ -72,13 +72,12 @@ impl Recorder {
         }))
     }
 
-    /// The run begins at `at`: users are looked at from then on.
+    /// Begins the run at `at`: users' states count from then on.
     pub(crate) fn begin(&self, at: Stamp) {
         self.0.recording.lock().begin(at);
     }
 
-    /// Notes that something happened now. Of the text the first 200 characters are kept, without control
-    /// characters.
+    /// Notes an event now. Keeps the first 200 characters of its text, without control characters.
     pub(crate) fn note(&self, kind: &str, text: &str) {
         self.note_at(self.now(), kind, text);
     }
@@ -94,19 +93,19 @@ impl Recorder {
         Duration::from_micros(self.wall_micros(self.0.clock.now())).as_secs_f64()
     }
 
-    /// The machine slept so long.
+    /// Notes that the machine slept for `time`.
     pub(crate) fn slept(&self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.0.slept_micros.fetch_add(micros, Ordering::Relaxed);
     }
 
-    /// Cells are kept for at least so long.
+    /// Keeps cells for at least `longest`.
     pub(crate) fn keep(&self, longest: Duration) {
         self.0.recording.lock().keep(longest);
     }
 
-    /// The cells kept, the oldest first: each is over. Counters of a cell are complete once it
-    /// is here; what became of its deliveries is brought up to date every five seconds.
+    /// The finished cells that are kept, oldest first. Their counters are complete; the outcomes of their
+    /// deliveries are updated every five seconds.
     #[allow(dead_code, reason = "for rules and the live page")]
     pub(crate) fn cells(&self) -> Vec<Cell> {
         self.0.recording.lock().cells().cloned().collect()
@@ -118,7 +117,7 @@ impl Recorder {
         recording.cells().filter(|cell| cell.slice.start >= from).cloned().collect()
     }
 
-    /// Where users were in the hold so far.
+    /// The users' states in the hold so far, in user-seconds.
     pub(crate) fn user_seconds(&self) -> UserSeconds {
         self.0.recording.lock().user_seconds()
     }
@@ -128,13 +127,13 @@ impl Recorder {
         self.wall_micros(self.0.clock.now()) / MICROS
     }
 
-    /// A series of the server's own metrics had this value.
+    /// Notes a value of a watched series of the server's own metrics.
     pub(crate) fn watched(&self, name: &str, value: f64) {
         let now = self.wall_micros(self.0.clock.now());
         self.0.recording.lock().watched(name, value, now / MICROS);
     }
 
-    /// Looks where users are, which they are taken to have been since the last look.
+    /// Reads the users' states, and takes them to have held since the last reading.
     pub(crate) fn look<D: Driver>(&self, context: &RunContext<D>, phases: &Mutex<Phases>) {
         let mut recording = self.0.recording.lock();
         self.look_into(&mut recording, context, phases);
@@ -159,12 +158,12 @@ impl Recorder {
         now
     }
 
-    /// Reads the counters, and takes what they rose by for what happened since they were last read.
+    /// Reads the counters; their increase counts for the time since the last reading.
     pub(crate) fn read<D: Driver>(&self, context: &RunContext<D>, phases: &Mutex<Phases>) -> Reading {
         self.read_into(&mut self.0.recording.lock(), context, phases)
     }
 
-    /// The same, and the timeline to which these figures sum.
+    /// Like [`read`](Self::read), with the timeline whose sums these figures are.
     pub(crate) fn timeline<D: Driver>(&self, context: &RunContext<D>, phases: &Mutex<Phases>) -> (Reading, Timeline) {
         let mut recording = self.0.recording.lock();
         let reading = self.read_into(&mut recording, context, phases);
@@ -197,14 +196,14 @@ impl Recorder {
         self.0.clock.unix_micros(at).saturating_add(self.0.slept_micros.load(Ordering::Relaxed))
     }
 
-    /// How long it is until the next second begins.
+    /// Time until the next second begins.
     fn until_next_second(&self) -> Duration {
         let micros = self.wall_micros(self.0.clock.now()) % MICROS;
         LOOK.saturating_sub(Duration::from_micros(micros)).max(Duration::from_millis(1))
     }
 }
 
-/// Records until it is cancelled.
+/// Records until `until` is cancelled.
 pub(crate) async fn record<D: Driver>(
     recorder: Recorder,
     context: Arc<RunContext<D>>,

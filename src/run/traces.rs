@@ -1,4 +1,4 @@
-//! Traces of a run, where `--otlp-endpoint` asks for them: who makes them, who hears of them.
+//! Traces of a run, if `--otlp-endpoint` asks for them: what makes them and where they go.
 
 use std::sync::Arc;
 
@@ -14,16 +14,16 @@ use crate::telemetry::traces::{self, TraceOptions, Traces};
 use crate::transport;
 use crate::transport::resolve::{Files, Names, Resolver};
 
-/// The traces of a run; nothing where none are wanted.
+/// The traces of a run; empty if none are wanted.
 #[derive(Default)]
 pub(crate) struct Tracing {
     traces: Option<Traces>,
-    /// Whether the server is to know.
+    /// Whether requests carry a `traceparent` header.
     traceparent: bool,
 }
 
 impl Tracing {
-    /// Begins to export, if there is an endpoint; the layers belong to the logs.
+    /// Starts exporting, if there is an endpoint; returns the layers that logging must add.
     pub(super) fn start(plan: &Plan) -> Result<(Self, Vec<Extra>), StartError> {
         let Some(endpoint) = &plan.report.otlp_endpoint else { return Ok((Self::default(), Vec::new())) };
         let wrong = |why: String| StartError::environment("--otlp-endpoint", why);
@@ -38,7 +38,7 @@ impl Tracing {
         Ok((Self { traces: Some(traces), traceparent: plan.report.traceparent }, vec![layer]))
     }
 
-    /// Lets the metrics show what becomes of the spans.
+    /// Lets the metrics count exported and dropped spans.
     pub(super) fn watched_by(&self, metrics: &Metrics) {
         if let Some(traces) = &self.traces {
             let counts = traces.counts();
@@ -46,17 +46,17 @@ impl Tracing {
         }
     }
 
-    /// What the driver tells the server.
+    /// The source of the driver's `traceparent` headers.
     pub(super) fn header(&self) -> Arc<dyn Trace> {
         if self.traces.is_some() && self.traceparent { Arc::new(Current) } else { Arc::new(Untraced) }
     }
 
-    /// The chats that are traced, drawn from this seed.
+    /// The choice of traced chats, drawn from this seed.
     pub(super) fn chats(&self, seed: u64) -> ChatTraces {
         self.traces.as_ref().map_or_else(ChatTraces::default, |traces| ChatTraces::sampled(traces, seed))
     }
 
-    /// Sends what is left, for two seconds at most.
+    /// Exports the remaining spans, for at most two seconds.
     pub(super) async fn finish(self) {
         if let Some(traces) = self.traces {
             traces.finish().await;
@@ -64,7 +64,7 @@ impl Tracing {
     }
 }
 
-/// The span that the request is made in.
+/// The `traceparent` of the current span.
 struct Current;
 
 impl Trace for Current {

@@ -1,7 +1,7 @@
-//! `--watch`: reads series of the server's own metrics beside the load.
+//! `--watch`: reads series of the server's own metrics while the load runs.
 //!
-//! A page that does not answer, or lacks a series, is an event of the run, noted when that begins and when it
-//! is over; never an error. Nothing of a URL but host and path is in any text.
+//! A page that does not answer or lacks a series is an event of the run, never an error: it is noted when it
+//! begins and when it is over. Texts show only the host and path of a URL.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,14 +25,14 @@ use crate::model::{Failure, HttpOutcome, HttpStep, Secret, Series};
 use crate::transport::http::{Ask, Browser, BrowserSettings, CustomRequest, Origin, Page, Probe, Session};
 use crate::transport::{ConnectionOptions, Untraced};
 
-/// Between two readings.
+/// Interval between two readings.
 const EVERY: Duration = Duration::from_secs(15);
-/// The longest wait for a page.
+/// Longest wait for a page.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// The largest page, in bytes, unpacked.
+/// Size of the largest page accepted, in bytes after decompression.
 const LARGEST: usize = 8 << 20;
 
-/// What is watched, and what was seen last.
+/// The watched pages, and what was last read of them.
 pub(crate) struct Watch {
     browser: Browser,
     pages: Vec<WatchedPage>,
@@ -40,25 +40,25 @@ pub(crate) struct Watch {
 
 struct WatchedPage {
     url: Url,
-    /// How its events name it.
+    /// Its name in events.
     shown: String,
     origin: Origin,
     request: CustomRequest,
     series: Vec<WatchedSeries>,
-    /// Why it could not be read the last time.
+    /// Why the last reading failed, if it did.
     problem: Option<String>,
 }
 
 struct WatchedSeries {
     name: String,
     series: Series,
-    /// When a counter was read last, and its value.
+    /// Time and value of the last reading of a counter.
     last: Option<(Instant, f64)>,
-    /// Whether it was missing the last time.
+    /// Whether the last reading lacked it.
     missing: bool,
 }
 
-/// Requests for the server's metrics are none of the users'.
+/// Observer of requests that ignores them: reading the server's metrics is no user's traffic.
 struct Unheard;
 
 impl Probe for Unheard {
@@ -68,10 +68,10 @@ impl Probe for Unheard {
 }
 
 impl Watch {
-    /// What is to be watched; `None` where nothing is.
+    /// The pages to watch; `None` if there are none.
     ///
     /// # Errors
-    /// TLS settings that are of no use; a host that no request can name.
+    /// TLS settings that do not work; a host that cannot be put into a request.
     pub(crate) fn new(wanted: &[WatchText], connection: &ConnectionOptions) -> Result<Option<Self>, StartError> {
         if wanted.is_empty() {
             return Ok(None);
@@ -103,7 +103,7 @@ impl Watch {
         Ok(Some(Self { browser, pages }))
     }
 
-    /// Reads every page now and every 15 s, until it is cancelled.
+    /// Reads every page now and every 15 s, until `until` is cancelled.
     pub(crate) async fn read(mut self, metrics: Arc<Metrics>, recorder: Recorder, until: CancellationToken) {
         loop {
             let Self { browser, pages } = &mut self;
@@ -121,7 +121,7 @@ impl Watch {
 }
 
 impl WatchedPage {
-    /// `None` where the URL has no host.
+    /// `None` if the URL has no host.
     fn new(watch: &WatchText, series: WatchedSeries) -> Option<Self> {
         let mut headers = HeaderMap::new();
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -185,7 +185,7 @@ impl WatchedPage {
         browser.visit(&self.origin, &mut Session::default(), ask, judge).await.map_err(|failure| words(&failure))
     }
 
-    /// Notes that the page is no longer, or again, read.
+    /// Notes that the page can no longer be read, or again.
     fn tell(&mut self, problem: Option<String>, recorder: &Recorder) {
         if problem.is_some() == self.problem.is_some() {
             return;
@@ -203,7 +203,7 @@ impl WatchedPage {
 }
 
 impl WatchedSeries {
-    /// Notes that a page begins to lack the series, or has it again.
+    /// Notes that a page starts to lack the series, or has it again.
     fn tell(&mut self, missing: bool, page: &str, recorder: &Recorder) {
         if missing != self.missing {
             let is = if missing { "has no such series, or its value is not a number" } else { "has the series again" };
@@ -214,7 +214,7 @@ impl WatchedSeries {
         }
     }
 
-    /// The value, or of a counter its growth per second; `None` at its first reading and after it was set back.
+    /// The value; for a counter, its growth per second, or `None` at the first reading and after a reset.
     fn figure(&mut self, now: Instant, value: f64) -> Option<f64> {
         if !self.series.is_rate {
             return Some(value);
@@ -225,7 +225,7 @@ impl WatchedSeries {
     }
 }
 
-/// A failure without what a server said beyond its kind.
+/// The kind of a failure in words, without the server's own text.
 fn words(failure: &Failure) -> String {
     let what = failure.kind.as_str().replace('_', " ");
     if failure.detail.is_empty() { what } else { format!("{what} ({})", failure.detail) }

@@ -1,4 +1,4 @@
-//! The steps until a user may open its connection: session, sign-up, log-in, the room's page.
+//! The steps before a user may open its connection: session, sign-up, log-in, the room's page.
 
 use crate::clock::{Clock, Stamp};
 use crate::model::{Failure, FailureClass};
@@ -22,7 +22,7 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    /// Tells what the room's page says; `users` is how many a run of this configuration would hold.
+    /// Prints what the room's page says; `users` is the number that a run of this configuration would hold.
     pub(super) fn tell(&self, users: u64) {
         let RoomPage { user_id, side_rooms, capacity, page_bytes } = &self.room;
         if *page_bytes > 0 {
@@ -36,7 +36,7 @@ impl Admitted {
 }
 
 impl<D: Driver> Admission<'_, D> {
-    /// The room's page, with the saved session if the server still knows it.
+    /// Opens the room's page, with the saved session if the server still knows it.
     pub(super) async fn come_in(&self, saved: Option<Session>) -> Result<Admitted, Failure> {
         if let Some(mut session) = saved.map(|session| Session { user: self.user(), ..session }) {
             tell(&format!("  {}: session: saved by an earlier run or check", self.user.account.username));
@@ -56,7 +56,7 @@ impl<D: Driver> Admission<'_, D> {
         Some(self.user.clone())
     }
 
-    /// Signs up, or logs in where the name is taken.
+    /// Signs up, or logs in if the name is taken.
     async fn sign_in(&self) -> Result<Session, Failure> {
         let mut session = Session { user: self.user(), ..Session::default() };
         if !self.sign_up {
@@ -76,7 +76,7 @@ impl<D: Driver> Admission<'_, D> {
         Ok(session)
     }
 
-    /// Does something, and tells how it went and how long it took.
+    /// Does a step, and prints how it went and how long it took.
     pub(super) async fn step<T>(
         &self,
         what: &str,

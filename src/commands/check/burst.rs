@@ -1,4 +1,4 @@
-//! Many messages at once: whether all of them arrive, and in which order.
+//! A burst of messages: whether all of them arrive, and in which order.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use crate::marker::Marker;
 use crate::protocol::Connection;
 use crate::telemetry::stdio::tell;
 
-/// Messages of the burst.
+/// Messages in the burst.
 const BURST: usize = 50;
-/// How long what follows a burst is not shown either.
+/// How long frames stay hidden after a burst.
 const TAIL: Duration = Duration::from_millis(500);
 
 impl<C: Connection> Talk<'_, C> {
-    /// Many messages at once: are all there, and in their order?
+    /// Sends a burst, and notes whether all of it arrives, and in order.
     pub(super) async fn burst(&mut self) {
         tell(&format!("    {BURST} messages in a burst, not shown"));
         self.seats.iter().for_each(|seat| seat.recorder.set_muted(true));
@@ -39,11 +39,11 @@ impl<C: Connection> Talk<'_, C> {
         if self.hears_itself && end > begin {
             self.arrived(0, end - 1, DOUBT).await;
         }
-        // Receipts come behind it.
+        // Receipts arrive after the messages.
         self.until(TAIL, |_| false).await;
         self.seats.iter().for_each(|seat| seat.recorder.set_muted(false));
         if let Some(failure) = cut {
-            self.findings.add(Finding::note(format!("a burst of {BURST} messages was not taken: {failure}")));
+            self.findings.add(Finding::note(format!("the server did not take a burst of {BURST} messages: {failure}")));
         }
         self.judge_burst(begin, end);
     }
@@ -58,11 +58,11 @@ impl<C: Connection> Talk<'_, C> {
         let ordered = numbers.is_sorted();
         let key = "message.ordered";
         let finding = match (self.capabilities.delivery.ordered, ordered) {
-            (true, true) => Finding::fine(format!("the order of {sent} messages in a burst is kept")),
-            (false, false) => Finding::fine("the order of messages is not kept"),
-            (false, true) => Finding::note(self.at(key, "ordered = false, and the order of this burst was kept")),
+            (true, true) => Finding::fine(format!("the server keeps the order of {sent} messages in a burst")),
+            (false, false) => Finding::fine("the server does not keep the order of messages"),
+            (false, true) => Finding::note(self.at(key, "ordered = false, but this burst arrived in order")),
             (true, false) => {
-                let why = "ordered = true, but messages of a burst came in another order";
+                let why = "ordered = true, but messages of a burst arrived out of order";
                 Finding::wrong(self.at(key, &format!("{why}: set ordered = false")))
             }
         };
@@ -70,7 +70,7 @@ impl<C: Connection> Talk<'_, C> {
     }
 }
 
-/// The numbers of the burst as the second user received them, each once.
+/// The numbers of the burst in the order in which the second user received them, each once.
 fn numbers<C>(seats: &[Seat<C>], first: Marker, begin: u64, end: u64) -> Vec<u64> {
     let messages = seats.get(1).map_or(&[][..], |seat| &seat.news.messages);
     let mut numbers = Vec::new();

@@ -1,8 +1,8 @@
-//! Where in a frame a value stands, as a protocol file would say it.
+//! The place of a value in a frame, as a protocol file names it.
 
 use serde_json::Value;
 
-/// How many places of a frame are tried as the beginning of JSON.
+/// Most places of a frame that are tried as the start of JSON.
 const BEGINNINGS: usize = 8;
 
 /// The sources that would find `wanted` in a frame, such as `json:/1/from`.
@@ -16,7 +16,7 @@ pub(super) fn sources_of(frame: &str, wanted: &str) -> Vec<String> {
     found
 }
 
-/// `outer` are the pointers through the strings that hold this value as JSON.
+/// Searches a value; `outer` are the pointers of the strings around it that hold JSON.
 fn search(value: &Value, wanted: &str, pointer: String, outer: &mut Vec<String>, found: &mut Vec<String>) {
     match value {
         Value::String(text) if text == wanted => found.push(source(outer, &pointer)),

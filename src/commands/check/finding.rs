@@ -1,20 +1,20 @@
-//! What was found out about the server, and whether it contradicts the protocol.
+//! Findings about the server, and whether they contradict the protocol.
 
 use crate::error::ExitCode;
 use crate::telemetry::stdio::tell;
 
-/// How a finding stands to what the protocol says.
+/// How a finding relates to the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
     /// As the protocol says.
     Fine,
     /// Good to know.
     Note,
-    /// The protocol says otherwise: a run would count it against the server.
+    /// Contradicts the protocol: a run would count it against the server.
     Wrong,
 }
 
-/// One thing that was found out.
+/// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) mark: Mark,
@@ -35,7 +35,7 @@ impl Finding {
     }
 }
 
-/// All that was found out.
+/// All findings.
 #[derive(Debug, Default)]
 pub(super) struct Findings(pub(super) Vec<Finding>);
 
@@ -50,7 +50,7 @@ impl Findings {
         findings.into_iter().for_each(|finding| self.add(finding));
     }
 
-    /// Tells all of them; `whole` says whether every step was done. Returns the exit code they mean.
+    /// Prints all findings and returns the exit code; `whole`: whether every step was done.
     pub(super) fn tell(&self, whole: bool) -> ExitCode {
         if !self.0.is_empty() {
             tell("found:");

@@ -1,18 +1,18 @@
-//! `soakrig check`: two users through every step of the protocol, with a transcript of what was said,
-//! and what was found out about the server. No load.
+//! `soakrig check`: takes two users through every step of the protocol, without load. Prints a
+//! transcript, and findings about the server.
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | `recorder` | prints the transcript, and keeps what was said last |
-//! | `admission` | the steps until a user may open its connection |
-//! | `seat` | one user's open connection, and what it heard |
-//! | `talk` | what the users say to each other: echo, history, frames without a rule |
+//! | `recorder` | prints the transcript, and keeps the last frame |
+//! | `admission` | the steps before a user may open its connection |
+//! | `seat` | one user's open connection, and what it received |
+//! | `talk` | what the users send each other: echo, history, frames without a rule |
 //! | `texts`, `samples` | characters that a server changes, and the sender of a message |
 //! | `burst` | losses and order of many messages at once |
-//! | `silence` | connections on which the user says nothing |
-//! | `field` | where in a frame a value stands |
-//! | `finding` | what was found out |
-//! | `resemblance` | what another server looks like |
+//! | `silence` | connections on which the user sends nothing |
+//! | `field` | the place of a value in a frame |
+//! | `finding` | findings and the exit code |
+//! | `resemblance` | the shipped protocol file that the server may need instead |
 
 mod admission;
 mod burst;
@@ -49,7 +49,7 @@ use crate::run::signals::{Signals, read_by};
 use crate::telemetry::stdio::tell;
 use crate::transport::endpoint::Endpoint;
 
-/// A check of whichever protocol was chosen.
+/// A check, to be run with the chosen protocol.
 struct Checked(Check);
 
 impl Visitor for Checked {
@@ -60,8 +60,8 @@ impl Visitor for Checked {
     }
 }
 
-/// Goes through the steps and prints what was said and found; exit 107 at the first step that fails,
-/// and where a finding contradicts the protocol.
+/// Goes through the steps and prints transcript and findings. Exit code 107 if a step fails or a finding
+/// contradicts the protocol.
 pub(super) async fn check(check: Check) -> Result<ExitCode, StartError> {
     let choice = check.protocol.clone();
     with_protocol(&choice, Checked(check))?.await
@@ -111,14 +111,14 @@ async fn check_with<P: Protocol>(protocol: &P, check: Check) -> Result<ExitCode,
     Ok(if walked.is_ok() { code } else { ExitCode::Refused })
 }
 
-/// Where in the protocol's description the step is that failed: details begin as in `join step 3: `.
+/// The place in the protocol's description of the step that failed: details start like `join step 3: `.
 fn place_of_step<P: Protocol>(protocol: &P, failure: &Failure) -> Option<String> {
     let (list, rest) = failure.detail.split_once(" step ")?;
     let number: usize = rest.split_once(':')?.0.parse().ok()?;
     protocol.place(&format!("{list}[{number}]"))
 }
 
-/// Says whether connections go through the proxy that was given.
+/// Prints whether connections go through the configured proxy.
 fn tell_proxy(check: &Check) {
     let Some(proxy) = &check.connection.proxy else { return };
     let direct = Endpoint::of(check.target.url()).is_some_and(|server| !proxy.takes(&server));
@@ -126,7 +126,7 @@ fn tell_proxy(check: &Check) {
     tell(&format!("  proxy {proxy}: {used}"));
 }
 
-/// A probe that discards what it is told.
+/// A probe that ignores what it observes.
 pub(super) struct Quiet;
 
 impl Probe for Quiet {
@@ -135,7 +135,7 @@ impl Probe for Quiet {
     fn http_retry(&self, _: HttpStep) {}
 }
 
-/// One of the users that take part.
+/// One of the users in the check.
 struct User<D> {
     driver: D,
     user: SessionUser,
@@ -161,7 +161,7 @@ struct Walk<'a, P> {
 }
 
 impl<P: Protocol> Walk<'_, P> {
-    /// Every step.
+    /// Goes through every step.
     async fn all(&mut self, users: &mut [User<P::Driver>]) -> Result<(), Failure> {
         let [first, others @ ..] = users else { return Ok(()) };
         let entered = async {
@@ -207,7 +207,7 @@ impl<P: Protocol> Walk<'_, P> {
             let seat = talk.while_listening(self.enter(second)).await?.1;
             talk.welcome(seat);
         } else {
-            talk.findings.add(Finding::note("one user only: give --user-range-max a larger value for what needs two"));
+            talk.findings.add(Finding::note("only one user: raise --user-range-max for the steps that need two"));
         }
         talk.all(self.check.patient).await
     }
@@ -250,7 +250,7 @@ impl<P: Protocol> Walk<'_, P> {
         Ok((admitted, seat))
     }
 
-    /// One side room, where there is one to join.
+    /// Joins and leaves one side room, if there is one.
     async fn side_room(&self, user: &User<P::Driver>, admitted: &mut Admitted) -> Result<(), Failure> {
         let Some(side_room) = admitted.room.side_rooms.first().copied() else {
             tell("  side rooms: none to join, which is normal");

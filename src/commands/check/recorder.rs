@@ -1,4 +1,4 @@
-//! Prints what is said between one user and the server, and keeps what was said last.
+//! Prints the traffic between one user and the server, and keeps the last frame.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use crate::protocol::{Said, Trace, Transcript};
 use crate::telemetry::stdio::tell;
 use crate::transport::http::mask::Mask;
 
-/// Characters of a frame or a body that are shown.
+/// Most characters shown of a frame or a body.
 const SHOWN: usize = 160;
-/// How many of them are those at the beginning.
+/// How many of those come from its start.
 const BEGINNING: usize = 110;
-/// Frames without a rule that are kept.
+/// Most frames without a rule that are kept.
 const MOST_STRAYS: usize = 64;
 
-/// Hears of everything one user says and is told.
+/// Observes everything that one user sends and receives.
 pub(super) struct Recorder {
     name: String,
     mask: Mask,
@@ -33,7 +33,7 @@ struct State {
     close: Option<String>,
 }
 
-/// The last frame that came, and what its rule found in it.
+/// The last frame received, and what its rule found in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Heard {
     pub(super) frame: String,
@@ -43,7 +43,7 @@ pub(super) struct Heard {
     pub(super) sender: Option<String>,
 }
 
-/// A recorder as drivers ask for it.
+/// A recorder in the form that drivers take.
 pub(super) struct Recording(pub(super) Arc<Recorder>);
 
 impl Trace for Recording {
@@ -57,14 +57,14 @@ impl Trace for Recording {
 }
 
 impl Recorder {
-    /// A recorder of a user with this password.
+    /// A recorder for a user; it hides this password.
     pub(super) fn new(name: &str, password: &str) -> Self {
         let mut mask = Mask::default();
         mask.password(password);
         Self { name: name.to_owned(), mask, state: Mutex::default() }
     }
 
-    /// Whether frames are printed from now on.
+    /// Stops or resumes the printing of frames.
     pub(super) fn set_muted(&self, muted: bool) {
         self.state.lock().muted = muted;
     }
@@ -122,7 +122,7 @@ impl Transcript for Recorder {
             Said::Frame { text, rule, message, sender } => self.frame(text, rule, message, sender),
             Said::Taken { text, rule } => {
                 self.state.lock().strays.retain(|stray| stray != text);
-                self.print('<', text, &format!("came before, taken by {rule}"));
+                self.print('<', text, &format!("came earlier, taken by {rule}"));
             }
             Said::Control(what) => {
                 if what.starts_with("close") {
@@ -134,8 +134,8 @@ impl Transcript for Recorder {
     }
 }
 
-/// A text on one line, without its middle where it is long; characters that would disturb a terminal
-/// are escaped.
+/// A text on one line, without its middle if it is long; characters that would disturb a terminal are
+/// escaped.
 pub(super) fn shown(text: &str) -> String {
     let text = text.trim_end();
     let length = text.chars().count();

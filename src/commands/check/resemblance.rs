@@ -1,5 +1,5 @@
-//! What a server looks like that does not speak the protocol of the check: a few requests to the target,
-//! and the shipped protocol file that may fit.
+//! Guesses the protocol of a server that does not speak the check's: makes a few requests, and names the
+//! shipped protocol file that may fit.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::transport::http::{Ask, Browser, BrowserSettings, CustomRequest, Origi
 use crate::transport::ws::handshake::{self, Options, Upgrade, UpgradeHeaders};
 use crate::transport::ws::reader::Message;
 
-/// For each request.
+/// Timeout of each request.
 const REQUEST: Duration = Duration::from_secs(2);
-/// For all of them.
+/// Timeout of all requests together.
 const WHOLE: Duration = Duration::from_secs(12);
-/// The largest answer that is read, in bytes.
+/// Size of the largest answer read, in bytes.
 const LARGEST: usize = 64 << 10;
 /// Subprotocols that a shipped file speaks.
 const SUBPROTOCOLS: [(&str, &str); 4] = [
@@ -30,16 +30,16 @@ const SUBPROTOCOLS: [(&str, &str); 4] = [
     ("text.ircv3.net", "irc"),
     ("actioncable-v1-json", "actioncable"),
 ];
-/// Where websockets usually are.
+/// Usual paths of websockets.
 const PATHS: [&str; 6] = ["/graphql", "/xmpp-websocket", "/", "/ws", "/subscriptions", "/websocket"];
 
-/// The protocol that a server seems to speak, and how that shows.
+/// The protocol that a server seems to speak, and the evidence.
 struct Resemblance {
     file: &'static str,
     how: String,
 }
 
-/// What the server looks like; nothing where it looks like `protocol`, or like nothing known.
+/// Findings about what the server resembles; none if that is `protocol`, or nothing known.
 pub(super) async fn of(settings: &DriverSettings, protocol: &str) -> Vec<Finding> {
     let Ok(Some(prober)) = Prober::new(settings) else { return Vec::new() };
     let seen = timeout(WHOLE, prober.look()).await.unwrap_or_default();

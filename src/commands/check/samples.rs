@@ -1,9 +1,9 @@
-//! The texts that a check sends, and what became of their characters.
+//! The texts that a check sends, and how to describe changes to them.
 
-/// A text whose characters have something in common.
+/// A text whose characters share a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sample {
-    /// What they are.
+    /// The characters, in words.
     pub(super) what: &'static str,
     pub(super) text: &'static str,
     /// Whether every run sends such characters.
@@ -14,8 +14,8 @@ const fn unusual(what: &'static str, text: &'static str) -> Sample {
     Sample { what, text, usual: false }
 }
 
-/// Short, as some servers cut a message after 512 bytes. A line break comes last: where lines are
-/// frames, it makes two of one.
+/// The texts. They are short, because some servers cut messages after 512 bytes. The line break comes
+/// last: if lines are frames, it makes two frames of one.
 pub(super) const SAMPLES: [Sample; 12] = [
     Sample { what: "letters and spaces", text: "I think many people should talk about the coffee", usual: true },
     unusual("digits and punctuation", "0123456789 !#$%()*+,-./:;=?@[]^_{|}~"),
@@ -31,26 +31,26 @@ pub(super) const SAMPLES: [Sample; 12] = [
     unusual("line breaks", "one\ntwo"),
 ];
 
-/// What a server made of a text, in words; `None` where it is unchanged.
+/// How a server changed a text, in words; `None` if it did not.
 pub(super) fn change(sent: &str, came: &str) -> Option<String> {
     if sent == came {
         return None;
     }
     if html_escaped(sent) == came {
-        return Some("is escaped as in HTML or XML; if that is the protocol's own, add decode = \"xml\"".to_owned());
+        return Some("is escaped as in HTML or XML; if the protocol means that, add decode = \"xml\"".to_owned());
     }
     if sent.trim() == came {
         return Some("loses the spaces around it".to_owned());
     }
     if sent.split_whitespace().eq(came.split_whitespace()) {
-        return Some("has other white space".to_owned());
+        return Some("has different white space".to_owned());
     }
     if !came.is_empty() && sent.starts_with(came) {
         return Some(format!("is cut off after {} bytes", came.len()));
     }
     let gone: String = sent.chars().filter(|c| !came.contains(*c)).collect();
     let behind = |text: &str| text.split_once('|').map_or(text, |(_, text)| text).to_owned();
-    let how = format!("came as {:?}, not {:?}", behind(came), behind(sent));
+    let how = format!("arrived as {:?}, not {:?}", behind(came), behind(sent));
     Some(if gone.is_empty() { how } else { format!("{how}; missing: {gone:?}") })
 }
 
@@ -66,11 +66,11 @@ mod tests {
     #[test]
     fn a_change_is_told_in_words() {
         for (sent, came, told) in [
-            ("m|<b> & c", "m|&lt;b&gt; &amp; c", "is escaped as in HTML or XML; if that is the protocol's own"),
+            ("m|<b> & c", "m|&lt;b&gt; &amp; c", "is escaped as in HTML or XML; if the protocol means that"),
             ("m|a  ", "m|a", "loses the spaces around it"),
-            ("m|a  b", "m|a b", "has other white space"),
+            ("m|a  b", "m|a b", "has different white space"),
             ("m|abcdef", "m|abc", "is cut off after 5 bytes"),
-            ("m|a\u{1f600}b", "m|a?b", "came as \"a?b\", not \"a😀b\"; missing: \"😀\""),
+            ("m|a\u{1f600}b", "m|a?b", "arrived as \"a?b\", not \"a😀b\"; missing: \"😀\""),
         ] {
             let change = change(sent, came).unwrap();
             assert!(change.starts_with(told), "{change}");

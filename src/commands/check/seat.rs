@@ -1,4 +1,4 @@
-//! One user's open connection: what it sends, what it heard, and how it ended.
+//! One user's open connection: what it sends and receives, and how it ends.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -11,49 +11,49 @@ use crate::marker::{Decoded, Marker};
 use crate::model::{Failure, FailureKind, SenderId};
 use crate::protocol::{Connection, Ended, Event, Outgoing, Progress, Received, SignOfLife};
 
-/// How long joining may take where the driver sets no bound of its own.
+/// Longest time for joining, if the driver sets no bound.
 const JOINING: Duration = Duration::from_secs(90);
-/// How long the server's side of a close is waited for.
+/// Longest wait for the server's side of a close.
 const CLOSING: Duration = Duration::from_secs(5);
-/// How soon a sign of life is tried again while a frame is in writing.
+/// Retry interval of a keepalive while another frame is being written.
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// One user in the room.
 pub(super) struct Seat<C> {
     pub(super) name: String,
-    /// How the protocol says that the server names the user.
+    /// The user's identity as a sender, by the protocol.
     pub(super) user_id: SenderId,
     pub(super) connection: C,
     pub(super) recorder: Arc<Recorder>,
     pub(super) news: News,
-    /// Whether signs of life are sent.
+    /// Whether it sends keepalives.
     pub(super) talks: bool,
     next_sign: Instant,
     is_heartbeat_next: bool,
 }
 
-/// What came of a connection until now.
+/// What a connection has received so far.
 #[derive(Default)]
 pub(super) struct News {
     pub(super) messages: Vec<Arrival>,
     pub(super) refused: Option<Failure>,
     pub(super) ended: Option<Ended>,
-    /// When something was read last.
+    /// When something was last read.
     pub(super) last_read: Option<Instant>,
     joined: bool,
 }
 
-/// A message that came.
+/// A received message.
 #[derive(Debug, Clone)]
 pub(super) struct Arrival {
-    /// What its marker says, as far as it can be read.
+    /// Its marker, as far as it can be read.
     pub(super) marker: Option<Marker>,
-    /// Whether marker, text and sender fit each other.
+    /// Whether marker, text and sender match.
     pub(super) intact: bool,
     /// Whether the protocol marks it as history.
     pub(super) replay: bool,
     pub(super) sender: SenderId,
-    /// The frame it came in, and what the rule found in it.
+    /// Its frame, and what the rule found in it.
     pub(super) heard: Heard,
 }
 
@@ -99,7 +99,7 @@ impl<C: Connection> Seat<C> {
         Err(Failure::with(FailureKind::ConnectionClosed, format!("{how}{close}")))
     }
 
-    /// Reads and writes once, or sends a sign of life; never returns once the connection has ended.
+    /// Reads and writes once, or sends a keepalive; never returns once the connection has ended.
     /// Cancel-safe.
     pub(super) async fn turn(&mut self) {
         if self.news.ended.is_some() {
@@ -142,11 +142,11 @@ impl<C: Connection> Seat<C> {
             (Some(failure), _) => Err(failure),
             (None, Some(ended)) => Err(self.connection.failure().unwrap_or_else(|| ended_early(ended))),
             (None, None) if in_time => Ok(()),
-            (None, None) => Err(Failure::with(FailureKind::Timeout, "nothing said that the user had joined")),
+            (None, None) => Err(Failure::with(FailureKind::Timeout, "no frame said that the user had joined")),
         }
     }
 
-    /// Closes the connection; whether the server ended it in time.
+    /// Closes the connection; true if the server ended it in time.
     pub(super) async fn leave(&mut self) -> bool {
         self.talks = false;
         self.connection.close();

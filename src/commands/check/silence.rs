@@ -1,4 +1,4 @@
-//! A connection on which the user says nothing, beside one on which it sends signs of life.
+//! A connection on which the user sends nothing, beside one on which it sends keepalives.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use crate::telemetry::stdio::tell;
 const SILENCE: Duration = Duration::from_secs(90);
 
 impl<C: Connection> Talk<'_, C> {
-    /// What happens to a connection that says nothing, and whether signs of life keep the other open: that one
-    /// is watched until the server could have ended it twice.
+    /// Tests what happens to a connection on which the user sends nothing, and whether keepalives hold the other
+    /// open: that one is watched until the server could have ended it twice.
     pub(super) async fn silence(&mut self, patient: bool) {
         if !patient {
             let what = format!("silence: not tried; --patient watches silent connections for {} s", SILENCE.as_secs());
@@ -49,52 +49,53 @@ impl<C: Connection> Talk<'_, C> {
         self.findings.add(finding);
     }
 
-    /// The server ended a connection although signs of life went out: it waits for something else, such as an
-    /// answer to the first frame without a rule behind those that came `before`.
+    /// The finding if the server ended a connection although keepalives went out: it waits for something else,
+    /// such as an answer to the first frame without a rule after the first `before`.
     fn unkept(&self, (seat, before): (&Seat<C>, usize), every: Duration, after: Duration) -> Finding {
         let how = seat.recorder.close().map(|close| format!(" ({close})")).unwrap_or_default();
         let (after, every) = (after.as_secs_f64(), every.as_secs_f64());
         let what = format!(
-            "the server ends a connection after {after:.1} s, although a sign of life goes out every {every:.1} s{how}"
+            "the server ends a connection after {after:.1} s, although it gets a keepalive every {every:.1} s{how}"
         );
         let remedy = match seat.recorder.strays().iter().skip(before).find(|stray| !stray.contains(PREFIX)) {
             Some(stray) => format!("if it wants an answer to {}, add a [[reply]]", shown(stray)),
-            None => "add a [keepalive] with what the server wants to hear as send".to_owned(),
+            None => "add a [keepalive] whose send is what the server expects".to_owned(),
         };
         let text = format!("{what}: {remedy}");
         let place = (self.place)("keepalive").or_else(|| (self.place)("socket"));
         Finding::wrong(place.map_or_else(|| text.clone(), |place| format!("{place}: {text}")))
     }
 
-    /// The server ended the connection that said nothing.
+    /// The finding if the server ended the silent connection.
     fn silenced(&self, after: Duration) -> Finding {
         let Some(seat) = self.seats.first() else { return Finding::note("no connection") };
         let how = seat.recorder.close().map(|close| format!(" ({close})")).unwrap_or_default();
-        let what = format!("the server ends a connection that says nothing for {:.1} s{how}", after.as_secs_f64());
+        let what = format!("the server ends a connection that is silent for {:.1} s{how}", after.as_secs_f64());
         let every = seat.connection.keepalive().every;
         if every < after {
-            return Finding::fine(format!("{what}; a sign of life every {:.1} s comes before", every.as_secs_f64()));
+            return Finding::fine(format!("{what}; a keepalive every {:.1} s comes sooner", every.as_secs_f64()));
         }
         let now = every.as_secs_f64();
         let place = (self.place)("keepalive.every");
         let remedy = match place {
-            Some(_) => format!("set every below it; it is {now:.1} s now"),
-            None => format!("add a [keepalive] with every below it; now a sign of life comes every {now:.1} s"),
+            Some(_) => format!("set every below that; it is {now:.1} s"),
+            None => {
+                format!("add a [keepalive] with every below that; without one, soakrig sends one every {now:.1} s")
+            }
         };
         let place = place.or_else(|| (self.place)("socket"));
         let text = format!("{what}: {remedy}");
         Finding::wrong(place.map_or_else(|| text.clone(), |place| format!("{place}: {text}")))
     }
 
-    /// The connections stayed open; `gap` is how long the server said nothing itself.
+    /// The finding if silent connections stayed open; `gap` is the longest silence of the server.
     fn stayed_open(&self, gap: Duration) -> Finding {
         let keepalive = self.seats.first().map(|seat| seat.connection.keepalive()).unwrap_or_default();
-        let what = format!("a connection that says nothing stays open for {} s", SILENCE.as_secs());
-        // A websocket ping is answered by every server, the protocol's own sign of life perhaps not.
+        let what = format!("a silent connection stays open for {} s", SILENCE.as_secs());
+        // Every server answers a websocket ping, but perhaps not the protocol's own keepalive.
         if keepalive.sign == SignOfLife::Heartbeat && gap > keepalive.silent_after {
             let limit = keepalive.silent_after.as_secs_f64();
-            let why =
-                format!("silent_after = {limit:.0} s, but the server says nothing for {:.0} s", gap.as_secs_f64());
+            let why = format!("silent_after = {limit:.0} s, but the server is silent for {:.0} s", gap.as_secs_f64());
             return Finding::wrong(self.at("socket.silent_after", &format!("{why}: set it higher")));
         }
         Finding::fine(what)

@@ -1,4 +1,4 @@
-//! What the users say to each other, and what that shows of the server.
+//! What the users send each other, and what that shows about the server.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use crate::model::{Failure, FailureKind};
 use crate::protocol::{Capabilities, Connection, Outgoing};
 use crate::telemetry::stdio::tell;
 
-/// How long a message is waited for that should come.
+/// Longest wait for a message that should arrive.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-/// How long something is waited for that may not come: an echo, history.
+/// Longest wait for something that may not arrive: an echo, history.
 pub(super) const DOUBT: Duration = Duration::from_secs(2);
 /// Messages sent before the second user joins.
 const EARLIER: usize = 3;
 
-/// Says where the protocol's description has a key.
+/// Finds the place of a key in the protocol's description.
 pub(super) type Place<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// The users in the room, and what was found out.
+/// The users in the room, and the findings.
 pub(super) struct Talk<'a, C> {
     pub(super) seats: Vec<Seat<C>>,
     pub(super) capabilities: Capabilities,
@@ -56,12 +56,12 @@ impl<'a, C: Connection> Talk<'a, C> {
         self.seats.iter().any(|seat| !seat.news.messages.is_empty())
     }
 
-    /// The second user is in the room, too.
+    /// Adds the second user, who has joined.
     pub(super) fn welcome(&mut self, seat: Seat<C>) {
         self.seats.push(seat);
     }
 
-    /// Waits for something while all connections are read.
+    /// Waits for `doing` while reading all connections.
     pub(super) async fn while_listening<T>(&mut self, doing: impl Future<Output = T>) -> T {
         let mut doing = std::pin::pin!(doing);
         loop {
@@ -72,7 +72,7 @@ impl<'a, C: Connection> Talk<'a, C> {
         }
     }
 
-    /// Reads until `done`, at most for `limit`; whether it is done.
+    /// Reads until `done` holds, for at most `limit`; true if it holds.
     pub(super) async fn until(&mut self, limit: Duration, mut done: impl FnMut(&[Seat<C>]) -> bool) -> bool {
         let end = Instant::now() + limit;
         loop {
@@ -86,7 +86,7 @@ impl<'a, C: Connection> Talk<'a, C> {
         }
     }
 
-    /// Has a user say a text, and waits until it is written. Returns the message's number.
+    /// Sends a text as user `who`, and waits until it is written. Returns the message's number.
     pub(super) async fn say(&mut self, who: usize, text: &str) -> Result<u64, Failure> {
         let seq = self.sent.len() as u64;
         let marker = Marker { seq, intended_micros: self.clock.unix_micros(self.clock.now()), ..self.first };
@@ -138,8 +138,8 @@ impl<'a, C: Connection> Talk<'a, C> {
         (self.place)(key).map_or_else(|| text.to_owned(), |place| format!("{place}: {text}"))
     }
 
-    /// What the first user says while it is alone: it shows whether a sender hears itself, and becomes
-    /// history.
+    /// Sends the first user's messages while it is alone: they show whether a sender receives its own
+    /// messages, and become history.
     pub(super) async fn alone(&mut self) -> Result<(), Failure> {
         let mut last = 0;
         for _ in 0..EARLIER {
@@ -153,28 +153,31 @@ impl<'a, C: Connection> Talk<'a, C> {
         self.hears_itself = heard;
         let key = "message.echo";
         let finding = match (self.capabilities.delivery.echo, heard) {
-            (true, true) => Finding::fine("the sender hears itself"),
-            (false, false) => Finding::fine("the sender does not hear itself"),
+            (true, true) => Finding::fine("the sender receives its own messages"),
+            (false, false) => Finding::fine("the sender does not receive its own messages"),
             (true, false) => {
-                let why = format!("echo = true, but the sender did not hear itself in {} s", PATIENCE.as_secs());
+                let why =
+                    format!("echo = true, but the sender did not receive its own message in {} s", PATIENCE.as_secs());
                 Finding::wrong(self.at(key, &format!("{why}: set echo = false{}", self.instead(0))))
             }
-            (false, true) => Finding::wrong(self.at(key, "echo = false, but the sender heard itself: set echo = true")),
+            (false, true) => {
+                Finding::wrong(self.at(key, "echo = false, but the sender received its own message: set echo = true"))
+            }
         };
         self.findings.add(finding);
         Ok(())
     }
 
-    /// What came instead of a message.
+    /// Advice about a frame that came instead of a message.
     pub(super) fn instead(&self, who: usize) -> String {
         let strays = self.seats.get(who).map(|seat| seat.recorder.strays()).unwrap_or_default();
         let stray = strays.iter().rev().find(|stray| stray.contains(PREFIX));
         stray.map_or_else(String::new, |stray| {
-            format!(", or add a rule to [[message.received]] for what came: {}", shown(stray))
+            format!(", or add a rule to [[message.received]] for this frame: {}", shown(stray))
         })
     }
 
-    /// Everything that two users can find out; only what one can where there is one.
+    /// Finds out everything that the users can, two or only one.
     pub(super) async fn all(&mut self, patient: bool) -> Result<(), Failure> {
         if self.seats.len() > 1 {
             self.history().await;
@@ -188,26 +191,26 @@ impl<'a, C: Connection> Talk<'a, C> {
         Ok(())
     }
 
-    /// What a newcomer is told of what was said before.
+    /// Finds out which older messages a newcomer receives.
     async fn history(&mut self) {
         self.until(DOUBT / 2, |_| false).await;
         let older: Vec<Arrival> = (0..EARLIER as u64)
             .flat_map(|seq| Self::arrivals(&self.seats, self.first, 1, seq).cloned().collect::<Vec<_>>())
             .collect();
         let finding = match older.iter().find(|arrival| !arrival.replay) {
-            None if older.is_empty() => Finding::fine("no older messages come to a newcomer"),
-            None => Finding::fine(format!("{} older messages come to a newcomer, marked as history", older.len())),
+            None if older.is_empty() => Finding::fine("a newcomer receives no older messages"),
+            None => Finding::fine(format!("a newcomer receives {} older messages, marked as history", older.len())),
             Some(arrival) => {
                 let (key, count) = (rule_key(arrival), older.len());
-                let why = format!("{count} of {EARLIER} older messages came to a newcomer as if they were new");
-                let remedy = "match what marks them in a rule of its own, above this one, with replay = true";
+                let why = format!("a newcomer received {count} of {EARLIER} older messages as if they were new");
+                let remedy = "add a rule above this one that matches what marks them, with replay = true";
                 Finding::wrong(self.at(&key, &format!("{why}: {remedy}")))
             }
         };
         self.findings.add(finding);
     }
 
-    /// The second user says something to the first.
+    /// Sends a message of the second user to the first.
     async fn answer(&mut self) -> Result<(), Failure> {
         let seq = self.say(1, "and an answer").await?;
         if self.arrived(0, seq, PATIENCE).await {
@@ -218,7 +221,7 @@ impl<'a, C: Connection> Talk<'a, C> {
         Err(Failure::with(FailureKind::Timeout, format!("{why}{}", self.instead(0))))
     }
 
-    /// Messages that a user received more than once.
+    /// Finds messages that a user received more than once.
     fn copies(&mut self) {
         for (who, seat) in self.seats.iter().enumerate() {
             let copies = |seq: &u64| Self::arrivals(&self.seats, self.first, who, *seq).filter(|a| !a.replay).count();
@@ -226,12 +229,12 @@ impl<'a, C: Connection> Talk<'a, C> {
             let last = Self::arrivals(&self.seats, self.first, who, seq).last();
             let key = last.map_or_else(String::new, rule_key);
             let why = format!("{} received a message {} times", seat.name, copies(&seq));
-            let finding = Finding::wrong(self.at(&key, &format!("{why}: let match mean one frame of a message")));
+            let finding = Finding::wrong(self.at(&key, &format!("{why}: let match fit only one frame of a message")));
             return self.findings.add(finding);
         }
     }
 
-    /// Frames that no rule of the protocol means.
+    /// Finds frames that match no rule of the protocol.
     fn strays(&mut self) {
         let mut strays: Vec<String> = self.seats.iter().flat_map(|seat| seat.recorder.strays()).collect();
         strays.sort_by_key(|stray| !stray.contains(PREFIX));
@@ -241,7 +244,7 @@ impl<'a, C: Connection> Talk<'a, C> {
             (None, None) => self.findings.add(Finding::fine("every frame matches a rule")),
             (Some(_), _) => {
                 let why = format!("{} with a message matched no rule, such as {}", count(with.len()), kinds(&with));
-                let remedy = "add a rule to [[message.received]], or a [[frame]] where it is no delivery";
+                let remedy = "add a rule to [[message.received]], or a [[frame]] if it is no delivery";
                 let text = self.at("message.received[1]", &format!("{why}: {remedy}"));
                 self.findings.add(Finding::wrong(text));
             }
@@ -259,14 +262,14 @@ impl<'a, C: Connection> Talk<'a, C> {
             let ended = seat.leave().await;
             tell(&format!("  {}: left", seat.name));
             if !ended && !was_over {
-                self.findings.add(Finding::note("the server does not end a connection that was closed"));
+                self.findings.add(Finding::note("the server does not end its side of a closed connection"));
             }
         }
         self.findings.0
     }
 }
 
-/// One frame of each kind, at most three: frames that differ in digits alone are of one.
+/// One frame of each kind, at most three; frames that differ only in digits are of one kind.
 fn kinds(frames: &[String]) -> String {
     let mut seen: Vec<(String, String)> = Vec::new();
     for frame in frames {

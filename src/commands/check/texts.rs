@@ -1,4 +1,4 @@
-//! Texts that one user sends, as the other receives them, and whom their frames name as the sender.
+//! How texts of one user reach the other, and which sender their frames name.
 
 use super::field;
 use super::finding::Finding;
@@ -9,7 +9,7 @@ use crate::model::{Failure, FailureKind};
 use crate::protocol::Connection;
 
 impl<C: Connection> Talk<'_, C> {
-    /// Texts of the first user, as the second receives them.
+    /// Sends texts as the first user, and compares what the second receives.
     pub(super) async fn texts(&mut self) -> Result<(), Failure> {
         let mut unchanged = Vec::new();
         for sample in SAMPLES {
@@ -36,8 +36,8 @@ impl<C: Connection> Talk<'_, C> {
         Ok(())
     }
 
-    /// What became of a text; `None` where it is unchanged. A message of letters that does not arrive
-    /// is a step that failed.
+    /// The finding about a text; `None` if it is unchanged. If a message of mere letters does not arrive, the
+    /// step has failed.
     fn judged(&mut self, sample: Sample, seq: u64, came: bool) -> Result<Option<Finding>, Failure> {
         if !came && sample.usual {
             let [from, to] = [0, 1].map(|who| self.seats.get(who).map_or("", |seat| &seat.name));
@@ -58,7 +58,7 @@ impl<C: Connection> Talk<'_, C> {
                 self.sender(&arrival);
                 Ok(None)
             }
-            None => Ok(Some(Finding::note(format!("a message with {} comes damaged", sample.what)))),
+            None => Ok(Some(Finding::note(format!("a message with {} arrives damaged", sample.what)))),
             Some(change) if sample.usual => {
                 let (key, what) = (format!("{}.text", rule_key(&arrival)), sample.what);
                 Ok(Some(Finding::wrong(self.at(&key, &format!("a message of {what} {change}")))))
@@ -67,7 +67,7 @@ impl<C: Connection> Talk<'_, C> {
         }
     }
 
-    /// Whom the frame of a message of the first user names as its sender.
+    /// Finds out which sender the frame of a first user's message names.
     fn sender(&mut self, arrival: &Arrival) {
         let Some(from) = self.seats.first() else { return };
         let (key, right) = (format!("{}.sender", rule_key(arrival)), arrival.sender == from.user_id);

@@ -1,4 +1,4 @@
-//! A comparison's data, as `--json` writes it.
+//! The data of a comparison, as `--json` writes it.
 
 use serde::Serialize;
 
@@ -15,11 +15,11 @@ pub struct Comparison {
     pub after: RunSide,
     /// The figures that both runs have.
     pub figures: Vec<Row>,
-    /// What was configured differently.
+    /// Settings that differ.
     pub configured: Vec<Setting>,
-    /// What to know before relying on the table.
+    /// Caveats about the table.
     pub notes: Vec<String>,
-    /// The exit code: 99 if a figure is worse beyond its tolerance, else 0.
+    /// The exit code: 99 if a figure got worse by more than its tolerance, else 0.
     pub code: u8,
 }
 
@@ -32,9 +32,9 @@ pub struct RunSide {
     pub run: String,
     /// When its ramp began, RFC 3339 in UTC.
     pub started: String,
-    /// Seconds of the whole slices within its hold.
+    /// Total length of the whole slices within its hold, in seconds.
     pub seconds: f64,
-    /// How many of them there are.
+    /// Number of those slices.
     pub slices: usize,
 }
 
@@ -43,25 +43,25 @@ pub struct RunSide {
 pub struct Row {
     /// `lost`, `error_rate(connect)`, `p99`, `drift(p99)`, `watched(memory)`, …
     pub name: String,
-    /// What `before` and `after` are.
+    /// The unit of `before` and `after`.
     pub unit: FigureUnit,
     /// The figure of the earlier run.
     pub before: f64,
     /// The figure of the later run.
     pub after: f64,
-    /// What `change` and `tolerance` are.
+    /// The measure of `change` and `tolerance`.
     pub measure: Measure,
-    /// The change with its 95 % interval; null where it is from 0 and has no size.
+    /// The change with its 95 % interval; null for a relative change from 0.
     pub change: Option<Interval>,
-    /// Chance of such a difference where there is none, corrected for all figures of the table.
+    /// Probability of such a difference by chance, corrected for all figures of the table.
     pub p: f64,
-    /// The change for the worse that is tolerated; null: any.
+    /// The tolerated change for the worse; null if any is tolerated.
     pub tolerance: Option<f64>,
-    /// What came of it.
+    /// The result.
     pub result: Outcome,
 }
 
-/// What came of a figure.
+/// The result for a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -69,9 +69,9 @@ pub enum Outcome {
     Same,
     /// A difference for the better.
     Better,
-    /// A difference for the worse; not all of its interval is beyond the tolerance.
+    /// A difference for the worse whose interval is not wholly beyond the tolerance.
     WithinTolerance,
-    /// All of the interval is beyond the tolerance.
+    /// A difference for the worse whose whole interval is beyond the tolerance.
     Worse,
 }
 
@@ -95,7 +95,7 @@ pub enum CompareError {
     /// A run that was too short.
     #[error("{0} has no slice of time that lies whole within its hold")]
     NoHold(String),
-    /// Both are one.
+    /// Both are the same run.
     #[error("{0} and {1} are the same run")]
     SameRun(String, String),
 }
@@ -105,6 +105,6 @@ pub enum CompareError {
 pub struct Input<'a> {
     /// The name of the file.
     pub file: &'a str,
-    /// What it says.
+    /// Its contents.
     pub summary: &'a Summary,
 }

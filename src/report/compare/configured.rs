@@ -1,4 +1,4 @@
-//! What two runs had configured differently.
+//! The settings in which two runs differ.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use crate::report::numbers::{latency, limit, span};
 use crate::report::sections::is_same;
 use crate::report::summary::{Summary, Thresholds};
 
-/// Options that change no figure, or that another line tells of.
+/// Options left out: they change no figure, or another row shows them.
 const NOT_TOLD: [&str; 15] = [
     "<PLENARY_SLUG>",
     "--anomaly-log",
@@ -25,7 +25,7 @@ const NOT_TOLD: [&str; 15] = [
     "--user-range-max",
     "--user-range-min",
 ];
-/// Holds whose lengths differ by less than this part are told to be as long as each other.
+/// Holds whose lengths differ by less than this fraction count as equally long.
 const AS_LONG: f64 = 0.01;
 
 /// The settings that differ, those of the summary first, then the options by name.
@@ -60,7 +60,7 @@ pub(super) fn differences(before: &Summary, after: &Summary) -> Vec<Setting> {
     found
 }
 
-/// What every summary says of its configuration.
+/// The settings that every summary has.
 fn own(summary: &Summary) -> Vec<(&'static str, String)> {
     let run = &summary.run;
     let rate = |kind: &str| summary.rates.get(kind).map_or_else(|| "-".to_owned(), |rate| format!("{}/s", rate.set));

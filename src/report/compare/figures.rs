@@ -12,7 +12,7 @@ use crate::report::thresholds::is_not_the_servers;
 use crate::report::timeline::{Slice, Timeline};
 use crate::stats::{self, Difference, Independent, Quantiles, Share, Sketch};
 
-/// A figure of both runs, before the correction for the others.
+/// A figure of both runs, before the correction for multiple figures.
 pub(super) struct Candidate {
     pub(super) name: String,
     pub(super) unit: FigureUnit,
@@ -23,12 +23,12 @@ pub(super) struct Candidate {
     pub(super) p: f64,
 }
 
-/// One run, as far as it is compared.
+/// The compared part of one run.
 pub(super) struct Side<'a> {
     /// Whole slices within the hold, in order of time.
     pub(super) slices: Vec<&'a Slice>,
     slice_seconds: u64,
-    /// Messages that a user missed; `None` where there are no groups of losses.
+    /// Messages that a user missed; `None` if there are no groups of losses.
     unlucky: Option<u64>,
     changes: Option<Cow<'a, Changes>>,
 }
@@ -44,7 +44,7 @@ impl<'a> Side<'a> {
         let groups = &summary.loss_groups;
         let messages = |sum: u64, n: u64| sum.saturating_add(n);
         let unlucky = groups.largest.iter().map(|group| group.messages).fold(groups.rest.messages, messages);
-        // Of a checkpoint, or a file without a drift, it is worked out here.
+        // Compute the drift of a checkpoint, or of a file without one.
         let changes = summary.drift.as_ref().map(Cow::Borrowed);
         let changes = changes.or_else(|| drift::changes(timeline).map(Cow::Owned));
         Ok(Self { slices, slice_seconds, unlucky: (!groups.is_empty()).then_some(unlucky), changes })
@@ -70,7 +70,7 @@ impl<'a> Side<'a> {
         self.changes.as_ref()?.figures.iter().find(|figure| figure.name == name)
     }
 
-    /// The stages of which the slices have operations or errors.
+    /// The stages with operations or errors in the slices.
     fn stages(&self) -> impl Iterator<Item = &str> {
         self.slices.iter().flat_map(|slice| slice.operations.keys().chain(slice.errors.keys())).map(String::as_str)
     }
@@ -79,7 +79,7 @@ impl<'a> Side<'a> {
 /// All figures that both sides have, in the order of the table.
 pub(super) fn candidates(sides: &[Side<'_>; 2]) -> Vec<Candidate> {
     let [before, after] = sides;
-    // Ten minutes of the shorter slices: a block too long costs a little, one too short is wrong.
+    // Ten minutes of the shorter slices: too long a block costs a little power, too short a one is wrong.
     let block = drift::block(before.slice_seconds.min(after.slice_seconds));
     let table = Table { sides, block };
     let delivered = |slice: &Slice| slice.all_deliveries();
@@ -128,7 +128,7 @@ fn user_seconds(slice: &Slice) -> u64 {
     slice.users.connected.round() as u64
 }
 
-/// Errors of a stage that are not the generator's own, of the operations.
+/// Errors of a stage that are not the generator's own, as a fraction of its operations.
 fn errors(slice: &Slice, stage: &str) -> Share {
     let operations = if stage == "receive" { Some(&slice.received) } else { slice.operations.get(stage) };
     let kinds = slice.errors.get(stage).into_iter().flatten().filter(|(kind, _)| !is_not_the_servers(kind));
@@ -145,7 +145,7 @@ impl Table<'_, '_> {
     fn share(&self, name: &str, unit: FigureUnit, of: impl Fn(&Slice) -> Share) -> Option<Candidate> {
         let [before, after] = self.sides.each_ref().map(|side| side.shares(&of));
         let [one, other] = self.sides;
-        // Both sides by the same unit.
+        // Both sides in the same unit.
         let messages = if name == "lost" && (one.unlucky.is_some() || other.unlucky.is_some()) {
             [by_message(one, &before), by_message(other, &after)]
         } else {
@@ -173,7 +173,7 @@ impl Table<'_, '_> {
         real(u64::try_from(blocks).unwrap_or(u64::MAX)) - 2.0
     }
 
-    /// The drift of the 99th percentile and of what both watched.
+    /// The drift of the 99th percentile and of the series that both runs watched.
     fn drifts(&self) -> Vec<Option<Candidate>> {
         let [before, after] = self.sides;
         let watched = before.slices.iter().flat_map(|slice| slice.watched.keys()).collect::<BTreeSet<_>>();
@@ -182,7 +182,7 @@ impl Table<'_, '_> {
     }
 }
 
-/// Messages that a user missed, of those that were sent; not more than deliveries that were missed.
+/// Messages that a user missed, out of those sent; at most as many as missed deliveries.
 fn by_message(side: &Side<'_>, shares: &[Share]) -> Independent {
     let lost = shares.iter().map(|share| share.part).fold(0, u64::saturating_add);
     let sent = side.slices.iter().map(|slice| slice.sent).fold(0, u64::saturating_add);
@@ -190,7 +190,7 @@ fn by_message(side: &Side<'_>, shares: &[Share]) -> Independent {
     Independent { events, trials: sent.max(events) }
 }
 
-/// Slices in which it happened: what happens together, such as a restart, counts once.
+/// Slices in which the event happened: events that happen together, as in a restart, count once.
 fn by_slice(shares: &[Share]) -> Independent {
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     Independent { events: count(shares.iter().filter(|share| share.part > 0).count()), trials: count(shares.len()) }
@@ -203,7 +203,7 @@ fn candidate(name: &str, unit: FigureUnit, found: &Difference) -> Option<Candida
         Measure::Relative => ratio.map(|ratio| ratio - 1.0),
         Measure::Points => ratio.map(points),
     };
-    // Seconds of users are counted, their hours told.
+    // Counted per user-second, shown per user-hour.
     let scale = if unit == FigureUnit::PerUserHour { 3_600.0 } else { 1.0 };
     let is_number = before.is_finite() && after.is_finite() && !p.is_nan();
     is_number.then(|| Candidate {
@@ -216,7 +216,7 @@ fn candidate(name: &str, unit: FigureUnit, found: &Difference) -> Option<Candida
     })
 }
 
-/// The difference of two slopes, whose errors are independent: its interval from those of both.
+/// The difference of two slopes with independent errors; its interval follows from both intervals.
 fn drifts(name: &str, before: &FigureChange, after: &FigureChange, freedom: f64) -> Option<Candidate> {
     let (one, other) = (before.relative_per_hour?, after.relative_per_hour?);
     let margin = |interval: Interval| Some((interval.high? - interval.low?) / 2.0);

@@ -1,7 +1,7 @@
-//! `soakrig compare`: what got worse from one run to another, by how much, and how sure that is.
+//! `soakrig compare`: what got worse from one run to another, by how much, and with what certainty.
 //!
-//! Reads two summaries and nothing else. Only slices that lie whole within the hold count, and the unit of
-//! uncertainty is the slice ([`crate::stats`]); p-values are corrected for all figures looked at.
+//! Reads two summaries and nothing else. Only slices wholly within the hold count, and the unit of
+//! uncertainty is the slice ([`crate::stats`]); p-values are corrected for all figures compared.
 
 mod comparison;
 mod configured;
@@ -23,13 +23,13 @@ use figures::{Candidate, Side};
 pub use comparison::{CompareError, Comparison, Input, Outcome, Row, RunSide, Setting};
 pub use text::render;
 
-/// The α of the table.
+/// The significance level of the table.
 const SIGNIFICANT: f64 = 0.05;
 
 /// Compares two runs.
 ///
 /// # Errors
-/// Where a side has nothing to compare, or both are the same run.
+/// If a side has nothing to compare, or both are the same run.
 pub fn compare(before: Input<'_>, after: Input<'_>, tolerances: &Tolerances) -> Result<Comparison, CompareError> {
     let same = |one: &Summary, other: &Summary| {
         (&one.run.id, &one.run.started, one.run.shard) == (&other.run.id, &other.run.started, other.run.shard)
@@ -70,7 +70,7 @@ fn run_side(input: Input<'_>, side: &Side<'_>) -> RunSide {
 fn row(candidate: Candidate, p: f64, tolerances: &Tolerances) -> Row {
     let tolerance = tolerances.of(&candidate.name);
     let [value, low, high] = candidate.change;
-    // What is worse is positive here.
+    // Positive is worse here.
     let (least, towards_worse) = if tolerance.falling_is_worse { (-high, value < 0.0) } else { (low, value > 0.0) };
     let result = match tolerance.limit {
         _ if p >= SIGNIFICANT => Outcome::Same,
@@ -91,7 +91,7 @@ fn row(candidate: Candidate, p: f64, tolerances: &Tolerances) -> Row {
     }
 }
 
-/// What to know of one run before relying on its figures.
+/// Caveats about the figures of one run.
 fn doubts(side: &str, summary: &Summary) -> Vec<String> {
     let run = &summary.run;
     let mut doubts = Vec::new();
@@ -105,7 +105,7 @@ fn doubts(side: &str, summary: &Summary) -> Vec<String> {
         ));
     }
     if !run.complete || cut_off(summary).next().is_some() {
-        doubts.push(format!("{side}: the run did not come to its end; this is a checkpoint"));
+        doubts.push(format!("{side}: the run did not finish; this is a checkpoint"));
     }
     let missing = missing(summary);
     if !missing.is_empty() {

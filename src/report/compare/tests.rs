@@ -8,7 +8,7 @@ use crate::stats::made_series::normal;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-/// A run of an hour, with a drift that is given and not worked out: that takes most of the time.
+/// A run of an hour, with a given drift, because computing it takes most of the time.
 fn run(seed: u64, made: Made) -> Summary {
     let mut summary = night();
     let mut rng = StdRng::seed_from_u64(seed ^ 0x5eed);
@@ -109,7 +109,7 @@ fn losses_where_there_were_none_are_compared_by_message() {
     let before = run(1, lossless);
     let mut after = run(2, Made { seed: 2, ..lossless });
     let slices = &mut after.timeline.as_mut().unwrap().slices;
-    // One message that missed 150 receivers.
+    // One message that 150 receivers missed.
     (slices[3].deliveries.lost, slices[3].deliveries.on_time) = (150, slices[3].deliveries.on_time - 150);
     (after.loss_groups.rest.messages, after.loss_groups.rest.deliveries) = (1, 150);
     let one = compared(&before, &after);

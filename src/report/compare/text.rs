@@ -1,4 +1,4 @@
-//! A comparison as a person reads it: what is worse first, then the table, then what to know about it.
+//! A comparison as text: what got worse first, then the table, then the caveats.
 
 use super::comparison::{Comparison, Outcome, Row, RunSide};
 use crate::model::Measure;
@@ -24,7 +24,7 @@ pub fn render(comparison: &Comparison) -> String {
         );
     }
     lines.extend(comparison.notes.iter().map(|note| format!("note: {note}")));
-    // Much of it comes from files.
+    // Much of the text comes from files, so escape it.
     lines.iter().map(|line| plain(line.trim_end()) + "\n").collect()
 }
 
@@ -83,7 +83,7 @@ fn changed(change: f64, measure: Measure) -> String {
         Measure::Points => "pp",
     };
     let percent = change * 100.0;
-    // Points of rare losses are small.
+    // Percentage points of rare losses are small.
     let digits = match percent.abs() {
         size if size >= 99.95 => 0,
         size if size >= 0.95 || measure == Measure::Relative => 1,

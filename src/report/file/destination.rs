@@ -1,5 +1,5 @@
-//! Where a summary goes: a file is replaced whole, by way of links; a device, a FIFO or a descriptor
-//! of this process is written into.
+//! The destination of a summary. A file is replaced as a whole, through links; a device, a FIFO or a
+//! descriptor of this process is written to.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -11,11 +11,11 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::{AccessFlags, access};
 
-/// How long a FIFO may take to get a reader, and the reader to take all.
+/// Longest wait for a FIFO's reader, and for the reader to take everything.
 const READER: Duration = Duration::from_secs(5);
-/// Between two attempts meanwhile.
+/// Interval between two attempts.
 const RETRY: Duration = Duration::from_millis(20);
-/// As many links in a row as the kernel follows.
+/// Longest chain of links, as in the kernel.
 const MOST_LINKS: usize = 40;
 
 /// What is at the end of a path.
@@ -23,12 +23,12 @@ const MOST_LINKS: usize = 40;
 pub(super) enum Destination {
     /// A file, or nothing yet.
     File(PathBuf),
-    /// What takes bytes and keeps no file.
+    /// Something that takes bytes without keeping a file.
     Stream(PathBuf),
 }
 
 impl Destination {
-    /// Looks at what is there, following links also to what is not there yet.
+    /// Examines a path, following links even to a file that does not exist yet.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
@@ -41,7 +41,7 @@ impl Destination {
         }
     }
 
-    /// Whether it could be written to, as far as that can be told without doing it.
+    /// Checks whether it can be written to, as far as possible without writing.
     pub(super) fn check(&self) -> io::Result<()> {
         match self {
             Self::Stream(path) => access(path, AccessFlags::W_OK).map_err(io::Error::from),
@@ -52,7 +52,7 @@ impl Destination {
         }
     }
 
-    /// Writes a text there; that of a file is on the disk when this returns.
+    /// Writes a text; a file's is on disk when this returns.
     pub(super) fn write(&self, text: &[u8]) -> io::Result<()> {
         match self {
             Self::Stream(path) => pour(path, text, Instant::now() + READER),
@@ -64,7 +64,7 @@ impl Destination {
     }
 }
 
-/// The file behind links. What `/proc` shows as links are descriptors, and not to be replaced.
+/// The file behind links. Links in `/proc` are descriptors, which must not be replaced.
 fn follow(path: &Path) -> io::Result<Destination> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -79,7 +79,7 @@ fn follow(path: &Path) -> io::Result<Destination> {
     Err(io::Error::other("there are too many links in a row"))
 }
 
-/// The directory that a path is in.
+/// The directory of a path.
 pub(super) fn directory(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -87,13 +87,13 @@ pub(super) fn directory(path: &Path) -> &Path {
     }
 }
 
-/// Replaces a file at once, or makes it; who may read it, and whose it is, stays.
+/// Replaces a file atomically, or creates it; mode and owner stay.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let before = fs::metadata(path).ok();
     let mode = Permissions::from_mode(before.as_ref().map_or(0o644, |before| before.mode() & 0o7777));
     let mut draft = tempfile::Builder::new().prefix(".soakrig-summary-").tempfile_in(directory(path))?;
     if let Some(before) = before {
-        // Only root may give files away; for others it is theirs already, or stays with us.
+        // Only root may change owners; for others this fails, and the file stays theirs.
         let _ = fchown(draft.as_file(), Some(before.uid()), Some(before.gid()));
     }
     draft.as_file().set_permissions(mode)?;
@@ -103,8 +103,8 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     File::open(directory(path))?.sync_all()
 }
 
-/// Whether a file can only be written where it is: one that is mounted into a container by itself, or
-/// in another user's directory.
+/// Whether a file can only be written in place: one mounted into a container by itself, or in another
+/// user's directory.
 fn is_fixed(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ResourceBusy | ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
@@ -115,7 +115,7 @@ fn overwrite(path: &Path, text: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Writes into what has a reader, and waits neither for it nor with it for ever.
+/// Writes to something with a reader, and does not wait for the reader for ever.
 fn pour(path: &Path, text: &[u8], until: Instant) -> io::Result<()> {
     let waiting = |error: &io::Error, state: Errno| {
         let is_waiting = error.raw_os_error() == Some(state as i32) && Instant::now() < until;
@@ -158,7 +158,7 @@ mod tests {
         let [real, link, farther] = ["real.json", "link.json", "farther.json"].map(|name| home.path().join(name));
         std::os::unix::fs::symlink("link.json", &farther).unwrap();
         std::os::unix::fs::symlink("real.json", &link).unwrap();
-        // Once to where there is nothing yet, once over it.
+        // Once to a new path, once over the file.
         for text in ["one", "two"] {
             let place = Destination::of(&farther).unwrap();
             assert_eq!(place, Destination::File(real.clone()));

@@ -1,4 +1,4 @@
-//! What an earlier run left at a summary's path: it is kept beside it, so that nothing is lost and
+//! Keeps what an earlier run left at a summary's path under another name, so that nothing is lost and
 //! yesterday's summary is not taken for today's.
 
 use std::fs;
@@ -10,24 +10,24 @@ use super::{FileError, SummaryFile, read};
 use crate::report::numbers::plain;
 use crate::report::summary::Summary;
 
-/// Most lives of one shard whose summaries are kept.
+/// Maximum number of lives of one shard whose summaries are kept.
 const MOST_LIVES: u32 = 1_000;
 
-/// What there was.
+/// What an earlier run left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Earlier {
     /// Nothing to keep.
     Nothing,
-    /// The same generator of the same run, before it was started again.
+    /// A summary of the same generator and run, from before a restart.
     SameRun {
-        /// Where its summary is now.
+        /// Its new path.
         kept: PathBuf,
-        /// How many lives there were before this one.
+        /// Number of lives before this one.
         lives: u32,
     },
-    /// Something else.
+    /// Another file.
     Other {
-        /// Where it is now.
+        /// Its new path.
         kept: PathBuf,
         /// What it was, in words.
         what: String,
@@ -35,11 +35,11 @@ pub enum Earlier {
 }
 
 impl SummaryFile {
-    /// Keeps what an earlier run left, before `summary` takes its place: an earlier life of the same
-    /// generator as `FILE.life-N`, anything else as `FILE.previous`, of which there is one.
+    /// Keeps what an earlier run left before `summary` replaces it: an earlier life of the same generator as
+    /// `FILE.life-N`, anything else as the one `FILE.previous`.
     ///
     /// # Errors
-    /// Where it can neither be linked nor copied.
+    /// If it can neither be linked nor copied.
     pub fn keep_earlier(&self, summary: &Summary) -> Result<Earlier, FileError> {
         let Destination::File(path) = &self.place else { return Ok(Earlier::Nothing) };
         match fs::metadata(path) {
@@ -53,14 +53,16 @@ impl SummaryFile {
                 let lives = found.run.earlier_lives.saturating_add(1);
                 Earlier::SameRun { kept: free(path, lives).map_err(|e| self.failed(e))?, lives }
             }
-            // A whole that is merged again, with more of its parts.
+            // A merged summary that is merged again with more parts.
             Ok(found) if is_whole(&found, summary) => return Ok(Earlier::Nothing),
             Ok(found) => {
                 let run = &found.run;
                 let what = format!("the summary of run {}, started {}", plain(&run.id), plain(&run.started));
                 Earlier::Other { kept: beside(path, "previous"), what }
             }
-            Err(_) => Earlier::Other { kept: beside(path, "previous"), what: "a file that is no summary".to_owned() },
+            Err(_) => {
+                Earlier::Other { kept: beside(path, "previous"), what: "a file that is not a summary".to_owned() }
+            }
         };
         if let Earlier::SameRun { kept, .. } | Earlier::Other { kept, .. } = &earlier {
             keep(path, kept).map_err(|error| self.failed(error))?;
@@ -68,18 +70,18 @@ impl SummaryFile {
         Ok(earlier)
     }
 
-    /// What a reader of the path finds after a write has failed, in words.
+    /// What the path holds after a write has failed, in words.
     #[must_use]
     pub fn what_is_there(&self, summary: &Summary) -> String {
         let Destination::File(path) = &self.place else { return "nothing was written".to_owned() };
         match read(path) {
             Ok(found) if is_same(&found, summary) && found.run.earlier_lives == summary.run.earlier_lives => {
                 let after = crate::report::numbers::span(found.run.duration_seconds);
-                format!("what is there is this run's checkpoint after {after}")
+                format!("the file holds this run's checkpoint after {after}")
             }
-            Ok(found) => format!("WHAT IS THERE IS OF ANOTHER RUN: {}", plain(&found.run.id)),
-            Err(_) if path.exists() => "what is there is no summary".to_owned(),
-            Err(_) => "nothing is there".to_owned(),
+            Ok(found) => format!("THE FILE HOLDS ANOTHER RUN: {}", plain(&found.run.id)),
+            Err(_) if path.exists() => "the file holds no summary".to_owned(),
+            Err(_) => "the file does not exist".to_owned(),
         }
     }
 }
@@ -99,7 +101,7 @@ fn is_whole(one: &Summary, other: &Summary) -> bool {
     merged && (&one.run.id, &one.run.plenary) == (&other.run.id, &other.run.plenary)
 }
 
-/// `FILE.life-N` from this N on, where nothing is yet.
+/// The first unused `FILE.life-N`, from N = `from`.
 fn free(path: &Path, from: u32) -> io::Result<PathBuf> {
     (from..from.saturating_add(MOST_LIVES))
         .map(|life| beside(path, &format!("life-{life}")))
@@ -114,7 +116,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// A second name for a file, which then may lose its first; a copy where the file system has no links.
+/// Gives a file a second name, or copies it if the file system has no links.
 fn keep(path: &Path, kept: &Path) -> io::Result<()> {
     match fs::remove_file(kept) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -185,7 +187,7 @@ mod tests {
     fn after_a_failure_it_says_what_is_there() {
         let home = tempfile::tempdir().unwrap();
         let file = file(&home);
-        assert_eq!(file.what_is_there(&night()), "nothing is there");
+        assert_eq!(file.what_is_there(&night()), "the file does not exist");
         file.write(&night()).unwrap();
         assert!(file.what_is_there(&night()).contains("this run's checkpoint"));
         let mut other = night();

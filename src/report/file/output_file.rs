@@ -1,4 +1,4 @@
-//! A file in another form than the summary's, written at the end and replaced as that is.
+//! A file other than the summary, written at the end and replaced in the same way.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use super::destination::Destination;
 pub struct OutputError {
     /// The file.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     #[source]
     pub source: io::Error,
 }
 
-/// Where it goes: a file is replaced atomically, devices and FIFOs are written into.
+/// A destination. A file is replaced atomically; devices and FIFOs are written to.
 #[derive(Debug, Clone)]
 pub struct OutputFile {
     path: PathBuf,
@@ -24,10 +24,10 @@ pub struct OutputFile {
 }
 
 impl OutputFile {
-    /// Checks that a file can be made there.
+    /// Checks that a file can be created at `path`.
     ///
     /// # Errors
-    /// Where it cannot: exit code 104.
+    /// If it cannot be created: exit code 104.
     pub fn at(path: &Path) -> Result<Self, OutputError> {
         let path = path.to_owned();
         let failed = |source| OutputError { path: path.clone(), source };
@@ -42,10 +42,10 @@ impl OutputFile {
         &self.path
     }
 
-    /// Replaces the file by this text.
+    /// Replaces the file with this text.
     ///
     /// # Errors
-    /// Where it cannot be written; the file is as it was then.
+    /// If it cannot be written, which leaves the file as it was.
     pub fn write(&self, text: &str) -> Result<(), OutputError> {
         self.place.write(text.as_bytes()).map_err(|source| OutputError { path: self.path.clone(), source })
     }

@@ -1,4 +1,4 @@
-//! A clean minute of 200 users, as other tests take it, and what the summary keeps of it.
+//! A clean minute of 200 users, which other tests use too, and its summary.
 
 use std::time::UNIX_EPOCH;
 
@@ -9,7 +9,7 @@ use crate::report::timeline::tests::full_timeline;
 /// A name of a driver's.
 const OVER_CAPACITY: FailureKind = FailureKind::Own(&OwnName::at::<0>("over_capacity"));
 
-/// The defaults.
+/// The default thresholds.
 pub(crate) fn thresholds() -> Thresholds {
     Thresholds {
         max_lost: Some(0),
@@ -23,7 +23,7 @@ pub(crate) fn thresholds() -> Thresholds {
     }
 }
 
-/// What is known of a clean minute of 200 users.
+/// The inputs of a clean minute of 200 users.
 pub(crate) fn facts() -> RunInputs {
     RunInputs {
         id: "soak-7f3a".into(),
@@ -118,7 +118,7 @@ pub(crate) fn night() -> Summary {
 fn the_schema_is_kept() {
     let mut summary = night();
     summary.run.version = "0.0.0".into();
-    // Their bytes depend on the deflater; a test of `durations` reads them back.
+    // The bytes depend on the deflater; a test of `durations` decodes them.
     let times = summary.delivery_seconds.values_mut().chain(summary.judged_seconds.values_mut());
     times.for_each(|durations| durations.histogram = "…".into());
     insta::assert_snapshot!(serde_json::to_string_pretty(&summary).unwrap());
@@ -195,7 +195,7 @@ fn times_that_are_judged_are_those_of_the_hold() {
     assert_eq!(summarise(&facts(), &figures).judged_seconds["intended"].count, 0, "there was no hold");
 }
 
-/// A summary of eight hours, and one of as many slices as there may be.
+/// A summary of eight hours, and one with the maximum number of slices.
 #[test]
 fn a_summary_with_everything_in_it_is_under_3_mb() {
     for slices in [480, 1_440] {

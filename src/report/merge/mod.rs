@@ -1,9 +1,9 @@
-//! One summary from those of several generators: exact in its counts, and in its quantiles as good
-//! as the histograms.
+//! Merges the summaries of several generators: exact in counts, and in quantiles as good as the
+//! histograms.
 //!
-//! Everything that does not add up is kept by shard in [`Summary::parts`] and worked out from there,
-//! so merging is commutative and associative to the last bit, and a merged summary can be merged
-//! again. Knows no files: a name is only what a refusal calls a summary.
+//! Figures that cannot be summed are kept by shard in [`Summary::parts`] and recomputed from there, so
+//! merging is commutative and associative to the last bit, and a merged summary can be merged again. It
+//! knows no files: names of summaries are only used in refusals.
 
 mod range;
 mod refusal;
@@ -29,14 +29,14 @@ use source::{NamedPart, times};
 pub use refusal::MergeError;
 pub use source::Source;
 
-/// How long it takes to start the generators of a run one after the other.
+/// Time for starting the generators of a run one after the other.
 const STARTING: Duration = Duration::from_secs(30);
 
-/// The summary of the run that these are parts of, judged. Missing shards, and such that did not
-/// come to their end, are in its verdict.
+/// The judged summary of the run that these are parts of. Shards that are missing or did not finish are in
+/// its verdict.
 ///
 /// # Errors
-/// Where the summaries are not parts of one run, tell of the same users, or are damaged.
+/// If the summaries are not parts of one run, cover the same users, or are damaged.
 pub fn merge(sources: &[Source]) -> Result<Summary, MergeError> {
     let parts = refusal::checked(sources)?;
     let mut sources: Vec<&Source> = sources.iter().collect();
@@ -75,7 +75,7 @@ pub fn merge(sources: &[Source]) -> Result<Summary, MergeError> {
     Ok(whole)
 }
 
-/// Where all users were in the holds.
+/// All users' states in the holds, in user-seconds.
 fn user_seconds(parts: &[NamedPart<'_>]) -> Option<UserSeconds> {
     let mut all = parts.iter().filter_map(|(_, part)| part.user_seconds);
     let first = all.next()?;
@@ -86,7 +86,7 @@ fn user_seconds(parts: &[NamedPart<'_>]) -> Option<UserSeconds> {
     }))
 }
 
-/// When all generators held their load, in seconds since 1970; `None` where there was no such time.
+/// The time in which all generators held their load, in seconds since 1970; `None` if there was none.
 fn common_hold(parts: &[NamedPart<'_>]) -> Option<(f64, f64)> {
     let mut common = (0.0_f64, f64::INFINITY);
     for (_, Part { run, .. }) in parts {
@@ -114,12 +114,12 @@ fn stricter(one: Thresholds, other: Thresholds) -> Thresholds {
     }
 }
 
-/// From the first start to the last end; at full load as long as the generator that held longest, so
-/// that one that was killed is missing from the achieved rates.
+/// The run from the first start to the last end. Its hold is that of the generator that held longest, so
+/// that the achieved rates show the lack of one that was killed.
 fn run(parts: &[NamedPart<'_>]) -> Result<Run, MergeError> {
     let mut span: Option<(SystemTime, SystemTime)> = None;
     for (name, part) in parts {
-        let (began, ended) = times(&part.run).ok_or_else(|| MergeError::damaged(name, "its times are none"))?;
+        let (began, ended) = times(&part.run).ok_or_else(|| MergeError::damaged(name, "its times are not valid"))?;
         span = Some(span.map_or((began, ended), |(first, last)| (first.min(began), last.max(ended))));
     }
     let (Some((began, ended)), Some((_, part))) = (span, parts.first()) else { return Err(MergeError::Nothing) };
@@ -131,19 +131,19 @@ fn run(parts: &[NamedPart<'_>]) -> Result<Run, MergeError> {
         hold_seconds: longest(lives(parts).map(|lives| lives.iter().map(|(_, part)| part.run.hold_seconds).sum())),
         hold_began: parts.iter().filter_map(|(_, part)| part.run.hold_began.clone()).min(),
         horizon_seconds: longest(parts.iter().map(|(_, part)| part.run.horizon_seconds)),
-        // Its parts say so themselves.
+        // The parts have their own.
         earlier_lives: 0,
         complete: parts.iter().all(|(_, part)| part.run.complete),
         ..part.run.clone()
     })
 }
 
-/// The lives of each generator, in the order of their starts: most have one.
+/// The lives of each generator, in order of their starts; most have one.
 fn lives<'a, 'b>(parts: &'a [NamedPart<'b>]) -> impl Iterator<Item = &'a [NamedPart<'b>]> {
     parts.chunk_by(|(_, one), (_, other)| is_same(one, other))
 }
 
-/// The users of all generators, as the last life of each had them.
+/// The users of all generators, according to the last life of each.
 fn users(parts: &[NamedPart<'_>]) -> Users {
     let mut whole = Users { min: u64::MAX, max: 0, target: 0, states: BTreeMap::new() };
     for (_, Part { users, .. }) in lives(parts).filter_map(<[_]>::last) {
@@ -166,21 +166,21 @@ fn rates(parts: &[NamedPart<'_>], hold: f64) -> BTreeMap<String, Rate> {
         whole.entry(kind.clone()).or_insert_with(sums::no_rate).set += rate.set;
     }
     for rate in whole.values_mut() {
-        // Set rates are finite decimals whose sum is the set one; binary parts of them miss it.
+        // Set rates are finite decimals; round off the error of summing them in binary.
         rate.set = (rate.set * 1e9).round() / 1e9;
         rate.achieved = if hold > 0.0 { rate.carried_out as f64 / hold } else { 0.0 };
     }
     whole
 }
 
-/// The largest of the estimated differences of the clocks: how far the times of remote messages can
-/// be wrong.
+/// The largest of the estimated differences between clocks: how far the times of remote messages may be
+/// off, in seconds.
 fn farthest(parts: &[NamedPart<'_>]) -> Option<f64> {
     let offsets = parts.iter().filter_map(|(_, part)| part.clock_offset_seconds);
     offsets.reduce(|one, other| if other.abs() > one.abs() { other } else { one })
 }
 
-/// What the generators used in all; saturated as long as the one that was for longest.
+/// What all generators used together; the time of saturation is the longest of any.
 fn generator(parts: &[NamedPart<'_>]) -> Generator {
     let mut whole = Generator::default();
     for (_, Part { generator, .. }) in parts {
@@ -207,14 +207,14 @@ fn longest(seconds: impl Iterator<Item = f64>) -> f64 {
     seconds.fold(0.0, f64::max)
 }
 
-/// Generators that began so long after the first that they may have been started again without the
-/// summary of their earlier life being known: what they counted before would be missing.
+/// Warnings about generators that began so long after the first that they may be restarts whose earlier
+/// summaries are missing.
 #[must_use]
 pub fn late_starts(whole: &Summary) -> Vec<String> {
     let parts = whole.parts.as_slice();
     let began = |part: &Part| humantime::parse_rfc3339(&part.run.started).ok();
     let Some(first) = parts.iter().filter_map(began).min() else { return Vec::new() };
-    // Ramps, and people who start several generators by hand.
+    // Allow for ramps, and for generators started by hand.
     let ramp = longest(parts.iter().map(|part| part.run.duration_seconds - part.run.hold_seconds));
     let usual = STARTING.as_secs_f64() + ramp;
     let firsts = parts.chunk_by(is_same).filter_map(|lives| lives.first()).filter(|part| part.run.earlier_lives == 0);
@@ -223,7 +223,7 @@ pub fn late_starts(whole: &Summary) -> Vec<String> {
             let after = began(part)?.duration_since(first).ok()?.as_secs_f64();
             (after > usual).then(|| {
                 format!(
-                    "{} began {} after the first generator; if it was started again, what it counted before is missing",
+                    "{} began {} after the first generator; if it was restarted, its earlier counts are missing",
                     name(parts, part),
                     span(after)
                 )

@@ -1,15 +1,15 @@
-//! Numbers that no generator writes: not finite, below zero, or beyond anything that can be.
+//! Rejects numbers that no generator writes: not finite, negative, or impossibly large.
 
 use crate::report::summary::Summary;
 
 /// A hundred years, in seconds.
 const LONGEST: f64 = 100.0 * 366.0 * 86_400.0;
-/// Users of a run.
+/// Most users of a run.
 const MOST_USERS: f64 = 1e10;
-/// Intents per second.
+/// Highest rate, in intents per second.
 const HIGHEST_RATE: f64 = 1e12;
 
-/// The first number of a summary that cannot be, with what it is of.
+/// The first impossible number of a summary, in words.
 pub(super) fn impossible(summary: &Summary) -> Option<String> {
     let Summary { run, generator, rates, thresholds, user_seconds, .. } = summary;
     let seconds = [

@@ -1,4 +1,4 @@
-//! Which summaries cannot be merged, and why, by the names of their files.
+//! Checks whether summaries can be merged; refusals name their files.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::report::marked::{without, without_anomalies};
 use crate::report::sections::is_same;
 use crate::report::summary::{Anomalies, Deliveries, Judged, Part, Summary, Users};
 
-/// How much two lives of a generator may seem to overlap, by a clock that was set between them.
+/// Longest apparent overlap of two lives of a generator, from a clock that was set between them.
 const CLOCKS: Duration = Duration::from_secs(5);
 
 /// Summaries that are not those of one run's generators; exit code 104.
@@ -19,18 +19,18 @@ pub enum MergeError {
     /// No summary at all.
     #[error("there is no summary to merge")]
     Nothing,
-    /// Of another run.
+    /// A summary of another run.
     #[error("{other} is not of the same run as {one}: its {what} is {found}, not {expected}")]
     OtherRun {
-        /// The file that others are held to.
+        /// The file that the other is compared with.
         one: String,
         /// The one that differs.
         other: String,
-        /// In what.
+        /// The property that differs.
         what: &'static str,
-        /// What it has.
+        /// Its value.
         found: String,
-        /// What it should have.
+        /// The expected value.
         expected: String,
     },
     /// The same generator twice.
@@ -55,7 +55,7 @@ pub enum MergeError {
         /// The other's.
         other_users: String,
     },
-    /// What no generator wrote.
+    /// Contents that no generator wrote.
     #[error("{file} is damaged: {why}")]
     Damaged {
         /// The file.
@@ -75,7 +75,7 @@ impl MergeError {
     }
 }
 
-/// The parts of all sources by shard, once it is certain that they are parts of one run.
+/// The parts of all sources by shard, checked to be parts of one run.
 pub(super) fn checked(sources: &[Source]) -> Result<Vec<NamedPart<'_>>, MergeError> {
     let mut parts: Vec<NamedPart<'_>> = sources
         .iter()
@@ -102,7 +102,7 @@ pub(super) fn checked(sources: &[Source]) -> Result<Vec<NamedPart<'_>>, MergeErr
     Ok(parts)
 }
 
-/// What a summary is made of: itself, unless it was merged.
+/// The parts of a summary; itself, unless it was merged.
 fn parts_of(summary: &Summary) -> Vec<Part> {
     if !summary.parts.is_empty() {
         return summary.parts.clone();
@@ -132,7 +132,7 @@ fn same_run(first: &NamedPart<'_>, named: &NamedPart<'_>) -> Result<(), MergeErr
         ("seed", expected.seed.to_string(), found.seed.to_string()),
         ("number of shards", expected.shard.count.to_string(), shard.count.to_string()),
     ];
-    // Generators with ranges instead of shards each draw their own seed.
+    // Generators with ranges instead of shards have their own seeds.
     let counts = |what: &str| what != "seed" || shard.count > 1;
     match differences.into_iter().find(|(what, expected, found)| expected != found && counts(what)) {
         None => Ok(()),
@@ -143,8 +143,8 @@ fn same_run(first: &NamedPart<'_>, named: &NamedPart<'_>) -> Result<(), MergeErr
     }
 }
 
-/// Whether two parts of the same shard are two generators that were given ranges instead of shards,
-/// or two lives of one, one after the other.
+/// Whether two parts of the same shard may stand side by side: two generators with ranges instead of
+/// shards, or two lives of one generator, one after the other.
 fn follows(one: &Part, other: &Part) -> bool {
     if !is_same(one, other) {
         return one.run.shard.count == 1;
@@ -155,7 +155,7 @@ fn follows(one: &Part, other: &Part) -> bool {
     }
 }
 
-/// Deliveries that are not where they should be, one by one: no generator wrote that.
+/// Checks that the deliveries of a source balance.
 fn balanced(source: &Source) -> Result<(), MergeError> {
     let Summary { deliveries, judged, remote, users, .. } = &source.summary;
     let books = [
@@ -197,7 +197,7 @@ fn balanced(source: &Source) -> Result<(), MergeError> {
     Ok(())
 }
 
-/// What does not add up, with the figures.
+/// The imbalance of deliveries, with the figures.
 fn imbalance(book: &Deliveries) -> Option<String> {
     let Deliveries { expected, on_time, late, lost, excused, outstanding, .. } = book;
     let sum = |counts: &[u64]| counts.iter().map(|n| u128::from(*n)).sum::<u128>();
@@ -213,8 +213,8 @@ fn imbalance(book: &Deliveries) -> Option<String> {
     (reasons != u128::from(excused.total)).then(|| format!("excused {}, but {reasons} by reason", excused.total))
 }
 
-/// Which judged figure is not that of these deliveries: spoilt time can only take out what is late,
-/// lost or an anomaly.
+/// The judged figure that does not fit these deliveries, if any: spoilt time can only take out late or
+/// lost deliveries and anomalies.
 fn misfit(origin: &str, all: &Deliveries, anomalies: &Anomalies, judged: &Judged) -> Option<String> {
     let Judged { deliveries: judged, anomalies: few } = judged;
     let most = [
@@ -235,8 +235,8 @@ fn misfit(origin: &str, all: &Deliveries, anomalies: &Anomalies, judged: &Judged
     Some(format!("its judged {origin}deliveries do not fit: {what} {judged} of {all}"))
 }
 
-/// How the groups of losses do not sum to the losses. Files of 0.1 have no groups; the groups of a
-/// checkpoint, or of a run that was broken off, are those of a moment later.
+/// The difference between the groups of losses and the losses, in words. Files of 0.1 have no groups; in a
+/// checkpoint or an aborted run the groups are from a moment later.
 fn ungrouped(summary: &Summary) -> Option<String> {
     let Summary { deliveries, remote, loss_groups, .. } = summary;
     let parts = parts_of(summary);

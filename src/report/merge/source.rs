@@ -1,22 +1,22 @@
-//! What is merged: summaries and their parts, each with the name of its file.
+//! The input of a merge: summaries and their parts, each with the name of its file.
 
 use std::time::{Duration, SystemTime};
 
 use crate::report::summary::{Part, Run, Summary};
 
-/// A summary, and what to call it.
+/// A summary and its name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     /// Its file.
     pub name: String,
-    /// What is in it.
+    /// Its contents.
     pub summary: Summary,
 }
 
 /// A part and the file that it came from.
 pub(super) type NamedPart<'a> = (&'a str, Part);
 
-/// Begin and end; `None` where the summary holds no such times.
+/// Start and end of a run; `None` if the summary's times are not valid.
 pub(super) fn times(run: &Run) -> Option<(SystemTime, SystemTime)> {
     let began = humantime::parse_rfc3339(&run.started).ok()?;
     let ended = began.checked_add(Duration::try_from_secs_f64(run.duration_seconds).ok()?)?;

@@ -59,7 +59,8 @@ fn both(mut sum: Judged, other: &Judged) -> Judged {
     sum
 }
 
-/// Each generator judges its own users, so all of it adds up; the most at a time is then an upper bound.
+/// Adds presence. Each generator judges its own users, so all counts add up; the sum of the peaks is an
+/// upper bound.
 fn add_presence(sum: &mut Presence, other: &Presence) {
     for (sum, other) in [(&mut sum.ghost, &other.ghost), (&mut sum.missing, &other.missing)] {
         add_to(&mut sum.at_end, other.at_end);
@@ -69,7 +70,7 @@ fn add_presence(sum: &mut Presence, other: &Presence) {
     add_counts(&mut sum.lists, &other.lists);
 }
 
-/// A rate of nothing.
+/// A rate of zero.
 pub(super) fn no_rate() -> Rate {
     Rate { set: 0.0, achieved: 0.0, carried_out: 0, dropped: CountsByLabel::new() }
 }

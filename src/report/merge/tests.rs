@@ -1,4 +1,4 @@
-//! What the whole has to say is what its parts say together, in whatever order they come.
+//! A merged summary agrees with its parts, in whatever order they are merged.
 
 mod timelines;
 mod verdicts;
@@ -69,7 +69,7 @@ fn more<K: PartialEq>(counts: &mut Vec<(K, u64)>, kind: K, n: u64) {
     }
 }
 
-/// What generators saw together, as one of them would have told it.
+/// What generators saw together, as the summary of one.
 fn told(seen: &[&Seen], shard: Shard, first_user: u64) -> Summary {
     let mut figures = Measurements {
         ledger: crate::metrics::snapshot::LedgerSnapshot::empty(),
@@ -284,7 +284,7 @@ fn the_lives_of_a_generator_add_up_and_count_once_as_users() {
     assert_eq!((whole.users.target, whole.rates["chat"].set), (600, 60.0));
     assert_eq!(whole.run.hold_seconds, 80.0);
     assert_eq!(whole.verdict.code, ExitCode::Threshold.number());
-    assert!(whole.verdict.reason.contains("shard 1/3 life 1 did not come to its end"), "{}", whole.verdict.reason);
+    assert!(whole.verdict.reason.contains("shard 1/3 life 1 did not finish"), "{}", whole.verdict.reason);
     let grouped = [again("ab.json", &sources[..2]), again("rest.json", &sources[2..])];
     assert_eq!(merge(&grouped).unwrap(), whole);
     let mut twice = restarted();
@@ -370,7 +370,7 @@ fn a_count_that_overflows_stops_at_the_top() {
     assert_eq!(whole.deliveries.expected, u64::MAX);
 }
 
-/// Read as a person would.
+/// Shows a merged summary as text.
 #[test]
 fn a_fleet_in_words() {
     let whole = merged(|s| {

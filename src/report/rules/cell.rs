@@ -1,4 +1,4 @@
-//! What rules need to know of five seconds, and of several of them together.
+//! The figures of five seconds, or of several cells together, that rules need.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use crate::report::thresholds::is_not_the_servers;
 use crate::report::timeline::Slice;
 use crate::stats::Sketch;
 
-/// A slice is wholly in the hold if so much of it is: clocks are read a little late.
+/// A slice counts as wholly in the hold if this fraction of it is, since clocks are read a little late.
 const WHOLE: f64 = 0.98;
 
-/// Places of the counts of a cell.
+/// Indices of the counts of a cell.
 #[derive(Debug, Clone, Copy)]
 enum Place {
-    /// Cells that were not spoilt.
+    /// Number of cells that were not spoilt.
     Clean,
     Expected,
     Late,
@@ -33,18 +33,18 @@ enum Place {
     Sent,
     /// Thousandths of intents.
     Set,
-    /// Operations by stage from here on, then errors.
+    /// From here on operations by stage, then errors.
     Stages,
 }
 
 const STAGES: usize = Stage::ALL.len();
 const PLACES: usize = Place::Stages as usize + 2 * STAGES;
 
-/// Counts that add up and can be taken away again, exactly.
+/// Counts that can be added and subtracted exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Sums {
     counts: Counts,
-    /// Times to delivery: buckets of a sketch.
+    /// Times to delivery, as buckets of a sketch.
     times: BTreeMap<i16, u64>,
 }
 
@@ -57,36 +57,36 @@ impl Default for Counts {
     }
 }
 
-/// What a cell is looked at with, beside its slice.
+/// The context of a cell, besides its slice.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cell {
     /// The length of the slice, in seconds.
     pub seconds: u64,
-    /// Chats set, per second.
+    /// The rate of chats that is set, per second.
     pub chats_set: f64,
     /// The horizon, in seconds: the age of a lost delivery.
     pub horizon: f64,
-    /// The age of what is outstanding, in seconds.
+    /// The age of outstanding deliveries, in seconds.
     pub age: f64,
-    /// Whether it is in no threshold, because what happened in it was planned.
+    /// Whether thresholds leave it out as a planned disruption.
     pub planned: bool,
 }
 
-/// A cell as rules see it.
+/// A cell in the form that rules use.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Digest {
-    /// When it begins, in seconds since 1970-01-01T00:00:00Z.
+    /// Its start, in seconds since 1970-01-01T00:00:00Z.
     pub(super) start: u64,
-    /// When it ends.
+    /// Its end, likewise.
     pub(super) end: u64,
     /// Whether all of it lies in the hold.
     pub(super) held: bool,
-    /// Its counts; none where it was spoilt or planned.
+    /// Its counts; empty if it was spoilt or planned.
     pub(super) sums: Sums,
 }
 
 impl Digest {
-    /// A slice as rules see it.
+    /// Makes one of a slice.
     pub(super) fn of(slice: &Slice, cell: Cell) -> Self {
         let sums = if slice.spoilt_seconds > 0.0 || cell.planned { Sums::default() } else { sums(slice, cell) };
         Self {
@@ -140,7 +140,7 @@ fn sums(slice: &Slice, cell: Cell) -> Sums {
     sums
 }
 
-/// Operations of a stage, and those of its errors that are the server's.
+/// Operations of a stage, and those of its errors that count against the server.
 fn stage_of(slice: &Slice, stage: Stage) -> (u64, u64) {
     let operations = match stage {
         Stage::Delivery => {
@@ -172,7 +172,7 @@ impl Sums {
         }
     }
 
-    /// Takes away what was added before.
+    /// Subtracts counts that were added before.
     pub(super) fn subtract(&mut self, other: &Self) {
         for (sum, n) in self.counts.0.iter_mut().zip(other.counts.0) {
             *sum = sum.saturating_sub(n);
@@ -207,7 +207,7 @@ impl Sums {
                 kinds.into_iter().max_by_key(|kind| self.get(*kind)).map(of_expected).unwrap_or_default()
             }
             RuleMetric::Cut => {
-                // Joined in it, or there all the time.
+                // Connections that joined in it, or were open all the time.
                 let open = self.get(Place::Connected) / (self.get(Place::Clean) * seconds.max(1) * 1_000);
                 let cut = self.get(Place::Cut);
                 Figure::of(rule, cut, open.max(self.get(Place::Joined)).max(cut))

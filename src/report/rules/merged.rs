@@ -7,12 +7,12 @@ use super::windows::Engine;
 use crate::report::judgement::RuleWindows;
 use crate::report::summary::Summary;
 
-/// What a moment of the hold of all generators is: from, to, in seconds since 1970-01-01T00:00:00Z.
+/// The hold of all generators: start and end, in seconds since 1970-01-01T00:00:00Z.
 type Hold = (f64, f64);
 
-/// The worse of what the generators found each by itself and of what their sums come to. A window of the
-/// sums is whole slices, a minute each in a run of up to a day, in which all generators held; such as are
-/// spoilt anywhere are left out.
+/// The worse of the generators' own findings and of the windows of their sums. A window of sums consists of
+/// whole slices, a minute each in a run of up to a day, in which all generators held their load; slices
+/// that any generator spoilt are left out.
 pub(in crate::report) fn windows<'a>(
     whole: &Summary,
     parts: impl Iterator<Item = &'a [RuleWindows]>,
@@ -40,7 +40,7 @@ pub(in crate::report) fn windows<'a>(
     found
 }
 
-/// Planned disruptions of any generator that are in no threshold: from, to.
+/// Planned disruptions of any generator that thresholds leave out: start and end.
 fn planned(whole: &Summary) -> Vec<(f64, f64)> {
     if !whole.marked.as_ref().is_some_and(|marked| marked.tolerated) {
         return Vec::new();
@@ -57,7 +57,7 @@ fn planned(whole: &Summary) -> Vec<(f64, f64)> {
     planned
 }
 
-/// Adds what another generator's windows showed.
+/// Adds the findings of another generator.
 fn add(found: &mut Vec<RuleWindows>, other: &RuleWindows) {
     let Some(sum) = found.iter_mut().find(|windows| windows.rule == other.rule) else {
         found.push(other.clone());

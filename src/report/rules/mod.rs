@@ -2,15 +2,15 @@
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | `figure` | a metric's value with what it is of, and whether that is enough to judge it by |
+//! | `figure` | a metric's value and its sample, and whether that is large enough to judge |
 //! | `whole` | metrics over the whole run, from a summary |
-//! | `cell` | what rules need to know of five seconds, and of several of them together |
+//! | `cell` | the figures of five seconds, or of several cells together |
 //! | `windows` | windows that slide over cells, and the worst of each rule |
-//! | `watch` | both over a run that goes on |
-//! | `rows` | lines of the table of thresholds |
+//! | `watch` | both during a run |
+//! | `rows` | rows of the table of thresholds |
 //! | `merged` | windows of several generators together |
 //!
-//! Knows no clock: times are passed in.
+//! It has no clock: callers pass times in.
 
 mod cell;
 mod figure;

@@ -1,4 +1,4 @@
-//! Lines of the table of thresholds that rules make.
+//! The rows of rules in the table of thresholds.
 
 use super::figure::{Figure, is_beyond};
 use super::whole;
@@ -9,7 +9,7 @@ use crate::report::numbers::{count, latency_over, percent, percent_over, percent
 use crate::report::summary::Summary;
 use crate::report::thresholds::RULE_OF_THREE;
 
-/// A line for each rule, those of `--fail-if` first. Nothing was judged where the target refused.
+/// A row for each rule, those of `--fail-if` first. None if the target refused.
 pub(in crate::report) fn rows(summary: &Summary, end: &End) -> Vec<Threshold> {
     if matches!(end, End::Refused(_)) {
         return Vec::new();
@@ -23,7 +23,7 @@ fn row(summary: &Summary, end: &End, option: RuleOption, rule: &Rule) -> Thresho
         None => whole_run(summary, end, rule),
     };
     let row = Threshold { rule: Some(option), below: rule.side == Side::Below, ..row };
-    // What ended the run may have been over by its end.
+    // The rule that ended the run may no longer hold at its end.
     match ended_by(summary, &row) {
         Some(ended) if row.result != Judgement::Failed => {
             Threshold { value: Some(ended.value), n: ended.n, result: Judgement::Failed, why: None, ..row }
@@ -32,7 +32,7 @@ fn row(summary: &Summary, end: &End, option: RuleOption, rule: &Rule) -> Thresho
     }
 }
 
-/// What ended the run, if the rule of this line did.
+/// The event that ended the run, if this row's rule did.
 pub(in crate::report) fn ended_by<'a>(summary: &'a Summary, row: &Threshold) -> Option<&'a EndedBy> {
     let ended = |ended: &&EndedBy| row.rule == Some(RuleOption::AbortIf) && ended.rule.to_string() == row.name;
     summary.ended_by.iter().find(ended)
@@ -50,9 +50,11 @@ fn whole_run(summary: &Summary, end: &End, rule: &Rule) -> Threshold {
         Some(_) => Judgement::Passed,
     };
     let why = value.is_none().then(|| match rule.metric {
-        RuleMetric::Outstanding | RuleMetric::Drift(_) if *end == End::Running => "the run still went on".to_owned(),
-        RuleMetric::Drift(_) => "there are under 30 minutes in a row that have this figure".to_owned(),
-        _ => "there was nothing to look at".to_owned(),
+        RuleMetric::Outstanding | RuleMetric::Drift(_) if *end == End::Running => {
+            "the run is still in progress".to_owned()
+        }
+        RuleMetric::Drift(_) => "there are under 30 consecutive minutes with this figure".to_owned(),
+        _ => "there was nothing to judge".to_owned(),
     });
     let row = Threshold::new(&rule.to_string(), unit(rule), Some(rule.limit), value, n, result);
     Threshold { kind: kind.map(str::to_owned), why, ..row }
@@ -68,7 +70,7 @@ fn windows(summary: &Summary, rule: &Rule) -> Threshold {
         }
         None => {
             let why = match found {
-                Some(windows) if windows.windows > 0 => "every window had too little to look at, or was spoilt",
+                Some(windows) if windows.windows > 0 => "every window had too little to judge, or was spoilt",
                 _ => "the hold was shorter",
             };
             Threshold { why: Some(why.to_owned()), ..new(None, 0, Judgement::NotJudged) }
@@ -91,7 +93,7 @@ pub fn in_words(rule: &Rule, value: f64) -> String {
     shown(unit(rule), Some(rule.limit), rule.side == Side::Below, value)
 }
 
-/// A value of a line in words, with as many digits as show on which side of the limit it is.
+/// A row's value in words, with enough digits to show on which side of the limit it is.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are not negative")]
 pub(in crate::report) fn shown(unit: Unit, limit: Option<f64>, below: bool, value: f64) -> String {
     let most = limit.unwrap_or(f64::INFINITY);

@@ -74,7 +74,7 @@ fn random_cell() -> impl Strategy<Value = Slice> {
     )
 }
 
-/// Every window of a rule, each summed by itself.
+/// Every window of a rule, each summed from scratch.
 fn naive(cells: &[Digest], rule: &Rule) -> RuleWindows {
     let length = usize::try_from(rule.window.unwrap().as_secs() / 5).unwrap();
     let mut found = RuleWindows { rule: rule.clone(), windows: 0, judged: 0, worst: None };

@@ -1,4 +1,5 @@
-//! The windows of a run that goes on: cells as they are over, and as their deliveries have verdicts.
+//! The windows of a run in progress: judges cells when they are over, and when their deliveries have
+//! verdicts.
 
 use super::cell::{Cell, Digest};
 use super::rows::in_words;
@@ -8,10 +9,10 @@ use crate::report::judgement::RuleWindows;
 use crate::report::numbers::clock;
 use crate::report::timeline::Slice;
 
-/// Events told of each rule; it may begin to hold and stop more often.
+/// Maximum number of events per rule; it may begin to hold and stop more often.
 const MOST_TURNS: u32 = 50;
 
-/// Looks at the windows of a run while it goes on.
+/// Judges the windows of a run in progress.
 #[derive(Debug, Clone)]
 pub struct Watch {
     /// Rules whose metrics are final when a cell is over.
@@ -22,14 +23,14 @@ pub struct Watch {
     told: Vec<(Rule, u32)>,
 }
 
-/// An engine, and up to when it has looked.
+/// An engine, and the time up to which it has judged.
 #[derive(Debug, Clone)]
 struct Stage {
     engine: Engine,
     until: u64,
 }
 
-/// That a rule with windows began to hold, or holds no longer.
+/// A rule with windows began to hold, or no longer holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Crossing {
     /// The rule's option.
@@ -38,7 +39,7 @@ pub struct Crossing {
     pub rule: Rule,
     /// Whether it holds now.
     pub holds: bool,
-    /// The metric, and of how many it is; `None` where there was too little to judge it by.
+    /// The metric and its sample size; `None` if there was too little to judge.
     pub found: Option<(f64, u64)>,
     /// When the window ended, in seconds since 1970-01-01T00:00:00Z.
     pub at: u64,
@@ -47,7 +48,7 @@ pub struct Crossing {
 }
 
 impl Watch {
-    /// Nothing looked at yet.
+    /// A watch that has not judged anything yet.
     #[must_use]
     pub fn new(rules: &Rules) -> Self {
         let of = |needs_verdicts: bool| {
@@ -70,8 +71,8 @@ impl Watch {
         of(&self.prompt).min(of(&self.judged))
     }
 
-    /// Looks at the cells that are over, in order of time, each with whether all of its deliveries have
-    /// their verdicts. Cells may be shown again: each is looked at once.
+    /// Judges the cells that are over, in order of time, each with whether all of its deliveries have a
+    /// verdict. Cells may be passed again: each is judged once.
     pub fn look<'a>(&mut self, cells: impl Iterator<Item = (&'a Slice, Cell, bool)>) -> Vec<Crossing> {
         let mut crossings = Vec::new();
         let mut is_judged = true;
@@ -86,7 +87,7 @@ impl Watch {
         crossings
     }
 
-    /// Counts an event of a rule: false where there were too many.
+    /// Counts an event of a rule; false if there were too many.
     fn is_told(&mut self, rule: &Rule) -> bool {
         match self.told.iter_mut().find(|(known, _)| known == rule) {
             Some((_, told)) => {
@@ -100,7 +101,7 @@ impl Watch {
         }
     }
 
-    /// What the windows of each rule have shown so far.
+    /// The findings of each rule so far.
     #[must_use]
     pub fn findings(&self) -> Vec<RuleWindows> {
         [self.prompt.engine.findings(), self.judged.engine.findings()].concat()

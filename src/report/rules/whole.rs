@@ -7,8 +7,8 @@ use crate::report::end::End;
 use crate::report::summary::Summary;
 use crate::report::thresholds::{self, Found};
 
-/// The metric's value and of how many it is, where that is beyond the limit of a rule without windows while
-/// the run goes on. Rates and quantiles need 20 operations.
+/// The metric's value and its sample size, if it is beyond the limit of a rule without windows during the
+/// run. Rates and quantiles need 20 operations.
 #[must_use]
 pub fn beyond(summary: &Summary, rule: &Rule) -> Option<(f64, u64)> {
     if rule.window.is_some() {
@@ -36,7 +36,7 @@ pub(super) fn figure(summary: &Summary, end: &End, rule: &Rule) -> Figure {
             let (cut, joined) = thresholds::cut(summary);
             Figure::of(rule, cut, joined)
         }
-        // Of a run that goes on something always is.
+        // A run in progress always has outstanding deliveries.
         RuleMetric::Outstanding if *end == End::Running => Figure::default(),
         RuleMetric::Outstanding => of_expected(found.outstanding),
         RuleMetric::UsersHeld => users_held(summary),
@@ -45,7 +45,7 @@ pub(super) fn figure(summary: &Summary, end: &End, rule: &Rule) -> Figure {
             Figure::of(rule, errors, operations)
         }
         RuleMetric::Rate(action) => rate(summary, *action),
-        // The interval of a run that goes on changes with each minute: it is judged once, at the end.
+        // The interval changes with each minute of the run, so it is judged once, at the end.
         RuleMetric::Drift(_) if *end == End::Running => Figure::default(),
         RuleMetric::Drift(name) => drifting(summary, rule, name),
     }
@@ -57,14 +57,14 @@ fn quantile(summary: &Summary, metric: &RuleMetric) -> Figure {
     Figure { value, n: times.count, independent: times.count, ..Figure::default() }
 }
 
-/// Of every user-second of the hold that was to be held: what was.
+/// The fraction of the target's user-seconds in the hold that was held.
 fn users_held(summary: &Summary) -> Figure {
     let Some(held) = summary.user_seconds.filter(|held| held.target > 0.0) else { return Figure::default() };
     let value = (held.connected + held.away) / held.target;
     Figure { value: Some(value), n: summary.users.target, independent: FEWEST, ..Figure::default() }
 }
 
-/// The change per hour, and the end of its interval that is nearest to nothing.
+/// The change per hour, and the end of its interval nearest to zero.
 fn drifting(summary: &Summary, rule: &Rule, name: &str) -> Figure {
     let Some(timeline) = &summary.timeline else { return Figure::default() };
     let n = drift::longest_stretch(timeline).len() as u64;
@@ -73,7 +73,7 @@ fn drifting(summary: &Summary, rule: &Rule, name: &str) -> Figure {
     Figure { value: Some(value), n, independent: n, bound: Some(bound), ..Figure::default() }
 }
 
-/// Operations of a stage, and those of its errors that are the server's.
+/// Operations of a stage, and those of its errors that count against the server.
 fn errors(summary: &Summary, stage: Stage) -> (u64, u64) {
     if stage != Stage::Delivery {
         return thresholds::errors(summary, stage.as_str());

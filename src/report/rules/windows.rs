@@ -9,31 +9,31 @@ use crate::model::{Rule, RuleOption};
 use crate::report::judgement::{At, RuleWindows, WorstWindow};
 use crate::report::timeline::Slice;
 
-/// Looks at every window of some rules, as cells come in order of time. A cell costs each rule one
-/// figure and each length of window an addition and a subtraction.
+/// Judges every window of some rules, from cells in order of time. Each cell costs one figure per rule, and
+/// an addition and a subtraction per length of window.
 #[derive(Debug, Clone)]
 pub struct Engine {
     /// The length of a cell, in seconds.
     seconds: u64,
     rules: Vec<Tracked>,
     lengths: Vec<Sliding>,
-    /// The cells of the longest window, neighbours all of them.
+    /// The contiguous cells of the longest window.
     cells: VecDeque<Digest>,
 }
 
-/// The newest cells, as many as one length of window has.
+/// The sums of the newest cells, as many as one length of window has.
 #[derive(Debug, Clone)]
 struct Sliding {
     cells: usize,
     sums: Sums,
 }
 
-/// A rule, and what its windows have shown so far.
+/// A rule and its findings so far.
 #[derive(Debug, Clone)]
 struct Tracked {
     option: RuleOption,
     rule: Rule,
-    /// Its length among `lengths`.
+    /// Index of its length in `lengths`.
     length: usize,
     windows: u64,
     judged: u64,
@@ -42,7 +42,7 @@ struct Tracked {
     holds: bool,
 }
 
-/// What a metric was in a window.
+/// A metric's value in a window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Found {
     pub(super) value: f64,
@@ -51,19 +51,19 @@ pub(super) struct Found {
     pub(super) ended: u64,
 }
 
-/// That a rule began to hold, or holds no longer.
+/// A rule began to hold, or no longer holds.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Turn<'a> {
     pub(super) option: RuleOption,
     pub(super) rule: &'a Rule,
-    /// What the metric is in the newest window; `None` where there was too little to judge it by.
+    /// The metric in the newest window; `None` if there was too little to judge.
     pub(super) found: Option<Found>,
     pub(super) holds: bool,
 }
 
 impl Engine {
-    /// Nothing looked at yet, of rules with windows; others are left out. Windows that are not whole cells
-    /// of `seconds` are lengthened.
+    /// An engine that has not judged anything yet. Rules without windows are left out; windows that are not
+    /// whole cells of `seconds` are lengthened.
     #[must_use]
     pub fn new<'a>(rules: impl Iterator<Item = (RuleOption, &'a Rule)>, seconds: u64) -> Self {
         let mut this = Self { seconds: seconds.max(1), rules: Vec::new(), lengths: Vec::new(), cells: VecDeque::new() };
@@ -76,7 +76,7 @@ impl Engine {
         this
     }
 
-    /// The place of a length among `lengths`.
+    /// The index of a length in `lengths`.
     fn length(&mut self, window: Duration) -> usize {
         let cells = usize::try_from(window.as_secs().div_ceil(self.seconds)).unwrap_or(usize::MAX).max(1);
         if let Some(place) = self.lengths.iter().position(|length| length.cells == cells) {
@@ -86,18 +86,19 @@ impl Engine {
         self.lengths.len() - 1
     }
 
-    /// Whether there is no rule to look at.
+    /// Whether there are no rules to judge.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// The next slice.
+    /// Takes the next slice.
     pub fn push(&mut self, slice: &Slice, cell: Cell) {
         self.look(Digest::of(slice, cell));
     }
 
-    /// The next cell: the rules that began to hold in the window that ends with it, or hold no longer.
+    /// Takes the next cell; returns the rules that began to hold in the window that ends with it, or no longer
+    /// hold.
     pub(super) fn look(&mut self, cell: Digest) -> Vec<Turn<'_>> {
         if !cell.held || self.cells.back().is_some_and(|last| last.end != cell.start) {
             self.cells.clear();
@@ -124,7 +125,7 @@ impl Engine {
         self.rules.iter_mut().filter_map(|tracked| tracked.look(cells, lengths.get(tracked.length)?, seconds)).collect()
     }
 
-    /// What the windows of each rule showed.
+    /// The findings of each rule.
     #[must_use]
     pub fn findings(&self) -> Vec<RuleWindows> {
         let finding = |tracked: &Tracked| RuleWindows {
@@ -142,7 +143,7 @@ impl Engine {
 }
 
 impl Tracked {
-    /// Looks at the newest window, if that is whole: whether the rule began to hold or holds no longer.
+    /// Judges the newest window, if it is complete; returns whether the rule began to hold or no longer holds.
     fn look(&mut self, cells: &VecDeque<Digest>, length: &Sliding, seconds: u64) -> Option<Turn<'_>> {
         let first = cells.get(cells.len().checked_sub(length.cells)?)?;
         let (began, ended) = (first.start, cells.back()?.end);

@@ -9,10 +9,10 @@ use crate::report::drift::Figure;
 use crate::report::numbers::{bytes, count, latency, span};
 use crate::report::timeline::Timeline;
 
-/// A stretch that is longer needs the date beside the time.
+/// A longer stretch needs dates besides times, in seconds.
 const DAY: u64 = 86_400;
 
-/// A line for each figure that changed; one that says so where none did.
+/// A row for each figure that changed, or one that says that none did.
 pub(super) fn drift(page: &mut Page, changes: Option<&Changes>) {
     let Some(changes) = changes else { return };
     let length = changes.to.saturating_sub(changes.from);
@@ -32,7 +32,7 @@ pub(super) fn drift(page: &mut Page, changes: Option<&Changes>) {
     }
 }
 
-/// The first, last, least and most of each watched series, of the means of slices.
+/// First, last, least and greatest value of each watched series, from the means of slices.
 pub(super) fn watched(page: &mut Page, timeline: Option<&Timeline>) {
     let slices = timeline.map_or(&[][..], |timeline| &timeline.slices);
     let names: BTreeSet<&String> = slices.iter().flat_map(|slice| slice.watched.keys()).collect();
@@ -52,7 +52,7 @@ pub(super) fn watched(page: &mut Page, timeline: Option<&Timeline>) {
     }
 }
 
-/// A number of any size in four digits.
+/// A number of any size with four digits.
 fn number(value: f64) -> String {
     let size = value.abs();
     if size >= 1e6 || (size < 1e-3 && size > 0.0) { format!("{value:.3e}") } else { rounded(value) }
@@ -79,7 +79,7 @@ fn stepped(step: LevelStep, unit: FigureUnit, dated: bool) -> String {
 fn sloped(figure: &FigureChange) -> String {
     let slope = figure.relative_per_hour.unwrap_or(figure.per_hour);
     let (rose, sign) = if slope.value >= 0.0 { ("rose", 1.0) } else { ("fell", -1.0) };
-    // What fell by 2 to 4 % is told without signs, the smaller first.
+    // A fall by 2 to 4 % is shown without signs, the smaller number first.
     let bounds = if sign > 0.0 { [slope.low, slope.high] } else { [slope.high, slope.low] };
     let [low, high] = bounds.map(|bound| bound.map(|bound| bound * sign));
     let positive = Interval { value: slope.value * sign, low, high };
@@ -99,7 +99,7 @@ fn range(interval: Interval, shown: impl Fn(f64) -> String) -> String {
     }
 }
 
-/// Two digits or three.
+/// A number with two or three digits.
 fn rounded(value: f64) -> String {
     let digits = if value.abs() >= 99.95 {
         0

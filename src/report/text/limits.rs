@@ -1,4 +1,4 @@
-//! The table of thresholds in words, and what the generator itself spoilt.
+//! The table of thresholds in words, and the time that the generator itself spoilt.
 
 use super::page::Page;
 use crate::model::RuleOption;
@@ -8,7 +8,7 @@ use crate::report::summary::{Judged, Judgement, Summary, Threshold, Unit};
 use crate::report::thresholds::not_judged;
 use crate::report::validity::is_too_short;
 
-/// A line for each threshold that was set, and for those that are off where they show something.
+/// A row for each threshold that was set, and for those that are off but have found something.
 pub(super) fn thresholds(page: &mut Page, rows: &[Threshold]) {
     if rows.is_empty() {
         return;
@@ -23,7 +23,7 @@ pub(super) fn thresholds(page: &mut Page, rows: &[Threshold]) {
     rules(page, rows);
 }
 
-/// A line for each rule of --fail-if and --abort-if, with the worst of its windows.
+/// A row for each rule of --fail-if and --abort-if, with its worst window.
 fn rules(page: &mut Page, rows: &[Threshold]) {
     let rows: Vec<&Threshold> = rows.iter().filter(|row| row.rule.is_some()).collect();
     if rows.is_empty() {
@@ -34,7 +34,7 @@ fn rules(page: &mut Page, rows: &[Threshold]) {
     for row in rows {
         let value = row.value.map_or_else(|| "-".to_owned(), |value| self::value(row, value));
         let mut line = format!("  {:<34} {value:>12} {:>13}  {}", row.name, count(row.n), result(row));
-        // Where all was well, it was so in any window.
+        // If all was well, the time of a worst window means nothing.
         let well = if row.below { row.value >= Some(1.0) } else { row.value == Some(0.0) };
         if let Some(at) = row.at.as_ref().filter(|_| !well || row.result == Judgement::Failed) {
             line.push_str(&format!(", at its worst from {} to {}", at.began, at.ended));
@@ -56,7 +56,7 @@ pub(in crate::report) fn limit(unit: Unit, limit: f64) -> String {
     }
 }
 
-/// What was found, in words, with the digits that show whether it is over the limit.
+/// The value found, with enough digits to show whether it is over the limit.
 pub(in crate::report) fn value(row: &Threshold, value: f64) -> String {
     shown(row.unit, row.limit, row.below, value)
 }
@@ -79,7 +79,7 @@ fn result(row: &Threshold) -> String {
     }
 }
 
-/// Of the deliveries above, what is not judged.
+/// A row about the deliveries above that are not judged.
 pub(super) fn left_out(page: &mut Page, all: &Judged, judged: Option<&Judged>) {
     let Some(Judged { deliveries: judged, anomalies: few }) = judged else { return };
     let Judged { deliveries, anomalies } = all;
@@ -100,7 +100,7 @@ pub(super) fn left_out(page: &mut Page, all: &Judged, judged: Option<&Judged>) {
     }
 }
 
-/// What the generator spoilt of its own hold.
+/// A row about the part of the hold that the generator spoilt.
 pub(super) fn spoilt(page: &mut Page, summary: &Summary) {
     let (generator, hold) = (&summary.generator, summary.run.hold_seconds);
     if generator.spoilt_seconds <= 0.0 {

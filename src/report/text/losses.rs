@@ -1,11 +1,11 @@
-//! What is told of losses: who missed which messages, and whether the anomaly log names them all.
+//! Losses in words: who missed which messages, and whether the anomaly log is complete.
 
 use super::page::Page;
 use crate::model::LOSS_GROUPS_TOLD;
 use crate::report::losses::{AnomalyLogLines, NamedLossGroup, NamedLossGroups};
 use crate::report::numbers::count;
 
-/// Losses by the receivers who missed them; nothing where nothing was lost.
+/// Rows of losses by the receivers who missed them; none if nothing was lost.
 pub(super) fn groups(page: &mut Page, losses: &NamedLossGroups) {
     if losses.is_empty() {
         return;
@@ -24,11 +24,11 @@ pub(super) fn groups(page: &mut Page, losses: &NamedLossGroups) {
     }
 }
 
-/// The anomaly log, where lines are missing.
+/// A row about the anomaly log, if lines are missing.
 pub(super) fn log(page: &mut Page, log: Option<AnomalyLogLines>) {
     if let Some(AnomalyLogLines { lines, dropped }) = log.filter(|log| log.dropped > 0) {
         let lines = plural(lines, "line");
-        page.row("anomaly log", &format!("not complete: {lines} written, {} left out", count(dropped)));
+        page.row("anomaly log", &format!("incomplete: {lines} written, {} left out", count(dropped)));
     }
 }
 
@@ -68,7 +68,7 @@ pub(super) mod tests {
     use super::*;
     use crate::report::losses::OtherLosses;
 
-    /// A worker that died, and smaller losses beside it.
+    /// The losses of a worker that died, and smaller ones.
     pub(crate) fn some() -> NamedLossGroups {
         let times =
             |first: &str, last: &str| (format!("2026-11-05T{first}.000000Z"), format!("2026-11-05T{last}.000000Z"));

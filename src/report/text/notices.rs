@@ -1,4 +1,4 @@
-//! What is told of member lists and of time itself: what must be seen unasked.
+//! Notices that must not be overlooked: commands, disruptions, member lists, clock events.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -11,11 +11,11 @@ use crate::report::recoveries::{RecoveryFigures, said};
 use crate::report::summary::{ClockEvents, Mismatches, Presence};
 use crate::report::timeline::{Timeline, TimelineEvent};
 
-/// Most commands that are told one by one.
+/// Maximum number of commands that are listed.
 const MOST_COMMANDS: usize = 20;
 
-/// The commands of `soakrig ctl`, with their times: they explain what the figures do not. One that went to
-/// several generators is told once.
+/// The commands of `soakrig ctl` with their times, which may explain the figures. One that went to several
+/// generators is listed once.
 pub(super) fn commands(page: &mut Page, timeline: Option<&Timeline>) {
     let events = timeline.map_or(&[][..], |timeline| timeline.events.as_slice());
     let of_ctl = |event: &&TimelineEvent| matches!(event.kind.as_str(), "control" | "mark_begin" | "mark_end");
@@ -41,7 +41,7 @@ fn moment(at: f64) -> String {
     humantime::format_rfc3339_seconds(at).to_string()
 }
 
-/// What happened in planned disruptions; nothing where there were none.
+/// A row about planned disruptions; none if there were none.
 pub(super) fn marked(page: &mut Page, marked: Option<&Marked>) {
     if let Some(marked) = marked {
         let judged =
@@ -50,7 +50,7 @@ pub(super) fn marked(page: &mut Page, marked: Option<&Marked>) {
     }
 }
 
-/// How long users took to come back; nothing if no connection was ended on purpose.
+/// How long users took to reconnect; nothing if no connection was ended on purpose.
 pub(super) fn recoveries(page: &mut Page, recoveries: &[RecoveryFigures]) {
     for (nth, recovery) in recoveries.iter().enumerate() {
         let at = moment(recovery.at);
@@ -59,7 +59,7 @@ pub(super) fn recoveries(page: &mut Page, recoveries: &[RecoveryFigures]) {
     }
 }
 
-/// What member lists had wrong; nothing where there were none.
+/// Rows about member lists; none if there were no lists.
 pub(super) fn presence(page: &mut Page, presence: &Presence) {
     let lists = |fate: ListFate| presence.lists.get(fate.text()).copied().unwrap_or(0);
     let (judged, short, unreadable) = (lists(ListFate::Judged), lists(ListFate::Short), lists(ListFate::Unreadable));
@@ -88,7 +88,7 @@ pub(super) fn presence(page: &mut Page, presence: &Presence) {
     }
 }
 
-/// What happened to time; nothing where all was as it should be.
+/// Rows about clock events; none if there were none.
 pub(super) fn clock(page: &mut Page, clock: &ClockEvents) {
     for (kind, n) in in_order::<ClockEvent, _>(&clock.events) {
         let what = match kind.as_str() {

@@ -1,16 +1,16 @@
-//! The lines of a summary in words, and how lists in them are put.
+//! Helpers for the lines of a summary.
 
 use std::collections::BTreeMap;
 
 use crate::metrics::label::{Label, LabelSet};
 use crate::report::numbers::{count, plain};
 
-/// Lines with a name in front.
+/// Lines that begin with a name.
 #[derive(Default)]
 pub(super) struct Page(pub(super) String);
 
 impl Page {
-    /// Much of what is printed comes from files and from servers.
+    /// Adds a line, escaped because much of the text comes from files and servers.
     pub(super) fn line(&mut self, text: &str) {
         self.0.push_str(&plain(text));
         self.0.push('\n');
@@ -20,14 +20,14 @@ impl Page {
         self.line(&format!("{name:<18} {text}"));
     }
 
-    /// A number in a column of numbers, with a remark behind.
+    /// Adds a number to a column of numbers, with a remark after it.
     pub(super) fn number(&mut self, name: &str, n: u64, remark: &str) {
         let line = format!("  {name:<16} {:>13}  {remark}", count(n));
         self.line(line.trim_end());
     }
 }
 
-/// Entries in the order in which the labels are declared, which is that of a user's life.
+/// Entries in the order in which the labels are declared, which follows a user's life.
 pub(super) fn in_order<L: Label, T>(entries: &BTreeMap<String, T>) -> Vec<(&String, &T)> {
     let place = |name: &str| L::every().position(|member| member.text() == name).unwrap_or(usize::MAX);
     let mut entries: Vec<_> = entries.iter().collect();

@@ -1,13 +1,13 @@
-//! What is told of rooms: how many there are, and the worst of them.
+//! Rooms in words: their number, and the worst of them.
 
 use super::page::Page;
 use crate::report::numbers::{count, share};
 use crate::report::rooms::{RoomDeliveries, Rooms};
 
-/// Rooms that are named.
+/// Number of rooms that are named.
 const SHOWN: usize = 5;
 
-/// The rooms with losses, late deliveries or messages of other rooms; nothing without numbered rooms.
+/// Rows for rooms with losses, late deliveries or messages of other rooms; none without numbered rooms.
 pub(super) fn worst(page: &mut Page, rooms: Option<&Rooms>) {
     let Some(Rooms { count: all, worst }) = rooms else { return };
     if worst.is_empty() {

@@ -1,4 +1,4 @@
-//! Sockets in words: how many were tried, why some were not joined, how the others ended.
+//! Sockets in words: attempts, why some did not join, how the others ended.
 
 use super::page::{Page, in_order, or_none};
 use crate::metrics::label::Label as _;
@@ -22,7 +22,7 @@ pub(super) fn connections(page: &mut Page, summary: &Summary) {
     }
 }
 
-/// How many sockets were not joined, and why: a server that says that a room is full is no failure.
+/// The sockets that did not join, and why. A server that says that a room is full has not failed.
 fn not_joined(failures: &CountsByLabel) -> String {
     if failures.is_empty() {
         return "0 failed".to_owned();

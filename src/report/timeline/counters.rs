@@ -1,4 +1,4 @@
-//! What a generator's counters say of a span of time: the difference of two readings.
+//! A generator's counters over a span of time: the difference of two readings.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::metrics::totals::Totals;
 use crate::model::{SocketKind, Stage};
 use crate::report::counts::{CountsByLabel, counts, grouped};
 
-/// Stages that slices leave out, because their figures are the ledger's and those of frames.
+/// Stages that slices leave out, because deliveries and frames are counted elsewhere in them.
 const COUNTED_ELSEWHERE: [Stage; 2] = [Stage::Delivery, Stage::Receive];
 
-/// A generator's counters at a moment. The default is before anything happened.
+/// A generator's counters at a moment. By default all are 0.
 #[derive(Debug, Clone, Default)]
 pub struct Counters {
     sent: u64,
@@ -27,7 +27,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// As these say.
+    /// From these totals.
     #[must_use]
     pub fn of(totals: &Totals, process: &ProcessFigures) -> Self {
         let mut dropped = CountsByLabel::new();
@@ -51,7 +51,7 @@ impl Counters {
         }
     }
 
-    /// What was counted since `earlier`, as a slice without a start.
+    /// The increase since `earlier`, as a slice without a start.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Slice {
         Slice {
@@ -71,7 +71,7 @@ impl Counters {
     }
 }
 
-/// What counts rose by; what did not rise is left out.
+/// The increase of counts; those that did not change are left out.
 fn less(counts: &CountsByLabel, earlier: &CountsByLabel) -> CountsByLabel {
     let rose = counts.iter().map(|(label, n)| (label, n.saturating_sub(earlier.get(label).copied().unwrap_or(0))));
     rose.filter(|(_, n)| *n > 0).map(|(label, n)| (label.clone(), n)).collect()

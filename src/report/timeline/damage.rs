@@ -1,13 +1,13 @@
-//! A timeline as it is read from a file, which anyone may have written.
+//! Checks a timeline read from a file, which anyone may have written.
 
 use serde::Deserialize;
 
 use super::{MOST_EVENTS, MOST_SLICES, Slice, Timeline, TimelineEvent};
 
-/// Longer slices than any run needs: a year.
+/// Longest slice accepted, in seconds: a year, more than any run needs.
 const LONGEST_SECONDS: u64 = 366 * 86_400;
 
-/// Not looked at yet.
+/// A timeline that has not been checked yet.
 #[derive(Deserialize)]
 pub(super) struct Read {
     slice_seconds: u64,

@@ -1,4 +1,4 @@
-//! Timelines made for the tests: whole runs with known times to delivery, losses, drift and noise.
+//! Timelines for tests: whole runs with known times to delivery, losses, drift and noise.
 
 use std::collections::BTreeMap;
 
@@ -10,25 +10,25 @@ use crate::report::summary::Deliveries;
 use crate::stats::Sketch;
 use crate::stats::made_series::normal;
 
-/// A run of 200 users; every figure wanders.
+/// A run of 200 users in which every figure varies.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Made {
     pub(crate) seed: u64,
     pub(crate) slices: u32,
     pub(crate) slice_seconds: u64,
-    /// All times to delivery are this many times those of other runs.
+    /// Factor on all times to delivery.
     pub(crate) times: f64,
-    /// Those beyond the 95th percentile likewise.
+    /// Factor on those beyond the 95th percentile.
     pub(crate) tail: f64,
-    /// Likewise all losses and late deliveries.
+    /// Factor on all losses and late deliveries.
     pub(crate) losses: f64,
-    /// How much times to delivery and the watched memory grow per hour, as a part of the start.
+    /// Growth per hour of the times to delivery and the watched memory, as a fraction of the start.
     pub(crate) drift: f64,
-    /// The memory is this many times larger from the middle on.
+    /// Factor on the memory from the middle on.
     pub(crate) step: f64,
 }
 
-/// When the first slice begins: 2026-11-27T00:00:00Z.
+/// Start of the first slice: 2026-11-27T00:00:00Z.
 pub(crate) const BEGIN: u64 = 1_795_737_600;
 
 impl Made {
@@ -86,17 +86,17 @@ impl Made {
     }
 }
 
-/// About this many, with the deviation of chance.
+/// A random count with this mean.
 fn counted(mean: f64, rng: &mut StdRng) -> u64 {
     (mean + mean.sqrt() * normal(rng)).round().max(0.0) as u64
 }
 
-/// `n` times to delivery around a median, spread by 40 %, as the counts of buckets.
+/// `n` times to delivery around a median, with a spread of 40 %, as counts of buckets.
 fn times(median: f64, tail: f64, n: u64, rng: &mut StdRng) -> Sketch {
     let mut sketch = Sketch::default();
     let step = 0.04;
     for i in -35..=35_i32 {
-        // Logistic, near enough to normal, so that its tails have a closed form.
+        // Logistic: close enough to normal, with tails in closed form.
         let below = |edge: f64| 1.0 / (1.0 + (-1.702 * edge / 0.4).exp());
         let log = f64::from(i) * step;
         let part = below(log + step / 2.0) - below(log - step / 2.0);
@@ -106,7 +106,7 @@ fn times(median: f64, tail: f64, n: u64, rng: &mut StdRng) -> Sketch {
     sketch
 }
 
-/// An event of a kind, this many slices after the beginning.
+/// An event of a kind, `slices` slices after the start.
 pub(crate) fn event(kind: &str, slices: f64) -> TimelineEvent {
     TimelineEvent { at: BEGIN as f64 + slices * 60.0, kind: kind.to_owned(), text: String::new(), shard: None }
 }

@@ -1,8 +1,8 @@
-//! The run in slices of time, and what happened when: the summary's time axis.
+//! The run in slices of time, and its events.
 //!
-//! Slices begin on UTC minutes. What became of a delivery is in the slice of its intended time,
-//! everything else in the slice in which it happened. Slices sum to the summary's totals, and those of
-//! several generators add up.
+//! Slices begin on UTC minutes. The outcome of a delivery is in the slice of its intended time, everything
+//! else in the slice in which it happened. Slices sum to the summary's totals, and those of several
+//! generators add up.
 
 mod counters;
 mod damage;
@@ -23,14 +23,14 @@ pub use times::Times;
 
 use slice::is_default;
 
-/// The length of a slice as it is first kept, in seconds.
+/// Initial length of a slice, in seconds.
 pub const SLICE_SECONDS: u64 = 60;
-/// Most slices; beyond that they are joined pairwise.
+/// Maximum number of slices; beyond, they are joined pairwise.
 pub const MOST_SLICES: usize = 1_440;
-/// Most events; beyond that they are only counted.
+/// Maximum number of events; further ones are only counted.
 pub const MOST_EVENTS: usize = 1_000;
 
-/// The run over time. What is read is refused where it could not have been recorded.
+/// The run over time. Reading refuses what could not have been recorded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "damage::Read")]
 pub struct Timeline {
@@ -39,36 +39,36 @@ pub struct Timeline {
     /// The slices in order of time; one in which nothing happened may be absent.
     #[serde(serialize_with = "a_line_each")]
     pub slices: Vec<Slice>,
-    /// What happened, in order of time.
+    /// The events, in order of time.
     #[serde(skip_serializing_if = "is_default", serialize_with = "a_line_each")]
     pub events: Vec<TimelineEvent>,
-    /// Events that were left out, because there were too many.
+    /// Number of events left out because there were too many.
     #[serde(skip_serializing_if = "is_default")]
     pub events_dropped: u64,
 }
 
-/// Something that happened at a moment of the run.
+/// An event at a moment of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TimelineEvent {
-    /// When, in seconds since 1970-01-01T00:00:00Z.
+    /// Its time, in seconds since 1970-01-01T00:00:00Z.
     pub at: f64,
-    /// What kind: `phase`, `restart`, `clock`, `dns`, `watch`, `control`, `mark_begin`, `mark_end`, `rule`.
+    /// Its kind: `phase`, `restart`, `clock`, `dns`, `watch`, `control`, `mark_begin`, `mark_end`, `rule`.
     pub kind: String,
-    /// In words; at most 200 characters.
+    /// Its text, at most 200 characters.
     pub text: String,
-    /// Index of the generator; absent where it is the whole run's.
+    /// Index of the generator; absent for an event of the whole run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<u32>,
 }
 
-/// Writes each item on one line, however the rest is laid out. For JSON only.
+/// Serializes each item on one line, whatever the layout around it. For JSON only.
 fn a_line_each<T: Serialize, S: Serializer>(items: &[T], serializer: S) -> Result<S::Ok, S::Error> {
     let lines: Result<Vec<_>, _> = items.iter().map(serde_json::value::to_raw_value).collect();
     lines.map_err(serde::ser::Error::custom)?.serialize(serializer)
 }
 
 impl TimelineEvent {
-    /// In order of time; what happened at once, in an order that does not depend on who is merged first.
+    /// Orders by time; events at the same time in an order that does not depend on the order of merging.
     fn order(&self, other: &Self) -> Ordering {
         let rest = |event: &Self| (event.shard, event.kind.clone(), event.text.clone());
         self.at.total_cmp(&other.at).then_with(|| rest(self).cmp(&rest(other)))
@@ -82,7 +82,7 @@ impl Default for Timeline {
 }
 
 impl Timeline {
-    /// Adds what happened from `part.start` on, within one slice; the slice is made where it is missing.
+    /// Adds `part`, which lies within one slice, to that slice, creating it if needed.
     pub fn add(&mut self, part: &Slice) {
         let start = part.start - part.start % self.slice_seconds.max(1);
         match self.slices.binary_search_by_key(&start, |slice| slice.start) {
@@ -96,7 +96,7 @@ impl Timeline {
         self.join_until_few();
     }
 
-    /// Notes an event. Of too many the last are dropped.
+    /// Notes an event; beyond the maximum it is only counted.
     pub fn note(&mut self, event: TimelineEvent) {
         let place = self.events.partition_point(|earlier| earlier.order(&event).is_le());
         self.events.insert(place, event);
@@ -106,7 +106,7 @@ impl Timeline {
         }
     }
 
-    /// Adds another generator's, slice by slice.
+    /// Adds another generator's timeline, slice by slice.
     pub fn merge(&mut self, other: &Self) {
         let mut other = other.clone();
         while other.slice_seconds < self.slice_seconds {
@@ -139,7 +139,7 @@ impl Timeline {
         total
     }
 
-    /// The same in at most `most` slices, one at least, in order of time.
+    /// The same timeline in at most `most` slices, but at least one.
     #[must_use]
     pub fn joined(&self, most: usize) -> Self {
         let mut joined = self.clone();
@@ -156,7 +156,7 @@ impl Timeline {
         }
     }
 
-    /// Slices of twice the length.
+    /// Joins slices pairwise, doubling their length.
     fn join(&mut self) {
         self.slice_seconds = self.slice_seconds.saturating_mul(2).max(1);
         let start = |slice: &Slice| slice.start - slice.start % self.slice_seconds;

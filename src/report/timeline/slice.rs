@@ -1,4 +1,4 @@
-//! One slice of a run's time, and how slices add up.
+//! One slice of a run's time, and the addition of slices.
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -9,15 +9,15 @@ use super::times::Times;
 use crate::report::summary::{Anomalies, CountsByLabel, Deliveries};
 use crate::report::sums::{add_anomalies, add_counts, add_deliveries, add_groups, add_to};
 
-/// What happened in one span of time: of one generator, or of several. Fields that are absent are zero.
+/// One span of time, of one generator or of several. Absent fields are zero.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Slice {
-    /// When it begins, in seconds since 1970-01-01T00:00:00Z; a multiple of its length.
+    /// Its start, in seconds since 1970-01-01T00:00:00Z; a multiple of its length.
     pub start: u64,
-    /// How much of it lies within the hold, in seconds. Of several generators: the most.
+    /// How much of it lies within the hold, in seconds; of several generators, the most.
     #[serde(default, skip_serializing_if = "is_default")]
     pub hold_seconds: f64,
-    /// Where users were, in user-seconds.
+    /// The users' states, in user-seconds.
     #[serde(default)]
     pub users: UserSeconds,
     /// Messages handed over to be sent.
@@ -35,28 +35,28 @@ pub struct Slice {
     /// Anomalies of those messages.
     #[serde(default, skip_serializing_if = "is_default")]
     pub anomalies: Anomalies,
-    /// The same of other generators' messages.
+    /// The same for other generators' messages.
     #[serde(default, skip_serializing_if = "is_default")]
     pub remote: RemoteSlice,
     /// Times to delivery of this generator's own messages, from the intended time.
     #[serde(default, skip_serializing_if = "is_default")]
     pub times: Times,
-    /// Things tried, by stage; `delivery` and `receive` are left out: they are in the counts above.
+    /// Operations attempted, by stage, without `delivery` and `receive`, which are in the counts above.
     #[serde(default, skip_serializing_if = "is_default")]
     pub operations: CountsByLabel,
-    /// Things that failed, by stage and kind; of stage `delivery` nothing.
+    /// Errors, by stage and kind, without those of stage `delivery`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub errors: BTreeMap<String, CountsByLabel>,
-    /// Connections to the room that were joined.
+    /// Connections to the room whose user joined.
     #[serde(default, skip_serializing_if = "is_default")]
     pub joined: u64,
     /// Connections to the room that ended, by initiator and reason.
     #[serde(default, skip_serializing_if = "is_default")]
     pub disconnects: BTreeMap<String, CountsByLabel>,
-    /// How much of the slice the generator or its machine spoilt, in seconds. Of several generators: in all.
+    /// How much of the slice the generator or its machine spoilt, in seconds; of several generators, the sum.
     #[serde(default, skip_serializing_if = "is_default")]
     pub spoilt_seconds: f64,
-    /// The generator's own figures.
+    /// The generator's figures about itself.
     #[serde(default, skip_serializing_if = "is_default")]
     pub generator: GeneratorSlice,
     /// Series of the server's own metrics (`--watch`), by name.
@@ -64,10 +64,10 @@ pub struct Slice {
     pub watched: BTreeMap<String, Watched>,
 }
 
-/// Where users were, in user-seconds: divided by a length of time, a mean number of users.
+/// Users' states in user-seconds. Divided by a length of time they are mean numbers of users.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct UserSeconds {
-    /// That the generator was to hold.
+    /// Users that the generator should hold.
     pub target: f64,
     /// Connected.
     pub connected: f64,
@@ -91,7 +91,7 @@ pub struct RemoteSlice {
 pub struct GeneratorSlice {
     /// CPU time, in seconds.
     pub cpu_seconds: f64,
-    /// Most resident memory at a sample, in bytes. Of several generators: the sum of each one's most.
+    /// Highest sample of resident memory, in bytes; of several generators, the sum of their highest samples.
     pub memory_bytes: u64,
 }
 
@@ -100,7 +100,7 @@ pub struct GeneratorSlice {
 pub struct Watched {
     /// Their sum; divided by `samples`, their mean.
     pub sum: f64,
-    /// How many there were.
+    /// Number of samples.
     pub samples: u64,
 }
 
@@ -117,14 +117,14 @@ impl Slice {
         all
     }
 
-    /// Adds what another generator did in the same span of time.
+    /// Adds another generator's figures of the same span of time.
     pub(super) fn add_beside(&mut self, other: &Self) {
         self.hold_seconds = self.hold_seconds.max(other.hold_seconds);
         self.generator.memory_bytes = self.generator.memory_bytes.saturating_add(other.generator.memory_bytes);
         self.add_counts(other);
     }
 
-    /// Adds what only sums.
+    /// Adds the fields that are plain sums.
     fn add_counts(&mut self, other: &Self) {
         self.users.target += other.users.target;
         self.users.connected += other.users.connected;
@@ -151,7 +151,7 @@ impl Slice {
     }
 }
 
-/// Adds what the same generators did in another span of time; the start stays.
+/// Adds the same generators' figures of another span of time; the start stays.
 impl AddAssign<&Self> for Slice {
     fn add_assign(&mut self, other: &Self) {
         self.hold_seconds += other.hold_seconds;

@@ -19,7 +19,7 @@ fn slice(start: u64, expected: u64) -> Slice {
     }
 }
 
-/// A slice in which everything happened, of a run of many users and failures of five stages.
+/// A slice with every field set, of a run with many users and failures of five stages.
 pub(crate) fn full(start: u64) -> Slice {
     let n = start / 60;
     let counts =
@@ -70,7 +70,7 @@ pub(crate) fn full(start: u64) -> Slice {
     }
 }
 
-/// So many full slices from ten o'clock on, and as many events as there may be.
+/// `slices` full slices from ten o'clock on, and the maximum number of events.
 pub(crate) fn full_timeline(slices: u64) -> Timeline {
     let mut timeline = of((0..slices).map(|minute| full(1_793_872_800 + minute * 60)));
     for n in 0..MOST_EVENTS as u32 {

@@ -1,11 +1,11 @@
-//! A sketch of times to delivery, as JSON keeps it.
+//! A sketch of times to delivery, with its form in JSON.
 
 use serde::{Deserialize, Serialize};
 
 use crate::stats::Sketch;
 
-/// Most buckets that are read from a file: a sketch's 128 span at most as many as there are from a
-/// microsecond to a year.
+/// Maximum number of buckets read from a file. A sketch's 128 buckets span at most those from a microsecond
+/// to a year.
 const MOST_COUNTS: usize = 1 << 10;
 
 /// Times to delivery in logarithmic buckets.
@@ -16,9 +16,9 @@ pub struct Times(Sketch);
 /// Counts of neighbouring buckets. The upper bound of bucket i is (51/49)^i seconds.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Counts {
-    /// The number of the first bucket.
+    /// Index of the first bucket.
     from: i16,
-    /// How many times to delivery are in it and in those above.
+    /// Numbers of times to delivery in it and in those above.
     counts: Vec<u64>,
 }
 
@@ -29,7 +29,7 @@ impl Times {
         &self.0
     }
 
-    /// Adds others.
+    /// Adds another sketch.
     pub fn merge(&mut self, other: &Self) {
         self.0.merge(&other.0);
     }

@@ -1,4 +1,4 @@
-//! What a verdict says of a run that passed, and of each threshold that failed.
+//! The words of a verdict on a run that passed, and on each threshold that failed.
 
 use crate::metrics::label::Label as _;
 use crate::model::{RuleOption, Stage, UserState};
@@ -8,7 +8,7 @@ use crate::report::sections;
 use crate::report::summary::{Judgement, Summary, Threshold};
 use crate::report::thresholds::{self, Found};
 
-/// A run that passed, in a sentence or several.
+/// The sentences about a run that passed.
 pub(super) fn passed(summary: &Summary) -> String {
     let mut said = vec![deliveries(summary)];
     match thresholds::cut(summary) {
@@ -32,7 +32,7 @@ pub(super) fn passed(summary: &Summary) -> String {
     format!("Passed: {said}.{}{excused}", ramp(summary))
 }
 
-/// A run whose ramp was not over never had its load.
+/// A sentence about an unfinished ramp: the run never reached its load.
 fn ramp(summary: &Summary) -> String {
     let users = &summary.users;
     if summary.run.hold_seconds <= 0.0 {
@@ -46,8 +46,8 @@ fn ramp(summary: &Summary) -> String {
     }
 }
 
-/// What spoilt time keeps out of the verdict, as a sentence of its own with a space in front: it must
-/// not be hidden.
+/// A sentence, after a space, about faults that the verdict leaves out as spoilt, so that they are not
+/// hidden.
 pub(super) fn not_judged(summary: &Summary) -> String {
     let left_out = thresholds::not_judged(summary);
     if left_out.is_empty() {
@@ -57,12 +57,12 @@ pub(super) fn not_judged(summary: &Summary) -> String {
     format!(" Not judged, because the generator spoilt their time: {}.", left_out.join(", "))
 }
 
-/// What is set aside as planned, as a sentence of its own with a space in front.
+/// A sentence, after a space, about planned disruptions that are set aside.
 pub(super) fn set_aside(summary: &Summary) -> String {
     summary.set_aside().map_or_else(String::new, |aside| format!(" Set aside as planned, {}.", aside.said()))
 }
 
-/// Deliveries of a run that passed, in one clause: lost, late, anomalies.
+/// The clause about deliveries of a run that passed: lost, late, anomalies.
 fn deliveries(summary: &Summary) -> String {
     let found = Found::of(summary);
     let judged = judged(summary);
@@ -90,7 +90,7 @@ fn deliveries(summary: &Summary) -> String {
     said
 }
 
-/// What deliveries are called where not all of them are judged.
+/// `judged ` if not all deliveries are judged, else empty.
 fn judged(summary: &Summary) -> &'static str {
     if thresholds::not_judged(summary).is_empty() { "" } else { "judged " }
 }
@@ -102,8 +102,8 @@ fn frequent(summary: &Summary) -> Vec<(&'static str, u64)> {
     kinds
 }
 
-/// Deliveries excused for something that no user wanted: a server that disconnects all users must
-/// not look lossless.
+/// Deliveries excused because of ended connections: a server that disconnects all users must not look
+/// lossless.
 fn cut_off(summary: &Summary) -> u64 {
     let excused = [&summary.deliveries.excused, &summary.remote.deliveries.excused];
     excused.iter().map(|excused| excused.server + excused.network + excused.sender_cut).sum()
@@ -118,7 +118,7 @@ fn most_lost(summary: &Summary) -> String {
     }
 }
 
-/// Whether a failed threshold only repeats what another one says: losses are errors of deliveries, too.
+/// Whether a failed threshold only repeats another one, since losses are also errors of deliveries.
 pub(super) fn is_said(summary: &Summary, row: &Threshold, all: &[Threshold]) -> bool {
     let stage = Stage::Delivery.as_str();
     let failed = |name: &str| all.iter().any(|row| row.name == name && row.result == Judgement::Failed);
@@ -182,7 +182,7 @@ fn rule(summary: &Summary, row: &Threshold, option: RuleOption) -> String {
     }
 }
 
-/// Too many anomalies of a kind, and what else there was.
+/// The clause about too many anomalies of a kind, and about the other kinds.
 fn anomalies(summary: &Summary, part: &str, limit: &str) -> String {
     let (kind, n) = thresholds::worst_anomaly(summary);
     let others: Vec<String> =
@@ -197,7 +197,7 @@ fn nothing_measured(summary: &Summary) -> String {
     if !thresholds::anybody_joined(summary) {
         return "no user ever joined".to_owned();
     }
-    "chats were to be sent, and no delivery was expected".to_owned()
+    "chats should have been sent, but no delivery was expected".to_owned()
 }
 
 /// `n` of something, by its name in the singular.

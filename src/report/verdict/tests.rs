@@ -1,4 +1,4 @@
-//! Each code, and the words of each reason.
+//! Each exit code, and the words of each reason.
 
 use super::*;
 use crate::report::inputs::tests::night;
@@ -206,7 +206,7 @@ fn a_run_that_expected_no_delivery_fails_if_chats_were_to_be_sent() {
         })
     };
     assert_eq!(silent(20.0).code, ExitCode::Threshold.number());
-    assert_eq!(silent(20.0).reason, "Failed: chats were to be sent, and no delivery was expected.");
+    assert_eq!(silent(20.0).reason, "Failed: chats should have been sent, but no delivery was expected.");
     assert_eq!(silent(0.0).code, ExitCode::Ok.number());
 }
 

@@ -36,7 +36,7 @@ fn names() -> Vec<Box<str>> {
     (0..USERS).map(|n| format!("soak{n}").into_boxed_str()).collect()
 }
 
-/// A run that is at its end, or has just begun and ends when the other side is dropped.
+/// A pause of a run that has just begun; the run ends when the other side is dropped.
 fn pause() -> (Stop<()>, Pause) {
     let (stop, stopped) = channel();
     (stop, Pause(stopped))

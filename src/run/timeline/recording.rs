@@ -1,4 +1,4 @@
-//! What was recorded of a run so far. Knows no clock: times are passed in.
+//! The recording of a run so far. It has no clock: callers pass times in.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,20 +11,20 @@ use crate::report::timeline::{Counters, RemoteSlice, Slice, Timeline, UserSecond
 
 /// The length of a cell, in seconds.
 pub(crate) use crate::ledger::CELL_SECONDS;
-/// Cells kept in any case: a minute.
+/// Fewest cells kept: a minute.
 const FEWEST_CELLS: usize = 12;
-/// Cells kept at most: a day.
+/// Most cells kept: a day.
 const MOST_CELLS: usize = 86_400 / 5;
 
 const MICROS: u64 = 1_000_000;
 
-/// What happened in five seconds.
+/// Five seconds of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Cell {
-    /// Begins on a multiple of five seconds since 1970.
+    /// The figures; its start is a multiple of five seconds since 1970.
     pub(crate) slice: Slice,
-    /// Whether every delivery of its messages has its verdict. Until then outcomes are as they are so far,
-    /// and the rest is outstanding.
+    /// Whether every delivery of its messages has its verdict. Until then outcomes are preliminary, and the
+    /// rest is outstanding.
     pub(crate) judged: bool,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Hold {
 }
 
 impl Hold {
-    /// How many seconds between two stamps lie in the hold.
+    /// The part of the time between two stamps that lies in the hold, in seconds.
     fn seconds(self, from: Stamp, to: Stamp) -> f64 {
         let Some(began) = self.from else { return 0.0 };
         to.min(self.to.unwrap_or(to)).since(from.max(began)).as_secs_f64()
@@ -46,30 +46,30 @@ impl Hold {
 /// Cells and slices.
 #[derive(Debug, Default)]
 pub(super) struct Recording {
-    /// All but the deliveries of the cells that are open in the ledger.
+    /// Everything except the deliveries of cells that are still open in the ledger.
     timeline: Timeline,
-    /// Those deliveries, as they were last read.
+    /// Those deliveries, as last read.
     open: Vec<Slice>,
-    /// In order of time, none twice.
+    /// In order of time, without duplicates.
     cells: VecDeque<Cell>,
     kept: usize,
-    /// Up to when users were looked at; `None` before the run began.
+    /// When the users' states were last read; `None` before the run began.
     looked: Option<Stamp>,
-    /// The start of the cell to which belongs what counters rose by up to the last look.
+    /// Start of the cell to which the counters' increase up to the last reading belongs.
     current: u64,
-    /// Where users were in the hold.
+    /// The users' states in the hold, in user-seconds.
     held: UserSeconds,
     counters: Counters,
     spoilt: Duration,
 }
 
-/// A timeline without a slice, whose slices are so long.
+/// A timeline without slices, for slices of length `slice`.
 pub(super) fn empty(slice: Duration) -> Timeline {
     Timeline { slice_seconds: slice.as_secs().max(1), ..Timeline::default() }
 }
 
 impl Recording {
-    /// Nothing recorded, in slices of this length.
+    /// An empty recording with slices of length `slice`.
     pub(super) fn new(slice: Duration) -> Self {
         Self { timeline: empty(slice), ..Self::default() }
     }
@@ -88,8 +88,8 @@ impl Recording {
         self.cells.iter().filter(|cell| cell.slice.start < self.current)
     }
 
-    /// The ledger's cells: those that it has handed out, and those that it still has open. The verdicts on
-    /// messages that were intended before `judged`, in seconds since 1970, have fallen.
+    /// Takes the ledger's cells: those that it has closed and those still open. All messages intended before
+    /// `judged`, in seconds since 1970, have their verdicts.
     pub(super) fn deliveries(&mut self, closed: Vec<ledger::Cell>, open: Vec<ledger::Cell>, judged: u64) {
         let (closed, open) = (closed.into_iter().map(slice), open.into_iter().map(slice));
         for slice in closed {
@@ -111,7 +111,7 @@ impl Recording {
         }
     }
 
-    /// Users were here since the last look; the wall clock is at `wall` microseconds since 1970.
+    /// Adds the users' states since the last reading; the wall clock is at `wall` microseconds since 1970.
     pub(super) fn look(&mut self, now: Stamp, wall: u64, users: UserSeconds, hold: Hold) {
         let Some(mut from) = self.looked else {
             self.current = cell_of(wall);
@@ -141,7 +141,7 @@ impl Recording {
         }
     }
 
-    /// Counters were read after the last look.
+    /// Adds the counters' increase since they were last read.
     pub(super) fn count(&mut self, counters: Counters, spoilt: Duration) {
         let slice = Slice { start: self.current, ..counters.since(&self.counters) };
         self.add(&slice);
@@ -156,20 +156,20 @@ impl Recording {
         self.add(&Slice { start: second - second % CELL_SECONDS, watched, ..Slice::default() });
     }
 
-    /// Where users were in the hold so far.
+    /// The users' states in the hold so far, in user-seconds.
     pub(super) fn user_seconds(&self) -> UserSeconds {
         self.held
     }
 
-    /// The timeline, as of when everything was last read.
+    /// The timeline as of the last reading.
     pub(super) fn timeline(&self) -> Timeline {
         let mut timeline = self.timeline.clone();
         self.open.iter().for_each(|slice| timeline.add(slice));
         timeline
     }
 
-    /// So many seconds of the hold were spoilt, up to the last look: of the latest cells, no more of each than
-    /// it held.
+    /// Distributes `seconds` of spoilt hold, up to the last reading, over the latest cells; no cell gets more
+    /// than its part of the hold.
     fn spoil(&mut self, mut seconds: f64) {
         let mut parts = Vec::new();
         for cell in self.cells.iter().rev() {
@@ -196,7 +196,7 @@ impl Recording {
         }
     }
 
-    /// The cell that starts then, unless it was forgotten.
+    /// The cell with this start, unless it has been dropped.
     fn cell(&mut self, start: u64) -> Option<&mut Cell> {
         let place = self.cells.partition_point(|cell| cell.slice.start < start);
         if self.cells.get(place).is_none_or(|cell| cell.slice.start != start) {
@@ -227,7 +227,7 @@ fn slice(ledger::Cell { start, counts, times }: ledger::Cell) -> Slice {
     }
 }
 
-/// The wall clock `ago` before it was at `wall`, in microseconds.
+/// The wall-clock time `ago` before `wall`, in microseconds since 1970.
 fn before(wall: u64, ago: Duration) -> u64 {
     wall.saturating_sub(u64::try_from(ago.as_micros()).unwrap_or(u64::MAX))
 }

@@ -6,7 +6,7 @@ use crate::report::summary::{Deliveries, Shard};
 use crate::report::timeline::{GeneratorSlice, Slice, Timeline, TimelineEvent, UserSeconds};
 use crate::stats::Sketch;
 
-/// Its messages by the minute; all that is not a count is a whole number, which sums are exact of.
+/// Its messages by the minute; all other figures are whole numbers, so that sums are exact.
 pub(super) fn of(seen: &Seen, shard: Shard) -> Timeline {
     let mut timeline = Timeline::default();
     for (place, (outcome, micros)) in seen.outcomes[0].iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What the whole comes to, where a part failed, is missing, or measured nothing.
+//! The verdict of a merged run in which a part failed, is missing, or measured nothing.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn a_shard_that_measured_nothing_fails_the_whole_and_is_named() {
     assert_eq!(one.code, ExitCode::Threshold.number());
     assert_eq!(one.reason, "Failed: shard 1/3 measured nothing.");
     assert!(silent(0..2).reason.contains("shard 0/3 measured nothing; shard 1/3 measured nothing"));
-    // The life that was killed, or the one after it, has nothing to show; the shard has.
+    // The killed life, or the one after it, measured nothing, but the shard did.
     for life in [1, 3] {
         let mut sources = restarted();
         sources.iter_mut().for_each(|source| source.summary.run.complete = true);
@@ -64,9 +64,9 @@ fn groups_of_losses_are_held_to_the_losses_of_runs_that_ended() {
         merge(&[Source { name: "whole.json".into(), summary: whole }])
     };
     assert!(groups(|_| {}).is_ok());
-    // A checkpoint's losses and groups are of two moments.
+    // A checkpoint's losses and groups are from two moments.
     assert!(groups(|s| (s.run.complete, s.loss_groups.rest.deliveries) = (false, 5)).is_ok());
-    // A file of 0.1, merged with others, has none.
+    // A file of 0.1 merged with others has no groups.
     assert!(
         groups(|s| {
             s.loss_groups = Default::default();
@@ -102,7 +102,7 @@ fn a_killed_generator_is_noticed() {
         s[2].summary = summarise(&facts, &figures());
     });
     assert_eq!(whole.verdict.code, ExitCode::Threshold.number());
-    assert!(whole.verdict.reason.contains("shard 2/3 did not come to its end"), "{}", whole.verdict.reason);
+    assert!(whole.verdict.reason.contains("shard 2/3 did not finish"), "{}", whole.verdict.reason);
     assert!(!whole.run.complete);
     // 60 a second were set, and a third of them missing for two thirds of the time.
     let chat = &whole.rates["chat"];
