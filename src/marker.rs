@@ -6,14 +6,14 @@
 
 use crate::model::SenderId;
 
-/// What every marker begins with.
+/// The start of every marker.
 pub const PREFIX: &str = "sr2-";
 
-/// What the markers of version 0.1 began with. They had no room, and are of no run of this version.
+/// The start of markers of version 0.1, which had no room and never belong to a run of this version.
 const FORMER_PREFIX: &str = "sr1-";
 
-/// Numbers are below this: 2⁴⁸ messages are 8,900 years at 1,000 per second, and a forged one
-/// must not reach the end of the number range.
+/// Upper bound of message numbers (exclusive). 2⁴⁸ messages take 8,900 years at 1,000 per second; the bound keeps
+/// forged numbers away from the end of the number range.
 pub const SEQ_LIMIT: u64 = 1 << 48;
 
 /// Tells runs apart inside a marker: a hash of the run id.
@@ -44,7 +44,7 @@ impl RoomTag {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct GeneratorTag(pub u32);
 
-/// What a marker says.
+/// The contents of a marker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marker {
     /// The run.
@@ -59,24 +59,24 @@ pub struct Marker {
     pub intended_micros: u64,
 }
 
-/// What a chat's text shows.
+/// What was found in a chat's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decoded {
-    /// No marker: a chat of a stranger.
+    /// No marker: another sender's chat.
     None,
     /// A marker of version 0.1, which no run of this version sends.
     Foreign,
-    /// A marker whose checksum fits the text and the sender.
+    /// A marker whose checksum matches the text and the sender.
     Intact(Marker),
-    /// A marker that is damaged, or does not fit the text or the sender; with what it says where
-    /// run, room, generator and number can be read (the intended time is 0 where it cannot).
+    /// A marker that is damaged, or does not match the text or the sender; with its contents if run, room,
+    /// generator and number can be read (an unreadable intended time is 0).
     Corrupt(Option<Marker>),
-    /// A marker so damaged that nothing but its run can be read.
+    /// A marker so damaged that only its run can be read.
     Torn(RunTag),
 }
 
 impl Marker {
-    /// No marker is longer, in bytes.
+    /// Length of the longest marker, in bytes.
     pub const LONGEST: usize = 80;
 
     /// The chat text: this marker, then `text`, for the sender `from`.
@@ -91,8 +91,8 @@ impl Marker {
         out
     }
 
-    /// The marker as it stands in the text, up to the checksum, which depends on text and sender.
-    /// Without the intended time where that is not known.
+    /// The marker as text up to the checksum, which depends on text and sender; without the intended time if that
+    /// is unknown.
     #[must_use]
     pub fn head(&self, intended_known: bool) -> String {
         let mut out = String::with_capacity(Self::LONGEST);
@@ -127,7 +127,7 @@ impl Marker {
     }
 }
 
-/// A text that does not begin with a marker of this version.
+/// Decodes a text that does not begin with a marker of this version.
 fn stray(from: SenderId, text: &str) -> Decoded {
     let former = text.strip_prefix(FORMER_PREFIX);
     if former.is_some_and(|rest| whole::<4>(from, FORMER_PREFIX, rest.as_bytes()).is_some()) {
@@ -136,7 +136,7 @@ fn stray(from: SenderId, text: &str) -> Decoded {
     if text.contains(PREFIX) {
         return Marker::decode_fragment(text);
     }
-    // Damage in nothing but the prefix: a byte of it changed, or the place of its dash.
+    // Try damage only in the prefix: a changed byte, or a moved dash.
     let dash = text.bytes().take(PREFIX.len() + 2).position(|byte| byte == b'-');
     let behind = [Some(PREFIX.len()), dash.map(|at| at + 1)].into_iter().flatten();
     let read = |at: usize| text.as_bytes().get(at..).and_then(|rest| intact(from, PREFIX, rest));
@@ -147,12 +147,12 @@ fn stray(from: SenderId, text: &str) -> Decoded {
     }
 }
 
-/// The marker whose fields `rest` begins with, if its checksum fits.
+/// The marker whose fields `rest` begins with, if its checksum matches.
 fn intact(from: SenderId, prefix: &str, rest: &[u8]) -> Option<Marker> {
     whole(from, prefix, rest).and_then(marker)
 }
 
-/// `N` fields and a checksum that fits them, the prefix before them and the text behind.
+/// `N` fields, if they are followed by a checksum that matches them, the prefix and the text.
 fn whole<const N: usize>(from: SenderId, prefix: &str, rest: &[u8]) -> Option<[u64; N]> {
     let (mut fields, mut behind) = ([0; N], rest);
     for field in &mut fields {
@@ -163,7 +163,7 @@ fn whole<const N: usize>(from: SenderId, prefix: &str, rest: &[u8]) -> Option<[u
     (u64::from(checksum(from, [prefix.as_bytes(), head, text])) == sum).then_some(fields)
 }
 
-/// What can be read of a damaged marker whose fields `rest` begins with.
+/// The legible part of a damaged marker whose fields `rest` begins with.
 fn remains(rest: &[u8]) -> Decoded {
     let run = || base36(rest, b'-').and_then(|(run, _)| u32::try_from(run).ok());
     match (legible(rest), run()) {
@@ -172,7 +172,7 @@ fn remains(rest: &[u8]) -> Decoded {
     }
 }
 
-/// What the fields say that `rest` begins with, the intended time being 0 where it is damaged.
+/// The fields that `rest` begins with; a damaged intended time is 0.
 fn legible(rest: &[u8]) -> Option<Marker> {
     let (mut fields, mut behind) = ([0; 5], rest);
     for field in &mut fields[..4] {
@@ -201,7 +201,7 @@ fn push_base36(out: &mut String, mut n: u64) {
     let mut at = digits.len();
     loop {
         at -= 1;
-        // A remainder of 36 always fits a digit.
+        // A remainder modulo 36 is always a digit.
         digits[at] = b"0123456789abcdefghijklmnopqrstuvwxyz"[usize::try_from(n % 36).unwrap_or(0)];
         n /= 36;
         if n == 0 {
@@ -211,8 +211,8 @@ fn push_base36(out: &mut String, mut n: u64) {
     out.extend(digits[at..].iter().map(|d| char::from(*d)));
 }
 
-/// Reads canonical base 36 up to `end`: lower case, no sign, no leading zero, at most 64 bits.
-/// The number, and what stands behind `end`.
+/// Parses canonical base 36 up to `end`: lower case, no sign, no leading zero, at most 64 bits. Returns the number
+/// and the rest after `end`.
 fn base36(text: &[u8], end: u8) -> Option<(u64, &[u8])> {
     let mut n = 0_u64;
     for (at, byte) in text.iter().enumerate().take(14) {

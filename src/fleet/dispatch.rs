@@ -1,4 +1,4 @@
-//! Where the schedule's intents go: to users in the room, at the set rates.
+//! Gives the schedule's intents to users in the room, at the set rates.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -13,20 +13,20 @@ use crate::schedule::pacer::Dispatch;
 use crate::schedule::set_rates::{SetRates, Traffic};
 use crate::user::RunContext;
 
-/// An intent that is this late is not carried out any more: this process stood still, and what was
-/// due meanwhile must not come upon the server at once.
+/// An intent this late is dropped: this process stood still, and the server must not get everything that was
+/// due meanwhile at once.
 const OVERDUE: Duration = Duration::from_secs(1);
 
-/// After an intent that is this late, for as long as [`OVERDUE`], this generator catches up: that
-/// every user has an intent already is then no server's doing.
+/// After an intent this late, the generator catches up for as long as [`OVERDUE`]; if every user then already
+/// has an intent, that is not the server's fault.
 const LATE: Duration = Duration::from_millis(100);
 
-/// Until when this generator catches up with its schedule.
+/// The time until which this generator catches up with its schedule.
 #[derive(Debug, Default)]
 struct Lateness(Stamp);
 
 impl Lateness {
-    /// Why an intent, issued so late, is dropped if every user has one already.
+    /// The reason for dropping an intent issued this late when every user already has one.
     fn when_all_are_busy(&mut self, intended: Stamp, late: Duration) -> DropReason {
         let now = intended.plus(late);
         if late > LATE {
@@ -40,25 +40,25 @@ impl Lateness {
 pub struct Dispatcher<D> {
     context: Arc<RunContext<D>>,
     rates: Arc<SetRates>,
-    /// Those in force, and which version of them this is.
+    /// The volumes in force, and their version.
     traffic: Traffic,
     version: u64,
-    /// A fault of the schedule must not become a flood: nothing is sent beyond this.
+    /// Ceiling of the sending rate, so that a bug in the schedule cannot cause a flood.
     ceiling: Limit,
-    /// While users are still being started, a set total is for those who are there.
+    /// Set once the ramp is over; until then a set total is scaled to the users present.
     ramped: Arc<AtomicBool>,
     lateness: Lateness,
 }
 
 impl<D> Dispatcher<D> {
-    /// A dispatcher that scales set totals by the users present until `ramped` is set.
+    /// A dispatcher that scales set totals to the users present until `ramped` is set.
     pub fn new(context: Arc<RunContext<D>>, rates: Arc<SetRates>, ramped: Arc<AtomicBool>) -> Self {
         let (version, traffic) = (rates.version(), rates.in_force());
         let ceiling = ceiling(&context, &rates);
         Self { context, rates, traffic, version, ceiling, ramped, lateness: Lateness::default() }
     }
 
-    /// Takes over rates that have changed.
+    /// Takes over changed rates.
     fn follow(&mut self) {
         let version = self.rates.version();
         if version != self.version {
@@ -68,9 +68,9 @@ impl<D> Dispatcher<D> {
     }
 }
 
-/// Twice the rate, and as much at once: room for a late wake-up, none for a flood.
+/// A limit of twice the rate with an equal burst: room for a late wake-up, but not for a flood.
 fn ceiling<D>(context: &RunContext<D>, rates: &SetRates) -> Limit {
-    // Of what is set, paused or not: what is due already is issued after a pause begins.
+    // Use the set rates even if paused: intents that are already due are issued after a pause begins.
     let set = rates.set_volumes();
     let most: f64 = Action::ALL.iter().map(|a| set[*a as usize].per_second(context.roster.able(*a).1)).sum();
     let twice = most.mul_add(2.0, 10.0).min(1e9);

@@ -1,5 +1,5 @@
-//! The ramp: one user first, to see whether the target takes users, then all the others
-//! at a steady rate. Owns every user's task.
+//! The ramp: one user first, to see whether the target takes users, then all others at a steady rate. Owns
+//! every user's task.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -14,10 +14,11 @@ use crate::model::{Failure, UserIndex};
 use crate::protocol::Driver;
 use crate::user::{RunContext, run_user};
 
-/// How long the first user may keep the others waiting: its form, its page and its handshake may each
-/// take the default `--http-timeout` of 30 s.
+/// Longest time for which the first user may keep the others waiting: its form, its page and its handshake may
+/// each take the default `--http-timeout` of 30 s.
 const FIRST_USER_TIMEOUT: Duration = Duration::from_secs(90);
-/// Between two checks of whether all users have ended: short beside the seconds that closing takes.
+/// Interval between two checks of whether all users have ended; short compared with the seconds that closing
+/// takes.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// All users of a generator.
@@ -26,34 +27,34 @@ pub struct Fleet<D> {
     tasks: TaskTracker,
     workers: Workers,
     ramped: Arc<AtomicBool>,
-    /// Users below this number were started, and not recalled since.
+    /// Users below this number have started and were not recalled.
     started: AtomicU32,
 }
 
 impl<D: Driver> Fleet<D> {
-    /// A fleet of which no user has started; its users run on the runtime that starts them.
+    /// A fleet without started users; its users run on the runtime that starts them.
     #[must_use]
     pub fn new(context: Arc<RunContext<D>>) -> Self {
         let (tasks, workers) = (TaskTracker::new(), Workers::default());
         Self { context, tasks, workers, ramped: Arc::default(), started: AtomicU32::new(0) }
     }
 
-    /// The same fleet, whose users run on `workers`.
+    /// Makes users run on `workers`.
     #[must_use]
     pub fn on(self, workers: Workers) -> Self {
         Self { workers, ..self }
     }
 
-    /// Set once every user was started and its first attempt is over, well or badly.
+    /// Set once every user has started and its first attempt has succeeded or failed.
     #[must_use]
     pub fn ramped(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.ramped)
     }
 
-    /// Starts one user, and waits for how that goes.
+    /// Starts one user, and waits for the outcome.
     ///
     /// # Errors
-    /// The failure that no waiting mends: refused account, no such room, room closed or full.
+    /// A failure that waiting does not cure: refused account, no such room, room closed or full.
     pub async fn first(&self) -> Result<(), Failure> {
         if self.context.roster.is_empty() {
             return Ok(());
@@ -62,13 +63,13 @@ impl<D: Driver> Fleet<D> {
         self.start(UserIndex(0), Some(tell));
         match tokio::time::timeout(FIRST_USER_TIMEOUT, heard).await {
             Ok(Ok(Err(failure))) if failure.class.refuses_run() => Err(failure),
-            // Connected, or a trouble that may pass, or a stop.
+            // Connected, a temporary failure, or a stop.
             _ => Ok(()),
         }
     }
 
-    /// Starts the others who are to be held, `per_second` a second, and returns when all first attempts are
-    /// over or the context stops.
+    /// Starts the other users to hold, `per_second` per second, and returns when all first attempts are over or
+    /// the context stops.
     pub async fn others(&self, per_second: f64) {
         let begin = Instant::now();
         loop {
@@ -90,8 +91,8 @@ impl<D: Driver> Fleet<D> {
         self.ramped.store(true, Ordering::Relaxed);
     }
 
-    /// Starts users and has users leave, `per_second` a second, as their number is changed; returns when
-    /// the context stops.
+    /// Follows changes of the number of users: starts users or makes them leave, `per_second` per second. Returns
+    /// when the context stops.
     pub async fn follow(&self, per_second: f64) {
         let gap = Duration::try_from_secs_f64(1.0 / per_second).unwrap_or(Duration::MAX / 4);
         let mut at = Instant::now();
@@ -118,12 +119,12 @@ impl<D: Driver> Fleet<D> {
         }
     }
 
-    /// How many users are to be held.
+    /// The number of users to hold.
     fn target(&self) -> u32 {
         u32::try_from(self.context.roster.target()).unwrap_or(u32::MAX)
     }
 
-    /// Waits until `at`; whether the context stops before.
+    /// Waits until `at`; true if the context stops before.
     async fn stops_before(&self, at: Instant) -> bool {
         tokio::select! {
             biased;
@@ -132,20 +133,20 @@ impl<D: Driver> Fleet<D> {
         }
     }
 
-    /// Has the last of the users leave for good.
+    /// Makes the last user leave for good.
     fn recall(&self, user: u32) {
         self.started.store(user, Ordering::Relaxed);
         self.context.roster.recall_from(Some(UserIndex(user)));
     }
 
-    /// Starts a user who may have been recalled, once it has left; whether the context stops before.
+    /// Starts a user who may have been recalled, once it has left; true if the context stops before.
     async fn begins_again(&self, user: UserIndex) -> bool {
         while self.context.roster.is_under_way(user) {
             if self.stops_before(Instant::now() + POLL_INTERVAL).await {
                 return true;
             }
         }
-        // Only now: who is still leaving must not take it back.
+        // Only now, so that a user who is still leaving does not see it.
         self.context.roster.recall_from(Some(UserIndex(user.0 + 1)));
         self.start(user, None);
         false
@@ -161,7 +162,7 @@ impl<D: Driver> Fleet<D> {
         });
     }
 
-    /// Waits until every user's task and breakout has ended, at most `patience`. True if all did.
+    /// Waits until every user's task and side room has ended, for at most `patience`. True if all have.
     pub async fn ended(&self, patience: Duration) -> bool {
         self.tasks.close();
         self.context.side_room_visits.close();

@@ -1,14 +1,13 @@
-//! The threads that users run on: one for each processor, each with a runtime of its own.
+//! The threads that users run on: one per processor, each with its own runtime.
 //!
-//! On a runtime whose threads share their work, every few reads one thread wakes another, which
-//! takes half of what is to be done and goes to sleep again: much of what a delivery costs
-//! (`docs/decisions/0008-users-run-on-worker-threads.md`). Users are many and alike, and so are spread
-//! evenly once and for all. Everything that is not a user's (schedule, verdicts, metrics) stays
-//! where it was started, and is not kept waiting by reads.
+//! On a runtime whose threads share their work, every few reads one thread wakes another, which takes half
+//! of the work and goes back to sleep; that is much of the cost of a delivery
+//! (`docs/decisions/0008-users-run-on-worker-threads.md`). Users are many and alike, so they are spread
+//! evenly once. Everything else (schedule, verdicts, metrics) stays on the runtime that started it, and
+//! reads do not delay it.
 //!
-//! A worker that is kept busy looks for more to read only every quarter of a millisecond, so that it
-//! finds several sockets at once instead of waking for each
-//! (`docs/decisions/0009-a-busy-worker-pauses.md`).
+//! A busy worker polls for reads only every quarter of a millisecond, so that it finds several sockets at
+//! once instead of waking for each (`docs/decisions/0009-a-busy-worker-pauses.md`).
 
 use std::future::Future;
 use std::io;
@@ -25,16 +24,16 @@ use crate::clock::Clock;
 use crate::model::UserIndex;
 use crate::schedule::limit::Limit;
 
-/// How long a worker waits at its end for blocking calls (name lookups).
+/// Longest wait of an ending worker for blocking calls (name look-ups).
 const SHUTDOWN: Duration = Duration::from_secs(2);
 
-/// How often per second a busy worker wakes: what comes in between waits, at most for
-/// a 4,000th of a second and what the system's timer adds (some 50 µs on Linux).
+/// Wake-ups per second of a busy worker. Reads in between wait for at most a 4,000th of a second, plus the
+/// error of the system's timer (some 50 µs on Linux).
 const WAKES: f64 = 4_000.0;
-/// How often it may wake beyond that in a row, so that a worker with little to do is never late.
+/// Extra wake-ups allowed in a row, so that a worker with little to do is never late.
 const WAKES_AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(15);
 
-/// Where users run: on workers, or on the runtime that starts them.
+/// The runtimes that users run on: workers, or the runtime that starts them.
 #[derive(Debug, Clone, Default)]
 pub struct Workers(Arc<[Handle]>);
 
@@ -57,7 +56,7 @@ impl Workers {
     }
 }
 
-/// Running workers. Dropping it ends their threads, and whatever still tasks there.
+/// Running workers. Dropping it ends their threads and the remaining tasks.
 #[derive(Debug)]
 pub struct Running {
     workers: Workers,
@@ -65,10 +64,10 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts as many workers as this process may use processors.
+    /// Starts one worker per processor that this process may use.
     ///
     /// # Errors
-    /// Where the system gives no thread or no descriptors for one.
+    /// If the system gives no thread or no descriptors for one.
     pub fn start() -> io::Result<Self> {
         let clock = Clock::start();
         let count = std::thread::available_parallelism()?.get();
@@ -84,7 +83,7 @@ impl Running {
             handles.push(runtime.handle().clone());
             let (end, ended) = oneshot::channel::<()>();
             let thread = std::thread::Builder::new().name("soakrig-users".to_owned()).spawn(move || {
-                // An error is an end as well: the sender is gone.
+                // An error means that the sender is gone, which also ends the worker.
                 let _ = runtime.block_on(ended);
                 runtime.shutdown_timeout(SHUTDOWN);
             })?;
@@ -104,7 +103,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         let threads: Vec<_> = self.threads.drain(..).map(|(_end, thread)| thread).collect();
         for thread in threads {
-            // A worker's panic was told where it happened.
+            // The panic hook has logged any panic of a worker.
             let _ = thread.join();
         }
     }

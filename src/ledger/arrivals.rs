@@ -1,4 +1,4 @@
-//! What is read: whose message it is, and what its arrival means for the books.
+//! Arrivals: the origin of each message read, and what its arrival means for the ledger.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::clock::Stamp;
 use crate::marker::{Decoded, Marker};
 use crate::model::{Anomaly, Origin, Outcome, SenderId, UserIndex};
 
-/// A copy of a message of ours that was read.
+/// A copy of one of our messages that was read.
 struct OwnCopy<'a> {
     user: RoomUser,
     sender: UserIndex,
@@ -27,7 +27,7 @@ impl OwnCopy<'_> {
 }
 
 impl RoomLedger {
-    /// A message of `from` was read on `user`'s connection at `at`.
+    /// Takes a message of `from` that was read on `user`'s connection at `at`.
     #[inline]
     pub(super) fn receive(&mut self, run: &mut RunWide, user: RoomUser, from: SenderId, decoded: Decoded, at: Stamp) {
         match &decoded {
@@ -36,11 +36,11 @@ impl RoomLedger {
         }
     }
 
-    /// What is no intact message of ours was read.
+    /// Takes anything but an intact message of ours.
     fn receive_other(&mut self, run: &mut RunWide, user: RoomUser, from: SenderId, decoded: Decoded, at: Stamp) {
         match decoded {
             Decoded::Intact(marker) if run.is_foreign(&marker) => run.tally.foreign += 1,
-            // The server leaks between rooms.
+            // The server leaked it from another room.
             Decoded::Intact(marker) if marker.room != self.tag => {
                 self.books.leaked += 1;
                 let subject = Subject::read(run.sender(from), marker);
@@ -75,7 +75,7 @@ impl RoomLedger {
         }
     }
 
-    /// Something that looks like one of our messages arrived damaged; with what can be read of its marker.
+    /// Something that looks like one of our messages arrived damaged; `marker` is what can be read of its marker.
     fn corrupt(&mut self, run: &mut RunWide, user: RoomUser, from: SenderId, marker: Option<Marker>, at: Stamp) {
         let named = run.rules.senders && from != SenderId::NONE;
         let origin = match marker {
@@ -95,13 +95,13 @@ impl RoomLedger {
         }
     }
 
-    /// A damaged copy of a message of ours was read: the server had it, and this connection will
-    /// have lost it unless an intact copy comes.
+    /// A damaged copy of one of our messages was read: the server had it, and this connection has lost it
+    /// unless an intact copy arrives.
     fn damaged(&mut self, run: &RunWide, user: RoomUser, from: SenderId, marker: &Marker) {
         let (Some(window), openings) = (self.window(user), self.openings) else { return };
         let Some((sender, intended)) = self.log.get(marker.seq).map(|m| (m.sender, m.intended_micros)) else { return };
         let senders = run.rules.senders && run.is_of(self.span.user(sender), from);
-        // The number may be what was damaged.
+        // The number itself may be damaged.
         let nothing_else = marker.intended_micros == 0 && (!run.rules.senders || from == SenderId::NONE);
         if !senders && !nothing_else && marker.intended_micros != intended {
             return;
@@ -122,7 +122,7 @@ impl RoomLedger {
             return self.forged(run, user, from, *marker, at);
         }
         message.read_at = message.read_at.min(self.openings);
-        // Without echo, no copy should come on the connection that it was sent on.
+        // Without echo, no copy should arrive on the connection that it was sent on.
         let expected = window.expected(seq);
         if (expected && message.is_own_of(user)) || !window.may_receive(seq, message) {
             return self.odd_copy(run, Anomaly::Unexpected, &copy);
@@ -138,7 +138,7 @@ impl RoomLedger {
         self.first_arrival(run, &copy, overtaken);
     }
 
-    /// A number that was never given out, or one that is forgotten.
+    /// Takes a number that was never issued, or that is forgotten.
     #[cold]
     fn not_in_log(&self, run: &mut RunWide, user: RoomUser, from: SenderId, marker: Marker, at: Stamp) {
         if marker.seq >= self.log.next() {
@@ -150,7 +150,7 @@ impl RoomLedger {
         self.overdue(run, user, subject, Stamp::default().plus(since_start), at);
     }
 
-    /// The first arrival of an expected message on the connection that expected it.
+    /// Takes the first arrival of an expected message on the connection that expected it.
     #[inline]
     fn first_arrival(&mut self, run: &mut RunWide, copy: &OwnCopy<'_>, overtaken: bool) {
         let (seq, at) = (copy.marker.seq, copy.at);
@@ -160,7 +160,7 @@ impl RoomLedger {
             return self.overdue(run, copy.user, copy.subject(), intended, at);
         }
         if message.refused {
-            // The server said that it had not taken it.
+            // The server said that it had refused it.
             return self.odd_copy(run, Anomaly::Unexpected, copy);
         }
         self.log.settle_one(seq);
@@ -178,7 +178,7 @@ impl RoomLedger {
         }
     }
 
-    /// It has come after its horizon, and before its verdict.
+    /// Takes an arrival after its horizon but before its verdict.
     #[cold]
     fn too_late(&mut self, run: &mut RunWide, copy: &OwnCopy<'_>, intended: Stamp) {
         let seq = copy.marker.seq;
@@ -188,20 +188,20 @@ impl RoomLedger {
         self.overdue(run, copy.user, copy.subject(), intended, copy.at);
     }
 
-    /// Something is wrong with a copy of a message of ours.
+    /// Notes an anomaly of a copy of one of our messages.
     #[cold]
     fn odd_copy(&self, run: &mut RunWide, what: Anomaly, copy: &OwnCopy<'_>) {
         self.odd(run, Origin::Local, what, copy.user, copy.subject(), copy.at);
     }
 
-    /// What was judged lost has come after all.
+    /// Takes the arrival of a delivery that was judged lost.
     #[cold]
     fn overdue(&self, run: &mut RunWide, user: RoomUser, subject: Subject, intended: Stamp, at: Stamp) {
         self.odd(run, Origin::Local, Anomaly::Unexpected, user, subject, at);
         run.tally.overdue(Origin::Local, run.wall_micros(intended), intended, at);
     }
 
-    /// An intact marker of ours that is not what we wrote.
+    /// Takes an intact marker of ours that we did not write.
     #[cold]
     fn forged(&self, run: &mut RunWide, user: RoomUser, from: SenderId, marker: Marker, at: Stamp) {
         let origin = if run.rules.senders && !run.is_ours(from) { Origin::Remote } else { Origin::Local };
@@ -209,7 +209,7 @@ impl RoomLedger {
         self.odd(run, origin, Anomaly::Corrupt, user, subject, at);
     }
 
-    /// Something is wrong with an arrival on `user`'s connection.
+    /// Notes an anomaly of an arrival on `user`'s connection.
     fn odd(&self, run: &mut RunWide, origin: Origin, what: Anomaly, user: RoomUser, subject: Subject, at: Stamp) {
         run.tally.anomaly(origin, what, self.span.user(user), subject, at);
     }

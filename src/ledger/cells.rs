@@ -1,11 +1,11 @@
-//! What became of deliveries by the intended time of their messages: cells of five seconds since 1970.
+//! Outcomes of deliveries by the intended time of their messages, in cells of five seconds since 1970.
 //!
-//! Every count of the ledger is in exactly one cell, so the cells sum to the ledger's figures at any
-//! time. A cell is open as long as a message of its is remembered; then it is handed out and forgotten.
-//! What belongs to a cell that is no more is counted in the oldest that still is.
+//! Every count of the ledger is in exactly one cell, so the cells always sum to the ledger's figures. A cell
+//! is open as long as one of its messages is remembered; then it is handed out and forgotten. Counts for a
+//! cell that no longer exists go to the oldest one that does.
 //!
-//! A delivery that comes costs two additions: to its outcome, and to the bucket of its time. What is
-//! outstanding follows when a cell is read.
+//! A delivery costs two additions: to its outcome, and to the bucket of its time. The number outstanding is
+//! computed when a cell is read.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,11 +21,11 @@ use crate::stats::Sketch;
 pub const CELL_SECONDS: u64 = 5;
 const CELL_MICROS: u64 = CELL_SECONDS * 1_000_000;
 
-/// An open cell, by its place, and whether the message it is looked up for is of a planned disruption.
+/// An open cell, by its place, and whether the message it was looked up for belongs to a planned disruption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct CellId(u32);
 
-/// The bit of a [`CellId`] that says so.
+/// The bit of a [`CellId`] for planned disruptions.
 const MARKED: u32 = 1 << 31;
 
 impl CellId {
@@ -33,35 +33,35 @@ impl CellId {
         (self.0 & !MARKED) as usize
     }
 
-    /// The same cell, for a message that is of a planned disruption or not.
+    /// The same cell, for a message that belongs to a planned disruption or not.
     pub(super) fn marked(self, is_marked: bool) -> Self {
         if is_marked { Self(self.0 | MARKED) } else { self }
     }
 
-    /// Whether the message is of a planned disruption.
+    /// Whether the message belongs to a planned disruption.
     pub(super) fn is_marked(self) -> bool {
         self.0 & MARKED != 0
     }
 }
 
-/// What became of the deliveries of messages that were intended in the same five seconds.
+/// Outcomes of the deliveries of messages that were intended in the same five seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
-    /// When it begins, in seconds since 1970-01-01T00:00:00Z; a multiple of [`CELL_SECONDS`].
+    /// Its start, in seconds since 1970-01-01T00:00:00Z; a multiple of [`CELL_SECONDS`].
     pub start: u64,
-    /// Counts by [`Origin`], what is outstanding included.
+    /// Counts by [`Origin`], including outstanding deliveries.
     pub counts: [DeliveryCounts; Origin::COUNT],
     /// Times to delivery of this generator's own messages, from the intended time.
     pub times: Sketch,
 }
 
-/// A cell in which something may still be counted.
+/// A cell that may still get counts.
 #[derive(Debug, Clone, Default)]
 struct OpenCell {
     number: u64,
-    /// Messages of this generator that are remembered.
+    /// Number of remembered messages of this generator.
     messages: u64,
-    /// All but what is outstanding.
+    /// Counts without outstanding deliveries.
     counts: [DeliveryCounts; Origin::COUNT],
     times: Dense,
 }
@@ -79,22 +79,22 @@ impl OpenCell {
 /// The cells of a ledger.
 #[derive(Debug, Clone)]
 pub(super) struct Cells {
-    /// Open cells, and empty ones for later.
+    /// Open cells, and empty ones for reuse.
     places: Vec<OpenCell>,
     free: Vec<u32>,
     buckets: Buckets,
     /// The number and the place of each open cell, in order of the numbers.
     open: VecDeque<(u64, u32)>,
-    /// Cells of lower numbers are closed.
+    /// Cells with lower numbers are closed.
     first: u64,
-    /// For how long after its end a cell is open at least, in microseconds.
+    /// Shortest time for which a cell stays open after its end, in microseconds.
     kept: u64,
-    /// An intended time that lies further ahead is absurd, in microseconds.
+    /// How far ahead an intended time may lie, in microseconds; one further ahead is absurd.
     ahead: u64,
 }
 
 impl Cells {
-    /// No cells of a generator that starts at `started`, in microseconds since 1970.
+    /// Empty cells for a generator that starts at `started`, in microseconds since 1970.
     pub(super) fn new(started: u64, terms: &DeliveryTerms) -> Self {
         Self {
             places: Vec::new(),
@@ -107,8 +107,8 @@ impl Cells {
         }
     }
 
-    /// The cell of a time, or the nearest that is open; of a time too far ahead, the present one. Both in
-    /// microseconds since 1970.
+    /// The cell of an intended time, or the nearest open one; for a time too far ahead, the current one. Both
+    /// times are in microseconds since 1970.
     pub(super) fn of(&mut self, intended: u64, now: u64) -> CellId {
         let time = if intended > now.saturating_add(self.ahead) { now } else { intended };
         let number = (time / CELL_MICROS).max(self.first);
@@ -134,22 +134,22 @@ impl Cells {
         }
     }
 
-    /// A message of this generator is remembered from now on.
+    /// Counts a message of this generator as remembered.
     pub(super) fn remember(&mut self, cell: CellId) {
         self.places[cell.place()].messages += 1;
     }
 
-    /// It is forgotten.
+    /// Counts a message as forgotten.
     pub(super) fn forget(&mut self, cell: CellId) {
         self.places[cell.place()].messages -= 1;
     }
 
-    /// The counts of a cell, but for what is outstanding.
+    /// The counts of a cell, without outstanding deliveries.
     pub(super) fn counts(&mut self, cell: CellId, origin: Origin) -> &mut DeliveryCounts {
         &mut self.places[cell.place()].counts[origin as usize]
     }
 
-    /// A delivery of a message of this generator came, on time or late, so many microseconds after its
+    /// Counts a delivery of one of this generator's messages, on time or late, `micros` microseconds after its
     /// intended time.
     #[inline]
     pub(super) fn came(&mut self, cell: CellId, outcome: Outcome, micros: u64) {
@@ -158,7 +158,7 @@ impl Cells {
         open.counts[Origin::Local as usize].add(outcome, 1);
     }
 
-    /// Takes the cells in which nothing more can happen at `now`, in microseconds since 1970.
+    /// Takes the cells that can get no more counts at `now`, in microseconds since 1970.
     pub(super) fn take_closed(&mut self, now: u64) -> Vec<Cell> {
         let first = now.saturating_sub(self.kept) / CELL_MICROS;
         let mut closed = Vec::new();
@@ -176,7 +176,7 @@ impl Cells {
         closed
     }
 
-    /// The cells in which something may still happen, the oldest first.
+    /// The cells that may still get counts, oldest first.
     pub(super) fn open(&self) -> Vec<Cell> {
         self.open.iter().map(|(_, place)| self.places[*place as usize].figures()).collect()
     }

@@ -1,22 +1,22 @@
-//! A user's seat: the state of its connection, in message numbers instead of times.
+//! The state of a user's connection, in message numbers instead of times.
 
 use super::message_log::Message;
 use crate::clock::Stamp;
 use crate::model::Outcome;
 
-/// Why an expected delivery is not lost: the connection ended first.
+/// Why a connection ended, which decides how its open deliveries count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisconnectCause {
-    /// The receiving user meant to leave.
+    /// The receiving user left on purpose.
     Left,
     /// The server ended its connection.
     Server,
-    /// The network did.
+    /// The network ended it.
     Network,
 }
 
 impl DisconnectCause {
-    /// The outcome it is counted as.
+    /// The outcome of an open delivery with this cause.
     #[must_use]
     pub fn outcome(self) -> Outcome {
         match self {
@@ -27,17 +27,17 @@ impl DisconnectCause {
     }
 }
 
-/// The connection of a user. `nth` counts openings; each other field is the number that the
-/// next message would have got when the state began. `since` is when the close began.
+/// The connection of a user. `nth` counts openings. `opened`, `connected` and `closing` are the next message
+/// number when that state began. `joined` and `since` are the times of the join and of the close's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionWindow {
     /// No connection.
     Vacant,
-    /// Handshake begun, not joined yet.
+    /// The handshake has begun; the user has not joined yet.
     Opening { nth: u64, opened: u64 },
     /// In the room, since `joined`.
     Connected { nth: u64, opened: u64, connected: u64, joined: Stamp },
-    /// A close has begun; bytes may still come.
+    /// A close has begun; bytes may still arrive.
     Closing { nth: u64, opened: u64, connected: u64, joined: Stamp, closing: u64, since: Stamp },
 }
 
@@ -51,9 +51,9 @@ impl ConnectionWindow {
         }
     }
 
-    /// Whether receiving `message`, numbered `seq`, is explained where it is not expected: it was
-    /// handed over while this connection was joining or closing, or no connection had read it when this
-    /// connection was opened, so that the server may have sent it on after the join.
+    /// Whether this connection may receive `message`, numbered `seq`, without expecting it: it was handed over
+    /// while this connection was joining or closing, or no connection had read it when this one was opened, so
+    /// that the server may have sent it on after the join.
     pub(super) fn may_receive(self, seq: u64, message: &Message) -> bool {
         match self {
             Self::Vacant => false,
@@ -63,7 +63,7 @@ impl ConnectionWindow {
         }
     }
 
-    /// Which opening this connection is, and when it joined, if it has; `None` without a connection.
+    /// The number of this opening, and when it joined, if it has; `None` without a connection.
     pub(super) fn joined(self) -> Option<(u64, Option<Stamp>)> {
         match self {
             Self::Vacant => None,
@@ -72,7 +72,7 @@ impl ConnectionWindow {
         }
     }
 
-    /// When the connection was no longer connected: when its close began, else `now`, at its end.
+    /// When the connection stopped being connected: when its close began, else `now`, at its end.
     pub(super) fn gone_since(self, now: Stamp) -> Stamp {
         match self {
             Self::Closing { since, .. } => since,
@@ -80,7 +80,7 @@ impl ConnectionWindow {
         }
     }
 
-    /// The numbers this connection expects, from and up to (exclusive), `next` being the next to be given.
+    /// The range of numbers that this connection expects (end exclusive); `next` is the next number to be issued.
     pub(super) fn expects(self, next: u64) -> Option<(u64, u64)> {
         match self {
             Self::Vacant | Self::Opening { .. } => None,

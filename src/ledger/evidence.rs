@@ -1,7 +1,7 @@
-//! Single losses and anomalies for the anomaly log: compact notes, bounded in memory, which become
-//! lines only where they are written.
+//! Single losses and anomalies for the anomaly log: compact notes of bounded memory, which become lines only
+//! when they are written.
 //!
-//! A message that many receivers missed is one note with a set of receivers. What does not fit is
+//! A message that many receivers missed is one note with a set of receivers. Notes that do not fit are
 //! counted, so that lines and dropped lines sum to the figures.
 
 use super::user_set::UserGroup;
@@ -9,46 +9,45 @@ use crate::clock::Stamp;
 use crate::marker::Marker;
 use crate::model::{Anomaly, Origin, SenderId, UserIndex};
 
-/// Notes kept between two calls that take them.
+/// Maximum number of notes between two calls that take them.
 const NOTE_LIMIT: usize = 1 << 18;
-/// Memory of a note at most, beside its set of receivers.
+/// Maximum memory of a note besides its set of receivers, in bytes.
 const NOTE_BYTES: usize = 96;
-/// 64-bit words of sets of receivers kept between two calls that take them: 8 MiB.
+/// Maximum number of 64-bit words in sets of receivers between two calls that take them: 8 MiB.
 const WORD_LIMIT: usize = 1 << 20;
 
-/// Who sent a message.
+/// The sender of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sender {
     /// A user of this generator.
     User(UserIndex),
-    /// Anyone else, by the server's id.
+    /// Any other sender, by the server's id.
     Id(SenderId),
 }
 
-/// The message that a note is about, as far as it is known.
+/// The message that a note is about, as far as known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subject {
     /// Who sent it.
     pub sender: Option<Sender>,
-    /// Its marker; unknown where the text could not be read.
+    /// Its marker; `None` if the text could not be read.
     pub marker: Option<Marker>,
-    /// Whether the intended time in `marker` is known. It is not for another generator's message
-    /// that no connection here has read.
+    /// Whether the intended time in `marker` is known. It is not for another generator's message that no
+    /// connection here has read.
     pub intended_known: bool,
     /// Whether any connection of this generator has read it.
     pub read: bool,
 }
 
 impl Subject {
-    /// A damaged text with what can be read of its marker, in which an intended time of 0 is one
-    /// that cannot be read.
+    /// The subject of a damaged text, with what can be read of its marker; an unreadable intended time is 0.
     #[must_use]
     pub fn damaged(sender: Option<Sender>, marker: Option<Marker>) -> Self {
         let intended_known = marker.is_some_and(|marker| marker.intended_micros != 0);
         Self { sender, marker, intended_known, read: true }
     }
 
-    /// A message whose marker was read here.
+    /// The subject of a message whose marker was read here.
     #[must_use]
     pub fn read(sender: Sender, marker: Marker) -> Self {
         Self { sender: Some(sender), marker: Some(marker), intended_known: true, read: true }
@@ -61,12 +60,12 @@ impl Subject {
     }
 }
 
-/// What is noted of a single delivery.
+/// The kind of a note about a single delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoteKind {
     /// It was lost.
     Lost,
-    /// Something was wrong with an arrival.
+    /// Its arrival was an anomaly.
     Anomaly(Anomaly),
 }
 
@@ -75,11 +74,11 @@ pub enum NoteKind {
 pub struct Note {
     /// What happened.
     pub kind: NoteKind,
-    /// Whose message.
+    /// The origin of the message.
     pub origin: Origin,
-    /// On whose connection.
+    /// The user on whose connection it happened.
     pub receiver: UserIndex,
-    /// Which message.
+    /// The message.
     pub subject: Subject,
     /// When it arrived, or when it was judged lost, in microseconds since the Unix epoch.
     pub at_micros: u64,
@@ -87,10 +86,10 @@ pub struct Note {
     pub arrived: bool,
 }
 
-/// Notes that found no room.
+/// Notes that did not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Gap {
-    /// How many lines they would have been.
+    /// Number of lines that they would have been.
     pub lines: u64,
     /// The time of the first, in microseconds since the Unix epoch.
     pub from_micros: u64,
@@ -99,7 +98,7 @@ pub struct Gap {
 }
 
 impl Gap {
-    /// Adds so many lines, noted at a later time.
+    /// Adds `lines` lines, noted at a later time.
     pub fn add(&mut self, lines: u64, at_micros: u64) {
         if self.lines == 0 {
             self.from_micros = at_micros;
@@ -109,12 +108,12 @@ impl Gap {
     }
 }
 
-/// Lines of the anomaly log so far. What is neither is still to be written.
+/// Lines of the anomaly log so far; those that are neither written nor dropped are pending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogLines {
     /// Written.
     pub written: u64,
-    /// Not written, and given up.
+    /// Given up.
     pub dropped: u64,
 }
 
@@ -136,7 +135,7 @@ struct NoteEntry {
     receivers: Receivers,
 }
 
-/// Notes in the order of events, and how many more there were after them.
+/// Notes in the order of events, and the number of those that did not fit after them.
 #[derive(Debug, Clone, Default)]
 pub struct Notes {
     entries: Vec<NoteEntry>,
@@ -151,7 +150,7 @@ impl Notes {
         self.entries.is_empty() && self.gap.lines == 0
     }
 
-    /// One note for each line.
+    /// One note per line.
     pub fn iter(&self) -> impl Iterator<Item = Note> + '_ {
         self.entries.iter().flat_map(|entry| {
             let (one, all) = match &entry.receivers {
@@ -169,14 +168,14 @@ impl Notes {
         })
     }
 
-    /// What found no room after these.
+    /// The notes that did not fit after these.
     #[must_use]
     pub fn gap(&self) -> Gap {
         self.gap
     }
 
-    /// Adds a note of `lines` lines, or counts them where it does not fit. After the first that
-    /// does not fit none does, so that the gap is in one place.
+    /// Adds a note of `lines` lines, or counts them if it does not fit. After the first that does not fit, no
+    /// other is added, so that there is only one gap.
     fn push(&mut self, entry: NoteEntry, lines: u64) {
         let words = match &entry.receivers {
             Receivers::One(_) => 0,
@@ -190,16 +189,16 @@ impl Notes {
     }
 }
 
-/// What is kept for the anomaly log.
+/// The notes for the anomaly log.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Evidence {
     /// The wall clock at stamp 0, in microseconds since the Unix epoch.
     pub(super) origin_micros: u64,
-    /// Whether anyone wants notes, and what became of them.
+    /// Counts of lines; `None` if no notes are wanted.
     lines: Option<LogLines>,
-    /// Lines that all notes so far would be.
+    /// Number of lines of all notes so far.
     noted: u64,
-    /// Notes are no longer taken.
+    /// Whether notes are no longer taken.
     closed: bool,
     notes: Notes,
 }
@@ -221,7 +220,7 @@ impl Evidence {
         self.origin_micros.saturating_add(at.0 / 1_000)
     }
 
-    /// Notes of an earlier call to `take` became lines, or were given up.
+    /// Counts notes of an earlier call to `take` as written or given up.
     pub(super) fn logged(&mut self, written: u64, dropped: u64) {
         if let Some(lines) = &mut self.lines
             && !self.closed
@@ -231,7 +230,7 @@ impl Evidence {
         }
     }
 
-    /// Notes are no longer taken: what is not written is dropped. Tells how many lines.
+    /// Stops taking notes, and drops what is not written; returns the number of lines dropped.
     pub(super) fn close(&mut self) -> u64 {
         self.notes = Notes::default();
         self.closed = true;
@@ -248,12 +247,12 @@ impl Evidence {
         self.push(NoteKind::Anomaly(what), origin, Receivers::One(user), subject, at, true);
     }
 
-    /// One receiver lost a message; `arrived`: it came, but after its horizon.
+    /// Notes that one receiver lost a message; `arrived`: it arrived, but after its horizon.
     pub(super) fn lost(&mut self, origin: Origin, user: UserIndex, subject: Subject, at: Stamp, arrived: bool) {
         self.push(NoteKind::Lost, origin, Receivers::One(user), subject, at, arrived);
     }
 
-    /// All of these lost a message.
+    /// Notes that a group of receivers lost a message.
     pub(super) fn lost_by(&mut self, origin: Origin, group: &UserGroup, subject: Subject, at: Stamp) {
         if self.lines.is_some() && !group.users.is_empty() {
             self.push(NoteKind::Lost, origin, Receivers::All(Box::new(group.clone())), subject, at, false);

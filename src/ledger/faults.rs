@@ -1,4 +1,4 @@
-//! What the ledger is told of this generator's own faults, and the figures without them.
+//! Reports of this generator's own faults to the ledger, and the figures without them.
 
 use std::time::Duration;
 
@@ -10,45 +10,45 @@ use crate::clock::Stamp;
 use crate::model::{DeliveryCounts, Origin, SpoiltBy, UserIndex};
 
 impl Ledger {
-    /// From `at` on the ledger is called all the time, if only by [`look`](Self::look): a time of
-    /// more than `limit` without a call is one in which this process stood still.
+    /// Promises regular calls from `at` on, if only of [`look`](Self::look): after a gap of more than `limit`
+    /// the ledger assumes that this process stood still.
     pub fn look_for_stalls(&mut self, limit: Duration, at: Stamp) {
         self.run.tally.judged.watch(limit, at);
     }
 
-    /// This process runs at `at`.
+    /// Notes that this process is running at `at`.
     pub fn look(&mut self, at: Stamp) {
         self.run.tally.judged.called(at);
     }
 
-    /// How much of the delays measured in the present window stalls explain, as a part of 1.
+    /// The fraction of the current window's delays that stalls explain, 0 to 1.
     pub fn stalled(&mut self, at: Stamp) -> f64 {
         self.run.tally.judged.stalled(at)
     }
 
-    /// A window in which delays were measured is over, and `bad` were over the limit in it. What
-    /// arrived in it, or should have, is judged by that. The next window begins.
+    /// Ends a window of measured delays, in which those of `bad` were over the limit. Deliveries that arrived in
+    /// it, or should have, are judged accordingly. The next window begins.
     pub fn window_over(&mut self, bad: &[SpoiltBy], at: Stamp) {
         self.run.tally.window_over(bad, at);
     }
 
-    /// From `at` on a user waits because this machine has no file descriptor or port left, or, with
-    /// `None`, does not: its next attempt did not fail for that.
+    /// Notes that from `at` on a user waits because this machine has no file descriptor or port left; `None`: it
+    /// no longer does.
     pub fn waits(&mut self, user: UserIndex, why: Option<SpoiltBy>, at: Stamp) {
         self.run.tally.judged.waits(user, why, at);
     }
 
-    /// The load is held from `at` on.
+    /// Begins the hold at `at`.
     pub fn hold_begins(&mut self, at: Stamp) {
         self.run.tally.judged.hold_begins(at);
     }
 
-    /// The load is held no longer.
+    /// Ends the hold at `at`.
     pub fn hold_ends(&mut self, at: Stamp) {
         self.run.tally.judged.hold_ends(at);
     }
 
-    /// The counts of one origin without what spoilt time explains: what a verdict reads.
+    /// The counts of one origin without deliveries that spoilt time explains; verdicts read these.
     #[must_use]
     pub fn judged(&self, origin: Origin) -> DeliveryCounts {
         DeliveryCounts { outstanding: self.outstanding_of(origin), ..self.run.tally.judged(origin) }
@@ -60,7 +60,7 @@ impl Ledger {
         self.run.tally.judged_durations(origin)
     }
 
-    /// How much of the hold was spoilt so far.
+    /// The spoilt time of the hold so far.
     #[must_use]
     pub fn spoilt(&self) -> SpoiltTime {
         self.run.tally.judged.spoilt()

@@ -1,10 +1,9 @@
-//! What a verdict reads: the ledger's figures without what spoilt time explains.
+//! The judged figures: the ledger's figures without deliveries that spoilt time explains.
 //!
-//! Kept as what is left out, so that an ordinary delivery costs one comparison. A late delivery, a
-//! duration, or an arrival after its horizon is left out if spoilt time overlaps the time from intended
-//! to arrival; a loss, if spoilt time covers the moment of its horizon. Whether a window of read
-//! delays was bad is known at its end only: then everything that arrived in it is left out at once,
-//! by going back to the judged figures of its beginning.
+//! Only what is left out is stored, so an ordinary delivery costs one comparison. A late delivery, a duration
+//! or an arrival after its horizon is left out if spoilt time overlaps the time from intended to arrival; a
+//! loss, if spoilt time covers its horizon. Whether a window of read delays was bad is known only at its end;
+//! then everything that arrived in it is left out, by going back to the judged figures of its start.
 
 use std::time::Duration;
 
@@ -15,10 +14,10 @@ use super::spoilt::{Spoilt, SpoiltTime};
 use crate::clock::Stamp;
 use crate::model::{Anomaly, Basis, DeliveryCounts, Origin, Outcome, SpoiltBy, UserIndex, delivery_times};
 
-/// A stall that ended no longer before a window than this shows in the delays measured in it.
+/// A stall that ended at most this long before a window shows in the window's delays.
 const AFTERMATH: Duration = Duration::from_secs(1);
 
-/// Figures that depend on when something arrived.
+/// Figures that depend on times of arrival.
 #[derive(Debug, Clone)]
 struct Arrivals {
     late: u64,
@@ -42,7 +41,7 @@ impl Arrivals {
         }
     }
 
-    /// Becomes what `all` has more than `part`, which is a part of it.
+    /// Sets this to `all` minus `part`, which is a part of it.
     fn set_to_rest(&mut self, all: AllArrivals<'_>, part: &Self) {
         self.late = all.late.saturating_sub(part.late);
         self.overdue = all.overdue.saturating_sub(part.overdue);
@@ -58,10 +57,10 @@ struct AllArrivals<'a> {
     durations: &'a Histogram<u64>,
 }
 
-/// A histogram without a part of it.
+/// A histogram minus a part of it.
 fn rest(all: &Histogram<u64>, part: &Histogram<u64>) -> Histogram<u64> {
     let mut rest = all.clone();
-    // They are made alike, and one is a part of the other.
+    // Both have the same bounds, and one is a part of the other.
     let _ = rest.subtract(part);
     rest
 }
@@ -72,33 +71,33 @@ enum Arrival {
     Overdue,
 }
 
-/// What is left out of the figures of one origin.
+/// The figures of one origin that are left out.
 #[derive(Debug, Clone)]
 struct LeftOut {
     arrivals: Arrivals,
     lost: u64,
-    /// Losses whose horizon lies in the present window.
+    /// Losses whose horizon lies in the current window.
     lost_in_window: u64,
-    /// Arrivals after their horizon in all.
+    /// All arrivals after their horizon.
     overdue: u64,
-    /// The judged arrivals when the present window began.
+    /// The judged arrivals when the current window began.
     base: Arrivals,
 }
 
-/// What is left out, and why.
+/// The figures that are left out, and the spoilt time.
 #[derive(Debug, Clone)]
 pub(super) struct Judged {
     spoilt: Spoilt,
-    /// The ledger was last called then.
+    /// Time of the last call of the ledger.
     last: Stamp,
-    /// A longer time without a call, in nanoseconds, means that the process stood still.
+    /// Longest time without a call, in nanoseconds, before the process is assumed to have stood still.
     limit: u64,
-    /// When the present window began.
+    /// Start of the current window.
     window: Stamp,
     origins: [LeftOut; Origin::COUNT],
-    /// What each user waits for, if it waits because of this machine.
+    /// Why each user waits, if it waits because of this machine.
     waits: Box<[Option<SpoiltBy>]>,
-    /// Users that wait, by reason.
+    /// Numbers of waiting users, by reason.
     waiting: [u32; SpoiltBy::COUNT],
     any_waits: u32,
 }
@@ -119,15 +118,15 @@ impl Judged {
         }
     }
 
-    /// From `at` on the ledger is called all the time, so that a time of more than `limit` without
-    /// a call is one in which the process stood still.
+    /// Watches for stalls from `at` on: the process stood still if the ledger was not called for more than
+    /// `limit`.
     pub(super) fn watch(&mut self, limit: Duration, at: Stamp) {
         self.last = self.last.max(at);
         self.window = self.last;
         self.limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
     }
 
-    /// The ledger is called at `at`: ends a stall, if there was one, and continues waits.
+    /// Notes a call of the ledger at `at`: ends a stall, if there was one, and extends waits.
     #[inline]
     pub(super) fn called(&mut self, at: Stamp) {
         if at <= self.last {
@@ -149,7 +148,7 @@ impl Judged {
         }
     }
 
-    /// A user waits for that reason from `at` on, or for none of them any more.
+    /// Notes that a user waits for this reason from `at` on; `None`: it no longer waits.
     pub(super) fn waits(&mut self, user: UserIndex, why: Option<SpoiltBy>, at: Stamp) {
         self.called(at);
         let Some(place) = self.waits.get_mut(user.get()) else { return };
@@ -171,7 +170,7 @@ impl Judged {
         self.spoilt.hold_ends(self.last);
     }
 
-    /// A first arrival, `took` after the intended time, which is not after it.
+    /// Takes a first arrival, `took` after its intended time, which is not after `at`.
     #[inline]
     pub(super) fn arrived(&mut self, origin: Origin, late: bool, took: Duration, intended: Stamp, at: Stamp) {
         if at > self.window && intended >= self.spoilt.end() {
@@ -181,7 +180,7 @@ impl Judged {
         self.decide(origin, Arrival::Came { late, micros }, intended, at);
     }
 
-    /// Something arrived after its horizon.
+    /// Takes an arrival after its horizon.
     pub(super) fn overdue(&mut self, origin: Origin, intended: Stamp, at: Stamp) {
         self.origins[origin as usize].overdue += 1;
         self.decide(origin, Arrival::Overdue, intended, at);
@@ -193,13 +192,13 @@ impl Judged {
         if self.spoilt.overlaps(intended, at) {
             left.arrivals.add(arrival);
         } else if at <= self.window {
-            // It came before the present window, and was only told of in it.
+            // It arrived before the current window, but was reported in it.
             left.base.add(arrival);
         }
     }
 
-    /// Deliveries were lost whose horizon was at `horizon`. What is lost before it, because it came
-    /// damaged, is judged.
+    /// Takes `n` lost deliveries whose horizon was at `horizon`. A delivery that is lost before its horizon,
+    /// because it arrived damaged, is judged.
     pub(super) fn lost(&mut self, origin: Origin, n: u64, horizon: Stamp) {
         let left = &mut self.origins[origin as usize];
         if self.spoilt.covers(horizon) {
@@ -209,8 +208,8 @@ impl Judged {
         }
     }
 
-    /// How much of the delays measured in the present window the stalls explain, as a part of 1. What
-    /// was due in a stall is measured after it, which may be in the window behind.
+    /// The fraction of the current window's delays that stalls explain, 0 to 1. Delays of a stall are measured
+    /// after it, possibly in the next window.
     pub(super) fn stalled(&mut self, at: Stamp) -> f64 {
         self.called(at);
         let length = self.last.since(self.window);
@@ -218,7 +217,7 @@ impl Judged {
         if length.is_zero() { 0.0 } else { (stalled.as_secs_f64() / length.as_secs_f64()).min(1.0) }
     }
 
-    /// The present window is over, spoilt by these; the next one begins.
+    /// Ends the current window, spoilt by `bad`, and begins the next.
     pub(super) fn window_over(
         &mut self,
         bad: &[SpoiltBy],
@@ -246,7 +245,7 @@ impl Judged {
         self.window = end;
     }
 
-    /// Nothing that happened before `moment` is judged any more.
+    /// Forgets spoilt time before `moment`, which is no longer needed.
     pub(super) fn forget(&mut self, moment: Stamp) {
         self.spoilt.forget(moment);
     }
@@ -255,7 +254,7 @@ impl Judged {
         self.spoilt.held()
     }
 
-    /// The judged counts, of all counts: they balance as those do.
+    /// The judged counts, from all counts; they balance too.
     pub(super) fn counts(&self, origin: Origin, all: &DeliveryCounts) -> DeliveryCounts {
         let left = &self.origins[origin as usize];
         let mut judged = *all;
@@ -266,7 +265,7 @@ impl Judged {
         judged
     }
 
-    /// The judged times to delivery from the intended time, of all of them.
+    /// The judged times to delivery from the intended time, from all of them.
     pub(super) fn durations(&self, origin: Origin, all: &[Histogram<u64>; Basis::COUNT]) -> Histogram<u64> {
         rest(&all[Basis::Intended as usize], &self.origins[origin as usize].arrivals.durations)
     }

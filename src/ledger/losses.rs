@@ -1,8 +1,8 @@
-//! Lost messages by the set of receivers who missed them. A server that loses messages for the
-//! same receivers again and again points at what those receivers share.
+//! Lost messages by the set of receivers who missed them. If the same receivers miss messages again and
+//! again, what they share is a clue.
 //!
-//! Memory is bounded: a set is kept as its hash and a few names, and of more than [`GROUP_LIMIT`]
-//! sets the smaller half is summed. Deliveries are exact in any case.
+//! Memory is bounded: a set is kept as its hash and a few names, and beyond [`GROUP_LIMIT`] sets the smaller
+//! half is summed. Counts of deliveries are always exact.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -13,36 +13,36 @@ use super::user_set::{RoomSpan, RoomUser, UserGroup};
 use crate::marker::{GeneratorTag, RoomTag};
 use crate::model::{LOSS_GROUPS_TOLD, Origin, UserIndex};
 
-/// Groups kept; the smaller half is summed at twice as many.
+/// Number of groups kept; at twice as many the smaller half is summed.
 const GROUP_LIMIT: usize = 1 << 10;
-/// 64-bit words of sets whose message has no verdict yet: 4 MiB.
+/// Maximum number of 64-bit words in sets of messages without a verdict: 4 MiB.
 const PENDING_WORDS: usize = 1 << 19;
-/// Receivers, and senders, named for each group.
+/// Number of receivers and senders named per group.
 pub const NAMES_TOLD: usize = 5;
-/// Messages named for each group.
+/// Number of messages named per group.
 pub const MESSAGES_TOLD: usize = 2;
 
 /// Messages that the same receivers missed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LossGroup {
-    /// How many messages.
+    /// Number of messages.
     pub messages: u64,
-    /// Of those, other generators'.
+    /// Those of other generators.
     pub remote: u64,
-    /// Of those, messages that no connection of this generator read.
+    /// Those that no connection of this generator read.
     pub unread: u64,
-    /// How many receivers missed each.
+    /// Number of receivers who missed each.
     pub receivers: u64,
-    /// The first of the receivers, [`NAMES_TOLD`] at most.
+    /// The first receivers, at most [`NAMES_TOLD`].
     pub names: Vec<UserIndex>,
-    /// The first different senders, [`NAMES_TOLD`] at most.
+    /// The first distinct senders, at most [`NAMES_TOLD`].
     pub senders: Vec<Sender>,
-    /// The first of the messages, [`MESSAGES_TOLD`] at most.
+    /// The first messages, at most [`MESSAGES_TOLD`].
     pub examples: Vec<Subject>,
-    /// The earliest intended time, in microseconds since the Unix epoch. Where it is not known, the
-    /// time of the verdict.
+    /// The earliest intended time, in microseconds since the Unix epoch, or the time of the verdict if it is
+    /// unknown.
     pub first_micros: u64,
-    /// The latest.
+    /// The latest, likewise.
     pub last_micros: u64,
 }
 
@@ -74,11 +74,11 @@ impl LossGroup {
 /// The groups of all losses so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LossGroups {
-    /// The [`LOSS_GROUPS_TOLD`] with the most deliveries, the largest first.
+    /// The [`LOSS_GROUPS_TOLD`] groups with the most deliveries, largest first.
     pub largest: Vec<LossGroup>,
-    /// Messages in all others; one that was missed in several pieces counts for each.
+    /// Messages in all other groups; one that is in several groups counts in each.
     pub rest_messages: u64,
-    /// Deliveries in all others.
+    /// Deliveries in all other groups.
     pub rest_deliveries: u64,
 }
 
@@ -88,7 +88,7 @@ pub(super) struct Losses {
     groups: HashMap<u128, LossGroup>,
     rest_messages: u64,
     rest_deliveries: u64,
-    /// Losses that were found one receiver at a time, of messages without a verdict.
+    /// Losses found one receiver at a time, of messages without a verdict.
     pending: BTreeMap<Key, Missed>,
     pending_words: usize,
 }
@@ -108,7 +108,7 @@ impl Missed {
 }
 
 impl Losses {
-    /// One receiver lost a message that may still be lost by others of its room.
+    /// Adds the loss of one receiver, of a message that others of its room may still lose.
     pub(super) fn one(&mut self, origin: Origin, room: RoomSpan, user: RoomUser, subject: Subject, at_micros: u64) {
         let new = || Missed { origin, subject, at_micros, group: UserGroup::none(room) };
         let Some(key) = key(&subject) else {
@@ -116,7 +116,7 @@ impl Losses {
             missed.group.users.insert(user);
             return self.group(&missed);
         };
-        // A forged history can have a user miss the same number on two connections.
+        // With forged messages a user can miss the same number on two connections.
         if self.pending.get(&key).is_some_and(|missed| missed.group.users.contains(user)) {
             self.conclude_pending();
         }
@@ -137,7 +137,7 @@ impl Losses {
         !self.pending.is_empty()
     }
 
-    /// A message has its verdict: `users` lost it, beside those for whom it was lost before.
+    /// Adds a message's verdict: the users of `group` lost it, besides those who had lost it before.
     pub(super) fn judged(&mut self, origin: Origin, group: UserGroup, subject: Subject, at_micros: u64) {
         let mut missed = Missed { origin, subject, at_micros, group };
         if let Some(before) = key(&subject).and_then(|key| self.pending.remove(&key)) {
@@ -208,7 +208,7 @@ impl Losses {
     }
 }
 
-/// What tells messages apart: room, generator and number.
+/// Identity of a message: room, generator and number.
 type Key = (u32, u32, u64);
 
 fn key(subject: &Subject) -> Option<Key> {
@@ -218,12 +218,12 @@ fn key(subject: &Subject) -> Option<Key> {
     })
 }
 
-/// The order of groups: by deliveries; of equal ones that with more messages, then the earlier.
+/// The order of groups: by deliveries, then by messages, then the earlier one.
 fn size(group: &LossGroup) -> impl Ord + use<> {
     (group.deliveries(), group.messages, Reverse((group.first_micros, group.names.clone())))
 }
 
-/// 128 bits of a set: among millions of sets no two are taken for one.
+/// A 128-bit hash of a set, so that even among millions of sets no two collide.
 fn digest(group: &UserGroup) -> u128 {
     let half = |seed: u64| {
         let mut hasher = DefaultHasher::new();

@@ -1,26 +1,26 @@
-//! Planned disruptions: spans of time, and what became of the deliveries intended in them.
+//! Planned disruptions: spans of time, and the outcomes of the deliveries intended in them.
 //!
-//! Their figures are kept beside the others. Where they are set aside, they are in no judged figure:
-//! what spoilt time leaves out is then counted of the rest alone.
+//! Their figures are kept separately. If they are set aside, no judged figure includes them, and spoilt time
+//! takes its part only from the rest.
 
 use hdrhistogram::Histogram;
 use strum::EnumCount;
 
 use crate::model::{Anomaly, Basis, DeliveryCounts, Origin, Outcome, delivery_times};
 
-/// Most spans; a further one joins the last.
+/// Maximum number of spans; a further one joins the last.
 const MOST_SPANS: usize = 1_000;
 
 /// Spans of planned disruption.
 #[derive(Debug, Clone)]
 pub(super) struct Marked {
-    /// When each began and ended, in microseconds since 1970; the last may go on.
+    /// Start and end of each, in microseconds since 1970; the last may be open.
     spans: Vec<(u64, Option<u64>)>,
-    /// When the first began: nothing before it is looked up.
+    /// Start of the first; earlier times need no look-up.
     first: u64,
     is_set_aside: bool,
     counts: [DeliveryCounts; Origin::COUNT],
-    /// Times to delivery from the intended time, in microseconds; made with the first span.
+    /// Times to delivery from the intended time, in microseconds; allocated with the first span.
     durations: Option<Box<[Histogram<u64>; Origin::COUNT]>>,
 }
 
@@ -37,12 +37,12 @@ impl Default for Marked {
 }
 
 impl Marked {
-    /// From now on no judged figure has what is marked; to be said before the first span.
+    /// Leaves marked deliveries out of judged figures; call it before the first span.
     pub(super) fn set_aside(&mut self) {
         self.is_set_aside = true;
     }
 
-    /// Whether judged figures are without what is marked.
+    /// Whether judged figures leave out marked deliveries.
     pub(super) fn is_set_aside(&self) -> bool {
         self.is_set_aside
     }
@@ -64,7 +64,7 @@ impl Marked {
         }
     }
 
-    /// Whether a message intended then is of a span, in microseconds since 1970.
+    /// Whether a span covers a message intended then, in microseconds since 1970.
     #[inline]
     pub(super) fn covers(&self, intended: u64) -> bool {
         intended >= self.first && self.is_in_span(intended)
@@ -75,7 +75,7 @@ impl Marked {
         self.spans.iter().rev().any(|(from, to)| *from <= intended && to.is_none_or(|to| intended < to))
     }
 
-    /// This many marked deliveries had this outcome.
+    /// Adds `n` marked deliveries with this outcome.
     #[cold]
     pub(super) fn add(&mut self, origin: Origin, outcome: Outcome, n: u64) {
         self.counts[origin as usize].expect_and_add(outcome, n);
@@ -93,17 +93,17 @@ impl Marked {
         self.counts[origin as usize].anomalies[what as usize] += 1;
     }
 
-    /// What became of marked deliveries.
+    /// The counts of marked deliveries.
     pub(super) fn counts(&self, origin: Origin) -> DeliveryCounts {
         self.counts[origin as usize]
     }
 
-    /// Of all counts those that are judged, as far as spans decide that.
+    /// All counts minus those that spans set aside.
     pub(super) fn rest(&self, origin: Origin, all: &DeliveryCounts) -> DeliveryCounts {
         if self.is_set_aside { all.without(&self.counts[origin as usize]) } else { *all }
     }
 
-    /// Of all times to delivery those that are judged, as far as spans decide that.
+    /// All times to delivery minus those that spans set aside.
     pub(super) fn rest_of_durations(
         &self,
         origin: Origin,
@@ -111,13 +111,13 @@ impl Marked {
     ) -> [Histogram<u64>; Basis::COUNT] {
         let mut rest = all.clone();
         if let (true, Some(durations)) = (self.is_set_aside, &self.durations) {
-            // They are made alike, and one is a part of the other.
+            // Both have the same bounds, and one is a part of the other.
             let _ = rest[Basis::Intended as usize].subtract(&durations[origin as usize]);
         }
         rest
     }
 
-    /// Whether judged figures are less for what is marked.
+    /// Whether marked deliveries reduce judged figures.
     pub(super) fn takes_away(&self) -> bool {
         self.is_set_aside && self.durations.is_some()
     }

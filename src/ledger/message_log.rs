@@ -1,4 +1,4 @@
-//! This generator's messages in one room that still matter, in order of their numbers.
+//! This generator's messages in one room that are still remembered, in order of their numbers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -7,10 +7,10 @@ use super::cells::{CellId, Cells};
 use super::user_set::{RoomUser, UserSet};
 use crate::clock::Stamp;
 
-/// No connection has read it.
+/// Value of `read_at` while no connection has read the message.
 pub(super) const UNREAD: u64 = u64::MAX;
 
-/// One message of ours.
+/// One of our messages.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) sender: RoomUser,
@@ -18,24 +18,24 @@ pub(super) struct Message {
     pub(super) sent: Stamp,
     /// The intended time in its marker.
     pub(super) intended_micros: u64,
-    /// In which it is counted.
+    /// The cell in which it is counted.
     pub(super) cell: CellId,
-    /// Expected deliveries without a verdict.
+    /// Number of expected deliveries without a verdict.
     pub(super) outstanding: u32,
-    /// How many connections had been opened when it was first read anywhere; [`UNREAD`] before
-    /// that. A receipt proves that the server had it and has sent it on.
+    /// Number of connections opened before it was first read anywhere; [`UNREAD`] until then. A receipt proves
+    /// that the server had it and sent it on.
     pub(super) read_at: u64,
-    /// The sender's connection ended while there was no receipt.
+    /// Whether the sender's connection ended before any receipt.
     pub(super) sender_cut: bool,
-    /// Its verdicts have been passed.
+    /// Whether its verdict has been passed.
     pub(super) judged: bool,
-    /// The server did not take it.
+    /// Whether the server refused it.
     pub(super) refused: bool,
-    /// Deliveries that were lost.
+    /// Number of lost deliveries.
     pub(super) lost: u32,
-    /// Whether the connection it came from gets it back.
+    /// Whether the connection it was sent on receives it too.
     pub(super) echo: bool,
-    /// Who has received it, on the connection it has now.
+    /// The users who have received it on their current connection.
     pub(super) arrived: UserSet,
 }
 
@@ -58,29 +58,29 @@ impl Message {
         }
     }
 
-    /// Whether the connection of `user` it came from, if it did, does not expect it for that.
+    /// Whether `user` does not expect it because it was sent on the user's own connection.
     pub(super) fn is_own_of(&self, user: RoomUser) -> bool {
         !self.echo && self.sender == user
     }
 }
 
-/// That a connection is no more.
+/// The end of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Gone {
-    /// When it was left.
+    /// When the user left it.
     pub(super) at: Stamp,
-    /// Whether that excuses what was open then, or leaves it as it is.
+    /// Whether that excuses open deliveries, or leaves them outstanding.
     pub(super) excuses: bool,
 }
 
-/// What became of the deliveries that a connection left open.
+/// The outcomes of the deliveries that a connection left open.
 #[derive(Debug, Default)]
 pub(super) struct Parting {
-    /// Excused: the connection was left before their horizon.
+    /// Excused, because the connection was left before their horizon.
     pub(super) excused: CountsByCell,
-    /// Past their horizon already, the sender cut off before any receipt.
+    /// Already past their horizon, with the sender cut off before any receipt.
     pub(super) sender_cut: CountsByCell,
-    /// Past their horizon already: the numbers.
+    /// Numbers of those that were already past their horizon.
     pub(super) lost: Vec<u64>,
 }
 
@@ -105,14 +105,14 @@ impl CountsByCell {
     }
 }
 
-/// A message whose verdict has fallen.
+/// The verdict on a message.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Verdict {
     pub(super) seq: u64,
     pub(super) cell: CellId,
-    /// Deliveries without an arrival.
+    /// Number of deliveries without an arrival.
     pub(super) missing: u64,
-    /// Whether the sender was cut off before anybody received it.
+    /// Whether the sender was cut off before any user received it.
     pub(super) sender_cut: bool,
 }
 
@@ -125,9 +125,9 @@ pub(super) struct MessageLog {
     /// The first number whose verdict has not been passed.
     unjudged: u64,
     outstanding: u64,
-    /// The highest number each user has read on its present connection, plus one.
+    /// The highest number that each user has read on its current connection, plus one.
     highest: Box<[u64]>,
-    /// Numbers without a verdict that were read damaged, and on whose connections.
+    /// Numbers without a verdict that were read damaged, with the users concerned.
     damaged: BTreeMap<u64, UserSet>,
 }
 
@@ -143,7 +143,7 @@ impl MessageLog {
         }
     }
 
-    /// The number the next message will get.
+    /// The number that the next message will get.
     pub(super) fn next(&self) -> u64 {
         self.base + self.messages.len() as u64
     }
@@ -174,7 +174,7 @@ impl MessageLog {
         self.messages.get_mut(at)
     }
 
-    /// One expected delivery of `seq` has its verdict.
+    /// Counts one expected delivery of `seq` as settled.
     pub(super) fn settle_one(&mut self, seq: u64) {
         if let Some(message) = self.get_mut(seq)
             && message.outstanding > 0
@@ -184,21 +184,21 @@ impl MessageLog {
         }
     }
 
-    /// One delivery of `seq` came too late to count.
+    /// Counts one delivery of `seq` as lost, because it arrived too late.
     pub(super) fn lose_one(&mut self, seq: u64) {
         if let Some(message) = self.get_mut(seq) {
             message.lost += 1;
         }
     }
 
-    /// Settles what `user`, whose connection is gone, has not received of the numbers `from..to`,
-    /// and marks the user's own messages that no connection has received.
+    /// Settles the numbers `from..to` that `user`, whose connection is gone, has not received, and marks the
+    /// user's own messages that no connection has received.
     pub(super) fn part(&mut self, user: RoomUser, from: u64, to: u64, gone: Gone, horizon: Duration) -> Parting {
         let mut parting = Parting::default();
         for seq in from.max(self.unjudged)..to {
             let damaged = self.is_damaged(seq, user);
             let Some(message) = self.get_mut(seq) else { continue };
-            // No intact copy can come any more.
+            // No intact copy can arrive any more.
             let over = damaged || gone.at > message.intended.plus(horizon);
             if !over && !gone.excuses {
                 continue;
@@ -223,8 +223,8 @@ impl MessageLog {
         parting
     }
 
-    /// The newest message of `sender` was not taken by the server: how many deliveries that excuses, in which
-    /// cell.
+    /// Notes that the server refused the newest message of `sender`; returns the number of deliveries that this
+    /// excuses, and their cell.
     pub(super) fn refuse(&mut self, sender: RoomUser) -> Option<(CellId, u64)> {
         let at = self.messages.iter().rposition(|message| message.sender == sender)?;
         let seq = self.base + at as u64;
@@ -236,7 +236,7 @@ impl MessageLog {
         Some((cell, excused))
     }
 
-    /// A damaged copy of `seq` was read on the connection of `user`, which expects it.
+    /// Notes a damaged copy of `seq` on the connection of `user`, which expects it.
     pub(super) fn note_damaged(&mut self, user: RoomUser, seq: u64) {
         let users = self.highest.len();
         let Some(message) = self.get_mut(seq) else { return };
@@ -249,8 +249,8 @@ impl MessageLog {
         self.damaged.get(&seq).is_some_and(|users| users.contains(user))
     }
 
-    /// Notes a first arrival at `user`; true if it has already read a higher number of the
-    /// same sender on this connection.
+    /// Notes a first arrival at `user`; true if the user has already read a higher number of the same sender on
+    /// this connection.
     #[inline]
     pub(super) fn note_read(&mut self, user: RoomUser, seq: u64) -> bool {
         let Some(highest) = self.highest.get_mut(user.get()) else { return false };
@@ -259,7 +259,7 @@ impl MessageLog {
         seq + 1 < read_up_to && self.is_overtaken(user, seq, read_up_to)
     }
 
-    /// Whether `user` has read a higher number than `seq`, below `read_up_to`, of the same sender.
+    /// Whether `user` has read a number of the same sender above `seq` and below `read_up_to`.
     #[cold]
     fn is_overtaken(&self, user: RoomUser, seq: u64, read_up_to: u64) -> bool {
         let Some(sender) = self.get(seq).map(|m| m.sender) else { return false };

@@ -1,13 +1,13 @@
-//! The ledger: which connection should have received which message, and what became of it.
+//! The ledger: which connection should receive which message, and the outcome of each delivery.
 //!
-//! Pure bookkeeping: it knows no clock and does no I/O; every call brings its time. The
-//! definitions it keeps are in `docs/ledger.md`. All calls come in one order (the owner
-//! holds a lock), which is what lets the books balance to the last delivery.
+//! Pure bookkeeping without clock or I/O: every call brings its time. The definitions are in
+//! `docs/ledger.md`. All calls come in one order (the owner holds a lock), so that the books balance to the
+//! last delivery.
 //!
-//! Who expects what follows from two numbers a connection: messages are numbered in the
-//! order in which they are handed over, so a connection expects exactly those between
-//! the number that was next when it became connected and the one that was next when its
-//! close began. No list of recipients is kept for a message, only who has received it.
+//! Two numbers per connection decide what it expects. Messages are numbered in the order in which they are
+//! handed over, and a connection expects exactly those from the number that was next when it became connected
+//! up to the one that was next when its close began. For each message only the receivers so far are stored,
+//! not the recipients.
 
 mod arrivals;
 mod cells;
@@ -50,19 +50,19 @@ use crate::clock::Stamp;
 use crate::marker::{Decoded, Marker, RoomTag};
 use crate::model::{DeliveryCounts, DeliveryRules, DeliveryTerms, Origin, SenderId, UserIndex};
 
-/// The books of one generator: those of each room, and what all rooms share.
+/// The ledger of one generator: the books of each room, and what all rooms share.
 #[derive(Debug)]
 pub struct Ledger {
     run: RunWide,
     /// Never empty.
     rooms: Box<[RoomLedger]>,
-    /// The room of each user; empty where there is one room.
+    /// The room of each user; empty if there is one room.
     room_of: Box<[u32]>,
 }
 
 impl Ledger {
-    /// Empty books for rooms with so many users each: the first of this generator's users are in the
-    /// first room, the next in the second. No two rooms may have the same tag.
+    /// An empty ledger for these rooms: the first of this generator's users are in the first room, the next in
+    /// the second. No two rooms may have the same tag.
     pub fn new(terms: DeliveryTerms, rules: DeliveryRules, identity: Identity, rooms: &[RoomShare]) -> Self {
         let no_users = [RoomShare { tag: RoomTag(0), users: 0 }];
         let shares = if rooms.is_empty() { &no_users } else { rooms };
@@ -81,82 +81,82 @@ impl Ledger {
         Self { run: RunWide::new(terms, rules, identity, users as usize), rooms, room_of }
     }
 
-    /// Notes how the server names a user, so that its chats are known as ours.
+    /// Notes how the server names a user, so that its chats are recognised as ours.
     pub fn introduce(&mut self, user: UserIndex, id: SenderId) {
         self.run.introduce(user, id);
     }
 
-    /// A connection's handshake begins.
+    /// Notes that a connection's handshake begins.
     pub fn opening(&mut self, user: UserIndex) {
         let (_, room, user) = self.room_mut(user);
         room.opening(user);
     }
 
-    /// The user joined, by what was read at `at`: from now on the connection expects every message.
+    /// Notes that the user joined, by what was read at `at`: from now on the connection expects every message.
     pub fn connected(&mut self, user: UserIndex, at: Stamp) {
         let (_, room, user) = self.room_mut(user);
         room.connected(user, at);
     }
 
-    /// A close began on either side: later messages are not expected on this connection,
-    /// earlier ones may still arrive until [`ended`](Self::ended).
+    /// Notes that either side began to close: this connection does not expect later messages; earlier ones may
+    /// still arrive until [`ended`](Self::ended).
     pub fn closing(&mut self, user: UserIndex, at: Stamp) {
         self.run.tally.judged.called(at);
         let (_, room, user) = self.room_mut(user);
         room.closing(user, at);
     }
 
-    /// The stream is at its end, every byte of it was reported. What has not come is excused, but
-    /// for what was past its horizon before the connection was left: that is lost.
+    /// Notes the end of the stream, after all of its bytes were reported. Open deliveries are excused, except
+    /// those that were past their horizon before the connection was left, which are lost.
     pub fn ended(&mut self, user: UserIndex, why: DisconnectCause, at: Stamp) {
         self.run.tally.judged.called(at);
         let (run, room, user) = self.room_mut(user);
         room.ended(run, user, why, at);
     }
 
-    /// This generator begins to stop: it sends no more, and expects no message of another one
-    /// that it first hears of from now on.
+    /// Notes that this generator begins to stop: it sends no more, and does not expect messages of other
+    /// generators that it first hears of from now on.
     pub fn stop(&mut self) {
         self.run.generators.stop();
     }
 
-    /// The wait is over: what has no verdict at `now` stays outstanding when its connection
-    /// is closed now, which is no user's wish to leave. What still arrives counts.
+    /// Ends the wait: deliveries without a verdict at `now` stay outstanding when their connection closes,
+    /// instead of being excused. Deliveries that still arrive count.
     pub fn close(&mut self, now: Stamp) {
         self.sweep(now);
         self.run.closed.get_or_insert(now);
     }
 
-    /// A chat is being handed to the sender's socket at `now`: fixes its number and who is
-    /// expected to receive it. Call it before the first byte is written.
+    /// Records that a chat is handed to the sender's socket at `now`: fixes its number and its expected
+    /// receivers. Call it before the first byte is written.
     pub fn record_send(&mut self, sender: UserIndex, intended: Stamp, now: Stamp) -> RecordedSend {
         self.run.tally.judged.called(now);
         let (run, room, sender) = self.room_mut(sender);
         room.record_send(run, sender, intended, now)
     }
 
-    /// A chat of `from` was read on `user`'s connection at `at`.
+    /// Takes a chat of `from` that was read on `user`'s connection at `at`.
     pub fn receive(&mut self, user: UserIndex, from: SenderId, decoded: Decoded, at: Stamp) {
         self.run.tally.judged.called(at);
         let (run, room, user) = self.room_mut(user);
         room.receive(run, user, from, decoded, at);
     }
 
-    /// The server did not take the message that `sender` handed over last: what has not arrived is
-    /// excused, and what still arrives is unexpected.
+    /// Notes that the server refused the last message of `sender`: its open deliveries are excused, and later
+    /// arrivals are unexpected.
     pub fn refused(&mut self, sender: UserIndex, now: Stamp) {
         self.sweep(now);
         let (run, room, sender) = self.room_mut(sender);
         room.refused(run, sender);
     }
 
-    /// History was read at `at` that the protocol marks as such: neither a delivery nor an anomaly,
-    /// and no proof of anything, since it may go its own way in the server.
+    /// Notes that history, marked as such by the protocol, was read at `at`. It is neither a delivery nor an
+    /// anomaly, and proves nothing, since it may take its own path in the server.
     pub fn replayed(&mut self, at: Stamp) {
         self.run.tally.judged.called(at);
     }
 
-    /// Passes the verdicts that are due at `now` and forgets what is too old to matter.
+    /// Passes the verdicts that are due at `now`, and forgets what is too old to matter.
     pub fn sweep(&mut self, now: Stamp) {
         let Self { run, rooms, .. } = self;
         run.tally.judged.called(now);
@@ -167,8 +167,8 @@ impl Ledger {
         run.tally.roll(now);
     }
 
-    /// The machine slept for `time`: stamps stood still, and wall clocks did not. What others are
-    /// told of intended times is right from now on.
+    /// Notes that the machine slept for `time`: stamps stood still, but wall clocks did not. Intended times in
+    /// markers are right again from now on.
     pub fn slept(&mut self, time: Duration) {
         self.run.slept(time);
     }
@@ -204,20 +204,20 @@ impl Ledger {
         }
     }
 
-    /// How many rooms there are.
+    /// The number of rooms.
     #[must_use]
     pub fn rooms(&self) -> usize {
         self.rooms.len()
     }
 
-    /// What became of the deliveries in one room so far.
+    /// The outcomes of the deliveries in one room so far.
     #[must_use]
     pub fn room_figures(&self, nth: usize) -> Option<RoomFigures> {
         self.rooms.get(nth).map(|room| room.figures(nth))
     }
 
-    /// The rooms in which deliveries were lost or late, or messages of others arrived, `n` at most; first
-    /// those with the most lost, of equal ones those with the most late.
+    /// The rooms with lost or late deliveries or messages of other rooms, at most `n`; those with the most lost,
+    /// then the most late, first.
     #[must_use]
     pub fn worst_rooms(&self, n: usize) -> Vec<RoomFigures> {
         let mut rooms: Vec<RoomFigures> = self.rooms.iter().enumerate().map(|(nth, room)| room.figures(nth)).collect();
@@ -227,35 +227,35 @@ impl Ledger {
         rooms
     }
 
-    /// Takes the cells of intended time in which nothing more can be counted at `now`: all their messages are
+    /// Takes the cells of intended time that can get no more counts at `now`, because all their messages are
     /// forgotten. Together with those taken before and with [`open_cells`](Self::open_cells) they sum to the
-    /// counts, for each origin.
+    /// counts of each origin.
     pub fn take_closed_cells(&mut self, now: Stamp) -> Vec<Cell> {
         self.run.tally.cells.take_closed(self.run.wall_micros(now))
     }
 
-    /// The cells of intended time in which something may still be counted, as they are, the oldest first.
+    /// The cells of intended time that may still get counts, oldest first.
     #[must_use]
     pub fn open_cells(&self) -> Vec<Cell> {
         self.run.tally.cells.open()
     }
 
-    /// From now on what is [marked](Self::mark_begins) is in no judged figure; to be said at the start.
+    /// Leaves [marked](Self::mark_begins) deliveries out of judged figures; call it at the start.
     pub fn set_marked_aside(&mut self) {
         self.run.tally.marked.set_aside();
     }
 
-    /// A planned disruption begins: messages intended from `at` on are marked.
+    /// Begins a planned disruption: messages intended from `at` on are marked.
     pub fn mark_begins(&mut self, at: Stamp) {
         self.run.tally.marked.begins(self.run.wall_micros(at));
     }
 
-    /// It is over: messages intended from `at` on are not marked.
+    /// Ends it: messages intended from `at` on are not marked.
     pub fn mark_ends(&mut self, at: Stamp) {
         self.run.tally.marked.ends(self.run.wall_micros(at));
     }
 
-    /// The counts of marked deliveries of one origin that have their verdicts.
+    /// The counts of marked deliveries of one origin that have a verdict.
     #[must_use]
     pub fn marked(&self, origin: Origin) -> DeliveryCounts {
         self.run.tally.marked.counts(origin)
@@ -271,17 +271,17 @@ impl Ledger {
         self.run.tally.evidence.keep();
     }
 
-    /// Of the notes taken, so many were written as lines, and so many given up.
+    /// Counts taken notes as written lines or as given up.
     pub fn logged(&mut self, written: u64, dropped: u64) {
         self.run.tally.evidence.logged(written, dropped);
     }
 
-    /// The log is at its end: what has not become a line is dropped, now and later. Tells how many.
+    /// Closes the log: notes that have not become lines are dropped, now and later. Returns their number.
     pub fn close_log(&mut self) -> u64 {
         self.run.tally.evidence.close()
     }
 
-    /// What became of notes so far; `None` where they were not asked for.
+    /// Counts of lines so far; `None` if notes were not asked for.
     #[must_use]
     pub fn log_lines(&self) -> Option<LogLines> {
         self.run.tally.evidence.lines()
@@ -299,26 +299,26 @@ impl Ledger {
         self.rooms.iter().map(|room| room.log.outstanding()).sum()
     }
 
-    /// Whether every delivery that is known to be expected has its verdict.
+    /// Whether every known expected delivery has its verdict.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.rooms.iter().all(RoomLedger::is_settled)
     }
 
-    /// How far our message `seq` of a room has come; `None` where it is not remembered.
+    /// The progress of our message `seq` of a room; `None` if it is not remembered.
     #[must_use]
     pub fn standing(&self, room: RoomTag, seq: u64) -> Option<Standing> {
         let message = self.rooms.iter().find(|known| known.tag == room)?.log.get(seq)?;
         Some(Standing { outstanding: message.outstanding, lost: message.lost })
     }
 
-    /// Messages that the ledger still remembers.
+    /// Number of messages that the ledger still remembers.
     #[must_use]
     pub fn remembered(&self) -> usize {
         self.rooms.iter().map(|room| room.log.len()).sum()
     }
 
-    /// Connections that expect the next message of their room.
+    /// Number of connections that expect the next message of their room.
     #[must_use]
     pub fn connected_now(&self) -> u32 {
         self.rooms.iter().map(|room| room.connected).sum()
@@ -330,7 +330,7 @@ impl Ledger {
         self.run.generators.clock_offset(self.run.tally.fastest_local())
     }
 
-    /// Which room a user is in; the first, for one that does not exist.
+    /// The index of a user's room; the first for a user that does not exist.
     fn place(&self, user: UserIndex) -> usize {
         self.room_of.get(user.get()).map_or(0, |room| *room as usize)
     }

@@ -1,4 +1,4 @@
-//! The messages of one other generator in one room: a window of its numbers, and who has read which.
+//! The messages of one other generator in one room: a window of its numbers, and the readers of each.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::clock::Stamp;
 use crate::marker::{GeneratorTag, Marker};
 use crate::model::{Anomaly, DeliveryTerms, Origin, SenderId};
 
-/// Numbers of one peer remembered at the same time. A marker that jumps further ahead than
-/// this starts the peer's book afresh, so that a forged number cannot take all memory.
+/// Maximum number of remembered numbers of one peer. A marker that jumps further ahead resets the peer's
+/// window, so that a forged number cannot take all memory.
 const WINDOW_LIMIT: usize = 1 << 16;
 
-/// Up to so many numbers ahead of what is known, a damaged one is believed.
+/// A damaged number is believed up to this far ahead of the known ones.
 const AHEAD_LIMIT: u64 = 1 << 10;
 
 #[derive(Debug)]
@@ -26,29 +26,29 @@ pub(super) struct Peer {
     /// The number of the front message.
     base: u64,
     messages: VecDeque<RemoteMessage>,
-    /// When the first of the numbers was noticed, as long as none of them is forgotten. Up to a
-    /// horizon later, lower ones may still be on their way.
+    /// When the first number was noticed, as long as none is forgotten. For up to a horizon, lower ones may still
+    /// be on their way.
     began: Option<Stamp>,
-    /// What each user's present connection has read.
+    /// The span read by each user's current connection.
     read: Box<[Span]>,
-    /// Numbers that were read damaged, and by whom.
+    /// Numbers that were read damaged, with the users concerned.
     damaged: BTreeMap<u64, UserSet>,
     pub(super) last_heard: Stamp,
 }
 
-/// The numbers between which a connection expects all.
+/// A range of numbers that a connection expects completely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span {
-    /// The lowest that was read and certainly expected; [`u64::MAX`] before there was any.
+    /// The lowest number that was read and certainly expected; [`u64::MAX`] if there is none.
     low: u64,
-    /// The highest that was read, plus one.
+    /// The highest number that was read, plus one.
     end: u64,
 }
 
 impl Span {
     const EMPTY: Self = Self { low: u64::MAX, end: 0 };
 
-    /// Whether a number is expected because of those that were read around it.
+    /// Whether a number is expected because those around it were read.
     fn contains(self, seq: u64) -> bool {
         self.low < seq && seq + 1 < self.end
     }
@@ -56,16 +56,16 @@ impl Span {
 
 #[derive(Debug)]
 struct RemoteMessage {
-    /// When a number this high was first read here.
+    /// When a number this high or higher was first read here.
     noticed: Stamp,
-    /// Its sender, once the message was read anywhere.
+    /// Its sender, once the message has been read.
     sender: Option<SenderId>,
-    /// The intended time in its marker; before it was read, when its number was first known.
+    /// The intended time in its marker; before it was read, the time when its number became known.
     intended_micros: u64,
-    /// How many connections had been opened when it was first read anywhere; [`UNREAD`] before that.
+    /// Number of connections opened before it was first read anywhere; [`UNREAD`] until then.
     read_at: u64,
     judged: bool,
-    /// Made for as many users as there are with the first arrival: most forged numbers have none.
+    /// Its receivers; allocated with the first arrival, since most forged numbers have none.
     arrived: UserSet,
 }
 
@@ -82,23 +82,23 @@ impl RemoteMessage {
     }
 }
 
-/// An intact chat of another generator, as it was read.
+/// An intact chat of another generator that was read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RemoteArrival<'a> {
-    /// In which room.
+    /// The room.
     pub(super) room: RoomSpan,
-    /// On whose connection.
+    /// The user on whose connection it was read.
     pub(super) user: RoomUser,
-    /// Its sender; [`SenderId::NONE`] where messages name none.
+    /// Its sender; [`SenderId::NONE`] if messages name none.
     pub(super) from: SenderId,
     pub(super) marker: &'a Marker,
     pub(super) at: Stamp,
     /// Microseconds from its intended time to now by the two machines' wall clocks.
     pub(super) since: i64,
-    /// Which opening the connection is, and how many there have been by now.
+    /// The number of the connection's opening, and the number of openings so far.
     pub(super) nth: u64,
     pub(super) openings: u64,
-    /// For how many microseconds the connection has been joined; `None` before it is.
+    /// Time since the connection joined, in microseconds; `None` if it has not.
     pub(super) stay: Option<i64>,
     /// Whether the server keeps the order of a sender's messages.
     pub(super) ordered: bool,
@@ -114,39 +114,39 @@ impl RemoteArrival<'_> {
         self.marker.intended_micros.saturating_add_signed(self.since)
     }
 
-    /// The server may have seen it either way.
+    /// Counts it as raced: the server may have handled it either way.
     pub(super) fn raced(&self, tally: &mut Tally) {
         let cell = tally.cell(self.marker.intended_micros, self.at);
         tally.raced(Origin::Remote, cell);
     }
 
-    /// Something is wrong with the arrival.
+    /// Counts the arrival as an anomaly.
     pub(super) fn odd(&self, what: Anomaly, tally: &mut Tally) {
         tally.anomaly(Origin::Remote, what, self.room.user(self.user), self.subject(), self.at);
     }
 }
 
-/// What became of the deliveries that a connection left open.
+/// The deliveries that a connection left open.
 #[derive(Debug, Default)]
 pub(super) struct LeftOpen {
-    /// Nothing of them was read: the intended time of each, as far as it is known, in microseconds since 1970.
+    /// Those of which nothing was read: the intended time of each, as far as known, in microseconds since 1970.
     pub(super) unread: Vec<u64>,
-    /// They were read, damaged; the same time of each.
+    /// Those that were read damaged, with the same time.
     pub(super) damaged: Vec<(Subject, u64)>,
 }
 
-/// What an arrival is, but for its age.
+/// The kind of an arrival, apart from its age.
 pub(super) enum ArrivalKind {
-    /// The first of its number on this connection.
+    /// The first arrival of its number on this connection.
     First {
-        /// A higher number of the same sender came before it.
+        /// Whether a higher number of the same sender arrived before it.
         reordered: bool,
     },
     Odd(Anomaly),
 }
 
 impl Peer {
-    /// A peer of which this marker is the first that is read.
+    /// A peer whose first marker to be read is this one.
     pub(super) fn new(first: Marker, at: Stamp, users: usize) -> Self {
         Self {
             first,
@@ -163,7 +163,7 @@ impl Peer {
         self.first.generator
     }
 
-    /// Numbers remembered.
+    /// Number of remembered numbers.
     pub(super) fn len(&self) -> usize {
         self.messages.len()
     }
@@ -172,7 +172,7 @@ impl Peer {
         (self.base..self.end()).contains(&seq)
     }
 
-    /// `room`: how many numbers more may be remembered.
+    /// Takes an arrival; `room` is how many more numbers may be remembered.
     pub(super) fn arrive(&mut self, arrived: &RemoteArrival<'_>, room: usize, horizon: Duration) -> ArrivalKind {
         let users = self.read.len();
         let (RemoteArrival { user, from, nth, .. }, seq) = (*arrived, arrived.marker.seq);
@@ -183,7 +183,7 @@ impl Peer {
         }
         message.intended_micros = arrived.marker.intended_micros;
         message.read_at = message.read_at.min(arrived.openings);
-        // The server had sent it on before this connection was begun.
+        // The server had sent it on before this connection was opened.
         if message.read_at < nth {
             return ArrivalKind::Odd(Anomaly::Unexpected);
         }
@@ -200,8 +200,8 @@ impl Peer {
         ArrivalKind::First { reordered }
     }
 
-    /// `user`'s connection has read `seq`; `expected` if it had certainly joined before the message
-    /// was handed over, and so before all later ones.
+    /// Notes that `user`'s connection has read `seq`; `expected`: it had certainly joined before the message was
+    /// handed over, and so before all later ones.
     pub(super) fn note_read(&mut self, user: RoomUser, seq: u64, expected: bool) {
         let Some(span) = self.read.get_mut(user.get()) else { return };
         span.end = span.end.max(seq + 1);
@@ -210,7 +210,7 @@ impl Peer {
         }
     }
 
-    /// Notes a damaged copy of a message, if it is one that may still be expected.
+    /// Notes a damaged copy of a message, if that may still be expected.
     pub(super) fn damaged(&mut self, user: RoomUser, from: SenderId, seq: u64, openings: u64) {
         let users = self.read.len();
         if let Some(message) = self.get_mut(seq) {
@@ -225,7 +225,7 @@ impl Peer {
         self.damaged.entry(seq).or_insert_with(|| UserSet::empty(users)).insert(user);
     }
 
-    /// The connection of `user` ended: adds what it still missed to `open`.
+    /// Ends the connection of `user`: adds the deliveries that it still missed to `open`.
     pub(super) fn ended(&mut self, user: RoomUser, open: &mut LeftOpen) {
         let Some(span) = self.read.get_mut(user.get()) else { return };
         let Span { low, end } = std::mem::replace(span, Span::EMPTY);
@@ -251,7 +251,7 @@ impl Peer {
         !(self.base..).zip(&self.messages).any(open)
     }
 
-    /// Passes the verdicts that are due; how many deliveries were lost.
+    /// Passes the verdicts that are due; returns the number of lost deliveries.
     pub(super) fn judge(&mut self, now: Stamp, terms: &DeliveryTerms, room: RoomSpan, tally: &mut Tally) -> u64 {
         let mut lost = 0;
         let due = terms.horizon + SETTLE;
@@ -284,7 +284,7 @@ impl Peer {
         lost
     }
 
-    /// Makes place for `seq` and everything between what is known and it, `room` numbers at most.
+    /// Makes room for `seq` and everything between it and the known numbers, at most `room` numbers.
     fn reach(&mut self, seq: u64, arrived: &RemoteArrival<'_>, room: usize, horizon: Duration) {
         if seq < self.base {
             return self.reach_down(seq, arrived, room, horizon);
@@ -305,7 +305,8 @@ impl Peer {
         }
     }
 
-    /// The first number read need not be the peer's first: lower ones may come for a horizon.
+    /// Extends the window downwards: the first number read need not be the peer's first, and lower ones may
+    /// arrive for a horizon.
     fn reach_down(&mut self, seq: u64, arrived: &RemoteArrival<'_>, room: usize, horizon: Duration) {
         let at = arrived.at;
         let more = usize::try_from(self.base - seq).unwrap_or(usize::MAX);
@@ -313,7 +314,7 @@ impl Peer {
         if !young || more > room || more > WINDOW_LIMIT - self.messages.len() {
             return;
         }
-        // Known since a higher one was: so verdicts fall in the order of the numbers.
+        // Known since a higher one was, so that verdicts fall in the order of the numbers.
         let noticed = self.messages.front().map_or(at, |first| first.noticed);
         for _ in 0..more {
             self.messages.push_front(RemoteMessage::noticed(noticed, arrived.wall_micros()));
@@ -328,7 +329,7 @@ impl Peer {
         self.began = None;
     }
 
-    /// What is known of a message.
+    /// What is known about a message.
     fn subject(&self, seq: u64) -> Option<Subject> {
         let message = self.get(seq)?;
         let read = message.sender.is_some();
@@ -337,18 +338,18 @@ impl Peer {
         Some(Subject { sender: message.sender.map(Sender::Id), marker: Some(marker), intended_known: read, read })
     }
 
-    /// The number after the highest that is known.
+    /// The highest known number, plus one.
     fn end(&self) -> u64 {
         self.base + self.messages.len() as u64
     }
 
-    /// Users whose connections have read anything, with what.
+    /// Users whose connections have read anything, with the span.
     fn readers(&self) -> impl Iterator<Item = (RoomUser, Span)> + '_ {
         let users = (0..).map(RoomUser).zip(self.read.iter().copied());
         users.filter(|(_, span)| *span != Span::EMPTY)
     }
 
-    /// Users who expect a message and have not received it.
+    /// Users who expect a message but have not received it.
     fn missing<'a>(&'a self, seq: u64, message: &'a RemoteMessage) -> impl Iterator<Item = RoomUser> + 'a {
         let expecting = self.readers().filter(move |(_, span)| span.contains(seq));
         expecting.map(|(user, _)| user).filter(|user| !message.arrived.contains(*user))

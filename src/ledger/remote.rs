@@ -1,8 +1,8 @@
 //! Messages of other generators, known only from what is read here.
 //!
-//! No generator tells us what the others send, but each numbers its messages without gaps, so a
-//! connection that has read two numbers of a generator expected those between them. What is
-//! missing gets its verdict one horizon after this generator first knew of the number.
+//! Generators do not announce what they send, but each numbers its messages without gaps, so a connection
+//! that has read two numbers of a generator expects those between them. A missing one gets its verdict one
+//! horizon after this generator first knew of the number.
 
 use std::time::Duration;
 
@@ -13,27 +13,27 @@ use crate::clock::Stamp;
 use crate::marker::{GeneratorTag, Marker};
 use crate::model::{Anomaly, Basis, DeliveryTerms, Origin, Outcome, SenderId};
 
-/// Other generators that are followed at the same time; chats of further ones are not judged.
+/// Maximum number of other generators that are tracked; chats of further ones are not judged.
 pub const PEER_LIMIT: usize = 64;
 
-/// Numbers of all peers in all rooms remembered at the same time. A jump for which there is no room any more
-/// starts its peer's book afresh: sixty-four forged generators take no more than one.
+/// Maximum number of remembered numbers of all peers in all rooms. A jump beyond it resets the peer's window, so
+/// that sixty-four forged generators take no more memory than one.
 const NUMBER_LIMIT: usize = 1 << 19;
 
-/// A peer that has said nothing for this many horizons is forgotten.
+/// A peer that was silent for this many horizons is forgotten.
 const FORGET_HORIZONS: u32 = 10;
 
 /// The other generators, in all rooms.
 #[derive(Debug, Default)]
 pub(super) struct Generators {
     known: Vec<Generator>,
-    /// How many of their numbers are remembered in all rooms.
+    /// Number of their remembered numbers in all rooms.
     numbers: usize,
-    /// Numbers that are first heard of from now on are expected of no connection.
+    /// Whether the run is stopping: no connection expects numbers first heard of from then on.
     stopped: bool,
 }
 
-/// What is known of another generator whatever the room.
+/// What is known about another generator, independent of rooms.
 #[derive(Debug)]
 struct Generator {
     tag: GeneratorTag,
@@ -42,13 +42,13 @@ struct Generator {
 }
 
 impl Generator {
-    /// How far our wall clock is ahead of this one's, in microseconds: the fastest of its
-    /// messages would have taken as long as the fastest of ours, the way being the same.
+    /// How far our wall clock is ahead of this generator's, in microseconds. Its fastest message is assumed to
+    /// have taken as long as our fastest, since the path is the same.
     fn offset(&self, fastest_local: Option<i64>) -> Option<i64> {
         Some(self.fastest.get()? - fastest_local?)
     }
 
-    /// What the first arrival of a message says.
+    /// Evaluates the first arrival of a message.
     fn first_arrival(
         &mut self,
         arrived: &RemoteArrival<'_>,
@@ -60,8 +60,8 @@ impl Generator {
         let offset = self.offset(fastest_local);
         let age = since.saturating_sub(offset.unwrap_or(0));
         let excess = since.saturating_sub(self.fastest.get().unwrap_or(since));
-        // It was handed over after its intended time. So the connection had joined by then if it
-        // had by the intended time, be it by the clocks as they are or by the estimate.
+        // It was handed over after its intended time, so the connection had joined before that if it had
+        // joined by the intended time, by the clocks as they are or by the estimate.
         let expected = arrived.stay.is_some_and(|stay| since.max(age) <= stay);
         FirstArrival { reordered, expected, offset_known: offset.is_some(), age, excess }
     }
@@ -70,19 +70,19 @@ impl Generator {
 /// The first arrival of a message on a connection.
 #[derive(Debug, Clone, Copy)]
 struct FirstArrival {
-    /// A higher number of the same sender came before it.
+    /// Whether a higher number of the same sender arrived before it.
     reordered: bool,
     /// Whether the connection had certainly joined when the message was handed over.
     expected: bool,
     offset_known: bool,
-    /// Microseconds from its intended time to now, by the estimate of the offset.
+    /// Microseconds from its intended time to now, corrected by the estimated offset.
     age: i64,
-    /// By how many microseconds it was slower than the fastest.
+    /// How much slower than the fastest it was, in microseconds.
     excess: i64,
 }
 
 impl FirstArrival {
-    /// What an expected delivery comes to.
+    /// The outcome of an expected delivery.
     fn judge(self, arrived: &RemoteArrival<'_>, terms: &DeliveryTerms, tally: &mut Tally) -> Outcome {
         let at = arrived.at;
         let cell = tally.cell(arrived.marker.intended_micros, at);
@@ -109,41 +109,41 @@ impl FirstArrival {
 }
 
 impl Generators {
-    /// From now on, no connection expects a number that was not known before.
+    /// Begins the stop: no connection expects a number that was unknown before.
     pub(super) fn stop(&mut self) {
         self.stopped = true;
     }
 
-    /// Forgets those of which nothing was heard for long.
+    /// Forgets generators that have been silent for long.
     pub(super) fn sweep(&mut self, now: Stamp, terms: &DeliveryTerms) {
         self.known.iter_mut().for_each(|generator| generator.fastest.roll(now));
         let silence = terms.horizon * FORGET_HORIZONS;
         self.known.retain(|generator| now.since(generator.last_heard) < silence);
     }
 
-    /// This machine's wall clock is not what it was: the estimates begin afresh.
+    /// Resets the estimates, because this machine's wall clock has changed.
     pub(super) fn forget_offsets(&mut self) {
         self.known.iter_mut().for_each(|generator| generator.fastest = Fastest::default());
     }
 
-    /// Estimated lead of our wall clock over the others', the mean over them, in seconds.
+    /// Estimated lead of our wall clock over the others', in seconds: the mean over them.
     pub(super) fn clock_offset(&self, fastest_local: Option<i64>) -> Option<f64> {
         let offsets: Vec<f64> = self.known.iter().filter_map(|g| g.offset(fastest_local)).map(micros_to_s).collect();
         #[allow(clippy::cast_precision_loss, reason = "at most PEER_LIMIT")]
         (!offsets.is_empty()).then(|| offsets.iter().sum::<f64>() / offsets.len() as f64)
     }
 
-    /// How many numbers more may be remembered.
+    /// How many more numbers may be remembered.
     fn left(&self) -> usize {
         NUMBER_LIMIT.saturating_sub(self.numbers)
     }
 
-    /// A peer remembers another number of numbers than before.
+    /// Updates the count after a peer's window has changed.
     fn remembers(&mut self, before: usize, after: usize) {
         self.numbers = (self.numbers + after).saturating_sub(before);
     }
 
-    /// The generator with this tag, of which something is read.
+    /// The generator with this tag, a message of which was read.
     fn heard(&mut self, tag: GeneratorTag, at: Stamp) -> Option<&mut Generator> {
         let place = match self.known.iter().position(|generator| generator.tag == tag) {
             Some(place) => place,
@@ -166,7 +166,8 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// What the delivery comes to, if the connection expected it and this is the first arrival.
+    /// Takes an arrival; returns the delivery's outcome if the connection expected it and this is its first
+    /// arrival.
     pub(super) fn receive(
         &mut self,
         arrived: &RemoteArrival<'_>,
@@ -202,26 +203,26 @@ impl Remote {
         Some(first.judge(arrived, terms, tally))
     }
 
-    /// A damaged copy of the message with this marker was read on `user`'s connection.
+    /// Notes a damaged copy of the message with this marker on `user`'s connection.
     pub(super) fn damaged(&mut self, user: RoomUser, from: SenderId, marker: &Marker, openings: u64) {
         if let Some(peer) = self.peers.iter_mut().find(|peer| peer.tag() == marker.generator) {
             peer.damaged(user, from, marker.seq, openings);
         }
     }
 
-    /// The connection of `user` ended: what it still missed.
+    /// Ends the connection of `user`; returns the deliveries that it still missed.
     pub(super) fn ended(&mut self, user: RoomUser) -> LeftOpen {
         let mut open = LeftOpen::default();
         self.peers.iter_mut().for_each(|peer| peer.ended(user, &mut open));
         open
     }
 
-    /// Whether no connection misses anything whose verdict has not fallen.
+    /// Whether no connection misses a message without a verdict.
     pub(super) fn is_settled(&self) -> bool {
         self.peers.iter().all(Peer::is_settled)
     }
 
-    /// Passes the verdicts that are due and forgets what is old; how many deliveries were lost.
+    /// Passes the verdicts that are due, and forgets what is old; returns the number of lost deliveries.
     pub(super) fn sweep(
         &mut self,
         now: Stamp,

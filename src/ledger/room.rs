@@ -1,4 +1,4 @@
-//! The books of one room: its messages, and which of its connections should have received them.
+//! The books of one room: its messages, and the connections that should receive them.
 
 use strum::EnumCount as _;
 
@@ -18,9 +18,9 @@ use crate::model::{Origin, Outcome};
 pub(super) struct RoomLedger {
     pub(super) tag: RoomTag,
     pub(super) span: RoomSpan,
-    /// Users who are connected.
+    /// Number of connected users.
     pub(super) connected: u32,
-    /// Connections opened so far.
+    /// Number of connections opened so far.
     pub(super) openings: u64,
     pub(super) log: MessageLog,
     pub(super) windows: Box<[ConnectionWindow]>,
@@ -28,14 +28,14 @@ pub(super) struct RoomLedger {
     pub(super) books: Books,
 }
 
-/// What became of a room's deliveries, local and remote.
+/// The outcomes of a room's deliveries, local and remote.
 #[derive(Debug, Default)]
 pub(super) struct Books {
     expected: u64,
     outcomes: [u64; Outcome::COUNT],
-    /// Remote ones that got no verdict, because the wait was over.
+    /// Remote deliveries that got no verdict because the wait was over.
     remote_outstanding: u64,
-    /// Messages of other rooms of the run that arrived here.
+    /// Number of arrivals here of messages from other rooms of the run.
     pub(super) leaked: u64,
 }
 
@@ -51,7 +51,7 @@ impl Books {
 }
 
 impl RoomLedger {
-    /// Empty books for a room whose users are so many from `first` on.
+    /// Empty books for a room with `users` users from `first` on.
     pub(super) fn new(RoomShare { tag, users }: RoomShare, first: u32) -> Self {
         Self {
             tag,
@@ -153,7 +153,7 @@ impl RoomLedger {
         self.books.add(Outcome::ExcusedRefused, excused);
     }
 
-    /// Passes the verdicts that are due at `now` and forgets what is too old to matter.
+    /// Passes the verdicts that are due at `now`, and forgets what is too old to matter.
     pub(super) fn sweep(&mut self, run: &mut RunWide, now: Stamp) {
         let verdict_age = run.terms.horizon + SETTLE;
         let judged_at = run.judged_at(now);
@@ -171,26 +171,26 @@ impl RoomLedger {
         self.books.expect_and_add(Outcome::Lost, lost);
     }
 
-    /// What became of its deliveries so far; it is the `nth` room.
+    /// The outcomes of its deliveries so far; it is the `nth` room.
     pub(super) fn figures(&self, nth: usize) -> RoomFigures {
         let Books { expected, outcomes, remote_outstanding, leaked } = self.books;
         let outstanding = self.log.outstanding() + remote_outstanding;
         RoomFigures { nth, expected, outcomes, outstanding, leaked }
     }
 
-    /// Whether every delivery that is known to be expected has its verdict.
+    /// Whether every known expected delivery has its verdict.
     pub(super) fn is_settled(&self) -> bool {
         self.log.outstanding() == 0 && self.remote.is_settled()
     }
 
-    /// So many deliveries of `seq` are lost.
+    /// Counts `n` deliveries of `seq` as lost.
     pub(super) fn lose(&mut self, run: &mut RunWide, seq: u64, n: u64) {
         let Some(message) = self.log.get(seq) else { return };
         self.books.add(Outcome::Lost, n);
         run.tally.lose(Origin::Local, message.cell, n, message.intended.plus(run.terms.horizon));
     }
 
-    /// One receiver lost message `seq`, before the verdict on the others.
+    /// Notes that one receiver lost message `seq`, before the verdict on the others.
     pub(super) fn lose_one(&self, run: &mut RunWide, user: RoomUser, seq: u64, at: Stamp, arrived: bool) {
         if let Some(subject) = self.subject(run, seq) {
             run.tally.lost_one(Origin::Local, self.span, user, subject, at, arrived);
@@ -201,7 +201,7 @@ impl RoomLedger {
         self.windows.get(user.get()).copied()
     }
 
-    /// Notes a message's verdict; `lost`: those who are expected to receive it and have not, lost it.
+    /// Notes a message's verdict; `lost`: the expected receivers without it have lost it.
     fn note_lost(&self, run: &mut RunWide, seq: u64, lost: bool, now: Stamp) {
         if !lost && !run.tally.losses.has_pending() {
             return;
@@ -215,7 +215,7 @@ impl RoomLedger {
         run.tally.lost_by(Origin::Local, UserGroup { room: self.span, users: missing }, subject, now);
     }
 
-    /// What is known of a message of ours.
+    /// What is known about one of our messages.
     fn subject(&self, run: &RunWide, seq: u64) -> Option<Subject> {
         let message = self.log.get(seq)?;
         let marker = self.marker(run, seq, message.intended_micros);

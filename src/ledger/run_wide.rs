@@ -1,4 +1,5 @@
-//! What a ledger keeps once for all rooms: who this generator and its users are, and the figures.
+//! The parts of a ledger that all rooms share: the identities of this generator and its users, and the
+//! figures.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,16 +19,16 @@ pub(super) struct RunWide {
     pub(super) identity: Identity,
     /// The wall clock when this generator started, in microseconds since the Unix epoch.
     pub(super) started_micros: u64,
-    /// How the server names this generator's users, the names they had before included.
+    /// The server's ids of this generator's users, including former ones.
     ids: HashMap<SenderId, UserIndex>,
-    /// Each user's present one.
+    /// Each user's current id.
     present_ids: Box<[SenderId]>,
     pub(super) generators: Generators,
     pub(super) tally: Tally,
     /// When the wait was over: see [`close`](super::Ledger::close).
     pub(super) closed: Option<Stamp>,
-    /// Deliveries of others' messages that were open when the ledger was closed and so got no verdict.
-    /// They are expected from then on.
+    /// Deliveries of others' messages that were open when the ledger was closed, and so got no verdict. They
+    /// count as expected from then on.
     pub(super) remote_outstanding: u64,
 }
 
@@ -55,7 +56,7 @@ impl RunWide {
         }
     }
 
-    /// The machine slept for `time`.
+    /// Notes that the machine slept for `time`.
     pub(super) fn slept(&mut self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.identity.origin_micros = self.identity.origin_micros.saturating_add(micros);
@@ -63,41 +64,41 @@ impl RunWide {
         self.generators.forget_offsets();
     }
 
-    /// The time up to which verdicts fall.
+    /// The time up to which verdicts are passed.
     pub(super) fn judged_at(&self, now: Stamp) -> Stamp {
         self.closed.map_or(now, |closed| closed.min(now))
     }
 
-    /// Whether a marker is of another run, or of an earlier life of this one.
+    /// Whether a marker is from another run, or from an earlier life of this generator.
     pub(super) fn is_foreign(&self, marker: &Marker) -> bool {
         let horizon = u64::try_from(self.terms.horizon.as_micros()).unwrap_or(u64::MAX);
         let old = marker.intended_micros.saturating_add(horizon) < self.started_micros;
         marker.run != self.identity.run || (old && marker.generator != self.identity.generator)
     }
 
-    /// Whether a sender is one of our users, as far as messages name them.
+    /// Whether a sender is one of our users, as far as messages name senders.
     pub(super) fn is_ours(&self, from: SenderId) -> bool {
         self.rules.senders && self.ids.contains_key(&from)
     }
 
-    /// Whether damage is this run's: one of our users said it, or its run can still be read. Anything
-    /// else may be other people's chat.
+    /// Whether a damaged text belongs to this run: one of our users sent it, or its run can still be read.
+    /// Anything else may be other people's chat.
     pub(super) fn concerns(&self, from: SenderId, run: Option<RunTag>) -> bool {
         run == Some(self.identity.run) || self.is_ours(from)
     }
 
-    /// Whose a message is, by its marker.
+    /// The origin of a message, by its marker.
     pub(super) fn origin(&self, marker: &Marker) -> Origin {
         let ours = (marker.run, marker.generator) == (self.identity.run, self.identity.generator);
         if ours { Origin::Local } else { Origin::Remote }
     }
 
-    /// Whom the server means by an id.
+    /// The sender that the server means by an id.
     pub(super) fn sender(&self, id: SenderId) -> Sender {
         self.ids.get(&id).map_or(Sender::Id(id), |user| Sender::User(*user))
     }
 
-    /// Whether `from` is a name that `sender` has or had.
+    /// Whether `from` is a current or former id of `sender`.
     #[inline]
     pub(super) fn is_of(&self, sender: UserIndex, from: SenderId) -> bool {
         self.present_ids.get(sender.get()) == Some(&from) || self.ids.get(&from) == Some(&sender)

@@ -1,7 +1,7 @@
-//! Spoilt time: when this generator or its machine, and no server, made deliveries slow.
+//! Spoilt time: when this generator or its machine, not the server, made deliveries slow.
 //!
-//! Pure: a union of half-open intervals for each [`SpoiltBy`] and for all of them together. It knows
-//! how much of them lies in the hold, and keeps the recent ones to judge deliveries by.
+//! Pure: a union of half-open intervals for each [`SpoiltBy`] and for all of them together. It sums their parts
+//! in the hold, and keeps recent intervals for judging deliveries.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use strum::EnumCount;
 use crate::clock::Stamp;
 use crate::model::SpoiltBy;
 
-/// Intervals remembered of each kind. Beyond that the two oldest are taken for one, so that memory
-/// is bounded; the sums stay as they are.
+/// Maximum number of remembered intervals per kind. Beyond it the two oldest are joined, which bounds memory
+/// and leaves the sums unchanged.
 const MOST: usize = 4_096;
 
-/// When the load was held.
+/// The time of the hold.
 #[derive(Debug, Clone, Copy, Default)]
 struct Hold {
     from: Option<Stamp>,
@@ -23,7 +23,7 @@ struct Hold {
 }
 
 impl Hold {
-    /// How much of an interval lies in the hold.
+    /// The part of an interval that lies in the hold.
     fn part_of(self, from: Stamp, to: Stamp) -> Duration {
         let Some(began) = self.from else { return Duration::ZERO };
         to.min(self.to.unwrap_or(to)).since(from.max(began))
@@ -34,7 +34,7 @@ impl Hold {
 #[derive(Debug, Clone, Default)]
 struct Union {
     intervals: VecDeque<(Stamp, Stamp)>,
-    /// How much of everything that was ever added lies in the hold.
+    /// The part in the hold of everything that was ever added.
     held: Duration,
 }
 
@@ -63,12 +63,12 @@ impl Union {
     }
 }
 
-/// How much of the hold was spoilt.
+/// Spoilt time of the hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SpoiltTime {
-    /// By anything; overlaps count once.
+    /// For any reason; overlaps count once.
     pub total: Duration,
-    /// By each [`SpoiltBy`]; they may overlap.
+    /// For each [`SpoiltBy`]; they may overlap.
     pub by: [Duration; SpoiltBy::COUNT],
 }
 
@@ -82,17 +82,17 @@ pub(super) struct Spoilt {
 }
 
 impl Spoilt {
-    /// The hold begins; everything added so far was before.
+    /// Begins the hold; everything added so far was before it.
     pub(super) fn hold_begins(&mut self, at: Stamp) {
         self.hold.from.get_or_insert(at);
     }
 
-    /// The hold ends; everything added so far was before.
+    /// Ends the hold; everything added so far was before that.
     pub(super) fn hold_ends(&mut self, at: Stamp) {
         self.hold.to.get_or_insert(at);
     }
 
-    /// The time from `from` up to `to` was spoilt.
+    /// Adds spoilt time from `from` up to `to`.
     pub(super) fn add(&mut self, by: SpoiltBy, from: Stamp, to: Stamp) {
         if from < to {
             self.by[by as usize].add(from, to, self.hold);
@@ -118,13 +118,13 @@ impl Spoilt {
         self.any.intervals.get(next).is_some_and(|known| known.0 <= moment)
     }
 
-    /// How long the intervals of this kind lasted that ended after `moment`.
+    /// Total length of the intervals of this kind that ended after `moment`.
     pub(super) fn lasted(&self, by: SpoiltBy, moment: Stamp) -> Duration {
         let recent = self.by[by as usize].intervals.iter().rev().take_while(|known| known.1 > moment);
         recent.map(|known| known.1.since(known.0)).sum()
     }
 
-    /// Nothing that happened before `moment` is to be judged any more.
+    /// Forgets intervals before `moment`, which are no longer needed.
     pub(super) fn forget(&mut self, moment: Stamp) {
         for union in self.by.iter_mut().chain([&mut self.any]) {
             while union.intervals.front().is_some_and(|known| known.1 < moment) {
@@ -133,7 +133,7 @@ impl Spoilt {
         }
     }
 
-    /// How much of the hold was spoilt so far.
+    /// The spoilt time of the hold so far.
     pub(super) fn held(&self) -> SpoiltTime {
         SpoiltTime { total: self.any.held, by: std::array::from_fn(|i| self.by[i].held) }
     }
@@ -147,7 +147,7 @@ mod tests {
 
     use super::*;
 
-    /// Milliseconds that were spoilt, by reason, and the hold in the same.
+    /// Spoilt milliseconds by reason, and those of the hold.
     #[derive(Debug, Default)]
     struct Naive {
         spoilt: [BTreeSet<u64>; SpoiltBy::COUNT],
@@ -173,7 +173,7 @@ mod tests {
 
     #[derive(Debug, Clone)]
     enum Op {
-        /// Spoilt up to now, for so long, and that long ago.
+        /// Reason, length in milliseconds, and how long ago it ended.
         Spoil(usize, u64, u64),
         Pass(u64),
         HoldBegins,
@@ -191,7 +191,7 @@ mod tests {
         ]
     }
 
-    /// What is older is not asked about.
+    /// Older times are not queried.
     const KEEP: u64 = 100;
 
     proptest! {

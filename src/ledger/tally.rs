@@ -1,4 +1,4 @@
-//! The figures of the ledger: outcomes, anomalies, times to delivery. Nothing here decides anything.
+//! The figures of the ledger: outcomes, anomalies, times to delivery. It only counts.
 
 use std::time::Duration;
 
@@ -24,15 +24,15 @@ pub struct Tally {
     pub(super) cells: Cells,
     /// Times to delivery in microseconds, by [`Origin`] and [`Basis`].
     durations: [[Histogram<u64>; Basis::COUNT]; Origin::COUNT],
-    /// What of them a verdict does not read.
+    /// The part of the figures that verdicts leave out.
     pub(super) judged: Judged,
     /// Planned disruptions.
     pub(super) marked: Marked,
     fastest_local: Fastest,
-    /// Remote arrivals whose time to delivery came out below zero even after the estimated
-    /// clock offset; they count as zero in the histogram.
+    /// Remote arrivals whose time to delivery was negative even with the estimated clock offset; they count as
+    /// zero in the histogram.
     pub negative_durations: u64,
-    /// Arrivals of messages that are of another run, or of a time before this generator.
+    /// Arrivals of messages from another run, or from before this generator started.
     pub foreign: u64,
     pub(super) evidence: Evidence,
     pub(super) losses: Losses,
@@ -54,8 +54,8 @@ impl Tally {
         }
     }
 
-    /// The counts of one origin, but for what is outstanding: [`Ledger::counts`](super::Ledger::counts)
-    /// has that, too.
+    /// The counts of one origin without outstanding deliveries, which [`Ledger::counts`](super::Ledger::counts)
+    /// includes.
     #[must_use]
     pub fn origin(&self, origin: Origin) -> &DeliveryCounts {
         &self.counts[origin as usize]
@@ -67,19 +67,19 @@ impl Tally {
         &self.durations[origin as usize]
     }
 
-    /// The cell of a message that was intended at `intended_micros` since 1970, as of `now`.
+    /// The cell of a message intended at `intended_micros`, in microseconds since 1970, as of `now`.
     pub(super) fn cell(&mut self, intended_micros: u64, now: Stamp) -> CellId {
         let is_marked = self.marked.covers(intended_micros);
         self.cells.of(intended_micros, self.evidence.wall_micros(now)).marked(is_marked)
     }
 
-    /// So many more deliveries of messages in `cell` are expected.
+    /// Adds `n` expected deliveries of messages in `cell`.
     pub(super) fn expect(&mut self, origin: Origin, cell: CellId, n: u64) {
         self.counts[origin as usize].expect(n);
         self.cells.counts(cell, origin).expect(n);
     }
 
-    /// This many more had `outcome`. Own messages that arrived are [`came`](Self::came).
+    /// Adds `n` deliveries with `outcome`. For arrivals of own messages use [`came`](Self::came).
     pub(super) fn add(&mut self, origin: Origin, cell: CellId, outcome: Outcome, n: u64) {
         self.counts[origin as usize].add(outcome, n);
         self.cells.counts(cell, origin).add(outcome, n);
@@ -88,20 +88,20 @@ impl Tally {
         }
     }
 
-    /// This many more are expected, and had `outcome`.
+    /// Adds `n` expected deliveries with `outcome`.
     pub(super) fn expect_and_add(&mut self, origin: Origin, cell: CellId, outcome: Outcome, n: u64) {
         self.expect(origin, cell, n);
         self.add(origin, cell, outcome, n);
     }
 
-    /// An arrival on a connection that was just joining or closing.
+    /// Adds an arrival on a connection that was just joining or closing.
     pub(super) fn raced(&mut self, origin: Origin, cell: CellId) {
         self.counts[origin as usize].raced += 1;
         self.cells.counts(cell, origin).raced += 1;
     }
 
-    /// A delivery of an own message came at `at`, on time or late, `took` after its intended time, which is not
-    /// after that.
+    /// Adds a delivery of an own message at `at`, on time or late, `took` after its intended time, which is not
+    /// after `at`.
     #[inline]
     pub(super) fn came(&mut self, cell: CellId, outcome: Outcome, took: Duration, intended: Stamp, at: Stamp) {
         let micros = self.duration(Origin::Local, Basis::Intended, took);
@@ -114,13 +114,14 @@ impl Tally {
         self.judge(Origin::Local, cell, outcome == Outcome::Late, took, intended, at);
     }
 
-    /// It came so long after it was handed over.
+    /// Adds the time since it was handed over, in nanoseconds.
     #[inline]
     pub(super) fn came_since_sent(&mut self, nanos: u64) {
         self.durations[Origin::Local as usize][Basis::Sent as usize].saturating_record((nanos / 1_000).max(1));
     }
 
-    /// A first arrival by the horizon, counted already, `took` after the intended time: whether it is judged.
+    /// Decides whether a first arrival within the horizon, already counted, is judged; it arrived `took` after its
+    /// intended time.
     #[inline]
     pub(super) fn judge(
         &mut self,
@@ -140,14 +141,15 @@ impl Tally {
         self.judged.arrived(origin, late, took, intended, at);
     }
 
-    /// What was lost has come after its horizon; its intended time by its marker, in microseconds since 1970.
+    /// Adds the arrival of a lost delivery after its horizon; `intended_micros` is the time in its marker, in
+    /// microseconds since 1970.
     pub(super) fn overdue(&mut self, origin: Origin, intended_micros: u64, intended: Stamp, at: Stamp) {
         if !(self.marked.is_set_aside() && self.marked.covers(intended_micros)) {
             self.judged.overdue(origin, intended, at);
         }
     }
 
-    /// Notes a time to delivery; what it is in microseconds.
+    /// Adds a time to delivery; returns it in microseconds.
     #[inline]
     pub(super) fn duration(&mut self, origin: Origin, basis: Basis, took: Duration) -> u64 {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -155,7 +157,7 @@ impl Tally {
         micros
     }
 
-    /// Deliveries that are lost: their horizon was at `horizon`.
+    /// Adds `n` lost deliveries, whose horizon was at `horizon`.
     pub(super) fn lose(&mut self, origin: Origin, cell: CellId, n: u64, horizon: Stamp) {
         self.add(origin, cell, Outcome::Lost, n);
         if !(cell.is_marked() && self.marked.is_set_aside()) {
@@ -163,7 +165,7 @@ impl Tally {
         }
     }
 
-    /// The present window of delays is over, spoilt by these.
+    /// Ends the current window of delays, spoilt by `bad`.
     pub(super) fn window_over(&mut self, bad: &[SpoiltBy], at: Stamp) {
         if self.marked.takes_away() {
             let origins = [Origin::Local, Origin::Remote];
@@ -175,12 +177,12 @@ impl Tally {
         self.judged.window_over(bad, at, &self.counts, &self.durations);
     }
 
-    /// The figures of one origin that are judged.
+    /// The judged counts of one origin.
     pub(super) fn judged(&self, origin: Origin) -> DeliveryCounts {
         self.judged.counts(origin, &self.marked.rest(origin, self.origin(origin)))
     }
 
-    /// The times to delivery of one origin that are judged.
+    /// The judged times to delivery of one origin.
     pub(super) fn judged_durations(&self, origin: Origin) -> Histogram<u64> {
         let all = &self.durations[origin as usize];
         if self.marked.takes_away() {
@@ -200,7 +202,8 @@ impl Tally {
         self.evidence.anomaly(origin, what, user, subject, at);
     }
 
-    /// One receiver lost a message, which others may still lose. `arrived`: it came, after its horizon.
+    /// Adds the loss of one receiver, of a message that others may still lose. `arrived`: it arrived, but after its
+    /// horizon.
     pub(super) fn lost_one(
         &mut self,
         origin: Origin,
@@ -214,7 +217,7 @@ impl Tally {
         self.losses.one(origin, room, user, subject, self.evidence.wall_micros(at));
     }
 
-    /// A message has its verdict: `users` lost it, beside those who had lost it before.
+    /// Adds a message's verdict: the users of `group` lost it, besides those who had lost it before.
     pub(super) fn lost_by(&mut self, origin: Origin, group: UserGroup, subject: Subject, at: Stamp) {
         self.evidence.lost_by(origin, &group, subject, at);
         self.losses.judged(origin, group, subject, self.evidence.wall_micros(at));
@@ -229,7 +232,7 @@ impl Tally {
     }
 }
 
-/// The smallest of a series in the last one to two minutes.
+/// The minimum of a series over the last one to two minutes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fastest {
     previous: Option<i64>,

@@ -1,4 +1,4 @@
-//! What the books are kept by, and what they tell of one message.
+//! The inputs of a ledger, and its figures of rooms and single messages.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use strum::EnumCount as _;
 use crate::marker::{GeneratorTag, Marker, RoomTag, RunTag};
 use crate::model::Outcome;
 
-/// How long after a horizon its verdict falls. Bytes stamped before the horizon may still
-/// be on their way from the socket to the ledger; they count by their stamp.
+/// Time from a horizon to its verdict. Bytes stamped before the horizon may still be on their way from the
+/// socket to the ledger; they count by their stamp.
 pub const SETTLE: Duration = Duration::from_secs(1);
 
-/// Who this generator is in markers, and how its stamps relate to the wall clock.
+/// The identity of this generator in markers, and the relation of its stamps to the wall clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Identity {
     /// The run's tag.
@@ -22,53 +22,53 @@ pub struct Identity {
     pub origin_micros: u64,
 }
 
-/// A room, and how many of this generator's users are in it.
+/// A room, and the number of this generator's users in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoomShare {
     /// The room's tag.
     pub tag: RoomTag,
-    /// How many users.
+    /// The number of users.
     pub users: u32,
 }
 
-/// What became of the deliveries in one room, local and remote: expected = the outcomes and outstanding.
+/// The outcomes of the deliveries in one room, local and remote: expected = sum of outcomes + outstanding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoomFigures {
-    /// Which of the rooms, from 0.
+    /// The index of the room, from 0.
     pub nth: usize,
-    /// Deliveries that should have come.
+    /// Deliveries that should arrive.
     pub expected: u64,
-    /// By [`Outcome`], exclusive.
+    /// Deliveries by [`Outcome`]; each has only one.
     pub outcomes: [u64; Outcome::COUNT],
-    /// Without a verdict.
+    /// Deliveries without a verdict.
     pub outstanding: u64,
-    /// Messages of other rooms of the run that arrived here: in none of the above.
+    /// Arrivals here of messages from other rooms of the run; in none of the above.
     pub leaked: u64,
 }
 
 impl RoomFigures {
-    /// How many deliveries came to `outcome`.
+    /// The number of deliveries with `outcome`.
     #[must_use]
     pub fn outcome(&self, outcome: Outcome) -> u64 {
         self.outcomes[outcome as usize]
     }
 
-    /// What rooms are compared by: the worse, the greater; nothing where all is well.
+    /// The sort key of rooms: the worse, the greater; all zero if all is well.
     pub(super) fn badness(&self) -> (u64, u64, u64) {
         (self.outcome(Outcome::Lost), self.outcome(Outcome::Late), self.leaked)
     }
 }
 
-/// A message that was handed over: everything its marker needs.
+/// A recorded message: everything that its marker needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedSend {
-    /// What to stamp the chat with.
+    /// The marker for the chat.
     pub marker: Marker,
-    /// How many connections are expected to receive it.
+    /// The number of connections that should receive it.
     pub expected: u32,
 }
 
-/// How far one message of ours has come.
+/// The progress of one of our messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// Expected deliveries without a verdict.

@@ -1,4 +1,4 @@
-//! The definitions one by one, and the books held to a naive model on arbitrary histories.
+//! Tests of each definition, and of the ledger against a naive model on arbitrary histories.
 
 mod arrivals;
 mod cells;
@@ -314,12 +314,12 @@ fn what_nobody_waits_for_any_longer_stays_outstanding() {
     }
     arrive(&mut l, c, A, old, 0.1);
     arrive(&mut l, c, A, young, 50.2);
-    // Who had begun to leave before is excused, however long its close takes.
+    // A user who had begun to leave before is excused, however long its close takes.
     l.closing(A, at(50.3));
     l.close(at(60.5));
     l.ended(A, DisconnectCause::Left, at(60.6));
     assert_eq!(outcomes(&l), [(Outcome::OnTime, 5), (Outcome::ExcusedLeft, 2)]);
-    // What was past its horizon already is lost; what still comes counts; the rest stays open.
+    // Deliveries already past their horizon are lost; those that still arrive count; the rest stays open.
     l.closing(B, at(60.7));
     l.ended(B, DisconnectCause::Left, at(60.8));
     l.sweep(at(500.0));

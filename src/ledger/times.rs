@@ -1,34 +1,34 @@
 //! Times to delivery in the buckets of a [`Sketch`], counted without a logarithm.
 //!
-//! The bits of a time as a floating-point number, but for the lower ones of its mantissa, are the number of
-//! a range that is narrower than any bucket: a table has the bucket in which the range begins, and where the
-//! next begins within the range, if it does. So every time is in the bucket in which the sketch would count it.
+//! The upper bits of a time as a floating-point number identify a range that is narrower than any bucket. A table
+//! holds the bucket in which each range begins, and where the next bucket begins within the range, if it does. So
+//! every time lands in the bucket in which the sketch would count it.
 
 use std::sync::LazyLock;
 
 use crate::model::LONGEST_MICROS;
 use crate::stats::Sketch;
 
-/// Bits of the mantissa that tell ranges apart: each is at most 1/64 wide, and a bucket 1/25.
+/// Number of mantissa bits that identify a range: a range is at most 1/64 wide, a bucket 1/25.
 const BITS: u32 = 6;
-/// Below the range's number in the bits of a floating-point number.
+/// Number of bits below the range's number in a floating-point number.
 const SHIFT: u32 = f64::MANTISSA_DIGITS - 1 - BITS;
-/// The number of the range that begins with one microsecond.
+/// The number of the range that begins at one microsecond.
 const ONE: u64 = 1.0_f64.to_bits() >> SHIFT;
 
 /// A range of times.
 #[derive(Debug, Clone, Copy)]
 struct Range {
-    /// The longest time, in microseconds, that is in the bucket in which the range begins.
+    /// The longest time, in microseconds, in the bucket in which the range begins.
     last: u32,
-    /// That bucket, by its place from that of a microsecond on.
+    /// The index of that bucket, counted from that of one microsecond.
     bucket: u32,
 }
 
 static RANGES: LazyLock<Box<[Range]>> = LazyLock::new(|| (0..=range(LONGEST_MICROS)).map(range_of).collect());
 static LOWEST: LazyLock<i16> = LazyLock::new(|| Sketch::bucket(1e-6));
 
-/// The number of the range of a time in microseconds; of none, one that there is not.
+/// The number of the range of a time in microseconds; for 0, a number out of bounds.
 #[inline]
 fn range(micros: u64) -> usize {
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_wrap, reason = "years are far below 2^53 microseconds")]
@@ -38,7 +38,7 @@ fn range(micros: u64) -> usize {
     range
 }
 
-/// The range of this number. Of those that hold no whole microsecond none is ever asked for.
+/// The range with this number. Ranges without a whole microsecond are never looked up.
 fn range_of(number: usize) -> Range {
     let first = f64::from_bits((number as u64 + ONE) << SHIFT).ceil();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most an hour and a bit")]
@@ -59,7 +59,7 @@ fn by_logarithm(micros: u64) -> u32 {
     u32::try_from(i32::from(bucket) - i32::from(*LOWEST)).unwrap_or(0)
 }
 
-/// Which bucket a time is in.
+/// Finds the bucket of a time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Buckets(&'static [Range]);
 
@@ -68,7 +68,7 @@ impl Buckets {
         Self(&RANGES)
     }
 
-    /// The place of the bucket of a time in microseconds.
+    /// The index of the bucket of a time in microseconds.
     #[inline]
     pub(super) fn of(self, micros: u64) -> usize {
         let Some(range) = self.0.get(range(micros)) else { return self.of_extreme(micros) };
@@ -77,7 +77,7 @@ impl Buckets {
         (range.bucket + u32::from(is_next)) as usize
     }
 
-    /// No time counts as a microsecond, and more than an hour as an hour.
+    /// The index for extreme times: 0 counts as one microsecond, and more than an hour as an hour.
     #[cold]
     fn of_extreme(self, micros: u64) -> usize {
         if micros == 0 { 0 } else { self.of(LONGEST_MICROS) }
@@ -88,10 +88,10 @@ impl Buckets {
     }
 }
 
-/// How many times were in each bucket.
+/// Counts of times per bucket.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Dense {
-    /// Empty until the first.
+    /// Empty until the first count.
     counts: Box<[u64]>,
 }
 

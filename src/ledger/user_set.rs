@@ -1,19 +1,19 @@
-//! Sets of a room's users, one bit each.
+//! Sets of a room's users, one bit per user.
 
 use crate::model::UserIndex;
 
-/// A user, by its place in its room.
+/// A user, by its index in its room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RoomUser(pub(super) u32);
 
 impl RoomUser {
-    /// The place as an index.
+    /// The index.
     pub(super) fn get(self) -> usize {
         self.0 as usize
     }
 }
 
-/// Which of the generator's users a room has: so many, from the first on.
+/// A room's contiguous range of the generator's users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct RoomSpan {
     pub(super) first: u32,
@@ -21,17 +21,17 @@ pub(super) struct RoomSpan {
 }
 
 impl RoomSpan {
-    /// Which of the generator's users one of the room is.
+    /// The generator's user with this index in the room.
     pub(super) fn user(self, user: RoomUser) -> UserIndex {
         UserIndex(self.first.saturating_add(user.0))
     }
 
-    /// The place of a user of this room.
+    /// The index in the room of one of its users.
     pub(super) fn place(self, user: UserIndex) -> RoomUser {
         RoomUser(user.0.saturating_sub(self.first))
     }
 
-    /// How many users.
+    /// The number of users.
     pub(super) fn len(self) -> usize {
         self.users as usize
     }
@@ -45,12 +45,12 @@ pub(super) enum UserSet {
 }
 
 impl UserSet {
-    /// The empty set of a room of so many users.
+    /// The empty set for a room of `users` users.
     pub(super) fn empty(users: usize) -> Self {
         if users <= 64 { Self::Small(0) } else { Self::Large(vec![0; users.div_ceil(64)].into_boxed_slice()) }
     }
 
-    /// Those of a room of so many users for whom `holds`.
+    /// The users of a room of `users` users for whom `holds` is true.
     pub(super) fn of(users: usize, holds: impl Fn(RoomUser) -> bool) -> Self {
         let mut set = Self::empty(users);
         (0..u32::try_from(users).unwrap_or(u32::MAX)).map(RoomUser).filter(|user| holds(*user)).for_each(|user| {
@@ -68,7 +68,7 @@ impl UserSet {
         fresh
     }
 
-    /// Adds a user to a set that was made for fewer than the `users` there are; true if it was not in it.
+    /// Adds a user, growing the set to `users` users if needed; true if it was not in the set.
     pub(super) fn insert_of(&mut self, user: RoomUser, users: usize) -> bool {
         if users > 64 && matches!(self, Self::Small(_)) {
             *self = Self::empty(users);
@@ -97,7 +97,7 @@ impl UserSet {
         }
     }
 
-    /// How many users are in it.
+    /// The number of users in it.
     pub(super) fn len(&self) -> u64 {
         self.words().iter().map(|word| u64::from(word.count_ones())).sum()
     }
@@ -121,7 +121,7 @@ impl UserSet {
     }
 }
 
-/// Some users of one room, among all of the generator's.
+/// A set of users of one room.
 #[derive(Debug, Clone)]
 pub(super) struct UserGroup {
     pub(super) room: RoomSpan,
@@ -129,7 +129,7 @@ pub(super) struct UserGroup {
 }
 
 impl UserGroup {
-    /// None of a room's users.
+    /// An empty group of a room.
     pub(super) fn none(room: RoomSpan) -> Self {
         Self { room, users: UserSet::empty(room.len()) }
     }

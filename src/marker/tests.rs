@@ -1,4 +1,4 @@
-//! Markers as they are written, damaged, quoted and taken for what they are not.
+//! Markers as written, damaged, quoted, and texts that resemble markers.
 
 use super::*;
 use proptest::prelude::*;
@@ -54,7 +54,7 @@ fn a_quote_by_another_sender_does_not_fit_but_can_be_read() {
 
 #[test]
 fn a_marker_of_version_0_1_is_foreign() {
-    // As version 0.1 wrote it for the user 6.
+    // As version 0.1 wrote it for user 6.
     let former = "sr1-1z141wg-7-3-hcumlsa-1mr04bt|hello";
     let fields = whole::<4>(SENDER, FORMER_PREFIX, former.strip_prefix(FORMER_PREFIX).unwrap().as_bytes());
     assert_eq!(fields, Some([4_294_967_200, 7, 3, 37_782_336_970]));

@@ -1,4 +1,4 @@
-//! Accounts that were given in a file: a row of values for each user.
+//! Accounts from a file: a row of values per user.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub struct Accounts {
 pub struct AccountRow(Arc<[Box<str>]>);
 
 impl Accounts {
-    /// Accounts with these columns; `None` where none of them is [`USERNAME`].
+    /// Accounts with these columns; `None` if none of them is [`USERNAME`].
     #[must_use]
     pub fn new(columns: Vec<String>, rows: Vec<AccountRow>) -> Option<Self> {
         let place = |name: &str| columns.iter().position(|column| column == name);
@@ -44,19 +44,19 @@ impl Accounts {
         self.password.is_some()
     }
 
-    /// The row of the user at a place, from 0.
+    /// The row of the user at an index, from 0.
     #[must_use]
     pub fn row(&self, at: usize) -> AccountRow {
         self.rows.get(at).cloned().unwrap_or_default()
     }
 
-    /// The username of the user at a place.
+    /// The username of the user at an index, from 0.
     #[must_use]
     pub fn username(&self, at: usize) -> &str {
         self.value(at, self.username)
     }
 
-    /// The password of the user at a place, if the file has any.
+    /// The password of the user at an index, if the file has passwords.
     #[must_use]
     pub fn password(&self, at: usize) -> Option<Secret> {
         self.password.map(|column| Secret::new(self.value(at, column)))
@@ -68,7 +68,7 @@ impl Accounts {
 }
 
 impl AccountRow {
-    /// A row of these values.
+    /// A row with these values.
     #[must_use]
     pub fn new(values: Vec<Box<str>>) -> Self {
         Self(values.into())

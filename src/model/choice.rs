@@ -22,13 +22,13 @@ pub enum Alphabet {
     Unicode,
 }
 
-/// How a user whose connection ended comes back.
+/// How a user reconnects after its connection ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Reconnect {
-    /// After a wait that doubles, within the rate of connects.
+    /// After a wait that doubles each time, within the rate of connects.
     #[default]
     Backoff,
-    /// At once, whatever the rate of connects; a failed attempt is followed by the backoff.
+    /// At once, ignoring the rate of connects; the backoff follows a failed attempt.
     Immediate,
     /// After a wait of this length.
     Fixed(Duration),
@@ -40,11 +40,11 @@ pub enum LogFormat {
     /// For people.
     #[default]
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Where traces go; the URLs are checked.
+/// The endpoint of traces, with a valid URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OtlpEndpoint {
     /// OTLP over HTTP with protobuf bodies, to this URL.

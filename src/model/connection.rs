@@ -1,8 +1,8 @@
-//! Connections: which socket, and how and by whom it was ended.
+//! Connections: the kind of socket, and how and by which side it was ended.
 
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 
-/// Which of a user's two sockets.
+/// One of a user's two kinds of sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum SocketKind {
@@ -14,7 +14,7 @@ pub enum SocketKind {
     SideRoom,
 }
 
-/// Who ended a connection.
+/// The side that ended a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum Initiator {
@@ -76,13 +76,13 @@ pub enum EndReason {
     InvalidUtf8,
     /// The server broke RFC 6455 in another way.
     ProtocolViolation,
-    /// The server answered 101 but never let the user in.
+    /// The server answered 101, but the user never joined.
     NoPresence,
     /// Refused by a side room's first frame.
     Refused,
     /// Taken over by another socket of the same user.
     Displaced,
-    /// A defect of soakrig itself, caught and counted.
+    /// A panic in soakrig itself, caught and counted.
     Panic,
 }
 

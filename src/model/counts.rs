@@ -1,4 +1,4 @@
-//! How many deliveries and member lists came to what, and how long deliveries took.
+//! Counts of deliveries and member lists by outcome, and histograms of times to delivery.
 
 use hdrhistogram::Histogram;
 use strum::EnumCount;
@@ -8,34 +8,33 @@ use super::{Anomaly, ListFate, Outcome, PresenceMismatch};
 /// Deliveries of one origin, counted since the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DeliveryCounts {
-    /// Deliveries that should happen: one for each message on each connection that should get it.
+    /// Deliveries that should happen: one per message and connection that should receive it.
     pub expected: u64,
-    /// Those without a verdict yet. The ledger knows them by message, and fills this in where it
-    /// copies its counts.
+    /// Those without a verdict yet. The ledger keeps them by message, and fills this in when it copies its counts.
     pub outstanding: u64,
-    /// Those with a verdict, by [`Outcome`], exclusive.
+    /// Those with a verdict, by [`Outcome`]; each has only one.
     pub outcomes: [u64; Outcome::COUNT],
-    /// Arrivals with something wrong about them, by [`Anomaly`]; apart from the outcomes.
+    /// Arrivals with an anomaly, by [`Anomaly`]; counted besides the outcomes.
     pub anomalies: [u64; Anomaly::COUNT],
-    /// Arrivals on a connection that was just joining or closing when the message was handed over, so
-    /// that the server may see it either way; in no other number.
+    /// Arrivals on a connection that was just joining or closing when the message was handed over, so that the server
+    /// may handle it either way; in no other number.
     pub raced: u64,
 }
 
 impl DeliveryCounts {
-    /// How many deliveries came to this outcome.
+    /// The number of deliveries with this outcome.
     #[must_use]
     pub fn outcome(&self, outcome: Outcome) -> u64 {
         self.outcomes[outcome as usize]
     }
 
-    /// How many arrivals had this anomaly.
+    /// The number of arrivals with this anomaly.
     #[must_use]
     pub fn anomaly(&self, anomaly: Anomaly) -> u64 {
         self.anomalies[anomaly as usize]
     }
 
-    /// Deliveries with a verdict, whichever.
+    /// The number of deliveries with any verdict.
     #[must_use]
     pub fn decided(&self) -> u64 {
         self.outcomes.iter().sum()
@@ -47,7 +46,7 @@ impl DeliveryCounts {
         self.expected == self.decided() + self.outstanding
     }
 
-    /// The same without a part of them that has its verdicts.
+    /// These counts minus a part of them whose deliveries all have a verdict.
     #[must_use]
     pub fn without(&self, part: &Self) -> Self {
         Self {
@@ -58,17 +57,17 @@ impl DeliveryCounts {
         }
     }
 
-    /// So many more are expected.
+    /// Adds `n` expected deliveries.
     pub fn expect(&mut self, n: u64) {
         self.expected += n;
     }
 
-    /// So many more came to `outcome`.
+    /// Adds `n` deliveries with `outcome`.
     pub fn add(&mut self, outcome: Outcome, n: u64) {
         self.outcomes[outcome as usize] += n;
     }
 
-    /// This many more are expected, and had `outcome`.
+    /// Adds `n` expected deliveries with `outcome`.
     pub fn expect_and_add(&mut self, outcome: Outcome, n: u64) {
         self.expect(n);
         self.add(outcome, n);
@@ -78,21 +77,20 @@ impl DeliveryCounts {
 /// Mismatches and lists since the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PresenceFindings {
-    /// Users whom the lists have wrong now, by [`PresenceMismatch`].
+    /// Users whom the lists currently show wrongly, by [`PresenceMismatch`].
     pub now: [u64; PresenceMismatch::COUNT],
-    /// The most there were at a time.
+    /// Their highest number at any time.
     pub most: [u64; PresenceMismatch::COUNT],
-    /// Mismatches that began: a user counts again if it was right in between.
+    /// Mismatches that began; a user counts again after having been listed correctly in between.
     pub episodes: [u64; PresenceMismatch::COUNT],
     /// Lists that were compared, by [`ListFate`].
     pub lists: [u64; ListFate::COUNT],
 }
 
-/// Longest time to delivery that histograms tell apart, in microseconds: one hour, sixty times the
-/// default horizon.
+/// Longest time to delivery in histograms, in microseconds: one hour, sixty times the default horizon.
 pub const LONGEST_MICROS: u64 = 3_600_000_000;
 
-/// Significant decimal digits of the histograms: quantiles are within 0.1 % of the truth.
+/// Significant decimal digits of the histograms: quantiles are exact to 0.1 %.
 const DIGITS: u8 = 3;
 
 /// An empty histogram for times to delivery: microseconds, one to [`LONGEST_MICROS`]. Record into it

@@ -1,4 +1,4 @@
-//! Deliveries and member lists: what is expected, by which terms, what came of it, what is wrong with it.
+//! Deliveries and member lists: terms, rules, outcomes and anomalies.
 
 use std::time::Duration;
 
@@ -17,39 +17,39 @@ pub struct DeliveryTerms {
 /// What a protocol promises about messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeliveryRules {
-    /// The server sends a message back to the connection it came from. Where it does not, that
-    /// connection expects none, and an arrival there is `unexpected`.
+    /// The server sends a message back to the connection it came from. If not, that connection does not expect it,
+    /// and an arrival there is `unexpected`.
     pub echo: bool,
-    /// The server keeps the order of one sender's messages. Where it does not, order is not judged.
+    /// The server keeps the order of one sender's messages. If not, order is not judged.
     pub ordered: bool,
-    /// Messages name their senders. Where they do not, attribution is not checked.
+    /// Messages name their senders. If not, attribution is not checked.
     pub senders: bool,
 }
 
 impl DeliveryRules {
-    /// Everything is promised, and so everything is judged.
+    /// All promises, so that everything is judged.
     pub const ALL: Self = Self { echo: true, ordered: true, senders: true };
 }
 
-/// Whose message a delivery belongs to.
+/// Which generator sent the message of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum Origin {
     /// Sent by this generator.
     Local,
-    /// Sent by another one.
+    /// Sent by another generator.
     Remote,
 }
 
-/// What became of an expected delivery; exclusive.
+/// The outcome of an expected delivery; each has only one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum Outcome {
-    /// Came within the deadline.
+    /// Arrived within the deadline.
     OnTime,
-    /// Came after the deadline, by the horizon.
+    /// Arrived after the deadline, within the horizon.
     Late,
-    /// Did not come by the horizon.
+    /// Did not arrive within the horizon.
     Lost,
     /// The receiving user left first.
     ExcusedLeft,
@@ -59,60 +59,60 @@ pub enum Outcome {
     ExcusedNetwork,
     /// The sender's connection ended before any receipt.
     ExcusedSenderCut,
-    /// The server did not take the message.
+    /// The server refused the message.
     ExcusedRefused,
 }
 
-/// What is wrong with an arrival, apart from the outcomes.
+/// An anomaly of an arrival, counted besides the outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum Anomaly {
-    /// Came again.
+    /// Arrived more than once.
     Duplicate,
-    /// Came after a later message of the same sender.
+    /// Arrived after a later message of the same sender.
     Reordered,
-    /// Came where it was not expected.
+    /// Arrived although it was not expected.
     Unexpected,
-    /// Its marker does not fit.
+    /// Its marker does not match.
     Corrupt,
 }
 
-/// From when a time to delivery counts.
+/// The start of a time to delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum Basis {
     /// From the intended time of the schedule.
     Intended,
-    /// From when the frame was handed to the sender's socket.
+    /// From the moment when the frame was handed to the sender's socket.
     Sent,
 }
 
-/// What a member list has wrong about one of this generator's users.
+/// How a member list is wrong about one of this generator's users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum PresenceMismatch {
-    /// Listed, though it is gone.
+    /// Listed, though the user is gone.
     Ghost,
-    /// Connected, and not listed.
+    /// Connected, but not listed.
     Missing,
 }
 
-/// What a frame about the members of a room says of those that it names.
+/// The meaning of the members that a frame names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemberChange {
-    /// These are all.
+    /// These are all members.
     All,
-    /// These came.
+    /// These joined.
     Came,
     /// These left.
     Left,
 }
 
-/// What came of a member list that was looked at.
+/// The fate of a member list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum ListFate {
-    /// It was compared with who is connected.
+    /// It was compared with the connected users.
     Judged,
     /// It names only its receiver, and so says nothing about the others.
     Short,
@@ -120,8 +120,8 @@ pub enum ListFate {
     Unreadable,
 }
 
-/// Groups of losses that are told, the largest first: the worst ten fit a screen, and what many
-/// receivers share shows in the first few.
+/// Number of reported groups of losses, largest first: ten fit on a screen, and the first few show what receivers
+/// share.
 pub const LOSS_GROUPS_TOLD: usize = 10;
 
 labels!(Origin, Outcome, Anomaly, Basis, PresenceMismatch, ListFate);

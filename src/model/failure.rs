@@ -1,4 +1,4 @@
-//! Failures as data: a class to decide by, a kind for labels, a bounded text for people.
+//! Failures as data: a class for decisions, a kind for labels, a bounded text for people.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -6,8 +6,7 @@ use std::time::Duration;
 use super::FailureKind;
 
 impl FailureKind {
-    /// The class of a failure of this kind, unless a driver knows better; `Retry` for a name of the
-    /// driver's.
+    /// The class of a failure of this kind, unless a driver sets another; `Retry` for a name of a driver.
     #[must_use]
     pub fn usual_class(self) -> FailureClass {
         match self {
@@ -28,31 +27,30 @@ impl FailureKind {
     }
 }
 
-/// What a failure means for the user that meets it. Drivers set it; everything else decides by
-/// the class alone.
+/// The consequence of a failure for its user. Drivers set it; all decisions depend on the class alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureClass {
-    /// May pass: the user tries again after a backoff.
+    /// Temporary: the user retries after a backoff.
     Retry,
-    /// No answer came, though the request may have reached the server. Tried again like `Retry`.
+    /// No answer came, though the request may have reached the server. Retried like `Retry`.
     Unanswered,
-    /// The server wants no attempt for this long. Refuses the run where the first user meets it.
+    /// The server wants no attempt for this long. Refuses the run if the first user meets it.
     Wait(Duration),
     /// The server does not know the session: the user signs in again.
     SignedOut,
     /// The account exists: the user logs in.
     NameTaken,
-    /// The server refuses the account, and another attempt could lock it: the user gives up. Refuses
-    /// the run where the first user meets it.
+    /// The server refuses the account, and another attempt could lock it: the user gives up. Refuses the run if the
+    /// first user meets it.
     Final,
-    /// Tried again like `Retry`, but refuses the run where the first user or the preflight meets it.
+    /// Retried like `Retry`, but refuses the run if the first user or the preflight meets it.
     HopelessAtStart,
     /// A side room is full, or the user has joined another one: a valid answer, not an error.
     Declined,
 }
 
 impl FailureClass {
-    /// Whether a first user or a preflight that fails like this ends the run: no backoff helps.
+    /// Whether the run ends if the first user or the preflight fails like this, because a backoff would not help.
     #[must_use]
     pub fn refuses_run(self) -> bool {
         matches!(self, Self::Wait(_) | Self::Final | Self::HopelessAtStart)
@@ -62,19 +60,19 @@ impl FailureClass {
 /// A step that failed, as data: the run goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// What it means for the user.
+    /// The consequence for the user.
     pub class: FailureClass,
-    /// Its name, for labels and for people; nothing decides by it.
+    /// Its name, for labels and for people; no decision depends on it.
     pub kind: FailureKind,
-    /// What the server or the system said, bounded, without secrets, with control
-    /// characters removed; for logs and for `check`, never for a label.
+    /// The text of the server or the system: bounded, without secrets and control characters. For logs and for
+    /// `check`, never for a label.
     pub detail: Cow<'static, str>,
     /// How long the server asked to wait (`Retry-After`), if it did.
     pub retry_after: Option<Duration>,
 }
 
 impl Failure {
-    /// How much of a server's text is kept, in characters.
+    /// Longest text of a server that is kept, in characters.
     pub const DETAIL_LIMIT: usize = 300;
 
     /// A failure of the kind's usual class, without a text.
@@ -89,8 +87,8 @@ impl Failure {
         Self { class, ..self }
     }
 
-    /// A failure of the kind's usual class with a text, which is shortened and stripped of what could steer a terminal or
-    /// disguise the text on it.
+    /// A failure of the kind's usual class with a text, which is shortened and stripped of what could steer a terminal
+    /// or disguise the text on it.
     #[must_use]
     pub fn with(kind: FailureKind, detail: impl AsRef<str>) -> Self {
         let harmless = |c: char| if c.is_control() { ' ' } else { c };

@@ -14,37 +14,37 @@ pub enum RunPhase {
     Settle,
 }
 
-/// What `soakrig ctl` asked for.
+/// A command of `soakrig ctl`, by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum ControlKind {
-    /// How the run goes.
+    /// Show the status.
     Status,
-    /// Other rates.
+    /// Change rates.
     Rate,
-    /// No intents until further notice.
+    /// Pause intents.
     Pause,
-    /// Intents again.
+    /// Resume intents.
     Resume,
-    /// Another number of users.
+    /// Change the number of users.
     Users,
-    /// Connections to be reset.
+    /// Reset connections.
     Disconnect,
-    /// A remark.
+    /// Note a remark.
     Mark,
-    /// A planned disruption begins.
+    /// Begin a planned disruption.
     MarkBegin,
-    /// It is over.
+    /// End a planned disruption.
     MarkEnd,
-    /// An orderly stop.
+    /// Stop gracefully.
     Stop,
-    /// The end at once.
+    /// End at once.
     Abort,
-    /// A line that is no command, or one that cannot be carried out.
+    /// A line that is not a command, or a command that cannot be carried out.
     Refused,
 }
 
-/// What happened to time itself, as this process sees it.
+/// A clock event, as this process notices it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum ClockEvent {
@@ -56,7 +56,7 @@ pub enum ClockEvent {
     Stall,
 }
 
-/// Why the generator says that its numbers are about itself.
+/// Why the generator is saturated, so that its figures describe itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum SaturationReason {
@@ -66,8 +66,7 @@ pub enum SaturationReason {
     ReadDelay,
 }
 
-/// Why time was spoilt by this generator or its machine, so that no figure of it is held against
-/// the server.
+/// Why this generator or its machine spoilt time, so that figures of that time do not count against the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum SpoiltBy {
@@ -83,23 +82,23 @@ pub enum SpoiltBy {
     NoPorts,
 }
 
-/// What became of an attempt to write changed sessions to the cache file.
+/// The outcome of writing changed sessions to the cache file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum SaveOutcome {
-    /// They are on the disk.
+    /// They are on disk.
     Saved,
-    /// They are not; it is tried again.
+    /// They are not; the next save retries.
     Failed,
 }
 
-/// What became of a finished span of a trace; exclusive.
+/// The fate of a finished span; each has exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum SpanFate {
     /// The endpoint took it.
     Exported,
-    /// More spans came than the queue holds.
+    /// The queue was full.
     QueueFull,
     /// The endpoint could not be reached, or refused it.
     ExportFailed,

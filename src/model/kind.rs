@@ -1,11 +1,11 @@
-//! Kinds of failures and frames: small indices with a name, common ones and those of the driver.
+//! Kinds of failures and frames: small indices with names, common ones and those of a driver.
 
 use strum::{EnumDiscriminants, EnumIter, IntoStaticStr};
 
 use super::SpoiltBy;
 
-/// A name that a driver adds to the common ones, with its place among them. Kinds refer to it: they
-/// are copied with each frame.
+/// A name that a driver adds to the common ones, with its index. Kinds refer to it, because they are copied with
+/// each frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OwnName {
     index: u8,
@@ -13,17 +13,17 @@ pub struct OwnName {
 }
 
 impl OwnName {
-    /// How many names a driver may add to those of one kind: counts have room for so many.
+    /// Maximum number of names that a driver may add to one kind; counts have room for as many.
     pub const LIMIT: usize = 64;
 
-    /// The `index`-th name of a driver, in snake case; nothing from [`Self::LIMIT`] on.
+    /// The `index`-th name of a driver, in snake case; `None` from [`Self::LIMIT`] on.
     #[must_use]
     pub fn new(index: usize, text: &'static str) -> Option<Self> {
         let index = u8::try_from(index).ok().filter(|index| usize::from(*index) < Self::LIMIT)?;
         Some(Self { index, text })
     }
 
-    /// The `INDEX`-th name of a driver; one too many does not compile.
+    /// The `INDEX`-th name of a driver; an index from [`Self::LIMIT`] on does not compile.
     #[must_use]
     pub const fn at<const INDEX: u8>(text: &'static str) -> Self {
         const { assert!((INDEX as usize) < Self::LIMIT) };
@@ -84,9 +84,9 @@ pub enum FailureKind {
     BodyTooLarge,
     /// The sign-up form was refused, with the page's reasons.
     SignupRefused,
-    /// The name exists; not an error by itself, logging in is the next step.
+    /// The name exists. Not an error by itself: logging in is the next step.
     NameTaken,
-    /// The name exists and the password is not its own.
+    /// The name exists with another password.
     WrongPassword,
     /// Too many failed log-ins; the server wants minutes of quiet.
     Locked,
@@ -94,7 +94,7 @@ pub enum FailureKind {
     SignedOut,
     /// The websocket upgrade was answered wrongly: accept key, headers.
     BadHandshake,
-    /// A 101, and then no presence frame in time.
+    /// A 101, but no presence frame in time.
     NoPresence,
     /// A frame over the size limit.
     FrameTooLarge,
@@ -102,11 +102,11 @@ pub enum FailureKind {
     InvalidUtf8,
     /// Any other violation of RFC 6455.
     Protocol,
-    /// A text frame that is not the JSON expected.
+    /// A text frame that is not the expected JSON.
     Malformed,
-    /// An `error` frame of any other text.
+    /// An `error` frame with any other text.
     ServerMessage,
-    /// A socket that said nothing, not even a pong, for too long.
+    /// A socket on which nothing arrived, not even a pong, for too long.
     Silent,
     /// A frame that could not be written for too long.
     WriteTimeout,
@@ -120,13 +120,13 @@ pub enum FailureKind {
     Overdue,
     /// An intent while `ctl disconnect` had everyone disconnected and no user was back.
     Disconnected,
-    /// A delivery that did not come by the horizon.
+    /// A delivery that did not arrive within the horizon.
     Lost,
-    /// A delivery whose marker does not fit.
+    /// A delivery whose marker does not match.
     Corrupt,
-    /// A defect of soakrig itself, caught and counted.
+    /// A panic in soakrig itself, caught and counted.
     Panic,
-    /// A name of the driver's.
+    /// A name of the driver.
     #[strum(disabled)]
     Own(&'static OwnName),
 }
@@ -144,7 +144,7 @@ pub enum FrameKind {
     Error,
     /// Valid JSON of a type this list does not know.
     Unknown,
-    /// Not the JSON expected.
+    /// Not the expected JSON.
     Malformed,
     /// A binary frame.
     Binary,
@@ -154,7 +154,7 @@ pub enum FrameKind {
     Pong,
     /// Websocket close.
     Close,
-    /// A name of the driver's.
+    /// A name of the driver.
     #[strum(disabled)]
     Own(&'static OwnName),
 }
@@ -174,19 +174,19 @@ pub enum SentKind {
     Pong,
     /// Websocket close.
     Close,
-    /// A name of the driver's.
+    /// A name of the driver.
     #[strum(disabled)]
     Own(&'static OwnName),
 }
 
-/// Gives kinds their text and their place in arrays of counts.
+/// Gives kinds their text and their index in arrays of counts.
 macro_rules! kinds {
     ($($name:ident $discriminant:ident;)+) => { $(
         impl $name {
-            /// How many kinds are common: `Own` comes last.
+            /// Number of common kinds; `Own` comes last.
             const COMMON: usize = $discriminant::Own as usize;
 
-            /// How many places an array of counts by this kind has, those for a driver's names included.
+            /// Length of an array of counts by this kind, including the names of a driver.
             pub const PLACES: usize = Self::COMMON + OwnName::LIMIT;
 
             /// The kind's name, which is its label's text.
@@ -198,7 +198,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// The kind's place in an array of counts, below [`Self::PLACES`].
+            /// The kind's index in an array of counts, below [`Self::PLACES`].
             #[must_use]
             pub fn place(self) -> usize {
                 match self {
@@ -217,19 +217,19 @@ kinds! {
 }
 
 impl FailureKind {
-    /// Failures that this generator's machine caused, and no server: an intent that it issued too
-    /// late, or no file descriptor or local port left for a connection.
+    /// Failures caused by this generator's machine, not the server: an intent issued too late, or no file descriptor
+    /// or local port left for a connection.
     pub const OWN_FAULTS: [Self; 3] = [Self::NoFiles, Self::NoPorts, Self::Overdue];
 
-    /// Whether this is one of [`Self::OWN_FAULTS`]. The metrics count them like any other failure;
-    /// no error rate that a verdict reads does.
+    /// Whether this is one of [`Self::OWN_FAULTS`]. The metrics count them like any other failure; the error rates of
+    /// verdicts do not.
     #[must_use]
     pub fn is_own_fault(self) -> bool {
         Self::OWN_FAULTS.contains(&self)
     }
 
-    /// Why the time is spoilt for which a user waits after this failure, if it is. Decided by kind, and
-    /// not by class: these are faults of this machine, whatever the protocol does about them.
+    /// Why a user's wait after this failure is spoilt time, if it is. This depends on the kind, not the class: these
+    /// are faults of this machine, whatever the protocol does about them.
     #[must_use]
     pub fn spoils(self) -> Option<SpoiltBy> {
         match self {

@@ -1,10 +1,10 @@
-//! The vocabulary every part shares: who chats, what may happen, what may go wrong.
+//! The vocabulary that all modules share: users, events, failures, limits.
 //!
-//! Pure data, no I/O and no clock. Each enum that becomes a metric label derives its
-//! label text from its variant name, so a label set is closed by construction; failures and frames
-//! have names of the driver's besides ([`Vocabulary`]).
+//! Pure data, without I/O or clock. Each enum that becomes a metric label derives its label text from its variant
+//! name, so a label set is closed by construction; failures and frames can also have names of a driver
+//! ([`Vocabulary`]).
 
-/// Gives closed sets that are metric labels their text and the list of their members.
+/// Gives enums that are metric labels their text and the list of their members.
 macro_rules! labels {
     ($($name:ident),+ $(,)?) => { $(
         impl $name {
@@ -63,7 +63,7 @@ pub use user::{Action, DropReason, HttpOutcome, HttpStep, Stage, UserState};
 pub use vocabulary::Vocabulary;
 pub use volume::Volume;
 
-/// A user's place in this generator's part of the range: dense, from 0.
+/// A user's index in this generator's part of the range: dense, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserIndex(pub u32);
 
@@ -75,10 +75,10 @@ impl UserIndex {
     }
 }
 
-/// One simulated person's credentials.
+/// The credentials of one simulated user.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Account {
-    /// The username, the template with the user's number in it.
+    /// The username.
     pub username: String,
     /// The password; never printed, see the `Debug` implementation.
     pub password: Secret,
@@ -101,7 +101,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself; call it only where it goes to the server or to a 0600 file.
+    /// The text itself; call it only to send it to the server or to write it to a file with mode 0600.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -114,8 +114,8 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// The target of the spans that make up traces. No log line has it, and nothing else is exported.
+/// The tracing target of the spans that make up traces. No log line has it, and nothing else is exported.
 pub const SPANS: &str = "soakrig_trace";
 
-/// The target of the lines about single steps of single users, which only `--verbose` shows.
+/// The tracing target of lines about single steps of users, which only `--verbose` shows.
 pub const STEPS: &str = "soakrig::user::steps";

@@ -1,9 +1,9 @@
-//! Who sent a message: a value that is only compared.
+//! The sender of a message: a value that is only compared.
 
-/// Who sent a message, as the server names it: an opaque value that is only compared.
+/// The sender of a message, as the server names it: an opaque value that is only compared.
 ///
-/// A number stands for itself, any other name for a hash of its text that is the same in every
-/// process, since the checksum of a marker covers it. Names compare as text: `7` equals `"7"`.
+/// A number stands for itself, any other name for a hash of its text. The hash is the same in every process,
+/// since the checksum of a marker covers it. Names compare as text: `7` equals `"7"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SenderId(pub u64);
 
@@ -17,8 +17,8 @@ impl SenderId {
         Self(id)
     }
 
-    /// A sender that the server names by a text: its number where the text is one as `to_string`
-    /// spells it, else its 64-bit FNV-1a hash (RFC 9923).
+    /// A sender that the server names by a text: its number if `to_string` of a number yields the text, else its
+    /// 64-bit FNV-1a hash (RFC 9923).
     #[must_use]
     pub fn text(name: &str) -> Self {
         let canonical = !name.is_empty()

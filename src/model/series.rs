@@ -1,32 +1,33 @@
-//! A series of a server's own Prometheus metrics: which one, and its value on a page.
+//! A series of a server's own Prometheus metrics: its selector, and its value on a page.
 //!
-//! The text format 0.0.4 of Prometheus, and what OpenMetrics has of it. A line that cannot be read is none.
+//! Reads Prometheus' text format 0.0.4, and OpenMetrics as far as it is the same. Lines that cannot be read are
+//! ignored.
 
 use std::str::FromStr;
 
-/// The most labels that are read of a line.
+/// Maximum number of labels of a line.
 const MOST_LABELS: usize = 64;
 
-/// Which series of a page: a metric, and labels that they must have. Several that fit are summed.
+/// Selects series of a page by a metric and labels. Several that match are summed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Series {
     metric: String,
     labels: Vec<(String, String)>,
-    /// Whether it is a counter whose growth per second is wanted.
+    /// Whether it selects a counter's growth per second.
     pub is_rate: bool,
 }
 
-/// A text that names no series.
+/// A text that is not a series.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at character {at} of the series; write NAME, NAME{{label=\"value\"}}, or rate(…) around either")]
 pub struct InvalidSeries {
-    /// The character, from 1.
+    /// The position of the mistake, in characters from 1.
     at: usize,
     what: &'static str,
 }
 
 impl Series {
-    /// The sum of all series of a page that fit; `None` where there is none, or one is not a number.
+    /// The sum of all matching series of a page; `None` if there is none, or one is not a number.
     #[must_use]
     pub fn sum(&self, page: &str) -> Option<f64> {
         let mut sum = None;
@@ -39,7 +40,7 @@ impl Series {
         sum.filter(|sum: &f64| sum.is_finite())
     }
 
-    /// The value of a line behind the metric's name; `None` where it is another metric, or does not fit.
+    /// The value in the rest of a line after the metric's name; `None` if it is another metric or does not match.
     fn value(&self, rest: &str) -> Option<f64> {
         let (labels, rest) = match rest.chars().next()? {
             '{' => read_labels(rest).ok()?,
@@ -47,7 +48,7 @@ impl Series {
             _ => return None,
         };
         let fits = self.labels.iter().all(|wanted| labels.contains(wanted));
-        // A time may follow.
+        // A timestamp may follow.
         if fits { rest.split_whitespace().next()?.parse().ok() } else { None }
     }
 }
@@ -66,7 +67,7 @@ impl FromStr for Series {
         let in_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
         let end = inner.find(|c| !in_name(c)).unwrap_or(inner.len());
         let (metric, rest) = inner.split_at_checked(end).unwrap_or((inner, ""));
-        // What stands behind the inner text is counted, too.
+        // Count the text after the inner text too.
         let behind = if is_rate { ")" } else { "" };
         let wrong = |rest: &str, what| wrong(&format!("{rest}{behind}"), what);
         if metric.is_empty() || metric.starts_with(|c: char| c.is_ascii_digit()) {
@@ -85,7 +86,7 @@ impl FromStr for Series {
 
 type Labels = Vec<(String, String)>;
 
-/// `{name="value",…}` and what follows; an error is where, and what is wrong.
+/// Parses `{name="value",…}`; returns the labels and the rest, or the place of the mistake and its description.
 fn read_labels(text: &str) -> Result<(Labels, &str), (&str, &'static str)> {
     let mut rest = text.strip_prefix('{').ok_or((text, "no brace"))?;
     let mut labels = Vec::new();
@@ -111,7 +112,7 @@ fn read_labels(text: &str) -> Result<(Labels, &str), (&str, &'static str)> {
     }
 }
 
-/// A text up to its closing quote, with `\\`, `\"` and `\n` resolved, and what follows.
+/// Parses a text up to its closing quote, with `\\`, `\"` and `\n` resolved; returns it and the rest.
 fn unquoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.char_indices();

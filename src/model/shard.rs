@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 /// One of `count` equal parts of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Shard {
-    /// Which part, from 0.
+    /// The index of the part, from 0.
     pub index: u32,
-    /// How many parts there are.
+    /// The number of parts.
     pub count: u32,
 }
 
 impl Shard {
-    /// The most parts a run may have.
+    /// Maximum number of parts of a run.
     pub const MAX: u32 = 1000;
-    /// The whole: one part of one.
+    /// The whole run: one part of one.
     pub const WHOLE: Self = Self { index: 0, count: 1 };
 
-    /// Whether there is such a part: `index` below `count`, and `count` at most [`Self::MAX`].
+    /// Whether it is valid: `index` below `count`, and `count` at most [`Self::MAX`].
     #[must_use]
     pub fn exists(self) -> bool {
         self.index < self.count && self.count <= Self::MAX
@@ -31,14 +31,14 @@ impl Shard {
         self.count > 1
     }
 
-    /// How many of `total` things are in this part; the parts differ by one at most.
+    /// The number of `total` things that are in this part; the parts differ by at most one.
     #[must_use]
     pub fn part_of(self, total: u64) -> u64 {
         let part = self.range_of(total);
         part.end - part.start
     }
 
-    /// Which of `total` things are in this part. All parts are disjoint, complete and in order.
+    /// The range of `total` things that are in this part. All parts are disjoint, complete and in order.
     #[must_use]
     pub fn range_of(self, total: u64) -> std::ops::Range<u64> {
         let bound = |index: u64| {

@@ -1,21 +1,21 @@
-//! How much worse a figure may get: the defaults, and what `--tolerance` says.
+//! How much worse a figure may get: the defaults and `--tolerance`.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use serde::Serialize;
 
-/// What a change is.
+/// The measure of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
-    /// A part of the figure of the earlier run.
+    /// Relative to the earlier run's figure.
     Relative,
-    /// The difference of two shares.
+    /// The difference between two shares.
     Points,
 }
 
-/// A kind of figures, and what is tolerated of it unless the user says otherwise.
+/// A kind of figure, and its default tolerance.
 struct Kind {
     name: &'static str,
     limit: Option<f64>,
@@ -31,7 +31,7 @@ const fn falling(name: &'static str, limit: Option<f64>) -> Kind {
     Kind { name, limit, measure: Measure::Relative, falling_is_worse: true }
 }
 
-/// In the order of the table. Shares may get worse by a tenth of the limit that a run has by default.
+/// The kinds, in the order of the table. Shares may get worse by a tenth of a run's default limit.
 const KINDS: [Kind; 14] = [
     kind("lost", Some(0.0), Measure::Points),
     kind("late", Some(0.001), Measure::Points),
@@ -49,32 +49,32 @@ const KINDS: [Kind; 14] = [
     kind("watched", None, Measure::Relative),
 ];
 
-/// What is tolerated of one figure.
+/// The tolerance of one figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerance {
     /// The change for the worse; `None`: any.
     pub limit: Option<f64>,
-    /// What it is a change of.
+    /// The measure of the change.
     pub measure: Measure,
     /// Whether less is worse.
     pub falling_is_worse: bool,
 }
 
-/// What is tolerated of each figure.
+/// The tolerances of all figures.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tolerances {
-    /// By a kind's name, or a figure's.
+    /// Tolerances by a kind's or a figure's name.
     given: BTreeMap<String, Option<f64>>,
 }
 
 impl Tolerances {
-    /// Those of a list of `NAME=LIMIT`; the last of a name counts.
+    /// The tolerances of a list of `NAME=LIMIT`; the last one for a name applies.
     #[must_use]
     pub fn of_all(given: &[GivenTolerance]) -> Self {
         Self { given: given.iter().map(|GivenTolerance { name, limit }| (name.clone(), *limit)).collect() }
     }
 
-    /// What is tolerated of a figure, by its name in the table.
+    /// The tolerance of a figure, by its name in the table.
     #[must_use]
     pub fn of(&self, figure: &str) -> Tolerance {
         let name = kind_name(figure);
@@ -99,7 +99,7 @@ pub struct GivenTolerance {
     limit: Option<f64>,
 }
 
-/// A text that is no tolerance.
+/// A text that is not a tolerance.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTolerance {
     /// Not a name and a limit.
@@ -108,7 +108,7 @@ pub enum InvalidTolerance {
     /// No figure has the name.
     #[error("there is no figure `{0}`; there are {1}, and one of several, such as `error_rate(connect)`")]
     Name(String, String),
-    /// The limit is none.
+    /// The limit is not valid.
     #[error("`{0}` is not a limit, such as `5%`, `0.1%`, `0` or `off`")]
     Limit(String),
 }

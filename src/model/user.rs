@@ -1,8 +1,8 @@
-//! What users do and where they are.
+//! Actions and states of users.
 
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 
-/// What the schedule asks a connected user to do.
+/// An action that the schedule asks of a connected user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum Action {
@@ -15,7 +15,7 @@ pub enum Action {
     SideRoom,
 }
 
-/// Where a user is in life; the gauge `soakrig_users` sums to the target over these.
+/// The state of a user. The gauge `soakrig_users` sums to the target over all states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum UserState {
@@ -27,9 +27,9 @@ pub enum UserState {
     Connecting,
     /// In the room.
     Connected,
-    /// Left on purpose; will come back.
+    /// Left on purpose, and will come back.
     Away,
-    /// Waiting to try again after a failure.
+    /// Waiting to retry after a failure.
     BackingOff,
     /// Given up for good: the server refused the account.
     Failed,
@@ -74,13 +74,13 @@ pub enum HttpStep {
     Delete,
 }
 
-/// What an HTTP request came to.
+/// The outcome of an HTTP request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray, EnumCount)]
 #[strum(serialize_all = "snake_case")]
 pub enum HttpOutcome {
-    /// What the step hoped for.
+    /// The expected answer.
     Ok,
-    /// An answer of the application that says no: form refused, redirected to log-in, over capacity.
+    /// A refusal by the application: form refused, redirect to log-in, over capacity.
     Refused,
     /// Any other 4xx.
     ClientError,

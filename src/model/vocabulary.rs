@@ -1,12 +1,12 @@
-//! The names that a driver adds to the common ones.
+//! A driver's names of failures and frames, besides the common ones.
 
 use strum::IntoEnumIterator;
 
 use super::{FailureKind, FrameKind, SentKind, Stage};
 
-/// A driver's own names for failures and frames, and which of them a first scrape shows.
+/// A driver's own names for failures and frames, and those that the first scrape shows.
 ///
-/// Each list holds its names in order of their places, without a gap.
+/// Each list holds its names in order of their indices, without a gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Vocabulary {
     /// Failures.
@@ -15,14 +15,14 @@ pub struct Vocabulary {
     pub frames: &'static [FrameKind],
     /// Frames that the driver sends.
     pub sent: &'static [SentKind],
-    /// Errors that are there at 0 before the first of them, beside the common ones.
+    /// Errors shown at 0 from the start, besides the common ones.
     pub expected_errors: &'static [(Stage, FailureKind)],
-    /// The same for connects to side rooms that fail.
+    /// The same for failed connects to side rooms.
     pub expected_side_room_failures: &'static [FailureKind],
 }
 
 impl Vocabulary {
-    /// No names but the common ones.
+    /// Only the common names.
     pub const COMMON: Self =
         Self { failures: &[], frames: &[], sent: &[], expected_errors: &[], expected_side_room_failures: &[] };
 }
@@ -33,11 +33,11 @@ impl Default for Vocabulary {
     }
 }
 
-/// Gives kinds the list of their members.
+/// Gives kinds a list of their members.
 macro_rules! members {
     ($($name:ident $own:ident;)+) => { $(
         impl $name {
-            /// The common kinds and those of a driver, in order of their places.
+            /// The common kinds and those of a driver, in order of their indices.
             pub fn of(vocabulary: &Vocabulary) -> impl Iterator<Item = Self> + use<> {
                 Self::iter().chain(vocabulary.$own.iter().copied())
             }

@@ -1,13 +1,13 @@
-//! How much of one kind of traffic there is.
+//! The volume of one kind of traffic.
 
-/// How much of one kind of traffic there is; `R` is how a total rate is written.
+/// The volume of one kind of traffic; `R` is the type of a total rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Volume<R> {
     /// None.
     Off,
-    /// So much in all, for the users of this generator together, however many are connected.
+    /// A total rate for all users of this generator, however many are connected.
     Total(R),
-    /// So many per second for each connected user.
+    /// Intents per second and connected user.
     PerUser(f64),
 }
 

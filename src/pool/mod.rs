@@ -1,4 +1,4 @@
-//! Who is connected, and each user's slot for its next intent. Knows no protocol and no ledger.
+//! The states of all users, and each user's slot for its next intent. Knows neither protocol nor ledger.
 
 pub mod recovery;
 mod roster;

@@ -1,4 +1,4 @@
-//! How long users take to come back whose connections ended all at once, or in a planned disruption.
+//! How long users take to reconnect after their connections ended together or in a planned disruption.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,37 +9,37 @@ use parking_lot::Mutex;
 use crate::clock::Stamp;
 use crate::model::UserIndex;
 
-/// Most recoveries; later ones are not followed.
+/// Maximum number of recoveries; later ones are not tracked.
 pub const MOST_RECOVERIES: usize = 100;
-/// Most returns that one recovery keeps.
+/// Maximum number of returns that one recovery keeps.
 const MOST_RETURNS: usize = 1 << 20;
-/// The shares of the users whose return is told: half, 90 %, 99 % and all.
+/// Shares of the users whose return is reported: half, 90 %, 99 % and all.
 pub const SHARES: [f64; 4] = [0.5, 0.9, 0.99, 1.0];
 
-/// Follows users who are to come back.
+/// Tracks users who are expected back.
 #[derive(Debug, Default)]
 pub struct Recoveries {
-    /// Whether anybody is awaited or a disruption goes on: users who join look at this alone.
+    /// Whether any user is awaited or a disruption is in progress; users who join check only this.
     any: AtomicBool,
     all: Mutex<Vec<Recovery>>,
 }
 
-/// Users who lost their connections for one reason, and those of them who came back.
+/// Users who lost their connections for one reason, and the returns so far.
 #[derive(Debug, Clone)]
 struct Recovery {
     what: String,
     began: Stamp,
-    /// Whether the users ended them.
+    /// Whether the users themselves ended their connections.
     is_reset: bool,
     /// Whether users whose connections end now belong to it.
     is_open: bool,
-    /// Since when users are away.
+    /// When each absent user lost its connection.
     away: HashMap<u32, Stamp>,
-    /// How long those were who came back, in milliseconds.
+    /// Times until users were back, in milliseconds.
     back: Vec<u32>,
 }
 
-/// What became of one recovery so far.
+/// The state of one recovery.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecoveryReport {
     /// What ended the connections, in words.
@@ -48,9 +48,9 @@ pub struct RecoveryReport {
     pub began: Stamp,
     /// Connections that ended.
     pub users: u64,
-    /// Users of those who have joined again.
+    /// Number of those users who have joined again.
     pub back: u64,
-    /// How long it took until each of [`SHARES`] had; `None` where they have not.
+    /// Time until each of [`SHARES`] was back; `None` if it is not.
     pub took: [Option<Duration>; SHARES.len()],
 }
 
@@ -80,20 +80,20 @@ impl Recovery {
 }
 
 impl Recoveries {
-    /// The connections of `users` end at `began` on purpose.
+    /// Notes that the connections of `users` end on purpose at `began`.
     pub fn reset(&self, what: String, began: Stamp, users: &[UserIndex]) {
         let away = users.iter().map(|user| (user.0, began)).collect();
         self.add(Recovery { what, began, is_reset: true, is_open: false, away, back: Vec::new() });
     }
 
-    /// Whether connections were ended on purpose, and none of those users is back yet.
+    /// Whether connections were ended on purpose and none of those users is back yet.
     #[must_use]
     pub fn all_are_gone(&self) -> bool {
         let is_gone = |recovery: &Recovery| recovery.is_reset && recovery.back.is_empty() && !recovery.away.is_empty();
         self.any.load(Ordering::Acquire) && self.all.lock().iter().any(is_gone)
     }
 
-    /// A planned disruption begins: users whose connections are cut from now on belong to it.
+    /// Begins a planned disruption: users whose connections are cut from now on belong to it.
     pub fn disruption(&self, what: String, began: Stamp) {
         self.add(Recovery { what, began, is_reset: false, is_open: true, away: HashMap::new(), back: Vec::new() });
     }
@@ -106,14 +106,14 @@ impl Recoveries {
         }
     }
 
-    /// The planned disruption is over; who is still away is awaited.
+    /// Ends the planned disruption; users who are still away stay awaited.
     pub fn disruption_ends(&self) {
         let mut all = self.all.lock();
         all.iter_mut().for_each(|recovery| recovery.is_open = false);
         self.note(&all);
     }
 
-    /// The server or the network cut a user's connection.
+    /// Notes that the server or the network cut a user's connection.
     pub fn cut(&self, user: UserIndex, at: Stamp) {
         if self.any.load(Ordering::Acquire) {
             let mut all = self.all.lock();
@@ -123,7 +123,7 @@ impl Recoveries {
         }
     }
 
-    /// A user has joined.
+    /// Notes that a user has joined.
     pub fn joined(&self, user: UserIndex, at: Stamp) {
         if self.any.load(Ordering::Acquire) {
             let mut all = self.all.lock();
@@ -138,7 +138,7 @@ impl Recoveries {
         }
     }
 
-    /// A user is not to come back: it is in no recovery.
+    /// Removes a user who will not come back from all recoveries.
     pub fn gone(&self, user: UserIndex) {
         let mut all = self.all.lock();
         for recovery in all.iter_mut() {
@@ -152,7 +152,7 @@ impl Recoveries {
         self.any.store(any, Ordering::Release);
     }
 
-    /// All of them, in their order; disruptions that cut no connection are left out.
+    /// All recoveries, in order; disruptions that cut no connection are left out.
     #[must_use]
     pub fn reports(&self) -> Vec<RecoveryReport> {
         self.all.lock().iter().map(Recovery::report).filter(|report| report.users > 0).collect()
@@ -187,7 +187,7 @@ mod tests {
         assert!(!recoveries.all_are_gone());
         assert_eq!((report.users, report.back), (10, 9));
         assert_eq!(seconds(&report), [Some(5), Some(9), None, None]);
-        // A user who is not to come back is not waited for.
+        // A user who will not come back is not awaited.
         recoveries.gone(UserIndex(9));
         let report = recoveries.reports().remove(0);
         assert_eq!((report.users, seconds(&report)), (9, [Some(5), Some(9), Some(9), Some(9)]));

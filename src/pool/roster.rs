@@ -1,6 +1,6 @@
-//! The roster: which state every user is in, who is connected, and each user's slot.
+//! The roster: the state of every user, the connected users, and each user's slot.
 //!
-//! States change under one lock, so that at any moment their counts sum up to the target.
+//! States change under one lock, so that their counts always sum to the target.
 
 mod steering;
 
@@ -22,14 +22,14 @@ use crate::schedule::Intent;
 pub struct Roster {
     table: Mutex<UserTable>,
     slots: Box<[IntentSlot]>,
-    /// A bit for each user at whose slot something happened that it has not looked at. Together,
-    /// so that all of them stay in a cache: every user looks at its own after every read.
+    /// A bit per user whose slot has an unseen notification. The bits are contiguous, so that they stay in a
+    /// CPU cache: every user checks its own after every read.
     notified: Box<[AtomicU64]>,
-    /// A bit for each user who is to reset its connection.
+    /// A bit per user who must reset its connection.
     resets: Box<[AtomicU64]>,
-    /// A bit for each user whose life goes on.
+    /// A bit per user whose task is running.
     under_way: Box<[AtomicU64]>,
-    /// Users from this one on are to leave for good.
+    /// Users from this one on must leave for good.
     recalled_from: AtomicU32,
     recalls: Notify,
     retargeted: Notify,
@@ -37,27 +37,27 @@ pub struct Roster {
 
 #[derive(Debug)]
 struct UserTable {
-    /// How many users are to be held: the first so many.
+    /// Number of users to hold; the first ones are held.
     target: usize,
     states: Box<[UserState]>,
-    /// How often each user has changed its state.
+    /// Number of state changes of each user.
     changes: Box<[u32]>,
-    /// Of the users who are to be held.
+    /// Numbers of held users by state.
     counts: [u64; UserState::COUNT],
     connected: Present,
-    /// `None`: all users send messages.
+    /// Users who send messages; `None`: all.
     speakers: Option<Speakers>,
     rng: SmallRng,
 }
 
-/// Those who are there, in arbitrary order, and where each is in that order.
+/// The present users in arbitrary order, and the position of each in it.
 #[derive(Debug)]
 struct Present {
     users: Vec<u32>,
     position: Box<[u32]>,
 }
 
-/// Those who send messages.
+/// Users who send messages.
 #[derive(Debug)]
 struct Speakers {
     speaks: Box<[bool]>,
@@ -93,7 +93,7 @@ impl Roster {
         }
     }
 
-    /// The same roster, of which only these users send messages; `None`: all.
+    /// Sets which users send messages; `None`: all.
     #[must_use]
     pub fn with_speakers(self, speaks: Option<Box<[bool]>>) -> Self {
         let speakers = speaks.map(|speaks| Speakers {
@@ -105,7 +105,7 @@ impl Roster {
         self
     }
 
-    /// How many users there are, in whatever state.
+    /// The number of users, in any state.
     #[must_use]
     pub fn len(&self) -> usize {
         self.slots.len()
@@ -123,7 +123,7 @@ impl Roster {
         self.slots.get(user.get())
     }
 
-    /// Makes a user look: an intent was put down, or the run ends.
+    /// Notifies a user: it has an intent, or the run ends.
     pub fn notify(&self, user: UserIndex) {
         if let Some(word) = self.notified.get(user.get() / BITS) {
             word.fetch_or(bit(user), Ordering::Release);
@@ -133,13 +133,13 @@ impl Roster {
         }
     }
 
-    /// Makes every user look, wherever it is.
+    /// Notifies every user, in any state.
     pub fn notify_all(&self) {
         self.notified.iter().for_each(|word| word.store(u64::MAX, Ordering::Release));
         self.slots.iter().for_each(IntentSlot::wake);
     }
 
-    /// Has `listener` woken by the next notify. The listener checks afterwards whether it
+    /// Wakes `listener` at the next notification. Afterwards the caller must check whether the user
     /// [was notified](Self::was_notified) before.
     pub fn listen(&self, user: UserIndex, listener: &Waker) {
         if let Some(slot) = self.slot(user) {
@@ -147,12 +147,12 @@ impl Roster {
         }
     }
 
-    /// Whether a user was notified since the last time that this said so.
+    /// Whether a user was notified since this last returned true.
     pub fn was_notified(&self, user: UserIndex) -> bool {
         let Some(word) = self.notified.get(user.get() / BITS) else { return false };
         let was_notified = word.load(Ordering::Acquire) & bit(user) != 0;
         if was_notified {
-            // Whatever a notify announced that came since that look is seen as well.
+            // The caller also sees what later notifications announced.
             word.fetch_and(!bit(user), Ordering::Acquire);
         }
         was_notified
@@ -180,33 +180,33 @@ impl Roster {
         Some(was)
     }
 
-    /// How many users are to be held: at first all.
+    /// The number of users to hold; initially all.
     #[must_use]
     pub fn target(&self) -> usize {
         self.table.lock().target
     }
 
-    /// How many of the users who are to be held are in each state; they sum up to [`target`](Self::target).
+    /// The number of held users in each state; they sum to [`target`](Self::target).
     #[must_use]
     pub fn counts(&self) -> [u64; UserState::COUNT] {
         self.table.lock().counts
     }
 
-    /// Every user's state, and how often it has changed so far: who looks now and then sees by
-    /// that whether a user has been elsewhere in between.
+    /// Every user's state and its number of changes, which shows a caller whether a user was in another state
+    /// in between.
     #[must_use]
     pub fn states(&self) -> Vec<(UserState, u32)> {
         let table = self.table.lock();
         table.states.iter().copied().zip(table.changes.iter().copied()).collect()
     }
 
-    /// How many users are connected.
+    /// The number of connected users.
     #[must_use]
     pub fn connected(&self) -> usize {
         self.table.lock().connected.users.len()
     }
 
-    /// Of those who may carry an action out, how many are connected, and how many there are.
+    /// Of the users who may carry out an action, the number connected, and the number in all.
     #[must_use]
     pub fn able(&self, action: Action) -> (usize, usize) {
         let table = self.table.lock();
@@ -216,7 +216,7 @@ impl Roster {
         }
     }
 
-    /// How many users may carry each action out, however many are connected; by [`Action`].
+    /// The number of users who may carry out each action, connected or not; by [`Action`].
     #[must_use]
     pub fn all_able(&self) -> [usize; Action::COUNT] {
         let mut able = [0; Action::COUNT];
@@ -224,11 +224,11 @@ impl Roster {
         able
     }
 
-    /// Gives an intent to a connected user chosen at random who may carry it out and whose slot is
-    /// free, else to the next one that is; it is never queued behind another.
+    /// Gives an intent to a randomly chosen connected user who may carry it out, or to the next one whose slot
+    /// is free. It is never queued behind another.
     ///
     /// # Errors
-    /// `NotConnected` where no such user is connected, `Backpressure` where no slot is free.
+    /// `NotConnected` if no such user is connected, `Backpressure` if no slot is free.
     pub fn offer(&self, intent: Intent) -> Result<UserIndex, DropReason> {
         let mut table = self.table.lock();
         let UserTable { connected, speakers, rng, .. } = &mut *table;
@@ -250,24 +250,24 @@ impl Roster {
         Ok(taker)
     }
 
-    /// Takes back every intent that no user has taken up.
+    /// Takes back every intent that has not been taken up.
     pub fn withdraw_intents(&self) -> impl Iterator<Item = Intent> {
         self.slots.iter().filter_map(IntentSlot::withdraw)
     }
 
-    /// Whether a user has taken up an intent that is not carried out.
+    /// Whether any user has taken up an intent that is not carried out yet.
     #[must_use]
     pub fn is_any_busy(&self) -> bool {
         self.slots.iter().any(IntentSlot::is_busy)
     }
 }
 
-/// A bit for each user, none of them set.
+/// A bit per user, all clear.
 fn bits(users: usize) -> Box<[AtomicU64]> {
     (0..users.div_ceil(BITS)).map(|_| AtomicU64::new(0)).collect()
 }
 
-/// Users in a word of [`Roster::notified`].
+/// Users per word of [`Roster::notified`].
 const BITS: usize = u64::BITS as usize;
 
 /// A user's bit in its word.
@@ -290,7 +290,7 @@ impl UserTable {
         }
     }
 
-    /// The speakers who are there, if not all users are speakers and this one is.
+    /// The present speakers, if only some users are speakers and this one is.
     fn speakers_with(&mut self, user: UserIndex) -> Option<&mut Present> {
         let speakers = self.speakers.as_mut()?;
         speakers.speaks.get(user.get()).copied().unwrap_or(false).then_some(&mut speakers.connected)

@@ -1,4 +1,4 @@
-//! A user's slot: room for one intent, taken until its frame is wholly written.
+//! A user's slot: it holds one intent until its frame is wholly written.
 
 use std::task::Waker;
 
@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use crate::model::Action;
 use crate::schedule::Intent;
 
-/// Where one user gets its intents.
+/// The slot through which one user gets its intents.
 #[derive(Debug, Default)]
 pub struct IntentSlot {
     state: Mutex<SlotState>,
@@ -19,14 +19,14 @@ pub struct IntentSlot {
 enum SlotState {
     #[default]
     Free,
-    /// Put down, not taken up.
+    /// An intent that is not taken up yet.
     Waiting(Intent),
-    /// Taken up, its frame not wholly written.
+    /// An intent was taken up; its frame is not wholly written.
     Busy,
 }
 
 impl IntentSlot {
-    /// Puts an intent down if the slot is free; false if it is not.
+    /// Puts an intent into the slot; false if the slot is not free.
     pub(super) fn put(&self, intent: Intent) -> bool {
         let mut state = self.state.lock();
         if !matches!(*state, SlotState::Free) {
@@ -36,7 +36,7 @@ impl IntentSlot {
         true
     }
 
-    /// Takes the intent up, if there is one. The slot stays busy until [`done`](Self::done).
+    /// Takes up the intent, if there is one. The slot stays busy until [`done`](Self::done).
     pub fn take(&self) -> Option<Intent> {
         let mut state = self.state.lock();
         let SlotState::Waiting(intent) = *state else { return None };
@@ -44,13 +44,13 @@ impl IntentSlot {
         Some(intent)
     }
 
-    /// Whether an intent of this action was put down and not taken up.
+    /// Whether an intent of this action is waiting.
     #[must_use]
     pub fn waits_for(&self, action: Action) -> bool {
         matches!(*self.state.lock(), SlotState::Waiting(intent) if intent.action == action)
     }
 
-    /// The intent that was taken up is carried out: the slot is free.
+    /// Frees the slot: the intent was carried out.
     pub fn done(&self) {
         let mut state = self.state.lock();
         if matches!(*state, SlotState::Busy) {
@@ -58,7 +58,7 @@ impl IntentSlot {
         }
     }
 
-    /// Takes back an intent that was not taken up; the slot is free.
+    /// Takes back an intent that was not taken up, and frees the slot.
     pub(super) fn withdraw(&self) -> Option<Intent> {
         let mut state = self.state.lock();
         let SlotState::Waiting(intent) = *state else { return None };
@@ -66,7 +66,7 @@ impl IntentSlot {
         Some(intent)
     }
 
-    /// Whether an intent was taken up and is not carried out.
+    /// Whether an intent was taken up and is not carried out yet.
     pub(super) fn is_busy(&self) -> bool {
         matches!(*self.state.lock(), SlotState::Busy)
     }
@@ -76,7 +76,7 @@ impl IntentSlot {
         self.user.wake();
     }
 
-    /// Has `listener` woken the next time.
+    /// Wakes `listener` the next time.
     pub(super) fn listen(&self, listener: &Waker) {
         self.user.register(listener);
     }

@@ -1,14 +1,14 @@
-//! Whom of this generator's users a member list names: a bit each.
+//! The set of this generator's users that a member list names, one bit per user.
 
 use crate::model::UserIndex;
 
 const BITS: usize = u64::BITS as usize;
 
-/// Whom a list names.
+/// The members of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberSet {
     ours: Box<[u64]>,
-    /// Members in all, other people's users among them.
+    /// Number of all members, including users of others.
     members: usize,
 }
 

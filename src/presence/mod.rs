@@ -1,9 +1,9 @@
-//! Member lists against who is really connected: users who are listed though they are gone
-//! (ghosts), and users who are connected and not listed (missing).
+//! Compares member lists with the connected users: ghosts are listed though they are gone, and missing users
+//! are connected but not listed.
 //!
-//! The [`MembershipCheck`] is pure bookkeeping: it knows no clock, no I/O and no protocol; every call
-//! brings its time. Its input comes once per second: where each user is, and the newest list
-//! of each [observer](ListObservers). The definitions are in `docs/presence.md`.
+//! The [`MembershipCheck`] is pure bookkeeping without clock, I/O or protocol; every call brings its time. Once
+//! per second it gets the state of each user and the newest list of each [observer](ListObservers). The
+//! definitions are in `docs/presence.md`.
 
 mod member_set;
 mod observers;
@@ -26,10 +26,11 @@ use user_state::User;
 use crate::clock::Stamp;
 use crate::model::{ListFate, PresenceFindings, PresenceMismatch, SenderId, UserIndex};
 
-/// The shortest settling time: lists may be sent in batches of seconds, and a close takes up to five.
+/// Shortest settling time: lists may be sent in batches of seconds, and a close takes up to five seconds.
 pub const SHORTEST_SETTLING: Duration = Duration::from_secs(5);
 
-/// Mismatches that began, named by one call of [`MembershipCheck::judge`]; further ones are only counted.
+/// Maximum number of new mismatches returned by one call of [`MembershipCheck::judge`]; further ones are only
+/// counted.
 pub const NAMED: usize = 5;
 
 /// The newest list of an observer.
@@ -40,7 +41,7 @@ struct Shown {
     members: Arc<MemberSet>,
 }
 
-/// Who is where, who is listed, and where the two disagree.
+/// The users' states, the lists, and the mismatches between them.
 #[derive(Debug)]
 pub struct MembershipCheck {
     settling: Duration,
@@ -53,8 +54,8 @@ pub struct MembershipCheck {
 }
 
 impl MembershipCheck {
-    /// A check of users who are not connected yet, by their usernames. Both sides of a change
-    /// count as right for `settling`, [`SHORTEST_SETTLING`] at least.
+    /// A check of users who are not connected yet, by their usernames. For `settling` after a change, at least
+    /// [`SHORTEST_SETTLING`], both the old and the new state count as right.
     pub fn new<'a>(settling: Duration, usernames: impl IntoIterator<Item = &'a str>) -> Self {
         let usernames: Vec<&str> = usernames.into_iter().collect();
         let users = vec![User::default(); usernames.len()];
@@ -73,21 +74,21 @@ impl MembershipCheck {
         self.ids.insert(id, user);
     }
 
-    /// Whether every user is connected, in order, at `now`, each with a number that differs from
-    /// the last time's if the user has been elsewhere in between.
+    /// Takes the state of every user at `now`, in order, each with a number that changes whenever the user's
+    /// state does.
     pub fn update(&mut self, now: Stamp, states: impl IntoIterator<Item = (Connectivity, u32)>) {
         for (user, (connectivity, changes)) in self.users.iter_mut().zip(states) {
             user.seen(connectivity, changes, now);
         }
     }
 
-    /// This generator gave no sign of life for so long that the server may have taken its users
-    /// off the list, as it should: those who are connected now are not missing until they connect again.
+    /// Notes that this generator was silent for so long that the server may rightly have delisted its users: those
+    /// connected now do not count as missing until they reconnect.
     pub fn was_silent(&mut self) {
         self.users.iter_mut().for_each(User::excuse);
     }
 
-    /// Whom a list names, out of the ids and names of its members.
+    /// An empty set, to be filled with the members of a list.
     #[must_use]
     pub fn member_set(&self) -> MemberSet {
         MemberSet::empty(self.users.len())
@@ -103,15 +104,15 @@ impl MembershipCheck {
         members.leave(self.ids.get(&id).or_else(|| self.names.get(name)).copied());
     }
 
-    /// The list that an observer was shown last, for changes to it; `None` where it was shown none.
+    /// The list that an observer was shown last, for changes to it; `None` if it was shown none.
     #[must_use]
     pub fn shown(&self, observer: usize, to: UserIndex) -> Option<&MemberSet> {
         let shown = self.shown.get(observer)?.as_ref().filter(|shown| shown.to == to)?;
         Some(&shown.members)
     }
 
-    /// An observer was shown a list at `at`. A list that names only its receiver says
-    /// nothing of the others: it may be a short one.
+    /// Takes a list that an observer was shown at `at`. A list that names only its receiver says nothing about the
+    /// others: it may be a short list.
     pub fn show(&mut self, observer: usize, to: UserIndex, at: Stamp, members: Arc<MemberSet>) {
         self.list(if members.is_only(to) { ListFate::Short } else { ListFate::Judged });
         if let Some(slot) = self.shown.get_mut(observer) {
@@ -119,12 +120,12 @@ impl MembershipCheck {
         }
     }
 
-    /// An observer was shown something that is no list.
+    /// Counts something that an observer was shown and that is not a list.
     pub fn unreadable(&mut self) {
         self.list(ListFate::Unreadable);
     }
 
-    /// The observer's connection is no more, or another user's.
+    /// Forgets an observer's list, unless its connection is still that of the user `unless`.
     pub fn forget(&mut self, observer: usize, unless: Option<UserIndex>) {
         if let Some(slot) = self.shown.get_mut(observer)
             && slot.as_ref().is_some_and(|shown| Some(shown.to) != unless)
@@ -133,15 +134,15 @@ impl MembershipCheck {
         }
     }
 
-    /// Observers that were passed over: others have been shown lists for longer than the settling
-    /// time since they were. Their lists do not count, and another connection should be observed.
+    /// Observers that no longer get lists: others have been shown lists for longer than the settling time since
+    /// their last one. Their lists do not count, and another connection should be observed.
     pub fn passed_over(&self) -> impl Iterator<Item = (usize, UserIndex)> + '_ {
         let newest = self.newest();
         let shown = self.shown.iter().enumerate().filter_map(|(i, shown)| Some((i, shown.as_ref()?)));
         shown.filter(move |(_, shown)| !self.counts(shown, newest)).map(|(i, shown)| (i, shown.to))
     }
 
-    /// Compares the newest lists with where the users are at `now`; the mismatches that began.
+    /// Compares the newest lists with the users' states at `now`; returns the mismatches that began.
     pub fn judge(&mut self, now: Stamp) -> Vec<(UserIndex, PresenceMismatch)> {
         let newest = self.newest();
         let voters: Vec<Arc<MemberSet>> = self
@@ -155,7 +156,7 @@ impl MembershipCheck {
         self.findings.now = [0; PresenceMismatch::COUNT];
         for (index, user) in (0..).map(UserIndex).zip(&mut self.users) {
             let listed = voters.iter().filter(|members| members.names(index)).count();
-            // Without a vote, what was found stands until the user moves.
+            // Without a vote, the last finding stands until the user's state changes.
             if !voters.is_empty()
                 && let Some(found) = user.judge(listed, voters.len(), now, self.settling)
             {
@@ -174,7 +175,7 @@ impl MembershipCheck {
         began
     }
 
-    /// What was found so far.
+    /// The findings so far.
     #[must_use]
     pub fn findings(&self) -> PresenceFindings {
         self.findings

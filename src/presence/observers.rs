@@ -1,9 +1,8 @@
-//! The few connections whose lists are kept: the first that heard one and are still there.
+//! The few connections whose lists are kept: the first ones that got a list and are still open.
 //!
-//! Every connection is sent every list, and lists are large. An observer's newest list is copied
-//! when it is read, and looked at later; to the others a list costs a few loads. The lists of one
-//! connection have an order, which those of several have not: hence observers, and not whatever
-//! list was read last.
+//! Every connection is sent every list, and lists are large. An observer's newest list is copied when it is read
+//! and checked later; for other connections a list costs a few loads. Lists have an order only within one
+//! connection, so the check uses observers rather than whatever list was read last.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,22 +11,22 @@ use parking_lot::Mutex;
 use crate::clock::Stamp;
 use crate::model::{MemberChange, UserIndex};
 
-/// How many connections are observed: a majority of five outvotes two that were sent a wrong or an old list,
-/// and five lists per second cost little to read.
+/// Number of observed connections: a majority of five outvotes two with a wrong or an old list, and five lists
+/// per second cost little to parse.
 pub const OBSERVERS: usize = 5;
 
-/// The longest list that is kept, in bytes: one of 80,000 users.
+/// Longest list that is kept, in bytes: one of 80,000 users.
 const LIST_LIMIT: usize = 16 << 20;
 
 const FREE: u32 = u32::MAX;
 
-/// What an observer has heard since it was last asked.
+/// What an observer has received since the last call.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct ObservedList {
-    /// Whose connection it is; `None` where the slot is free.
+    /// The user of the connection; `None` if the slot is free.
     pub user: Option<UserIndex>,
-    /// Its newest list as it stood in the frame, with the changes that followed it, or further changes
-    /// to the list before; and when the last was read.
+    /// The texts of its newest list and of the changes after it, or only of further changes; and when the last
+    /// one was read.
     pub list: Option<(Vec<(MemberChange, String)>, Stamp)>,
 }
 
@@ -57,7 +56,7 @@ impl Default for ObserverSlot {
 }
 
 impl ListObservers {
-    /// A connection of `user` read a list at `at`, or a change to it. A list takes a free slot where there
+    /// Takes a list, or a change to it, that a connection of `user` read at `at`. A list takes a free slot, if there
     /// is one; without a slot nothing is kept.
     pub fn note(&self, user: UserIndex, change: MemberChange, text: &str, at: Stamp) {
         let free = || if change == MemberChange::All { self.claim_slot(user) } else { None };
@@ -86,7 +85,7 @@ impl ListObservers {
         newest.at = Some(at);
     }
 
-    /// The connection of `user` is ending, or is an observer no more.
+    /// Ends the observation of `user`'s connection.
     pub fn dismiss(&self, user: UserIndex) {
         if let Some(slot) = self.slot_of(user) {
             let mut newest = slot.newest.lock();
@@ -96,7 +95,7 @@ impl ListObservers {
         }
     }
 
-    /// What each observer has heard since the last call.
+    /// Takes what each observer has received since the last call.
     #[must_use]
     pub fn take(&self) -> [ObservedList; OBSERVERS] {
         std::array::from_fn(|i| self.slots.get(i).map(ObserverSlot::take).unwrap_or_default())

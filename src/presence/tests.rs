@@ -1,4 +1,4 @@
-//! The check against single cases, and against a model that looks everything up in a full history.
+//! Tests of single cases, and against a model that looks everything up in a full history.
 
 use proptest::prelude::*;
 
@@ -11,7 +11,7 @@ fn at(seconds: f64) -> Stamp {
     Stamp::default().plus(Duration::from_secs_f64(seconds))
 }
 
-/// A check of users `u0` to `u5`, whose ids are not known.
+/// A check of users `u0` to `u5`, whose ids are unknown.
 fn check() -> MembershipCheck {
     let names: Vec<String> = (0..USERS).map(|i| format!("u{i}")).collect();
     MembershipCheck::new(SETTLING, names.iter().map(String::as_str))
@@ -24,7 +24,7 @@ fn members(check: &MembershipCheck, named: &[u32], others: usize) -> Arc<MemberS
     Arc::new(members)
 }
 
-/// Where the users are: connected, except for those who are out.
+/// The users' states: connected, except for those in `out`.
 fn all_in_but(out: &[usize]) -> Vec<(Connectivity, u32)> {
     (0..USERS)
         .map(|i| if out.contains(&i) { (Connectivity::Disconnected, 1) } else { (Connectivity::Connected, 1) })
@@ -62,7 +62,7 @@ fn who_came_must_be_listed_once_that_has_settled() {
     assert_eq!(now(&check), [0, 0]);
     check.judge(at(6.0));
     assert_eq!(now(&check), [0, 2]);
-    // One comes back: it is to be listed again.
+    // One comes back and must be listed again.
     let mut places = all_in_but(&[]);
     places[3].1 = 3;
     check.update(at(7.0), places);
@@ -92,7 +92,7 @@ fn a_list_of_its_receiver_alone_accuses_no_user() {
     }
     check.judge(at(100.0));
     assert_eq!((now(&check), check.findings().lists), ([0, 0], [0, 5, 0]));
-    // An empty list, or one of a stranger, is no such list.
+    // An empty list, or a stranger's, does not count as a short list.
     let list = members(&check, &[], 0);
     check.show(0, UserIndex(0), at(1.0), list);
     check.judge(at(100.0));
@@ -198,7 +198,7 @@ struct Listed {
 #[derive(Debug, Default)]
 struct Model {
     looks: Vec<(Stamp, Vec<(Connectivity, u32)>)>,
-    /// How many looks there had been at each silence.
+    /// The number of looks before each silence.
     silences: Vec<usize>,
     lists: [Option<Listed>; OBSERVERS],
     wrong: [Option<PresenceMismatch>; USERS],
@@ -207,7 +207,7 @@ struct Model {
 }
 
 impl Model {
-    /// The first look of those in a row that found the user as the last one did.
+    /// The first of the consecutive looks that found the user in its last state.
     fn settled(&self, user: usize) -> usize {
         let last = self.looks.last().unwrap().1[user];
         let differs = self.looks.iter().rposition(|(_, places)| places[user] != last);

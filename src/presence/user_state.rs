@@ -1,4 +1,4 @@
-//! Where a user is, since when, and whether the lists are wrong about it.
+//! The state of a user, since when, and whether the lists are wrong about it.
 
 use std::time::Duration;
 
@@ -11,22 +11,22 @@ pub enum Connectivity {
     /// It has no connection.
     #[default]
     Disconnected,
-    /// It is coming in: the server may list it or not.
+    /// It is joining: the server may list it or not.
     Connecting,
     /// Connected.
     Connected,
 }
 
-/// A user as it was last seen.
+/// A user's last known state.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct User {
     connectivity: Connectivity,
     changes: u32,
-    /// When it was first seen there.
+    /// When the state was first seen.
     since: Stamp,
-    /// Connected, but the server may rightly have taken it off the list.
+    /// Whether the server may rightly have taken the connected user off the list.
     excused: bool,
-    /// What the newest lists have wrong about it.
+    /// How the newest lists are wrong about it, if they are.
     pub(super) wrong: Option<PresenceMismatch>,
 }
 
@@ -44,8 +44,8 @@ impl User {
         }
     }
 
-    /// Takes the vote of `of` lists, `listed` of which name the user; what is wrong from now on.
-    /// Before it has settled where it is, nothing is wrong.
+    /// Takes the vote of `of` lists, `listed` of which name the user; returns a mismatch if one begins. During the
+    /// settling time nothing counts as wrong.
     pub(super) fn judge(
         &mut self,
         listed: usize,

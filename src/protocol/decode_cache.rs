@@ -1,9 +1,8 @@
-//! What frames meant that this thread read a moment ago, for one driver.
+//! The meanings of frames that this thread has just read, for one driver.
 //!
-//! A broadcast comes on every socket alike. The websocket reader says which texts are the same
-//! ([`TextNumber`]); the first of them is read, the others mean what it meant. A text means something
-//! only to the driver that read it, so each driver has a cache of its own: a number, by which the
-//! slots of a thread are told apart.
+//! A broadcast arrives identically on every socket. The websocket reader says which texts are the same
+//! ([`TextNumber`]); only the first is parsed, and the others have its meaning. A text has a meaning only for the
+//! driver that parsed it, so each driver has its own cache: a number that is part of the key of a thread's slots.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,11 +12,11 @@ use crate::marker::Decoded;
 use crate::model::{FrameKind, MemberChange, SenderId};
 use crate::transport::ws::recent::TextNumber;
 
-/// Meanings kept on a thread, a power of two; more than the texts that the websocket reader remembers.
+/// Number of meanings kept per thread, a power of two; more than the texts that the websocket reader remembers.
 const SLOTS: usize = 64;
 
 thread_local! {
-    /// Whose text has its meaning in which slot.
+    /// The key of the text whose meaning is in each slot.
     static KEYS: [Cell<Key>; SLOTS] = const { [const { Cell::new(Key { cache: 0, number: 0 }) }; SLOTS] };
     static MEANINGS: [Cell<(FrameKind, Meaning)>; SLOTS] =
         const { [const { Cell::new((FrameKind::Unknown, Meaning::Other)) }; SLOTS] };
@@ -26,18 +25,18 @@ thread_local! {
 /// The next cache's number.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
-/// The meanings of one driver's texts, on every thread that reads them. A clone is the same cache.
+/// The meanings of one driver's texts, on every thread that reads them. Clones share the cache.
 #[derive(Debug, Clone)]
 pub struct DecodeCache(u64);
 
-/// A text of a driver. Neither number is ever 0.
+/// The key of a driver's text. Neither number is ever 0.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Key {
     cache: u64,
     number: u64,
 }
 
-/// An event without the text it came from.
+/// An event without its text.
 #[derive(Clone, Copy)]
 enum Meaning {
     Message { sender: SenderId, decoded: Decoded, replay: bool },
@@ -47,8 +46,8 @@ enum Meaning {
 }
 
 impl Meaning {
-    /// Lists of side rooms are not kept: reading one teaches the driver. That a user has joined is known
-    /// by its connection, not by a text. A refusal owns its words.
+    /// The meaning of an event, if it can be kept. Lists of side rooms are not kept, because reading one changes the
+    /// driver. A join belongs to a connection, not to a text. A refusal owns its words.
     fn of(event: &Event<'_>) -> Option<Self> {
         Some(match event {
             Event::Message { sender, decoded, replay } => {
@@ -78,7 +77,7 @@ impl Default for DecodeCache {
 }
 
 impl DecodeCache {
-    /// What a text means where this driver read the same text before on this thread.
+    /// The meaning of a text that this driver has read before on this thread.
     #[must_use]
     #[inline]
     pub fn find<'a>(&self, text: &'a str, number: TextNumber) -> Option<(FrameKind, Event<'a>)> {
@@ -91,7 +90,7 @@ impl DecodeCache {
         Some((kind, meaning.event(text)))
     }
 
-    /// Keeps what a text means, if that can be kept: for a text that is one frame of one meaning.
+    /// Keeps the meaning of a text that is one frame with one meaning, if it can be kept.
     pub fn keep(&self, number: TextNumber, kind: FrameKind, event: &Event<'_>) {
         if let (Some(number), Some(meaning)) = (number.get(), Meaning::of(event)) {
             let slot = self.slot(number);
@@ -100,7 +99,7 @@ impl DecodeCache {
         }
     }
 
-    /// Texts follow each other, so those of several drivers lie far apart.
+    /// The slot of a text. Numbers of texts are consecutive, so those of several drivers are spread apart.
     fn slot(&self, number: u64) -> usize {
         // The remainder is below 64.
         usize::try_from(number.wrapping_add(self.0.wrapping_mul(37)) % SLOTS as u64).unwrap_or(0)
@@ -113,7 +112,7 @@ mod tests {
     use crate::transport::ws::reader::{Message, Reader};
     use crate::transport::ws::recent::Recent;
 
-    /// Reads the same text on one thread as each of these drivers in turn: as what, and whether it was known.
+    /// Reads the same text on one thread as each of these drivers in turn; returns its kind, and whether it was known.
     fn read_by(drivers: &[(&DecodeCache, FrameKind)]) -> Vec<(FrameKind, bool)> {
         let (mut recent, mut read) = (Recent::default(), Vec::new());
         for (cache, kind) in drivers {

@@ -1,11 +1,11 @@
-//! How a connection is kept open, as its driver states it.
+//! How a driver keeps a connection open.
 
 use std::time::Duration;
 
 /// What a user sends on a connection that is idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignOfLife {
-    /// The protocol's heartbeat and a websocket ping in turn; no ping where something was just read.
+    /// The protocol's heartbeat and a websocket ping in turn; no ping if something was just read.
     Alternate,
     /// The protocol's heartbeat.
     Heartbeat,
@@ -18,19 +18,18 @@ pub enum SignOfLife {
 pub struct Keepalive {
     /// What is sent.
     pub sign: SignOfLife,
-    /// Between two signs of life.
+    /// Interval between two keepalives.
     pub every: Duration,
     /// A connection on which nothing was read for this long, pongs included, is dead.
     pub silent_after: Duration,
-    /// From the open socket until the user has joined, at most; `None` where the driver bounds it.
+    /// Longest time from the open socket until the user has joined; `None` if the driver bounds it.
     pub join_timeout: Option<Duration>,
 }
 
 impl Default for Keepalive {
-    /// A sign of life every 12.5 s, every second one the heartbeat, so that it goes out every 25 s: the page
-    /// of the application sends one as often, and proxies close what is idle for 60 s (nginx,
-    /// `proxy_read_timeout`). Dead after three missed heartbeats. Joining may take as long as any answer,
-    /// the default of `--http-timeout`.
+    /// A keepalive every 12.5 s, every second one the heartbeat, which so goes out every 25 s: the application's
+    /// page sends it as often, and proxies close connections that are idle for 60 s (nginx, `proxy_read_timeout`). Dead
+    /// after three missed heartbeats. Joining may take as long as any answer, the default of `--http-timeout`.
     fn default() -> Self {
         Self {
             sign: SignOfLife::Alternate,

@@ -1,9 +1,9 @@
-//! What a chat protocol must be able to do for a user.
+//! The interface of a chat protocol.
 //!
-//! A driver turns steps (sign up, open the room, connect, chat) into requests and frames,
-//! and what comes back into [`Event`]s and [`Failure`]s. It knows no schedule, no ledger
-//! and no metrics; what it may tell about single HTTP requests goes to a [`Probe`].
-//! A [`Protocol`] is what is known before there is a target; it makes the driver for one.
+//! A driver turns steps (sign up, open the room, connect, chat) into requests and frames, and answers into
+//! [`Event`]s and [`Failure`]s. It knows no schedule, ledger or metrics; it reports single HTTP requests to a
+//! [`Probe`].
+//! A [`Protocol`] is what is known before there is a target; it creates the driver for one.
 
 mod decode_cache;
 mod keepalive;
@@ -24,52 +24,52 @@ pub use crate::transport::http::{IDLE_LIMIT, Probe, Session, SessionUser};
 pub use crate::transport::ws::socket::{Ended, Progress};
 pub use crate::transport::{Said, Trace, Transcript, Untraced};
 
-/// What the room's page says to a signed-in user.
+/// The contents of the room's page for a signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomPage {
-    /// How the server names the user: the sender of its own chats.
+    /// The server's name of the user, as the sender of its own chats.
     pub user_id: SenderId,
-    /// Side rooms that this user may join now; none is normal.
+    /// Side rooms that this user may join now; often empty.
     pub side_rooms: Vec<SideRoomId>,
-    /// How many may be present at a time, if the room has a limit.
+    /// Maximum number of users in the room, if it has a limit.
     pub capacity: Option<u64>,
     /// Size of the page in bytes.
     pub page_bytes: usize,
 }
 
-/// The number of a side room: of a second, temporary room that some protocols have.
+/// The number of a side room: a second, temporary room that some protocols have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SideRoomId(pub u64);
 
-/// What a connection tells its user: what one whole frame from the server means, or that it has joined.
-/// It owns nothing, so that it is copied and dropped for free.
+/// An event of a connection: the meaning of one whole frame from the server, or that the user has joined. It owns
+/// nothing, so copying and dropping it costs nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Event<'a> {
-    /// From here on this user receives the room's messages. Told once for a connection, by itself:
-    /// if a frame says so, this comes first and the frame's own meaning behind it.
+    /// From here on this user receives the room's messages. Sent once per connection, separately: if a frame says so,
+    /// this comes first, and the frame's own meaning follows.
     Joined,
-    /// A member list came.
+    /// A member list arrived.
     Members(Members<'a>),
-    /// A message that a user sent, with what its marker looks like.
+    /// A message of a user, with its decoded marker.
     Message {
-        /// The sender, [`SenderId::NONE`] where the frame names none.
+        /// The sender; [`SenderId::NONE`] if the frame names none.
         sender: SenderId,
         /// The marker found in the text, if any.
         decoded: Decoded,
-        /// Whether it is history that the server sends again, by the protocol's own mark.
+        /// Whether the protocol marks it as history that the server sends again.
         replay: bool,
     },
     /// A refusal of a side room (`Declined`), or an `error` frame.
     Refused(&'a Failure),
-    /// The server did not take the message that was handed over last: it answers each by itself.
+    /// The server refused the message that was handed over last; only with protocols that answer each message.
     MessageRefused(&'a Failure),
     /// The side rooms changed; these may be joined now.
     SideRooms(&'a [SideRoomId]),
     /// Anything else that only counts.
     Other,
-    /// A frame that could not be understood, and what is left of the marker in it, if it holds one.
+    /// A frame that could not be understood, with what is left of the marker in it, if any.
     Malformed {
-        /// `Corrupt`, or `None` where the text holds no marker.
+        /// `Corrupt`, or `None` if the text holds no marker.
         decoded: Decoded,
     },
 }
@@ -79,16 +79,16 @@ pub enum Event<'a> {
 pub struct Members<'a> {
     /// The frame's text.
     pub text: &'a str,
-    /// What it says of those that it names.
+    /// The meaning of the members that it names.
     pub change: MemberChange,
 }
 
-/// A frame, or an event without a frame, as it is handed to the user's loop.
+/// A frame, or an event without a frame, as handed to the user's loop.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Received<'a> {
     /// When its last bytes were read from the socket, before any parsing.
     pub at: Stamp,
-    /// What kind of frame it is, for counting; `None` with [`Event::Joined`], which is no frame.
+    /// The kind of the frame, for counting; `None` with [`Event::Joined`], which is not a frame.
     pub kind: Option<FrameKind>,
     /// Its meaning.
     pub event: Event<'a>,
@@ -97,9 +97,9 @@ pub struct Received<'a> {
 /// A frame to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outgoing<'a> {
-    /// A chat of this text.
+    /// A chat with this text.
     Chat(&'a str),
-    /// The protocol's own sign of life.
+    /// The protocol's own keepalive.
     Heartbeat,
     /// A websocket ping.
     Ping,
@@ -124,84 +124,82 @@ pub enum Readiness {
     Ready,
     /// Once [`drive`](Connection::drive) has returned [`Progress::Written`].
     Pending,
-    /// Not this one: it could not have reached the server.
+    /// This one cannot be sent, and could not have reached the server.
     Failed(Failure),
 }
 
 /// An open socket.
 ///
-/// One frame of the user's is in writing at a time, beside control frames (pongs, close),
-/// which have a small bounded room of their own.
+/// One frame of the user is in writing at a time, besides control frames (pongs, close), which have a small bounded
+/// buffer of their own.
 pub trait Connection: Send + 'static {
-    /// Takes one frame to write; it is written by [`drive`](Self::drive).
-    /// Returns false, and takes nothing, while the frame before it is still in writing.
+    /// Takes one frame, which [`drive`](Self::drive) writes.
+    /// Returns false, and takes nothing, while the previous frame is still in writing.
     fn begin(&mut self, frame: Outgoing<'_>) -> bool;
 
-    /// Whether a message can be handed over now; asked before each. Where messages have a carrier of their
-    /// own, such as a request, this opens it.
+    /// Whether a message can be handed over now; called before each. If each message has its own carrier, such as a
+    /// request, this opens it.
     fn prepare(&mut self) -> Readiness {
         Readiness::Ready
     }
 
-    /// Whether the message that was handed over last has no answer yet, where the server answers each by
-    /// itself.
+    /// Whether the message that was handed over last still has no answer; only with protocols that answer each message.
     fn awaits_answer(&self) -> bool {
         false
     }
 
-    /// Whether a frame given to `begin` is not yet wholly written.
+    /// Whether a frame given to `begin` is not wholly written yet.
     fn is_writing(&self) -> bool;
 
-    /// Begins an orderly close with code 1000; `drive` then ends when the server has answered
-    /// or ended the stream. The caller bounds the time.
+    /// Begins a graceful close with code 1000; `drive` then ends when the server has answered or ended the stream. The
+    /// caller bounds the time.
     fn close(&mut self);
 
-    /// Has the connection reset when it is dropped, which the caller does next, so that the server reads an
-    /// error and no end. By default it just ends.
+    /// Makes dropping the connection, which the caller does next, reset it, so that the server reads an error rather
+    /// than an end. By default it just ends.
     fn reset_when_dropped(&mut self) {}
 
-    /// How it is kept open. Asked when it is opened, and again once the user has joined.
+    /// How it is kept open. Called when it is opened, and again once the user has joined.
     fn keepalive(&self) -> Keepalive {
         Keepalive::default()
     }
 
-    /// Why the user has not joined, once the connection has ended before; `None` leaves it to how the
-    /// connection ended.
+    /// Why the user did not join, if the connection ended before; `None` if how it ended says everything.
     fn failure(&mut self) -> Option<Failure> {
         None
     }
 
-    /// Writes what is due, reads once, and gives every whole frame to `sink` before it returns.
-    /// Cancel-safe: dropping the future loses nothing. The caller drops it after every poll that is
-    /// pending, so what wakes the task (a timer, say) is kept in the connection, not in the future.
+    /// Writes what is due, reads once, and gives every whole frame to `sink` before it returns. Cancel-safe: dropping
+    /// the future loses nothing. The caller drops it after every pending poll, so anything that wakes the task, such as
+    /// a timer, belongs in the connection, not in the future.
     fn drive<F>(&mut self, sink: F) -> impl Future<Output = Progress> + Send
     where
         F: FnMut(Received<'_>) + Send;
 }
 
-/// A protocol before it has a target: what is known when a run is set up.
+/// A protocol without a target: what is known when a run is set up.
 pub trait Protocol: Send + Sync + 'static {
-    /// Speaks it to one target.
+    /// The driver for one target.
     type Driver: Driver;
 
     /// Its name, as `--protocol` takes it and metrics show it.
     fn name(&self) -> &str;
 
-    /// What it can do.
+    /// The protocol's capabilities.
     fn capabilities(&self) -> Capabilities;
 
-    /// How large its frames are, for the forecast.
+    /// Sizes of its frames, for the forecast.
     fn frame_sizes(&self) -> FrameSizes {
         FrameSizes::ASSUMED
     }
 
-    /// Its own names of failures and frames, beside the common ones.
+    /// Its own names of failures and frames, besides the common ones.
     fn vocabulary(&self) -> Vocabulary {
         Vocabulary::COMMON
     }
 
-    /// Where its description says something, as `my.toml:31`; `key` names it as in `message.echo`. Where
-    /// it does not say it, the place of what is around it; `None` where there is no description.
+    /// The place of a key in its description, such as `my.toml:31` for `message.echo`. If the key is not there, the
+    /// place of the table around it; `None` if there is no description.
     fn place(&self, key: &str) -> Option<String> {
         let _ = key;
         None
@@ -210,40 +208,40 @@ pub trait Protocol: Send + Sync + 'static {
     /// The driver for one room on one server, used by all users. Nothing is connected yet.
     ///
     /// # Errors
-    /// DriverSettings that cannot work, such as a URL of another scheme or a CA file that cannot be read.
+    /// Settings that cannot work, such as a URL of another scheme or a CA file that cannot be read.
     fn driver(&self, settings: DriverSettings) -> Result<Self::Driver, SetupError>;
 }
 
 /// A chat protocol, spoken to one target.
 ///
-/// Every step has a timeout of its own inside; every failure is a value.
+/// Every step has its own timeout inside, and every failure is a value.
 pub trait Driver: Send + Sync + 'static {
     /// Its sockets.
     type Connection: Connection;
 
-    /// Creates the account. Class `NameTaken` where the name exists, `Final` where it is refused. Only
-    /// protocols that state sign-up write this.
+    /// Creates the account. Fails with class `NameTaken` if the name exists, `Final` if it is refused. Only protocols
+    /// with sign-up implement this.
     fn sign_up(&self, who: &Account, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send {
         let _ = (who, session);
         std::future::ready(Err(Failure::with(FailureKind::NotFound, "this protocol has no sign-up")))
     }
 
-    /// Signs in to an existing account. Class `Final` where the server refuses the password, `Wait` where
-    /// it wants no attempt for a while. Without it users need no account.
+    /// Signs in to an existing account. Fails with class `Final` if the server refuses the password, `Wait` if it wants
+    /// no attempt for a while. Protocols without accounts need not implement this.
     fn log_in(&self, who: &Account, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send {
         let _ = (who, session);
         std::future::ready(Ok(()))
     }
 
-    /// Opens the room's page. Class `SignedOut` where the session is unknown, `HopelessAtStart` where
-    /// the room is missing, closed or full.
+    /// Opens the room's page. Fails with class `SignedOut` if the session is unknown, `HopelessAtStart` if the room is
+    /// missing, closed or full.
     fn open(&self, session: &mut Session) -> impl Future<Output = Result<RoomPage, Failure>> + Send;
 
     /// Opens the room's socket, up to the 101.
     fn connect(&self, session: &mut Session) -> impl Future<Output = Result<Self::Connection, Failure>> + Send;
 
-    /// Opens a connection to a side room. Class `Declined` where it is full. Only protocols that state
-    /// side rooms write this.
+    /// Opens a connection to a side room. Fails with class `Declined` if it is full. Only protocols with side rooms
+    /// implement this.
     fn connect_side_room(
         &self,
         session: &mut Session,
@@ -253,25 +251,25 @@ pub trait Driver: Send + Sync + 'static {
         std::future::ready(Err(Failure::with(FailureKind::NotFound, "this protocol has no side rooms")))
     }
 
-    /// Deletes the signed-in account. Only protocols that state it write this.
+    /// Deletes the signed-in account. Only protocols that can delete accounts implement this.
     fn delete(&self, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send {
         let _ = session;
         std::future::ready(Err(Failure::with(FailureKind::NotFound, "this protocol cannot delete accounts")))
     }
 
-    /// Asks the target, without an account, whether the room is there and open.
+    /// Checks, without an account, whether the room exists and is open.
     fn preflight(&self) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Reads a member list: `each` gets every member's id and username. `Malformed` where it
-    /// is none; `each` may then have been called for some.
+    /// Reads a member list: calls `each` with every member's id and username.
     ///
     /// # Errors
-    /// The failure of a text that is no list. Only protocols that state member lists write this.
+    /// `Malformed` if the text is not a list; `each` may then have been called for some members. Only protocols with
+    /// member lists implement this.
     fn members(&self, list: Members<'_>, each: impl FnMut(SenderId, &str)) -> Result<(), Failure> {
         let _ = (list, each);
         Err(Failure::with(FailureKind::Malformed, "this protocol has no member lists"))
     }
 
-    /// The addresses that the server's name stands for now, in no order.
+    /// The current addresses of the server's name, in no particular order.
     fn addresses(&self) -> impl Future<Output = Result<Vec<IpAddr>, Failure>> + Send;
 }

@@ -1,4 +1,4 @@
-//! What a driver is told when it is made, what it states about its protocol, and why it cannot be made.
+//! The settings of a driver, the capabilities of a protocol, and setup errors.
 
 use std::sync::Arc;
 
@@ -10,22 +10,22 @@ use crate::model::{DeliveryRules, Secret};
 use crate::transport::ConnectionOptions;
 use crate::transport::tls::TlsError;
 
-/// What a driver needs to know of its target and of the run.
+/// What a driver needs to know about its target and the run.
 #[derive(Clone)]
 pub struct DriverSettings {
     /// The server, http or https; a path is kept as a prefix of every request.
     pub base: Url,
-    /// The room of users whose session names none; may be empty where only accounts are dealt with.
+    /// The room of users whose session names none; may be empty for work on accounts only.
     pub room: String,
     /// How its connections are made.
     pub connection: ConnectionOptions,
-    /// Stamps what is read.
+    /// The clock for stamps of what is read.
     pub clock: Clock,
-    /// Passwords, which no failure's text may hold, whatever the server says.
+    /// Passwords, which no failure's text may contain, whatever the server says.
     pub secrets: Vec<Secret>,
-    /// Hears of each HTTP request.
+    /// Observer of each HTTP request.
     pub probe: Arc<dyn Probe>,
-    /// Says which trace a request belongs to.
+    /// Source of the trace that a request belongs to.
     pub trace: Arc<dyn Trace>,
 }
 
@@ -35,7 +35,7 @@ pub enum SetupError {
     /// The base URL cannot be used.
     #[error("the URL cannot be used: {reason}")]
     Url {
-        /// What is wrong with it.
+        /// The reason.
         reason: &'static str,
     },
     /// TLS cannot be set up.
@@ -43,22 +43,22 @@ pub enum SetupError {
     Tls(#[from] TlsError),
 }
 
-/// What a protocol can do. Stated once, and read when a run is set up.
+/// The capabilities of a protocol, read when a run is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
     /// What the server promises about messages.
     pub delivery: DeliveryRules,
-    /// Accounts can be created.
+    /// Whether accounts can be created.
     pub sign_up: bool,
-    /// Users sign in with a password.
+    /// Whether users sign in with a password.
     pub passwords: bool,
-    /// Accounts can be deleted.
+    /// Whether accounts can be deleted.
     pub delete: bool,
-    /// There are side rooms: second, temporary connections.
+    /// Whether there are side rooms: second, temporary connections.
     pub side_rooms: bool,
-    /// The server sends lists of the members of the room.
+    /// Whether the server sends lists of the members of the room.
     pub member_lists: bool,
-    /// The longest text of a message that the server surely takes, marker included, in bytes.
+    /// The longest text of a message that the server certainly takes, marker included, in bytes.
     pub max_text: Option<usize>,
     /// The longest username that can sign up, in characters.
     pub max_username: Option<usize>,

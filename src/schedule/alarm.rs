@@ -1,8 +1,7 @@
-//! What wakes the schedule: the runtime's timer, or one of the system's own.
+//! The timer of the schedule: the runtime's, or one of the system's.
 //!
-//! The runtime counts time in milliseconds and rounds up, twice: an intent would be issued one
-//! or two of them late. A timer of the system's is exact to some microseconds, but knows nothing
-//! of a paused clock.
+//! The runtime counts in milliseconds and rounds up twice, so intents would be one or two milliseconds late.
+//! A timer of the system is exact to some microseconds, but ignores a paused clock.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -14,40 +13,39 @@ use tokio::net::unix::pipe::Receiver;
 
 use crate::clock::{Clock, Stamp};
 
-/// The shortest wait. At more than 2,000 intents per second, several are issued at a time.
+/// Shortest wait. Above 2,000 intents per second, several are issued at a time.
 const SHORTEST: Duration = Duration::from_micros(500);
 
-/// Wakes the task that waits for a moment.
+/// Wakes a task at a given time.
 #[derive(Debug, Default)]
 pub enum Alarm {
-    /// By the runtime's timer, which a paused clock carries along.
+    /// The runtime's timer, which a paused clock pauses too.
     #[default]
     Runtime,
-    /// By a timer of the system's.
+    /// A timer of the system.
     System(Timer),
 }
 
-/// A timer of the system's (`timerfd_create(2)`).
+/// A timer of the system (`timerfd_create(2)`).
 #[derive(Debug)]
 pub struct Timer {
     timer: TimerFd,
-    /// The same timer to be read from. It reads as a pipe does: eight bytes each time it has gone off.
+    /// The same timer, for reading. Like a pipe it yields eight bytes each time it has gone off.
     told: Receiver,
 }
 
 impl Alarm {
-    /// A timer of the system's. Call it on a runtime.
+    /// Creates a timer of the system. Call it on a runtime.
     ///
     /// # Errors
-    /// Where the system gives none, for want of descriptors.
+    /// If the system has no descriptors left.
     pub fn exact() -> io::Result<Self> {
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
         let told = Receiver::from_owned_fd_unchecked(timer.as_fd().try_clone_to_owned()?)?;
         Ok(Self::System(Timer { timer, told }))
     }
 
-    /// Waits until `at`, or somewhat longer; with the system's timer 0.5 ms at least. A wait that
-    /// is given up leaves nothing behind.
+    /// Waits until `at` or a little longer; at least 0.5 ms with the system's timer. Cancel-safe.
     pub async fn wait(&self, clock: &Clock, at: Stamp) {
         if let Self::System(timer) = self {
             let left = at.since(clock.now()).max(SHORTEST);
@@ -61,7 +59,7 @@ impl Alarm {
 
 impl Timer {
     async fn wait(&self, time: Duration) -> io::Result<()> {
-        // Setting it again discards what is left of the previous wait.
+        // Setting it again discards the rest of the previous wait.
         self.timer.set(Expiration::OneShot(TimeSpec::from_duration(time)), TimerSetTimeFlags::empty())?;
         loop {
             self.told.readable().await?;
@@ -87,7 +85,7 @@ mod tests {
             alarm.wait(&clock, at).await;
             assert!(clock.now() >= at);
         }
-        // A wait that was given up, before or after its end, does not shorten the next one.
+        // A cancelled wait, before or after its end, does not shorten the next one.
         for wait in [Duration::from_secs(3_600), Duration::from_micros(600)] {
             let given_up = clock.now().plus(wait);
             tokio::select! {

@@ -1,4 +1,4 @@
-//! Limits on what the rig asks of a server: governor's buckets, on tokio's time.
+//! Rate limits on requests to a server: governor's buckets, on tokio's clock.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -20,7 +20,7 @@ impl GovernorClock for Clock {
 
 type Bucket = RateLimiter<NotKeyed, InMemoryState, Clock, NoOpMiddleware<Duration>>;
 
-/// At most so many starts per second, with waiters served in the order they came.
+/// A maximum rate of starts, with waiters served in order of arrival.
 #[derive(Debug)]
 pub struct Limit {
     clock: Clock,
@@ -36,7 +36,7 @@ impl Limit {
         Self::with_burst(per_second, NonZeroU32::MIN, clock)
     }
 
-    /// `per_second` starts per second, of which `burst` may come at once.
+    /// `per_second` starts per second, with bursts of up to `burst`.
     #[must_use]
     pub fn with_burst(per_second: f64, burst: NonZeroU32, clock: Clock) -> Self {
         let gap =
@@ -56,7 +56,7 @@ impl Limit {
         }
     }
 
-    /// Keeps the calling thread until one more may start. Not for threads that others wait for.
+    /// Blocks the calling thread until one more may start. Do not call it on a runtime's thread.
     pub fn wait(&self) {
         while let Err(not_until) = self.bucket.check() {
             std::thread::sleep(not_until.wait_time_from(GovernorClock::now(&self.clock)));

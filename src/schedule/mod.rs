@@ -1,8 +1,7 @@
-//! Intents at a rate: when a user should act, whatever the state of the users.
+//! Intents at a rate: when a user should act, independent of the users' states.
 //!
-//! Timetables are pure arithmetic on absolute times, so a late wake-up shifts nothing: the
-//! next intent comes when it was always going to come. Limits (sign-ins, connects, and a
-//! ceiling over everything that is sent) are governor's.
+//! Timetables are pure arithmetic on absolute times, so a late wake-up does not shift later intents. Rate
+//! limits (sign-ins, connects, and a ceiling on everything that is sent) are governor's.
 
 pub mod alarm;
 pub mod limit;
@@ -13,7 +12,7 @@ pub mod timetable;
 use crate::clock::Stamp;
 use crate::model::Action;
 
-/// "A user does this now."
+/// An action that a user should carry out at a certain time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intent {
     /// What to do.

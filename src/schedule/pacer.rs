@@ -1,6 +1,6 @@
-//! The one task that issues intents: it sleeps until the next is due, and issues all that are.
+//! The task that issues intents: it sleeps until the next is due, then issues all that are due.
 //!
-//! It does not wait: an intent is taken at once, or dropped where it was to be taken.
+//! It never waits for users: the dispatch takes an intent at once or drops it.
 
 use std::time::Duration;
 
@@ -13,29 +13,28 @@ use super::timetable::Timetable;
 use crate::clock::{Clock, Stamp};
 use crate::model::{Action, Pacing};
 
-/// How often rates are asked for again, unless something else is said: they may follow the number of
-/// connected users.
+/// Default interval at which rates are read again, since they may follow the number of connected users.
 const RATE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Intents of an action issued in one turn. Where more are due, as after the process stood still,
-/// others get theirs in between, and a stop is heard.
+/// Maximum number of intents of an action per turn. If more are due, as after the process stood still, other
+/// actions and a stop get their turn in between.
 const TURN: usize = 1_000;
 
-/// Takes intents and says how many there should be.
+/// Takes intents, and sets their rates.
 pub trait Dispatch: Send + Sync {
-    /// The rate of an action now, per second; 0 for none.
+    /// The current rate of an action, per second; 0 for none.
     fn rate(&mut self, action: Action) -> f64;
 
     /// Takes an intent, `late` after its time.
     fn issue(&mut self, intent: Intent, late: Duration);
 
-    /// Returns when a rate has changed that is not to wait until rates are asked for again.
+    /// Returns when a rate has changed that must take effect at once.
     fn changed(&self) -> impl Future<Output = ()> + Send {
         std::future::pending()
     }
 }
 
-/// Timetables of every action, and where their intents go.
+/// The timetables of all actions, and the dispatch that takes their intents.
 #[derive(Debug)]
 pub struct Pacer<D> {
     clock: Clock,
@@ -46,19 +45,19 @@ pub struct Pacer<D> {
 }
 
 impl<D: Dispatch> Pacer<D> {
-    /// A pacer whose schedule follows from `seed` alone.
+    /// A pacer whose schedule depends only on `seed`.
     pub fn new(clock: Clock, pacing: Pacing, seed: u64, dispatch: D) -> Self {
         let tables = std::array::from_fn(|i| Timetable::new(pacing, seed.wrapping_add(i as u64)));
         Self { clock, tables, dispatch, rate_interval: RATE_INTERVAL, alarm: Alarm::default() }
     }
 
-    /// Asks for rates this often. Intents come at their own times whatever it is.
+    /// Sets the interval at which rates are read. The times of intents do not depend on it.
     #[must_use]
     pub fn asking_every(self, rate_interval: Duration) -> Self {
         Self { rate_interval, ..self }
     }
 
-    /// Wakes by this alarm instead of the runtime's timer.
+    /// Uses this alarm instead of the runtime's timer.
     #[must_use]
     pub fn waking_by(self, alarm: Alarm) -> Self {
         Self { alarm, ..self }
@@ -70,7 +69,7 @@ impl<D: Dispatch> Pacer<D> {
             let now = self.clock.now();
             let more = self.issue_due(now);
             if more && !stop.is_cancelled() {
-                // Another rate would give what is due already another time.
+                // A changed rate would give intents that are already due a different time.
                 tokio::task::yield_now().await;
                 continue;
             }
@@ -85,8 +84,8 @@ impl<D: Dispatch> Pacer<D> {
         }
     }
 
-    /// Issues what is due at `now`, each action's intents in order; true if there is more, for the
-    /// next turn, which must know how late it has become.
+    /// Issues the intents due at `now`, each action's in order. True if more are due, which the next turn issues
+    /// with an updated lateness.
     fn issue_due(&mut self, now: Stamp) -> bool {
         let mut more = false;
         for (action, table) in Action::ALL.iter().zip(&mut self.tables) {
@@ -213,7 +212,7 @@ mod tests {
         task.await.unwrap();
         let issued: Vec<Stamp> = rx.into_iter().map(|intent| intent.intended).collect();
         let owed = rates.mean(now)[Action::Chat as usize] * seconds;
-        // A changed rate is heard within the timer's millisecond.
+        // A changed rate takes effect within the timer's millisecond.
         let off = (issued.len() as f64 - owed).abs();
         assert!(off <= 1.0 + owed / 1_000.0, "{} issued, {owed} owed", issued.len());
         assert!(issued.windows(2).all(|pair| pair[0] < pair[1]), "one came twice, or before an earlier one");

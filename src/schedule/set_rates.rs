@@ -1,7 +1,6 @@
-//! The rates that are set, which change while a run goes on: those in force, and their means.
+//! The set rates, which commands may change during a run: those in force, and their means.
 //!
-//! What was set is the integral of the rate over time: a rate that was changed a thousand times is
-//! held if as many intents were carried out.
+//! The set number of intents is the integral of the rate over time, however often the rate was changed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,14 +14,14 @@ use crate::model::{Action, Volume};
 /// The volumes of all actions, by [`Action`]; totals are per second.
 pub type Traffic = [Volume<f64>; Action::COUNT];
 
-/// Users who may carry out each action, however many are connected, by [`Action`].
+/// The number of users who may carry out each action, connected or not, by [`Action`].
 pub type Able = [usize; Action::COUNT];
 
-/// The rates that are set.
+/// The set rates.
 #[derive(Debug)]
 pub struct SetRates {
     state: Mutex<State>,
-    /// Counts changes, so that who reads it often need not lock it.
+    /// Counts changes, so that frequent readers need not lock.
     version: AtomicU64,
     changed: Notify,
 }
@@ -35,12 +34,12 @@ struct State {
     hold: Hold,
 }
 
-/// What was set in the hold so far.
+/// The integrals of the rates in the hold so far.
 #[derive(Debug, Clone, Copy, Default)]
 struct Hold {
     began: Option<Stamp>,
     ended: Option<Stamp>,
-    /// The sums reach until then.
+    /// The time up to which the integrals reach.
     until: Stamp,
     intents: [f64; Action::COUNT],
     /// Whether anything has changed since it began.
@@ -57,7 +56,7 @@ impl State {
         std::array::from_fn(|i| in_force[i].per_second(self.able[i]))
     }
 
-    /// The hold, with all that was set until now.
+    /// The hold, with integrals up to `now`.
     fn hold_until(&self, now: Stamp) -> Hold {
         let mut hold = self.hold;
         let now = hold.ended.map_or(now, |ended| ended.min(now));
@@ -73,7 +72,7 @@ impl State {
 }
 
 impl SetRates {
-    /// These rates, for so many users.
+    /// These volumes, for `able` users.
     #[must_use]
     pub fn new(traffic: Traffic, able: Able) -> Self {
         let state = State { traffic, is_paused: false, able, hold: Hold::default() };
@@ -86,7 +85,7 @@ impl SetRates {
         self.version.load(Ordering::Acquire)
     }
 
-    /// The volumes in force: none while it is paused.
+    /// The volumes in force; off while paused.
     #[must_use]
     pub fn in_force(&self) -> Traffic {
         self.state.lock().in_force()
@@ -98,13 +97,13 @@ impl SetRates {
         self.state.lock().traffic
     }
 
-    /// Whether no intents are issued.
+    /// Whether the run is paused.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.state.lock().is_paused
     }
 
-    /// Intents per second that are set now, once every user is connected; by [`Action`].
+    /// The set rate of intents per second, with every user connected; by [`Action`].
     #[must_use]
     pub fn now(&self) -> [f64; Action::COUNT] {
         self.state.lock().rates()
@@ -115,12 +114,12 @@ impl SetRates {
         self.change(now, |state| state.traffic[action as usize] = volume);
     }
 
-    /// Issues no intents from now on, or issues them again; whether that was a change.
+    /// Pauses or resumes intents; returns whether that was a change.
     pub fn pause(&self, paused: bool, now: Stamp) -> bool {
         self.change(now, |state| std::mem::replace(&mut state.is_paused, paused) != paused)
     }
 
-    /// So many users may carry out each action from now on.
+    /// Sets the number of users who may carry out each action.
     pub fn set_able(&self, able: Able, now: Stamp) {
         self.change(now, |state| state.able = able);
     }
@@ -136,12 +135,12 @@ impl SetRates {
         done
     }
 
-    /// Returns after the next change, or at once where there was one since.
+    /// Returns after the next change, or at once if there was one since.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// The hold begins; only the first counts.
+    /// Begins the hold; only the first call has an effect.
     pub fn hold_begins(&self, now: Stamp) {
         let mut state = self.state.lock();
         if state.hold.began.is_none() {
@@ -149,7 +148,7 @@ impl SetRates {
         }
     }
 
-    /// The hold ends; only the first counts.
+    /// Ends the hold; only the first call has an effect.
     pub fn hold_ends(&self, now: Stamp) {
         let mut state = self.state.lock();
         if state.hold.ended.is_none() {
@@ -158,8 +157,7 @@ impl SetRates {
         }
     }
 
-    /// Intents per second that were set in the hold so far, each rate as long as it was in force; without
-    /// a hold, those that are set now.
+    /// The mean set rate of intents per second in the hold so far; without a hold, the rates that are set now.
     #[must_use]
     pub fn mean(&self, now: Stamp) -> [f64; Action::COUNT] {
         let state = self.state.lock();
@@ -169,7 +167,7 @@ impl SetRates {
     }
 }
 
-/// A rate as it was set: sums of products miss it by some billionths.
+/// Rounds a rate to billionths, to remove the error of summing products.
 fn nine_decimals(rate: f64) -> f64 {
     (rate * 1e9).round() / 1e9
 }

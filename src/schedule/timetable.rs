@@ -1,4 +1,4 @@
-//! When the next intents of one kind are due: pure arithmetic, evenly spaced or Poisson.
+//! Due times of one kind of intent: pure arithmetic, evenly spaced or Poisson.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::model::Pacing;
 pub struct Timetable {
     pacing: Pacing,
     rng: StdRng,
-    /// Per second; 0 means never.
+    /// The rate per second; 0 means never.
     rate: f64,
     anchor: Stamp,
-    /// Distance of the next intent from the anchor, in units of the mean gap.
+    /// Distance of the next intent from the anchor, in mean gaps.
     due: f64,
 }
 
 impl Timetable {
-    /// A timetable that stands still until it is given a rate.
+    /// A timetable at rate 0.
     #[must_use]
     pub fn new(pacing: Pacing, seed: u64) -> Self {
         let mut table =
@@ -36,8 +36,8 @@ impl Timetable {
         self.rate
     }
 
-    /// Changes the rate at `now`. What has passed of the gap to the next intent is kept, in
-    /// proportion, so that frequent changes neither starve nor double intents.
+    /// Changes the rate at `now`. The elapsed fraction of the gap to the next intent is kept, so that frequent
+    /// changes neither starve nor double intents.
     pub fn set_rate(&mut self, rate: f64, now: Stamp) {
         let rate = if rate.is_finite() && rate > 0.0 { rate } else { 0.0 };
         if rate.to_bits() == self.rate.to_bits() {
@@ -49,7 +49,7 @@ impl Timetable {
         self.rate = rate;
     }
 
-    /// When the next intent is due; nothing while the rate is zero.
+    /// When the next intent is due; `None` while the rate is zero.
     #[must_use]
     pub fn next(&self) -> Option<Stamp> {
         if self.rate <= 0.0 {
@@ -58,7 +58,7 @@ impl Timetable {
         Some(self.anchor.plus(Duration::try_from_secs_f64((self.due / self.rate).max(0.0)).ok()?))
     }
 
-    /// Takes the next intent if it is due at `now`: its intended time.
+    /// Takes the next intent if it is due at `now`, and returns its intended time.
     pub fn take_due(&mut self, now: Stamp) -> Option<Stamp> {
         let at = self.next().filter(|at| *at <= now)?;
         self.due += self.gap();
@@ -130,8 +130,8 @@ mod tests {
             prop_assert!(off <= 1.001, "issued {issued}, owed {owed}");
         }
 
-        /// The k-th intent is due when the integral of the rate over time is k, however often the rate
-        /// changes, pauses included, and however late the table is asked.
+        /// The k-th intent is due when the integral of the rate over time is k, however often the rate changes, pauses
+        /// included, and however late the timetable is read.
         #[test]
         fn the_kth_intent_is_due_when_the_integral_is_k(
             steps in prop::collection::vec((0_u8..4, 0.0..400.0_f64, 0.000_1..0.1_f64), 1_000..1_050),
@@ -142,7 +142,7 @@ mod tests {
                 let rate = if pause == 0 { 0.0 } else { rate };
                 table.set_rate(rate, at(now));
                 let end = now + hold;
-                // Late: all that is due by then is taken at once, and each at its own time.
+                // When late, all due intents are taken at once, each with its own time.
                 while let Some(due) = table.take_due(at(end)) {
                     issued += 1;
                     let due = due.since(Stamp::default()).as_secs_f64();

@@ -1,8 +1,7 @@
-//! How a figure of one run differs from that of another, and how sure that is.
+//! The difference between a figure of two runs, and its certainty.
 //!
-//! Deliveries of one message share its fate, so the unit is the slice: each side is resampled by blocks
-//! of slices. One run a side shows nothing of how runs differ among themselves; these intervals do not
-//! contain that.
+//! Deliveries of one message share its fate, so the unit is the slice: each side is resampled by blocks of slices.
+//! One run per side cannot show how much runs vary; these intervals do not include that.
 
 use statrs::distribution::{Beta, Binomial, ContinuousCDF, DiscreteCDF, StudentsT};
 
@@ -11,17 +10,16 @@ use super::residuals::Residuals;
 use super::sketch::quantile_of;
 use super::{Blocks, Sketch, real};
 
-/// An event counted in a slice, and what it is counted of.
+/// The events of a slice, and their base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
-    /// How many.
+    /// Number of events.
     pub part: u64,
-    /// Of how many.
+    /// The base.
     pub of: u64,
 }
 
-/// How often something happened on one side where no two of the events have a common cause: messages that
-/// missed any receiver.
+/// Events on one side without common causes: messages that any receiver missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Independent {
     /// Messages with the event.
@@ -37,14 +35,14 @@ pub struct Difference {
     pub before: f64,
     /// The figure of the second.
     pub after: f64,
-    /// `after / before`, with its 95 % interval: value, low, high. Infinite or 0 where a side has none.
+    /// `after / before`, with its 95 % interval: value, low, high. Infinite or 0 if a side has none.
     pub ratio: [f64; 3],
-    /// Chance of such a difference where there is none.
+    /// Probability of such a difference by chance.
     pub p: f64,
 }
 
-/// Compares two ratios of sums over slices. Where a side has none at all, its messages are compared by an
-/// exact test instead; `None` where neither has any, or nothing to count of.
+/// Compares two ratios of sums over slices, where `block` neighbours are correlated. If a side has no events, the
+/// messages are compared by an exact test instead; `None` if neither has events, or a base is 0.
 #[must_use]
 pub fn shares(before: &[Share], after: &[Share], messages: [Independent; 2], block: usize) -> Option<Difference> {
     let (a, b) = (total(before)?, total(after)?);
@@ -59,8 +57,7 @@ pub fn shares(before: &[Share], after: &[Share], messages: [Independent; 2], blo
     ratios(&pairs(before), &pairs(after), block)
 }
 
-/// Compares two ratios of sums over slices, each a part and what it is a part of. `None` where a sum is not
-/// positive.
+/// Compares two ratios of sums over slices, each a part and its base. `None` if a sum is not positive.
 #[must_use]
 pub fn ratios(before: &[[f64; 2]], after: &[[f64; 2]], block: usize) -> Option<Difference> {
     let sums = |slices: &[[f64; 2]]| slices.iter().fold([0.0, 0.0], |sum, [a, b]| [sum[0] + a, sum[1] + b]);
@@ -70,7 +67,7 @@ pub fn ratios(before: &[[f64; 2]], after: &[[f64; 2]], block: usize) -> Option<D
     Some(difference(a, b, sides))
 }
 
-/// Compares a quantile of two series of sketches. `None` where a side has no durations.
+/// Compares a quantile of two series of sketches. `None` if a side has no durations.
 #[must_use]
 pub fn quantiles(before: &[Sketch], after: &[Sketch], q: f64, block: usize) -> Option<Difference> {
     Quantiles::of(before, block).difference(&Quantiles::of(after, block), q)
@@ -98,8 +95,8 @@ fn difference(before: f64, after: f64, sides: [Uncertainty; 2]) -> Difference {
     Difference { before, after, ratio: [log, log - margin, log + margin].map(f64::exp), p }
 }
 
-/// Chance of a difference at least this far from 0 where there is none, by Student's t, given half the width
-/// of its 95 % interval and its degrees of freedom; 1 where those are under one.
+/// Probability of a difference at least this far from 0 by chance, by Student's t, given half the width of its 95 %
+/// interval and its degrees of freedom; 1 if those are under one.
 #[must_use]
 pub fn two_sided_p(difference: f64, half_width: f64, freedom: f64) -> f64 {
     match StudentsT::new(0.0, 1.0, freedom.max(f64::MIN_POSITIVE)) {
@@ -122,7 +119,7 @@ fn ratio_error(slices: &[[f64; 2]], whole: f64, block: usize) -> Uncertainty {
     Resamples::of(&rows, block).error(rests, |sums| (sums[0] > 0.0 && sums[1] > 0.0).then(|| sums[0] / sums[1]))
 }
 
-/// The sketches of one run's slices, and of its resamples: for any number of quantiles.
+/// The sketches of one run's slices and of its resamples, for any number of quantiles.
 #[derive(Debug)]
 pub struct Quantiles {
     lowest: i16,
@@ -132,7 +129,7 @@ pub struct Quantiles {
 }
 
 impl Quantiles {
-    /// Of slices in order of time, of which `block` neighbours belong together.
+    /// From slices in order of time, where `block` neighbours are correlated.
     #[must_use]
     pub fn of(slices: &[Sketch], block: usize) -> Self {
         let all = || slices.iter().flat_map(Sketch::buckets).map(|(bucket, _)| bucket);
@@ -147,7 +144,7 @@ impl Quantiles {
         Self { lowest, resamples: Resamples::of(&rows, block), rows }
     }
 
-    /// Compares a quantile with that of a later run. `None` where a side has no durations.
+    /// Compares a quantile with that of a later run. `None` if a side has no durations.
     #[must_use]
     pub fn difference(&self, after: &Self, q: f64) -> Option<Difference> {
         let (a, b) = (self.whole(q)?, after.whole(q)?);
@@ -191,8 +188,8 @@ impl Resamples {
         Self { sums: (0..REPLICATES).map(|_| draw()).collect(), blocks }
     }
 
-    /// The bootstrap standard error of the logarithm of a figure of summed rows; `rests` tell how
-    /// correlated neighbouring slices are.
+    /// The bootstrap standard error of the logarithm of a figure of summed rows; `rests` are the residuals that show
+    /// the correlation of neighbouring slices.
     fn error(&self, rests: Vec<f64>, figure: impl Fn(&[f64]) -> Option<f64>) -> Uncertainty {
         let residuals = Residuals::new(rests);
         let logs: Vec<f64> = self.sums.iter().filter_map(|drawn| figure(drawn)).map(f64::ln).collect();
@@ -213,8 +210,8 @@ fn running_sums(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
     sums
 }
 
-/// Where one side has no event: whether its messages are fewer than chance makes them, by the exact
-/// conditional test (J. Przyborowski and H. Wilenski, "Homogeneity of results in testing samples from
+/// The test if one side has no events: whether that is more than chance, by the exact conditional test
+/// (J. Przyborowski and H. Wilenski, "Homogeneity of results in testing samples from
 /// Poisson series", Biometrika 31 (1940) 313–323), and the interval of the ratio of rates from that of
 /// C. J. Clopper and E. S. Pearson (Biometrika 26 (1934) 404–413).
 fn exact([before, after]: [Independent; 2]) -> Option<([f64; 2], f64)> {
@@ -251,8 +248,8 @@ mod tests {
 
     const SLICES: u64 = 120;
 
-    /// A run of two hours: the level of each slice wanders by 2 %, and 50 times to
-    /// delivery a slice are spread around it by 40 %.
+    /// A run of two hours: the level of each slice varies by 2 %, and 50 times to delivery per slice are spread around
+    /// it by 40 %.
     fn sketches(seed: u64, scale: f64) -> Vec<Sketch> {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut wander = 0.0;

@@ -1,14 +1,14 @@
-//! Whether a figure of a run changes with time, and in which way.
+//! Whether a figure of a run changes with time, and how.
 
 use super::slope::Slope;
 use super::step::Step;
 use super::{Point, median, real};
 
-/// A shorter stretch says nothing about drift.
+/// Fewest points for a statement about drift.
 pub const FEWEST_POINTS: usize = 30;
-/// The α of every test here.
+/// Significance level of every test here.
 const SIGNIFICANT: f64 = 0.05;
-/// A change over the whole stretch of less than this part is not worth words.
+/// Smallest relative change over the whole stretch that is reported.
 const WORTH_MENTIONING: f64 = 0.02;
 
 /// How a series moved over its stretch.
@@ -22,20 +22,20 @@ pub struct Drift {
     pub step: Option<Step>,
 }
 
-/// What to say of a series.
+/// The kind of change of a series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Change {
-    /// Nothing beyond chance, or nothing worth words.
+    /// Not beyond chance, or too small to report.
     None,
-    /// It rises or falls steadily.
+    /// A steady rise or fall.
     Slope(Slope),
-    /// It went from one level to another.
+    /// A jump from one level to another.
     Step(Step),
 }
 
 impl Drift {
-    /// Looks at a stretch in order of time; `block` is how many neighbouring points belong together
-    /// (ten minutes' worth). `None` where it has fewer than 30 points.
+    /// Examines a stretch in order of time; `block` is the number of correlated neighbours (ten minutes' worth).
+    /// `None` if it has fewer than 30 points.
     #[must_use]
     pub fn of(stretch: &[Point], block: usize) -> Option<Self> {
         if stretch.len() < FEWEST_POINTS {
@@ -47,16 +47,15 @@ impl Drift {
         Some(Self { hours, slope, step })
     }
 
-    /// Chance of such a change in a flat series, by the model that fits better; doubled, because there were
-    /// two to choose from (Bonferroni). Several series looked at together need
-    /// [`adjusted`](super::adjusted) besides.
+    /// Probability of such a change in a flat series, by the model that fits better; doubled, because there are two to
+    /// choose from (Bonferroni). For several series, apply [`adjusted`](super::adjusted) as well.
     #[must_use]
     pub fn p(&self) -> f64 {
         (2.0 * self.step.map_or(self.slope.p, |step| step.p)).min(1.0)
     }
 
-    /// The change per hour relative to the fit at the start, with its interval: value, low, high. `None`
-    /// where the start is 0 or less.
+    /// The change per hour relative to the fit at the start, with its interval: value, low, high. `None` if the start
+    /// is 0 or less.
     #[must_use]
     pub fn relative_per_hour(&self) -> Option<[f64; 3]> {
         let Slope { per_hour, low, high, start, .. } = self.slope;
@@ -73,7 +72,7 @@ impl Drift {
         if change == 0.0 { 0.0 } else { change / start.abs() }
     }
 
-    /// What to say, given the p-value after correction for other series looked at.
+    /// The kind of change, given the p-value after correction for other series.
     #[must_use]
     pub fn change(&self, adjusted_p: f64) -> Change {
         if adjusted_p >= SIGNIFICANT || self.whole().abs() <= WORTH_MENTIONING {
@@ -130,7 +129,7 @@ mod tests {
         for seed in 0..1_000 {
             let points = [30, 45, 60, 90, 120][usize::try_from(seed % 5).unwrap()];
             let kept = [0.0, 0.3, 0.6][usize::try_from(seed % 3).unwrap()];
-            // So low that any significant change is over 2 % of it.
+            // The level is so low that any significant change is over 2 % of it.
             drifting += u32::from(change(Made { points, kept, level: 1.0, ..Made::flat(seed) }) != Change::None);
         }
         assert!(drifting <= 70, "{drifting} of 1,000");

@@ -1,7 +1,7 @@
 //! Holm's correction for several tests at once.
 
-/// The p-values adjusted so that comparing each with α keeps the chance of any false alarm at α.
-/// In the order given. S. Holm, "A simple sequentially rejective multiple test procedure",
+/// The p-values, in the given order, adjusted so that comparing each with α keeps the probability of any false alarm
+/// at α. S. Holm, "A simple sequentially rejective multiple test procedure",
 /// Scandinavian Journal of Statistics 6 (1979) 65–70.
 #[must_use]
 pub fn adjusted(p: &[f64]) -> Vec<f64> {

@@ -1,4 +1,4 @@
-//! Series made for the tests: a known slope, step, correlation and outliers on noise of deviation 1.
+//! Series for tests: a known slope, step, correlation and outliers on noise of standard deviation 1.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -12,13 +12,13 @@ pub(super) struct Made {
     pub(super) points: u32,
     /// The value without noise at the first point.
     pub(super) level: f64,
-    /// An hour.
+    /// The slope per hour.
     pub(super) slope: f64,
-    /// How much of each point's noise the next one keeps.
+    /// The fraction of each point's noise that the next one keeps.
     pub(super) kept: f64,
-    /// Added from the middle on.
+    /// The step in the middle.
     pub(super) step: f64,
-    /// The share of points that lie 30 deviations too high.
+    /// The fraction of points that are 30 deviations too high.
     pub(super) outliers: f64,
 }
 
@@ -46,7 +46,7 @@ impl Made {
     }
 }
 
-/// The sum of four uniform numbers, scaled to a deviation of 1: near enough to a normal one.
+/// The sum of four uniform numbers, scaled to a deviation of 1, which is close enough to normal.
 pub(crate) fn normal(rng: &mut StdRng) -> f64 {
     let bits: u64 = rng.random();
     let sum: u64 = (0..4).map(|i| (bits >> (16 * i)) & 0xffff).sum();

@@ -1,8 +1,8 @@
 //! The statistics behind "what changed": slopes, steps, intervals and tests for series over time.
 //!
-//! Neighbouring slices of a run are correlated, so nothing here treats them as independent:
-//! intervals come from a moving-block bootstrap (`resample`) with a fixed seed, so that the same
-//! series always gives the same answer. Pure: values in, values out.
+//! Neighbouring slices of a run are correlated, so nothing here treats them as independent: intervals come from a
+//! moving-block bootstrap (`resample`) with a fixed seed, so that the same series always gives the same result.
+//! Pure: values in, values out.
 
 mod compare;
 mod drift;
@@ -33,7 +33,7 @@ pub struct Point {
     pub value: f64,
 }
 
-/// The median of some values; `None` of none. Reorders them.
+/// The median of some values; `None` if there are none. Reorders them.
 fn median(values: &mut [f64]) -> Option<f64> {
     let n = values.len();
     if n == 0 {

@@ -1,23 +1,23 @@
-//! The moving-block bootstrap: a series drawn again from blocks of itself.
+//! The moving-block bootstrap: resamples a series in blocks.
 //!
 //! H. R. Künsch, "The jackknife and the bootstrap for general stationary observations", Annals of
-//! Statistics 17 (1989) 1217–1241. Blocks keep the correlation of neighbours, which drawing single
-//! points would lose.
+//! Statistics 17 (1989) 1217–1241. Blocks keep the correlation of neighbours, which resampling single points would
+//! lose.
 
 use std::ops::Range;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// A bootstrap has at least this many blocks; a short series gets shorter blocks instead.
+/// Fewest blocks of a bootstrap; a short series gets shorter blocks instead.
 const FEWEST_BLOCKS: usize = 12;
-/// How often a series is drawn again: enough for a standard error (B. Efron and R. Tibshirani, "An
+/// Number of resamples: enough for a standard error (B. Efron and R. Tibshirani, "An
 /// Introduction to the Bootstrap", 1993, chapter 6.4: 50 to 200).
 pub(super) const REPLICATES: usize = 100;
-/// Any fixed number: the same series must always give the same answer.
+/// An arbitrary fixed seed, so that the same series always gives the same result.
 const SEED: u64 = 0x5eed_0fb1_0c45;
 
-/// How a series of a certain length is cut into blocks.
+/// The division of a series of a certain length into blocks.
 #[derive(Debug)]
 pub struct Blocks {
     points: usize,
@@ -26,7 +26,7 @@ pub struct Blocks {
 }
 
 impl Blocks {
-    /// Blocks of `length` points, or of as many as leave at least twelve blocks.
+    /// Blocks of `length` points, or of fewer, so that there are at least twelve.
     #[must_use]
     pub fn new(points: usize, length: usize) -> Self {
         let length = length.min(points / FEWEST_BLOCKS).max(1);
@@ -39,13 +39,13 @@ impl Blocks {
         self.length
     }
 
-    /// How many blocks a resample has, the last of them perhaps cut short.
+    /// The number of blocks in a resample; the last may be cut short.
     #[must_use]
     pub fn count(&self) -> usize {
         self.points.div_ceil(self.length)
     }
 
-    /// The blocks of the next resample, which together have as many points as the series.
+    /// The blocks of the next resample, which has as many points as the series.
     pub fn draw(&mut self) -> impl Iterator<Item = Range<usize>> {
         let Self { points, length, rng } = self;
         let (points, length) = (*points, *length);

@@ -1,15 +1,15 @@
-//! What is left of a series once a fit is taken off, and how correlated it is.
+//! The residuals of a fit, and their correlation.
 
 use super::{Blocks, real};
 
-/// More autocorrelation than this leaves next to no independent points; estimates stop here.
+/// Highest autocorrelation that is estimated; more leaves hardly any independent points.
 const MOST_AUTOCORRELATION: f64 = 0.95;
 
 /// The residuals of a fit, centred.
 #[derive(Debug, Clone)]
 pub(super) struct Residuals {
     pub(super) values: Vec<f64>,
-    /// Autocorrelation at lag one, corrected for its bias in short series; not below 0.
+    /// Autocorrelation at lag one, corrected for its bias in short series; at least 0.
     pub(super) autocorrelation: f64,
 }
 
@@ -27,21 +27,21 @@ impl Residuals {
         Self { values, autocorrelation }
     }
 
-    /// How many independent points they are worth: n(1−r)/(1+r) (B. D. Santer et al., Journal of
+    /// The equivalent number of independent points: n(1−r)/(1+r) (B. D. Santer et al., Journal of
     /// Geophysical Research 105 (2000) 7337–7356, equation 6).
     pub(super) fn effective(&self) -> f64 {
         let r = self.autocorrelation;
         real(self.values.len()) * (1.0 - r) / (1.0 + r)
     }
 
-    /// Degrees of freedom of what a bootstrap with these blocks estimates: limited both by the number
-    /// of blocks and by the effective number of points; 2 go into the fit.
+    /// Degrees of freedom of a bootstrap estimate with these blocks: limited by the number of blocks and by the
+    /// effective number of points; the fit takes 2.
     pub(super) fn freedom(&self, blocks: &Blocks) -> f64 {
         (real(self.values.len()) / real(blocks.length())).min(self.effective()) - 2.0
     }
 
-    /// By how much a bootstrap standard error is too small: what correlation reaches beyond a block is
-    /// missing (as that of an autoregression of order one), and so is what the fit took.
+    /// Factor by which a bootstrap standard error is too small: it lacks the correlation beyond a block (as in an
+    /// autoregression of order one), and the degrees of freedom of the fit.
     pub(super) fn inflation(&self, blocks: &Blocks) -> f64 {
         let (r, length) = (self.autocorrelation, blocks.length());
         let whole = (1.0 + r) / (1.0 - r);

@@ -5,22 +5,22 @@
 
 use std::collections::BTreeMap;
 
-/// How far a quantile may be from the true one, relative to it.
+/// Largest relative error of a quantile.
 const ACCURACY: f64 = 0.02;
-/// Each bucket's upper bound is this many times that of the one below.
+/// Ratio of the upper bounds of neighbouring buckets.
 const BASE: f64 = (1.0 + ACCURACY) / (1.0 - ACCURACY);
-/// More buckets than this are never kept: the lowest ones are summed, so the highest quantiles stay exact
-/// to 2 % over a factor of 166.
+/// Maximum number of buckets. Beyond it the lowest ones are summed, so the highest quantiles stay exact to 2 % over
+/// a factor of 166.
 pub const MOST_BUCKETS: usize = 128;
 
-/// How many durations fell into each bucket.
+/// Counts of durations per bucket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sketch {
     buckets: BTreeMap<i16, u64>,
 }
 
 impl Sketch {
-    /// Counts a duration, in seconds, `times` times. Durations under a microsecond count as one.
+    /// Counts a duration, in seconds, `times` times. Durations under a microsecond count as one microsecond.
     pub fn add(&mut self, seconds: f64, times: u64) {
         if times > 0 {
             *self.buckets.entry(bucket_of(seconds)).or_default() += times;
@@ -28,7 +28,7 @@ impl Sketch {
         }
     }
 
-    /// Adds what another sketch counted.
+    /// Adds another sketch's counts.
     pub fn merge(&mut self, other: &Self) {
         for (&bucket, &times) in &other.buckets {
             let sum = self.buckets.entry(bucket).or_default();
@@ -37,13 +37,13 @@ impl Sketch {
         self.keep_within_bounds();
     }
 
-    /// How many durations were counted.
+    /// The number of durations counted.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.buckets.values().fold(0, |sum, times| sum.saturating_add(*times))
     }
 
-    /// The quantile for 0 ≤ `q` ≤ 1, in seconds; `None` of nothing.
+    /// The quantile for 0 ≤ `q` ≤ 1, in seconds; `None` if the sketch is empty.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<f64> {
         let position = rank(q, self.count())?;
@@ -55,8 +55,8 @@ impl Sketch {
         found.map(|(&bucket, _)| middle_of(bucket))
     }
 
-    /// The quantile for 0 ≤ `q` ≤ 1, in seconds, from its place within a bucket: it moves with the durations
-    /// and not from one bucket to the next, and is within 4 %. `None` of nothing.
+    /// The quantile for 0 ≤ `q` ≤ 1, in seconds, interpolated within its bucket, so that it moves smoothly with the
+    /// durations; exact to 4 %. `None` if the sketch is empty.
     #[must_use]
     pub fn interpolated(&self, q: f64) -> Option<f64> {
         let counts = || self.buckets.iter().map(|(&bucket, &times)| (bucket, wide(times)));
@@ -69,12 +69,12 @@ impl Sketch {
         bucket_of(seconds)
     }
 
-    /// Buckets and counts, the lowest first. The upper bound of bucket i is (51/49)^i seconds.
+    /// Buckets and counts, lowest first. The upper bound of bucket i is (51/49)^i seconds.
     pub fn buckets(&self) -> impl Iterator<Item = (i16, u64)> {
         self.buckets.iter().map(|(&bucket, &times)| (bucket, times))
     }
 
-    /// A sketch of buckets and counts as [`buckets`](Self::buckets) gives them.
+    /// A sketch from buckets and counts as returned by [`buckets`](Self::buckets).
     #[must_use]
     pub fn from_buckets(buckets: impl IntoIterator<Item = (i16, u64)>) -> Self {
         let mut sketch = Self::default();
@@ -108,7 +108,7 @@ fn bucket_of(seconds: f64) -> i16 {
     (seconds.max(1e-6).ln() / BASE.ln()).ceil().min(f64::from(i16::MAX)) as i16
 }
 
-/// A quantile of buckets and their counts, the lowest first, inside a bucket by its share of it.
+/// A quantile of buckets and their counts, lowest first, interpolated within its bucket.
 pub(super) fn quantile_of(counts: impl Iterator<Item = (i16, f64)>, total: f64, q: f64) -> Option<f64> {
     let wanted = q.clamp(0.0, 1.0) * total;
     let mut below = 0.0;
@@ -126,7 +126,7 @@ fn wide(n: u64) -> f64 {
     n as f64
 }
 
-/// The value of a bucket that is within 2 % of all it holds.
+/// The value that is within 2 % of every duration in a bucket.
 fn middle_of(bucket: i16) -> f64 {
     2.0 * BASE.powi(i32::from(bucket)) / (BASE + 1.0)
 }

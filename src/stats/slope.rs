@@ -1,4 +1,4 @@
-//! How fast a figure grows, and how sure that is.
+//! The slope of a figure, and its certainty.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -6,10 +6,10 @@ use super::resample::REPLICATES;
 use super::residuals::Residuals;
 use super::{Blocks, Point, median, real};
 
-/// A resample's slope is the median over at most about this many pairs of points; the series' own is
-/// over all pairs up to [`ALL_PAIRS`].
+/// A resample's slope is the median over at most about this many pairs of points; the series' own covers all pairs
+/// up to [`ALL_PAIRS`].
 const SAMPLED_PAIRS: usize = 1_000;
-/// A series of 1,440 points has a million pairs.
+/// Maximum number of pairs; a series of 1,440 points has a million.
 const ALL_PAIRS: usize = 1 << 20;
 
 /// A slope with its 95 % confidence interval, in units of the figure per hour.
@@ -19,26 +19,26 @@ pub struct Slope {
     /// coefficient based on Kendall's tau", Journal of the American Statistical Association 63 (1968)
     /// 1379–1389): a third of the points may be outliers.
     pub per_hour: f64,
-    /// Lower bound; infinite where there are too few independent points.
+    /// Lower bound; infinite if there are too few independent points.
     pub low: f64,
     /// Upper bound.
     pub high: f64,
-    /// Chance of so steep a slope if nothing grows.
+    /// Probability of so steep a slope in a flat series.
     pub p: f64,
     /// The fit at the first point.
     pub start: f64,
     /// Autocorrelation of the residuals at lag one.
     pub autocorrelation: f64,
-    /// How many independent points the points are worth.
+    /// The equivalent number of independent points.
     pub effective: f64,
 }
 
 impl Slope {
-    /// Fewer points than this are no base for an interval.
+    /// Fewest points for an interval.
     pub const FEWEST: usize = 6;
 
-    /// The slope of a series in order of time; `block` is how many neighbours belong together (ten
-    /// minutes' worth). `None` where there are fewer than six points or all are of one time.
+    /// The slope of a series in order of time; `block` is the number of correlated neighbours (ten minutes' worth).
+    /// `None` if there are fewer than six points or all have the same time.
     #[must_use]
     pub fn of(series: &[Point], block: usize) -> Option<Self> {
         if series.len() < Self::FEWEST {
@@ -84,10 +84,10 @@ fn margin(found: f64, error: f64, freedom: f64) -> (f64, f64) {
     (margin, p)
 }
 
-/// The same where the residuals are so correlated that no two points are independent, as when memory grows
-/// smoothly: then the steps from point to point are, as those of a random walk, and the slope is their mean
-/// (J. D. Hamilton, "Time Series Analysis", Princeton 1994, section 17.4). `found`, the median of the slopes,
-/// may lie beside it: the interval is wider by that.
+/// The same if the residuals are so correlated that no two points are independent, as when memory grows smoothly.
+/// Then the steps from point to point are independent, as in a random walk, and the slope is their mean
+/// (J. D. Hamilton, "Time Series Analysis", Princeton 1994, section 17.4). `found`, the median of the slopes, may
+/// differ from it, which widens the interval.
 fn margin_of_a_walk(series: &[Point], found: f64) -> (f64, f64) {
     let steps: Vec<[f64; 2]> =
         series.windows(2).map(|pair| [pair[1].hours - pair[0].hours, pair[1].value - pair[0].value]).collect();
@@ -99,7 +99,7 @@ fn margin_of_a_walk(series: &[Point], found: f64) -> (f64, f64) {
     (margin + (found - mean).abs(), p)
 }
 
-/// The standard deviation of the slopes that resamples of the residuals have.
+/// The standard deviation of the slopes of resampled residuals.
 fn standard_error(hours: &[f64], residuals: &Residuals, blocks: &mut Blocks) -> Option<f64> {
     let mut drawn = Vec::with_capacity(hours.len());
     let mut slopes = Vec::with_capacity(REPLICATES);
@@ -113,8 +113,8 @@ fn standard_error(hours: &[f64], residuals: &Residuals, blocks: &mut Blocks) -> 
     Some((square / real(REPLICATES - 1)).sqrt())
 }
 
-/// The median slope over the pairs of points; of more than `most` pairs, over those whose distance is
-/// a multiple of a stride, which takes near and far ones alike.
+/// The median slope over the pairs of points; if there are more than `most` pairs, over those whose distance is a
+/// multiple of a stride, near and far ones alike.
 fn theil_sen(hours: &[f64], values: &[f64], most: usize) -> Option<f64> {
     let n = hours.len();
     let stride = (n * (n - 1) / 2).div_ceil(most).max(1);

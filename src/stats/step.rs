@@ -3,37 +3,37 @@
 use super::residuals::Residuals;
 use super::{Blocks, Point, median, real};
 
-/// A level needs at least this many points.
+/// Fewest points of a level.
 const FEWEST_A_SIDE: usize = 6;
-/// How many places are tried before the best one's neighbours are.
+/// Number of places tried before the neighbours of the best one.
 const PLACES: usize = 64;
-/// How often the series is drawn again for the p-value, which is at least 1 over one more: Holm's
-/// correction over 30 series leaves room for a p below 0.05.
+/// Maximum number of resamples for the p-value, whose minimum is 1 over one more: with Holm's correction over 30
+/// series it can still be below 0.05.
 const MOST_DRAWS: u32 = 9_999;
-/// Drawing ends when this many steps as large have been seen (J. Besag and P. Clifford, "Sequential Monte
+/// Resampling ends when this many steps as large have been seen (J. Besag and P. Clifford, "Sequential Monte
 /// Carlo p-values", Biometrika 78 (1991) 301–304).
 const ENOUGH_AS_LARGE: u32 = 50;
-/// Residuals beyond this many median absolute deviations count as that many, so that a few outliers
-/// make no step. Of normal noise, 0.7 % lie farther out.
+/// Residuals are clipped at this many median absolute deviations, so that a few outliers do not make a step. Of
+/// normal noise, 0.7 % lie farther out.
 const OUTLYING: f64 = 4.0;
 
-/// A series that has one level before a time and another from then on.
+/// A jump of a series from one level to another.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
-    /// Hours: the time of the first point at the new level.
+    /// Time of the first point at the new level, in hours.
     pub hours: f64,
     /// The median before.
     pub before: f64,
     /// The median from then on.
     pub after: f64,
-    /// Chance of so large a step anywhere in a flat series.
+    /// Probability of so large a step anywhere in a flat series.
     pub p: f64,
     /// Mean absolute distance of the points from their level.
     pub(super) distance: f64,
 }
 
 impl Step {
-    /// The step that fits best by absolute distances; `None` where a side would have fewer than six points.
+    /// The step that fits best by absolute distances; `None` if a side would have fewer than six points.
     #[must_use]
     pub fn of(series: &[Point], block: usize) -> Option<Self> {
         let values: Vec<f64> = series.iter().map(|point| point.value).collect();
@@ -50,7 +50,7 @@ impl Step {
     }
 }
 
-/// Two levels that meet at a place.
+/// Two levels that meet at an index.
 struct Levels {
     place: usize,
     before: f64,
@@ -77,7 +77,7 @@ impl Levels {
     }
 }
 
-/// Where two levels fit best: some places evenly spread, then every one around the best of them.
+/// The index at which two levels fit best: tries evenly spread places, then every one around the best of them.
 fn best_place(values: &[f64]) -> Option<usize> {
     let (first, last) = (FEWEST_A_SIDE, values.len().checked_sub(FEWEST_A_SIDE)?);
     let stride = (last.checked_sub(first)? / PLACES).max(1);
@@ -91,9 +91,9 @@ fn best_place(values: &[f64]) -> Option<usize> {
     best(&mut (near.saturating_sub(stride).max(first)..=(near + stride).min(last)))
 }
 
-/// How often the series, its blocks drawn in any order, shows a step as large anywhere. Drawing from the
-/// series itself and not from the residuals keeps the level of the test: the best of all places has taken
-/// more from the residuals than a fit of a known place would.
+/// The fraction of resamples of the series with a step as large anywhere. Resampling the series itself, not its
+/// residuals, keeps the level of the test: choosing the best of all places reduces the residuals more than a fit at
+/// a known place would.
 fn p_value(fit: &Levels, mut residuals: Residuals, block: usize) -> f64 {
     let n = residuals.values.len();
     let mut blocks = Blocks::new(n, block);

@@ -1,6 +1,6 @@
-//! The rules of the file: who may read it, one writer at a time, replaced as a whole.
+//! The rules of the file: permissions, one writer at a time, replacement as a whole.
 //!
-//! Knows bytes, not what they say.
+//! Knows bytes, not their meaning.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
@@ -11,30 +11,29 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::error::StoreError;
 
-/// No file of sessions is larger; 20,000 users come to about 5 MB.
+/// Largest file of sessions accepted; 20,000 users take about 5 MB.
 const LIMIT_MIB: u64 = 256;
-/// What is written on trial: a block of most file systems.
+/// Size of a trial write: a block of most file systems.
 const TRIAL_BYTES: usize = 4096;
-/// How often a lock is tried.
+/// Interval between two attempts to lock.
 const POLL: Duration = Duration::from_millis(5);
 
-/// A file, its lock beside it, and how long to wait for that.
+/// A file, the lock beside it, and the longest wait for the lock.
 #[derive(Debug)]
 pub(super) struct Disk {
     path: PathBuf,
     patience: Duration,
 }
 
-/// The right to change the file; given back when dropped, and by the system when the process
-/// dies.
+/// The right to change the file; released when dropped, and by the system when the process dies.
 #[derive(Debug)]
 pub(super) struct Lock(#[allow(dead_code)] File);
 
-/// What was read.
+/// The bytes read.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) bytes: Vec<u8>,
-    /// What had to be repaired.
+    /// A notice about a repair.
     pub(super) notice: Option<String>,
 }
 
@@ -44,12 +43,12 @@ impl Disk {
         Self { path, patience }
     }
 
-    /// A file that will be written: its directory is made, and a symbolic link is followed
-    /// once, so that not the link is replaced but the file.
+    /// A file that will be written: creates its directory, and follows a symbolic link once, so that writing replaces
+    /// the file rather than the link.
     pub(super) fn prepare(path: PathBuf, patience: Duration) -> Result<Self, StoreError> {
         let parent = directory_of(&path);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(parent);
-        made.map_err(|source| StoreError::Io { path: parent.to_owned(), doing: "make the directory", source })?;
+        made.map_err(|source| StoreError::Io { path: parent.to_owned(), doing: "create the directory", source })?;
         let path = fs::canonicalize(&path).unwrap_or(path);
         Ok(Self { path, patience })
     }
@@ -58,8 +57,7 @@ impl Disk {
         &self.path
     }
 
-    /// Waits for the lock, up to the patience. The lock is a file of its own, since the file
-    /// itself is replaced at each save.
+    /// Waits for the lock, up to the patience. The lock is a separate file, since each save replaces the file itself.
     pub(super) fn lock(&self) -> Result<Lock, StoreError> {
         let path = self.beside(".lock");
         let io = |doing| move |source| StoreError::Io { path: self.beside(".lock"), doing, source };
@@ -83,10 +81,9 @@ impl Disk {
         }
     }
 
-    /// The file's bytes; `None` where there is no file. Under a lock, one that others can
-    /// read is closed to them.
+    /// The file's bytes; `None` if there is no file. Under a lock, a file that others can read is closed to them.
     pub(super) fn load(&self, lock: Option<&Lock>) -> Result<Option<Found>, StoreError> {
-        // Opening a pipe would wait for its other end.
+        // Opening a pipe would block until its other end is open.
         match fs::metadata(&self.path) {
             Ok(metadata) if !metadata.is_file() => return Err(StoreError::NotAFile { path: self.path.clone() }),
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -111,11 +108,11 @@ impl Disk {
         Ok(Some(Found { bytes, notice }))
     }
 
-    /// Refuses what others could have changed; closes what others can read.
+    /// Refuses a file that others could have changed; closes one that others can read.
     fn check(&self, file: &File, metadata: &fs::Metadata, may_repair: bool) -> Result<Option<String>, StoreError> {
         let path = self.path.clone();
         let owner = metadata.uid();
-        // Root can change every file anyway; mounted secrets belong to it.
+        // Root can change every file anyway, and owns mounted secrets.
         if owner != nix::unistd::geteuid().as_raw() && owner != 0 {
             return Err(StoreError::OtherOwner { path, owner });
         }
@@ -134,8 +131,7 @@ impl Disk {
         Ok(Some(format!("{shown}: others could read the sessions (mode {mode:04o}); it is 0600 now")))
     }
 
-    /// Replaces the file as a whole: a reader finds the old bytes or the new ones, whenever this
-    /// process dies.
+    /// Replaces the file as a whole: a reader finds the old bytes or the new ones, even if this process dies.
     pub(super) fn replace(&self, _lock: &Lock, bytes: &[u8]) -> Result<(), StoreError> {
         let directory = directory_of(&self.path);
         let io = |e| self.io("write", e);
@@ -148,12 +144,11 @@ impl Disk {
         file.write_all(bytes).map_err(io)?;
         file.as_file().sync_all().map_err(io)?;
         file.persist(&self.path).map_err(|e| io(e.error))?;
-        // Without this the rename itself may be forgotten by a crash of the machine.
+        // Without this a crash of the machine may undo the rename.
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(io)
     }
 
-    /// Writes something beside the file, so that a full disk or one that takes no writes shows before
-    /// the run and not in it.
+    /// Writes a trial file beside the file, so that a full or read-only disk shows before the run, not during it.
     pub(super) fn try_out(&self, _lock: &Lock) -> Result<(), StoreError> {
         let try_out = || {
             let mut file = tempfile::tempfile_in(directory_of(&self.path))?;
@@ -163,7 +158,7 @@ impl Disk {
         try_out().map_err(|e| self.io("write beside it", e))
     }
 
-    /// Moves the file out of the way, and says where to.
+    /// Moves the file aside; returns its new path.
     pub(super) fn move_aside(&self, _lock: &Lock) -> Result<PathBuf, StoreError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut aside = self.beside(&format!(".damaged-{now}"));
@@ -177,7 +172,7 @@ impl Disk {
         Ok(aside)
     }
 
-    /// Removes what writers that were killed have left; under the lock no other process writes.
+    /// Removes leftovers of killed writers; under the lock no other process writes.
     pub(super) fn sweep(&self, _lock: &Lock) {
         let prefix = self.scratch_prefix();
         let Ok(entries) = fs::read_dir(directory_of(&self.path)) else { return };
@@ -185,7 +180,7 @@ impl Disk {
             let name = entry.file_name();
             let ours = name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes());
             if ours && name.as_encoded_bytes().ends_with(b".tmp") {
-                // A leftover that stays does no harm.
+                // A remaining leftover does no harm.
                 let _ = fs::remove_file(entry.path());
             }
         }

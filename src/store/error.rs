@@ -1,4 +1,4 @@
-//! Why saved sessions cannot be used, each with its remedy.
+//! Errors about saved sessions, each with its remedy.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,17 +13,17 @@ pub enum StoreError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What was tried.
+        /// The attempted operation.
         doing: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Another process holds the lock for too long.
+    /// Another process held the lock for too long.
     #[error("{}: another process has held the lock for {waited} s", path.display())]
     Locked {
         /// The lock file.
         path: PathBuf,
-        /// How long was waited, in seconds.
+        /// Length of the wait, in seconds.
         waited: u64,
     },
     /// The sessions are those of another server.
@@ -31,9 +31,9 @@ pub enum StoreError {
     OtherTarget {
         /// The file.
         path: PathBuf,
-        /// Whose sessions it holds.
+        /// The server whose sessions it holds.
         holds: String,
-        /// Whose were wanted.
+        /// The server whose sessions were wanted.
         wanted: String,
     },
     /// Written by another version of soakrig.
@@ -52,7 +52,7 @@ pub enum StoreError {
         /// The owner.
         owner: u32,
     },
-    /// Others may write the file.
+    /// Others may write to the file.
     #[error("{}: others can write it (mode {mode:04o}), and could have changed it", path.display())]
     OpenToWriters {
         /// The file.
@@ -60,7 +60,7 @@ pub enum StoreError {
         /// Its permissions.
         mode: u32,
     },
-    /// No file of sessions is that large.
+    /// The file is too large for saved sessions.
     #[error("{}: larger than {limit_mib} MiB", path.display())]
     TooLarge {
         /// The file.
@@ -71,15 +71,15 @@ pub enum StoreError {
     /// A directory, a device, a pipe.
     #[error("{}: not a regular file", path.display())]
     NotAFile {
-        /// What was named.
+        /// The path.
         path: PathBuf,
     },
-    /// Damaged, and it may not be moved aside.
+    /// The file is damaged and may not be moved aside.
     #[error("{}: damaged: {why}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Where that shows.
+        /// The place of the damage.
         why: String,
     },
     /// No password was given, none is saved, and none may be saved.
@@ -109,7 +109,7 @@ impl StoreError {
             Self::OtherVersion { .. } => format!("use the soakrig that wrote it, or {ELSEWHERE}"),
             Self::OtherOwner { .. } => format!("run as its owner, or {ELSEWHERE}"),
             Self::OpenToWriters { path, .. } => {
-                format!("if you trust what it says: chmod 600 {}; else delete it", path.display())
+                format!("if you trust its contents: chmod 600 {}; else delete it", path.display())
             }
             Self::TooLarge { .. } | Self::NotAFile { .. } => ELSEWHERE.to_owned(),
             Self::Damaged { .. } => "leave --read-only-cache out once: it is then moved aside".to_owned(),

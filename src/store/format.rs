@@ -1,7 +1,7 @@
-//! What the file of saved sessions says: JSON of version 1.
+//! The format of the file of saved sessions: JSON, version 1.
 //!
-//! The file may have been damaged or written by another program: reading never panics, and
-//! takes nothing that could not be sent as a cookie.
+//! The file may be damaged or written by another program: reading never panics, and takes nothing that could not be
+//! sent as a cookie.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,21 +14,21 @@ use crate::transport::http::{captures, cookies};
 
 /// The version written and read.
 const VERSION: u64 = 1;
-/// A session with more cookies is left out.
+/// Maximum number of cookies; a session with more is left out.
 const MOST_COOKIES: usize = cookies::COUNT_LIMIT;
-/// A session with longer cookies, in all, is left out.
+/// Maximum total length of cookies, in bytes; a session with more is left out.
 const MOST_BYTES: usize = cookies::TOTAL_LIMIT;
 
-/// Everything in the file.
+/// The contents of the file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contents {
     /// The target that the sessions belong to.
     pub target: String,
-    /// The password made for it, if one was.
+    /// The password generated for it, if one was.
     pub password: Option<Secret>,
     /// The sessions by username.
     pub sessions: BTreeMap<String, SavedSession>,
-    /// How many sessions of the file were left out as unusable.
+    /// Number of sessions of the file left out as unusable.
     pub left_out: usize,
 }
 
@@ -36,14 +36,14 @@ pub struct Contents {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedSession {
     cookies: Vec<SavedCookie>,
-    /// By name. Version 0.1 had none, and passes over them.
+    /// Captured values by name. Version 0.1 had none, and ignores them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     captures: BTreeMap<Box<str>, Box<str>>,
-    /// Seconds since the Unix epoch.
+    /// Time of saving, in seconds since the Unix epoch.
     saved_at: u64,
 }
 
-/// Name and value, and what else the server said of it. Version 0.1 kept no attributes.
+/// Name, value and attributes. Version 0.1 kept no attributes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum SavedCookie {
@@ -61,7 +61,7 @@ impl SavedCookie {
     }
 }
 
-/// Cookies and captured values are secrets.
+/// Shows no cookies or captured values, which are secrets.
 impl std::fmt::Debug for SavedSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { cookies, captures, saved_at } = self;
@@ -70,7 +70,7 @@ impl std::fmt::Debug for SavedSession {
 }
 
 impl SavedSession {
-    /// A session as it is saved at a moment, in seconds since the Unix epoch.
+    /// A session saved at `saved_at`, in seconds since the Unix epoch.
     #[must_use]
     pub fn of(session: &Session, saved_at: u64) -> Self {
         let whole = |(name, value, attributes): (&str, &str, &str)| match attributes {
@@ -92,7 +92,7 @@ impl SavedSession {
             session.cookies.restore(name, value, attributes);
         }
         for (name, value) in &self.captures {
-            // A session with more than fits is left out when the file is read.
+            // Reading the file has left out sessions with too much.
             let _ = session.captures.set(name, value);
         }
         session
@@ -121,12 +121,12 @@ impl SavedSession {
 pub enum Damage {
     /// It is of another version.
     Version(u64),
-    /// It is not what was once written, with where that shows.
+    /// It is damaged, with the place of the damage.
     Unreadable(String),
 }
 
-/// The order of the fields is the order in the file: the password comes before the bulk, so
-/// that it survives a truncation.
+/// The order of the fields is the order in the file: the password comes before the bulk, so that it survives a
+/// truncation.
 #[derive(Serialize, Deserialize)]
 struct Written<'a> {
     version: u64,
@@ -142,7 +142,7 @@ struct Head {
 }
 
 impl Contents {
-    /// No sessions of a target.
+    /// Empty contents for a target.
     #[must_use]
     pub fn empty(target: &str) -> Self {
         Self { target: target.to_owned(), password: None, sessions: BTreeMap::new(), left_out: 0 }

@@ -1,7 +1,7 @@
-//! The file of saved sessions: one for each target, shared by the generators of a machine.
+//! The file of saved sessions: one per target, shared by the generators of a machine.
 //!
-//! Knows files and their rules; knows no server and no clock but the wall's. All of it
-//! blocks: call it from where that is allowed.
+//! Knows files and their rules, but no server, and only the wall clock. All calls block, so call them where that is
+//! allowed.
 
 mod disk;
 mod error;
@@ -23,7 +23,7 @@ pub use error::StoreError;
 pub use format::salvage_password;
 pub use format::{Contents, Damage, SavedSession, read as read_contents};
 
-/// How long to wait for another generator that writes the same file.
+/// Longest wait for another generator that is writing the same file.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether sessions are saved or only read.
@@ -45,7 +45,7 @@ pub struct Store {
     notices: Vec<String>,
 }
 
-/// The name of a target's file in a directory: readable, and never that of another target.
+/// The path of a target's file in a directory: readable, and different for each target.
 ///
 /// `target` is the origin with the path prefix, as in `https://chat.example.org/prefix`.
 #[must_use]
@@ -67,12 +67,12 @@ pub fn make_password() -> Secret {
 }
 
 impl Store {
-    /// Opens the sessions of `target` (see [`file_in`]) and reads them. A missing file is an
-    /// empty one; directories are made. A damaged file is moved aside with a notice.
+    /// Opens and reads the sessions of `target` (see [`file_in`]). A missing file counts as empty; directories are
+    /// created. A damaged file is moved aside, with a notice.
     ///
     /// # Errors
-    /// A file of another target, version or owner, one that others can write, one that is too
-    /// large; one that cannot be read or locked. Nothing is lost then.
+    /// A file of another target, version or owner, that others can write to, that is too large, or that cannot be read
+    /// or locked. The file is left unchanged.
     pub fn open(path: impl Into<PathBuf>, target: &str, mode: Mode) -> Result<Self, StoreError> {
         Self::open_within(path.into(), target, mode, PATIENCE)
     }
@@ -96,28 +96,27 @@ impl Store {
         Ok(store)
     }
 
-    /// Where the file is.
+    /// The file's path.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.disk.path()
     }
 
-    /// What was repaired or left out, for people; each is given once.
+    /// Notices about repairs and omissions, for people; each is returned once.
     pub fn take_notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
     }
 
-    /// The sessions by username, as they were when the file was last read.
+    /// The sessions by username, as of the last reading of the file.
     #[must_use]
     pub fn sessions(&self) -> HashMap<String, Session> {
         self.contents.sessions.iter().map(|(name, saved)| (name.clone(), saved.session())).collect()
     }
 
-    /// The target's made password. The first call for a target makes it; later calls get the
-    /// same one.
+    /// The target's generated password. The first call for a target generates it; later calls return the same one.
     ///
     /// # Errors
-    /// Where it can be neither read nor kept.
+    /// If it can be neither read nor saved.
     pub fn password(&mut self) -> Result<Secret, StoreError> {
         if let Some(password) = &self.contents.password {
             return Ok(password.clone());
@@ -133,19 +132,18 @@ impl Store {
         Ok(password)
     }
 
-    /// Saves sessions, and removes those given as `None`. Entries of other users stay as
-    /// other generators left them. Does nothing where sessions are only read.
+    /// Saves sessions, and removes those given as `None`. Entries of other users stay as other generators left them.
+    /// Does nothing if sessions are only read.
     ///
     /// # Errors
-    /// A full disk, an unwritable directory, a lock that is not given: the file is then as it
-    /// was, and the run may go on.
+    /// A full disk, an unwritable directory, or no lock. The file is then as it was, and the run may go on.
     pub fn save(&mut self, updates: impl IntoIterator<Item = (String, Option<Session>)>) -> Result<(), StoreError> {
         if self.mode == Mode::ReadOnly {
             return Ok(());
         }
         let lock = self.disk.lock()?;
         let mut contents = self.load(Some(&lock))?;
-        // The file may have been deleted under a run: the password must outlive that.
+        // The file may have been deleted during the run; the password must survive that.
         if contents.password.is_none() {
             contents.password.clone_from(&self.contents.password);
         }
@@ -165,7 +163,7 @@ impl Store {
         Ok(())
     }
 
-    /// Reads the file; under a lock, what is damaged is moved aside.
+    /// Reads the file; under a lock, a damaged one is moved aside.
     fn load(&mut self, lock: Option<&Lock>) -> Result<Contents, StoreError> {
         let Found { bytes, notice } = match self.disk.load(lock)? {
             Some(found) => found,

@@ -167,7 +167,7 @@ fn a_truncated_file_is_moved_aside_and_its_password_recovered() {
         .collect();
     assert_eq!(aside.len(), 1);
     assert_eq!(fs::read(aside[0].path()).unwrap(), whole[..whole.len() / 2]);
-    // The next process finds a sound file.
+    // The next process finds an intact file.
     assert_eq!(open(&place.path).take_notices(), Vec::<String>::new());
 }
 
@@ -234,7 +234,7 @@ fn a_directory_that_cannot_be_made_is_told() {
     let place = place();
     fs::write(place.directory.path().join("state"), "in the way").unwrap();
     let error = Store::open(&place.path, TARGET, Mode::ReadWrite).unwrap_err();
-    assert!(matches!(&error, StoreError::Io { doing: "make the directory", .. }), "{error}");
+    assert!(matches!(&error, StoreError::Io { doing: "create the directory", .. }), "{error}");
     assert!(error.remedy().contains("--cache-file"));
 }
 

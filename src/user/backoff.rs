@@ -1,4 +1,4 @@
-//! How long to wait before the next attempt: doubling, with jitter, bounded.
+//! Waits before the next attempt: doubling, with jitter, bounded.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use rand::{Rng, RngExt};
 
 /// Shortest wait.
 pub(super) const SHORTEST: Duration = Duration::from_millis(500);
-/// Longest wait, unless the server asks for more. With the longest step that may be under way
-/// when a server comes back (an HTTP timeout of 30 s) it leaves time to connect within a minute.
+/// Longest wait, unless the server asks for more. Together with the longest step that may be under way
+/// when a server comes back (an HTTP timeout of 30 s), users connect within a minute.
 pub(super) const LONGEST: Duration = Duration::from_secs(20);
-/// A connection that lasted this long starts the doubling again: as long as the longest wait, so that a
-/// server that ends every connection early still sees ever fewer attempts.
+/// A connection that lasted this long resets the doubling. It is as long as the longest wait, so that a
+/// server that ends every connection early sees fewer and fewer attempts.
 pub(super) const GOOD: Duration = Duration::from_secs(20);
-/// A connection that ended sooner is no reason to come back at once.
+/// A user whose connection ended sooner does not reconnect at once.
 pub(super) const HARDLY_BEGUN: Duration = Duration::from_secs(1);
-/// Longest wait that a server can ask for with `Retry-After`: the load that is to be held
-/// comes first, and no answer may switch a user off.
+/// Longest wait that a server can ask for with `Retry-After`: holding the load comes first, and no answer
+/// may switch a user off.
 pub(super) const LONGEST_ASKED: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
@@ -24,17 +24,16 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// The wait after one more failure: uniform in the upper half of 1 s · 2ⁿ, at most
-    /// [`LONGEST`], so that users that failed together do not come back together.
+    /// The wait after one more failure: uniform in the upper half of 1 s · 2ⁿ, at most [`LONGEST`], so that
+    /// users who failed together do not come back together.
     pub(super) fn next(&mut self, rng: &mut impl Rng) -> Duration {
         let ceiling = (SHORTEST * 2).saturating_mul(2_u32.saturating_pow(self.failures)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         rng.random_range(ceiling / 2..=ceiling)
     }
 
-    /// The wait after one more failure to which the server said how long it wants to be left
-    /// alone: that long, at most [`LONGEST_ASKED`], and up to a fifth more, so that those who
-    /// were asked together do not come back together.
+    /// The wait after one more failure for which the server asked for a wait: that long, at most
+    /// [`LONGEST_ASKED`], plus up to a fifth, so that users who were asked together do not come back together.
     pub(super) fn next_asked(&mut self, asked: Duration, rng: &mut impl Rng) -> Duration {
         let asked = asked.min(LONGEST_ASKED);
         self.next(rng).max(rng.random_range(asked..=asked + asked / 5))

@@ -1,4 +1,4 @@
-//! What all users of a generator share.
+//! The state that all users of a generator share.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,40 +36,40 @@ use crate::telemetry::traces::chats::ChatTraces;
 pub struct Behaviour {
     /// How long a user who left stays away, shortest and longest.
     pub away: (Duration, Duration),
-    /// How long a side room is stayed in, shortest and longest.
+    /// How long a visit to a side room lasts, shortest and longest.
     pub side_room_stay: (Duration, Duration),
-    /// How a user whose connection ended comes back.
+    /// How a user reconnects after its connection ends.
     pub reconnect: Reconnect,
-    /// What messages look like.
+    /// The shape of messages.
     pub texts: TextShape,
-    /// Seed of everything a user decides for itself.
+    /// Seed of everything that users decide.
     pub seed: u64,
 }
 
-/// What the server is spared.
+/// Limits on the rate of requests to the server.
 #[derive(Debug)]
 pub struct Limits {
-    /// Sign-ups and log-ins.
+    /// Rate of sign-ups and log-ins.
     pub sign_in: Limit,
-    /// Rooms with their sockets, and side rooms.
+    /// Rate of connects to rooms and side rooms.
     pub connect: Limit,
 }
 
-/// Who the users are.
+/// The identities of the users.
 #[derive(Debug)]
 pub struct Credentials {
-    /// Username of each user.
+    /// The username of each user.
     pub usernames: Box<[Box<str>]>,
-    /// The password of those who have none of their own.
+    /// The password of users without their own.
     pub password: Secret,
-    /// Their accounts, where those were given.
+    /// Their accounts, if they were given.
     pub accounts: Option<Accounts>,
-    /// The number of the first of them in the whole range.
+    /// The first user's number in the whole range.
     pub first: u64,
 }
 
 impl Credentials {
-    /// A user's credentials.
+    /// A user's account.
     #[must_use]
     pub fn account(&self, user: UserIndex) -> Account {
         let username = self.usernames.get(user.get()).map(ToString::to_string).unwrap_or_default();
@@ -78,7 +78,7 @@ impl Credentials {
     }
 }
 
-/// What a context is made of; everything else of it begins empty.
+/// The parts of a new context; everything else starts empty.
 pub struct Parts {
     /// What the protocol can do.
     pub capabilities: Capabilities,
@@ -90,11 +90,11 @@ pub struct Parts {
     pub ledger: Ledger,
     /// The counts.
     pub metrics: Arc<Metrics>,
-    /// What the server is spared.
+    /// Limits on the rate of requests to the server.
     pub limits: Limits,
     /// How users behave.
     pub behaviour: Behaviour,
-    /// Who they are.
+    /// The identities of the users.
     pub credentials: Credentials,
     /// Their saved sessions by username.
     pub saved: HashMap<String, Session>,
@@ -114,29 +114,29 @@ pub struct RunContext<D> {
     pub rooms: Rooms,
     /// The ledger of all rooms.
     pub ledger: Mutex<Ledger>,
-    /// Who is where.
+    /// The users' states and slots.
     pub roster: Roster,
-    /// Who is to come back after a disconnect or a disruption.
+    /// Users expected back after a disconnect or a disruption.
     pub recoveries: Recoveries,
-    /// What the users of each room share, in the order of the rooms.
+    /// The shared state of each room, in the order of the rooms.
     pub room_states: Box<[RoomState]>,
-    /// What member lists of all rooms were found to be, when they were last compared.
+    /// Findings of the last comparison of all rooms' member lists.
     pub presence: Mutex<PresenceFindings>,
     /// The counts.
     pub metrics: Arc<Metrics>,
-    /// What the server is spared.
+    /// Limits on the rate of requests to the server.
     pub limits: Limits,
     /// How users behave.
     pub behaviour: Behaviour,
-    /// Who they are.
+    /// The identities of the users.
     pub credentials: Credentials,
     /// Their sessions.
     pub sessions: Sessions,
     /// The texts they send.
     pub texts: Texts,
-    /// Cancelled when sending stops: no user starts or comes back any more.
+    /// Cancelled when sending stops; no user starts or reconnects after that.
     pub stopping: CancellationToken,
-    /// Cancelled when the sockets are to be closed.
+    /// Cancelled when the sockets must close.
     pub closing: CancellationToken,
     /// Visits to side rooms under way.
     pub side_room_visits: TaskTracker,
@@ -144,11 +144,11 @@ pub struct RunContext<D> {
     pub done: [AtomicU64; Action::COUNT],
     /// Chats that are traced.
     pub chats: ChatTraces,
-    /// Users whose first attempt to connect has come to an end, well or badly.
+    /// Number of users whose first attempt to connect has succeeded or failed.
     pub first_attempts_over: AtomicUsize,
     /// Set once any user has been connected.
     pub any_connected: AtomicBool,
-    /// How many users may be in the room at a time, as the server last said; 0 where there is no limit.
+    /// The room's capacity in users, as the server last said; 0 means no limit.
     pub capacity: AtomicU64,
 }
 
@@ -159,12 +159,12 @@ impl<D> RunContext<D> {
         Some(Session { user: Some(self.session_user(user)), ..session })
     }
 
-    /// A session in which nothing has happened yet.
+    /// A new session for a user.
     pub(super) fn new_session(&self, user: UserIndex) -> Session {
         Session { user: Some(self.session_user(user)), ..Session::default() }
     }
 
-    /// A user as a session in use names it.
+    /// The identity of a user in its session.
     fn session_user(&self, user: UserIndex) -> SessionUser {
         let Credentials { accounts, first, .. } = &self.credentials;
         SessionUser {
@@ -175,13 +175,13 @@ impl<D> RunContext<D> {
         }
     }
 
-    /// What a user's room shares.
+    /// The shared state of a user's room.
     #[must_use]
     pub fn room(&self, user: UserIndex) -> Option<&RoomState> {
         self.room_states.get(self.rooms.of(user))
     }
 
-    /// How the server names a user, for the comparison of member lists.
+    /// Registers how the server names a user, for the comparison of member lists.
     pub(super) fn introduce(&self, user: UserIndex, id: SenderId) {
         let nth = self.rooms.of(user);
         if let Some(room) = self.room_states.get(nth) {
@@ -190,7 +190,7 @@ impl<D> RunContext<D> {
         }
     }
 
-    /// A context in which no user has begun yet.
+    /// A context in which no user has started yet.
     #[must_use]
     pub fn new(driver: D, clock: Clock, parts: Parts) -> Self {
         let Parts { capabilities, rooms, speakers, ledger, metrics, limits, behaviour, credentials, saved, chats } =
@@ -230,8 +230,8 @@ impl<D> RunContext<D> {
         }
     }
 
-    /// Gives an intent to a connected user, or counts why none could take it: as `busy` where
-    /// every one of them has an intent already.
+    /// Gives an intent to a connected user, or counts why none could take it; the reason is `busy` if every
+    /// one of them already has an intent.
     pub fn dispatch(&self, intent: Intent, busy: DropReason) {
         let offered = if self.stopping.is_cancelled() { Err(DropReason::Stopping) } else { self.roster.offer(intent) };
         match offered {
@@ -244,15 +244,15 @@ impl<D> RunContext<D> {
         }
     }
 
-    /// Has every user close its sockets. What is outstanding now stays so.
+    /// Has every user close its sockets. Deliveries that are outstanding now stay so.
     pub fn close(&self) {
         self.ledger.lock().close(self.clock.now());
         self.closing.cancel();
         self.roster.notify_all();
     }
 
-    /// Moves a user to a state in which it takes no intents; an intent that it has not begun goes to another user.
-    /// Returns the state it was in.
+    /// Moves a user to a state in which it takes no intents, and returns its previous state. An intent that it has
+    /// not taken up goes to another user.
     pub(super) fn make_unavailable(&self, user: UserIndex, to: UserState) -> Option<UserState> {
         let was = self.roster.set(user, to);
         if let Some(room) = self.room(user) {
@@ -268,21 +268,21 @@ impl<D> RunContext<D> {
         was
     }
 
-    /// An intent was carried out.
+    /// Counts an intent as carried out.
     pub(super) fn carried_out(&self, action: Action) {
         self.done[action as usize].fetch_add(1, Ordering::Relaxed);
         self.metrics.carried_out(action);
     }
 
-    /// What a step comes to that the stop cut short, begun at `began`: `Stopping`, which is no
-    /// error of the server, unless the server has had as long to answer as a delivery may take.
+    /// The outcome of a step, begun at `began`, that the stop cut short: `Stopping`, which does not count
+    /// against the server, unless the server had as long to answer as a delivery may take.
     pub(super) fn unanswered(&self, began: Stamp) -> Failure {
         let deadline = self.ledger.lock().terms().deadline;
         let late = self.clock.now().since(began) > deadline;
         Failure::new(if late { FailureKind::Timeout } else { FailureKind::Stopping })
     }
 
-    /// Passes the verdicts that are due by now.
+    /// Passes the verdicts that are due.
     pub fn sweep(&self) {
         let now = self.clock.now();
         let mut ledger = self.ledger.lock();
@@ -290,7 +290,7 @@ impl<D> RunContext<D> {
         self.chats.sweep(self.clock.wall(now), |id| steps::progress(&ledger, id));
     }
 
-    /// A user's first attempt has come to an end.
+    /// Counts a user's first attempt as over.
     pub(super) fn first_attempt_over(&self) {
         self.first_attempts_over.fetch_add(1, Ordering::Relaxed);
     }
@@ -310,13 +310,13 @@ impl<D> RunContext<D> {
         SmallRng::seed_from_u64(self.behaviour.seed ^ (u64::from(user.0) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
-    /// A side room to join, or nothing where there is none.
+    /// A side room to join, or nothing if there is none.
     pub(super) fn some_side_room(&self, user: UserIndex, rng: &mut SmallRng) -> Option<SideRoomId> {
         let rooms = Arc::clone(&self.room(user)?.side_rooms.lock());
         (!rooms.is_empty()).then(|| rooms[rng.random_range(0..rooms.len())])
     }
 
-    /// Notes the side rooms of a user's room as the user was told of them.
+    /// Notes the side rooms of a user's room, as the server told the user.
     pub(super) fn note_side_rooms(&self, user: UserIndex, heard: &[SideRoomId]) {
         let Some(room) = self.room(user) else { return };
         let mut rooms = room.side_rooms.lock();

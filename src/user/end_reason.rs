@@ -1,4 +1,4 @@
-//! What the end of a connection means: for what had not come, and where the user was not in yet.
+//! The meaning of a connection's end: for outstanding deliveries, and for a user who had not joined yet.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ pub(super) enum ConnectionOutcome {
     Left,
     /// The connection was cut after lasting this long.
     Cut(Duration),
-    /// The user did not get in.
+    /// The user did not join.
     Failed(Failure),
     /// The run stopped.
     Stopped,
 }
 
-/// What a connection's end means for what had not come.
+/// The cause of a connection's end, for outstanding deliveries.
 pub(super) fn cause(initiator: Initiator) -> DisconnectCause {
     match initiator {
         Initiator::User => DisconnectCause::Left,
@@ -27,7 +27,7 @@ pub(super) fn cause(initiator: Initiator) -> DisconnectCause {
     }
 }
 
-/// Why a user did not get in, in words: whether the connection ended or soakrig gave up.
+/// Why a user did not join, in words: the connection ended, or soakrig gave up.
 pub(super) fn never_joined(reason: EndReason, patience: Duration) -> String {
     let gave_up = |what: String| format!("{what}; soakrig gave up");
     match reason {
@@ -40,7 +40,7 @@ pub(super) fn never_joined(reason: EndReason, patience: Duration) -> String {
     }
 }
 
-/// Why a user did not get in whose connection ended before it had joined.
+/// The failure of a user whose connection ended before it had joined.
 pub(super) fn failure(reason: EndReason) -> FailureKind {
     match reason {
         EndReason::NoPresence => FailureKind::NoPresence,

@@ -1,6 +1,6 @@
 //! Handles the frames of a user's room connection: counts them and tells the ledger.
 //!
-//! Called synchronously from the read: no waiting, no allocation for an ordinary chat.
+//! Reads call it synchronously: it does not wait, and does not allocate for an ordinary chat.
 
 use std::sync::atomic::Ordering;
 
@@ -17,18 +17,18 @@ use crate::telemetry::traces::chats::ChatId;
 /// How far a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// A 101, but not in the room yet.
+    /// The socket is open, but the user is not in the room yet.
     Joining,
-    /// In the room.
+    /// The user is in the room.
     Connected,
-    /// A close has begun.
+    /// The close has begun.
     Closing,
 }
 
 pub(super) struct FrameHandler<'a, D> {
     pub(super) context: &'a RunContext<D>,
     pub(super) me: UserIndex,
-    /// When the connection was begun.
+    /// When the connect started.
     pub(super) began: Stamp,
     pub(super) phase: &'a mut Phase,
 }
@@ -54,12 +54,12 @@ impl<D> FrameHandler<'_, D> {
             Event::Other => {}
         }
         if frame.kind == Some(FrameKind::Ping) {
-            // The socket has answered it by itself.
+            // The socket has already answered it.
             context.metrics.sent(SentKind::Pong);
         }
     }
 
-    /// What has no frame is an answer to something sent.
+    /// Counts a refusal; without a frame it answers something that was sent.
     fn refused(&self, kind: Option<FrameKind>, failure: &Failure) {
         let stage = if kind.is_some() { Stage::Receive } else { Stage::Send };
         self.context.metrics.error(stage, failure.kind);
@@ -82,7 +82,7 @@ impl<D> FrameHandler<'_, D> {
     }
 
     fn members(&self, members: Members<'_>, at: Stamp) {
-        // A list may come before the frame that says that the user has joined.
+        // A list may arrive before the frame that says that the user has joined.
         if *self.phase != Phase::Closing
             && let Some(room) = self.context.room(self.me)
         {

@@ -1,7 +1,7 @@
 //! One virtual user: sign in, open the room, hold a socket, chat, leave, come back.
 //!
-//! The user decides when; its driver knows how. What it sees goes to the ledger, the roster
-//! and the metrics of the [`RunContext`] it belongs to.
+//! The user decides when; its driver knows how. It reports to the ledger, the roster and the metrics of its
+//! [`RunContext`].
 
 mod backoff;
 mod context;

@@ -23,12 +23,12 @@ use crate::clock::Stamp;
 use crate::model::{EndReason, Failure, Initiator, SenderId, SocketKind, UserIndex, UserState};
 use crate::protocol::{Connection, Driver, Ended, Keepalive, Progress};
 
-/// Reads in a row before anything else is looked at: a socket that is always readable must not keep
-/// the user from its slot, its alarm and the stop.
+/// Maximum number of consecutive reads: a socket that is always readable must not keep the user from its
+/// slot, its alarm and the stop.
 const READS_IN_A_ROW: u32 = 16;
 
-/// Small, and what is rarely looked at is elsewhere: a read of any of ten thousand connections finds
-/// nothing of it in a cache.
+/// A connection. It is small, and rarely used fields are elsewhere: with ten thousand connections each read
+/// finds nothing of it in a CPU cache.
 pub(super) struct RoomConnection<D: Driver> {
     connection: D::Connection,
     context: Arc<RunContext<D>>,
@@ -38,11 +38,11 @@ pub(super) struct RoomConnection<D: Driver> {
     cold: Box<Cold>,
     me: UserIndex,
     phase: Phase,
-    /// Whether it was told that the user is in.
+    /// Whether it has noted that the user has joined.
     is_in: bool,
 }
 
-/// What a read does not touch.
+/// The fields that a read does not touch.
 struct Cold {
     _open: OpenSocket,
     user_id: SenderId,
@@ -51,14 +51,14 @@ struct Cold {
     keepalives: u32,
     /// The side room of this connection; present while there may be one.
     side_room: Option<SideRoomTask>,
-    /// The span of the way in, until the user is in.
+    /// The span of connecting, until the user has joined.
     coming_in: Option<Span>,
     rng: SmallRng,
-    /// Who waits for the user to be in.
+    /// Notified when the user has joined.
     tell: Option<oneshot::Sender<()>>,
 }
 
-/// A visit to a side room, which ends with this.
+/// A visit to a side room, which ends when this is dropped.
 struct SideRoomTask(CancellationToken);
 
 impl Drop for SideRoomTask {
@@ -83,9 +83,9 @@ enum Turn {
 enum Next {
     /// The connection did something.
     Progress(Progress),
-    /// Slot or alarm woke it.
+    /// Its slot or its alarm woke it.
     Wakeup(Wakeup),
-    /// Enough was read in a row.
+    /// The maximum number of consecutive reads was reached.
     Pause,
 }
 
@@ -124,10 +124,10 @@ impl<D: Driver> RoomConnection<D> {
         }
     }
 
-    /// Holds the socket until it ends, whichever side ends it, and tells once the user is in.
+    /// Holds the socket until either side ends it; notifies `tell` when the user has joined.
     pub(super) async fn hold(&mut self, tell: oneshot::Sender<()>) -> ConnectionOutcome {
         self.cold.tell = Some(tell);
-        // A user that was to reset its connection has lost it already.
+        // A pending reset of this connection is void.
         self.context.roster.takes_reset(self.me);
         let turn = self.turn().await;
         let joined = self.phase != Phase::Joining;
@@ -176,7 +176,7 @@ impl<D: Driver> RoomConnection<D> {
         let mut wakeups = Wakeups::new(&context.roster, self.me, self.next_wake(), &context.clock);
         let (mut reads, mut just_read) = (0, None);
         loop {
-            // Closing the context notifies every slot afterwards.
+            // After cancelling, closing the context notifies every slot.
             if reads == 0 && context.closing.is_cancelled() {
                 return Turn::Leave(EndReason::Stopped);
             }
@@ -187,7 +187,7 @@ impl<D: Driver> RoomConnection<D> {
                     if let Some(turn) = self.progressed(progress) {
                         return turn;
                     }
-                    // The join may have said how often a sign of life is due.
+                    // The join may have set the keepalive interval.
                     if self.is_in != was_in {
                         wakeups.set(self.next_wake(), &context.clock);
                     }
@@ -216,7 +216,7 @@ impl<D: Driver> RoomConnection<D> {
         }
     }
 
-    /// What a command has the connection do.
+    /// What a command asks of the connection.
     fn ordered(&mut self) -> Option<Turn> {
         if self.context.roster.is_recalled(self.me) {
             return Some(Turn::Leave(EndReason::Left));
@@ -227,7 +227,7 @@ impl<D: Driver> RoomConnection<D> {
         })
     }
 
-    /// What happens next. This runs for every read of every user.
+    /// The next thing that happens. This runs for every read of every user.
     fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
@@ -285,12 +285,12 @@ impl<D: Driver> RoomConnection<D> {
             steps::end_span(&span, Ok(()));
         }
         if let Some(tell) = self.cold.tell.take() {
-            // The user waits for it, or is gone with the runtime.
+            // The receiver is gone only if the runtime is.
             let _ = tell.send(());
         }
     }
 
-    /// Brings the connection to its end; what still arrives on the way counts.
+    /// Brings the connection to its end; frames that still arrive count.
     async fn wind_up(&mut self, turn: Turn, state: UserState) -> Ended {
         self.cold.side_room = None;
         if self.phase == Phase::Connected {
@@ -308,7 +308,7 @@ impl<D: Driver> RoomConnection<D> {
             }
         };
         let ended = tokio::time::timeout(CLOSE_TIMEOUT, self.drain()).await.ok();
-        // The side that began the close ended the connection, however its end then looked.
+        // The side that began the close counts as having ended the connection, however it ended.
         fallback.or(ended).unwrap_or(Ended { initiator: Initiator::Server, reason: EndReason::NoCloseFrame })
     }
 

@@ -1,4 +1,4 @@
-//! The rooms of a run by name, and which of this generator's users are in each.
+//! The rooms of a run by name, and this generator's users in each.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use crate::model::UserIndex;
 use crate::presence::{ListObservers, MembershipCheck};
 use crate::protocol::SideRoomId;
 
-/// The rooms of a run: the first users are in the first of them, the next in the second.
+/// The rooms of a run: the first users are in the first room, the next in the second.
 #[derive(Debug)]
 pub struct Rooms {
     names: Box<[Arc<str>]>,
-    /// For each room the index behind its last user.
+    /// For each room the index after its last user.
     ends: Box<[u32]>,
 }
 
-/// Two rooms of a run have the same tag, so that a marker cannot name one of them.
+/// Two rooms of a run have the same tag, so that markers cannot tell them apart.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{first} and {second} have the same 32-bit hash (CRC-32), by which messages name their room")]
 pub struct SameTag {
@@ -30,7 +30,7 @@ pub struct SameTag {
 }
 
 impl Rooms {
-    /// Rooms by name, with so many users of this generator each.
+    /// Rooms by name, each with its number of this generator's users.
     ///
     /// # Errors
     /// Two of them have the same tag.
@@ -46,31 +46,31 @@ impl Rooms {
         Ok(Self { ends: ends.collect(), names: names.into() })
     }
 
-    /// One room with so many users.
+    /// One room with `users` users.
     #[must_use]
     pub fn one(name: &str, users: u32) -> Self {
         Self { names: Box::new([Arc::from(name)]), ends: Box::new([users]) }
     }
 
-    /// Which room a user is in, from 0.
+    /// The index of a user's room, from 0.
     #[must_use]
     pub fn of(&self, user: UserIndex) -> usize {
         self.ends.partition_point(|end| *end <= user.0)
     }
 
-    /// The name of a room; empty where there is none.
+    /// The name of a room; empty if there is no such room.
     #[must_use]
     pub fn name(&self, nth: usize) -> &str {
         self.names.get(nth).map_or("", |name| name)
     }
 
-    /// The name of the room that a user is in.
+    /// The name of a user's room.
     #[must_use]
     pub fn name_of(&self, user: UserIndex) -> Option<&Arc<str>> {
         self.names.get(self.of(user))
     }
 
-    /// How many rooms there are.
+    /// The number of rooms.
     #[must_use]
     pub fn len(&self) -> usize {
         self.names.len()
@@ -82,14 +82,14 @@ impl Rooms {
         self.names.is_empty()
     }
 
-    /// The users of a room; empty where there is none.
+    /// The users of a room; empty if there is no such room.
     #[must_use]
     pub fn users(&self, nth: usize) -> Range<u32> {
         let start = nth.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         start..self.ends.get(nth).copied().unwrap_or(start)
     }
 
-    /// What the ledger needs to know of each.
+    /// What the ledger needs to know about each room.
     #[must_use]
     pub fn shares(&self) -> Vec<RoomShare> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
@@ -98,7 +98,7 @@ impl Rooms {
     }
 }
 
-/// Whether a marker can name each of these rooms.
+/// Checks that markers can tell these rooms apart.
 ///
 /// # Errors
 /// Two of them have the same tag.
@@ -114,19 +114,19 @@ pub fn are_told_apart<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Resu
     }
 }
 
-/// What the users of one room share.
+/// The state that the users of one room share.
 #[derive(Debug)]
 pub struct RoomState {
-    /// The connections whose member lists are looked at.
+    /// The connections whose member lists are checked.
     pub observers: ListObservers,
-    /// Member lists against who is connected; its users count from the room's first.
+    /// The check of member lists against connected users; its user numbers count from the room's first.
     pub membership: Mutex<MembershipCheck>,
     /// Side rooms that may be joined, as the server last said.
     pub side_rooms: Mutex<Arc<[SideRoomId]>>,
 }
 
 impl RoomState {
-    /// A room in which no user has been yet.
+    /// A room without users so far.
     #[must_use]
     pub fn new(membership: MembershipCheck) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The sessions of all users, and which of them the cache file does not know yet.
+//! The sessions of all users, and the changes that the cache file lacks.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use crate::model::UserIndex;
 use crate::protocol::Session;
 
-/// Sessions by user; a user without one has to sign in.
+/// Sessions by user; a user without one must sign in.
 #[derive(Debug)]
 pub struct Sessions {
     entries: Box<[Mutex<SessionEntry>]>,
@@ -41,7 +41,7 @@ impl Sessions {
         self.entries.get(user.get())?.lock().session.clone()
     }
 
-    /// Whether the user's account existed when it was last heard of.
+    /// Whether the user's account existed when it was last used.
     #[must_use]
     pub fn is_known(&self, user: UserIndex) -> bool {
         self.entries.get(user.get()).is_some_and(|p| p.lock().known)
@@ -61,7 +61,7 @@ impl Sessions {
         }
     }
 
-    /// Takes a user's account for gone, until a session of it is seen again.
+    /// Assumes that a user's account is gone, until a session of it is seen again.
     pub fn doubt(&self, user: UserIndex) {
         if let Some(entry) = self.entries.get(user.get()) {
             entry.lock().known = false;
@@ -76,14 +76,14 @@ impl Sessions {
         }
     }
 
-    /// Whether a user has signed up or logged in since the changes were last taken: a session that
-    /// a kill would lose, where other changes only refresh one.
+    /// Whether a user has signed up or logged in since the changes were last taken. A kill would lose that
+    /// session; other changes only refresh one.
     #[must_use]
     pub fn has_new_sign_in(&self) -> bool {
         self.new_sign_in.load(Ordering::Relaxed)
     }
 
-    /// What has changed since the last call, for the cache file.
+    /// The changes since the last call, for the cache file.
     #[must_use]
     pub fn take_changes(&self) -> Vec<(UserIndex, Option<Session>)> {
         self.new_sign_in.store(false, Ordering::Relaxed);
@@ -95,7 +95,7 @@ impl Sessions {
         self.entries.iter().enumerate().filter_map(changed).collect()
     }
 
-    /// Says that the cache file still lacks these users' changes.
+    /// Notes that the cache file still lacks these users' changes.
     pub fn mark_changed(&self, users: impl Iterator<Item = UserIndex>) {
         for entry in users.filter_map(|user| self.entries.get(user.get())) {
             entry.lock().changed = true;

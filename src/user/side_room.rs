@@ -1,7 +1,7 @@
-//! A visit to a side room: a second socket beside the room's, held for a while.
+//! A visit to a side room: a second socket besides the room's, held for a while.
 //!
-//! Its first frame decides. A full side room, or another connection of the same user, is an answer
-//! like any other; nothing in a side room touches the ledger.
+//! Its first frame decides. A full side room, or another connection of the same user, is an ordinary
+//! answer; nothing in a side room touches the ledger.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use crate::protocol::{
     Connection, Driver, Ended, Event, Keepalive, Outgoing, Progress, Received, SideRoomId, SignOfLife,
 };
 
-/// How long one visit is to last, of a range from shortest to longest.
+/// A random length of a visit, from a range of shortest and longest.
 pub(super) fn length_of_stay((shortest, longest): (Duration, Duration), rng: &mut impl Rng) -> Duration {
     rng.random_range(shortest..=longest.max(shortest))
 }
 
-/// Joins `id` as `me`, and stays for `stay` or until `over` is cancelled. Cancels `over`
-/// at its end, so that the user may join another.
+/// Joins `id` as `me`, and stays for `stay` or until `over` is cancelled. Cancels `over` at its end, so that
+/// the user may join another.
 pub(super) async fn visit<D: Driver>(
     context: Arc<RunContext<D>>,
     me: UserIndex,
@@ -66,13 +66,13 @@ async fn join_and_stay<D: Driver>(
         opened = open(context, me, id, &tried) => opened?,
     };
     let Some((connection, began)) = opened else { return Ok(()) };
-    // The socket is open: from here on its end is counted, whatever ends it.
+    // The socket is open; from here on its end is counted, whatever ends it.
     let _open = OpenSocket::new(&context.metrics, SocketKind::SideRoom);
     SideRoomVisit { connection, context: Arc::clone(context), began, joined: None }.stay(stay, over).await
 }
 
-/// What an attempt that ends with its user's own connection, or with the run, counts as: every connection
-/// that was tried has an end, and this one is no error of the server.
+/// The outcome of an attempt cut short by the end of its user's own connection, or of the run. Every attempt
+/// gets an outcome, and this one does not count against the server.
 fn cut_short(tried: &AtomicBool) -> Result<(), Failure> {
     if tried.load(Ordering::Relaxed) { Err(Failure::new(FailureKind::Stopping)) } else { Ok(()) }
 }
@@ -95,7 +95,7 @@ struct SideRoomVisit<D: Driver> {
     connection: D::Connection,
     context: Arc<RunContext<D>>,
     began: Stamp,
-    /// What the first frame said.
+    /// The outcome in the first frame.
     joined: Option<Result<(), Failure>>,
 }
 
@@ -139,7 +139,7 @@ impl<D: Driver> SideRoomVisit<D> {
         }
     }
 
-    /// Reads and sends heartbeats until the time is up (nothing) or the connection ends.
+    /// Reads and sends heartbeats until the time is up (`None`) or the connection ends.
     async fn hold(&mut self, until: Stamp, over: &CancellationToken) -> Option<Ended> {
         let context = Arc::clone(&self.context);
         let (sign, every) = sign_of_life(self.connection.keepalive());
@@ -157,7 +157,7 @@ impl<D: Driver> SideRoomVisit<D> {
                 }
                 ended = self.drive() => match (ended, &self.joined) {
                     (Some(ended), _) => return Some(ended),
-                    // An older socket hears this when another one takes over.
+                    // An older socket receives this when another one takes over.
                     (None, Some(Err(_))) => {
                         return Some(Ended { initiator: Initiator::Server, reason: EndReason::Displaced });
                     }
@@ -171,12 +171,12 @@ impl<D: Driver> SideRoomVisit<D> {
         self.context.metrics.sent(SentKind::Close);
         self.connection.close();
         let last = async { while self.drive().await.is_none() {} };
-        // A server that does not answer is left all the same.
+        // Leave even if the server does not answer.
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, last).await;
         Ended { initiator: Initiator::User, reason }
     }
 
-    /// One step of the connection; how it ended, once it has.
+    /// Makes one step of the connection; returns how it ended, once it has.
     async fn drive(&mut self) -> Option<Ended> {
         let Self { connection, context, joined, .. } = self;
         let progress = connection.drive(|frame| handle(context, joined, &frame)).await;
@@ -191,7 +191,8 @@ impl<D: Driver> SideRoomVisit<D> {
     }
 }
 
-/// What is sent on a side room's connection, and how often: of two signs in turn, the heartbeat alone.
+/// The keepalive on a side room's connection, and its interval; if two kinds alternate, only the
+/// heartbeat.
 fn sign_of_life(Keepalive { sign, every, .. }: Keepalive) -> (Outgoing<'static>, Duration) {
     match sign {
         SignOfLife::Alternate => (Outgoing::Heartbeat, every * 2),

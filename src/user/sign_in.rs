@@ -1,4 +1,4 @@
-//! How a user gets a session, and into the room: which step follows which answer.
+//! How a user gets a session and enters the room: the step that follows each answer.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::protocol::IDLE_LIMIT;
 use crate::protocol::{Driver, RoomPage, Session};
 
 impl<D: Driver> VirtualUser<'_, D> {
-    /// Opens the room's page, signing in first where there is no session the server knows. The
-    /// span is that of the way in, which has just begun.
+    /// Opens the room's page, signing in first if there is no session that the server knows. Returns the span
+    /// of connecting, which has just begun.
     pub(super) async fn enter(&mut self) -> Result<(RoomPage, Span), Failure> {
         let mut session = match self.context.session(self.me) {
             Some(session) => session,
@@ -32,7 +32,7 @@ impl<D: Driver> VirtualUser<'_, D> {
                 if let Err(failure) = &opened
                     && failure.class == FailureClass::SignedOut
                 {
-                    // Signed in a moment ago, and unknown already: that is no way to the sign-in.
+                    // The session is a moment old and already unknown; signing in again would not help.
                     self.count(Stage::Room, Err(failure));
                 }
                 opened
@@ -41,7 +41,7 @@ impl<D: Driver> VirtualUser<'_, D> {
         }
     }
 
-    /// Waits until the limit lets this user connect. No connection is held through a long wait.
+    /// Waits until the limit lets this user connect. Closes its idle connection before a long wait.
     async fn await_turn(&mut self, session: &mut Session) {
         if std::mem::take(&mut self.is_back_at_once) {
             return;
@@ -67,7 +67,7 @@ impl<D: Driver> VirtualUser<'_, D> {
                 self.context.capacity.store(room.capacity.unwrap_or(0), Ordering::Relaxed);
                 self.context.sessions.put(self.me, session.clone());
             }
-            // Being signed out is the way to the sign-in, whose own stage tells how that went.
+            // Being signed out leads to the sign-in, which is counted in its own stage.
             Err(failure) if failure.class == FailureClass::SignedOut => {}
             Err(failure) => span.in_scope(|| self.count(Stage::Room, Err(failure))),
         }
@@ -77,8 +77,8 @@ impl<D: Driver> VirtualUser<'_, D> {
         Ok((opened?, span))
     }
 
-    /// Signs up, or logs in where the account is known to exist; each falls back to the other
-    /// once. A name that is taken and whose log-in is refused has another password: that is final.
+    /// Signs up, or logs in if the account is known to exist; each falls back to the other once. If the name
+    /// is taken and the log-in refused, the account has another password, which is final.
     async fn sign_in(&mut self) -> Result<Session, Failure> {
         self.context.roster.set(self.me, UserState::SigningIn);
         self.context.limits.sign_in.ready().await;
@@ -100,8 +100,8 @@ impl<D: Driver> VirtualUser<'_, D> {
             let outcome = driver.log_in(&account, &mut session).await;
             self.log("log_in", outcome.as_ref().copied(), began);
             match outcome {
-                // A server that has forgotten its accounts says the same as to a wrong password. Asked
-                // often enough it locks the name, so from now on signing up comes first.
+                // A server that has forgotten its accounts answers as to a wrong password, and may lock the name
+                // after repeated log-ins, so sign up first from now on.
                 Err(failure) if signs_up && failure.class == FailureClass::Final => {
                     self.context.sessions.doubt(self.me);
                     session = self.context.new_session(self.me);

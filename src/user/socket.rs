@@ -1,5 +1,5 @@
-//! What a room's socket and a side room's have in common: a timeout, the gauge of open sockets, and when
-//! keepalives are due.
+//! Shared parts of a room's socket and a side room's: a timeout, the gauge of open sockets, and due times of
+//! keepalives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use crate::clock::Stamp;
 use crate::metrics::Metrics;
 use crate::model::SocketKind;
 
-/// How long the server may take to answer a close. RFC 6455, section 7.1.1, sets no time; five seconds
-/// are two retransmissions of a lost segment (RFC 6298: 1 s, 2 s) and some.
+/// Longest time for the server's answer to a close. RFC 6455, section 7.1.1, sets none; five seconds cover
+/// two retransmissions of a lost segment (RFC 6298: 1 s, 2 s).
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One open socket: counted from its making to its dropping, whatever ends it, a panic included.
+/// Counts one open socket from its creation until it is dropped, even by a panic.
 pub(super) struct OpenSocket {
     metrics: Arc<Metrics>,
     socket: SocketKind,
@@ -31,8 +31,8 @@ impl Drop for OpenSocket {
     }
 }
 
-/// The first keepalive after `now`, in step with the `last`: users of a process that stood still must not
-/// all send at the same moment from then on.
+/// The first keepalive after `now`, in step with `last`, so that the users of a process that stood still do
+/// not all send at the same moment afterwards.
 pub(super) fn next_keepalive(last: Stamp, now: Stamp, every: Duration) -> Stamp {
     let interval = every.as_nanos().max(1);
     let past = now.since(last).as_nanos() % interval;

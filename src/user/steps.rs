@@ -1,5 +1,5 @@
-//! Each step of each user as a line of the log, for `--verbose`, and the steps of its way in as spans,
-//! each the root of a trace. No line and no span holds a secret; nothing is made where nothing reads it.
+//! Each step of each user as a log line, for `--verbose`, and the steps of connecting as spans, each the
+//! root of a trace. No line or span holds a secret, and none is made if nothing reads it.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::marker::RoomTag;
 use crate::model::{Failure, SPANS, STEPS};
 use crate::telemetry::traces::chats::{ChatId, Progress};
 
-/// A step that went well, or why it did not, after `took`.
+/// Logs a step that succeeded, or why it failed, after `took`.
 pub(super) fn log(user: &str, step: &'static str, outcome: Result<(), &Failure>, took: Duration) {
     match outcome {
         Ok(()) => done(user, step, "ok", took),
@@ -19,12 +19,12 @@ pub(super) fn log(user: &str, step: &'static str, outcome: Result<(), &Failure>,
     }
 }
 
-/// A step that ended in one of several ways.
+/// Logs a step that ended in one of several ways.
 pub(super) fn done(user: &str, step: &'static str, outcome: &'static str, took: Duration) {
     tracing::debug!(target: STEPS, user, step, outcome, ?took);
 }
 
-/// A sign-up or log-in with all its requests.
+/// The span of a sign-up or log-in with all its requests.
 pub(super) fn sign_in_span(user: &str) -> Span {
     tracing::info_span!(
         target: SPANS,
@@ -36,7 +36,7 @@ pub(super) fn sign_in_span(user: &str) -> Span {
     )
 }
 
-/// The way into the room: its page, the handshake, until joined.
+/// The span of connecting: from the room's page through the handshake until joined.
 pub(super) fn connect_span(user: &str) -> Span {
     tracing::info_span!(
         target: SPANS,
@@ -48,7 +48,7 @@ pub(super) fn connect_span(user: &str) -> Span {
     )
 }
 
-/// Notes how it went. The span ends when its last handle is dropped.
+/// Notes the outcome of a span, which ends when its last handle is dropped.
 pub(super) fn end_span(span: &Span, outcome: Result<(), &Failure>) {
     match outcome {
         Ok(()) => span.record("outcome", "ok"),
@@ -56,7 +56,7 @@ pub(super) fn end_span(span: &Span, outcome: Result<(), &Failure>) {
     };
 }
 
-/// How far a chat of ours has come.
+/// The progress of one of our chats.
 pub(super) fn progress(ledger: &Ledger, ChatId { room, seq }: ChatId) -> Option<Progress> {
     ledger.standing(RoomTag(room), seq).map(|Standing { outstanding, lost }| Progress { outstanding, lost })
 }

@@ -1,5 +1,5 @@
-//! What the users say: generated, seeded, and made of characters that a sanitiser returns
-//! byte for byte (letters, spaces, emoji; normalised to NFC), so that a marker's checksum can cover the text.
+//! The users' texts: generated from a seed, of characters that a sanitiser returns unchanged (letters,
+//! spaces, emoji; normalised to NFC), so that a marker's checksum can cover the text.
 
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
@@ -58,7 +58,7 @@ const WORDS: [&str; 48] = [
     "together",
 ];
 
-/// Words of other scripts, of 2 to 4 bytes a character; mixed with those above.
+/// Words of other scripts, with 2 to 4 bytes per character; mixed with those above.
 const OTHER_SCRIPTS: [&str; 24] = [
     "grüße",
     "naïve",
@@ -86,12 +86,12 @@ const OTHER_SCRIPTS: [&str; 24] = [
     "𝒳",
 ];
 
-/// What messages look like.
+/// The shape of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TextShape {
-    /// The shortest and the longest, in bytes; `None`: 3 to 30 words.
+    /// Shortest and longest text, in bytes; `None`: 3 to 30 words.
     pub size: Option<(usize, usize)>,
-    /// Which characters they are made of.
+    /// Their characters.
     pub alphabet: Alphabet,
 }
 
@@ -103,7 +103,7 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// Texts that follow from `seed` and their shape alone.
+    /// Texts that depend only on `seed` and their shape.
     #[must_use]
     pub fn new(seed: u64, shape: TextShape) -> Self {
         Self { shape, rng: Mutex::new(StdRng::seed_from_u64(seed)) }
@@ -135,7 +135,7 @@ impl Texts {
         text
     }
 
-    /// A text of exactly so many bytes, which neither begins nor ends with a space.
+    /// A text of exactly `bytes` bytes, which neither begins nor ends with a space.
     fn bytes(&self, rng: &mut StdRng, bytes: usize) -> String {
         let mut text = String::with_capacity(bytes + 24);
         while text.len() < bytes {

@@ -22,12 +22,12 @@ use crate::model::{
 };
 use crate::protocol::Driver;
 
-/// Wait after a defect of our own: longer than the longest backoff, so that a defect that every user hits
-/// does not become a flood of connections.
+/// Wait after a panic: longer than the longest backoff, so that a bug that hits every user does not cause a
+/// flood of connections.
 const AFTER_PANIC: Duration = Duration::from_secs(30);
 
-/// Runs the user `me` until the context stops or the server refuses the account for good. `first`
-/// receives how the first attempt went.
+/// Runs the user `me` until the context stops or the server refuses the account for good. `first` receives
+/// the outcome of the first attempt.
 pub async fn run_user<D: Driver>(
     context: Arc<RunContext<D>>,
     me: UserIndex,
@@ -58,7 +58,7 @@ pub async fn run_user<D: Driver>(
     }
 }
 
-/// Counts a panic, and closes what the user it struck had open in the books.
+/// Counts a panic, and closes what the user had open in the ledger.
 fn close_books<D>(context: &RunContext<D>, me: UserIndex) {
     context.metrics.error(Stage::Receive, FailureKind::Panic);
     {
@@ -71,17 +71,17 @@ fn close_books<D>(context: &RunContext<D>, me: UserIndex) {
     }
 }
 
-/// The first attempt has come to an end; says so once.
+/// Reports the end of the first attempt, once.
 fn conclude<D>(context: &RunContext<D>, first_attempt: &mut Option<FirstAttempt>, how: Result<(), Failure>) {
     let Some(first_attempt) = first_attempt.take() else { return };
     context.first_attempt_over();
     if let Some(tell) = first_attempt.tell {
-        // The receiver is gone where the run stops already.
+        // The receiver is gone if the run is already stopping.
         let _ = tell.send(how);
     }
 }
 
-/// Who waits for the end of the first attempt.
+/// The receiver of the first attempt's outcome.
 #[derive(Debug)]
 pub(super) struct FirstAttempt {
     tell: Option<oneshot::Sender<Result<(), Failure>>>,
@@ -92,15 +92,15 @@ pub(super) struct VirtualUser<'a, D> {
     pub(super) me: UserIndex,
     pub(super) rng: SmallRng,
     backoff: Backoff,
-    /// Whether the next connect comes at once, whatever the limit says.
+    /// Whether the next connect ignores the rate limit.
     pub(super) is_back_at_once: bool,
-    /// The step of the way in that the server has not answered yet, and when it began.
+    /// The step that the server has not answered yet, and when it began.
     pub(super) under_way: Option<(Stage, Stamp)>,
-    /// Kept outside of the user, so that a panic does not leave the ramp waiting for it.
+    /// Kept outside the user, so that a panic does not leave the ramp waiting.
     first_attempt: &'a mut Option<FirstAttempt>,
 }
 
-/// The run is stopping, or the user is to leave for good.
+/// The run is stopping, or the user must leave for good.
 struct Stopping;
 
 impl<D: Driver> VirtualUser<'_, D> {
@@ -147,8 +147,8 @@ impl<D: Driver> VirtualUser<'_, D> {
         self.context.roster.set(self.me, UserState::Waiting);
     }
 
-    /// One attempt, from the session to the end of the socket. The large futures of the way in
-    /// are boxed, so that a user who is in the room costs only what being there costs.
+    /// One attempt, from the session to the end of the socket. The large futures of connecting are boxed, so
+    /// that a user in the room does not keep their memory.
     async fn attempt(&mut self) -> ConnectionOutcome {
         let (context, me) = (Arc::clone(&self.context), self.me);
         let stopping = context.stopping.clone();
@@ -171,12 +171,12 @@ impl<D: Driver> VirtualUser<'_, D> {
         }
     }
 
-    /// A step begins.
+    /// Notes that a step begins.
     pub(super) fn begins(&mut self, stage: Stage) {
         self.under_way = Some((stage, self.context.clock.now()));
     }
 
-    /// The stop came while a step was under way: it is counted.
+    /// Counts the step that the stop cut short, if one was under way.
     fn cut_short(&mut self) {
         let Some((stage, began)) = self.under_way.take() else { return };
         let (metrics, failure) = (&self.context.metrics, self.context.unanswered(began));
@@ -187,14 +187,14 @@ impl<D: Driver> VirtualUser<'_, D> {
         metrics.error(stage, failure.kind);
     }
 
-    /// Notes whether the user now waits because of this machine: after `failure`, if there was one.
+    /// Notes whether the user now waits because of this machine, after `failure`, if there was one.
     fn waits(&self, failure: Option<&Failure>) {
         let why = failure.and_then(|failure| failure.kind.spoils());
         self.context.ledger.lock().waits(self.me, why, self.context.clock.now());
     }
 
-    /// A connection is a task of its own, so that a read polls nothing else. A panic in it goes on
-    /// in this user.
+    /// Holds a connection in its own task, so that a read polls nothing else. A panic in it propagates to this
+    /// user.
     async fn hold(&mut self, mut connection: RoomConnection<D>) -> ConnectionOutcome {
         let (tell, is_in) = oneshot::channel();
         let connection = tokio::spawn(async move { connection.hold(tell).await });
@@ -209,7 +209,7 @@ impl<D: Driver> VirtualUser<'_, D> {
         }
     }
 
-    /// Session, page and socket up to the 101.
+    /// Gets a session, the page, and a socket up to its 101.
     async fn come_in(&mut self) -> Result<RoomConnection<D>, Failure> {
         let (room, span) = self.enter().await?;
         let context = Arc::clone(&self.context);
@@ -247,7 +247,7 @@ impl<D: Driver> VirtualUser<'_, D> {
         }
     }
 
-    /// The first attempt has come to an end.
+    /// Reports the end of the first attempt.
     pub(super) fn concluded(&mut self, how: Result<(), Failure>) {
         conclude(&self.context, self.first_attempt, how);
     }
@@ -260,8 +260,8 @@ impl<D: Driver> VirtualUser<'_, D> {
         self.rng.random_range(shortest..=longest.max(shortest))
     }
 
-    /// The wait after a connection that ended. One that had hardly begun is followed by the backoff
-    /// however users come back: a server that closes each at once must not be asked in a loop.
+    /// The wait after a connection that ended. After a very short one it is the backoff, whatever `--reconnect`
+    /// says, so that a server that closes every connection at once is not asked in a tight loop.
     fn wait_after_cut(&mut self, lasted: Duration) -> Duration {
         match self.context.behaviour.reconnect {
             Reconnect::Fixed(wait) => wait,
@@ -284,7 +284,7 @@ impl<D: Driver> VirtualUser<'_, D> {
     }
 }
 
-/// Waits, unless the run stops meanwhile or the user is to leave for good.
+/// Waits, unless the run stops or the user must leave for good.
 async fn pause<D>(context: &RunContext<D>, me: UserIndex, wait: Duration) -> Result<(), Stopping> {
     tokio::select! {
         biased;

@@ -1,8 +1,8 @@
-//! What wakes a user beside its socket: its slot, and its alarm.
+//! What wakes a user besides its socket: its slot and its alarm.
 //!
-//! Every read of every user ends with a look at these two, so that look costs as little as it
-//! can. A listener that is registered is not registered again, and an alarm that cannot have gone off yet is
-//! not touched: with ten thousand users, each touch is memory that no cache holds.
+//! Every read of every user ends with a check of both, which must be cheap. A registered listener is not
+//! registered again, and an alarm that cannot have gone off yet is not touched: with ten thousand users, each
+//! access is a cache miss.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -18,15 +18,15 @@ pub(super) struct Wakeups<'a> {
     roster: &'a Roster,
     me: UserIndex,
     due: Stamp,
-    /// Goes off at `due`.
+    /// The timer that goes off at `due`.
     alarm: Pin<Box<Sleep>>,
-    /// Whom slot and alarm will wake; `None` after either did.
+    /// The waker that slot and alarm will wake; `None` after either did.
     listener: Option<Waker>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wakeup {
-    /// Something happened at the slot.
+    /// The slot was notified.
     Notified,
     /// The alarm has gone off.
     Time,
@@ -106,7 +106,7 @@ mod tests {
         advance(Duration::from_secs(26)).await;
         now = Some(clock.now());
         assert_eq!(poll!(poll_fn(|cx| wakeups.poll(cx, now))), Poll::Ready(Wakeup::Time));
-        // Set again, it goes off again.
+        // After being set again, it goes off again.
         let later = due.plus(Duration::from_secs(25));
         wakeups.set(later, &clock);
         assert!(poll!(poll_fn(|cx| wakeups.poll(cx, Some(clock.now())))).is_pending());

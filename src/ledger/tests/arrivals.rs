@@ -62,7 +62,7 @@ fn damage_that_hides_which_message_it_was_only_counts_as_corrupt() {
         Marker { room: RoomTag(9), ..m },
         Marker { generator: GeneratorTag(9), ..m },
         Marker { seq: 99, ..m },
-        // The number of another message: neither its sender nor its time.
+        // The number of another message, whose sender and time differ.
         Marker { seq: other.seq, ..m },
     ];
     for marker in hidden {

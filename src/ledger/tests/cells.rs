@@ -1,4 +1,4 @@
-//! Cells of intended time: they sum to the counts, each message is in its own, and all are handed out once.
+//! Cells of intended time: they sum to the counts, each message is in its own cell, and each is handed out once.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use strum::EnumCount as _;
 
 use super::*;
 
-/// The start of the cell of a message intended so many milliseconds after stamp 0.
+/// The start of the cell of a message intended `ms` milliseconds after stamp 0.
 pub(super) fn start(ms: u64) -> u64 {
     let seconds = (identity().origin_micros / 1_000 + ms) / 1_000;
     seconds - seconds % CELL_SECONDS
@@ -17,7 +17,7 @@ fn stamp(ms: u64) -> Stamp {
     Stamp::default().plus(Duration::from_millis(ms))
 }
 
-/// Cells that were handed out, in their order.
+/// Cells that were handed out, in order.
 #[derive(Debug, Default)]
 pub(super) struct Taken(Vec<Cell>);
 
@@ -57,7 +57,7 @@ impl Taken {
         Ok(())
     }
 
-    /// Expected deliveries and outcomes by the start of their cell, where there are any.
+    /// Expected deliveries and outcomes by the start of their cell, if there are any.
     pub(super) fn outcomes(&self, ledger: &Ledger, origin: Origin) -> BTreeMap<u64, (u64, [u64; Outcome::COUNT])> {
         let counts = |cell: Cell| (cell.start, cell.counts[origin as usize]);
         let of_origin = self.all(ledger).into_iter().map(counts).filter(|(_, counts)| counts.expected > 0);
@@ -89,7 +89,7 @@ fn a_cell_is_handed_out_two_horizons_after_its_end_and_once() {
         l.sweep(at(seconds));
         (l.take_closed_cells(at(seconds)).len(), l.open_cells().len())
     };
-    // It ends four seconds after stamp 0.
+    // The first cell ends four seconds after stamp 0.
     assert_eq!(cells(&mut l, 124.9), (0, 1));
     assert_eq!(cells(&mut l, 125.1), (1, 0));
     assert_eq!(cells(&mut l, 500.0), (0, 0));
@@ -113,7 +113,7 @@ fn absurd_times_are_in_a_cell_that_is_open() {
     let cells = |l: &Ledger| l.open_cells().iter().map(|c| c.start).collect::<Vec<_>>();
     assert_eq!(l.take_closed_cells(at(500.0)), []);
     assert_eq!(cells(&l), [500]);
-    // Of a time that is over, and of a time to come.
+    // Times in the past and in the future.
     for intended_micros in [0, 200_000_000, u64::MAX] {
         let forged = Marker { seq: 900, intended_micros, ..own };
         l.receive(A, id(A), Decoded::Intact(forged), at(500.0));

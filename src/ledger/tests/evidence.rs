@@ -1,4 +1,4 @@
-//! Notes and groups of losses against the figures: nothing is missing, and nothing is there twice.
+//! Notes and groups of losses against the figures: nothing is missing or duplicated.
 
 use std::collections::HashSet;
 
@@ -23,7 +23,7 @@ pub(super) fn is_complete(ledger: &mut Ledger) -> Result<(), TestCaseError> {
     }
     for note in notes.iter().filter(|note| note.kind == NoteKind::Lost) {
         lost += 1;
-        // A number of ours is expected by one connection of a user at most; others' can be forged.
+        // At most one connection of a user expects a number of ours; others' numbers can be forged.
         let of_ours = note.origin == Origin::Local;
         let fresh = seen.insert((note.receiver, note.origin, note.subject.marker.unwrap().seq));
         prop_assert!(fresh || !of_ours, "{:?} is there twice", note);
@@ -34,7 +34,7 @@ pub(super) fn is_complete(ledger: &mut Ledger) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// A ledger whose users are connected, and whose notes are wanted.
+/// A ledger with connected users, which keeps notes.
 fn watched(users: u32) -> Ledger {
     let mut ledger = room(users);
     ledger.keep_notes();
@@ -160,7 +160,7 @@ fn send_marker() -> Marker {
 
 #[derive(Debug, Clone)]
 enum Event {
-    /// Another generator's message is read, so many tenths of a second after its time.
+    /// Another generator's message is read: user, number, and its age in tenths of a second.
     Hear(u32, u64, u64),
     Damaged(u32, u64),
     Back(u32),

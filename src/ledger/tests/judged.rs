@@ -1,5 +1,5 @@
-//! What is judged, held to a naive model that keeps every delivery and every spoilt interval and
-//! judges at the end; and what it means for a message.
+//! The judged figures against a naive model that keeps every delivery and every spoilt interval and judges at
+//! the end; and their meaning for a message.
 
 use hdrhistogram::Histogram;
 use proptest::prelude::*;
@@ -13,11 +13,11 @@ const WAITERS: u32 = 3;
 
 #[derive(Debug, Clone)]
 enum Op {
-    /// Came after so many milliseconds, was read so many microseconds ago.
+    /// An arrival: milliseconds after the intended time, and microseconds since it was read.
     Arrive(Origin, u64, u64),
-    /// Came after its horizon.
+    /// An arrival after its horizon.
     Overdue(u64),
-    /// The horizon was so many milliseconds ago.
+    /// A loss: milliseconds since the horizon.
     Lose(Origin, u64),
     Wait(u32, Option<SpoiltBy>),
     Window(Option<SpoiltBy>),
@@ -46,7 +46,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What happened to a delivery, and when.
+/// The fate of a delivery, and its time.
 #[derive(Debug, Clone, Copy)]
 enum Fate {
     Came { late: bool, intended: Stamp, at: Stamp },
@@ -106,7 +106,7 @@ impl Naive {
     }
 }
 
-/// Late, lost, overdue and durations of an origin that are judged.
+/// The judged numbers of late, lost and overdue deliveries of an origin, and its durations.
 fn naive_figures(naive: &Naive, origin: Origin) -> (u64, u64, u64, Histogram<u64>) {
     let mut figures = (0, 0, 0, delivery_times());
     for (_, fate) in naive.fates.iter().filter(|(of, fate)| *of == origin && !naive.left_out(*fate)) {
@@ -227,7 +227,7 @@ proptest! {
     }
 }
 
-/// A room of three in which nobody was late to look, at ten seconds.
+/// A room of three users at ten seconds, without a stall so far.
 fn watched_room() -> (Ledger, Marker) {
     let mut l = room(3);
     l.look_for_stalls(LIMIT, at(0.0));
@@ -238,7 +238,7 @@ fn watched_room() -> (Ledger, Marker) {
     (l, m)
 }
 
-/// RegularScrapes often enough from one time to another.
+/// Calls the ledger often enough from one time to another.
 fn look(l: &mut Ledger, from: f64, to: f64) {
     let mut now = at(from);
     while now < at(to) {
@@ -261,7 +261,7 @@ fn judged(l: &Ledger) -> (u64, u64, u64) {
 #[test]
 fn what_comes_after_a_stall_keeps_its_age_and_is_not_judged() {
     let (mut l, m) = watched_room();
-    // Stopped from 10.05 s on; what had come meanwhile is read, and the rest waits on.
+    // Stopped from 10.05 s on; what arrived meanwhile is read, and the rest stays pending.
     arrive(&mut l, B, A, m, 30.05);
     assert_eq!(outcomes(&l), [(Outcome::OnTime, 1), (Outcome::Late, 1)]);
     assert_eq!(l.tally().durations(Origin::Local)[0].len(), 2);

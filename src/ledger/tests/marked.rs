@@ -1,10 +1,10 @@
-//! Planned disruptions: what of them is judged, and that both parts balance.
+//! Planned disruptions: which part is judged, and that both parts balance.
 
 use super::*;
 use crate::model::SpoiltBy;
 
-/// A message at each of these seconds, which B and A receive after so many more; a negative number is a
-/// message that no user receives.
+/// Sends a message at each of these seconds, which B and A receive after the second number of seconds; if
+/// that is negative, no user receives it.
 fn history(ledger: &mut Ledger, messages: &[(f64, f64)]) {
     for (sent, took) in messages {
         let recorded = ledger.record_send(A, at(*sent), at(*sent));

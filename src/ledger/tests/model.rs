@@ -19,19 +19,19 @@ enum Op {
     Refuse(u32),
     /// Deliver the message `back` places before the newest.
     Arrive(u32, usize),
-    /// Deliver it damaged; what is left of its marker, see [`Left`].
+    /// Deliver it damaged; [`Left`] is what is left of its marker.
     Damage(u32, usize, Left),
-    /// History comes on a connection.
+    /// History arrives on a connection.
     Replay(u32),
     /// Deliver a chat of another run (`true`), or of another room of this one.
     Stray(u32, bool),
     Pass(u64),
     Sweep,
-    /// Nobody waits any longer.
+    /// The wait is over.
     Stop,
 }
 
-/// What can be read of a damaged message.
+/// The legible part of a damaged message.
 #[derive(Debug, Clone, Copy)]
 enum Left {
     /// All of its marker.
@@ -64,12 +64,12 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What can still happen once nobody waits any longer.
+/// Steps that can still happen after the wait is over.
 fn last_op() -> impl Strategy<Value = Op> {
-    op().prop_filter("nobody sends or comes any more", |op| !matches!(op, Op::Open(_) | Op::Connect(_) | Op::Send(..)))
+    op().prop_filter("no user sends or joins any more", |op| !matches!(op, Op::Open(_) | Op::Connect(_) | Op::Send(..)))
 }
 
-/// Applies one step to both; steps that make no sense in the present state are passed over.
+/// Applies one step to both; skips steps that make no sense in the current state.
 fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, Marker)>) {
     let stamp = Stamp::default().plus(Duration::from_millis(model.now));
     let state = |u: u32| model.connection(u).1;
@@ -110,7 +110,7 @@ fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, M
         }
         Op::Arrive(u, back) if state(u) != ConnectionState::Vacant => {
             let Some(index) = sent.len().checked_sub(back + 1) else { return };
-            // Forgotten messages are the ledger's own affair; the model forgets nothing.
+            // The model forgets nothing, so leave out messages that the ledger may have forgotten.
             if model.now > model.letters[index].intended + 110_000 {
                 return;
             }
@@ -133,7 +133,7 @@ fn apply(op: &Op, model: &mut Model, ledger: &mut Ledger, sent: &mut Vec<(u32, M
                 Left::NoSender => (SenderId::NONE, Some(marker)),
                 Left::Nothing => (sender, None),
             };
-            // Where nothing tells whose it was, it is not one of ours.
+            // If nothing identifies its sender, it does not count as ours.
             if read.is_some() || model.rules.senders {
                 model.odd(Anomaly::Corrupt);
             } else {

@@ -19,37 +19,37 @@ pub(super) struct Letter {
     pub(super) sender: u32,
     pub(super) sending_user: u32,
     pub(super) intended: u64,
-    /// When its verdict falls: verdicts fall in the order of the numbers.
+    /// When its verdict is passed; verdicts are passed in the order of the numbers.
     pub(super) due: u64,
-    /// Connections that should get it, with their verdict once there is one.
+    /// Connections that should receive it, with their verdict once there is one.
     pub(super) expected: BTreeMap<u32, Option<Outcome>>,
-    /// Connections that may have got it without being expected to.
+    /// Connections that may receive it without expecting it.
     pub(super) raced: BTreeSet<u32>,
-    /// Connections opened later, while nobody had received it.
+    /// Connections opened later, before any connection had received it.
     pub(super) in_flight: BTreeSet<u32>,
-    /// Connections that should get it and have read it damaged.
+    /// Connections that should receive it and have read it damaged.
     pub(super) damaged: BTreeSet<u32>,
-    /// Connections it has arrived on, in any way that counts as a first arrival.
+    /// Connections on which it has arrived for the first time, in whatever way.
     pub(super) arrived: BTreeSet<u32>,
-    /// Receipts up to its verdict, and whether there was ever one.
+    /// Number of receipts up to its verdict.
     pub(super) receipts: u32,
     pub(super) any_receipt: Option<()>,
     pub(super) cut: bool,
-    /// The server did not take it.
+    /// Whether the server refused it.
     pub(super) refused: bool,
 }
 
-/// Connections have ids of their own here; `connection[user]` is the present one.
+/// The model. Connections have their own ids here; `connection[user]` is the current one.
 #[derive(Debug)]
 pub(super) struct Model {
     pub(super) rules: DeliveryRules,
     pub(super) now: u64,
-    /// When nobody waited any longer.
+    /// When the wait was over.
     pub(super) stopped: Option<u64>,
     pub(super) next_connection: u32,
     pub(super) connections: BTreeMap<u32, (u32, ConnectionState)>,
     pub(super) letters: Vec<Letter>,
-    /// When the close of each user's present connection began.
+    /// When the close of each user's current connection began.
     pub(super) gone: BTreeMap<u32, u64>,
     pub(super) arrivals: BTreeMap<u32, Vec<usize>>,
     pub(super) anomalies: BTreeMap<&'static str, u64>,
@@ -78,7 +78,7 @@ impl Model {
         self.connections.get(&user).copied().unwrap_or((u32::MAX, ConnectionState::Vacant))
     }
 
-    /// The time up to which verdicts fall.
+    /// The time up to which verdicts are passed.
     pub(super) fn judged_at(&self) -> u64 {
         self.stopped.map_or(self.now, |stopped| stopped.min(self.now))
     }
@@ -136,7 +136,7 @@ impl Model {
         self.letters.push(letter);
     }
 
-    /// What is open of the user's newest message is nobody's loss any more.
+    /// Excuses the open deliveries of the user's newest message.
     pub(super) fn refuse(&mut self, user: u32) {
         let judged_at = self.judged_at();
         let Some(letter) = self.letters.iter_mut().rev().find(|letter| letter.sending_user == user) else { return };
@@ -154,7 +154,7 @@ impl Model {
         let (connection, _) = self.connection(user);
         let (now, judged_at) = (self.now, self.judged_at());
         let letter = &mut self.letters[index];
-        // What comes after the verdict does not change it.
+        // An arrival after the verdict does not change it.
         letter.receipts += u32::from(judged_at < letter.due);
         letter.any_receipt = Some(());
         let expected = letter.expected.contains_key(&connection);
@@ -192,7 +192,7 @@ impl Model {
         }
     }
 
-    /// A copy that could be read well enough to know which message it is.
+    /// Takes a damaged copy that is legible enough to identify the message.
     pub(super) fn damage(&mut self, user: u32, index: usize) {
         let (connection, _) = self.connection(user);
         let due = self.judged_at() >= self.letters[index].due;
@@ -204,12 +204,12 @@ impl Model {
         }
     }
 
-    /// Outcomes once every verdict that is due has fallen.
+    /// Outcomes after all verdicts that are due.
     pub(super) fn outcomes(&self) -> [u64; Outcome::COUNT] {
         self.outcomes_of(|_| true)
     }
 
-    /// Expected deliveries and outcomes by the five seconds in which messages were intended.
+    /// Expected deliveries and outcomes by cell.
     pub(super) fn by_cell(&self) -> BTreeMap<u64, (u64, [u64; Outcome::COUNT])> {
         let cell = |letter: &Letter| super::cells::start(letter.intended);
         let starts: BTreeSet<u64> = self.letters.iter().map(cell).collect();

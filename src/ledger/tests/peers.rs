@@ -1,6 +1,5 @@
-//! Another generator's messages held to a naive model on arbitrary histories: it keeps what was
-//! numbered and what each connection read in lists, and applies the rules of `docs/ledger.md`,
-//! "Other generators", to them.
+//! Another generator's messages against a naive model on arbitrary histories: it keeps all numbers and all
+//! reads in lists, and applies the rules of `docs/ledger.md`, "Other generators", to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -14,7 +13,7 @@ use super::cells::Taken;
 use super::*;
 
 const USERS: u32 = 4;
-/// The number that is read first; lower ones may come later.
+/// The number that is read first; lower ones may arrive later.
 const FIRST: usize = 6;
 /// Histories end before the estimate of the clocks' offset, which is 0 from the start, is forgotten.
 const LAST: u64 = 115_000;
@@ -27,7 +26,7 @@ enum Op {
     End(u32, DisconnectCause),
     /// The other generator numbers a message.
     Send,
-    /// Its message so many before the newest arrives on a connection, whole or damaged.
+    /// One of its messages, counted back from the newest, arrives on a connection, whole or damaged.
     Arrive(u32, usize),
     Damage(u32, usize),
     Pass(u64),
@@ -51,7 +50,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// A connection by its place in the order of openings.
+/// A connection, by its index in the order of openings.
 type Connection = usize;
 
 #[derive(Debug)]
@@ -59,24 +58,24 @@ struct PeerModel {
     rules: DeliveryRules,
     now: u64,
     stopped: bool,
-    /// When each number was given out.
+    /// When each number was issued.
     intended: Vec<u64>,
-    /// Each user's present connection.
+    /// Each user's current connection.
     present: BTreeMap<u32, Connection>,
     /// When each connection joined, if it did.
     joined: Vec<Option<u64>>,
-    /// The numbers that are known, and when each was read that made them so.
+    /// The known numbers.
     known: Range<usize>,
     noticed: Vec<(usize, u64)>,
-    /// Which number was read when how many connections had been opened, damaged or not.
+    /// Each number read, damaged or not, with the number of connections opened by then.
     read_when: Vec<(usize, usize)>,
-    /// Whole first arrivals, and which of them the connection certainly expected.
+    /// Whole first arrivals.
     arrived: BTreeSet<(Connection, usize)>,
     read: Vec<(Connection, usize, bool)>,
     damaged: BTreeSet<(Connection, usize)>,
     judged: BTreeSet<usize>,
     outcomes: [u64; Outcome::COUNT],
-    /// When each number was first known, and which were read whole.
+    /// When each number became known.
     known_at: BTreeMap<usize, u64>,
     whole: BTreeSet<usize>,
     /// Expected deliveries and outcomes by the five seconds in which messages were intended.
@@ -86,7 +85,7 @@ struct PeerModel {
 }
 
 impl PeerModel {
-    /// All users have joined, and nothing was read.
+    /// A model in which all users have joined and nothing was read.
     fn new(rules: DeliveryRules) -> Self {
         Self {
             rules,
@@ -111,7 +110,7 @@ impl PeerModel {
         }
     }
 
-    /// Numbers between two that the connection has read, of which it certainly expected the lower one.
+    /// Numbers between two that the connection has read, the lower of which it certainly expected.
     fn between(&self, connection: Connection) -> Range<usize> {
         let of = |expected: bool| {
             self.read.iter().filter(move |(c, _, certain)| *c == connection && (*certain || !expected)).map(|r| r.1)
@@ -211,7 +210,7 @@ impl PeerModel {
         }
     }
 
-    /// Verdicts fall one horizon, and a second, after a number this high was first read.
+    /// Passes verdicts, one horizon and a second after a number this high was first read.
     fn sweep(&mut self) {
         for seq in self.known.clone() {
             let noticed = self.noticed.iter().filter(|(read, _)| *read >= seq).map(|(_, at)| *at).min();
@@ -227,7 +226,7 @@ impl PeerModel {
     }
 }
 
-/// Who sent a message of the other generator: one of two.
+/// The sender of a message of the other generator, one of two.
 fn sender(seq: usize) -> SenderId {
     SenderId::number(900 + seq as u64 % 2)
 }
@@ -241,7 +240,7 @@ fn marker(model: &PeerModel, seq: usize) -> Marker {
     Marker { run: RunTag(1), room: ROOM, generator: GeneratorTag(77), seq: seq as u64, intended_micros }
 }
 
-/// A model and a ledger in which the first number has been read, and the clocks are known to agree.
+/// A model and a ledger in which the first number has been read and the clocks agree.
 fn begin(rules: DeliveryRules) -> (PeerModel, Ledger) {
     let (mut model, mut ledger) = (PeerModel::new(rules), room_by(rules, USERS));
     ledger.keep_notes();
@@ -259,7 +258,7 @@ fn read(model: &mut PeerModel, ledger: &mut Ledger, user: u32, seq: usize) {
 
 /// Applies one step to both; steps that make no sense in the present state are passed over.
 fn apply(op: &Op, model: &mut PeerModel, ledger: &mut Ledger) {
-    // No two things happen at one time, as they do not where time is read in nanoseconds.
+    // No two things happen at the same time, just as with nanosecond clocks.
     model.now += 1;
     let at = stamp(model);
     ledger.sweep(at);
@@ -338,7 +337,7 @@ proptest! {
     }
 }
 
-/// The property says something only if everything that is counted happens.
+/// The property is meaningful only if every kind of count occurs.
 #[test]
 fn histories_come_to_every_outcome_and_every_anomaly() {
     let mut runner = TestRunner::deterministic();

@@ -133,7 +133,7 @@ fn room_without_b() -> Ledger {
     l
 }
 
-/// What is known of others' messages: raced, and by anomaly.
+/// Raced arrivals and anomalies of others' messages.
 fn oddities(l: &Ledger) -> (u64, [u64; 4]) {
     let t = l.tally().origin(Origin::Remote);
     (t.raced, t.anomalies)
@@ -145,7 +145,7 @@ fn only(what: Anomaly, n: u64) -> [u64; 4] {
     counts
 }
 
-/// A chat intended at one time and read at another.
+/// Receives a chat intended at one time and read at another.
 fn receive_late_at(l: &mut Ledger, user: UserIndex, seq: u64, intended: f64, seconds: f64) {
     l.receive(user, SenderId::number(900), Decoded::Intact(theirs(seq, intended)), at(seconds));
 }
@@ -195,7 +195,7 @@ fn what_a_peer_sent_before_a_connection_joined_is_not_expected_of_it() {
     }
     l.opening(B);
     l.connected(B, at(2.0));
-    // Number 0 was held up before the server; 1 to 3 went out before B came, 5 after.
+    // Number 0 was held up before the server; 1 to 3 went out before B joined, 5 after.
     receive_late_at(&mut l, B, 0, 0.9, 2.5);
     receive_late_at(&mut l, B, 5, 2.2, 2.6);
     assert_eq!(oddities(&l), (1, [0; 4]));

@@ -1,4 +1,4 @@
-//! Two rooms in one ledger, rule by rule; and what a thousand rooms cost.
+//! Two rooms in one ledger, rule by rule; and the memory of a thousand rooms.
 
 use super::rooms::tag;
 use super::*;
@@ -66,14 +66,13 @@ fn the_offset_of_a_generators_clock_is_estimated_over_all_rooms() {
         ..own
     };
     l.receive(A, SenderId::number(900), Decoded::Intact(theirs(0, 1.98)), at(2.0));
-    // In the second room nothing faster is known, and yet it is late.
+    // In the second room nothing faster is known, yet it is late.
     l.receive(UserIndex(2), SenderId::number(900), Decoded::Intact(theirs(1, 2.0)), at(22.0));
     assert_eq!(l.tally().origin(Origin::Remote).outcome(Outcome::Late), 1);
     assert!(l.clock_offset().unwrap().abs() < 1e-6);
 }
 
-/// Bytes of a ledger of so many rooms whose users are all connected, at rest or in the middle of ten
-/// messages per second.
+/// Memory, in bytes, of a ledger with connected users, idle or with ten messages per second.
 fn bytes(rooms: u32, users: u32, busy: bool) -> u64 {
     let shares: Vec<RoomShare> = (0..rooms).map(|room| RoomShare { tag: RoomTag(room), users }).collect();
     let mut kept = None;

@@ -1,4 +1,4 @@
-//! Many rooms in one ledger held to a ledger for each: the sums agree on arbitrary histories.
+//! Many rooms in one ledger against one ledger per room: the sums agree on arbitrary histories.
 
 use hdrhistogram::Histogram;
 use proptest::prelude::*;
@@ -12,17 +12,17 @@ const SIZES: [u32; 3] = [4, 3, 5];
 
 #[derive(Debug, Clone)]
 enum Op {
-    /// A user ends its connection, if it has one, and comes back at once.
+    /// A user ends its connection, if it has one, and reconnects at once.
     Return(usize, u32, DisconnectCause),
     Close(usize, u32),
     Send(usize, u32, u64),
-    /// The message so many before the newest of the room arrives, whole or damaged.
+    /// A message, counted back from the newest of the room, arrives whole or damaged.
     Arrive(usize, u32, usize, bool),
     /// The newest message of a room arrives in another.
     Leak(usize, usize, u32),
-    /// Another generator's message arrives, so many milliseconds after its time, whole or damaged.
+    /// Another generator's message arrives: room, user, number, age in milliseconds, and whether it is whole.
     Peer(usize, u32, u64, u64, bool),
-    /// So many milliseconds pass.
+    /// Time passes, in milliseconds.
     Pass(u64),
     Window(Option<SpoiltBy>),
     Stop,
@@ -30,7 +30,7 @@ enum Op {
 }
 
 impl Op {
-    /// After the stop nothing new is heard of others' clocks, so that no estimate may be forgotten.
+    /// After the stop there is no news of others' clocks, so shorten waits to keep the estimates.
     fn shortened(self) -> Self {
         if let Self::Pass(ms) = self { Self::Pass(ms % 1_000) } else { self }
     }
@@ -53,12 +53,12 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// One ledger of all rooms, and a ledger for each room.
+/// One ledger of all rooms, and one ledger per room.
 struct Pair {
     whole: Ledger,
     apart: Vec<Ledger>,
     sent: Vec<Vec<(UserIndex, Marker)>>,
-    /// Numbers of another generator that are used up.
+    /// The next number of another generator, by room.
     peer: [u64; SIZES.len()],
     now: u64,
 }
@@ -67,7 +67,7 @@ pub(super) fn tag(room: usize) -> RoomTag {
     RoomTag(10 + u32::try_from(room).unwrap())
 }
 
-/// A user of a room among all.
+/// A room's user among all users.
 fn among_all(room: usize, user: u32) -> UserIndex {
     UserIndex(SIZES[..room].iter().sum::<u32>() + user)
 }
@@ -104,7 +104,7 @@ impl Pair {
         Stamp::default().plus(Duration::from_millis(self.now))
     }
 
-    /// The same to a user in both.
+    /// Does the same for a user in both.
     fn of<T: PartialEq + std::fmt::Debug>(
         &mut self,
         room: usize,
@@ -150,7 +150,7 @@ impl Pair {
         self.receive(room, user, SenderId::number(900), decoded);
     }
 
-    /// In each room the fastest deliveries take no time, so that all estimate the same offset.
+    /// Makes the fastest deliveries of each room take no time, so that all estimate the same offset.
     fn refresh(&mut self) {
         for room in 0..SIZES.len() {
             self.send(room, 0, 0);
@@ -200,7 +200,7 @@ impl Pair {
     }
 }
 
-/// The sum of a histogram of each.
+/// The sum of histograms.
 fn added(histograms: impl Iterator<Item = Histogram<u64>>) -> Histogram<u64> {
     histograms.fold(delivery_times(), |mut sum, one| {
         sum.add(&one).unwrap();
@@ -244,7 +244,7 @@ fn agrees(pair: &Pair) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// What became of the deliveries of a ledger, local and remote.
+/// The outcomes of a ledger's deliveries, local and remote.
 fn outcomes_of(ledger: &Ledger) -> [u64; Outcome::COUNT] {
     let [local, remote] = [Origin::Local, Origin::Remote].map(|origin| ledger.tally().origin(origin).outcomes);
     std::array::from_fn(|outcome| local[outcome] + remote[outcome])
@@ -254,7 +254,7 @@ fn outstanding_of(ledger: &Ledger) -> u64 {
     [Origin::Local, Origin::Remote].map(|origin| ledger.counts(origin).outstanding).iter().sum()
 }
 
-/// Each room's books balance, are those of a ledger of its own, and sum to the totals.
+/// Each room's books balance, equal those of its own ledger, and sum to the totals.
 fn each_room_balances(pair: &Pair) -> Result<(), TestCaseError> {
     let mut sums = (0, [0; Outcome::COUNT], 0);
     for (nth, apart) in pair.apart.iter().enumerate() {

@@ -2,8 +2,8 @@
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | `types` | a rule and what it may look at |
-//! | `parse` | from its text, with errors that point at the character |
+//! | `types` | a rule and its metrics |
+//! | `parse` | parses a rule, with errors that point at the character |
 
 mod parse;
 mod types;

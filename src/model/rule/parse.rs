@@ -1,4 +1,4 @@
-//! From a rule's text to the rule: `METRIC [(ARG)] > NUMBER[UNIT] [over DURATION]`.
+//! Parses rules: `METRIC [(ARG)] > NUMBER[UNIT] [over DURATION]`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,9 +9,9 @@ use serde::{Deserialize, Deserializer};
 use super::types::{LONGEST_WINDOW, Rule, RuleMetric, RuleUnit, Side, WINDOW_STEP};
 use crate::model::{Action, Stage};
 
-/// No rule is longer, in characters.
+/// Longest rule, in characters.
 const LONGEST: usize = 200;
-/// The largest share of intents carried out that a limit may name.
+/// Largest limit on the share of intents carried out.
 const MOST_OF_A_RATE: f64 = 10.0;
 
 const METRICS: &str = "a metric: p50, p99, lost, late, anomalies, cut, outstanding, users_held, error_rate(STAGE), \
@@ -22,18 +22,18 @@ const SECONDS: &str = "a length of time with its unit, such as 500ms or 1.5s";
 const PER_HOUR: &str = "a change per hour, such as 5%/h";
 const WINDOW: &str = "a length of time in whole steps of 5s, from 5s to 24h, such as 30s, 5m or 1h30m";
 
-/// A rule that is none: where, and what could be there.
+/// A text that is not a rule: the place of the mistake, and what is expected there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleError {
     /// The rule, on one line.
     text: String,
-    /// How many characters stand before the wrong one.
+    /// Number of characters before the wrong one.
     at: usize,
     /// What is expected there.
     expected: String,
 }
 
-/// The rule, and below it a caret with what is expected there.
+/// Shows the rule, and below it a caret with what is expected there.
 impl fmt::Display for RuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "not a rule\n  {}\n  {:width$}^ expected {}", self.text, "", self.expected, width = self.at)
@@ -42,7 +42,7 @@ impl fmt::Display for RuleError {
 
 impl std::error::Error for RuleError {}
 
-/// The text of a rule while it is read. All that a rule may hold is ASCII, so each character of it is a byte.
+/// The text of a rule while it is parsed. Rules are ASCII, so each character is one byte.
 struct Reader<'a> {
     text: &'a str,
     at: usize,
@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
         self.at += self.rest().len() - self.rest().trim_start().len();
     }
 
-    /// Takes the characters that `belongs` holds for, and tells where they began.
+    /// Takes the characters for which `belongs` holds; returns their start and text.
     fn take(&mut self, belongs: impl Fn(char) -> bool) -> (usize, &'a str) {
         self.skip_spaces();
         let (start, rest) = (self.at, self.rest());
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
         self.take(|c| c.is_ascii_alphanumeric() || c == '_')
     }
 
-    /// Takes one character, or tells that it was expected.
+    /// Takes one character; the error says that it was expected.
     fn one(&mut self, wanted: char, expected: &str) -> Result<(), RuleError> {
         self.skip_spaces();
         if !self.rest().starts_with(wanted) {
@@ -98,7 +98,7 @@ impl FromStr for Rule {
         let mut reader = Reader { text, at: 0 };
         if text.chars().count() > LONGEST {
             let at = text.char_indices().nth(LONGEST).map_or(0, |(at, _)| at);
-            return Err(reader.wrong(at, format!("the end: no rule is longer than {LONGEST} characters")));
+            return Err(reader.wrong(at, format!("the end: a rule has at most {LONGEST} characters")));
         }
         let metric = metric(&mut reader)?;
         let side = side(&mut reader)?;
@@ -167,11 +167,11 @@ fn side(reader: &mut Reader<'_>) -> Result<Side, RuleError> {
     reader.one('<', "> or <").map(|()| Side::Below)
 }
 
-/// A limit as it was written, its value, and what it is.
+/// A limit as written, its value, and its unit.
 fn limit(reader: &mut Reader<'_>, metric: &RuleMetric) -> Result<(String, f64, RuleUnit), RuleError> {
     let (at, written) = reader.take(|c| !c.is_whitespace());
     let read = |value: Option<f64>, unit, expected: &str| {
-        // Points at the unit where the number is one.
+        // If the number is valid, point at the unit.
         let digits = written.len() - written.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
         let at = if number(written.get(..digits).unwrap_or("")).is_some() { at + digits } else { at };
         value.map(|value| (written.to_owned(), value, unit)).ok_or_else(|| reader.wrong(at, expected))
@@ -199,8 +199,8 @@ fn window(reader: &mut Reader<'_>, metric: &RuleMetric) -> Result<Option<Duratio
     }
     let only = |why: &str| Err(reader.wrong(at, format!("the end: {why}")));
     match metric {
-        RuleMetric::Outstanding => return only("what is outstanding is known when the run is over"),
-        RuleMetric::Drift(_) => return only("drift is of the whole hold"),
+        RuleMetric::Outstanding => return only("outstanding deliveries are known only when the run is over"),
+        RuleMetric::Drift(_) => return only("drift covers the whole hold"),
         RuleMetric::Rate(Action::Leave | Action::SideRoom) => return only("only rate(chat) has windows"),
         _ if word == "over" => {}
         _ => return Err(reader.wrong(at, "over and a length of time, such as over 5m, or the end")),
@@ -213,7 +213,7 @@ fn window(reader: &mut Reader<'_>, metric: &RuleMetric) -> Result<Option<Duratio
     window.map(Some).ok_or_else(|| reader.wrong(at, WINDOW))
 }
 
-/// Digits, and perhaps a dot: `f64` itself reads `inf` and `1e9` too.
+/// Parses digits with an optional dot: `f64` itself accepts `inf` and `1e9` too.
 fn number(text: &str) -> Option<f64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     digits.then(|| text.parse().ok()).flatten()
@@ -227,7 +227,7 @@ fn whole(text: &str) -> Option<f64> {
         .map(|count| count as f64)
 }
 
-/// A percentage, or a fraction below 1; a bare 1 may be meant as 1 % or as all.
+/// Parses a percentage, or a fraction below 1; a bare 1 could mean 1 % or all.
 fn share(text: &str, most: f64) -> Option<f64> {
     let share = match text.strip_suffix('%') {
         Some(per_cent) => number(per_cent)? / 100.0,
@@ -340,7 +340,7 @@ mod tests {
     #[test]
     fn nothing_is_too_long() {
         let error = format!("p99 > 1s{}", " ".repeat(300)).parse::<Rule>().unwrap_err();
-        assert!(error.to_string().ends_with("^ expected the end: no rule is longer than 200 characters"), "{error}");
+        assert!(error.to_string().ends_with("^ expected the end: a rule has at most 200 characters"), "{error}");
     }
 
     proptest! {

@@ -1,5 +1,4 @@
-//! A rule: a metric, a side of a limit on which it may not be, and the length of the windows it is
-//! looked at in.
+//! A rule: a metric, the forbidden side of a limit, and the length of its windows.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,33 +7,33 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::{Action, Stage};
 
-/// Windows slide by so much, and are whole multiples of it.
+/// Step by which windows slide; lengths of windows are multiples of it.
 pub const WINDOW_STEP: Duration = Duration::from_secs(5);
-/// No window is longer.
+/// Longest window.
 pub const LONGEST_WINDOW: Duration = Duration::from_secs(86_400);
 
-/// The figures of which every run has the drift; a watched series has it under its own name.
+/// The figures whose drift every run has; a watched series has it under its own name.
 pub const DRIFT_FIGURES: [&str; 10] =
     ["p50", "p90", "p99", "late", "lost", "error_rate", "cut", "rate", "users_held", "generator_memory"];
 
-/// States what may not be: that a metric is on one side of a limit.
+/// Forbids a metric to be on one side of a limit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
-    /// What it looks at.
+    /// The metric.
     pub metric: RuleMetric,
-    /// The side of the limit on which the metric may not be.
+    /// The forbidden side of the limit.
     pub side: Side,
-    /// The limit, by `unit`: a number, a part of 1, seconds, or a part of 1 per hour.
+    /// The limit, by `unit`: a count, a fraction, seconds, or a fraction per hour.
     pub limit: f64,
-    /// What the limit is.
+    /// The unit of the limit.
     pub unit: RuleUnit,
-    /// The limit as it was written.
+    /// The limit as written.
     pub(super) written: String,
     /// The length of its windows; `None`: the whole run.
     pub window: Option<Duration>,
 }
 
-/// What a rule looks at.
+/// The metric of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RuleMetric {
     /// The median time to delivery of own messages, from the intended time.
@@ -51,13 +50,13 @@ pub enum RuleMetric {
     Cut,
     /// Deliveries without a verdict at the end.
     Outstanding,
-    /// Users connected or away, of those to be held.
+    /// Users connected or away, as a fraction of the target.
     UsersHeld,
-    /// Errors of a stage, of its operations.
+    /// Errors of a stage, as a fraction of its operations.
     ErrorRate(Stage),
-    /// Intents carried out, of those set.
+    /// Intents carried out, as a fraction of those set.
     Rate(Action),
-    /// How fast a figure changes, by its name.
+    /// The change of a figure, by its name.
     Drift(String),
 }
 
@@ -90,26 +89,26 @@ impl Side {
     }
 }
 
-/// What a rule's limit is.
+/// The unit of a rule's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuleUnit {
     /// A whole number.
     Count,
-    /// A part of 1.
+    /// A fraction, 0 to 1.
     Share,
     /// Seconds.
     Seconds,
-    /// A part of 1 per hour.
+    /// A fraction per hour.
     SharePerHour,
 }
 
-/// What becomes of a run for which a rule holds.
+/// The consequence for a run if a rule holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleOption {
-    /// It has failed.
+    /// The run fails.
     FailIf,
-    /// It has failed, and ends.
+    /// The run fails and ends.
     AbortIf,
 }
 
@@ -148,7 +147,7 @@ impl Rules {
         self.fail_if.iter().map(of(RuleOption::FailIf)).chain(self.abort_if.iter().map(of(RuleOption::AbortIf)))
     }
 
-    /// Adds those of another generator that are not there yet.
+    /// Adds another generator's rules that are not there yet.
     pub fn add(&mut self, other: &Self) {
         for (sum, other) in [(&mut self.fail_if, &other.fail_if), (&mut self.abort_if, &other.abort_if)] {
             for rule in other {
@@ -167,7 +166,7 @@ impl Rules {
 }
 
 impl RuleMetric {
-    /// Whether its figures are final only when deliveries have their verdicts.
+    /// Whether its figures are final only after the verdicts on deliveries.
     #[must_use]
     pub fn needs_verdicts(&self) -> bool {
         !matches!(self, Self::Cut | Self::UsersHeld | Self::Rate(_))
@@ -176,7 +175,7 @@ impl RuleMetric {
 }
 
 impl Rule {
-    /// What the rule is about, without its limit: `p99`, `error_rate(connect) over 10m`.
+    /// What the rule limits, without its limit: `p99`, `error_rate(connect) over 10m`.
     #[must_use]
     pub fn subject(&self) -> String {
         match self.window {
@@ -186,7 +185,7 @@ impl Rule {
     }
 }
 
-/// A length of time as it would be typed: `1h30m`.
+/// A length of time as typed: `1h30m`.
 fn length(window: Duration) -> String {
     humantime::format_duration(window).to_string().replace(' ', "")
 }
@@ -209,7 +208,7 @@ impl fmt::Display for RuleMetric {
     }
 }
 
-/// As it can be typed again.
+/// Formats the rule so that it parses again.
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let side = match self.side {

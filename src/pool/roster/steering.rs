@@ -1,4 +1,4 @@
-//! What commands change while a run goes on: how many users are to be held, and whose connections are reset.
+//! Changes by commands during a run: the number of users to hold, and resets of connections.
 
 use std::sync::atomic::Ordering;
 
@@ -7,10 +7,9 @@ use rand::seq::SliceRandom as _;
 use super::{BITS, Roster, UserTable, bit};
 use crate::model::UserIndex;
 
-/// The number of users, while a run goes on.
+/// Changes by commands during a run.
 impl Roster {
-    /// Holds the first `users` from now on, at most all. Who is to leave or to begin is told by
-    /// [`retargeted`](Self::retargeted).
+    /// Sets the number of users to hold, at most all; [`retargeted`](Self::retargeted) announces it.
     pub fn set_target(&self, users: usize) {
         let mut table = self.table.lock();
         let table = &mut *table;
@@ -26,12 +25,12 @@ impl Roster {
         self.retargeted.notify_one();
     }
 
-    /// Returns after the next change of the target, or at once where there was one since.
+    /// Returns after the next change of the target, or at once if there was one since.
     pub async fn retargeted(&self) {
         self.retargeted.notified().await;
     }
 
-    /// Has all users from this one on leave for good, `None`: none.
+    /// Makes all users from this one on leave for good; `None`: none.
     pub fn recall_from(&self, user: Option<UserIndex>) {
         self.recalled_from.store(user.map_or(u32::MAX, |user| user.0), Ordering::Release);
         if let Some(user) = user {
@@ -40,13 +39,13 @@ impl Roster {
         }
     }
 
-    /// Whether a user is to leave for good.
+    /// Whether a user must leave for good.
     #[must_use]
     pub fn is_recalled(&self, user: UserIndex) -> bool {
         user.0 >= self.recalled_from.load(Ordering::Acquire)
     }
 
-    /// Waits until a user is to leave for good.
+    /// Waits until a user must leave for good.
     pub async fn recalled(&self, user: UserIndex) {
         loop {
             let next = self.recalls.notified();
@@ -59,7 +58,7 @@ impl Roster {
         }
     }
 
-    /// A share of the connected users, at least one if there is any, chosen at random.
+    /// A random share of the connected users, at least one if there are any.
     #[must_use]
     pub fn draw(&self, share: f64) -> Vec<UserIndex> {
         let mut table = self.table.lock();
@@ -77,7 +76,7 @@ impl Roster {
         drawn.into_iter().map(UserIndex).collect()
     }
 
-    /// Whether a user's life goes on, from the start of its task to its end.
+    /// Sets whether a user's task is running.
     pub fn set_under_way(&self, user: UserIndex, is_under_way: bool) {
         if let Some(word) = self.under_way.get(user.get() / BITS) {
             if is_under_way {
@@ -88,13 +87,13 @@ impl Roster {
         }
     }
 
-    /// Whether a user's life goes on.
+    /// Whether a user's task is running.
     #[must_use]
     pub fn is_under_way(&self, user: UserIndex) -> bool {
         self.under_way.get(user.get() / BITS).is_some_and(|word| word.load(Ordering::Acquire) & bit(user) != 0)
     }
 
-    /// Has a user reset its connection.
+    /// Makes a user reset its connection.
     pub fn reset(&self, user: UserIndex) {
         if let Some(word) = self.resets.get(user.get() / BITS) {
             word.fetch_or(bit(user), Ordering::Release);
@@ -102,7 +101,7 @@ impl Roster {
         self.notify(user);
     }
 
-    /// Whether a user is to reset its connection; asked once.
+    /// Whether a user must reset its connection; clears the request.
     pub fn takes_reset(&self, user: UserIndex) -> bool {
         let Some(word) = self.resets.get(user.get() / BITS) else { return false };
         word.load(Ordering::Acquire) & bit(user) != 0 && word.fetch_and(!bit(user), Ordering::AcqRel) & bit(user) != 0

@@ -1,4 +1,4 @@
-//! Who is chosen, and what is counted.
+//! The choice of users, and the counts.
 
 use super::*;
 use crate::clock::Stamp;

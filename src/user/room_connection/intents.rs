@@ -1,4 +1,4 @@
-//! What a user in the room does when an intent is in its slot: send, leave, join a side room.
+//! Carries out the intent in a user's slot: send, leave, join a side room.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::user::frame_handler::Phase;
 use crate::user::side_room;
 
 impl<D: Driver> RoomConnection<D> {
-    /// Carries out the intent on the slot, if there is one and the socket is free for it. The
-    /// slot is free again once the frame before is wholly written.
+    /// Carries out the intent in the slot, if there is one and the socket is free for it. The slot becomes free
+    /// once the previous frame is wholly written.
     pub(super) fn take_up(&mut self, slot: &IntentSlot) -> Option<Turn> {
         if self.phase != Phase::Connected || self.connection.is_writing() || self.connection.awaits_answer() {
             return None;
@@ -48,7 +48,7 @@ impl<D: Driver> RoomConnection<D> {
         None
     }
 
-    /// The chat on the slot could not have reached the server: an error, and expected by no one.
+    /// Counts a chat that could not have reached the server: an error, without expected deliveries.
     fn unsendable(&self, slot: &IntentSlot, failure: &Failure) {
         if let Some(intent) = slot.take() {
             self.context.carried_out(intent.action);

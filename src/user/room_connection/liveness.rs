@@ -1,4 +1,4 @@
-//! Signs of life on a connection to the room, and the time-outs that end it.
+//! Signs of life on a connection to the room, and the timeouts that end it.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::protocol::{Connection as _, Driver, Ended, Keepalive, Outgoing, SignO
 use crate::user::frame_handler::Phase;
 use crate::user::socket::next_keepalive;
 
-/// A frame that is not written after this long means that the server reads no more. A minute, as
-/// nginx has it (`proxy_send_timeout`): a server that reads every other second is slow, not gone.
+/// If a frame is not written after this long, the server no longer reads. A minute, as nginx's
+/// `proxy_send_timeout`: a server that reads every other second is slow, not gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl<D: Driver> RoomConnection<D> {
-    /// A keepalive is due, or a timeout has passed.
+    /// Handles a due keepalive or an expired timeout.
     pub(super) fn keepalive(&mut self) -> Option<Turn> {
         let now = self.context.clock.now();
         if let Some(reason) = self.overdue(now) {
@@ -54,7 +54,7 @@ impl<D: Driver> RoomConnection<D> {
     }
 
     pub(super) fn next_wake(&self) -> Stamp {
-        // Reads and writes move these limits on; that is checked at the next keepalive.
+        // Reads and writes extend these limits, which are checked at the next keepalive.
         let written = self.cold.writing_since.map_or(self.next_keepalive, |since| since.plus(WRITE_TIMEOUT));
         let next = self.next_keepalive.min(self.last_read.plus(self.cold.keepalive.silent_after)).min(written);
         match self.phase {
