@@ -1,29 +1,28 @@
-//! The protocols, a folder and one line here each. What a protocol must be able to do is
-//! [`crate::protocol`].
+//! The protocols: a folder and one line here for each. [`crate::protocol`] is their interface.
 
 pub mod file;
 pub mod plenary;
 
 use crate::protocol::Protocol;
 
-/// What is to be done with the protocol that was chosen.
+/// Work with the chosen protocol.
 ///
-/// The choice is made once a command; everything below it is compiled for the protocol's own types.
+/// The choice is made once per command; everything below it is compiled for the protocol's own types.
 pub trait Visitor {
-    /// What comes of it.
+    /// The result of the work.
     type Output;
 
-    /// Does it with this protocol.
+    /// Does the work with this protocol.
     fn visit<P: Protocol>(self, protocol: P) -> Self::Output;
 }
 
-/// Makes the registry: a name and the protocol a line.
+/// Creates the registry from one line per protocol: its name and type.
 macro_rules! registry {
     ($($name:literal => $protocol:expr,)+) => {
         /// The names of all protocols.
         pub const NAMES: &[&str] = &[$($name),+];
 
-        /// Gives the protocol of this name to `visitor`; `None` where there is none.
+        /// Calls `visitor` with the protocol of this name; `None` if there is none.
         pub fn with<V: Visitor>(name: &str, visitor: V) -> Option<V::Output> {
             match name {
                 $($name => Some(visitor.visit($protocol)),)+

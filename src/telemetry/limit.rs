@@ -1,8 +1,7 @@
-//! Keeps a broken server from filling a disk: each place in the code may say ten things in ten
-//! seconds; where it would say more, the rest is counted, and its window grows up to ten minutes.
+//! Keeps a broken server from filling a disk with logs: each place in the code may write ten lines in ten seconds;
+//! further lines are counted, and the place's window grows up to ten minutes.
 //!
-//! So whatever happens for hours, a place writes at most ten lines in ten minutes. The number of
-//! places is that of the log macros in the program.
+//! So in the long run a place writes at most ten lines in ten minutes. A place is a log macro in the program.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,25 +14,24 @@ use tracing_subscriber::layer::{Context, Filter};
 
 use crate::model::STEPS;
 
-/// The target of lines about how a run goes. They come at intervals of their own, one for each
-/// plenary, and are never left out.
+/// The tracing target of progress lines. They have their own intervals, one per plenary, and are never suppressed.
 pub const PROGRESS: &str = "soakrig::report::progress";
 
-/// Lines that a place may write in a window.
+/// Maximum number of lines of a place per window.
 const LINES: u32 = 10;
-/// The window of a place that keeps to that.
+/// Shortest window of a place.
 const SHORTEST: Duration = Duration::from_secs(10);
-/// The window of one that does not for long.
+/// Longest window of a place that keeps exceeding its limit.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// Lines of one place that were left out.
+/// Suppressed lines of one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suppressed {
     /// The place in the code.
     pub place: String,
-    /// Its lines' level.
+    /// The level of its lines.
     pub level: Level,
-    /// How many.
+    /// Number of suppressed lines.
     pub lines: u64,
 }
 
@@ -43,7 +41,7 @@ struct CallSite {
     window: Duration,
     window_begin: Instant,
     written: u32,
-    /// Left out in this window, and since the last report.
+    /// Whether lines were suppressed in this window.
     overflowed: bool,
     unreported: u64,
 }
@@ -77,7 +75,7 @@ pub struct Limiter {
 impl Limiter {
     /// Whether a line of this place may be written now.
     fn admit(&self, metadata: &'static Metadata<'static>, now: Instant) -> bool {
-        // Who asks for every step is given every step.
+        // --verbose asks for every step, so do not limit steps.
         if matches!(metadata.target(), PROGRESS | STEPS) {
             return true;
         }
@@ -85,7 +83,7 @@ impl Limiter {
         call_sites.entry(metadata.callsite()).or_insert_with(|| CallSite::new(metadata, now)).admit(now)
     }
 
-    /// Takes the counts of what was left out since the last call.
+    /// Takes the counts of suppressed lines since the last call.
     #[must_use]
     pub fn drain(&self) -> Vec<Suppressed> {
         let mut call_sites = self.call_sites.lock();
@@ -115,7 +113,7 @@ mod tests {
     use super::*;
     use tracing::callsite::Callsite;
 
-    /// A place of its own at each use.
+    /// Creates a new place at each use.
     macro_rules! place {
         () => {
             tracing::callsite! { name: "place", kind: tracing::metadata::Kind::EVENT, fields: }.metadata()

@@ -1,4 +1,4 @@
-//! JSON lines that name the trace and the span that they were said in.
+//! JSON log lines with the ids of their trace and span.
 
 use std::fmt;
 
@@ -9,8 +9,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::traces;
 
-/// Another format, of lines that are JSON objects, with `trace_id` and `span_id` added to lines of
-/// traced steps.
+/// Adds `trace_id` and `span_id` to the lines of traced steps of a format whose lines are JSON objects.
 #[derive(Debug)]
 pub(super) struct WithIds<F>(pub(super) F);
 

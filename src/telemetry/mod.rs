@@ -1,5 +1,4 @@
-//! Logs: what is said, in which form, how much of it, and without tearing the progress bar; and
-//! [`traces`].
+//! Logs: their filter, format and rate limit, without tearing the progress bar; and [`traces`].
 //!
 //! Set up once by `run`; the rest of soakrig only uses `tracing`'s macros. Knows nothing of the run.
 
@@ -24,14 +23,14 @@ use crate::model::{LogFormat, SPANS};
 /// The environment variable with filter directives, which outrank `--verbose`.
 pub const FILTER_VARIABLE: &str = "SOAKRIG_LOG";
 
-/// What is logged and how.
+/// The content and format of logs.
 #[derive(Debug, Clone, Default)]
 pub struct LogOptions {
-    /// The lines' form.
+    /// The format of lines.
     pub format: LogFormat,
-    /// Whether debug lines are wanted.
+    /// Whether to log debug lines.
     pub verbose: bool,
-    /// Filter directives, of [`FILTER_VARIABLE`]; they outrank `verbose`.
+    /// Filter directives, from [`FILTER_VARIABLE`]; they outrank `verbose`.
     pub directives: Option<String>,
 }
 
@@ -41,7 +40,7 @@ pub enum TelemetryError {
     /// The filter is not understood.
     #[error("{FILTER_VARIABLE} is not a filter: {reason}; an example is {FILTER_VARIABLE}=info,soakrig::drivers=debug")]
     Filter {
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// Logging was set up before.
@@ -49,35 +48,35 @@ pub enum TelemetryError {
     SetUpBefore,
 }
 
-/// A handle on the logs that run.
+/// A handle on the running logs.
 #[derive(Debug, Clone, Default)]
 pub struct Logs {
     limiter: Limiter,
 }
 
 impl Logs {
-    /// Logs one line for each place whose lines were left out since the last call, and returns
-    /// how many lines that were. To be called every ten seconds or so, and at the end.
+    /// Logs one line per place whose lines were suppressed since the last call, and returns the number of suppressed
+    /// lines. Call it every ten seconds or so, and at the end.
     pub fn report_suppressed(&self) -> u64 {
         let suppressed = self.limiter.drain();
         for place in &suppressed {
-            tracing::warn!(lines = place.lines, level = %place.level, at = %place.place, "similar lines were left out");
+            tracing::warn!(lines = place.lines, level = %place.level, at = %place.place, "similar lines were suppressed");
         }
         let unread = stdio::stderr().take_left_out();
         if unread > 0 {
-            tracing::warn!(lines = unread, "log lines were left out: standard error was not read for too long");
+            tracing::warn!(lines = unread, "log lines were lost: standard error was not read for too long");
         }
         suppressed.iter().map(|place| place.lines).sum::<u64>() + unread
     }
 }
 
-/// Sets up logging for the process: to stderr, through `screen`, with `extra` layers beside.
+/// Sets up logging for the process: to stderr through `screen`, with `extra` layers.
 ///
 /// # Errors
-/// Where the filter is not understood (exit code 104), or logging is set up already.
+/// If the filter is not understood (exit code 104), or logging is set up already.
 pub fn init(options: &LogOptions, screen: &Screen, extra: Vec<Extra>) -> Result<Logs, TelemetryError> {
     let logs = Logs::default();
-    // One list: an empty one of its own would turn every line off, its level being "none".
+    // Use one list: an empty second one would turn off every line, since its level is "none".
     let mut layers = extra;
     layers.push(lines(options, &logs, screen.clone(), screen.has_colours())?);
     tracing::subscriber::set_global_default(Registry::default().with(layers))
@@ -96,10 +95,10 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    // The spans of traces are no lines, nor do they stand in front of any.
+    // The spans of traces are neither lines nor prefixes of lines.
     let no_spans = Targets::new().with_default(LevelFilter::TRACE).with_target(SPANS, LevelFilter::OFF);
     let filter = filter(options)?.and(no_spans).and(logs.limiter.clone());
-    // A line that cannot be written is no reason to write another.
+    // Do not log failures to write a log line.
     let layer = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);
     Ok(match options.format {
         LogFormat::Json => {
@@ -109,7 +108,7 @@ where
     })
 }
 
-/// Ours from info on, or debug; other crates' a level less, since their debug lines tell of every
+/// The filter: soakrig's lines from info or debug; other crates' one level less, since their debug lines cover every
 /// frame.
 fn filter(options: &LogOptions) -> Result<EnvFilter, TelemetryError> {
     let directives = match (&options.directives, options.verbose) {

@@ -1,5 +1,4 @@
-//! The terminal as both log lines and progress bars need it: a line takes the bars off, is written,
-//! and puts them back.
+//! The terminal shared by log lines and progress bars: writing a line removes the bars and redraws them.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
@@ -10,10 +9,10 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::stdio;
 
-/// Maximum of drawings per second.
+/// Maximum redraws per second.
 const REFRESHES: u8 = 20;
 
-/// Stderr, with or without bars; clones are the same screen.
+/// Stderr, with or without bars; clones share the screen.
 #[derive(Debug, Clone)]
 pub struct Screen {
     bars: Option<MultiProgress>,
@@ -22,8 +21,7 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Stderr as it is: bars where it is a terminal that can move its cursor, colours where
-    /// `NO_COLOR` does not forbid them.
+    /// Stderr as it is: bars if it is a terminal that can move its cursor, colours unless `NO_COLOR` forbids them.
     #[must_use]
     pub fn stderr() -> Self {
         let terminal = Term::read_write_pair(io::stdin(), stdio::stderr());
@@ -41,13 +39,13 @@ impl Screen {
         Self { bars: None, terminal: None, colours: false }
     }
 
-    /// With bars on a target of one's own.
+    /// With bars on a given target.
     #[must_use]
     pub fn with_bars(target: ProgressDrawTarget) -> Self {
         Self { bars: Some(MultiProgress::with_draw_target(target)), terminal: None, colours: false }
     }
 
-    /// Shows a bar, where there are any; gives it back either way.
+    /// Shows a bar, if the screen has bars; returns it either way.
     #[must_use]
     pub fn add(&self, bar: ProgressBar) -> ProgressBar {
         match &self.bars {
@@ -68,13 +66,13 @@ impl Screen {
         self.colours
     }
 
-    /// Columns of the terminal as it is now, if it is one and tells.
+    /// The current width of the terminal in columns, if known.
     #[must_use]
     pub fn width(&self) -> Option<usize> {
         self.terminal.as_ref()?.size_checked().map(|(_, columns)| usize::from(columns)).filter(|columns| *columns > 0)
     }
 
-    /// Does something to the terminal while the bars are off it.
+    /// Runs `write` while the bars are removed.
     pub fn suspend<R>(&self, write: impl FnOnce() -> R) -> R {
         match &self.bars {
             Some(bars) => bars.suspend(write),
@@ -91,8 +89,7 @@ struct Style {
 }
 
 impl Style {
-    /// By whether it is a terminal at all, and by `TERM` and `NO_COLOR`
-    /// (<https://no-color.org>: set and not empty).
+    /// From whether it is a terminal, `TERM`, and `NO_COLOR` (<https://no-color.org>: set and not empty).
     fn of(terminal: bool, term: Option<OsString>, no_color: Option<OsString>) -> Self {
         let is_able = term.is_some_and(|term| !term.is_empty() && term != OsStr::new("dumb"));
         let bars = terminal && is_able;
@@ -100,7 +97,7 @@ impl Style {
     }
 }
 
-/// Writes to stderr with the bars off.
+/// Writes to stderr with the bars removed.
 #[derive(Debug)]
 pub struct ScreenWriter<'a>(&'a Screen);
 

@@ -1,6 +1,5 @@
-//! Standard output and standard error, each written by a thread of its own: a caller never waits
-//! for a reader and never fails, so that a closed pipe, a full disk or a stopped terminal neither
-//! ends a run nor holds one up.
+//! Standard output and standard error, each written by its own thread. A caller never waits for a reader and never
+//! fails, so a closed pipe, a full disk or a stopped terminal neither ends nor delays a run.
 
 use std::fmt;
 use std::fs::File;
@@ -11,16 +10,16 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-/// Bytes that may wait for a slow reader; what comes beyond them is left out and counted. A text that
-/// finds nothing before it may be larger.
+/// Maximum number of bytes that wait for a slow reader; further texts are dropped and counted. A text with nothing
+/// before it may be larger.
 const MOST_WAITING: usize = 4 << 20;
-/// Written at once, so that it shows when a slow reader takes anything.
+/// Size of a write, small enough to show whether a slow reader takes anything.
 const CHUNK: usize = 4 << 10;
-/// How long the end of the process waits for a reader of standard error that takes nothing.
+/// Longest wait at the end of the process for a reader of standard error that takes nothing.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// Between two attempts where the descriptor is non-blocking and the reader slow.
+/// Interval between two attempts if the descriptor is non-blocking and the reader slow.
 const RETRY: Duration = Duration::from_millis(20);
-/// How long one stream waits for the other, to keep the order of lines on a shared terminal.
+/// Longest wait of one stream for the other, to keep the order of lines on a shared terminal.
 const ORDER: Duration = Duration::from_millis(500);
 
 #[allow(clippy::disallowed_methods)]
@@ -34,26 +33,26 @@ pub fn stderr() -> Stream {
     STDERR.clone()
 }
 
-/// Writes a line to standard error, after what standard output still has to write.
+/// Writes a line to standard error, after the pending text of standard output.
 pub fn say(text: &str) {
     STDOUT.settle(ORDER);
     STDERR.line(text);
 }
 
-/// Writes a line to standard output, after what standard error still has to write.
+/// Writes a line to standard output, after the pending text of standard error.
 pub fn tell(text: &str) {
     STDERR.settle(ORDER);
     STDOUT.line(text);
 }
 
-/// Waits until both streams are written, for the end of the process: for standard output as long as
-/// its reader takes something within `patience`, or without end. [`leave`] ends the wait.
+/// Waits at the end of the process until both streams are written: for standard output as long as its reader takes
+/// something within `patience`, or without limit. [`leave`] ends the wait.
 pub fn finish(patience: Option<Duration>) {
     STDERR.read_to_the_end(Some(LAST_WORDS));
     STDOUT.read_to_the_end(patience);
 }
 
-/// From now on [`finish`] waits for no reader.
+/// Makes [`finish`] stop waiting for readers.
 pub fn leave() {
     for stream in [&STDERR, &STDOUT] {
         stream.shared.state.lock().left = true;
@@ -61,7 +60,7 @@ pub fn leave() {
     }
 }
 
-/// A stream that takes everything at once; clones are the same stream.
+/// A stream that takes text without blocking; clones share it.
 #[derive(Clone)]
 pub struct Stream {
     shared: Arc<Shared>,
@@ -71,24 +70,24 @@ pub struct Stream {
 struct Shared {
     sink: Mutex<Box<dyn Write + Send>>,
     state: Mutex<OutputState>,
-    /// There is something to write, or all is written.
+    /// Signalled when there is something to write, or everything is written.
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct OutputState {
     waiting: Vec<u8>,
-    /// Bytes are on their way to the reader.
+    /// Whether bytes are on their way to the reader.
     writing: bool,
-    /// A wait for the reader was in vain: no further one until it reads again.
+    /// Whether a wait for the reader was in vain; if so, there is no further wait until it reads again.
     stuck: bool,
-    /// Bytes that the reader took.
+    /// Number of bytes that the reader took.
     taken: u64,
-    /// The end of the process waits no longer.
+    /// Whether the process no longer waits for readers.
     left: bool,
-    /// Writes that found no room since the last look.
+    /// Number of dropped writes since the last query.
     left_out: u64,
-    /// No thread could be started: the caller writes.
+    /// Whether no thread could be started, so that the caller writes.
     threadless: bool,
 }
 
@@ -116,7 +115,7 @@ impl Stream {
         Self { shared, fd }
     }
 
-    /// Takes bytes to be written; a burst for which there is no room is left out whole.
+    /// Takes bytes to write; if there is no room for them, drops all of them.
     pub fn put(&self, bytes: &[u8]) {
         let mut state = self.shared.state.lock();
         if state.threadless {
@@ -135,28 +134,28 @@ impl Stream {
         self.put(format!("{text}\n").as_bytes());
     }
 
-    /// How many writes were left out since the last call, because the reader was too slow.
+    /// Number of writes dropped since the last call because the reader was too slow.
     #[must_use]
     pub fn take_left_out(&self) -> u64 {
         std::mem::take(&mut self.shared.state.lock().left_out)
     }
 
-    /// Waits a moment for the reader, unless it has been waited for in vain before.
+    /// Waits a moment for the reader, unless an earlier wait was in vain.
     fn settle(&self, patience: Duration) {
         if !self.shared.state.lock().stuck && !self.written_by(Instant::now() + patience) {
             self.shared.state.lock().stuck = true;
         }
     }
 
-    /// Waits until all is written; false where it is not by then.
+    /// Waits until everything is written, or `until`; false in the latter case.
     fn written_by(&self, until: Instant) -> bool {
         let mut state = self.shared.state.lock();
         self.shared.changed.wait_while_until(&mut state, |state| !state.is_written(), until);
         state.is_written()
     }
 
-    /// Waits until all is written, as long as the reader takes something within `patience`; false
-    /// where it does not.
+    /// Waits until everything is written, as long as the reader takes something within `patience`; false if it does
+    /// not.
     fn read_to_the_end(&self, patience: Option<Duration>) -> bool {
         let mut state = self.shared.state.lock();
         while !state.is_written() && !state.left {
@@ -176,7 +175,7 @@ impl Stream {
 }
 
 impl Shared {
-    /// Writes whatever waits, for as long as the process lives.
+    /// Writes pending text as long as the process lives.
     fn write_on(&self) {
         let mut bytes = Vec::new();
         loop {
@@ -192,14 +191,14 @@ impl Shared {
                 self.state.lock().taken += taken as u64;
                 self.changed.notify_all();
             });
-            // What one large text needed is not kept.
+            // Free the memory of a large text.
             bytes.clear();
             bytes.shrink_to(MOST_WAITING);
         }
     }
 }
 
-/// Writes what can be written: a failure cannot be reported any more.
+/// Writes as much as possible; failures can no longer be reported.
 fn write_all(sink: &mut dyn Write, mut bytes: &[u8], mut taken: impl FnMut(usize)) {
     while !bytes.is_empty() {
         match sink.write(bytes.get(..CHUNK).unwrap_or(bytes)) {
@@ -226,7 +225,7 @@ impl Write for Stream {
     }
 }
 
-/// The descriptor that the stream writes to: what a terminal is asked by.
+/// The stream's descriptor, for queries of the terminal.
 impl AsRawFd for Stream {
     fn as_raw_fd(&self) -> RawFd {
         self.fd
@@ -244,13 +243,13 @@ mod tests {
     use super::*;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
-    /// Generous: nothing in these tests takes long.
+    /// A generous limit: nothing in these tests takes long.
     const SOON: Duration = Duration::from_secs(60);
 
-    /// More than enough turns for everything that may wait.
+    /// More than enough turns for everything that may be pending.
     const TURNS: usize = 3 * MOST_WAITING / CHUNK;
 
-    /// Reads one write each time it is told to; gone once nothing tells it any more.
+    /// A reader that takes one write per signal, and is gone when the sender of signals is.
     struct Slow {
         go: Receiver<()>,
         heard: Arc<Mutex<Vec<u8>>>,
@@ -279,7 +278,7 @@ mod tests {
         for _ in 0..10 {
             stream.put(&line);
         }
-        // One at most is with the reader, and four wait.
+        // At most one write is with the reader, and four are pending.
         assert!((5..=6).contains(&stream.take_left_out()));
         assert_eq!(stream.take_left_out(), 0);
         assert!(!stream.written_by(Instant::now()));
@@ -321,7 +320,7 @@ mod tests {
     #[test]
     fn the_end_leaves_a_reader_when_told_to() {
         let (stream, _go, _) = slow();
-        stream.line("nobody reads this");
+        stream.line("this is not read");
         let ending = stream.clone();
         let end = std::thread::spawn(move || ending.read_to_the_end(None));
         stream.shared.state.lock().left = true;
@@ -335,7 +334,7 @@ mod tests {
         stream.line("one");
         stream.settle(Duration::ZERO);
         assert!(stream.shared.state.lock().stuck);
-        // Were it waited for again, this would last longer than any test run.
+        // If it were waited for again, this would last longer than any test run.
         stream.settle(SOON * 1_000);
         let _ = go.send(());
         assert!(stream.written_by(Instant::now() + SOON));
@@ -347,7 +346,7 @@ mod tests {
     fn what_cannot_be_written_is_dropped() {
         let (stream, go, heard) = slow();
         drop(go);
-        stream.line("nobody reads this");
+        stream.line("this is not read");
         assert!(stream.written_by(Instant::now() + SOON));
         stream.line("nor this");
         assert!(stream.written_by(Instant::now() + SOON));

@@ -1,4 +1,4 @@
-//! The layer of lines, written to memory.
+//! Tests of log lines, written to memory.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ impl MakeWriter<'_> for Memory {
     }
 }
 
-/// What is written while `say` runs.
+/// The lines written while `say` runs.
 fn written(options: &LogOptions, say: impl FnOnce(&Logs)) -> Vec<String> {
     let (memory, logs) = (Memory::default(), Logs::default());
     let subscriber = Registry::default().with(lines(options, &logs, memory.clone(), false).unwrap());
@@ -49,7 +49,7 @@ fn a_loud_place_is_cut_short_and_counted() {
     assert_eq!(suppressed, 990);
     assert_eq!(lines.iter().filter(|line| line.contains("the server said no")).count(), 10);
     assert!(lines[10].contains("all is well elsewhere"), "{lines:?}");
-    assert!(lines[11].contains("similar lines were left out") && lines[11].contains("lines=990"), "{lines:?}");
+    assert!(lines[11].contains("similar lines were suppressed") && lines[11].contains("lines=990"), "{lines:?}");
 }
 
 #[test]

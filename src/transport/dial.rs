@@ -1,6 +1,6 @@
 //! TCP and TLS connections to one endpoint, from a choice of source addresses.
 //!
-//! It knows no HTTP. The caller bounds the time of dialling and what follows it.
+//! It knows no HTTP. The caller bounds the time of dialling and of everything after it.
 
 use std::future::Future;
 use std::io;
@@ -20,12 +20,11 @@ use super::resolve::Resolver;
 pub use super::stream::Stream;
 use crate::model::{Failure, FailureKind};
 
-/// How long an address has before the next one is tried, too (RFC 8305, 5).
+/// Head start of an address over the next one (RFC 8305, 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// What the system may hold back of what a server does not read, in bytes (it takes twice that).
-/// Left to itself it takes megabytes: a queue of thousands of chats behind the one frame that a
-/// user may have in writing, in which a server that reads no more would go unnoticed.
+/// Size of the system's send buffer, in bytes (it allocates twice that). By default it takes megabytes, room for
+/// thousands of chats, so that a server that no longer reads would go unnoticed.
 const SEND_BUFFER: u32 = 32 * 1024;
 
 /// Opens connections.
@@ -35,22 +34,22 @@ pub struct Dialer {
     sources: Sources,
     resolver: Resolver,
     proxy: Option<ProxyUse>,
-    /// The next user's turn.
+    /// The turn of the next user.
     turns: AtomicU32,
 }
 
-/// The proxy, and how it is spoken to.
+/// The proxy, and how to connect to it.
 #[derive(Debug)]
 struct ProxyUse {
     proxy: Proxy,
-    /// Without a client certificate: that is for the server.
+    /// TLS without a client certificate, which is only for the server.
     tls: Arc<rustls::ClientConfig>,
-    /// How long a tunnel may take.
+    /// Longest time for opening a tunnel.
     limit: Duration,
 }
 
-/// Which of a name's addresses a user's connections go to first. It is given at the first
-/// dialling, and is no part of what is known of the user: all are equal.
+/// Decides which of a name's addresses a user's connections try first. It is assigned at the first dial, and ignored
+/// in comparisons: all turns are equal.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Turn(Option<u32>);
 
@@ -63,27 +62,24 @@ impl PartialEq for Turn {
 impl Eq for Turn {}
 
 impl Dialer {
-    /// A dialler with the shared TLS configuration; `sources` are used in turn, none means
-    /// that the system chooses.
+    /// A dialler with the shared TLS configuration. It uses `sources` in turn; if there are none, the system chooses.
     #[must_use]
     pub fn new(tls: Arc<rustls::ClientConfig>, sources: Vec<IpAddr>, resolver: Resolver) -> Self {
         let sources = Sources { list: sources, next: AtomicUsize::new(0) };
         Self { tls, sources, resolver, proxy: None, turns: AtomicU32::new(0) }
     }
 
-    /// The dialler with a proxy before the servers that it is used for; `tls` is for the way to the
-    /// proxy alone, and `limit` for a tunnel through it.
+    /// Adds a proxy; `tls` is for connections to the proxy itself, and `limit` the longest time for opening a tunnel.
     #[must_use]
     pub fn through(self, proxy: Proxy, tls: Arc<rustls::ClientConfig>, limit: Duration) -> Self {
         Self { proxy: Some(ProxyUse { proxy, tls, limit }), ..self }
     }
 
-    /// Opens a connection for the user whose turn it is: to the first of the name's addresses
-    /// that answers, each with a head start over the next (RFC 8305).
+    /// Opens a connection for a user: to the first of the name's addresses that answers, each with a head start over
+    /// the next (RFC 8305).
     ///
     /// # Errors
-    /// `Dns` for a name without an address; else the failure of an address tried, of the proxy, or
-    /// of TLS.
+    /// `Dns` for a name without an address; else the failure of an address, of the proxy, or of TLS.
     pub async fn dial(&self, endpoint: &Endpoint, turn: &mut Turn) -> Result<Stream, Failure> {
         let turn = *turn.0.get_or_insert_with(|| self.turns.fetch_add(1, Ordering::Relaxed));
         let stream = match self.proxy_for(endpoint) {
@@ -97,7 +93,7 @@ impl Dialer {
         if endpoint.secure { stream.secured(&self.tls, &endpoint.host).await } else { Ok(stream) }
     }
 
-    /// The addresses that connections to an endpoint go to now: those of its name, or of the proxy's.
+    /// The current addresses for connections to an endpoint: those of its name, or of the proxy's.
     ///
     /// # Errors
     /// `Dns` for a name without an address.
@@ -111,8 +107,7 @@ impl Dialer {
         self.proxy.as_ref().filter(|way| way.proxy.takes(endpoint))
     }
 
-    /// A stream through the proxy, which looks the endpoint's name up; an address that was given for
-    /// the endpoint stands for the name.
+    /// A stream through the proxy, which looks up the endpoint's name; an address from `--resolve` replaces the name.
     async fn tunnel(&self, way: &ProxyUse, endpoint: &Endpoint, turn: u32) -> Result<Stream, Failure> {
         let mut stream = Stream::Plain(self.connect(&way.proxy.endpoint, turn).await?);
         if way.proxy.endpoint.secure {
@@ -137,8 +132,8 @@ impl Dialer {
         socket.set_nodelay(true)?;
         socket.set_send_buffer_size(SEND_BUFFER)?;
         if let Some(source) = self.sources.next_for(address) {
-            // Without this the kernel reserves a port for the source alone at bind, and so
-            // allows as many connections as there are ports; with it the pair counts.
+            // Without this the kernel reserves a port of the source at bind, which limits the connections of
+            // all servers together to the number of ports; with it each server has its own ports.
             setsockopt(&socket, IpBindAddressNoPort, &true)?;
             socket.bind(SocketAddr::new(source, 0))?;
         }
@@ -146,7 +141,7 @@ impl Dialer {
     }
 }
 
-/// A failure on the way to the server's door, which is not the server's.
+/// Marks a failure as the proxy's, not the server's.
 fn of_proxy(proxy: &Proxy, failure: Failure) -> Failure {
     let text = format!("the proxy {proxy}: {}", failure.detail);
     Failure { detail: Failure::with(failure.kind, text).detail, ..failure }
@@ -160,7 +155,7 @@ struct Sources {
 }
 
 impl Sources {
-    /// The addresses that there is a source for, or all where there is for none.
+    /// The addresses for which there is a source, or all if there is none.
     fn reachable(&self, addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
         let has_source = |address: &SocketAddr| self.list.iter().any(|ip| ip.is_ipv4() == address.is_ipv4());
         let fitting: Vec<_> = addresses.iter().copied().filter(has_source).collect();
@@ -176,8 +171,8 @@ impl Sources {
     }
 }
 
-/// The order in which addresses are tried: families in turn, IPv6 first (RFC 8305, 4), and in
-/// each family beginning with another one for each turn.
+/// The order in which addresses are tried: families alternate, IPv6 first (RFC 8305, 4), and each turn starts with a
+/// different address of each family.
 fn in_order(addresses: Vec<SocketAddr>, turn: u32) -> Vec<SocketAddr> {
     let (mut six, mut four): (Vec<_>, Vec<_>) = addresses.into_iter().partition(SocketAddr::is_ipv6);
     for family in [&mut six, &mut four] {
@@ -193,11 +188,11 @@ fn in_order(addresses: Vec<SocketAddr>, turn: u32) -> Vec<SocketAddr> {
     order
 }
 
-/// The first of several attempts that succeeds. The next one begins when those before it have
-/// failed, or have had their head start; the others end with the first that succeeds.
+/// The first of several attempts that succeeds. Each starts when those before it have failed or have had their head
+/// start; the first success ends the others.
 ///
 /// # Errors
-/// That of the last one to fail; `None` where there were no attempts.
+/// The error of the last attempt to fail; `None` if there were no attempts.
 async fn staggered<T, F>(mut attempts: impl Iterator<Item = F>, head_start: Duration) -> Result<T, Option<io::Error>>
 where
     F: Future<Output = io::Result<T>>,
@@ -232,7 +227,7 @@ mod tests {
         Dialer::new(tls, sources, Resolver::new(Files::default(), Vec::new()))
     }
 
-    /// Dials `chat.example`, which stands for these addresses.
+    /// A dialler for which `chat.example` has these addresses.
     fn knowing(port: u16, addresses: &[&str]) -> (Dialer, Endpoint) {
         let addresses = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
         let fixed = Resolve { host: "chat.example".into(), port, addresses };
@@ -278,7 +273,7 @@ mod tests {
     async fn a_dead_first_address_delays_no_user() {
         let live = tokio::net::TcpListener::bind("127.0.0.6:0").await.unwrap();
         let port = live.local_addr().unwrap().port();
-        // A listener whose backlog is full: what more connects to it gets no answer.
+        // A listener with a full backlog: further connects get no answer.
         let dead = TcpSocket::new_v4().unwrap();
         dead.bind(SocketAddr::new("127.0.0.5".parse().unwrap(), port)).unwrap();
         let dead = dead.listen(1).unwrap();

@@ -1,4 +1,4 @@
-//! Where a connection goes.
+//! The endpoint of a connection.
 
 use url::{Host, Url};
 
@@ -7,14 +7,14 @@ use url::{Host, Url};
 pub struct Endpoint {
     /// Name or address, an IPv6 address without brackets.
     pub host: String,
-    /// TCP port.
+    /// The TCP port.
     pub port: u16,
     /// Whether to speak TLS.
     pub secure: bool,
 }
 
 impl Endpoint {
-    /// The endpoint of an http or https URL; `None` where it has no host.
+    /// The endpoint of an http or https URL; `None` if it has no host.
     #[must_use]
     pub fn of(url: &Url) -> Option<Self> {
         let host = match url.host()? {

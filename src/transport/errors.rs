@@ -1,6 +1,6 @@
 //! Errors of the system and of libraries, and HTTP statuses, as [`Failure`]s.
 //!
-//! Libraries wrap the cause several times; the kind is found by walking down to it.
+//! Libraries wrap the cause several times; the kind is found by walking down the chain.
 
 use std::error::Error;
 use std::io;
@@ -11,10 +11,10 @@ use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use super::{HEAD_LIMIT, HEADER_COUNT_LIMIT, tls};
 use crate::model::{Failure, FailureKind};
 
-/// The longest `Retry-After` that is believed.
+/// Longest `Retry-After` that is believed.
 pub const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(3600);
 
-/// How deep a chain of causes is walked.
+/// Longest chain of causes that is walked.
 const DEPTH_LIMIT: usize = 16;
 
 /// An error of the operating system.
@@ -23,7 +23,7 @@ pub fn of_io(e: &io::Error) -> Failure {
     of_error(e, FailureKind::Io)
 }
 
-/// An error of a TLS handshake: of the system beneath it, or else of TLS.
+/// An error of a TLS handshake: of the system below it, or of TLS itself.
 #[must_use]
 pub fn of_tls(e: &io::Error) -> Failure {
     let inner = e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
@@ -60,13 +60,13 @@ pub fn of_error(e: &(dyn Error + 'static), otherwise: FailureKind) -> Failure {
     Failure::with(kind.unwrap_or(otherwise), detail)
 }
 
-/// What hyper calls too large: only we know the limits it was given.
+/// The text for a head that hyper calls too large, with the limits that it was given.
 fn head_too_large() -> String {
     format!("the head of the answer is over {HEAD_LIMIT} bytes or has over {HEADER_COUNT_LIMIT} headers")
 }
 
-/// The cause of an error. An [`io::Error`] made of another error names that one's cause as
-/// its own source, and so hides it.
+/// The cause of an error. An [`io::Error`] made from another error returns that error's cause as its own source, and
+/// so hides the error itself.
 fn beneath<'a>(e: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match e.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(inner) => Some(inner),
@@ -122,7 +122,7 @@ fn kind_of_http(e: &hyper::Error) -> Option<FailureKind> {
     }
 }
 
-/// A status that a step does not hope for.
+/// The failure for a status that a step does not expect.
 #[must_use]
 pub fn of_status(status: StatusCode, headers: &HeaderMap) -> Failure {
     let kind = match status.as_u16() {
@@ -139,10 +139,10 @@ pub fn of_status(status: StatusCode, headers: &HeaderMap) -> Failure {
     Failure { retry_after: retry_after(headers), ..Failure::with(kind, format!("HTTP {status}")) }
 }
 
-/// `Retry-After` in its form of seconds.
+/// `Retry-After`, if given in seconds.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    // More digits than fit mean longer than the limit.
+    // A number too large to parse exceeds the limit.
     let seconds = match text.parse::<u64>() {
         Ok(seconds) => seconds,
         Err(_) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => u64::MAX,

@@ -1,5 +1,5 @@
-//! One request on a stream that is taken back from HTTP behind the answer's head: an upgrade to a
-//! websocket, or a tunnel through a proxy.
+//! One request on a stream that is taken back from HTTP after the head of the answer: an upgrade to a websocket, or a
+//! tunnel through a proxy.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -16,19 +16,19 @@ use super::{HEAD_LIMIT, HEADER_COUNT_LIMIT};
 
 type NoBody = Empty<Bytes>;
 
-/// What is behind an answer's head.
+/// The connection after the head of an answer.
 pub(super) struct Rest {
     connection: http1::Connection<TokioIo<Stream>, NoBody>,
     /// Whether HTTP is done with the stream.
     is_free: bool,
-    /// Without it the connection would end.
+    /// Kept because dropping it would end the connection.
     _sender: SendRequest<NoBody>,
 }
 
 /// Sends a request and waits for the head of its answer.
 ///
 /// # Errors
-/// Of the connection; a head that is no HTTP or over the limits.
+/// Errors of the connection; a head that is not HTTP or over the limits.
 pub(super) async fn ask(stream: Stream, request: Request<NoBody>) -> Result<(Response<Incoming>, Rest), hyper::Error> {
     let (mut sender, mut connection) = http1::Builder::new()
         .max_buf_size(HEAD_LIMIT)
@@ -39,7 +39,7 @@ pub(super) async fn ask(stream: Stream, request: Request<NoBody>) -> Result<(Res
     let mut answer = pin!(sender.send_request(request));
     let mut is_free = false;
     let response = poll_fn(|cx| {
-        // The connection does the reading and writing for the answer.
+        // Polling the connection does the reading and writing for the answer.
         is_free = is_free || connection.poll_without_shutdown(cx).is_ready();
         answer.as_mut().poll(cx)
     })
@@ -48,11 +48,11 @@ pub(super) async fn ask(stream: Stream, request: Request<NoBody>) -> Result<(Res
 }
 
 impl Rest {
-    /// The stream, and what was read of it behind the head. Only an answer that ends HTTP on the
-    /// stream (101, or any 2xx to CONNECT) makes it free.
+    /// The stream, and the bytes read after the head. Only an answer that ends HTTP on the stream (101, or any 2xx to
+    /// CONNECT) frees it.
     ///
     /// # Errors
-    /// Of the connection.
+    /// Errors of the connection.
     pub(super) async fn into_stream(mut self) -> Result<(Stream, Bytes), hyper::Error> {
         if !self.is_free {
             poll_fn(|cx| self.connection.poll_without_shutdown(cx)).await?;

@@ -1,4 +1,4 @@
-//! `NO_PROXY`: the servers that a proxy is not used for.
+//! `NO_PROXY`: the servers to connect to without the proxy.
 
 use std::net::IpAddr;
 
@@ -7,11 +7,11 @@ use url::Host;
 
 use super::endpoint::Endpoint;
 
-/// Servers that are connected to directly.
+/// Servers to connect to directly.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NoProxy(Vec<Entry>);
 
-/// One of them; with a port, on that port only.
+/// One entry; with a port, only for that port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     hosts: Hosts,
@@ -22,20 +22,20 @@ struct Entry {
 enum Hosts {
     All,
     Network(IpNet),
-    /// A domain and all below it.
+    /// A domain and all names below it.
     Domain(String),
 }
 
 impl NoProxy {
-    /// Reads a list with commas or white space between its entries, each with or without a port:
-    /// `*`, an address, a network such as `10.0.0.0/8`, or a name, which stands for those below it,
-    /// too, with or without a dot before it. A name is not looked up to compare its addresses.
+    /// Parses a list with commas or white space between its entries, each with or without a port: `*`, an address, a
+    /// network such as `10.0.0.0/8`, or a name, which includes those below it, with or without a leading dot. Names are
+    /// not resolved to compare their addresses.
     #[must_use]
     pub fn read(text: &str) -> Self {
         Self(text.split([',', ' ', '\t', '\n', '\r']).filter(|entry| !entry.is_empty()).map(Entry::of).collect())
     }
 
-    /// Whether a server is one of them.
+    /// Whether a server is in the list.
     #[must_use]
     pub fn names(&self, server: &Endpoint) -> bool {
         let ip: Option<IpAddr> = server.host.parse().ok();
@@ -78,7 +78,7 @@ fn network(text: &str) -> Option<IpNet> {
     bare.parse().ok().or_else(|| bare.parse().ok().map(|ip: IpAddr| IpNet::from(ip.to_canonical())))
 }
 
-/// A name as URLs hold it: in lower case and in ASCII.
+/// A name as in URLs: in lower case and ASCII.
 fn domain(text: &str) -> String {
     let name = text.strip_prefix('*').unwrap_or(text).trim_matches('.');
     Host::parse(name).map_or_else(|_| name.to_ascii_lowercase(), |host| host.to_string())

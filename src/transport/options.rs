@@ -1,4 +1,4 @@
-//! How connections to the server are made, as the user asks for it.
+//! The options of connections to the server.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,29 +11,29 @@ use super::proxy::Proxy;
 use super::resolve::{Files, Resolve, Resolver};
 use super::tls::{self, TlsError, TlsSettings};
 
-/// How connections to the server are made.
+/// The options of connections to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionOptions {
-    /// Which certificates are trusted, and which is shown.
+    /// The trusted certificates, and the one to show.
     pub tls: TlsSettings,
-    /// Local addresses to connect from, used in turn; none leaves the choice to the system.
+    /// Local addresses to connect from, used in turn; if empty, the system chooses.
     pub source_ips: Vec<IpAddr>,
-    /// Addresses given for a host and port instead of DNS's.
+    /// Addresses for hosts and ports that replace DNS.
     pub resolve: Vec<Resolve>,
-    /// The proxy before the server, and the servers that it is not used for.
+    /// The proxy, and the servers to connect to without it.
     pub proxy: Option<Proxy>,
     /// Headers of every request to the server; their values are secrets.
     pub headers: HeaderMap,
-    /// Whether compression of websocket messages is offered.
+    /// Whether to offer compression of websocket messages.
     pub compression: bool,
-    /// The largest frame that is accepted, in bytes; compressed messages unpack to no more.
+    /// Largest frame accepted, in bytes, also after decompression.
     pub max_frame: usize,
-    /// The longest wait for an HTTP answer, and for each websocket handshake.
+    /// Longest wait for an HTTP answer, and for each websocket handshake.
     pub http_timeout: Duration,
 }
 
 impl ConnectionOptions {
-    /// What opens connections of these options.
+    /// A dialler with these options.
     ///
     /// # Errors
     /// A file of certificates or of a key that cannot be read, or cannot be used.
@@ -42,9 +42,9 @@ impl ConnectionOptions {
         let resolver = Resolver::new(Files::default(), self.resolve.clone());
         let dialer = Dialer::new(tls, self.source_ips.clone(), resolver);
         let Some(proxy) = &self.proxy else { return Ok(Arc::new(dialer)) };
-        // The certificate of our own is for the server alone.
+        // Our own certificate is only for the server.
         let tls = tls::configure(&TlsSettings { client: None, ..self.tls.clone() })?;
-        // A proxy that says nothing has to be told from a server that does: it has less time.
+        // Give the proxy less time than the server, so that a silent proxy can be told from a silent server.
         Ok(Arc::new(dialer.through(proxy.clone(), tls, self.http_timeout * 9 / 10)))
     }
 }

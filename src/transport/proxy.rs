@@ -1,7 +1,7 @@
-//! An HTTP proxy: whom it is used for, and the tunnel through it (CONNECT; RFC 9110, 9.3.6).
+//! An HTTP proxy, its exceptions, and the tunnel through it (CONNECT; RFC 9110, 9.3.6).
 //!
-//! It gets the server's host and port and its own credentials, nothing else. Of what it says, only
-//! the status is shown.
+//! The proxy gets the server's host and port and its own credentials, nothing else. Of its answer only the status is
+//! shown.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -20,18 +20,18 @@ use super::stream::Stream;
 use super::{errors, exchange};
 use crate::model::{Failure, FailureKind};
 
-/// A proxy and whom it is used for.
+/// A proxy and its exceptions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
-    /// Where it is, and whether it is spoken to over TLS.
+    /// Its address, and whether to connect to it over TLS.
     pub endpoint: Endpoint,
     /// `Proxy-Authorization`, marked as sensitive.
     authorization: Option<HeaderValue>,
-    /// Servers that are connected to without it.
+    /// Servers to connect to without it.
     exceptions: NoProxy,
 }
 
-/// Without the credentials.
+/// Formats the proxy without its credentials.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.endpoint.secure { "https" } else { "http" };
@@ -40,13 +40,13 @@ impl fmt::Display for Proxy {
 }
 
 impl Proxy {
-    /// The proxy of a URL, `http://[USER:PASSWORD@]HOST[:PORT]`, without exceptions.
+    /// Parses the URL of a proxy, `http://[USER:PASSWORD@]HOST[:PORT]`; it has no exceptions.
     ///
     /// # Errors
-    /// What is wrong with the URL, without any part of it.
+    /// The reason, without any part of the URL.
     pub fn of(text: &str) -> Result<Self, &'static str> {
         let text = text.trim();
-        // The parser of URLs leaves line ends out; what shows the text without its password does not.
+        // The URL parser ignores line ends, but the code that masks the password does not, so refuse them.
         let url = Url::parse(text).ok().filter(|_| !text.contains(char::is_control)).ok_or("not a URL")?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err("not the URL of an http:// or https:// proxy");
@@ -58,7 +58,7 @@ impl Proxy {
         Ok(Self { endpoint, authorization: authorization(&url)?, exceptions: NoProxy::default() })
     }
 
-    /// The proxy, but not for these servers.
+    /// Adds exceptions: servers to connect to without the proxy.
     #[must_use]
     pub fn except(self, exceptions: NoProxy) -> Self {
         Self { exceptions, ..self }
@@ -76,11 +76,10 @@ impl Proxy {
         !self.exceptions.names(server)
     }
 
-    /// Makes a connection to the proxy one to `host` and `port`.
+    /// Turns a connection to the proxy into one to `host` and `port`.
     ///
     /// # Errors
-    /// `ProxyRefused` for any status but 2xx; failures of the connection, `BadHttp` for what is no
-    /// HTTP.
+    /// `ProxyRefused` for any status but 2xx; failures of the connection; `BadHttp` for an answer that is not HTTP.
     pub(super) async fn tunnel(&self, stream: Stream, host: &str, port: u16) -> Result<Stream, Failure> {
         let target = authority(host, port);
         let mut request = Request::connect(&target).header(HOST, &target).header(USER_AGENT, super::USER_AGENT);
@@ -98,11 +97,11 @@ impl Proxy {
         if early.is_empty() {
             Ok(stream)
         } else {
-            Err(Failure::with(FailureKind::BadHttp, "its answer to CONNECT goes on behind the head"))
+            Err(Failure::with(FailureKind::BadHttp, "its answer to CONNECT continues after the head"))
         }
     }
 
-    /// The failure of an answer that makes no tunnel.
+    /// The failure of an answer that does not open a tunnel.
     fn refused(&self, status: StatusCode, headers: &HeaderMap, target: &str) -> Failure {
         let asks_for_basic = || {
             let mut schemes = headers.get_all(PROXY_AUTHENTICATE).iter().peekable();
@@ -110,15 +109,15 @@ impl Proxy {
                 || schemes.any(|asked| asked.as_bytes().to_ascii_lowercase().windows(5).any(|word| word == b"basic"))
         };
         let why = match status.as_u16() {
-            407 if !asks_for_basic() => "it wants another scheme than Basic, and soakrig knows no other",
-            407 if self.has_credentials() => "it does not take the user and password of --proxy",
+            407 if !asks_for_basic() => "it wants another scheme than Basic, which soakrig does not support",
+            407 if self.has_credentials() => "it does not accept the user and password of --proxy",
             407 => {
                 "it wants a user and a password: http://USER:PASSWORD@HOST:PORT, in a file (--proxy @FILE) or in SOAKRIG_PROXY"
             }
             403 | 405 if target.ends_with(":443") => "it does not allow this",
-            403 | 405 => "it does not allow this; many proxies make tunnels to port 443 only",
-            502..=504 => "it does not reach the server",
-            _ => "it makes no tunnel",
+            403 | 405 => "it does not allow this; many proxies open tunnels only to port 443",
+            502..=504 => "it cannot reach the server",
+            _ => "it does not open a tunnel",
         };
         let seen = errors::of_status(status, headers);
         let text = format!("{} to CONNECT {target}: {why}", seen.detail);
@@ -197,9 +196,9 @@ mod tests {
         };
         assert!(said("http://p", 407, None, "h:80").contains("--proxy @FILE"));
         assert!(said("http://p", 407, Some("Basic realm=x"), "h:80").contains("--proxy @FILE"));
-        assert!(said("http://u:p@p", 407, Some("Basic realm=x"), "h:80").contains("does not take the user"));
+        assert!(said("http://u:p@p", 407, Some("Basic realm=x"), "h:80").contains("does not accept the user"));
         assert!(said("http://u:p@p", 407, Some("NTLM"), "h:80").contains("another scheme than Basic"));
-        assert!(said("http://p", 403, None, "h:80").contains("port 443 only"));
+        assert!(said("http://p", 403, None, "h:80").contains("only to port 443"));
         assert!(!said("http://p", 403, None, "h:443").contains("only"));
         assert!(said("http://p", 502, None, "h:443").starts_with("HTTP 502 Bad Gateway to CONNECT h:443"));
     }

@@ -1,8 +1,8 @@
 //! Names as addresses, without the C library: the hosts file first, then DNS by `resolv.conf`.
 //!
-//! A binary that is linked statically against glibc resolves no names, and a container may have
-//! no `nsswitch.conf`; so this is `hosts: files dns`, always. Both files are read again when they
-//! change, and answers are kept as long as they say, up to a minute.
+//! A binary linked statically against glibc cannot resolve names, and a container may lack `nsswitch.conf`, so this is
+//! always `hosts: files dns`. Both files are read again when they change, and answers are kept for their TTL, up to a
+//! minute.
 
 mod clients;
 
@@ -26,16 +26,16 @@ pub use self::clients::Names;
 use super::errors;
 use crate::model::{Failure, FailureKind};
 
-/// The longest that an answer is kept, whatever it says, in seconds; Chrome keeps one as long.
+/// Longest time for which an answer is kept, as in Chrome.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long it is remembered that a name has no address.
+/// Time for which a name without an address is remembered.
 const NEGATIVE_LIMIT: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether the files have changed.
+/// Interval of checks whether the files have changed.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// How many addresses of a name are used.
+/// Maximum number of addresses used of a name.
 const ADDRESS_LIMIT: usize = 16;
 
 /// Resolves names.
@@ -51,23 +51,23 @@ impl std::fmt::Debug for Resolver {
     }
 }
 
-/// The addresses of a host and port, given by the user instead of DNS.
+/// Addresses of a host and port that replace DNS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolve {
     /// The name, in lower case.
     pub host: String,
-    /// The port that it holds for.
+    /// The port for which they apply.
     pub port: u16,
-    /// What the name stands for.
+    /// The addresses.
     pub addresses: Vec<IpAddr>,
 }
 
-/// Where names are looked up.
+/// The files that configure look-ups.
 #[derive(Debug, Clone)]
 pub struct Files {
-    /// Names and addresses of this machine's own.
+    /// The hosts file.
     pub hosts: PathBuf,
-    /// The name servers.
+    /// The file that lists name servers.
     pub resolv_conf: PathBuf,
     /// A port of the name servers other than 53; for tests.
     pub port: Option<u16>,
@@ -79,10 +79,10 @@ impl Default for Files {
     }
 }
 
-/// What the hosts file says, and who asks the name servers.
+/// The contents of the hosts file, and the DNS resolver.
 type Known = (Arc<Hosts>, Arc<TokioResolver>);
 
-/// The files as they were when they were read.
+/// The files as last read.
 struct Current {
     known: Known,
     made_of: [Option<SystemTime>; 2],
@@ -90,13 +90,13 @@ struct Current {
 }
 
 impl Resolver {
-    /// A resolver that reads these files; `fixed` come before all else.
+    /// A resolver that reads these files; `fixed` addresses take precedence.
     #[must_use]
     pub fn new(files: Files, fixed: Vec<Resolve>) -> Self {
         Self { files, fixed, current: Mutex::new(None) }
     }
 
-    /// The addresses of a name, IPv6 first, or the one that it spells; at most sixteen.
+    /// The addresses of a name, IPv6 first, or the address that it spells; at most sixteen.
     ///
     /// # Errors
     /// `Dns`: the name has no address, or no name server answers.
@@ -116,7 +116,7 @@ impl Resolver {
         }
         match resolver.lookup_ip(host).await {
             Ok(found) => Ok(found.iter().take(ADDRESS_LIMIT).map(|ip| SocketAddr::new(ip, port)).collect()),
-            // Out of files is this machine's trouble, not the name's.
+            // A lack of descriptors is this machine's fault, not the name's.
             Err(e) => match errors::of_error(&e, FailureKind::Dns) {
                 ours if ours.kind == FailureKind::NoFiles => Err(ours),
                 _ if e.is_nx_domain() => Err(failed("there is no such name".to_owned())),
@@ -126,14 +126,14 @@ impl Resolver {
         }
     }
 
-    /// The addresses that the user gave for a host and port, if any.
+    /// The fixed addresses for a host and port, if any.
     pub(super) fn given(&self, host: &str, port: u16) -> Option<&[IpAddr]> {
         let name = host.trim_end_matches('.');
         let is_given = |fixed: &&Resolve| fixed.port == port && fixed.host.eq_ignore_ascii_case(name);
         self.fixed.iter().find(is_given).map(|fixed| fixed.addresses.as_slice())
     }
 
-    /// The resolver as the files are now.
+    /// The resolver for the current files.
     fn current(&self) -> io::Result<Known> {
         let mut current = self.current.lock();
         if let Some(known) = current.as_mut() {
@@ -152,8 +152,8 @@ impl Resolver {
     }
 }
 
-/// The addresses of a name in the hosts file, IPv6 first. If it is there, DNS is not asked, not
-/// even for addresses of the other family.
+/// The addresses of a name in the hosts file, IPv6 first. If it is there, DNS is not queried, not even for addresses
+/// of the other family.
 fn in_file(hosts: &Hosts, name: &str) -> Vec<IpAddr> {
     let Ok(name) = name.to_ascii_lowercase().parse::<Name>() else { return Vec::new() };
     let found = [RecordType::AAAA, RecordType::A]
@@ -164,7 +164,7 @@ fn in_file(hosts: &Hosts, name: &str) -> Vec<IpAddr> {
 }
 
 impl Files {
-    /// When the files were last changed; nothing of one that is not there.
+    /// When the files last changed; `None` for a missing one.
     fn changed(&self) -> [Option<SystemTime>; 2] {
         let changed = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
         [changed(&self.hosts), changed(&self.resolv_conf)]
@@ -176,7 +176,7 @@ impl Files {
         options.use_hosts_file = ResolveHosts::Never;
         options.positive_max_ttl = Some(ANSWER_LIMIT);
         options.negative_max_ttl = Some(NEGATIVE_LIMIT);
-        // As the C library does it: the first one that is given is asked first.
+        // As in the C library, the first server in the file is queried first.
         options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
         options.try_tcp_on_error = true;
         let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
@@ -184,17 +184,17 @@ impl Files {
         builder.build().map_err(io::Error::other)
     }
 
-    /// A missing file names no host.
+    /// Reads the hosts file; a missing one is empty.
     fn hosts(&self) -> Hosts {
         let mut hosts = Hosts::default();
         if let Ok(file) = std::fs::File::open(&self.hosts) {
-            // A line that cannot be read ends it, as for the C library.
+            // A line that cannot be parsed ends the file, as in the C library.
             let _ = hosts.read_hosts_conf(file);
         }
         hosts
     }
 
-    /// A file that is missing or names no server means one on this machine, as for the C library.
+    /// Reads the name servers; if the file is missing or names none, there is one on this machine, as in the C library.
     fn name_servers(&self) -> (ResolverConfig, ResolverOpts) {
         let read = std::fs::read(&self.resolv_conf).ok().and_then(|text| system_conf::parse_resolv_conf(text).ok());
         let (config, options) = read.unwrap_or_else(|| {

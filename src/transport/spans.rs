@@ -1,5 +1,5 @@
-//! Requests and handshakes as spans of the trace they belong to. Without tracing none
-//! are made. No cookie, form field or query is ever in one.
+//! Requests and handshakes as spans of their trace. Without tracing there are none. No span contains a cookie, a form
+//! field or a query.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,13 +12,12 @@ use url::Url;
 use super::transcript::Transcript;
 use crate::model::{HttpStep, SPANS};
 
-/// Says which trace a request belongs to, so that an instrumented server's spans join it.
+/// Provides the trace of a request, so that an instrumented server's spans join it.
 pub trait Trace: Send + Sync + 'static {
-    /// The `traceparent` header of the step under way; `None` where it is not traced, or the
-    /// server is not to know.
+    /// The `traceparent` header of the current step; `None` if it is not traced, or if the server should not get it.
     fn traceparent(&self) -> Option<HeaderValue>;
 
-    /// What hears of every request and frame. Asked once, when a driver is made; a run has none.
+    /// The observer of every request and frame. Called once, when a driver is created; a run has none.
     fn transcript(&self) -> Option<Arc<dyn Transcript>> {
         None
     }
@@ -34,10 +33,10 @@ impl Trace for Untraced {
     }
 }
 
-/// The header's name, as W3C's Trace Context has it.
+/// The header's name in W3C Trace Context.
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// One request, from its first byte to the meaning of its answer.
+/// The span of a request, from its first byte to the evaluation of its answer.
 #[must_use]
 pub fn request(step: HttpStep, url: &Url, is_form: bool) -> Span {
     let method = if is_form { "POST" } else { "GET" };
@@ -55,7 +54,7 @@ pub fn request(step: HttpStep, url: &Url, is_form: bool) -> Span {
     )
 }
 
-/// One websocket handshake, from the name's lookup to the 101.
+/// The span of a websocket handshake, from the name's look-up to the 101.
 #[must_use]
 pub fn handshake(page: &Url) -> Span {
     tracing::info_span!(
@@ -68,12 +67,12 @@ pub fn handshake(page: &Url) -> Span {
     )
 }
 
-/// Notes the status of the answer to the request under way.
+/// Notes the status of the answer to the current request.
 pub fn answered(status: StatusCode) {
     Span::current().record("http.response.status_code", status.as_u16());
 }
 
-/// Notes how it went: `None` well, else the label of what went wrong.
+/// Notes the outcome: `None` for success, else the label of the failure.
 pub fn end(span: &Span, wrong: Option<&'static str>) {
     span.record("outcome", wrong.unwrap_or("ok"));
     if wrong.is_some() {
@@ -81,7 +80,7 @@ pub fn end(span: &Span, wrong: Option<&'static str>) {
     }
 }
 
-/// `http signup.form` reads a form, `http signup.post` posts it, `http event` reads a page.
+/// The name of a span: `http signup.form` reads a form, `http signup.post` posts it, `http event` reads a page.
 struct Name(HttpStep, bool);
 
 impl fmt::Display for Name {

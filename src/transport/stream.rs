@@ -1,4 +1,4 @@
-//! A connection's stream: bare, or under TLS.
+//! The stream of a connection: plain or TLS.
 
 use std::io;
 use std::pin::Pin;
@@ -15,22 +15,22 @@ use tokio_rustls::client::TlsStream;
 use super::errors;
 use crate::model::{Failure, FailureKind};
 
-/// A TCP connection, bare or under TLS.
+/// A TCP connection, plain or with TLS.
 #[derive(Debug)]
 pub enum Stream {
-    /// Bare.
+    /// Plain TCP.
     Plain(TcpStream),
-    /// Under TLS; boxed, as it is a hundred times larger.
+    /// TLS; boxed because it is a hundred times larger.
     Tls(Box<TlsStream<TcpStream>>),
-    /// Under TLS to the server, in TLS to a proxy.
+    /// TLS to the server inside TLS to a proxy.
     TlsInTls(Box<TlsStream<TlsStream<TcpStream>>>),
 }
 
 impl Stream {
-    /// The stream under TLS, with a server of this name at its other end.
+    /// Makes the TLS handshake with a server of this name.
     ///
     /// # Errors
-    /// Of the handshake; `Tls` for what is no server's name, and for TLS in TLS in TLS.
+    /// Errors of the handshake; `Tls` for an invalid server name, and for TLS in TLS in TLS.
     pub(super) async fn secured(self, tls: &Arc<rustls::ClientConfig>, host: &str) -> Result<Self, Failure> {
         let wrong = |why: &str| Failure::with(FailureKind::Tls, format!("{host}{why}"));
         let name = ServerName::try_from(host.to_owned()).map_err(|_| wrong(" is not a server name"))?;
@@ -45,14 +45,14 @@ impl Stream {
 }
 
 impl Stream {
-    /// Has the connection reset (RST) instead of ended when it is dropped: what is not sent by then is lost.
+    /// Makes dropping the connection reset it (RST) instead of ending it; unsent data is lost.
     pub fn reset_when_dropped(&self) {
         let tcp = match self {
             Self::Plain(tcp) => tcp,
             Self::Tls(stream) => stream.get_ref().0,
             Self::TlsInTls(stream) => stream.get_ref().0.get_ref().0,
         };
-        // Where the system refuses, the connection ends by a FIN.
+        // If the system refuses, the connection ends with a FIN.
         let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
     }
 }

@@ -1,7 +1,7 @@
-//! The one TLS configuration that all connections share.
+//! The TLS configuration that all connections share.
 //!
-//! Trust comes from the system's store, or from the roots compiled in where the system has
-//! none; a private authority is added to it. It knows no sockets.
+//! It trusts the system's store, or compiled-in roots if the system has none, and a private authority in addition. It
+//! knows no sockets.
 
 mod verify;
 mod words;
@@ -18,7 +18,7 @@ use rustls::{ClientConfig, RootCertStore};
 use self::verify::{Trust, Verifier};
 pub use self::words::in_words;
 
-/// The largest file of authorities that is read.
+/// Largest file of authorities that is read, in bytes.
 const CA_FILE_LIMIT: u64 = 16 << 20;
 
 /// Why no TLS configuration could be made.
@@ -29,17 +29,17 @@ pub enum TlsError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file is not a list of certificates.
     #[error(
-        "{path} holds no usable certificate ({reason}); --ca-file wants PEM, the form that begins with -----BEGIN CERTIFICATE-----"
+        "{path} holds no usable certificate ({reason}); --ca-file needs PEM, the format that begins with -----BEGIN CERTIFICATE-----"
     )]
     NotCertificates {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// A file of our own certificate or key cannot be used.
@@ -47,7 +47,7 @@ pub enum TlsError {
     ClientCertificate {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// The library refuses its own defaults.
@@ -55,30 +55,30 @@ pub enum TlsError {
     Setup(#[from] rustls::Error),
 }
 
-/// What connections over TLS are made with.
+/// The settings of TLS connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsSettings {
-    /// Certificates that are trusted beside the system's, PEM.
+    /// A PEM file of certificates to trust in addition to the system's.
     pub ca_file: Option<PathBuf>,
-    /// Accept any certificate.
+    /// Whether to accept any certificate.
     pub insecure_skip_verify: bool,
-    /// What to show a server that asks who we are.
+    /// The certificate for servers that ask for one.
     pub client: Option<ClientCertificate>,
 }
 
 /// A certificate of our own and its key, each a PEM file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// The certificate, and those between it and its authority.
+    /// The certificate, and the intermediate ones up to its authority.
     pub certificate: PathBuf,
     /// Its key, without a passphrase.
     pub key: PathBuf,
 }
 
-/// The configuration of connections to the target.
+/// The TLS configuration for the target.
 ///
 /// # Errors
-/// A file that cannot be read, or does not hold what it is for.
+/// A file that cannot be read, or does not hold what it should.
 pub fn configure(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let builder =
@@ -100,7 +100,7 @@ pub fn configure(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsError> 
     Ok(Arc::new(config))
 }
 
-/// The configuration with the system's roots, or the compiled-in ones, and what `ca_file` holds.
+/// The configuration with the system's roots, or the compiled-in ones, and those in `ca_file`.
 ///
 /// # Errors
 /// A `ca_file` that cannot be read, or holds no certificate.
@@ -118,7 +118,7 @@ pub fn accept_any() -> Result<Arc<ClientConfig>, TlsError> {
 
 fn known(ca_file: Option<&Path>, provider: Arc<CryptoProvider>) -> Result<Trust, TlsError> {
     let mut roots = RootCertStore::empty();
-    // What cannot be read or parsed of the system's store is left out; browsers do the same.
+    // Certificates of the system's store that cannot be read or parsed are left out, as in browsers.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -128,7 +128,7 @@ fn known(ca_file: Option<&Path>, provider: Arc<CryptoProvider>) -> Result<Trust,
         None => Vec::new(),
     };
     let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-    // It can only refuse revocation lists, of which there are none.
+    // This can only fail for revocation lists, of which there are none.
     let authorities = authorities.map_err(|e| TlsError::Setup(rustls::Error::General(e.to_string())))?;
     Ok(Trust::Known { authorities, given })
 }

@@ -1,10 +1,10 @@
-//! What was said between a user and the server, told as it happens: for people who look at one user.
+//! The traffic between a user and the server as it happens, for people who watch a single user.
 //!
-//! A run has none, and then nothing is made for it. Callers mask secrets first.
+//! A run has no transcript, and then it costs nothing. Callers mask secrets first.
 
 use std::time::Duration;
 
-/// One thing that was said.
+/// An item of a transcript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said<'a> {
     /// A request over HTTP, with its answer.
@@ -13,43 +13,43 @@ pub enum Said<'a> {
         method: &'a str,
         /// Its path and query.
         path: &'a str,
-        /// What was sent, empty for nothing.
+        /// The body sent; empty if there was none.
         body: &'a str,
-        /// The status of the answer; `None` where there was none.
+        /// The status of the answer; `None` if there was none.
         status: Option<u16>,
-        /// What the server answered with, where the protocol tells.
+        /// The server's answer, if the protocol provides it.
         answer: &'a str,
-        /// How long it took.
+        /// Its duration.
         took: Duration,
     },
     /// A websocket was opened at this path.
     Opened(&'a str),
     /// A text frame was sent.
     Sent(&'a str),
-    /// A text frame came.
+    /// A text frame was received.
     Frame {
         /// The frame.
         text: &'a str,
-        /// The rule that it matches, with its place; `None` where there is none.
+        /// The rule that it matches, with its place; `None` if there is none.
         rule: Option<&'a str>,
-        /// The text of the message, where the frame is one.
+        /// The text of the message, if the frame is one.
         message: Option<&'a str>,
-        /// The sender of the message, where the frame names one.
+        /// The sender of the message, if the frame names one.
         sender: Option<&'a str>,
     },
-    /// A frame that matched no rule when it came is the one that a step waits for now.
+    /// A frame that matched no rule when it arrived is taken by a step that now waits for it.
     Taken {
         /// The frame.
         text: &'a str,
         /// The step, with its place.
         rule: &'a str,
     },
-    /// A websocket ping, pong, close or binary frame came.
+    /// A websocket ping, pong, close or binary frame was received.
     Control(&'a str),
 }
 
-/// Hears of everything that is said.
+/// Observer of the traffic.
 pub trait Transcript: Send + Sync + 'static {
-    /// Something was said.
+    /// Takes an item.
     fn note(&self, said: Said<'_>);
 }

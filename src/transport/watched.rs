@@ -1,7 +1,6 @@
-//! A stream that notes how the peer's answer begins, before any parser sees it.
+//! A stream that notes the first bytes of the peer's answer, before any parser sees them.
 //!
-//! It tells whether a request was answered at all, and whether the answer is TLS where plain
-//! HTTP was spoken.
+//! They show whether a request was answered at all, and whether the answer to plain HTTP is TLS.
 
 use std::io;
 use std::pin::Pin;
@@ -13,14 +12,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::stream::Stream;
 
-/// What was read since the last [`ReadMark::forget`].
+/// The first bytes read since the last [`ReadMark::forget`].
 #[derive(Debug, Clone, Default)]
 pub struct ReadMark(Arc<AtomicU32>);
 
-/// Set once anything was read; the first two bytes are below it.
+/// Set once anything was read; the lower bits hold the first two bytes.
 const ANYTHING: u32 = 1 << 16;
 
-/// A TLS record that holds an alert, of any version since SSL 3.
+/// Start of a TLS record with an alert, of any version since SSL 3.
 const TLS_ALERT: u32 = 0x1503;
 
 impl ReadMark {
@@ -30,13 +29,13 @@ impl ReadMark {
         self.0.load(Ordering::Relaxed) == 0
     }
 
-    /// Whether what was read begins as a TLS alert.
+    /// Whether the bytes read begin like a TLS alert.
     #[must_use]
     pub fn is_tls_alert(&self) -> bool {
         self.0.load(Ordering::Relaxed) == ANYTHING | TLS_ALERT
     }
 
-    /// Begins again: what follows is another answer.
+    /// Resets the mark before another answer.
     pub fn forget(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
@@ -51,7 +50,7 @@ impl ReadMark {
     }
 }
 
-/// A stream and what was heard on it.
+/// A stream and the mark of what was read from it.
 #[derive(Debug)]
 pub struct Watched {
     stream: Stream,
@@ -65,7 +64,7 @@ impl Watched {
         Self { stream, heard: ReadMark::default() }
     }
 
-    /// What was heard; it stays current.
+    /// The mark, which stays current.
     #[must_use]
     pub fn heard(&self) -> ReadMark {
         self.heard.clone()

@@ -1,8 +1,8 @@
-//! What a frame means: the rules of a file in their order of precedence.
+//! Finds the meaning of a frame by the rules of a file, in their order of precedence.
 //!
-//! Refusal, reply, the step that waits, received, members, frame; within a table the first rule
-//! of the file wins. A text that this thread read a moment ago means what it meant, and is not
-//! read again. Nothing is allocated per frame.
+//! The order is refusal, reply, the waiting step, received, members, frame; within a table the first matching rule
+//! wins. A text that this thread has just read keeps its meaning and is not parsed again. Nothing is allocated per
+//! frame.
 
 mod known;
 mod message;
@@ -37,35 +37,35 @@ pub struct FrameRules {
 }
 
 impl FrameRules {
-    /// Rules that no connection has values for yet.
+    /// Rules without values of a connection.
     pub(super) fn new(tables: RuleTables) -> Self {
         Self { tables, bound: Mutex::default() }
     }
 
-    /// The failure that a refusal means.
+    /// The failure of a refusal.
     #[must_use]
     pub fn refusal(&self, rule: usize) -> Option<&Outcome> {
         self.tables.refusals.get(rule).map(|(_, outcome)| outcome)
     }
 
-    /// The failure that a close code means, if the file names one.
+    /// The failure of a close code, if the file names one.
     #[must_use]
     pub fn close(&self, code: u16) -> Option<&Outcome> {
         self.tables.closes.iter().find(|(known, _)| *known == code).map(|(_, outcome)| outcome)
     }
 
-    /// The name of a further kind of frame.
+    /// The name of an additional kind of frame.
     #[must_use]
     pub fn frame_name(&self, rule: usize) -> Option<&str> {
         self.tables.frames.get(rule).map(|(_, name)| &**name)
     }
 
-    /// The names of all further kinds of frames, for labels.
+    /// The names of all additional kinds of frames, for labels.
     pub fn frame_names(&self) -> impl Iterator<Item = &str> {
         self.tables.frames.iter().map(|(_, name)| &**name)
     }
 
-    /// Every failure that a refusal can mean, for labels.
+    /// Every possible failure of a refusal, for labels.
     pub fn refusal_outcomes(&self) -> impl Iterator<Item = &Outcome> {
         self.tables
             .refusals
@@ -86,8 +86,8 @@ impl FrameRules {
         self.tables.members.iter().any(|members| members.change == MemberChange::All)
     }
 
-    /// The rules with the values of a connection; connections with the same values share them.
-    /// A rule whose values are not there yet means no frame until the rules are bound again.
+    /// The rules with the values of a connection; connections with the same values share them. A rule whose values are
+    /// missing matches no frame until the rules are bound again.
     #[must_use]
     pub fn bind(self: &Arc<Self>, values: &Values<'_>) -> Arc<BoundFrameRules> {
         let key = self.key(values);
@@ -103,7 +103,7 @@ impl FrameRules {
         bound
     }
 
-    /// The values that the rules take, each behind its length.
+    /// The values that the rules take, each after its length.
     fn key(&self, values: &Values<'_>) -> Box<str> {
         let mut slots: Vec<ValueRef> = Vec::new();
         self.tables.matchers().for_each(|matcher| matcher.slots(&mut |slot| slots.push(slot)));
@@ -119,7 +119,7 @@ impl FrameRules {
     }
 }
 
-/// Rules with values, ready for frames.
+/// Rules with values, ready to match frames.
 #[derive(Debug)]
 pub struct BoundFrameRules {
     rules: Arc<FrameRules>,
@@ -129,7 +129,7 @@ pub struct BoundFrameRules {
     received: Vec<Option<Arc<BoundMatcher>>>,
     members: Vec<Option<Arc<BoundMatcher>>>,
     frames: Vec<Option<Arc<BoundMatcher>>>,
-    /// For each rule of `received`.
+    /// The structure of each rule of `received`, if it has one.
     structures: Vec<Option<Structure>>,
 }
 
@@ -173,8 +173,8 @@ impl BoundFrameRules {
         &self.rules
     }
 
-    /// What a frame means. `number` is that of the text on this thread: the same number is the
-    /// same text. `expect` is what the current step waits for.
+    /// The meaning of a frame. `number` is the number of the text on this thread: equal numbers mean equal texts.
+    /// `expect` is what the current step waits for.
     #[must_use]
     pub fn read(&self, text: &str, number: Option<u64>, expect: Option<&BoundExpectation>) -> Meaning {
         let known = number.and_then(|number| known::find(number, self.id));
@@ -197,7 +197,7 @@ impl BoundFrameRules {
     /// Appends the answer to a frame that [`Meaning::Reply`] names.
     ///
     /// # Errors
-    /// A capture that is missing; a template's value that is missing counts as a capture.
+    /// A missing capture, or a missing value of the template.
     pub fn reply(&self, rule: usize, text: &str, values: &Values<'_>, out: &mut String) -> Result<(), NotCaptured> {
         let missing = |name: &str| NotCaptured { name: name.into(), too_long: false };
         let (Some(reply), Some(Some(bound))) = (self.rules.tables.replies.get(rule), self.replies.get(rule)) else {
@@ -217,8 +217,8 @@ impl BoundFrameRules {
         reply.send.render(&values, out).map_err(|_| missing("a variable of the reply"))
     }
 
-    /// Calls `each` with every name in a frame that [`Meaning::Members`] names.
-    /// `None` where the names could not be read; `each` may then have been called for some.
+    /// Calls `each` with every name in a frame with [`Meaning::Members`]. `None` if the names could not be read; `each`
+    /// may then have been called for some.
     pub fn members(&self, rule: usize, text: &str, mut each: impl FnMut(&str)) -> Option<MemberChange> {
         let (members, bound) = (self.rules.tables.members.get(rule)?, self.members.get(rule)?.as_ref()?);
         SCRATCH.with_borrow_mut(|scratch| {
@@ -242,7 +242,7 @@ impl BoundFrameRules {
         })
     }
 
-    /// Calls `each` with every name in a frame about the members of the room, as [`Self::members`] does.
+    /// The same for a frame that has not been classified.
     pub fn read_members(&self, text: &str, each: impl FnMut(&str)) -> Option<MemberChange> {
         match self.read(text, None, None) {
             Meaning::Members(rule, _) => self.members(rule, text, each),
@@ -250,7 +250,7 @@ impl BoundFrameRules {
         }
     }
 
-    /// The text of a message, as its rule finds it; for people.
+    /// The text of a message, found by its rule; for people.
     #[must_use]
     pub fn text(&self, rule: usize, text: &str) -> Option<String> {
         let (received, bound) = (self.rules.tables.received.get(rule)?, self.received.get(rule)?.as_ref()?);
@@ -260,7 +260,7 @@ impl BoundFrameRules {
         })
     }
 
-    /// The sender of a message, as its rule finds it; for people.
+    /// The sender of a message, found by its rule; for people.
     #[must_use]
     pub fn sender(&self, rule: usize, text: &str) -> Option<String> {
         let (received, bound) = (self.rules.tables.received.get(rule)?, self.received.get(rule)?.as_ref()?);
@@ -271,7 +271,7 @@ impl BoundFrameRules {
         })
     }
 
-    /// The frame for sources, once more.
+    /// Matches the frame again, to read sources from it.
     fn again<'a>(&self, bound: &BoundMatcher, text: &'a str, results: &'a mut QueryResults) -> Option<Frame<'a>> {
         let queries = &self.rules.tables.queries;
         results.begin(queries);

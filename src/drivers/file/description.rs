@@ -1,4 +1,4 @@
-//! A protocol file, read and checked: the steps and rules that the driver carries out.
+//! A parsed and checked protocol file: the steps and rules that the driver carries out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,26 +14,26 @@ use super::secrets::Secrets;
 use super::template::{Captured, Template, Values};
 use crate::model::USERNAME;
 
-/// What a protocol file says.
+/// The contents of a protocol file.
 #[derive(Debug)]
 pub struct Description {
-    /// The file as it was named.
+    /// The name of the file as given.
     pub name: String,
-    /// The steps that create an account; none where the file has no sign-up.
+    /// The steps that create an account; empty if the file has no sign-up.
     pub sign_up: Vec<Step>,
-    /// The steps that sign in to an account; none where there is no log-in.
+    /// The steps that sign in to an account; empty if there is no log-in.
     pub log_in: Vec<Step>,
     /// How the websocket is opened.
     pub socket: UpgradeRequest,
     /// The steps from the open socket until the user has joined.
     pub join: Vec<Step>,
-    /// What means that a user has joined.
+    /// The sign that a user has joined.
     pub joined: Joined,
     /// How a message is sent.
     pub message: Message,
-    /// What frames mean.
+    /// The rules for frames.
     pub rules: Arc<FrameRules>,
-    /// What keeps the connection open.
+    /// How the connection is kept open.
     pub keepalive: Option<Keepalive>,
     /// The steps before the socket is closed.
     pub leave: Vec<Step>,
@@ -43,13 +43,13 @@ pub struct Description {
     pub connection_captures: Vec<String>,
     /// The columns of the file of accounts, in their order.
     pub columns: Vec<String>,
-    /// Whether anything that is sent holds the password.
+    /// Whether anything sent contains the password.
     pub uses_password: bool,
     /// The variables of the file that are secrets.
     pub(super) secret_variables: Vec<(String, Template)>,
     /// The line of every table and key.
     pub lines: Lines,
-    /// Every template that holds a secret.
+    /// Every template that contains a secret.
     pub(super) secret_templates: Vec<Template>,
 }
 
@@ -60,7 +60,7 @@ impl Description {
         self.sign_up.iter().chain(&self.log_in).any(|step| matches!(step.action, Action::Exec(_)))
     }
 
-    /// What a program is given on its standard input: who signs in, and every secret there is by then.
+    /// The standard input of a program: the user who signs in, and every secret known so far.
     #[must_use]
     pub fn input(&self, values: &Values<'_>) -> Value {
         let mut input = Map::new();
@@ -84,7 +84,7 @@ impl Description {
         Value::Object(input)
     }
 
-    /// A value that log-in captures and a session lacks: it was saved when the file did not capture it.
+    /// A value that log-in captures but a session lacks, because it was saved with an older version of the file.
     #[must_use]
     pub fn missing_of_log_in(&self, session: &Captured) -> Option<&str> {
         let captures = self.log_in.iter().flat_map(|step| match &step.action {
@@ -97,14 +97,14 @@ impl Description {
         missing.next().map(|capture| &*capture.name)
     }
 
-    /// Whether requests may follow once a user has joined: a message is one, or a step before the close.
+    /// Whether requests may follow after the join: messages, or steps before the close.
     #[must_use]
     pub fn asks_after_join(&self) -> bool {
         let asks = |step: &Step| matches!(step.action, Action::Request(_) | Action::Exec(_));
         matches!(self.message.send, Send::Request { .. }) || self.leave.iter().any(asks)
     }
 
-    /// The texts that must not be shown of a user: secrets, and what templates make of them.
+    /// A user's texts that must not be shown: secrets, and what templates make of them.
     #[must_use]
     pub fn secrets(&self, values: &Values<'_>) -> Secrets {
         let mut secrets = Secrets::default();
@@ -120,33 +120,33 @@ impl Description {
 /// A step of sign-up, log-in, join or leave.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// Where it stands, for errors: `join step 3`.
+    /// Its place, for errors: `join step 3`.
     pub title: String,
     /// Its line in the file.
     pub line: usize,
-    /// What is done.
+    /// The action.
     pub action: Action,
-    /// How long it may take, where the file says so.
+    /// Its timeout, if the file sets one.
     pub timeout: Option<Duration>,
 }
 
-/// What a step does.
+/// The action of a step.
 #[derive(Debug, Clone)]
 pub enum Action {
     /// A request over HTTP.
     Request(Box<Request>),
-    /// A program is run; what it writes is captured as a body would be.
+    /// Runs a program; its output is captured like a body.
     Exec(Program),
-    /// A frame is sent, then one is waited for.
+    /// Sends a frame, then waits for one.
     Frames {
         /// The frame to send.
         send: Option<Template>,
         /// The frame to wait for.
         expect: Option<Arc<Expectation>>,
-        /// Frames that mean a failure, offered before `expect`.
+        /// Frames that mean a failure, checked before `expect`.
         outcomes: Vec<(Arc<Expectation>, Outcome)>,
     },
-    /// Time passes.
+    /// Waits for a time.
     Wait(Duration),
 }
 
@@ -155,7 +155,7 @@ pub enum Action {
 pub struct Program {
     /// Program and arguments; none of them is a secret.
     pub arguments: Vec<Template>,
-    /// What is taken of its output.
+    /// Values captured from its output.
     pub captures: Vec<Capture>,
 }
 
@@ -166,15 +166,15 @@ pub struct Request {
     pub method: http::Method,
     /// A path of the target, or a URL.
     pub url: Template,
-    /// Headers beyond those that every request has.
+    /// Additional headers.
     pub headers: Vec<(HeaderName, Template)>,
-    /// What is sent.
+    /// The body.
     pub body: Body,
-    /// The statuses that mean success; empty means 200 to 299.
+    /// The statuses that mean success; if empty, 200 to 299.
     pub accept: Vec<u16>,
-    /// Answers with a meaning of their own, in the file's order, before `accept`.
+    /// Answers that mean a failure, in the file's order; they take precedence over `accept`.
     pub outcomes: Vec<ResponseOutcome>,
-    /// What is taken of a successful answer.
+    /// Values captured from a successful answer.
     pub captures: Vec<Capture>,
 }
 
@@ -185,7 +185,7 @@ impl Request {
         if self.accept.is_empty() { (200..300).contains(&status) } else { self.accept.contains(&status) }
     }
 
-    /// The failure that an answer means, if the file names one for it.
+    /// The failure of an answer, if the file names one for it.
     #[must_use]
     pub fn outcome(&self, status: u16, body: &str, values: &Values<'_>) -> Option<&Outcome> {
         let fits = |answered: &&ResponseOutcome| {
@@ -196,14 +196,14 @@ impl Request {
     }
 }
 
-/// An answer over HTTP with a meaning of its own.
+/// An HTTP answer that means a failure.
 #[derive(Debug, Clone)]
 pub struct ResponseOutcome {
-    /// The statuses that it is about; empty means any.
+    /// Its statuses; if empty, any.
     pub statuses: Vec<u16>,
-    /// What the body must be like.
+    /// What the body must match.
     pub body: Option<Arc<Expectation>>,
-    /// What it means.
+    /// The failure.
     pub outcome: Outcome,
 }
 
@@ -233,11 +233,11 @@ pub struct UpgradeRequest {
     pub binary: bool,
     /// What separates several frames in one message.
     pub split: Option<Box<str>>,
-    /// A connection that is silent for so long is broken.
+    /// A connection that is silent for this long is dead.
     pub silent_after: Option<Duration>,
 }
 
-/// What means that a user has joined.
+/// The sign that a user has joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Joined {
     /// The last step of the join.
@@ -251,7 +251,7 @@ pub enum Joined {
 pub struct Message {
     /// The frame or request.
     pub send: Send,
-    /// How the server names this user as a sender; `None` where the protocol names no senders.
+    /// How the server names this user as a sender; `None` if the protocol names no senders.
     pub identity: Option<Template>,
     /// Whether the server sends a message back to its sender.
     pub echo: bool,
@@ -259,7 +259,7 @@ pub struct Message {
     pub ordered: bool,
 }
 
-/// What carries a message.
+/// The carrier of a message.
 #[derive(Debug, Clone)]
 pub enum Send {
     /// A frame.
@@ -268,16 +268,16 @@ pub enum Send {
     Request {
         /// The request.
         request: Box<Request>,
-        /// How long it may take, where the file says so.
+        /// Its timeout, if the file sets one.
         timeout: Option<Duration>,
     },
 }
 
-/// What keeps the connection open.
+/// How the connection is kept open.
 #[derive(Debug, Clone)]
 pub struct Keepalive {
-    /// How often, as [`duration`](super::duration::duration) reads it.
+    /// The interval, in the syntax of [`duration`](super::duration::duration).
     pub every: Template,
-    /// What is sent; a websocket ping if nothing.
+    /// The frame to send; `None`: a websocket ping.
     pub send: Option<Template>,
 }

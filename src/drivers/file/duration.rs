@@ -1,14 +1,14 @@
-//! Durations as a file spells them.
+//! Parses the durations of protocol files.
 
 use std::time::Duration;
 
-/// No duration is longer.
+/// Longest duration.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// Reads `45s`, `1.5s`, `300ms`, `2m` or `1h`; not zero, and at most a day.
+/// Parses `45s`, `1.5s`, `300ms`, `2m` or `1h`; not zero, and at most a day.
 ///
 /// # Errors
-/// Why the text is no such duration.
+/// Says why the text is not such a duration.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a duration");
     let unit = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(wrong)?;

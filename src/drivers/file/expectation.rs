@@ -1,4 +1,4 @@
-//! A frame that a step waits for, and what is taken of it.
+//! A frame that a step waits for, and the values captured from it.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -8,26 +8,26 @@ use super::matcher::{BoundMatcher, Matcher, MatcherSlots, QueryResults, QuerySet
 use super::source::{Buffers, Response, Source};
 use super::template::{Captured, Values};
 
-/// Characters shown of a frame that was not expected.
+/// Most characters shown of an unexpected frame.
 const SHOWN: usize = 80;
 
-/// A value to be captured.
+/// A value to capture.
 #[derive(Debug, Clone)]
 pub struct Capture {
     /// Its name.
     pub name: Box<str>,
-    /// Where it is kept.
+    /// The slot that keeps it.
     pub slot: u16,
-    /// Where it is found.
+    /// Its source.
     pub source: Source,
 }
 
-/// A capture that failed: the value is missing, `null`, or too long.
+/// A failed capture: the value is missing, `null`, or too long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotCaptured {
     /// The capture's name.
     pub name: Box<str>,
-    /// Whether a value was there, and too long.
+    /// Whether the value was too long, rather than missing.
     pub too_long: bool,
 }
 
@@ -38,21 +38,21 @@ impl std::fmt::Display for NotCaptured {
     }
 }
 
-/// Takes captures of an answer over HTTP, or of a program's output.
+/// Captures values from an HTTP answer, or from a program's output.
 ///
 /// # Errors
-/// The first that is missing or too long.
+/// The first value that is missing or too long.
 pub fn capture_response(captures: &[Capture], answer: Response<'_>, into: &mut Captured) -> Result<(), NotCaptured> {
     captures.iter().try_for_each(|capture| keep(capture, capture.source.read_response(answer).as_deref(), into))
 }
 
-/// Keeps a captured value.
+/// Stores a captured value.
 pub(super) fn keep(capture: &Capture, value: Option<&str>, into: &mut Captured) -> Result<(), NotCaptured> {
     let kept = value.is_some_and(|value| into.set(capture.slot, value));
     if kept { Ok(()) } else { Err(NotCaptured { name: capture.name.clone(), too_long: value.is_some() }) }
 }
 
-/// What a step waits for.
+/// A frame that a step waits for.
 #[derive(Debug)]
 pub struct Expectation {
     /// The frame.
@@ -67,20 +67,20 @@ impl Expectation {
         Self { matcher, queries, places, captures }
     }
 
-    /// What is taken of the frame.
+    /// The values captured from the frame.
     #[must_use]
     pub fn captures(&self) -> &[Capture] {
         &self.captures
     }
 
-    /// Puts in the values of this moment; `None` where one is missing.
+    /// Binds the current values; `None` if one is missing.
     #[must_use]
     pub fn bind(self: Arc<Self>, values: &Values<'_>) -> Option<BoundExpectation> {
         let bound = self.matcher.bind(&self.places, values).ok()?;
         Some(BoundExpectation { expectation: self, bound })
     }
 
-    /// What was expected and what came instead, shortened; secrets in `got` are the caller's to mask.
+    /// What was expected, and the shortened frame that came instead. The caller must mask secrets in `got`.
     #[must_use]
     pub fn unmet(&self, values: &Values<'_>, got: Option<&str>) -> String {
         let expected = self.matcher.describe(values);
@@ -90,14 +90,14 @@ impl Expectation {
         }
     }
 
-    /// Whether a text is what is expected, with the values of this moment.
+    /// Whether a text is the expected one, with the current values.
     #[must_use]
     pub fn is_met_by(self: Arc<Self>, text: &str, values: &Values<'_>) -> bool {
         self.bind(values).is_some_and(|awaited| awaited.is_match(text))
     }
 }
 
-/// The beginning of a text, for people.
+/// The start of a text, for people.
 #[must_use]
 pub fn shortened(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(SHOWN) {
@@ -110,7 +110,7 @@ thread_local! {
     static RESULTS: RefCell<QueryResults> = RefCell::default();
 }
 
-/// An expectation with values, ready for frames.
+/// An expectation with values, ready to match frames.
 #[derive(Debug)]
 pub struct BoundExpectation {
     expectation: Arc<Expectation>,
@@ -118,7 +118,7 @@ pub struct BoundExpectation {
 }
 
 impl BoundExpectation {
-    /// Whether a frame is the one that is waited for.
+    /// Whether a frame is the expected one.
     #[must_use]
     pub fn is_match(&self, text: &str) -> bool {
         RESULTS.with_borrow_mut(|results| {
@@ -127,15 +127,15 @@ impl BoundExpectation {
         })
     }
 
-    /// Takes the captures of a frame that matched.
+    /// Captures values from a frame that matched.
     ///
     /// # Errors
-    /// The first that is missing, `null` or too long.
+    /// The first value that is missing, `null` or too long.
     pub fn capture(&self, text: &str, into: &mut Captured) -> Result<(), NotCaptured> {
         let Expectation { queries, captures, .. } = &*self.expectation;
         RESULTS.with_borrow_mut(|results| {
             results.begin(queries);
-            // Once more, so that pointers and groups are those of this frame.
+            // Match again, so that pointers and groups are those of this frame.
             self.bound.is_match(text, queries, results);
             let frame = self.bound.frame(text, queries, results);
             let mut buffers = Buffers::default();

@@ -1,11 +1,11 @@
-//! Every table and key of a protocol file: what the parser checks against, what its errors
-//! suggest, and what the JSON schema for editors is made from.
+//! Every table and key of a protocol file, for the parser's checks, the suggestions in errors, and the JSON schema for
+//! editors.
 
 /// A table of the file.
 pub(super) struct Table {
     /// Its name in errors.
     pub(super) name: &'static str,
-    /// What it is for, in a sentence.
+    /// Its purpose, in a sentence.
     pub(super) about: &'static str,
     /// Its keys.
     pub(super) keys: &'static [Key],
@@ -18,7 +18,7 @@ pub(super) struct Key {
     pub(super) about: &'static str,
 }
 
-/// What a key's value is.
+/// The type of a key's value.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     /// A text.
@@ -65,15 +65,16 @@ const FORM: Key = key("form", Kind::TextTable, "The fields of an HTML form; they
 const JSON: Key = key("json", Kind::Json, "A JSON body: a table, whose texts are encoded, or a text as it is.");
 const HEADERS: Key = key("headers", Kind::TextTable, "Headers by name.");
 const ACCEPT: Key = key("accept", Kind::Integers, "The statuses that mean success (default: 200 to 299).");
-const OUTCOME: Key = key("outcome", Kind::Many(&OUTCOMES), "Answers with a meaning of their own; the first that fits.");
-const CAPTURE: Key = key("capture", Kind::SourceTable, "Variables, and where their values are taken from.");
-const TIMEOUT: Key = key("timeout", Kind::Duration, "How long the step may take (default: --http-timeout).");
+const OUTCOME: Key =
+    key("outcome", Kind::Many(&OUTCOMES), "Answers that mean a failure; the first that matches applies.");
+const CAPTURE: Key = key("capture", Kind::SourceTable, "Variables, and the sources of their values.");
+const TIMEOUT: Key = key("timeout", Kind::Duration, "The timeout of the step (default: --http-timeout).");
 const SEND: Key = key("send", Kind::Text, "The frame to send.");
 const EXPECT: Key = key("expect", Kind::One(&MATCHER), "The frame to wait for.");
-const WAIT: Key = key("wait", Kind::Duration, "How long to wait, whatever comes.");
-const MATCH: Key = key("match", Kind::One(&MATCHER), "Which frames the rule means.");
+const WAIT: Key = key("wait", Kind::Duration, "How long to wait, whatever arrives.");
+const MATCH: Key = key("match", Kind::One(&MATCHER), "The frames that the rule matches.");
 const AS: Key = key("as", Kind::Text, "The name of the failure, such as name_taken, wrong_password or signed_out.");
-const DECODE: Key = key("decode", Kind::Choice(&["xml"]), "How texts are decoded once they are found.");
+const DECODE: Key = key("decode", Kind::Choice(&["xml"]), "How texts are decoded after they are found.");
 
 /// The file as a whole.
 pub(super) static FILE: Table = Table {
@@ -82,17 +83,17 @@ pub(super) static FILE: Table = Table {
     keys: &[
         key("schema", Kind::Schema, "The version of this format: 1."),
         JOINED,
-        key("vars", Kind::Variables, "Variables; --set and --accounts win over them."),
+        key("vars", Kind::Variables, "Variables; --set and --accounts override them."),
         key("sign_up", Kind::Many(&SIGN_UP), "The steps that create an account."),
         key("log_in", Kind::Many(&LOG_IN), "The steps that sign in to an account."),
         key("socket", Kind::One(&SOCKET), "How the websocket is opened."),
         key("join", Kind::Many(&JOIN), "The steps from the open socket until the user has joined the room."),
-        key("reply", Kind::Many(&REPLY), "Frames that want an answer."),
+        key("reply", Kind::Many(&REPLY), "Frames to answer."),
         key("keepalive", Kind::One(&KEEPALIVE), "What is sent to keep the connection open."),
         key("refusal", Kind::Many(&REFUSAL), "Frames and close codes that mean a failure."),
         key("message", Kind::One(&MESSAGE), "How a message is sent and received."),
         key("members", Kind::Many(&MEMBERS), "Frames that say who is in the room."),
-        key("frame", Kind::Many(&FRAME), "Names for further kinds of frames."),
+        key("frame", Kind::Many(&FRAME), "Names for additional kinds of frames."),
         key("leave", Kind::Many(&LEAVE), "The steps before the socket is closed."),
     ],
 };
@@ -100,7 +101,7 @@ pub(super) static FILE: Table = Table {
 const JOINED: Key = key(
     "joined",
     Kind::Choice(&["last_step", "own_message"]),
-    "What means that a user has joined: the last step of join (default), or the arrival of its own message.",
+    "The sign that a user has joined: the last step of join (default), or the arrival of its own message.",
 );
 
 static SIGN_UP: Table = Table { name: "sign_up", about: "A step of the sign-up.", keys: ACCOUNT_KEYS };
@@ -117,7 +118,7 @@ const ACCOUNT_KEYS: &[Key] = &[
     OUTCOME,
     CAPTURE,
     TIMEOUT,
-    key("on", Kind::Choice(&["socket"]), "\"socket\": the step sends and expects frames on a socket of its own."),
+    key("on", Kind::Choice(&["socket"]), "\"socket\": the step sends and expects frames on its own socket."),
     SEND,
     EXPECT,
     WAIT,
@@ -134,7 +135,7 @@ pub(super) static SOCKET: Table = Table {
         key("subprotocols", Kind::Texts, "Subprotocols to offer."),
         key("binary", Kind::Boolean, "Whether frames are sent as binary messages."),
         key("split", Kind::Text, "What separates several frames in one websocket message."),
-        key("silent_after", Kind::Duration, "A connection that is silent for so long is broken."),
+        key("silent_after", Kind::Duration, "A connection that is silent for this long is dead."),
     ],
 };
 
@@ -150,7 +151,7 @@ static LEAVE: Table = Table {
     keys: &[SEND, EXPECT, WAIT, GET, POST, PUT, FORM, JSON, HEADERS, ACCEPT, OUTCOME, TIMEOUT],
 };
 
-static REPLY: Table = Table { name: "reply", about: "A frame that wants an answer.", keys: &[MATCH, SEND, CAPTURE] };
+static REPLY: Table = Table { name: "reply", about: "A frame to answer.", keys: &[MATCH, SEND, CAPTURE] };
 
 pub(super) static KEEPALIVE: Table = Table {
     name: "keepalive",
@@ -195,8 +196,8 @@ static RECEIVED: Table = Table {
     keys: &[
         MATCH,
         key("text", Kind::Source, "Where the message's text is."),
-        key("sender", Kind::Source, "Where the sender is named; left out where the protocol names none."),
-        key("replay", Kind::Boolean, "Whether such a message is history."),
+        key("sender", Kind::Source, "Where the sender is named; leave it out if the protocol names none."),
+        key("replay", Kind::Boolean, "Whether these messages are history."),
         DECODE,
     ],
 };
@@ -206,9 +207,9 @@ static MEMBERS: Table = Table {
     about: "A frame that says who is in the room.",
     keys: &[
         MATCH,
-        key("list", Kind::Source, "Where the whole list is: a JSON array."),
-        key("joins", Kind::Source, "Where those are who came: a name, or a JSON array."),
-        key("leaves", Kind::Source, "Where those are who left: a name, or a JSON array."),
+        key("list", Kind::Source, "The whole list: a JSON array."),
+        key("joins", Kind::Source, "Users who joined: a name, or a JSON array."),
+        key("leaves", Kind::Source, "Users who left: a name, or a JSON array."),
         key("name", Kind::Source, "Where the name is in each element of the array, if elements are not plain names."),
         DECODE,
     ],
@@ -216,51 +217,51 @@ static MEMBERS: Table = Table {
 
 static FRAME: Table = Table {
     name: "frame",
-    about: "A further kind of frame, which is only counted.",
+    about: "An additional kind of frame, which is only counted.",
     keys: &[MATCH, key("name", Kind::Text, "The name of the kind.")],
 };
 
 static OUTCOMES: Table = Table {
     name: "outcome",
-    about: "An answer with a meaning of its own.",
+    about: "An answer that means a failure.",
     keys: &[
-        key("status", Kind::Integers, "The statuses that it is about."),
+        key("status", Kind::Integers, "The statuses of the answer."),
         key("body", Kind::Text, "A text that the body contains."),
-        key("match", Kind::One(&MATCHER), "What the body or the frame must be like."),
+        key("match", Kind::One(&MATCHER), "What the body or the frame must match."),
         AS,
     ],
 };
 
-/// The table that says which frames are meant.
+/// The table that selects frames.
 pub(super) static MATCHER: Table = Table {
     name: "match",
-    about: "Which frames are meant: all keys must hold.",
+    about: "Selects frames: all keys must match.",
     keys: &[
         key("equals", Kind::Text, "The whole frame."),
-        key("prefix", Kind::Text, "What it begins with; json and has read what follows."),
-        key("contains", Kind::Text, "What it contains."),
-        key("regex", Kind::Text, "A regular expression that matches somewhere in it."),
-        key("json", Kind::Values, "JSON pointers and the values that they must find, compared by type."),
+        key("prefix", Kind::Text, "The start of the frame; json and has read the rest."),
+        key("contains", Kind::Text, "A text that the frame contains."),
+        key("regex", Kind::Text, "A regular expression that matches somewhere in the frame."),
+        key("json", Kind::Values, "JSON pointers and the values that they must find, of the same type."),
         key("has", Kind::Texts, "JSON pointers that must find something."),
         key("any", Kind::True, "true: every frame."),
     ],
 };
 
-/// Every table, for saying where a key belongs that stands in the wrong one.
+/// Every table, to suggest the right one for a misplaced key.
 pub(super) static TABLES: [&Table; 14] = [
     &FILE, &SIGN_UP, &LOG_IN, &SOCKET, &JOIN, &REPLY, &KEEPALIVE, &REFUSAL, &MESSAGE, &RECEIVED, &MEMBERS, &FRAME,
     &LEAVE, &OUTCOMES,
 ];
 
 impl Table {
-    /// The key of this name.
+    /// The key with this name.
     pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
     }
 }
 
 impl Kind {
-    /// The value in words, as in "wants …".
+    /// The type in words, as in "wants …".
     pub(super) fn wanted(self) -> String {
         match self {
             Self::Text => "a text".to_owned(),

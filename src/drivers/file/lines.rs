@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 pub struct Lines(Vec<(String, usize)>);
 
 impl Lines {
-    /// The lines of a file's tables; `line` says on which one a byte stands.
+    /// The lines of a file's tables; `line` returns the line of a byte.
     pub(super) fn of(table: &DeTable<'_>, line: &dyn Fn(usize) -> usize) -> Self {
         let mut lines = Self::default();
         lines.enter("", table, line);
@@ -35,7 +35,7 @@ impl Lines {
         }
     }
 
-    /// The line of a key, or of the table that would hold it; `None` where that is not there either.
+    /// The line of a key, or of the table that would hold it; `None` if that is not there either.
     #[must_use]
     pub fn line(&self, key: &str) -> Option<usize> {
         let found = |key: &str| self.0.iter().find(|(path, _)| path == key).map(|(_, line)| *line);
@@ -48,7 +48,7 @@ impl Lines {
         }
     }
 
-    /// The number, from 1, of the rule of a list that is the `nth` of those with a key.
+    /// The number, from 1, of the `nth` rule of a list that has a key.
     #[must_use]
     pub fn number_with(&self, list: &str, key: &str, nth: usize) -> usize {
         let has = |number: &usize| self.0.iter().any(|(path, _)| *path == format!("{list}[{number}].{key}"));

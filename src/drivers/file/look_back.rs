@@ -1,14 +1,13 @@
-//! Frames read since the last send of a join: what a step waits for may have come before the
-//! step began.
+//! Frames read since the last send of a join, since the frame that a step waits for may arrive before the step begins.
 
 use std::collections::VecDeque;
 
-/// Frames kept.
+/// Maximum number of frames kept.
 const MOST_FRAMES: usize = 64;
-/// Bytes kept.
+/// Maximum number of bytes kept.
 const MOST_BYTES: usize = 256 * 1024;
 
-/// The frames since the last send that no step has taken; the oldest are forgotten first.
+/// The frames since the last send that no step has taken; the oldest are dropped first.
 #[derive(Debug, Default)]
 pub struct LookBack {
     frames: VecDeque<Box<str>>,
@@ -16,7 +15,7 @@ pub struct LookBack {
 }
 
 impl LookBack {
-    /// Keeps a frame that was offered to the current step and is not the one it waits for.
+    /// Keeps a frame that the current step does not wait for.
     pub fn push(&mut self, text: &str) {
         self.frames.push_back(text.into());
         self.bytes += text.len();
@@ -25,7 +24,7 @@ impl LookBack {
         }
     }
 
-    /// Forgets everything: something is sent.
+    /// Drops all frames, because something is sent.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
@@ -38,7 +37,7 @@ impl LookBack {
         Some(frame)
     }
 
-    /// The first frame kept, for saying what came instead: most often the answer to what was sent.
+    /// The first frame kept, for error messages: most often the answer to what was sent.
     #[must_use]
     pub fn first(&self) -> Option<&str> {
         self.frames.front().map(|frame| &**frame)

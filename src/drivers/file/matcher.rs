@@ -1,8 +1,7 @@
-//! Which frames a rule means: every key of a matcher must hold.
+//! Selects the frames of a rule: every key of a matcher must match.
 //!
-//! A [`Matcher`] is what the file says; `BoundMatcher` is the same with the values of a connection
-//! in it, ready for frames. The cheap keys are results at first, so that a frame of another
-//! prefix is never parsed. No I/O.
+//! A [`Matcher`] comes from the file; a `BoundMatcher` also has the values of a connection and is ready for frames.
+//! Cheap keys are checked first, so that a frame with a different prefix is never parsed. No I/O.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
@@ -14,13 +13,13 @@ use super::pattern::{Groups, Pattern};
 use super::source::Frame;
 use super::template::{Missing, Template, ValueRef, Values};
 
-/// A matcher as the file says it.
+/// A matcher of the file.
 #[derive(Debug, Clone, Default)]
 pub struct Matcher {
     pub(super) equals: Option<Template>,
     pub(super) prefix: Option<Template>,
     pub(super) contains: Option<Template>,
-    /// Its values are quoted already.
+    /// The pattern; its values are already quoted.
     pub(super) regex: Option<Template>,
     pub(super) json: Vec<(Box<str>, Pointer, Expected)>,
     pub(super) has: Vec<(Box<str>, Pointer)>,
@@ -35,19 +34,19 @@ pub(super) enum Expected {
     Boolean(bool),
 }
 
-/// A query, and the prefix behind which it reads.
+/// A query, and the prefix after which it reads.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PrefixQuery {
     prefix: Option<Template>,
     pub(super) query: Query,
 }
 
-/// The queries of a set of matchers: those behind the same prefix share one.
+/// The queries of a set of matchers; matchers with the same prefix share one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct QuerySet(Vec<PrefixQuery>);
 
 impl QuerySet {
-    /// The number of the query behind `prefix`, with room for more pointers.
+    /// The index of a query after `prefix` with room for more pointers.
     pub(super) fn behind(&mut self, prefix: Option<&Template>) -> usize {
         let known = self.0.iter().position(|query| query.prefix.as_ref() == prefix);
         known.unwrap_or_else(|| {
@@ -56,7 +55,7 @@ impl QuerySet {
         })
     }
 
-    /// The slot of a pointer behind a prefix; `None` where there are too many.
+    /// The slot of a pointer in a query; `None` if there are too many.
     pub(super) fn slot(&mut self, query: usize, pointer: &Pointer) -> Option<usize> {
         self.0.get_mut(query)?.query.add(pointer)
     }
@@ -66,8 +65,7 @@ impl QuerySet {
     }
 }
 
-/// A matcher's places in the queries of its set, and what it is for every connection where it
-/// takes no values.
+/// A matcher's slots in the queries of its set, and its bound form if it takes no values.
 #[derive(Debug, Clone, Default)]
 pub(super) struct MatcherSlots {
     constant: OnceLock<Arc<BoundMatcher>>,
@@ -77,7 +75,7 @@ pub(super) struct MatcherSlots {
 }
 
 impl Matcher {
-    /// Enters the pointers into the queries of a set; `None` where there are too many.
+    /// Enters the pointers into the queries of a set; `None` if there are too many.
     pub(super) fn enter(&self, queries: &mut QuerySet) -> Option<MatcherSlots> {
         let query = queries.behind(self.prefix.as_ref());
         let mut slots = |pointer: &Pointer| queries.slot(query, pointer);
@@ -86,8 +84,7 @@ impl Matcher {
         Some(MatcherSlots { query, json, has, constant: OnceLock::new() })
     }
 
-    /// The pattern, compiled with a letter for each value, to see whether it can be and which
-    /// groups it has.
+    /// The pattern, compiled with a letter for each value, to check it and to find its groups.
     pub(super) fn sample(&self) -> Option<Result<Pattern, String>> {
         self.regex.as_ref().map(|regex| Pattern::new(&regex.sample_pattern()))
     }
@@ -108,10 +105,10 @@ impl Matcher {
         self.templates(&mut |template| template.slots(each));
     }
 
-    /// Puts values in; a matcher that takes none is bound once.
+    /// Binds values; a matcher that takes none is bound only once.
     ///
     /// # Errors
-    /// A value that is not there (yet), or one that makes a pattern too large.
+    /// A value that is missing (yet), or one that makes a pattern too large.
     pub(super) fn bind(&self, places: &MatcherSlots, values: &Values<'_>) -> Result<Arc<BoundMatcher>, BindError> {
         if let Some(known) = places.constant.get() {
             return Ok(Arc::clone(known));
@@ -154,7 +151,7 @@ impl Matcher {
         })
     }
 
-    /// What is expected, in words, without secrets.
+    /// The expected frame, in words, without secrets.
     #[must_use]
     pub fn describe(&self, values: &Values<'_>) -> String {
         let mut parts = Vec::new();
@@ -169,7 +166,7 @@ impl Matcher {
         }
         for (pointer, _, expected) in &self.json {
             let mut part = format!("json {pointer} = ");
-            // Writing to a text cannot fail.
+            // Writing to a string cannot fail.
             let _ = match expected {
                 Expected::Text(template) => write!(part, "{:?}", shown(template)),
                 Expected::Integer(number) => write!(part, "{number}"),
@@ -192,7 +189,7 @@ fn rendered(template: &Template, values: &Values<'_>) -> Result<Box<str>, Missin
 /// Why a matcher cannot be bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BindError {
-    /// A value is not there (yet).
+    /// A value is missing (yet).
     Missing(Missing),
     /// With its values the pattern is too large.
     Pattern,
@@ -204,7 +201,7 @@ impl From<Missing> for BindError {
     }
 }
 
-/// A matcher with values, ready for frames.
+/// A matcher with values, ready to match frames.
 #[derive(Debug)]
 pub(super) struct BoundMatcher {
     equals: Option<Box<str>>,
@@ -224,7 +221,7 @@ enum Wanted {
     Boolean(bool),
 }
 
-/// What has been looked up in the frame at hand; emptied for each frame.
+/// The values looked up in the current frame; emptied for each frame.
 #[derive(Debug, Default)]
 pub(super) struct QueryResults {
     queries: Vec<(QueryState, Found)>,
@@ -239,7 +236,7 @@ enum QueryState {
 }
 
 impl QueryResults {
-    /// Forgets the frame before; `queries` are those of the rules that follow.
+    /// Forgets the previous frame; `queries` are those of the rules to match.
     pub(super) fn begin(&mut self, queries: &QuerySet) {
         self.queries.iter_mut().for_each(|(state, _)| *state = QueryState::Unread);
         if self.queries.len() < queries.len() {
@@ -249,14 +246,14 @@ impl QueryResults {
 }
 
 impl QueryResults {
-    /// What a query found in the frame at hand, if it was run and the frame is JSON.
+    /// What a query found in the current frame, if it was run and the frame is JSON.
     pub(super) fn found(&self, query: usize) -> Option<&Found> {
         self.queries.get(query).filter(|(state, _)| *state == QueryState::Read).map(|(_, found)| found)
     }
 }
 
 impl BoundMatcher {
-    /// Whether a frame is meant.
+    /// Whether a frame matches.
     pub(super) fn is_match(&self, text: &str, queries: &QuerySet, results: &mut QueryResults) -> bool {
         let Some(behind) = text.strip_prefix(&*self.prefix) else { return false };
         self.equals.as_ref().is_none_or(|whole| **whole == *text)
@@ -265,7 +262,7 @@ impl BoundMatcher {
             && (!self.looks_into_json() || self.fits(behind, queries, results))
     }
 
-    /// The frame as sources see it, once [`is_match`](Self::is_match) has said yes.
+    /// The frame for sources, after [`is_match`](Self::is_match) returned true.
     pub(super) fn frame<'a>(
         &self,
         text: &'a str,
@@ -278,33 +275,32 @@ impl BoundMatcher {
         Some(Frame { text, offset, found, groups: &results.groups })
     }
 
-    /// Whether nothing but the beginning of a frame, and values by pointer, are looked at.
+    /// Whether it reads only the start of a frame and values by pointer.
     pub(super) fn is_structural(&self) -> bool {
         self.contains.is_none() && self.pattern.is_none()
     }
 
-    /// How many bytes of a frame decide whether it begins as it must; one more than the whole
-    /// frame that is meant has, as a longer one is another.
+    /// Number of bytes at the start of a frame that it reads; for a whole frame one more, since a longer frame differs.
     pub(super) fn fixed_bytes(&self) -> usize {
         self.prefix.len().max(self.equals.as_ref().map_or(0, |whole| whole.len() + 1))
     }
 
-    /// Whether values are looked up by pointer.
+    /// Whether it looks up values by pointer.
     pub(super) fn looks_into_json(&self) -> bool {
         !self.json.is_empty() || !self.has.is_empty()
     }
 
-    /// The query that looks them up.
+    /// The index of its query.
     pub(super) fn query(&self) -> usize {
         self.query
     }
 
-    /// Where the JSON begins.
+    /// Start of the JSON in a frame, in bytes.
     pub(super) fn offset(&self) -> usize {
         self.prefix.len()
     }
 
-    /// The slots of the values that are compared.
+    /// The slots of the values that it compares.
     pub(super) fn compared(&self) -> impl Iterator<Item = usize> {
         self.json.iter().map(|(slot, _)| *slot)
     }
@@ -315,7 +311,7 @@ impl BoundMatcher {
             && self.json.iter().all(|(slot, wanted)| found.get(behind, *slot).is_some_and(|raw| wanted.is(raw)))
     }
 
-    /// Runs the query over what follows the prefix, unless another rule has.
+    /// Runs the query on the text after the prefix, unless another rule has done so.
     fn look<'l>(&self, behind: &str, queries: &QuerySet, results: &'l mut QueryResults) -> Option<&'l Found> {
         let (state, found) = results.queries.get_mut(self.query)?;
         if *state == QueryState::Unread {
@@ -343,7 +339,7 @@ impl Wanted {
     }
 }
 
-/// Whether a value, as it is spelled, is a number: Rust reads `inf` as one, JSON has no such word.
+/// Whether a raw value is a number: Rust also accepts `inf`, which is not JSON.
 fn is_number(raw: &str) -> bool {
     raw.starts_with(|c: char| c == '-' || c.is_ascii_digit())
 }

@@ -1,4 +1,4 @@
-//! Protocol files: how to speak to a server is described in TOML, without programming.
+//! Protocol files: they describe in TOML how to speak to a server, without programming.
 //!
 //! [`parse`](parse::parse) reads a file into a [`Description`](description::Description) of
 //! steps and rules, and refuses every mistake with its line and a remedy. Templates make the

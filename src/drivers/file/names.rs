@@ -1,5 +1,5 @@
-//! What names mean in a file, and where: built-in variables, captures, `--set`, the columns of
-//! `--accounts`, `[vars]`, in this order.
+//! Resolves names in a file, by place: built-in variables, captures, `--set`, the columns of `--accounts`, `[vars]`, in
+//! this order.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,16 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::nearest;
 use super::template::{BuiltIn, Expression, Filter, Piece, Template, ValueRef, pieces};
 
-/// Values of `[vars]` inside values of `[vars]` that one template may lead to.
+/// Maximum number of nested expansions of `[vars]` in one template.
 const MOST_EXPANSIONS: usize = 1000;
 
-/// What is wrong, and what to do about it.
+/// A reason and a remedy.
 pub(super) type Problem = (String, String);
 
-/// What is given beside the file.
+/// The options given with the file.
 #[derive(Clone, Default)]
 pub struct ParseOptions {
-    /// `--set`, name and value; a later one of a name wins.
+    /// `--set`: names and values; the last one for a name wins.
     pub set: Vec<(String, String)>,
     /// The columns of `--accounts`, in their order; empty without it.
     pub columns: Vec<String>,
@@ -31,7 +31,7 @@ pub(super) struct Variable {
     pub(super) secret: bool,
 }
 
-/// Everything that has a name.
+/// All names of a file.
 #[derive(Default)]
 pub(super) struct Names {
     pub(super) variables: BTreeMap<String, Variable>,
@@ -42,22 +42,22 @@ pub(super) struct Names {
     used: RefCell<BTreeSet<String>>,
 }
 
-/// Which names have a value at some place of the file.
+/// The names that have a value at a place in the file.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scope {
-    /// Captures of sign-up or log-in that were taken before.
+    /// Captures of sign-up or log-in before this place.
     pub(super) session: BTreeSet<String>,
-    /// Captures of the join that were taken before.
+    /// Captures of the join before this place.
     pub(super) connection: BTreeSet<String>,
     /// Captures of the rule itself, in the order of their slots.
     pub(super) local: Vec<String>,
-    /// Whether there is a `text`.
+    /// Whether `text` has a value.
     pub(super) text: bool,
-    /// Whether there is a `seq`.
+    /// Whether `seq` has a value.
     pub(super) seq: bool,
 }
 
-/// Where a capture belongs.
+/// The owner of a capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CaptureScope {
     /// The saved session.
@@ -72,10 +72,10 @@ impl Names {
         Self { variables, set, columns, ..Self::default() }
     }
 
-    /// Enters a capture; its slot.
+    /// Adds a capture; returns its slot.
     ///
     /// # Errors
-    /// The name already means something else.
+    /// If the name already has another meaning.
     pub(super) fn capture(&mut self, name: &str, scope: CaptureScope) -> Result<u16, Problem> {
         self.free(name)?;
         let (own, other, whose) = match scope {
@@ -121,7 +121,7 @@ impl Names {
         Err((format!("{name} is already set by {taken}"), "give the capture another name".to_owned()))
     }
 
-    /// Notes that something takes the value of this name.
+    /// Notes that something uses this name.
     pub(super) fn note_use(&self, name: &str) {
         self.used.borrow_mut().insert(name.to_owned());
     }
@@ -131,7 +131,7 @@ impl Names {
         &self.columns
     }
 
-    /// The secret variables of the file, as steps of sign-up and log-in see them.
+    /// The secret variables of the file, in the scope of sign-up and log-in.
     pub(super) fn secret_variables(&self) -> Vec<(String, Template)> {
         let used = self.used.borrow().clone();
         let scope = Scope { session: self.session.iter().cloned().collect(), ..Scope::default() };
@@ -143,12 +143,12 @@ impl Names {
         compiled
     }
 
-    /// Whether any template takes the value of this name.
+    /// Whether any template uses this name.
     pub(super) fn is_used(&self, name: &str) -> bool {
         self.used.borrow().contains(name)
     }
 
-    /// The names that `--set` may set: those of `[vars]`, and what templates take that nothing else sets.
+    /// Checks the names of `--set`: those of `[vars]`, and those that templates use and nothing else sets.
     pub(super) fn check_set(&self) -> Result<(), (String, Problem)> {
         for name in self.set.keys() {
             not_built_in(name).map_err(|problem| (name.clone(), problem))?;
@@ -162,13 +162,13 @@ impl Names {
         Ok(())
     }
 
-    /// Compiles a template for a place of the file.
+    /// Compiles a template for a place in the file.
     pub(super) fn compile(&self, source: &str, scope: &Scope) -> Result<Template, Problem> {
         let mut expansion = Expansion { scope, within: Vec::new(), count: 0 };
         self.expand(source, &mut expansion, false)
     }
 
-    /// Compiles a regular expression for a place of the file: values are quoted, the rest is not.
+    /// Compiles a regular expression for a place in the file; values are quoted.
     pub(super) fn compile_pattern(&self, source: &str, scope: &Scope) -> Result<Template, Problem> {
         let mut expansion = Expansion { scope, within: Vec::new(), count: 0 };
         let mut pattern = Template::default();
@@ -184,7 +184,7 @@ impl Names {
         Ok(pattern)
     }
 
-    /// Compiles a variable by itself, as if everything had a value.
+    /// Compiles a variable alone, as if all names had values.
     pub(super) fn check_variable(&self, name: &str) -> Result<(), Problem> {
         let everything = Scope {
             session: self.session.iter().cloned().collect(),
@@ -282,7 +282,7 @@ impl Names {
         for (all, taken, whose, slot) in captures {
             let Some(at) = all.iter().position(|known| known == name) else { continue };
             if !taken.contains(name) {
-                let remedy = format!("{whose} captures it: use it behind that step, or capture it earlier");
+                let remedy = format!("{whose} captures it: use it after that step, or capture it earlier");
                 return Err((format!("{{{{{name}}}}} has no value here yet"), remedy));
             }
             return Ok(Some((slot(at.try_into().unwrap_or(u16::MAX)), true)));
@@ -295,7 +295,7 @@ impl Names {
         let captures = self.session.iter().chain(&self.connection).chain(&scope.local);
         let others = captures.chain(self.variables.keys()).chain(&self.columns).map(String::as_str);
         let hint = nearest(name, built_in.chain(others));
-        let remedy = format!("add {name} to [vars], give --set {name}=…, or capture it in a step before");
+        let remedy = format!("add {name} to [vars], give --set {name}=…, or capture it in an earlier step");
         (format!("nothing sets {{{{{name}}}}}{hint}"), remedy)
     }
 }
@@ -326,8 +326,8 @@ impl<'a> Expansion<'a> {
         if let Some(at) = self.within.iter().position(|outer| *outer == name) {
             let mut circle = self.within[at..].to_vec();
             circle.push(name);
-            let why = format!("[vars] goes round in a circle: {}", circle.join(" → "));
-            return Err((why, "let one of them be a text of its own".to_owned()));
+            let why = format!("[vars] has a cycle: {}", circle.join(" → "));
+            return Err((why, "give one of them a value without variables".to_owned()));
         }
         self.count += 1;
         if self.count > MOST_EXPANSIONS {

@@ -1,4 +1,4 @@
-//! The names of failures, and what follows from each.
+//! The names of failures, and the consequence of each.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::error::{closest, listed};
 use super::names::Problem;
 use crate::model::FailureClass;
 
-/// The names that mean something; any other name is a failure after which a user tries again.
+/// The names with a consequence; after any other failure the user retries.
 pub const KNOWN: [(&str, FailureClass); 14] = [
     ("name_taken", FailureClass::NameTaken),
     ("wrong_password", FailureClass::Final),
@@ -24,41 +24,41 @@ pub const KNOWN: [(&str, FailureClass); 14] = [
     ("server_message", FailureClass::Retry),
 ];
 
-/// How long a user keeps quiet after it was locked out.
+/// Wait of a user that was locked out.
 const LOCKED: Duration = Duration::from_secs(330);
-/// Names are at most this long: they become label values.
+/// Longest name, in characters; names become label values.
 const LONGEST: usize = 32;
 
-/// A failure that the file names.
+/// A failure named by the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// Its name, a label value.
     pub name: Box<str>,
-    /// What follows.
+    /// The consequence.
     pub class: FailureClass,
 }
 
 impl Outcome {
-    /// The failure of a name.
+    /// The failure with a name.
     pub(super) fn named(name: &str) -> Result<Self, Problem> {
         label(name)?;
         let known = KNOWN.iter().find(|(known, _)| *known == name).map(|(_, class)| *class);
         if known.is_none()
             && let Some(near) = closest(name, KNOWN.map(|(name, _)| name)).filter(|near| typo(name, near))
         {
-            let remedy = format!("the names with a meaning are {}", listed(KNOWN.map(|(name, _)| name)));
-            return Err((format!("{name:?} is not a failure that has a meaning; did you mean {near}?"), remedy));
+            let remedy = format!("the known failures are {}", listed(KNOWN.map(|(name, _)| name)));
+            return Err((format!("{name:?} is not a known failure; did you mean {near}?"), remedy));
         }
         Ok(Self { name: name.into(), class: known.unwrap_or(FailureClass::Retry) })
     }
 }
 
-/// Whether a name is so near to a known one that it is a slip.
+/// Whether a name is so similar to a known one that it is probably a typo.
 fn typo(name: &str, known: &str) -> bool {
     strsim::damerau_levenshtein(&name.replace('-', "_"), known) <= 2
 }
 
-/// Whether a text may become a label value.
+/// Checks that a text may become a label value.
 pub(super) fn label(name: &str) -> Result<(), Problem> {
     let fits = !name.is_empty()
         && name.len() <= LONGEST

@@ -9,33 +9,33 @@ use regex_automata::Input;
 use regex_automata::meta::{Config, Regex};
 use regex_automata::util::primitives::NonMaxUsize;
 
-/// A compiled expression is at most this large, in bytes.
+/// Largest compiled expression, in bytes.
 const MOST_BYTES: usize = 1 << 20;
-/// Groups that can be read, the whole match included.
+/// Maximum number of groups, the whole match included.
 const MOST_GROUPS: usize = 16;
 
 /// A compiled regular expression.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern(Regex);
 
-/// Where the groups of the last match stand.
+/// The byte ranges of the groups of the last match.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Groups([Option<NonMaxUsize>; 2 * MOST_GROUPS]);
 
 impl Groups {
-    /// Of no match.
+    /// Without a match.
     pub(super) const fn new() -> Self {
         Self([None; 2 * MOST_GROUPS])
     }
 
-    /// Where a group stands, if it has part in the match; 0 is the whole.
+    /// The byte range of a group, if it took part in the match; group 0 is the whole match.
     pub(super) fn get(&self, group: usize) -> Option<Range<usize>> {
         let bound = |at: usize| self.0.get(at).copied().flatten().map(NonMaxUsize::get);
         Some(bound(2 * group)?..bound(2 * group + 1)?)
     }
 }
 
-/// Patterns that a thread remembers: connections of one room bind the same ones.
+/// Number of patterns that a thread remembers, since connections of one room bind the same ones.
 const SHARED: usize = 64;
 
 thread_local! {
@@ -43,10 +43,10 @@ thread_local! {
 }
 
 impl Pattern {
-    /// Compiles an expression, unless this thread has done so lately.
+    /// Compiles an expression, unless this thread has done so recently.
     ///
     /// # Errors
-    /// Why it cannot be compiled, in one line.
+    /// Says why it cannot be compiled, in one line.
     pub(super) fn shared(pattern: &str) -> Result<Arc<Self>, String> {
         RECENT.with_borrow_mut(|recent| {
             if let Some((_, known)) = recent.iter().find(|(text, _)| **text == *pattern) {
@@ -64,7 +64,7 @@ impl Pattern {
     /// Compiles an expression.
     ///
     /// # Errors
-    /// Why it cannot be compiled, in one line.
+    /// Says why it cannot be compiled, in one line.
     pub(super) fn new(pattern: &str) -> Result<Self, String> {
         let config = Config::new().nfa_size_limit(Some(MOST_BYTES)).hybrid_cache_capacity(MOST_BYTES / 4);
         let built = Regex::builder().configure(config).build(pattern);
@@ -83,7 +83,7 @@ impl Pattern {
         Ok(Self(regex))
     }
 
-    /// Whether it matches anywhere in `text`; then `groups` says where.
+    /// Whether it matches anywhere in `text`; if so, sets `groups`.
     pub(super) fn search(&self, text: &str, groups: &mut Groups) -> bool {
         self.0.search_slots(&Input::new(text), &mut groups.0).is_some()
     }
@@ -98,7 +98,7 @@ impl Pattern {
         self.0.group_info().pattern_names(regex_automata::PatternID::ZERO)
     }
 
-    /// The group that a source means which names none: the first, or else the whole match.
+    /// The group for a source that names none: the first, or else the whole match.
     pub(super) fn first_group(&self) -> usize {
         usize::from(self.0.captures_len() > 1)
     }

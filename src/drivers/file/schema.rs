@@ -1,4 +1,4 @@
-//! A JSON schema of protocol files, for editors: made of the table of keys that the parser reads.
+//! The JSON schema of protocol files, for editors, generated from the parser's table of keys.
 
 use serde_json::{Map, Value, json};
 
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::drivers::file::shipped::SHIPPED;
 
-    /// Whether a value fits a schema, as far as this one uses the language.
+    /// Whether a value fits a schema, for the part of the language that this schema uses.
     fn fits(value: &Value, schema: &Value, whole: &Value) -> bool {
         if let Some(path) = schema["$ref"].as_str() {
             return fits(value, whole.pointer(path.trim_start_matches('#')).unwrap(), whole);

@@ -1,4 +1,4 @@
-//! Texts that must not be seen, and how they are kept out of sight.
+//! Texts that must not be shown, and their masking.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use super::template::MASK;
 /// The texts of one user that must not reach a log, an error or a transcript.
 #[derive(Clone, Default)]
 pub struct Secrets {
-    /// Without duplicates, the longest first.
+    /// The texts without duplicates, longest first.
     texts: Vec<Box<str>>,
 }
 
@@ -18,7 +18,7 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Adds a text; the empty one is no secret.
+    /// Adds a text, unless it is empty.
     pub fn add(&mut self, text: &str) {
         let at = self.texts.partition_point(|known| (known.len(), &**known) > (text.len(), text));
         if !text.is_empty() && self.texts.get(at).is_none_or(|known| **known != *text) {
@@ -31,7 +31,7 @@ impl Secrets {
         self.texts.iter().map(|text| &**text)
     }
 
-    /// The text with [`MASK`] where a secret stood.
+    /// The text with secrets replaced by [`MASK`].
     #[must_use]
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if !self.texts.iter().any(|secret| text.contains(&**secret)) {

@@ -1,36 +1,36 @@
-//! Frames that differ from one just read only in values: a time, an id, the receiver's own name,
-//! the message itself. They are compared and not parsed.
+//! Recognises frames that differ from a recent one only in values: a time, an id, the receiver's own name, the message
+//! itself. They are compared, not parsed.
 //!
-//! A [`Shape`] is a JSON frame with the places of such values. Another frame has the shape if it
-//! is equal everywhere else, and holds a plain string where a string was and a number where a
-//! number was. Then every pointer finds its value in the same place among them. If no value differs
-//! that a rule takes, both frames mean the same; else these are taken from where they stand now.
+//! A [`Shape`] is a JSON frame with the places of such values. Another frame has the same shape if it is equal
+//! everywhere else, with a plain string for each string and a number for each number. Then every pointer finds its
+//! value at the same index. If no value that a rule takes differs, both frames mean the same; otherwise the values are
+//! taken from their new places.
 
 use std::ops::Range;
 
 use super::json::{self, Found, MOST_POINTERS, Scalar};
 use crate::transport::ws::recent::{InVain, Patience};
 
-/// Frames longer than this are not kept, in bytes.
+/// Longest frame kept, in bytes.
 const MOST_BYTES: usize = 4 * 1024;
-/// Shapes kept.
+/// Maximum number of shapes kept.
 const MOST_SHAPES: usize = 4;
-/// Shapes that were kept in vain before only one in as many is.
+/// Number of shapes kept in vain before keeping becomes rare.
 const PATIENCE: Patience = Patience(8);
 
 /// A value that may differ.
 #[derive(Debug)]
 struct Free {
-    /// Where it stands; a string without its quotes.
+    /// Its byte range; for a string, without the quotes.
     range: Range<usize>,
     scalar: Scalar,
-    /// Where the message's own rule finds it; `None` where no rule looks at it.
+    /// The slot in which the message's own rule finds it; `None` if no rule reads it.
     slot: Option<usize>,
-    /// Where it stands in the frame that was compared last.
+    /// Its byte range in the frame compared last.
     now: Range<usize>,
 }
 
-/// A frame, and the values in it that may differ.
+/// A frame, and its values that may differ.
 #[derive(Debug)]
 struct Shape<M> {
     rules: u64,
@@ -38,17 +38,17 @@ struct Shape<M> {
     text: String,
     /// Where the JSON begins.
     offset: usize,
-    /// In ascending order.
+    /// The values that may differ, in ascending order.
     free: Vec<Free>,
-    /// Those of them that differed lately and are not taken, in ascending order: they are looked at first.
+    /// Those that differed recently and that no rule takes, in ascending order; they are checked first.
     moving: Vec<usize>,
 }
 
-/// Shapes of the frames that this thread read last, with what they mean.
+/// Shapes of the frames that this thread read last, with their meanings.
 #[derive(Debug)]
 pub(super) struct Shapes<M> {
     kept: Vec<Shape<M>>,
-    /// The one that was kept or of use last.
+    /// The shape that was last kept or used.
     last: usize,
     in_vain: InVain,
 }
@@ -59,30 +59,30 @@ impl<M> Default for Shapes<M> {
     }
 }
 
-/// What may not differ in a frame.
+/// The parts of a frame that must not differ.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fixed<'a> {
-    /// Everything before this place.
+    /// Everything before this byte.
     pub(super) before: usize,
     /// Where the JSON begins.
     pub(super) offset: usize,
     /// Places in the JSON.
     pub(super) places: &'a [Range<usize>],
-    /// Slots and places in the JSON of values that may differ, but give another message then.
+    /// Slots and places in the JSON of values that may differ but belong to the message.
     pub(super) taken: &'a [(usize, Range<usize>)],
 }
 
-/// What is known of a frame by its shape.
+/// What the shape of a frame tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known<M> {
     /// What it means.
     Meaning(M),
-    /// What the frame of this shape meant that was read last, whose taken values were others.
+    /// The meaning of the last frame of this shape, whose taken values were different.
     Similar(M),
 }
 
 impl<M: Copy> Shapes<M> {
-    /// What is known of a frame that has a shape known by these rules.
+    /// Looks up a frame by its shape, for these rules.
     pub(super) fn find(&mut self, text: &str, rules: u64) -> Option<Known<M>> {
         let fits = |shape: &mut Shape<M>| if shape.rules == rules { shape.fits(text.as_bytes()) } else { None };
         let mut differs = self.kept.get_mut(self.last).and_then(fits);
@@ -98,7 +98,7 @@ impl<M: Copy> Shapes<M> {
         Some(if differs? { Known::Similar(meaning) } else { Known::Meaning(meaning) })
     }
 
-    /// Where the frame that was found last has the values that are taken; where its JSON begins.
+    /// Sets the places of the taken values in the frame found last; returns the start of its JSON.
     pub(super) fn values(&self, found: &mut Found) -> Option<usize> {
         let shape = self.kept.get(self.last)?;
         found.begin(MOST_POINTERS);
@@ -111,7 +111,7 @@ impl<M: Copy> Shapes<M> {
         Some(shape.offset)
     }
 
-    /// Keeps the frame that was found last in place of the one of its shape.
+    /// Replaces the frame of a shape with the one found last.
     pub(super) fn renew(&mut self, text: &str, meaning: M) {
         let Some(shape) = self.kept.get_mut(self.last) else { return };
         shape.meaning = meaning;
@@ -120,8 +120,7 @@ impl<M: Copy> Shapes<M> {
         shape.free.iter_mut().for_each(|value| value.range = value.now.clone());
     }
 
-    /// Whether the shape of a frame that has none yet should be kept: always, or seldom while
-    /// shapes are of no use.
+    /// Whether to keep the shape of a new frame: always, or rarely while shapes are of no use.
     pub(super) fn wants(&mut self, text: &str) -> bool {
         self.in_vain.again(PATIENCE) && text.len() <= MOST_BYTES
     }
@@ -168,12 +167,12 @@ impl<M> Shape<M> {
         self.moving.reserve(self.free.len());
     }
 
-    /// Whether a frame of this shape differs in a value that is taken; `None` where it is of another.
+    /// Whether a frame differs in a taken value; `None` if it does not have this shape.
     fn fits(&mut self, text: &[u8]) -> Option<bool> {
         if self.differs_as_before(text).is_some() { Some(false) } else { self.differs(text) }
     }
 
-    /// Whether a frame differs in no value but those that differed lately.
+    /// `Some` if a frame differs only in values that differed recently.
     fn differs_as_before(&self, text: &[u8]) -> Option<()> {
         let own = self.text.as_bytes();
         let (mut at, mut there) = (0, 0);
@@ -189,7 +188,7 @@ impl<M> Shape<M> {
         (own.get(at..)? == text.get(there..)?).then_some(())
     }
 
-    /// Whether a frame of this shape differs in a value that is taken, and where all values stand in it.
+    /// Whether a frame differs in a taken value; also notes the places of all values.
     fn differs(&mut self, text: &[u8]) -> Option<bool> {
         let own = self.text.as_bytes();
         let (mut at, mut there, mut differs) = (0, 0, false);
@@ -198,7 +197,7 @@ impl<M> Shape<M> {
             let (rest, other) = (own.get(at..).unwrap_or_default(), text.get(there..).unwrap_or_default());
             let same = common(rest, other);
             let end = at + same;
-            // The value in which they differ, or at whose end one of them goes on.
+            // The value in which they differ, or after whose end one of them continues.
             let (number, value) = loop {
                 let Some((number, value)) = free.next() else {
                     return (same == rest.len() && same == other.len()).then_some(differs);
@@ -220,7 +219,7 @@ impl<M> Shape<M> {
     }
 }
 
-/// How many bytes two texts have in common from their beginning.
+/// Length of the common prefix of two texts, in bytes.
 fn common(a: &[u8], b: &[u8]) -> usize {
     let mut at = 0;
     while let (Some(x), Some(y)) = (chunk::<32>(a, at), chunk::<32>(b, at)) {
@@ -253,7 +252,7 @@ mod tests {
     const FRAME: &str =
         r#"42["chat", {"id": 17, "text": "hello", "to": "bob", "at": -1.5e3, "x": "a\nb", "ok": true}]"#;
 
-    /// The shapes of one frame whose text and everything before place 4 is fixed.
+    /// The shapes of one frame in which everything before byte 4 is fixed.
     fn shapes(frame: &str) -> Shapes<u8> {
         let mut shapes = Shapes::default();
         let text = frame.find("\"hello\"").unwrap() - 2;

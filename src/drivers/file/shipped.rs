@@ -21,13 +21,13 @@ pub const SHIPPED: [Shipped; 7] = [
 ];
 
 impl Shipped {
-    /// The file of a name.
+    /// The file with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         SHIPPED.into_iter().find(|file| file.name == name)
     }
 
-    /// What it is for: the comment that it begins with, in one line.
+    /// Its purpose: the leading comment, in one line.
     #[must_use]
     pub fn about(self) -> String {
         let comment = self.text.lines().map_while(|line| line.strip_prefix('#'));

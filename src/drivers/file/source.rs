@@ -1,7 +1,6 @@
-//! Where a value is taken from: a frame, or an answer over HTTP.
+//! Sources of values: frames or HTTP answers.
 //!
-//! Sources that chain read what the one before them gave. On frames nothing is allocated once
-//! the buffers have their size.
+//! Chained sources read the result of the one before. On frames nothing is allocated once the buffers have their size.
 
 use std::ops::Range;
 
@@ -12,7 +11,7 @@ use super::json::{self, Found, Pointer, Query};
 use super::pattern::{Groups, Pattern};
 use super::xml;
 
-/// A compiled source, with everything that chains behind it.
+/// A compiled source, with its chain.
 #[derive(Debug, Clone)]
 pub struct Source {
     links: Vec<Link>,
@@ -22,7 +21,7 @@ pub struct Source {
 /// One step of a source.
 #[derive(Debug, Clone)]
 pub(super) enum Link {
-    /// The value at a pointer; `slot` where the rule's own query finds it.
+    /// The value at a pointer; `slot` is set if the rule's own query finds it.
     Json { slot: Option<usize>, query: Query },
     /// A group of a regular expression of its own.
     Regex { pattern: Pattern, group: usize },
@@ -39,7 +38,7 @@ pub(super) enum Link {
 }
 
 impl Link {
-    /// Looks a pointer up for itself.
+    /// A link with its own query for a pointer.
     pub(super) fn json(pointer: &Pointer) -> Self {
         let mut query = Query::default();
         // An empty query has room for one.
@@ -47,14 +46,14 @@ impl Link {
         Self::Json { slot: None, query }
     }
 
-    /// Takes what the rule's own query finds.
+    /// A link to a value that the rule's own query finds.
     pub(super) fn of_rule(slot: usize, pointer: &Pointer) -> Self {
         let mut query = Query::default();
         let _ = query.add(pointer);
         Self::Json { slot: Some(slot), query }
     }
 
-    /// Whether only an answer over HTTP has it.
+    /// Whether only an HTTP answer has it.
     pub(super) fn needs_response(&self) -> bool {
         matches!(self, Self::Css { .. } | Self::Header(_) | Self::Cookie(_))
     }
@@ -64,14 +63,14 @@ impl Link {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame<'a> {
     pub(super) text: &'a str,
-    /// Where what follows the rule's prefix begins.
+    /// Start of the text after the rule's prefix, in bytes.
     pub(super) offset: usize,
     pub(super) found: &'a Found,
     pub(super) groups: &'a Groups,
 }
 
 impl<'a> Frame<'a> {
-    /// A text by itself, in which nothing was looked up.
+    /// A text without looked-up values.
     pub(super) fn of(text: &'a str) -> Self {
         static NOTHING: (Found, Groups) = (Found::new(), Groups::new());
         Self { text, offset: 0, found: &NOTHING.0, groups: &NOTHING.1 }
@@ -87,7 +86,7 @@ pub struct Response<'a> {
     pub body: &'a str,
 }
 
-/// Texts in the making.
+/// Buffers for intermediate texts.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     current: String,
@@ -95,7 +94,7 @@ pub(super) struct Buffers {
     found: Found,
 }
 
-/// What a link gives: a part of its input, or a text that it wrote.
+/// The result of a link: a part of its input, or a text that it wrote.
 enum Extracted {
     Part(Range<usize>),
     Written,
@@ -106,7 +105,7 @@ impl Source {
         Self { links, xml }
     }
 
-    /// The slot of the rule's own query that it begins with, if it does.
+    /// The slot of the rule's own query with which it starts, if it does.
     pub(super) fn slot(&self) -> Option<usize> {
         match self.links.first() {
             Some(Link::Json { slot, .. }) => *slot,
@@ -114,7 +113,7 @@ impl Source {
         }
     }
 
-    /// What the source gives of a frame; `None` where it is missing or `null`.
+    /// The value in a frame; `None` if it is missing or `null`.
     pub(super) fn read<'s>(&self, frame: Frame<'s>, buffers: &'s mut Buffers) -> Option<&'s str> {
         let (mut written, mut range) = (false, 0..frame.text.len());
         for link in &self.links {
@@ -135,7 +134,7 @@ impl Source {
         if written { buffers.current.get(range) } else { frame.text.get(range) }
     }
 
-    /// What the source gives of an answer; `None` where it is missing or `null`.
+    /// The value in an answer; `None` if it is missing or `null`.
     #[must_use]
     pub fn read_response(&self, answer: Response<'_>) -> Option<String> {
         let first = self.links.first().filter(|link| link.needs_response());
@@ -146,7 +145,7 @@ impl Source {
     }
 }
 
-/// Makes what a link gave the input of the next.
+/// Makes the result of a link the input of the next.
 fn take(given: Extracted, written: &mut bool, range: &mut Range<usize>, buffers: &mut Buffers) {
     match given {
         Extracted::Part(part) => *range = range.start + part.start..range.start + part.end,
@@ -158,7 +157,7 @@ fn take(given: Extracted, written: &mut bool, range: &mut Range<usize>, buffers:
 }
 
 impl Link {
-    /// Reads `input`, which is the whole of `frame` or a part of it where there is one.
+    /// Reads `input`, which is all or a part of `frame`, if there is a frame.
     fn read(&self, input: &str, frame: Option<Frame<'_>>, out: &mut String, found: &mut Found) -> Option<Extracted> {
         match self {
             Self::Frame => Some(Extracted::Part(0..input.len())),
@@ -203,7 +202,7 @@ impl Link {
     }
 }
 
-/// What a JSON value in `text` says: a string its text, anything else its spelling, `null` nothing.
+/// The text of a JSON value: of a string its contents, of anything else its spelling, of `null` nothing.
 fn value(text: &str, range: Range<usize>, out: &mut String) -> Option<Extracted> {
     let raw = text.get(range.clone())?;
     if raw == "null" {

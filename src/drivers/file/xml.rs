@@ -1,7 +1,7 @@
-//! Character references of XML 1.0, read.
+//! Decodes character references of XML 1.0.
 
-/// Appends `text` with its references read: the five predefined entities, and characters by
-/// number. What is none stays as it is.
+/// Appends `text` with its references decoded: the five predefined entities, and characters by number. Everything else
+/// stays as it is.
 pub(super) fn unescape(text: &str, out: &mut String) {
     let mut rest = text;
     while let Some((plain, behind)) = rest.split_once('&') {

@@ -1,5 +1,4 @@
-//! What the sockets of a driver share: the side rooms of each event, and what frames meant that were
-//! read a moment ago.
+//! State shared by the sockets of a driver: the side rooms of each event, and the meanings of recent frames.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,22 +11,22 @@ use crate::model::FrameKind;
 use crate::protocol::{DecodeCache, Event, Transcript};
 use crate::transport::ws::recent::TextNumber;
 
-/// What all sockets of a driver share, by the event that they are in.
+/// State shared by all sockets of a driver, by event.
 #[derive(Default)]
 pub(super) struct Events {
-    /// What a frame means, it means in every event.
+    /// The meanings of recent frames, which are the same in every event.
     decoded: DecodeCache,
     events: Mutex<HashMap<Box<str>, Arc<Shared>>>,
     transcript: Option<Arc<dyn Transcript>>,
 }
 
 impl Events {
-    /// No events yet, and what hears of everything that is said.
+    /// Without events; `transcript` observes the traffic.
     pub(super) fn told_to(transcript: Option<Arc<dyn Transcript>>) -> Self {
         Self { transcript, ..Self::default() }
     }
 
-    /// What the sockets of an event share.
+    /// The state shared by the sockets of an event.
     pub(super) fn of(&self, slug: &str) -> Arc<Shared> {
         let mut events = self.events.lock();
         if let Some(shared) = events.get(slug) {
@@ -43,12 +42,12 @@ impl Events {
     }
 }
 
-/// What all sockets of an event share.
+/// State shared by all sockets of an event.
 #[derive(Default)]
 pub(super) struct Shared {
     pub(super) rooms: SideRooms,
     decoded: DecodeCache,
-    /// Hears of everything that is said, where there is one.
+    /// Observer of the traffic, if there is one.
     pub(super) transcript: Option<Arc<dyn Transcript>>,
 }
 
@@ -59,7 +58,7 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
-    /// Gives the meaning of a text frame to `sink`, once.
+    /// Passes the meaning of a text frame to `sink`, once.
     pub(super) fn decode(&self, text: &str, number: TextNumber, sink: impl FnOnce(FrameKind, Event<'_>)) {
         match self.decoded.find(text, number) {
             Some((kind, event)) => sink(kind, event),
@@ -77,8 +76,8 @@ mod tests {
     use crate::transport::ws::reader::{Message, Reader};
     use crate::transport::ws::recent::Recent;
 
-    /// The recorded frames, each as a websocket frame, three times over: the second and third
-    /// time every text is known, and must be told as the first time.
+    /// The recorded frames, each as a websocket frame, three times: the second and third time every text is known, and
+    /// must have the same meaning as the first time.
     #[test]
     fn what_is_known_means_what_it_meant() {
         let (mut recent, shared) = (Recent::default(), Shared::default());

@@ -1,5 +1,4 @@
-//! The fast path for the frames that make up nearly all traffic: chats and member lists in
-//! the server's own spelling.
+//! The fast path for the frames that make up nearly all traffic: chats and member lists in the server's own spelling.
 //!
 //! Broadcasts put `type` last. In a valid JSON object a text that ends in `"type": "chat"}`
 //! can only end in a member of the outermost object: the last brace closes it, and quotes
@@ -17,7 +16,7 @@ pub(super) enum Frame<'a> {
     BreakoutPresence,
 }
 
-/// Reads a frame in the server's own spelling; `None` where in doubt.
+/// Reads a frame in the server's own spelling; `None` if in doubt.
 pub(super) fn read(text: &str) -> Option<Frame<'_>> {
     let outer = text.strip_suffix("\"}")?;
     if let Some(rest) = outer.strip_suffix("chat") {
@@ -31,7 +30,7 @@ pub(super) fn read(text: &str) -> Option<Frame<'_>> {
     (begins_well(text) && !may_refuse(text.as_bytes())).then_some(Frame::Presence)
 }
 
-/// What stands before `, "type": "`, with or without its spaces.
+/// The text before `, "type": "`, with or without its spaces.
 fn before_type(text: &str) -> Option<&str> {
     text.strip_suffix(", \"type\": \"").or_else(|| text.strip_suffix(",\"type\":\""))
 }
@@ -41,8 +40,8 @@ fn begins_well(text: &str) -> bool {
     text.starts_with("{\"payload\": {") || text.starts_with("{\"payload\":{")
 }
 
-/// Whether a member list may hold the key `error_code`, which a refusal has, in any spelling:
-/// its letters can only be escaped as `\u00` and a digit from 2 to 7.
+/// Whether a member list may contain the key `error_code` of a refusal, in any spelling: its letters can only be
+/// escaped as `\u00` and a digit from 2 to 7.
 fn may_refuse(text: &[u8]) -> bool {
     if memmem::find(text, b"error_code").is_some() {
         return true;
@@ -80,14 +79,14 @@ fn chat(mut at: Cursor<'_>) -> Option<Frame<'_>> {
 struct Cursor<'a>(&'a str);
 
 impl<'a> Cursor<'a> {
-    /// Steps over `expected` and one space behind it.
+    /// Skips `expected` and one space after it.
     fn literal(&mut self, expected: &str) -> Option<()> {
         let rest = self.0.strip_prefix(expected)?;
         self.0 = rest.strip_prefix(' ').unwrap_or(rest);
         Some(())
     }
 
-    /// A number as JSON spells it, without sign, fraction or exponent.
+    /// A JSON number without sign, fraction or exponent.
     fn number(&mut self) -> Option<u64> {
         let digits = self.0.bytes().take_while(u8::is_ascii_digit).count();
         let (number, rest) = self.0.split_at_checked(digits)?;
@@ -98,7 +97,7 @@ impl<'a> Cursor<'a> {
         number.parse().ok()
     }
 
-    /// The inside of a string without escapes.
+    /// The contents of a string without escapes.
     fn string(&mut self) -> Option<&'a str> {
         let inner = self.0.strip_prefix('"')?;
         let end = memchr2(b'"', b'\\', inner.as_bytes())?;
@@ -119,7 +118,7 @@ mod tests {
     use crate::model::FrameKind;
     use proptest::prelude::*;
 
-    /// What a reader makes of a frame, as text.
+    /// A reader's result for a frame, as text.
     fn plain(text: &str) -> (FrameKind, String) {
         let mut told = None;
         wire::read_plain(text, &SideRooms::default(), |kind, event| told = Some((kind, format!("{event:?}"))));
@@ -150,7 +149,7 @@ mod tests {
         }
     }
 
-    /// Texts as they may stand in a frame, with what tempts a reader that searches.
+    /// Texts as they may occur in a frame, including ones that could mislead a searching reader.
     fn text() -> impl Strategy<Value = String> {
         prop_oneof![
             "[ -~]{0,30}",

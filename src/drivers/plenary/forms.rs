@@ -1,7 +1,7 @@
 //! The application's forms: signing up, logging in, deleting the account.
 //!
-//! Each is read for its CSRF field and then posted. A 302 means yes; the form again means no,
-//! with the reasons in the page.
+//! Each form is read for its CSRF field and then posted. A 302 means success; the form again means a refusal, with the
+//! reasons in the page.
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ use crate::model::{Account, Failure, FailureClass, FailureKind, HttpStep};
 use crate::protocol::Session;
 use crate::transport::http::{Ask, Browser, Field, Page};
 
-/// The largest page with a form, in bytes.
+/// Largest page with a form, in bytes.
 const FORM_LIMIT: usize = 4 << 20;
 
-/// A form page as it came.
+/// The answer to a request for a form.
 enum Form {
-    /// With this CSRF token.
+    /// The form, with this CSRF token.
     Fresh(String),
-    /// Not shown, as the session is signed in already.
+    /// No form, because the session is already signed in.
     SignedInAlready,
 }
 
-/// The forms' own sentences: they say "password" whatever the password is.
+/// The forms' own sentences, which contain "password" whatever the password is.
 pub(super) const OWN_SENTENCES: [&str; 6] = [
     "This password is too common.",
     "This password is entirely numeric.",
@@ -34,17 +34,17 @@ pub(super) const OWN_SENTENCES: [&str; 6] = [
     "The username and/or password you specified are not correct.",
 ];
 
-/// Wait after too many failed log-ins: the application locks a name for 300 s (the default of
-/// django-allauth's `ACCOUNT_LOGIN_ATTEMPTS_TIMEOUT`); 30 s more keep an attempt from coming too early.
+/// Wait after too many failed log-ins: the application locks a name for 300 s (the default of django-allauth's
+/// `ACCOUNT_LOGIN_ATTEMPTS_TIMEOUT`), plus a margin of 30 s.
 const LOCKED: Duration = Duration::from_secs(330);
 
-/// How often it is looked up what became of a deletion that was not answered.
+/// Number of checks of a deletion that was not answered.
 const LOOKS: u32 = 3;
 
-/// The cookie that carries one-time notices ("You have signed in"); of no use to the rig.
+/// The cookie for one-time notices ("You have signed in"), which the rig does not need.
 const NOTICES: &str = "messages";
 
-/// The name the CSRF token is posted under.
+/// The form field of the CSRF token.
 pub(super) const TOKEN: &str = "csrfmiddlewaretoken";
 
 pub(super) async fn sign_up(
@@ -100,8 +100,8 @@ pub(super) async fn delete(browser: &Browser, site: &Site, session: &mut Session
     Ok(())
 }
 
-/// Whether the account of a session is gone, as far as the server says: its answer to the
-/// deletion was lost. The session was known a moment ago, and goes with the account.
+/// Whether the account of a session is gone, after the answer to its deletion was lost. The session was valid a moment
+/// ago, and ends with the account.
 async fn is_gone(browser: &Browser, site: &Site, session: &mut Session) -> bool {
     for _ in 0..LOOKS {
         match read(browser, site, session, HttpStep::Delete, site.delete()).await {
@@ -132,7 +132,7 @@ async fn read(
         .await
 }
 
-/// Posts the form at `url`; `refused` makes a failure of the page's reasons.
+/// Posts the form at `url`; `refused` turns the page's reasons into a failure.
 async fn post(
     browser: &Browser,
     site: &Site,
@@ -142,7 +142,7 @@ async fn post(
     fields: &[Field<'_>],
     refused: impl FnOnce(String) -> Failure,
 ) -> Result<(), Failure> {
-    // After the form that signs a user in comes the event page; after any other, a form or nothing.
+    // The event page follows the form that signs a user in; after any other comes a form or nothing.
     let leads_on = matches!(step, HttpStep::Signup | HttpStep::Login);
     let ask = Ask { step, url, form: Some(fields), limit: FORM_LIMIT, leads_on, custom: None };
     browser.visit(&site.origin, session, ask, |page| judge_post(site, &page, refused)).await
@@ -183,7 +183,7 @@ fn refused_log_in(reasons: &str) -> Failure {
     }
 }
 
-/// The failure of a form that came again.
+/// The failure if a form was returned again.
 fn refused_form(kind: FailureKind, reasons: &str) -> Failure {
     let reasons = if reasons.is_empty() { "the form came again without a reason" } else { reasons };
     Failure::with(kind, reasons)

@@ -1,6 +1,6 @@
-//! Ways in for fuzz targets and property tests: the readers of what a server sends, as they are.
+//! Entry points for fuzz targets and property tests: the readers of a server's data.
 //!
-//! Nothing here reads by itself, and nothing else may come to rely on it.
+//! Nothing here has logic of its own, and other code must not use it.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::protocol::Event;
 use crate::transport::ws::reader::{Message, Reader};
 use crate::transport::ws::recent::Recent;
 
-/// What a text frame is and means, the meaning as its debug text; as the rig reads it.
+/// The kind of a text frame and its meaning, as debug text, as the rig reads it.
 #[must_use]
 pub fn frame(text: &str) -> (FrameKind, String) {
     let mut told = (FrameKind::Unknown, String::from("nothing was told"));
@@ -23,11 +23,11 @@ pub fn frame(text: &str) -> (FrameKind, String) {
     told
 }
 
-/// The same twice, as a thread reads a broadcast on two sockets: the second time it is known.
+/// The same twice, like a broadcast on two sockets of a thread: the second time the text is known.
 #[must_use]
 pub fn frame_again(text: &str) -> [(FrameKind, String); 2] {
     thread_local! {
-        /// Numbers of texts hold for a thread, so there is one of these in it.
+        /// Numbers of texts are per thread, so each thread has one.
         static RECENT: Cell<Recent> = Cell::default();
     }
     let mut recent = RECENT.take();
@@ -37,7 +37,7 @@ pub fn frame_again(text: &str) -> [(FrameKind, String); 2] {
     let shared = Shared::default();
     let told = [(); 2].map(|()| {
         let mut told = (FrameKind::Unknown, String::from("nothing was told"));
-        // The frame is whole and within the limit; a refusal would show as nothing told.
+        // The frame is whole and within the limit; a refusal would show as `nothing was told`.
         let _ = Reader::new(text.len()).feed(&wire, &mut recent, |message| {
             if let Message::Text(text, number) = message {
                 shared.decode(text, number, |kind, event| told = (kind, shown(&event)));
@@ -61,7 +61,7 @@ fn shown(event: &Event<'_>) -> String {
     format!("{event:?}")
 }
 
-/// What a form's page says.
+/// The contents of a page with a form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form {
     /// The CSRF token.
@@ -75,7 +75,7 @@ pub struct Form {
 /// Reads a page with a form.
 ///
 /// # Errors
-/// A page that is not given to the parser.
+/// If the page is not fit for the parser.
 pub fn form(body: &[u8]) -> Result<Form, Failure> {
     let page = FormPage::parse(body)?;
     Ok(Form { csrf: page.csrf(), reasons: page.reasons(), is_over_capacity: page.is_over_capacity() })
@@ -84,7 +84,7 @@ pub fn form(body: &[u8]) -> Result<Form, Failure> {
 /// Reads an event page's state: each question and its answer.
 ///
 /// # Errors
-/// A page without a state, or with one that is not the JSON expected.
+/// A page without a state, or with one that is not the expected JSON.
 pub fn state(body: &[u8]) -> Result<BTreeMap<&'static str, String>, Failure> {
     let state = InitialState::find(body)?;
     let said = |outcome: Result<String, Failure>| outcome.unwrap_or_else(|failure| failure.to_string());

@@ -1,6 +1,6 @@
-//! Member lists, read in full: who is in the room by the server's word.
+//! Reads member lists in full: the members of the room according to the server.
 //!
-//! A list is large and most of them are never looked at; this is for the few that are.
+//! Lists are large and most are never read in full; this is for the few that are.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use super::normal;
 use crate::model::{Failure, FailureKind, SenderId};
 
-/// A member, as far as it matters here.
+/// The needed fields of a member.
 #[derive(Deserialize)]
 struct Member<'a> {
     id: u64,
@@ -19,8 +19,8 @@ struct Member<'a> {
     username: Cow<'a, str>,
 }
 
-/// Gives every member's numeric id and username to `each`, without keeping any. A list in an
-/// unusual spelling is found out before the first of them is given.
+/// Calls `each` with every member's numeric id and username. A list in an unusual spelling is detected before the first
+/// call.
 pub(super) fn read(text: &str, each: impl FnMut(SenderId, &str)) -> Result<(), Failure> {
     if read_spelled(text, |_, _| {}).is_err()
         && let Some(respelled) = normal::text(text)
@@ -38,7 +38,7 @@ fn read_spelled(text: &str, mut each: impl FnMut(SenderId, &str)) -> Result<(), 
     if lists == 1 { Ok(()) } else { Err(Failure::with(FailureKind::Malformed, "not one list of members")) }
 }
 
-/// The list at a path of keys; how many were found there.
+/// Visits the list at a path of keys, and counts the lists found there.
 struct At<'p, F> {
     path: &'static [&'static str],
     each: &'p mut F,

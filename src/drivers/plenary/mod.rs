@@ -1,21 +1,21 @@
 //! The driver of the plenary protocol: forms, pages and sockets of one application.
 //!
-//! It turns steps into requests and frames, and what comes back into events and failures.
-//! It knows no schedule, no ledger and no metrics.
+//! It turns steps into requests and frames, and answers into events and failures.
+//! It knows no schedule, ledger or metrics.
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | `site` | URLs of one site, and what a redirect means |
-//! | `page`, `state` | what pages say: HTML and `__INITIAL_STATE__` |
+//! | `site` | URLs of one site, and the meanings of redirects |
+//! | `page`, `state` | the contents of pages: HTML and `__INITIAL_STATE__` |
 //! | `forms` | sign up, log in, delete |
-//! | `side_rooms` | breakouts as last heard of |
+//! | `side_rooms` | the current breakouts |
 //! | `members` | member lists, read in full |
-//! | `wire`, `fast_path` | text frames; the plain reader and the fast path |
+//! | `wire`, `fast_path` | text frames: the plain reader and the fast path |
 //! | `vocabulary` | names of failures and frames |
-//! | `decode` | what all sockets share; frames that were read a moment ago |
+//! | `decode` | state shared by all sockets; recent frames |
 //! | `normal` | JSON in unusual spellings |
 //! | `socket` | an open socket |
-//! | `fuzzing` | ways in for fuzz targets |
+//! | `fuzzing` | entry points for fuzz targets |
 
 mod decode;
 mod fast_path;
@@ -58,18 +58,18 @@ use crate::transport::http::{Ask, Browser, BrowserSettings, Page};
 use crate::transport::spans;
 use crate::transport::ws::handshake::{self, Options, Upgrade, UpgradeHeaders};
 
-/// The largest event page: it holds all users and a hundred chats.
+/// Largest event page, in bytes: it holds all users and a hundred chats.
 const EVENT_LIMIT: usize = 32 << 20;
 
-/// A chat of 100 kB was seen delivered; frames over 1 MiB end the connection, and a character may take
-/// six bytes of JSON.
+/// Longest text, in bytes. The server delivers chats of 100 kB; frames over 1 MiB end the connection, and a character
+/// may take six bytes of JSON.
 const MAX_TEXT: usize = 100_000;
 
-/// The sign-up form refuses a longer username.
+/// Longest username that the sign-up form accepts, in characters.
 const MAX_USERNAME: usize = 30;
 
-/// Measured against the application. A side room takes ten members by default; the page shows the last
-/// 100 chats, of 220 bytes each.
+/// Sizes measured with the application. A side room takes ten members by default; the page shows the last 100 chats, of
+/// 220 bytes each.
 const FRAME_SIZES: FrameSizes = FrameSizes {
     chat: 300.0,
     lists: Some(ListSizes {
@@ -127,12 +127,12 @@ pub struct Plenary {
     clock: Clock,
     events: Events,
     trace: Arc<dyn Trace>,
-    /// The next socket's seed for masks and nonces.
+    /// The seed of the next socket's masks and nonces.
     seeds: AtomicU64,
 }
 
 impl Plenary {
-    /// A driver for the events of one server. Nothing is connected yet.
+    /// A driver for the events of one server, without connections.
     ///
     /// # Errors
     /// A URL that is not http(s), a CA file that cannot be read or holds no certificate.
@@ -162,7 +162,7 @@ impl Plenary {
         })
     }
 
-    /// Reads the event page and what it says.
+    /// Requests and reads the event page.
     async fn event_page(&self, session: &mut Session) -> Result<RoomPage, Failure> {
         let ask = Ask {
             step: HttpStep::Room,

@@ -8,7 +8,7 @@ use serde_json::{Number, Value};
 /// The longest text that is read again, in bytes: a parsed value takes up to 32 times as much.
 const LIMIT: usize = 1 << 20;
 
-/// The same text in the common spelling; `None` where it is no JSON, or too long.
+/// The same text in the common spelling; `None` if it is no JSON, or too long.
 pub(super) fn text(text: &str) -> Option<String> {
     if text.len() > LIMIT {
         return None;

@@ -1,5 +1,4 @@
-//! What the site's pages say, found with an HTML parser: the CSRF field, the reasons of a
-//! refusal, and whether the event is full.
+//! Reads the site's pages with an HTML parser: the CSRF field, the reasons of a refusal, and whether the event is full.
 
 use std::sync::LazyLock;
 
@@ -9,7 +8,7 @@ use super::vocabulary;
 use crate::model::Failure;
 use crate::transport::http::html;
 
-/// The most reasons of a refusal; each is as long as a failure's detail at most.
+/// Maximum number of reasons of a refusal; each is at most as long as a failure's detail.
 const REASON_LIMIT: usize = 8;
 
 static CSRF: LazyLock<Option<Selector>> = LazyLock::new(|| Selector::parse("input[name=csrfmiddlewaretoken]").ok());
@@ -34,7 +33,7 @@ impl FormPage {
         values.find(|value| !value.is_empty()).map(str::to_owned).ok_or_else(missing)
     }
 
-    /// The reasons of a refusal in the page's own words, joined; empty where it gives none.
+    /// The reasons of a refusal in the page's own words, joined; empty if it gives none.
     pub(super) fn reasons(&self) -> String {
         let mut reasons: Vec<String> = Vec::new();
         for element in REASONS.as_ref().map(|selector| self.0.select(selector)).into_iter().flatten() {

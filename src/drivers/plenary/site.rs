@@ -1,4 +1,4 @@
-//! Where the application lives: URLs of its pages and sockets, and what a redirect means.
+//! The application's URLs, of pages and sockets, and the meanings of redirects.
 //!
 //! The base URL may have a path, which is kept as a prefix of every request. It knows no I/O.
 
@@ -11,14 +11,14 @@ use crate::transport::http::{Origin, Page};
 /// One origin and path prefix, and the event there.
 #[derive(Debug)]
 pub(super) struct Site {
-    /// Ends with a slash.
+    /// The base URL, with a trailing slash.
     base: Url,
     slug: String,
-    /// Where to dial, and what to call it.
+    /// The origin to connect to.
     pub(super) origin: Origin,
 }
 
-/// Where a redirect leads.
+/// The target of a redirect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Redirect {
     /// To the log-in form of this site: the session is unknown.
@@ -69,7 +69,7 @@ impl Site {
         self.page(&["accounts", "delete"])
     }
 
-    /// The event that the driver was made for.
+    /// The driver's event.
     pub(super) fn slug(&self) -> &str {
         &self.slug
     }
@@ -84,12 +84,12 @@ impl Site {
         self.page(&["breakout", &id.0.to_string()])
     }
 
-    /// Where a redirect leads; `None` for other answers.
+    /// The target of a redirect; `None` for other answers.
     pub(super) fn redirect(&self, page: &Page) -> Result<Option<Redirect>, Failure> {
         page.redirect()?.map(|target| self.meaning(&page.asked, &target)).transpose()
     }
 
-    /// What a redirect from `asked` to `target` means.
+    /// The meaning of a redirect from `asked` to `target`.
     fn meaning(&self, asked: &Url, target: &Url) -> Result<Redirect, Failure> {
         if target.path() == self.log_in().path() || target.path().ends_with("/accounts/login/") {
             return Ok(Redirect::LogIn);

@@ -1,4 +1,4 @@
-//! A plenary or breakout socket: a websocket whose text frames are the application's.
+//! A plenary or breakout socket: a websocket with the application's text frames.
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::transport::ws::socket::WebSocket;
 pub struct PlenarySocket {
     socket: WebSocket,
     shared: Arc<Shared>,
-    /// Whether a member list has come.
+    /// Whether a member list has arrived.
     joined: bool,
 }
 
@@ -29,8 +29,7 @@ impl PlenarySocket {
     }
 }
 
-/// What a socket makes of bytes, without the socket: for measuring and for feeding it bytes of
-/// one's own making.
+/// A socket's processing of bytes without the socket, for measurements and tests.
 #[derive(Debug)]
 pub struct Inbox {
     reader: Reader,
@@ -45,23 +44,23 @@ impl Inbox {
         Self { reader: Reader::new(limit), shared: Arc::default(), joined: false }
     }
 
-    /// Another inbox of the same driver: what one has read, the other knows.
+    /// Another inbox of the same driver, which shares the known texts.
     #[must_use]
     pub fn another(&self, limit: usize) -> Self {
         Self { reader: Reader::new(limit), shared: Arc::clone(&self.shared), joined: false }
     }
 
-    /// The same inbox with compression, on these terms.
+    /// Enables compression, on these terms.
     #[must_use]
     pub fn compressed(mut self, terms: PerMessageDeflate) -> Self {
         self.reader = self.reader.compressed(terms);
         self
     }
 
-    /// Takes bytes that were read at `at`, and gives every frame that is whole now to `sink`.
+    /// Takes bytes that were read at `at`, and passes every frame that is now complete to `sink`.
     ///
     /// # Errors
-    /// The first breach of RFC 6455; what came before it has gone to `sink`.
+    /// The first violation of RFC 6455; frames before it have been passed to `sink`.
     pub fn feed(
         &mut self,
         at: Stamp,
@@ -109,8 +108,8 @@ impl Connection for PlenarySocket {
     }
 }
 
-/// Gives a message to the user's loop as what it means. The first member list means that the user
-/// has joined: the server has put it into the room.
+/// Passes the meaning of a message to the user's loop. The first member list means that the user has joined: the server
+/// has put it into the room.
 fn hand_on(at: Stamp, message: Message<'_>, shared: &Shared, joined: &mut bool, sink: &mut impl FnMut(Received<'_>)) {
     let kind = match message {
         Message::Text(text, number) => {
@@ -136,7 +135,7 @@ fn hand_on(at: Stamp, message: Message<'_>, shared: &Shared, joined: &mut bool, 
     sink(Received { at, kind: Some(kind), event: Event::Other });
 }
 
-/// Tells of a frame; its kind stands for the rule that it matches.
+/// Reports a frame; its kind takes the place of a rule.
 fn note(transcript: &dyn Transcript, text: &str, kind: FrameKind) {
     let is_known = !matches!(kind, FrameKind::Unknown | FrameKind::Malformed);
     let rule = is_known.then(|| kind.as_str());

@@ -1,8 +1,7 @@
-//! The event page's `window.__INITIAL_STATE__`: who we are there, whether the event is open,
-//! which breakouts may be joined.
+//! The event page's `window.__INITIAL_STATE__`: the signed-in user, whether the event is open, and the breakouts that
+//! may be joined.
 //!
-//! Read by a JSON parser from where it starts; only the fields needed are kept, so a page of
-//! megabytes costs one pass over it.
+//! A JSON parser reads it from its start and keeps only the needed fields, so a page of megabytes costs one pass.
 
 use serde::Deserialize;
 
@@ -10,16 +9,16 @@ use super::{normal, vocabulary};
 use crate::model::{Failure, FailureClass, FailureKind};
 use crate::protocol::SideRoomId;
 
-/// What the script line begins with.
+/// The start of the script line.
 const NAME: &[u8] = b"window.__INITIAL_STATE__";
 
-/// The most breakouts that are remembered: every user keeps to this list.
+/// Maximum number of breakouts that are remembered; all users choose from them.
 const BREAKOUT_LIMIT: usize = 10_000;
 
-/// How many places that look like the beginning are tried.
+/// Maximum number of places tried as the start.
 const TRY_LIMIT: usize = 8;
 
-/// The part of the state that the rig looks at.
+/// The part of the state that the rig reads.
 #[derive(Debug, Deserialize)]
 pub(super) struct InitialState {
     plenary: Plenary,
@@ -37,7 +36,7 @@ struct Plenary {
     canceled: bool,
     #[serde(default)]
     breakouts_open: bool,
-    /// 0 means that there is no limit. Whatever else it is, is no reason to stay away.
+    /// The capacity; 0 or an invalid value means no limit.
     #[serde(default)]
     max_participants: serde_json::Value,
     #[serde(default)]
@@ -46,13 +45,13 @@ struct Plenary {
     doors_close: Option<String>,
 }
 
-/// One breakout as pages and frames list it.
+/// One breakout in the lists of pages and frames.
 #[derive(Debug, Deserialize)]
 pub(super) struct Breakout {
     id: u64,
     #[serde(default)]
     is_proposal: bool,
-    /// Missing in some releases, which have no random breakouts.
+    /// Missing in releases without random breakouts.
     #[serde(default)]
     is_random: bool,
 }
@@ -66,13 +65,13 @@ struct Auth {
 }
 
 impl InitialState {
-    /// Reads the state of an event page. `NoState` where the page has none, `BadState` where
-    /// it is not the JSON expected.
+    /// Reads the state of an event page. Fails with `NoState` if the page has none, `BadState` if it is not the
+    /// expected JSON.
     pub(super) fn find(body: &[u8]) -> Result<Self, Failure> {
         let mut wrong = None;
         for at in memchr::memmem::find_iter(body, NAME).take(TRY_LIMIT) {
             let Some(json) = after_equals(&body[at + NAME.len()..]) else { continue };
-            // What follows the value (a semicolon, the rest of the page) is none of its.
+            // Ignore what follows the value: a semicolon, and the rest of the page.
             match Self::deserialize(&mut serde_json::Deserializer::from_slice(json)) {
                 Ok(state) => return Ok(state),
                 Err(e) => match normal::value_at(json).and_then(|value| Self::deserialize(value).ok()) {
@@ -87,7 +86,7 @@ impl InitialState {
         })
     }
 
-    /// Whether the event goes on; the failure's text says since or until when it does not.
+    /// Checks that the event is open; the failure's text says since or until when it is not.
     pub(super) fn check_open(&self) -> Result<(), Failure> {
         let Plenary { open, canceled, doors_open, doors_close, .. } = &self.plenary;
         if *canceled {
@@ -110,7 +109,7 @@ impl InitialState {
         Err(Failure::with(vocabulary::EVENT_CLOSED, text).classed(FailureClass::HopelessAtStart))
     }
 
-    /// The signed-in user's id; `SignedOut` if no user is signed in.
+    /// The signed-in user's id; fails with `SignedOut` if there is none.
     pub(super) fn user(&self) -> Result<u64, Failure> {
         if !self.auth.is_authenticated {
             return Err(Failure::with(FailureKind::SignedOut, "the event page knows no signed-in user"));
@@ -118,7 +117,7 @@ impl InitialState {
         self.auth.id.ok_or_else(|| Failure::with(vocabulary::BAD_STATE, "__INITIAL_STATE__: auth has no id"))
     }
 
-    /// How many may be present at a time, if there is a limit.
+    /// Maximum number of users present, if there is a limit.
     pub(super) fn capacity(&self) -> Option<u64> {
         self.plenary.max_participants.as_u64().filter(|limit| *limit > 0)
     }
@@ -128,13 +127,13 @@ impl InitialState {
         self.plenary.breakouts_open
     }
 
-    /// The breakouts a user may join while breakouts are open.
+    /// The breakouts that a user may join while breakouts are open.
     pub(super) fn breakouts(&self) -> Vec<SideRoomId> {
         joinable(&self.breakouts)
     }
 }
 
-/// Neither proposals nor random ones; of a list beyond all measure, the first.
+/// The breakouts of a list that are neither proposals nor random; of a huge list, only the first ones.
 pub(super) fn joinable(list: &[Breakout]) -> Vec<SideRoomId> {
     let open = list.iter().filter(|b| !b.is_proposal && !b.is_random);
     open.map(|b| SideRoomId(b.id)).take(BREAKOUT_LIMIT).collect()

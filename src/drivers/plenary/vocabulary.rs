@@ -2,7 +2,7 @@
 
 use crate::model::{FailureKind, FrameKind, OwnName, SentKind, Stage, Vocabulary};
 
-/// All of them.
+/// All names.
 pub const VOCABULARY: Vocabulary = Vocabulary {
     failures: &[
         NO_CSRF,
@@ -48,9 +48,9 @@ pub const VOCABULARY: Vocabulary = Vocabulary {
 pub const NO_CSRF: FailureKind = FailureKind::Own(&OwnName::at::<0>("no_csrf"));
 /// An event page without `__INITIAL_STATE__`.
 pub const NO_STATE: FailureKind = FailureKind::Own(&OwnName::at::<1>("no_state"));
-/// A page whose state is not the JSON expected.
+/// A page whose state is not the expected JSON.
 pub const BAD_STATE: FailureKind = FailureKind::Own(&OwnName::at::<2>("bad_state"));
-/// As many are present as may be.
+/// The event is full.
 pub const OVER_CAPACITY: FailureKind = FailureKind::Own(&OwnName::at::<3>("over_capacity"));
 /// The event is over or has not begun.
 pub const EVENT_CLOSED: FailureKind = FailureKind::Own(&OwnName::at::<4>("event_closed"));
@@ -85,7 +85,7 @@ pub const CHAT_REPLACE: FrameKind = FrameKind::Own(&OwnName::at::<5>("chat_repla
 pub const AUTH: FrameKind = FrameKind::Own(&OwnName::at::<6>("auth"));
 /// Changed accounts.
 pub const USERS: FrameKind = FrameKind::Own(&OwnName::at::<7>("users"));
-/// An admin's word to the breakouts.
+/// An admin's message to the breakouts.
 pub const MESSAGE_BREAKOUTS: FrameKind = FrameKind::Own(&OwnName::at::<8>("message_breakouts"));
 /// An admin's request to a breakout.
 pub const REQUEST_SPEAKER_STATS: FrameKind = FrameKind::Own(&OwnName::at::<9>("request_speaker_stats"));

@@ -1,8 +1,7 @@
-//! Text frames from the server as events, and ours as text.
+//! Converts text frames of the server to events, and ours to text.
 //!
-//! The plain path reads any valid frame with a JSON parser. [`fast_path`](super::fast_path) reads the
-//! common ones in the server's own spelling; it must agree with this one, and a property test
-//! holds it to that.
+//! The plain path reads any valid frame with a JSON parser. [`fast_path`](super::fast_path) reads the common ones in
+//! the server's own spelling; a property test checks that both agree.
 
 use std::borrow::Cow;
 
@@ -19,7 +18,7 @@ use crate::protocol::{Event, Members, Outgoing};
 /// The heartbeat: a JSON string, not an object.
 const HEARTBEAT: &[u8] = br#""heartbeat""#;
 
-/// Reads one text frame and gives its meaning to `sink`, once.
+/// Reads one text frame and passes its meaning to `sink`, once.
 pub(super) fn read(text: &str, rooms: &SideRooms, sink: impl FnOnce(FrameKind, Event<'_>)) {
     match fast_path::read(text) {
         Some(fast_path::Frame::Chat { user, message }) => sink(FrameKind::Chat, chat(SenderId::number(user), message)),
@@ -57,7 +56,7 @@ struct Envelope<'a> {
     error: Option<&'a RawValue>,
 }
 
-/// A string borrowed from the frame where it holds no escapes.
+/// A string, borrowed from the frame if it has no escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -84,8 +83,7 @@ struct PlenarySettings {
     breakouts_open: Option<bool>,
 }
 
-/// Reads any frame with the JSON parser. One that is empty keeps the connection open, as some
-/// proxies do, and means nothing.
+/// Reads any frame with the JSON parser. An empty frame only keeps the connection open, as some proxies do.
 pub(super) fn read_plain(text: &str, rooms: &SideRooms, sink: impl FnOnce(FrameKind, Event<'_>)) {
     if text.trim_ascii().is_empty() {
         return sink(FrameKind::Unknown, Event::Other);
@@ -98,7 +96,7 @@ pub(super) fn read_plain(text: &str, rooms: &SideRooms, sink: impl FnOnce(FrameK
     });
 }
 
-/// Reads a frame as it is spelled.
+/// Reads a frame in its own spelling.
 fn read_spelled(text: &str, rooms: &SideRooms, sink: impl FnOnce(FrameKind, Event<'_>)) {
     let Some(frame) = object::<Envelope<'_>>(text) else { return sink(FrameKind::Malformed, malformed(text)) };
     let kind = kind(&frame.kind.0);
@@ -124,13 +122,13 @@ fn read_spelled(text: &str, rooms: &SideRooms, sink: impl FnOnce(FrameKind, Even
             None => sink(kind, Event::Other),
         },
         FrameKind::Error => sink(kind, Event::Refused(&Failure::new(complaint(frame.error.map_or("", RawValue::get))))),
-        // A damaged type over one of our chats.
+        // One of our chats with a damaged type.
         FrameKind::Unknown if text.contains(PREFIX) => sink(kind, malformed(text)),
         _ => sink(kind, Event::Other),
     }
 }
 
-/// Parses an object; serde would take an array for a struct as well.
+/// Parses an object; serde would also accept an array for a struct.
 fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
     if json.trim_ascii_start().starts_with('{') { serde_json::from_str(json).ok() } else { None }
 }
@@ -162,7 +160,7 @@ fn kind(text: &str) -> FrameKind {
     }
 }
 
-/// Why a breakout's first frame refuses.
+/// The failure of a breakout's first frame.
 fn refusal(code: &str) -> Failure {
     let declined = |kind| Failure::new(kind).classed(FailureClass::Declined);
     match code {

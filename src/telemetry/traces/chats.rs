@@ -1,8 +1,7 @@
 //! Spans of sampled chats: from the intended time of the schedule to the last delivery.
 //!
-//! One number in a hundred, where it begins drawn from the seed; at most ten per second and 64 open at
-//! once, so that the cost does not grow with the load. Whether a chat has settled is the ledger's
-//! word, which callers bring.
+//! Samples one number in a hundred, with an offset drawn from the seed; at most ten per second and 64 open at once, so
+//! that the cost does not grow with the load. Callers pass in the ledger's view of whether a chat has settled.
 
 use std::time::SystemTime;
 
@@ -13,16 +12,16 @@ use parking_lot::Mutex;
 
 use super::Traces;
 
-/// One chat in so many is traced: tracing is to cost a percent of the chats, not a percent of each.
+/// One chat in this many is traced: one percent of the chats bear the cost, not each chat a percent.
 const ONE_IN: u64 = 100;
-/// Maximum of chats traced per second: with 10,000 receivers each, 100,000 arrivals per second are looked at,
-/// which is what a core delivers.
+/// Maximum number of chats traced per second. With 10,000 receivers each, that is 100,000 arrivals per second, the
+/// throughput of a core.
 const MOST_A_SECOND: u32 = 10;
-/// Maximum of chats under way: ten per second stay open for the default deadline of 10 s only if
-/// the server is slow, and then a part of them says enough.
+/// Maximum number of open chats. Ten per second stay open for the default deadline of 10 s only if the server is slow;
+/// then a part of them is enough.
 const MOST_OPEN: usize = 64;
 
-/// Which chat of this generator.
+/// Identity of a chat of this generator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChatId {
     /// The tag of its room.
@@ -34,35 +33,35 @@ pub struct ChatId {
 /// A chat that was handed to its sender's socket.
 #[derive(Debug, Clone, Copy)]
 pub struct Chat<'a> {
-    /// Which it is.
+    /// Its identity.
     pub id: ChatId,
     /// The sender's name.
     pub sender: &'a str,
-    /// How many connections are to receive it.
+    /// Number of connections that should receive it.
     pub expected: u32,
-    /// When the schedule wanted it.
+    /// Its intended time.
     pub intended: SystemTime,
     /// When it was handed over.
     pub handed: SystemTime,
 }
 
-/// What the ledger says of a chat.
+/// The ledger's view of a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Deliveries without a verdict.
+    /// Number of deliveries without a verdict.
     pub outstanding: u32,
-    /// Deliveries that were lost.
+    /// Number of lost deliveries.
     pub lost: u32,
 }
 
-/// The chats that are traced; does nothing where traces are off.
+/// The traced chats; does nothing if traces are off.
 #[derive(Debug, Default)]
 pub struct ChatTraces(Option<Sampled>);
 
 #[derive(Debug)]
 struct Sampled {
     tracer: SdkTracer,
-    /// The numbers traced are those that leave this rest.
+    /// Remainder of the traced numbers modulo [`ONE_IN`].
     rest: u64,
     open: Mutex<Open>,
 }
@@ -70,12 +69,12 @@ struct Sampled {
 #[derive(Debug, Default)]
 struct Open {
     chats: Vec<Under>,
-    /// The second that `begun` counts in, since the Unix epoch.
+    /// The second for which `begun` counts, since the Unix epoch.
     second: u64,
     begun: u32,
 }
 
-/// A chat under way.
+/// An open chat.
 #[derive(Debug)]
 struct Under {
     id: ChatId,
@@ -84,19 +83,19 @@ struct Under {
 }
 
 impl ChatTraces {
-    /// Samples drawn from this seed, exported with these traces.
+    /// Sampling by this seed, exported with these traces.
     #[must_use]
     pub fn sampled(traces: &Traces, seed: u64) -> Self {
         Self(Some(Sampled { tracer: traces.tracer.clone(), rest: seed % ONE_IN, open: Mutex::default() }))
     }
 
-    /// Whether a chat of this number may be traced: cheap, to be asked for every arrival.
+    /// Whether a chat with this number may be traced; cheap enough for every arrival.
     #[must_use]
     pub fn samples(&self, seq: u64) -> bool {
         self.0.as_ref().is_some_and(|sampled| seq % ONE_IN == sampled.rest)
     }
 
-    /// Opens the span of a chat, if it is to be traced.
+    /// Opens the span of a chat, if it is sampled.
     pub fn begin(&self, chat: Chat<'_>) {
         if !self.samples(chat.id.seq) {
             return;
@@ -122,7 +121,7 @@ impl ChatTraces {
         open.chats.push(Under { id: chat.id, span, arrivals: 0 });
     }
 
-    /// A chat was read by a user at `at`: closes its span if that settled it.
+    /// Notes that a user read a chat at `at`; closes its span if that settled it.
     pub fn arrived(&self, id: ChatId, at: SystemTime, progress: impl FnOnce() -> Option<Progress>) {
         let Some(sampled) = &self.0 else { return };
         let mut open = sampled.open.lock();
@@ -139,8 +138,7 @@ impl ChatTraces {
         }
     }
 
-    /// Closes the spans of chats that have settled without an arrival: by a verdict, or because a
-    /// connection ended.
+    /// Closes the spans of chats that have settled without an arrival, by a verdict or the end of a connection.
     pub fn sweep(&self, now: SystemTime, mut progress: impl FnMut(ChatId) -> Option<Progress>) {
         let Some(sampled) = &self.0 else { return };
         let mut open = sampled.open.lock();
@@ -152,7 +150,7 @@ impl ChatTraces {
         }
     }
 
-    /// Closes what is still open at the end of a run.
+    /// Closes open spans at the end of a run.
     pub fn finish(&self, now: SystemTime) {
         let Some(sampled) = &self.0 else { return };
         for chat in std::mem::take(&mut sampled.open.lock().chats) {
@@ -173,7 +171,7 @@ impl Open {
 }
 
 impl Under {
-    /// Without progress the run ended before the chat had settled.
+    /// Closes the span; without `progress` the run ended before the chat had settled.
     fn close(mut self, at: SystemTime, progress: Option<Progress>) {
         let outcome = match progress {
             None => "outstanding",

@@ -1,7 +1,6 @@
 //! The OTLP exporter: HTTP through reqwest with soakrig's own TLS, or gRPC without any.
 //!
-//! `OTEL_EXPORTER_OTLP_HEADERS` is read for both, as the OTLP specification asks: tokens belong
-//! there, and not on a command line.
+//! Both read `OTEL_EXPORTER_OTLP_HEADERS`, as the OTLP specification asks: tokens belong there, not on a command line.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,31 +14,31 @@ use tonic::transport::Channel;
 use crate::model::OtlpEndpoint;
 use crate::transport::resolve::Names;
 
-/// How long an endpoint may take for a batch.
+/// Longest time of an endpoint for a batch.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is traced, and where it goes.
+/// The options of tracing.
 #[derive(Debug, Clone)]
 pub struct TraceOptions {
-    /// Where.
+    /// The endpoint.
     pub endpoint: OtlpEndpoint,
-    /// TLS towards an HTTPS endpoint.
+    /// TLS for an HTTPS endpoint.
     pub tls: Arc<rustls::ClientConfig>,
-    /// Looks the endpoint's name up.
+    /// Resolver of the endpoint's name.
     pub names: Names,
     /// The run id, an attribute of the resource.
     pub run_id: String,
-    /// Which shard, an attribute of the resource.
+    /// The shard, an attribute of the resource.
     pub shard: String,
 }
 
-/// No traces can be sent.
+/// Traces cannot be sent.
 #[derive(Debug, thiserror::Error)]
 #[error("traces cannot be sent: {0}")]
 pub struct TraceError(String);
 
-/// An exporter to the endpoint; nothing is connected yet. It tries once: what fails is counted,
-/// and not held while newer spans are lost instead.
+/// An exporter to the endpoint, not connected yet. It tries each batch once: a failed batch is counted and dropped
+/// rather than kept at the expense of newer spans.
 pub(super) fn build(options: TraceOptions, resource: &Resource) -> Result<SpanExporter, TraceError> {
     let built = match options.endpoint {
         OtlpEndpoint::Http(url) => SpanExporter::builder()
@@ -62,7 +61,7 @@ pub(super) fn build(options: TraceOptions, resource: &Resource) -> Result<SpanEx
     Ok(exporter)
 }
 
-/// A connection that is made when it is needed.
+/// A connection that is opened on demand.
 fn channel(url: String, names: Names) -> Result<Channel, TraceError> {
     let endpoint = Channel::from_shared(url).map_err(|e| TraceError(e.to_string()))?;
     let mut connector = HttpConnector::new_with_resolver(names);
@@ -75,7 +74,7 @@ fn client(tls: &rustls::ClientConfig, names: Names) -> Result<reqwest::Client, T
         .user_agent(concat!("soakrig/", env!("CARGO_PKG_VERSION")))
         .tls_backend_preconfigured(tls.clone())
         .dns_resolver(names)
-        // `--proxy` is the way to the server, and variables of proxies never count.
+        // `--proxy` is for the server only, and proxy variables are ignored.
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(TIMEOUT)
@@ -116,7 +115,7 @@ mod tests {
         let ring = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(ring).with_safe_default_protocol_versions().unwrap();
         let tls = Arc::new(tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
-        // The clients ask for a name without a port.
+        // The clients look up a name without a port.
         let fixed = Resolve { host: "traces.invalid".into(), port: 0, addresses: vec!["127.0.0.1".parse().unwrap()] };
         for endpoint in [
             OtlpEndpoint::Http(format!("http://traces.invalid:{port}/v1/traces")),

@@ -1,16 +1,16 @@
-//! Traces: what a user's way in and a sampled chat took, step by step, sent to an OTLP endpoint.
+//! Traces of connecting users and of sampled chats, step by step, sent to an OTLP endpoint.
 //!
-//! Batched, bounded, and lossy before it would block: a span that finds the queue full, or an
-//! endpoint that does not take it, is counted and forgotten. Only spans of the target
-//! [`SPANS`] are exported, never log lines, nor what libraries trace of themselves.
+//! Batched and bounded, and lossy rather than blocking: a span that finds the queue full, or that the endpoint does not
+//! take, is counted and dropped. Only spans with the target [`SPANS`] are exported, never log lines or spans of
+//! libraries.
 //!
 //! | file | what it is for |
 //! | --- | --- |
 //! | [`chats`] | spans of sampled chats, from the intent to the last delivery |
 //! | `exporter` | OTLP over HTTP or gRPC |
-//! | `queue` | from the end of a span to the exporter, and the counts |
+//! | `queue` | the queue of ended spans, and the counts |
 //!
-//! Knows OpenTelemetry, and nothing of users, servers or the schedule.
+//! Knows OpenTelemetry, but nothing of users, servers or the schedule.
 
 pub mod chats;
 mod exporter;
@@ -30,13 +30,13 @@ use self::queue::Export;
 pub use self::queue::SpanCounts;
 use crate::model::SPANS;
 
-/// How long the end of a run waits for the last spans to be taken.
+/// Longest wait at the end of a run for the export of the last spans.
 const FLUSH: Duration = Duration::from_secs(2);
 
-/// A layer that `run` adds to the logs: traces, for instance. Filters itself.
+/// A layer that `run` adds to the logs, such as traces. It filters for itself.
 pub type Extra = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Traces under way.
+/// A running export of traces.
 #[derive(Debug)]
 pub struct Traces {
     provider: SdkTracerProvider,
@@ -45,12 +45,11 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Begins to export, in the tokio runtime that this is called in. The layer belongs to
-    /// [`init`](super::init).
+    /// Starts exporting on the current tokio runtime. Pass the layer to [`init`](super::init).
     ///
     /// # Errors
-    /// Where the exporter does not accept the endpoint. Whether anything listens there shows later,
-    /// and only in [`SpanCounts`] and a log line.
+    /// If the exporter does not accept the endpoint. Whether anything listens there shows later, only in [`SpanCounts`]
+    /// and a log line.
     pub fn start(options: TraceOptions) -> Result<(Self, Extra), TraceError> {
         let resource = resource(&options);
         let exporter = exporter::build(options, &resource)?;
@@ -68,16 +67,16 @@ impl Traces {
         Ok((Self { provider, tracer, export }, Box::new(layer)))
     }
 
-    /// What became of the spans so far; clones share the counts.
+    /// The counts of spans by fate so far; clones share them.
     #[must_use]
     pub fn counts(&self) -> SpanCounts {
         self.export.counts()
     }
 
-    /// Sends what is left, for two seconds at most; what is not taken by then is counted as stopped.
+    /// Exports the remaining spans, for at most two seconds; the rest is counted as stopped.
     pub async fn finish(self) {
         self.export.finish(FLUSH).await;
-        // Nothing is left to do for it but to say that it is over.
+        // Nothing is left to export; this only ends the provider.
         let _ = self.provider.shutdown();
     }
 }
@@ -93,7 +92,7 @@ fn resource(options: &TraceOptions) -> Resource {
         .build()
 }
 
-/// The ids of the span that the calling task is in.
+/// The ids of the calling task's span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ids {
     /// 32 hexadecimal digits.
@@ -102,7 +101,7 @@ pub struct Ids {
     pub span: String,
 }
 
-/// The ids of the span that the calling task is in; `None` outside of any, and without traces.
+/// The ids of the calling task's span; `None` outside of any span, or without traces.
 #[must_use]
 pub fn current() -> Option<Ids> {
     Context::map_current(|context| {
@@ -113,7 +112,7 @@ pub fn current() -> Option<Ids> {
 }
 
 impl Ids {
-    /// The value of a `traceparent` header, as W3C's Trace Context has it: version 00, sampled.
+    /// The value of a `traceparent` header by W3C Trace Context: version 00, sampled.
     #[must_use]
     pub fn traceparent(&self) -> String {
         format!("00-{}-{}-01", self.trace, self.span)

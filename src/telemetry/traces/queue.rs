@@ -1,7 +1,6 @@
-//! From the end of a span to its export: a bounded queue, and one task that empties it in batches.
+//! A bounded queue of ended spans, and a task that exports them in batches.
 //!
-//! The SDK's own batch processor drops spans without saying how many; here each has a fate that is
-//! counted.
+//! The SDK's own batch processor drops spans without counting them; here the fate of each is counted.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,14 +18,14 @@ use tokio_util::sync::CancellationToken;
 use super::exporter::TIMEOUT;
 use crate::model::SpanFate;
 
-/// Spans that wait at most; at about a kilobyte each.
+/// Maximum number of queued spans, of about a kilobyte each.
 const QUEUE: usize = 4_096;
-/// Spans exported at once at most.
+/// Maximum number of spans per batch.
 const BATCH: usize = 512;
-/// Between two exports.
+/// Interval between two exports.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many spans came to which fate; clones share the counts.
+/// Counts of spans by fate; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct SpanCounts(Arc<FateCounts>);
 
@@ -37,7 +36,7 @@ struct FateCounts {
 }
 
 impl SpanCounts {
-    /// Spans that came to this fate.
+    /// Number of spans with this fate.
     #[must_use]
     pub fn get(&self, fate: SpanFate) -> u64 {
         self.0.fates[fate as usize].load(Ordering::Relaxed)
@@ -47,7 +46,7 @@ impl SpanCounts {
         self.0.fates[fate as usize].fetch_add(n as u64, Ordering::Relaxed);
     }
 
-    /// Spans that ended and have no fate yet are stopped.
+    /// Counts ended spans without a fate as stopped.
     fn settle(&self) {
         let ended = self.0.ended.load(Ordering::Relaxed);
         let known: u64 = SpanFate::ALL.iter().map(|fate| self.get(*fate)).sum();
@@ -55,7 +54,7 @@ impl SpanCounts {
     }
 }
 
-/// The end of the queue that spans go in at.
+/// The sending end of the queue.
 pub(super) struct Queue {
     spans: Sender<SpanData>,
     counts: SpanCounts,
@@ -88,7 +87,7 @@ impl SpanProcessor for Queue {
     }
 }
 
-/// The task that exports, and the way to end it.
+/// The exporting task, and the means to end it.
 #[derive(Debug)]
 pub(super) struct Export {
     task: JoinHandle<()>,
@@ -96,7 +95,7 @@ pub(super) struct Export {
     counts: SpanCounts,
 }
 
-/// A queue, and the task that empties it into `exporter`.
+/// A queue, and the task that exports its spans with `exporter`.
 pub(super) fn open<E: SpanExporter + 'static>(exporter: E) -> (Queue, Export) {
     let (sender, spans) = mpsc::channel(QUEUE);
     let (counts, stop) = (SpanCounts::default(), CancellationToken::new());
@@ -110,12 +109,12 @@ impl Export {
         self.counts.clone()
     }
 
-    /// Exports what waits, as long as `patience` lasts.
+    /// Exports the queued spans, for at most `patience`.
     pub(super) async fn finish(mut self, patience: Duration) {
         self.stop.cancel();
         if tokio::time::timeout(patience, &mut self.task).await.is_err() {
             self.task.abort();
-            // Whatever it was doing, it does no more.
+            // The task has been aborted.
             let _ = (&mut self.task).await;
         }
         self.counts.settle();
@@ -130,7 +129,7 @@ struct Worker<E> {
     exporter: E,
     spans: Receiver<SpanData>,
     counts: SpanCounts,
-    /// Whether the last export failed, which was said then.
+    /// Whether the last export failed, which has been logged.
     failing: bool,
 }
 
@@ -144,7 +143,7 @@ impl<E: SpanExporter> Worker<E> {
             if !goes_on {
                 self.spans.close();
             }
-            // Spans that come meanwhile have their turn at the next interval, unless this is the end.
+            // Spans that arrive meanwhile are exported at the next interval, unless this is the end.
             let mut waiting = self.spans.len();
             while waiting > 0 {
                 let mut batch = Vec::with_capacity(waiting.min(BATCH));
@@ -171,13 +170,13 @@ impl<E: SpanExporter> Worker<E> {
             Ok(()) => {
                 self.counts.add(SpanFate::Exported, spans);
                 if std::mem::take(&mut self.failing) {
-                    tracing::info!("traces are taken again");
+                    tracing::info!("the endpoint takes traces again");
                 }
             }
             Err(error) => {
                 self.counts.add(SpanFate::ExportFailed, spans);
                 if !std::mem::replace(&mut self.failing, true) {
-                    tracing::warn!(%error, "traces are not taken; the spans are dropped and counted");
+                    tracing::warn!(%error, "the endpoint does not take traces; spans are dropped and counted");
                 }
             }
         }
@@ -195,7 +194,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes as many batches as it has permits, and fails while `broken`.
+    /// An endpoint that takes as many batches as it has permits, and fails while `broken`.
     #[derive(Debug, Clone, Default)]
     struct Endpoint(Arc<EndpointState>);
 

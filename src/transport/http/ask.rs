@@ -1,4 +1,4 @@
-//! One request and its answer, as drivers see them.
+//! One request and its answer, in the form that drivers use.
 
 use std::time::Duration;
 
@@ -16,38 +16,38 @@ use crate::transport::errors;
 pub struct Ask<'a> {
     /// The step that it is part of.
     pub step: HttpStep,
-    /// What is asked for.
+    /// The URL to request.
     pub url: Url,
-    /// The fields to post; a plain GET without.
+    /// The fields to post; `None` makes it a GET.
     pub form: Option<&'a [Field<'a>]>,
-    /// The largest body, in bytes.
+    /// Largest body accepted, in bytes.
     pub limit: usize,
     /// Whether the same user's next request may use this one's connection.
     pub leads_on: bool,
-    /// What the protocol says of the request, in place of `form`.
+    /// The protocol's own request, in place of `form`.
     pub custom: Option<&'a CustomRequest>,
 }
 
-/// A request whose every part the protocol chooses. The body of each answer is read, whatever its status.
+/// A request that the protocol defines completely. The body of each answer is read, whatever its status.
 #[derive(Debug)]
 pub struct CustomRequest {
     /// Its method.
     pub method: Method,
-    /// Headers beyond those that every request has; one of these takes the place of a usual one.
+    /// Headers in addition to those of every request, or replacing them.
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
-    /// How long it may take; without it, as long as any request.
+    /// Its timeout; `None`: that of any request.
     pub timeout: Option<Duration>,
-    /// Whether it is never repeated, whatever its method. It goes out on the connection that
-    /// [`Browser::open_line`](super::Browser::open_line) opened, if that is there.
+    /// Whether it must not be repeated, whatever its method. It uses the connection that
+    /// [`Browser::open_line`](super::Browser::open_line) opened, if there is one.
     pub once: bool,
-    /// Texts of the user that no failure may hold.
+    /// Texts of the user that no failure may contain.
     pub secrets: Vec<Secret>,
 }
 
 impl Ask<'_> {
-    /// Whether it may be sent on a kept connection and repeated.
+    /// Whether it may be sent on a kept connection and be repeated.
     pub(super) fn may_be_repeated(&self) -> bool {
         self.is_get() && self.custom.is_none_or(|custom| !custom.once)
     }
@@ -60,7 +60,7 @@ impl Ask<'_> {
 /// One field of a form.
 #[derive(Debug, Clone, Copy)]
 pub enum Field<'a> {
-    /// Name, and a value that anybody may see.
+    /// Name, and a value that is not secret.
     Plain(&'a str, &'a str),
     /// Name, and a password.
     Password(&'a str, &'a str),
@@ -84,9 +84,9 @@ pub struct Page {
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Of another status than 200, the body may be missing.
+    /// The body; it may be missing if the status is not 200.
     pub body: Body,
-    /// What was asked for.
+    /// The URL that was requested.
     pub asked: Url,
 }
 
@@ -94,7 +94,7 @@ impl Page {
     /// Where a redirect leads; `None` for other answers.
     ///
     /// # Errors
-    /// `BadRedirect` for one that leads nowhere or to another origin.
+    /// `BadRedirect` for a redirect that leads nowhere or to another origin.
     pub fn redirect(&self) -> Result<Option<Url>, Failure> {
         if !self.status.is_redirection() {
             return Ok(None);
@@ -102,7 +102,7 @@ impl Page {
         redirect::target(&self.asked, self.headers.get(header::LOCATION)).map(Some)
     }
 
-    /// The failure of a status that the step does not know.
+    /// The failure for a status that the step does not know.
     #[must_use]
     pub fn unhoped(&self) -> Failure {
         errors::of_status(self.status, &self.headers)

@@ -1,4 +1,4 @@
-//! A request and its answer, as a transcript shows them: without secrets.
+//! A request and its answer for a transcript, without secrets.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use super::ask::{Ask, Field, Page};
 use super::mask::Mask;
 use crate::transport::{Said, Transcript};
 
-/// Characters of a body that are kept for a transcript.
+/// Longest body kept for a transcript, in characters.
 const SHOWN: usize = 400;
-/// The largest answer that is parsed for a transcript, in bytes.
+/// Largest answer that is parsed for a transcript, in bytes.
 const LARGEST: usize = 64 << 10;
-/// Shorter texts are words like any other.
+/// Shortest text that may be a token.
 const SHORTEST_TOKEN: usize = 6;
 
-/// What was asked for, kept until the answer is there.
+/// A request, kept until its answer arrives.
 pub(super) struct Asked {
     method: String,
     path: String,
@@ -25,7 +25,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// What `ask` asks for.
+    /// The request of `ask`.
     pub(super) fn of(ask: &Ask<'_>) -> Self {
         let (method, body) = match (ask.custom, ask.form) {
             (Some(custom), _) => (custom.method.to_string(), beginning(&custom.body)),
@@ -35,7 +35,7 @@ impl Asked {
         Self { method, path: ask.url[Position::BeforePath..Position::AfterQuery].to_owned(), body }
     }
 
-    /// Tells of it, with its answer if there was one.
+    /// Reports it, with its answer if there was one.
     pub(super) fn tell(&self, transcript: &dyn Transcript, page: Option<&Page>, took: Duration, mask: &Mask) {
         let masked = |text: &str| mask.text(text).unwrap_or_else(|| text.to_owned());
         let answer = page.map_or_else(String::new, shown);
@@ -50,7 +50,7 @@ impl Asked {
     }
 }
 
-/// The fields of a form; only those that anybody may see have their values.
+/// The fields of a form, with the values of those that are not secret.
 fn form(fields: &[Field<'_>]) -> String {
     let shown = fields.iter().map(|field| match field {
         Field::Plain(name, value) => format!("{name}={value}"),
@@ -63,7 +63,7 @@ fn beginning(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).chars().take(SHOWN).collect()
 }
 
-/// What of an answer is shown: JSON without its tokens, and the text of a refusal. Pages are not.
+/// The part of an answer that is shown: JSON without tokens, or the text of a refusal; no pages.
 fn shown(page: &Page) -> String {
     let kind = page.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.contains("json") && page.body.len() <= LARGEST {
@@ -75,7 +75,7 @@ fn shown(page: &Page) -> String {
     if is_refusal { beginning(&page.body) } else { String::new() }
 }
 
-/// Masks every text that may be a token: which of them the protocol keeps is not known yet.
+/// Masks every text that may be a token, since it is not known yet which of them the protocol keeps.
 fn without_tokens(value: &mut Value) {
     match value {
         Value::String(text) if text.len() >= SHORTEST_TOKEN && !text.contains(' ') => "…".clone_into(text),

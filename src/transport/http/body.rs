@@ -1,42 +1,41 @@
-//! What has been read of a body.
+//! The part of a body that has been read.
 //!
-//! A small one is on the heap. A large one has memory of its own: of that only what is written to
-//! takes memory, and all of it goes back to the system the moment the body is done with. On the
-//! heap it would stay: a buffer that doubles leaves holes of megabytes behind, and allocators keep
-//! large blocks for a while.
+//! A small one is on the heap. A large one has a mapping of its own: only its written pages take memory, and all of it
+//! goes back to the system as soon as the body is dropped. On the heap it would stay: a doubling buffer leaves holes of
+//! megabytes, and allocators keep large blocks for a while.
 
 use std::io;
 use std::ops::Deref;
 
 use memmap2::MmapMut;
 
-/// A body, as far as it has come.
+/// The part of a body that has been read.
 #[derive(Debug)]
 pub enum Body {
     /// On the heap.
     Small(Vec<u8>),
-    /// In memory of its own, of which the first bytes are taken.
+    /// In a mapping of its own, with the number of bytes used.
     Large(MmapMut, usize),
 }
 
 impl Body {
-    /// Nothing yet.
+    /// An empty body.
     #[must_use]
     pub const fn new() -> Self {
         Self::Small(Vec::new())
     }
 
-    /// Whether it has memory of its own.
+    /// Whether it has a mapping of its own.
     #[must_use]
     pub const fn is_large(&self) -> bool {
         matches!(self, Self::Large(..))
     }
 
-    /// Moves it into memory of its own, of at most `limit` bytes.
+    /// Moves it into a mapping of its own, of at most `limit` bytes.
     ///
     /// # Errors
     ///
-    /// The system's, where it has none to give, or where more than `limit` bytes are there already.
+    /// The system's error if there is no memory; an error if the body already has more than `limit` bytes.
     pub fn grow(&mut self, limit: usize) -> io::Result<()> {
         let mut large = Self::Large(MmapMut::map_anon(limit)?, 0);
         large.push(self)?;
@@ -48,7 +47,7 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::OutOfMemory`], if a large body's memory is full.
+    /// [`io::ErrorKind::OutOfMemory`] if a large body's mapping is full.
     pub fn push(&mut self, piece: &[u8]) -> io::Result<()> {
         match self {
             Self::Small(bytes) => bytes.extend_from_slice(piece),

@@ -1,9 +1,8 @@
-//! Requests of users, each on connections of its own.
+//! Requests of users, each on its own connections.
 //!
-//! Redirects are never followed, bodies are bounded, packed or not, and each request is
-//! reported to the probe. A form is posted on a fresh connection and never repeated; a page
-//! that a kept connection ended without an answer is asked for once more (RFC 9110, 9.2.2).
-//! It knows no forms and no pages.
+//! Redirects are not followed, bodies are bounded before and after decompression, and each request is reported to the
+//! probe. A form is posted on a fresh connection and never repeated; the request for a page is repeated once if its
+//! kept connection ended without an answer (RFC 9110, 9.2.2). It knows neither forms nor pages.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,58 +29,57 @@ use crate::model::{Failure, FailureClass, FailureKind, HttpOutcome, HttpStep, Se
 use crate::transport::dial::Dialer;
 use crate::transport::{TRACEPARENT, Trace, Transcript, USER_AGENT, errors, spans};
 
-/// Hears of single HTTP requests and of sizes; the metrics implement it.
+/// Observer of single HTTP requests; the metrics implement it.
 pub trait Probe: Send + Sync + 'static {
-    /// One HTTP request came to its end after `took`.
+    /// An HTTP request ended after `took`.
     fn http(&self, step: HttpStep, outcome: HttpOutcome, took: Duration);
 
-    /// A request is repeated, as the connection it went out on had ended without an answer.
+    /// A request is repeated because its connection ended without an answer.
     fn http_retry(&self, step: HttpStep);
 }
 
-/// How many large bodies are read at the same time; others wait, within their request's time. A
-/// server that sends every user the largest page at once must not take all memory.
+/// Maximum number of large bodies read at the same time; others wait, within their request's timeout. A server that
+/// sends every user the largest page at once must not take all memory.
 const LARGE_AT_ONCE: usize = 8;
 
-/// How much is read of the body of any other answer than 200, so that its connection can be used
-/// again.
+/// How much of the body of an answer other than 200 is read, in bytes, so that its connection can be reused.
 const IGNORED_LIMIT: usize = 64 << 10;
 
 /// Sends requests for all users.
 pub struct Browser {
     settings: BrowserSettings,
     transcript: Option<Arc<dyn Transcript>>,
-    /// The turns that large bodies take.
+    /// Limits the large bodies read at the same time.
     large: Semaphore,
     /// Whether any request was ever answered.
     answered: AtomicBool,
 }
 
-/// What a browser needs to know.
+/// The settings of a browser.
 pub struct BrowserSettings {
     /// Opens its connections.
     pub dialer: Arc<Dialer>,
-    /// For each request.
+    /// Timeout of each request.
     pub timeout: Duration,
-    /// What no failure's text may hold, beside what the request itself holds.
+    /// Secrets that no failure's text may contain, besides those of the request itself.
     pub secrets: Vec<Secret>,
-    /// What the application says whatever the secrets are.
+    /// Sentences of the application that are never masked.
     pub harmless: &'static [&'static str],
-    /// Hears of each request.
+    /// Observer of each request.
     pub probe: Arc<dyn Probe>,
-    /// Says which trace a request belongs to.
+    /// Source of the trace that a request belongs to.
     pub trace: Arc<dyn Trace>,
 }
 
 impl Browser {
-    /// A browser. Nothing is connected yet.
+    /// A browser without connections.
     #[must_use]
     pub fn new(settings: BrowserSettings) -> Self {
         let transcript = settings.trace.transcript();
         Self { settings, transcript, large: Semaphore::new(LARGE_AT_ONCE), answered: AtomicBool::new(false) }
     }
 
-    /// What the texts about a request must not hold.
+    /// The mask for texts about a request.
     #[must_use]
     pub fn mask(&self, origin: &Origin, session: &Session, form: Option<&[Field<'_>]>) -> Mask {
         let mut mask = Mask::sparing(self.settings.harmless);
@@ -99,11 +97,11 @@ impl Browser {
         mask
     }
 
-    /// Sends one request with the user's cookies, takes the answer's over, and lets `judge`
-    /// say what the answer means. The probe hears of it either way.
+    /// Sends one request with the user's cookies, takes over those of the answer, and lets `judge` evaluate the answer.
+    /// Reports it to the probe in any case.
     ///
     /// # Errors
-    /// `Timeout` over the whole; failures of the connection; those of `judge`.
+    /// `Timeout` for the whole request; failures of the connection; those of `judge`.
     pub async fn visit<T>(
         &self,
         origin: &Origin,
@@ -138,10 +136,10 @@ impl Browser {
         outcome
     }
 
-    /// Opens a connection for the user's next request, one that must not be repeated.
+    /// Opens a connection for the user's next request, which must not be repeated.
     ///
     /// # Errors
-    /// Those of the dialler; `Timeout`.
+    /// Failures of the dialler; `Timeout`.
     pub async fn open_line(&self, origin: &Origin, session: &mut Session) -> Result<(), Failure> {
         session.hang_up();
         let opening = Line::open(&self.settings.dialer, &origin.endpoint, &mut session.turn);
@@ -154,7 +152,7 @@ impl Browser {
 
     async fn exchange(&self, origin: &Origin, session: &mut Session, ask: Ask<'_>) -> Result<Page, Failure> {
         let kept = session.connection.take();
-        // A server may have ended a kept connection by now, and a form cannot be repeated.
+        // The server may already have ended a kept connection, and a form cannot be repeated.
         let is_once = ask.custom.is_some_and(|custom| custom.once);
         let mut kept = kept.filter(|line| ask.may_be_repeated() || (is_once && line.is_unused()));
         if let Some(line) = &mut kept
@@ -172,7 +170,7 @@ impl Browser {
         self.answer(origin, session, ask, Some(line), sent).await
     }
 
-    /// Many servers that want TLS just end a connection that speaks plain HTTP.
+    /// Adds a hint at TLS to a failure: many servers that expect TLS just end a connection with plain HTTP.
     fn doubt(&self, origin: &Origin, line: &Line, failure: Failure) -> Failure {
         let ended = matches!(failure.kind, FailureKind::ConnectionClosed | FailureKind::ConnectionReset);
         let is_first = !self.answered.load(Ordering::Relaxed);
@@ -238,7 +236,7 @@ impl Browser {
             let packing = Packing::of(&head.headers)?;
             Ok(receive(&mut line, &mut body, packing, ask.limit, &self.large).await?)
         } else {
-            // What it says is of little use; that it came is.
+            // The body is of little use; that it arrived matters.
             receive(&mut line, &mut body, Packing::None, IGNORED_LIMIT, &self.large).await
         };
         if read.is_ok() && ask.leads_on {
@@ -252,7 +250,7 @@ impl Browser {
     }
 }
 
-/// A request with the user's own headers, which replace those of the same name.
+/// Adds the headers of `--header`, which replace those of the same name.
 pub(in crate::transport) fn with_headers<B>(mut request: Request<B>, headers: &HeaderMap) -> Request<B> {
     for name in headers.keys() {
         request.headers_mut().remove(name);
@@ -263,7 +261,7 @@ pub(in crate::transport) fn with_headers<B>(mut request: Request<B>, headers: &H
     request
 }
 
-/// The request with what the protocol says of it; the user's own headers come last.
+/// Applies the protocol's parts to a request; the headers of `--header` come last.
 fn customised(
     mut request: http::request::Builder,
     origin: &Origin,
@@ -300,7 +298,7 @@ fn label(failure: &Failure) -> HttpOutcome {
         K::BadRequest | K::Forbidden | K::NotFound | K::TooManyRequests | K::ClientError => HttpOutcome::ClientError,
         K::InternalError | K::Unavailable | K::ServerError => HttpOutcome::ServerError,
         K::BadRedirect | K::UnexpectedStatus => HttpOutcome::Unexpected,
-        // The application's own word.
+        // The application's own answer.
         _ => match failure.class {
             FailureClass::Retry | FailureClass::Unanswered => HttpOutcome::Unexpected,
             _ => HttpOutcome::Refused,

@@ -1,16 +1,16 @@
-//! What a protocol keeps of answers beside cookies: named texts, such as a token, few and small.
+//! Values that a protocol keeps from answers besides cookies: named texts, such as a token, few and small.
 
-/// The most values that a session keeps.
+/// Maximum number of values in a session.
 pub const COUNT_LIMIT: usize = 32;
 
-/// The largest value, in bytes.
+/// Largest value, in bytes.
 pub const SIZE_LIMIT: usize = 16 << 10;
 
 /// Named values of one user, in the order they were first set.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Captures(Vec<(Box<str>, Box<str>)>);
 
-/// Captured values are secrets.
+/// Shows no values, which are secrets.
 impl std::fmt::Debug for Captures {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Captures({} values)", self.0.len())
@@ -20,7 +20,7 @@ impl std::fmt::Debug for Captures {
 /// Why a value is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CaptureError {
-    /// As many values are kept as may be.
+    /// There are already [`COUNT_LIMIT`] values.
     #[error("more than {COUNT_LIMIT} values")]
     Count,
     /// It is too large.
@@ -38,7 +38,7 @@ impl Captures {
     /// Sets a value, in place of an earlier one of its name.
     ///
     /// # Errors
-    /// A value over [`SIZE_LIMIT`], or one more than [`COUNT_LIMIT`]; what was kept then stays.
+    /// A value over [`SIZE_LIMIT`], or more values than [`COUNT_LIMIT`]; the existing values stay.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), CaptureError> {
         if value.len() > SIZE_LIMIT || name.len() > SIZE_LIMIT {
             return Err(CaptureError::Size);

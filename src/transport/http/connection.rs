@@ -1,6 +1,6 @@
-//! A connection of one user's: HTTP/1.1, one request after the other.
+//! A connection of one user: HTTP/1.1, one request after the other.
 //!
-//! No connection is ever shared between users. It knows no cookies, no redirects, no retries.
+//! Users never share connections. It knows no cookies, redirects or retries.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -21,23 +21,23 @@ use crate::transport::dial::{Dialer, Endpoint, Turn};
 use crate::transport::watched::{ReadMark, Watched};
 use crate::transport::{HEAD_LIMIT, HEADER_COUNT_LIMIT, errors};
 
-/// How long a connection without a request is kept: less than the five seconds of common
-/// servers, so that a request seldom meets a connection that is being closed.
+/// Longest time for which an idle connection is kept: less than the five seconds of common servers, so that a request
+/// seldom meets a connection that is being closed.
 pub const IDLE_LIMIT: Duration = Duration::from_secs(4);
 
 type Wire = http1::Connection<TokioIo<Watched>, Full<Bytes>>;
 
-/// One connection. The task that waits for an answer also reads and writes for it, so an idle
-/// connection costs no task; it closes when it is dropped.
+/// One connection. The task that waits for an answer also reads and writes for it, so an idle connection costs no task.
+/// It closes when it is dropped.
 pub struct Line {
     sender: SendRequest<Full<Bytes>>,
     wire: Wire,
-    /// Whether the wire has come to its end.
+    /// Whether the connection has ended.
     over: bool,
     heard: ReadMark,
     /// When the last answer was complete.
     free_since: Instant,
-    /// Whether no request has been sent on it.
+    /// Whether no request has been sent on it yet.
     unused: bool,
 }
 
@@ -51,7 +51,7 @@ impl Line {
     /// Opens a connection.
     ///
     /// # Errors
-    /// Those of the dialler.
+    /// Failures of the dialler.
     pub async fn open(dialer: &Dialer, endpoint: &Endpoint, turn: &mut Turn) -> Result<Self, Failure> {
         let stream = Watched::new(dialer.dial(endpoint, turn).await?);
         let heard = stream.heard();
@@ -64,13 +64,13 @@ impl Line {
         Ok(Self { sender, wire, over: false, heard, free_since: Instant::now(), unused: true })
     }
 
-    /// Whether no request has been sent on it.
+    /// Whether no request has been sent on it yet.
     #[must_use]
     pub fn is_unused(&self) -> bool {
         self.unused
     }
 
-    /// Whether another request may be sent, as far as this side can know.
+    /// Whether another request may be sent, as far as this side knows.
     pub async fn is_free(&mut self) -> bool {
         if self.free_since.elapsed() >= IDLE_LIMIT {
             return false;
@@ -109,7 +109,7 @@ impl Line {
                     return Ok(None);
                 }
                 Some(frame) => {
-                    // Trailers are of no use.
+                    // Ignore trailers.
                     if let Ok(piece) = frame.into_data() {
                         return Ok(Some(piece));
                     }
@@ -125,8 +125,7 @@ impl Line {
     }
 }
 
-/// Waits for `work` while the connection reads and writes for it. Once the connection has come
-/// to its end, work that is not done by then never will be.
+/// Waits for `work` while the connection reads and writes for it. Once the connection has ended, unfinished work fails.
 async fn drive<T>(wire: &mut Wire, over: &mut bool, work: impl Future<Output = T>) -> Result<T, Failure> {
     let mut work = pin!(work);
     poll_fn(|cx| {
@@ -139,7 +138,7 @@ async fn drive<T>(wire: &mut Wire, over: &mut bool, work: impl Future<Output = T
     .await
 }
 
-/// Whether an answer is what servers that want TLS say to plain HTTP (nginx, Apache, Go).
+/// Whether an answer is the one that servers expecting TLS give to plain HTTP (nginx, Apache, Go).
 pub(super) fn wants_tls(status: StatusCode, body: &[u8]) -> bool {
     const SAYINGS: [&[u8]; 3] = [
         b"plain HTTP request was sent to HTTPS port",

@@ -1,33 +1,32 @@
-//! A user's cookies, by the rules of RFC 6265 and the refusals that browsers share.
+//! A user's cookies, by the rules of RFC 6265 and the common restrictions of browsers.
 //!
-//! `cookie_store` knows the rules; a jar keeps only the text of each cookie, as thousands of
-//! users keep one for hours. It knows headers, no requests.
+//! `cookie_store` implements the rules; a jar keeps only the text of each cookie, since thousands of users keep one for
+//! hours. It knows headers, but no requests.
 
 use cookie_store::{Cookie, CookieError, CookieExpiration, CookieStore, RawCookie};
 use http::{HeaderMap, HeaderValue, header::SET_COOKIE};
 use url::{Host, Url};
 
-/// The most cookies a user keeps; Chrome keeps as many for a domain, RFC 6265 (6.1) wants 50.
+/// Maximum number of cookies per user; Chrome keeps as many per domain, and RFC 6265 (6.1) asks for 50.
 pub const COUNT_LIMIT: usize = 180;
 
-/// The largest cookie, with its attributes, in bytes (RFC 6265, 6.1).
+/// Largest cookie, with its attributes, in bytes (RFC 6265, 6.1).
 const SIZE_LIMIT: usize = 4096;
 
-/// All cookies of a user together, in bytes: no server takes a larger `Cookie` header.
+/// Maximum size of all cookies of a user together, in bytes: no server takes a larger `Cookie` header.
 pub const TOTAL_LIMIT: usize = 64 << 10;
 
-/// The longest name of a cookie that is shown in a refusal, in characters.
+/// Longest part of a cookie's name shown in a refusal, in characters.
 const SHOWN_LIMIT: usize = 40;
 
-/// The cookies of one user of one origin.
+/// The cookies of one user for one origin.
 ///
-/// Each is kept as the text of a `Set-Cookie` header: name, value, and always a path. One
-/// without a path is of unknown origin, from a file of version 0.1: it goes with every
-/// request, until a cookie of its name is set or deleted.
+/// Each is kept as the text of a `Set-Cookie` header: name, value, and always a path. A cookie without a path comes
+/// from a file of version 0.1; it goes with every request until a cookie of its name is set or deleted.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Jar(Vec<Box<str>>);
 
-/// Cookies are secrets.
+/// Shows no cookies, which are secrets.
 impl std::fmt::Debug for Jar {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Jar({} cookies)", self.0.len())
@@ -54,8 +53,8 @@ enum Reason {
 }
 
 impl Jar {
-    /// Takes over what an answer to `asked` sets and deletes. What a browser would refuse is left
-    /// out; the last refusal in words, without the cookie's value.
+    /// Takes over the cookies that an answer to `asked` sets and deletes, except those that a browser would refuse.
+    /// Returns the last refusal in words, without the cookie's value.
     pub fn absorb(&mut self, headers: &HeaderMap, asked: &Url) -> Option<Box<str>> {
         if !headers.contains_key(SET_COOKIE) {
             return None;
@@ -75,8 +74,8 @@ impl Jar {
         refused
     }
 
-    /// The `Cookie` header for a request to `url`, longer paths first (RFC 6265, 5.4); `None`
-    /// without cookies. It is marked sensitive.
+    /// The `Cookie` header for a request to `url`, longer paths first (RFC 6265, 5.4), marked sensitive; `None` without
+    /// cookies.
     #[must_use]
     pub fn header(&self, url: &Url) -> Option<HeaderValue> {
         let mut fitting: Vec<(usize, &str)> = self.0.iter().filter_map(|text| fits(text, url)).collect();
@@ -87,7 +86,7 @@ impl Jar {
         Some(header)
     }
 
-    /// Deletes the cookies of a name.
+    /// Deletes the cookies with a name.
     pub fn forget(&mut self, name: &str) {
         self.0.retain(|text| pair(text).0 != name);
     }
@@ -97,7 +96,7 @@ impl Jar {
         self.0 = Vec::new();
     }
 
-    /// How many cookies there are.
+    /// The number of cookies.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
@@ -114,13 +113,13 @@ impl Jar {
         self.0.iter().map(|text| pair(text))
     }
 
-    /// The value of a name, of the cookie that was set last.
+    /// The value of the cookie with this name that was set last.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
         self.pairs().filter(|(known, _)| *known == name).last().map(|(_, value)| value)
     }
 
-    /// Names, values and attributes as they are saved; attributes may be empty.
+    /// Names, values and attributes for saving; attributes may be empty.
     pub fn saved(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.0.iter().map(|text| {
             let (name, value) = pair(text);
@@ -128,8 +127,7 @@ impl Jar {
         })
     }
 
-    /// Puts a saved cookie back. One that could not stand in a header is left out, as are those
-    /// beyond the limits.
+    /// Restores a saved cookie. Cookies that are not valid in a header or exceed the limits are left out.
     pub fn restore(&mut self, name: &str, value: &str, attributes: &str) {
         let separator = if attributes.is_empty() { "" } else { "; " };
         let text = format!("{name}={value}{separator}{attributes}");
@@ -140,11 +138,11 @@ impl Jar {
         }
     }
 
-    /// The cookies with an origin, as the library keeps them.
+    /// The cookies in the library's form.
     fn store(&self, asked: &Url) -> CookieStore {
         let mut store = CookieStore::new();
         for text in self.0.iter().filter(|text| text.contains("; ")) {
-            // One that has expired by now is refused, and so forgotten.
+            // Expired cookies are refused, and so forgotten.
             let _ = store.parse(text, asked);
         }
         store
@@ -184,7 +182,7 @@ fn take(store: &mut CookieStore, text: &str, asked: &Url) -> Result<String, Reas
     }
     check_attributes(&raw, asked)?;
     if is_public_suffix(&raw) {
-        // The suffix itself may have a server, whose cookie is then its own alone.
+        // A public suffix may itself have a server; its cookie is then for that host only.
         if raw.domain() != asked.host_str() {
             return Err(Reason::PublicSuffix);
         }
@@ -197,9 +195,8 @@ fn take(store: &mut CookieStore, text: &str, asked: &Url) -> Result<String, Reas
     }
 }
 
-/// What browsers refuse beyond RFC 6265; the rules are those of its revision (draft 6265bis,
-/// 5.7). Some make an exception of plain http on this machine, which is not made here: what is
-/// tested here is to work elsewhere.
+/// Restrictions of browsers beyond RFC 6265, by its revision (draft 6265bis, 5.7). Some browsers make an exception for
+/// plain http on this machine; this does not, because what is tested here should work elsewhere.
 fn check_attributes(cookie: &RawCookie<'_>, asked: &Url) -> Result<(), Reason> {
     let secure = cookie.secure() == Some(true);
     if secure && asked.scheme() != "https" {
@@ -216,19 +213,19 @@ fn check_attributes(cookie: &RawCookie<'_>, asked: &Url) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Whether a cookie is meant for all names under a suffix such as `com`, `co.uk` or `github.io`.
+/// Whether a cookie is for all names under a suffix such as `com`, `co.uk` or `github.io`.
 fn is_public_suffix(cookie: &RawCookie<'_>) -> bool {
     let Some(domain) = cookie.domain() else { return false };
     let domain = domain.trim_end_matches('.').to_ascii_lowercase();
     matches!(Host::parse(&domain), Ok(Host::Domain(_))) && psl::domain_str(&domain).is_none()
 }
 
-/// Whether a text can stand in a header without breaking out of it.
+/// Whether a text is safe inside a header.
 fn is_sound(text: &str) -> bool {
     text.len() <= SIZE_LIMIT && !text.bytes().any(|b| b < 0x20 || b == 0x7F)
 }
 
-/// A cookie as a jar keeps it.
+/// A cookie in the form that a jar keeps.
 fn text_of(cookie: &Cookie<'static>) -> Box<str> {
     let mut kept = RawCookie::new(cookie.name().to_owned(), cookie.value().to_owned());
     kept.set_path(cookie.path.to_string());

@@ -1,28 +1,28 @@
-//! HTML from servers that are not trusted: parsed within limits, and its text.
+//! HTML from untrusted servers: parsing within limits, and extraction of text.
 //!
-//! The parser's work can grow with the square of a hostile page, so only pages of a form's size
-//! and make-up are given to it.
+//! The parser's work can grow with the square of a hostile page, so it gets only pages of the size and structure of a
+//! form.
 
 use scraper::{CaseSensitivity, ElementRef, Html, Node};
 
 use crate::model::{Failure, turns_direction};
 
-/// The largest page that is parsed, in bytes; the real forms are under 20 kB.
+/// Largest page that is parsed, in bytes; real forms are under 20 kB.
 const PARSE_LIMIT: usize = 1 << 20;
 
-/// The most tags in it: the parser looks through all open elements at each tag.
+/// Maximum number of tags: the parser scans all open elements at each tag.
 const TAG_LIMIT: usize = 3_000;
 
-/// The most attributes of a tag: the parser compares each with all before it.
+/// Maximum number of attributes of a tag: the parser compares each with all before it.
 const ATTRIBUTE_LIMIT: usize = 1_000;
 
-/// The longest tag, in bytes.
+/// Longest tag, in bytes.
 const TAG_LENGTH_LIMIT: usize = 64 << 10;
 
 /// Parses a page.
 ///
 /// # Errors
-/// What speaks against giving it to the parser.
+/// Says why the page is not fit for the parser.
 pub fn parse(body: &[u8]) -> Result<Html, &'static str> {
     match unfit(body) {
         Some(reason) => Err(reason),
@@ -30,7 +30,7 @@ pub fn parse(body: &[u8]) -> Result<Html, &'static str> {
     }
 }
 
-/// The text of a piece of HTML as [`said`] reads it; empty where that is too long.
+/// The text of a piece of HTML, by [`said`]; empty if it is too long.
 #[must_use]
 pub fn text(fragment: &str) -> String {
     if unfit(fragment.as_bytes()).is_some() {
@@ -39,7 +39,7 @@ pub fn text(fragment: &str) -> String {
     said(Html::parse_fragment(fragment).root_element()).collect()
 }
 
-/// What speaks against giving a page to the parser.
+/// Why a page is not fit for the parser, if it is not.
 fn unfit(page: &[u8]) -> Option<&'static str> {
     if page.len() > PARSE_LIMIT {
         return Some("it is too large");
@@ -57,8 +57,8 @@ fn unfit(page: &[u8]) -> Option<&'static str> {
     None
 }
 
-/// Whether the tag at the start of `page` is over its limits. What separates attributes is
-/// counted, so it may have fewer.
+/// Whether the tag at the start of `page` exceeds its limits. It counts separators of attributes, so the tag may have
+/// fewer attributes.
 fn is_overloaded(page: &[u8]) -> bool {
     let (mut separators, mut quote, mut before) = (0, None, b' ');
     for &byte in page.iter().take(TAG_LENGTH_LIMIT) {
@@ -81,7 +81,7 @@ fn is_overloaded(page: &[u8]) -> bool {
     page.len() > TAG_LENGTH_LIMIT
 }
 
-/// The text of an element without its buttons: an alert has one to close it, with a cross on it.
+/// The text of an element without its buttons, since an alert has a close button with a cross.
 pub fn said<'a>(element: ElementRef<'a>) -> impl Iterator<Item = &'a str> {
     let is_button = |node: &Node| {
         node.as_element().is_some_and(|e| e.name() == "button" || e.has_class("close", CaseSensitivity::CaseSensitive))
@@ -93,8 +93,7 @@ pub fn said<'a>(element: ElementRef<'a>) -> impl Iterator<Item = &'a str> {
     })
 }
 
-/// Text fit for a terminal: white space folded, control and direction characters left out,
-/// bounded.
+/// Text that is safe for a terminal: bounded, with folded white space and without control and direction characters.
 #[must_use]
 pub fn plain<'a>(parts: impl Iterator<Item = &'a str>) -> String {
     let mut out = String::new();

@@ -1,4 +1,4 @@
-//! Secrets in what a server says: found however the server spelled them, and left out.
+//! Removes secrets from a server's texts, however the server spelled them.
 //!
 //! A page may repeat a password with other white space, escaped for HTML, for a URL or for
 //! JSON. Text and secret are compared without white space, without characters that are never
@@ -8,42 +8,41 @@
 use super::html;
 use crate::model::{Failure, turns_direction};
 
-/// What stands for a secret.
+/// The replacement for a secret.
 const MASK: &str = "…";
 
-/// Shorter values of cookies are words like any other.
+/// Shortest value of a cookie that is masked, in characters; shorter ones are ordinary words.
 const SHORTEST_COOKIE: usize = 6;
 
-/// The least that counts as the beginning of a secret, where a text was cut off behind it.
+/// Shortest start of a secret that is masked at the end of a text that was cut off, in characters.
 const SHORTEST_BEGINNING: usize = 3;
 
-/// Secrets to leave out.
+/// Secrets to remove from texts.
 #[derive(Debug, Clone, Default)]
 pub struct Mask {
     secrets: Vec<Vec<char>>,
-    /// Sentences that are said whatever the secrets are.
+    /// Sentences that are never masked.
     harmless: &'static [&'static str],
 }
 
 impl Mask {
-    /// No secrets yet. The sentences in `harmless` stay whatever the secrets are, unless a secret
-    /// stands beside them.
+    /// A mask without secrets. The sentences in `harmless` are never masked, except for secrets next to them.
     #[must_use]
     pub fn sparing(harmless: &'static [&'static str]) -> Self {
         Self { secrets: Vec::new(), harmless }
     }
 
-    /// Adds a password, whatever its length, and what a page that takes it for HTML shows of it.
+    /// Adds a password of any length, and its parts that a page would show if it took the password for HTML.
     pub fn password(&mut self, password: &str) {
         self.add(password, 1);
         if password.contains(['<', '&']) {
             self.add(&html::text(password), SHORTEST_BEGINNING);
-            // A tag may end the element whose text is shown.
+            // A tag in it may end the element whose text is shown.
             password.split(['<', '>']).for_each(|piece| self.add(piece, SHORTEST_COOKIE));
         }
     }
 
-    /// Adds a secret of so many characters that count at least.
+    /// Adds a secret if it has at least `shortest` significant characters.
     fn add(&mut self, secret: &str, shortest: usize) {
         let essence: Vec<char> = secret.chars().filter(|c| is_essential(*c)).map(folded).collect();
         if essence.len() >= shortest && !self.secrets.contains(&essence) {
@@ -58,13 +57,13 @@ impl Mask {
         }
     }
 
-    /// Adds the value of a header, and each of its words: of `Bearer abcdef`, what follows counts.
+    /// Adds the value of a header, and each of its words, such as the second one of `Bearer abcdef`.
     pub fn header(&mut self, value: &str) {
         self.cookie(value);
         value.split_whitespace().for_each(|word| self.cookie(word));
     }
 
-    /// A failure whose text holds none of the secrets.
+    /// The failure, with the secrets removed from its text.
     #[must_use]
     pub fn failure(&self, failure: Failure) -> Failure {
         match self.text(&failure.detail) {
@@ -73,7 +72,7 @@ impl Mask {
         }
     }
 
-    /// The text without the secrets; `None` where it holds none.
+    /// The text without the secrets; `None` if it holds none.
     #[must_use]
     pub fn text(&self, said: &str) -> Option<String> {
         let strange = self.harmless.iter().fold(said.to_owned(), |rest, sentence| rest.replace(*sentence, " "));
@@ -94,7 +93,7 @@ impl Mask {
         Some(out)
     }
 
-    /// Where in a text secrets are, in bytes; they may overlap.
+    /// The byte ranges of the secrets in a text; they may overlap.
     fn places(&self, said: &str) -> Vec<(usize, usize)> {
         let is_cut = said.chars().count() >= Failure::DETAIL_LIMIT;
         let mut places = Vec::new();
@@ -109,22 +108,22 @@ impl Mask {
     }
 }
 
-/// Whether a character counts in a comparison: it is neither white space nor left out in print.
+/// Whether a character is significant in comparisons: neither white space nor invisible.
 fn is_essential(c: char) -> bool {
     !c.is_whitespace() && !c.is_control() && !turns_direction(c) && !has_no_width(c)
 }
 
-/// Characters that take no room in print.
+/// Whether a character is invisible.
 fn has_no_width(c: char) -> bool {
     matches!(c, '\u{00AD}' | '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}')
 }
 
-/// A character without regard to case.
+/// A character with its case folded.
 fn folded(c: char) -> char {
     c.to_lowercase().next().unwrap_or(c)
 }
 
-/// One character of a reading, and the bytes of the text it was read from.
+/// One character of a reading, and the byte range of the text that it comes from.
 #[derive(Debug, Clone, Copy)]
 struct Token {
     c: char,
@@ -139,7 +138,7 @@ fn find(reading: &[Token], secret: &[char], is_cut: bool, places: &mut Vec<(usiz
     for (at, first) in reading.iter().enumerate() {
         let rest = &reading[at..];
         let alike = rest.iter().zip(secret).take_while(|(token, c)| token.c == **c).count();
-        // The mark of what was shortened may stand behind the cut.
+        // A mark of the shortening may follow the cut.
         let cut_off = is_cut && alike >= SHORTEST_BEGINNING && rest.len() - alike <= 1;
         if (alike == secret.len() || cut_off)
             && let Some(last) = rest.get(alike - 1)
@@ -149,7 +148,7 @@ fn find(reading: &[Token], secret: &[char], is_cut: bool, places: &mut Vec<(usiz
     }
 }
 
-/// The text as it stands, and as HTML, URLs and strings of JSON spell it, one in another.
+/// The readings of a text: as it is, and decoded as HTML, URLs and JSON strings, also nested.
 fn readings(said: &str) -> Vec<Vec<Token>> {
     let plain: Vec<Token> =
         said.char_indices().map(|(begin, c)| Token { c, begin, end: begin + c.len_utf8() }).collect();
@@ -160,7 +159,7 @@ fn readings(said: &str) -> Vec<Vec<Token>> {
         let more: Vec<Vec<Token>> = readings.iter().filter_map(|reading| decoded(reading, decoder)).collect();
         readings.extend(more);
     }
-    // A form's encoding has a plus for a space, which counts for nothing.
+    // Form encoding has a plus for a space, which is not significant.
     let spaced: Vec<Vec<Token>> = readings
         .iter()
         .filter(|reading| reading.iter().any(|token| token.c == '+'))
@@ -170,7 +169,7 @@ fn readings(said: &str) -> Vec<Vec<Token>> {
     readings
 }
 
-/// A reading with every escape decoded; `None` where there is none.
+/// A reading with every escape decoded; `None` if there is none.
 fn decoded(reading: &[Token], decoder: Decoder) -> Option<Vec<Token>> {
     let (mut out, mut at, mut found) = (Vec::with_capacity(reading.len()), 0, false);
     while let Some(token) = reading.get(at) {

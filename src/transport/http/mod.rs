@@ -1,19 +1,19 @@
-//! HTTP/1.1 for users who share nothing: a jar and connections for each of them.
+//! HTTP/1.1 for users who share nothing: each has its own jar and connections.
 //!
 //! It knows no forms and no application.
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | `origin` | whom requests go to |
-//! | `session` | what remains of a user between requests |
+//! | `origin` | the origin that requests go to |
+//! | `session` | the state of a user between requests |
 //! | [`cookies`] | a user's jar |
 //! | [`captures`] | named values of answers, such as tokens |
 //! | `connection` | one connection, one request after the other |
 //! | `ask` | one request and its answer |
-//! | `browser`, [`body`] | requests, bounded and reported; where what they bring is kept |
+//! | `browser`, [`body`] | requests, bounded and reported; memory for bodies |
 //! | `asked` | a request and its answer, for a transcript |
-//! | `receive` | bodies, unpacked and bounded |
-//! | `redirect` | where an answer sends a user |
+//! | `receive` | bodies, decompressed and bounded |
+//! | `redirect` | the target of a redirect |
 //! | [`html`] | pages, parsed within limits |
 //! | [`mask`] | secrets that a server repeats |
 

@@ -1,4 +1,4 @@
-//! Whom requests go to.
+//! The origin that requests go to.
 
 use http::header::InvalidHeaderValue;
 use http::{HeaderMap, HeaderValue};
@@ -9,18 +9,18 @@ use crate::transport::dial::Endpoint;
 /// One origin.
 #[derive(Debug, Clone)]
 pub struct Origin {
-    /// Where to dial.
+    /// The endpoint to dial.
     pub endpoint: Endpoint,
     /// The `Host` header.
     pub host: HeaderValue,
     /// The `Origin` header.
     pub name: HeaderValue,
-    /// The user's own headers, for this origin alone; their values are secrets.
+    /// The headers of `--header`, for this origin only; their values are secrets.
     pub headers: HeaderMap,
 }
 
 impl Origin {
-    /// The origin of a URL; `None` where it has no host.
+    /// The origin of a URL; `None` if it has no host.
     ///
     /// # Errors
     /// A host that no header can hold.

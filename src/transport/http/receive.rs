@@ -1,4 +1,4 @@
-//! Bodies as they come: unpacked, bounded, and the large ones a few at a time.
+//! Reads bodies: decompressed, bounded, and only a few large ones at a time.
 
 use std::io::{self, Write as _};
 
@@ -11,29 +11,29 @@ use super::body::Body;
 use super::connection::Line;
 use crate::model::{Failure, FailureKind};
 
-/// A body is large from this size on.
+/// Size from which a body is large, in bytes.
 const LARGE: usize = 1 << 20;
 
-/// How much of a packed body is unpacked at a time, in bytes: each gives 1,032 at most.
+/// How much of a compressed body is decompressed at a time, in bytes; each byte yields at most 1,032.
 const STEP: usize = 1 << 10;
 
-/// How a body is packed.
+/// The compression of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Packing {
-    /// It is not.
+    /// None.
     None,
-    /// By gzip.
+    /// Gzip.
     Gzip,
 }
 
 impl Packing {
-    /// What servers may choose from: the header `Accept-Encoding`.
+    /// The header `Accept-Encoding`: what servers may choose from.
     pub(super) const OFFERED: &'static str = "gzip";
 
-    /// How an answer's body is packed.
+    /// The compression of an answer's body.
     ///
     /// # Errors
-    /// `BadHttp` for one that was not offered.
+    /// `BadHttp` for a compression that was not offered.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
         let Some(encoding) = headers.get(header::CONTENT_ENCODING) else { return Ok(Self::None) };
         match encoding.to_str().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
@@ -43,14 +43,14 @@ impl Packing {
                 let other: String = other.chars().take(20).collect();
                 Err(Failure::with(
                     FailureKind::BadHttp,
-                    format!("the body is packed by {other}; only gzip was offered"),
+                    format!("the body is compressed with {other}; only gzip was offered"),
                 ))
             }
         }
     }
 }
 
-/// Reads a body to its end; `limit` holds for what comes and for what it unpacks to.
+/// Reads a body to its end; `limit`, in bytes, applies before and after decompression.
 pub(super) async fn receive(
     line: &mut Line,
     body: &mut Incoming,
@@ -90,7 +90,7 @@ fn damaged(e: &io::Error) -> Failure {
     Failure::with(FailureKind::BadHttp, format!("the body is not complete gzip: {e}"))
 }
 
-/// What has come of a body.
+/// The state of a body that is being read.
 struct Intake<'a> {
     body: Body,
     /// Held while it is large.

@@ -1,14 +1,14 @@
-//! Redirects: within an origin, and never followed by themselves.
+//! Redirects: only within an origin, and never followed automatically.
 
 use http::HeaderValue;
 use url::{Host, Url};
 
 use crate::model::{Failure, FailureKind};
 
-/// Where the `Location` of an answer to `asked` leads.
+/// The target of the `Location` of an answer to `asked`.
 ///
 /// # Errors
-/// `BadRedirect` for one that is missing, is no URL or leads to another origin.
+/// `BadRedirect` for a `Location` that is missing, is not a URL, or leads to another origin.
 pub(super) fn target(asked: &Url, location: Option<&HeaderValue>) -> Result<Url, Failure> {
     let bad = |text: String| Failure::with(FailureKind::BadRedirect, text);
     let location = location.ok_or_else(|| bad("a redirect without a Location".to_owned()))?;
@@ -21,7 +21,7 @@ pub(super) fn target(asked: &Url, location: Option<&HeaderValue>) -> Result<Url,
     Ok(target)
 }
 
-/// What a proxy in front of the server may have to do with a redirect to another origin.
+/// A hint at the proxy's part in a redirect to another origin.
 fn hint(asked: &Url, target: &Url) -> &'static str {
     if is_internal(target) && target.host() != asked.host() {
         return ": an internal address; behind a proxy, the server has to be told its public name (Host, \
@@ -37,7 +37,7 @@ fn hint(asked: &Url, target: &Url) -> &'static str {
     }
 }
 
-/// Whether a URL's host is of this machine, of a private network, or has no domain.
+/// Whether a URL's host is this machine, in a private network, or without a domain.
 fn is_internal(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified(),

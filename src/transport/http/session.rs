@@ -1,5 +1,4 @@
-//! What remains of a user between requests: cookies, captured values, and a connection that may carry
-//! the next request.
+//! The state of a user between requests: cookies, captured values, and a connection that may carry the next request.
 
 use std::sync::Arc;
 
@@ -12,21 +11,20 @@ use super::cookies::Jar;
 use crate::model::{Account, AccountRow, Failure, FailureClass, FailureKind};
 use crate::transport::dial::Turn;
 
-/// What remains of a signed-in user between requests: small, and fit for the cache file.
+/// The state of a signed-in user between requests, small enough for the cache file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Session {
     /// The cookies of the one origin; bounded in number and size.
     pub cookies: Jar,
-    /// What the protocol took from answers, by name; bounded in number and size.
+    /// Values that the protocol took from answers, by name; bounded in number and size.
     pub captures: Captures,
-    /// What the server wanted kept and no browser would keep, in words: it may be why a later
-    /// step fails.
+    /// A cookie that no browser would keep, in words: it may be the reason why a later step fails.
     pub refused: Option<Box<str>>,
-    /// Which of the server's addresses its connections go to first.
+    /// Decides which of the server's addresses its connections try first.
     pub turn: Turn,
-    /// The connection of the sequence of requests under way, if it may carry another.
+    /// The connection of the current sequence of requests, if it may carry another.
     pub connection: Kept,
-    /// Whose it is, while it is in use; not kept with it.
+    /// The user, while the session is in use; not saved with it.
     pub user: Option<SessionUser>,
 }
 
@@ -39,12 +37,12 @@ pub struct SessionUser {
     pub index: u64,
     /// The user's row in the file of accounts; empty without one.
     pub row: AccountRow,
-    /// The room that the user goes to; `None`: the one that the driver was made for.
+    /// The room of the user; `None`: the driver's own.
     pub room: Option<Arc<str>>,
 }
 
 impl Session {
-    /// A user who has these cookies, and nothing else.
+    /// A session with these cookies and nothing else.
     #[must_use]
     pub fn with(cookies: Jar) -> Self {
         Self { cookies, ..Self::default() }
@@ -57,7 +55,7 @@ impl Session {
         }
     }
 
-    /// A failure of the application with what the server's own cookies may have to do with it.
+    /// Adds to a failure of the application what refused cookies may have to do with it.
     #[must_use]
     pub fn explain(&self, failure: Failure) -> Failure {
         match &self.refused {
@@ -71,22 +69,21 @@ impl Session {
         }
     }
 
-    /// The room that the user goes to, which is `otherwise` where the session names none.
+    /// The room of the user, or `otherwise` if the session names none.
     #[must_use]
     pub fn room_or<'a>(&'a self, otherwise: &'a str) -> &'a str {
         self.user.as_ref().and_then(|user| user.room.as_deref()).unwrap_or(otherwise)
     }
 
-    /// Closes the connection that was kept for the next request.
+    /// Closes the connection kept for the next request.
     pub fn hang_up(&mut self) {
         self.connection.close();
     }
 }
 
-/// The place of a connection that may carry its user's next request.
+/// A slot for a connection that may carry its user's next request.
 ///
-/// It belongs to one sequence of requests and not to what is known of the user: a clone is
-/// empty, and all are equal.
+/// It belongs to one sequence of requests, not to the saved state: a clone is empty, and all are equal.
 #[derive(Debug, Default)]
 pub struct Kept(Option<Box<Line>>);
 
@@ -96,7 +93,7 @@ impl Kept {
         self.0.take()
     }
 
-    /// Puts a connection in whose last answer was read to its end.
+    /// Keeps a connection whose last answer was read to its end.
     pub fn keep(&mut self, line: Box<Line>) {
         self.0 = Some(line);
     }
@@ -121,7 +118,7 @@ impl PartialEq for Kept {
 
 impl Eq for Kept {}
 
-/// Whether a failure may come of a cookie that was not sent.
+/// Whether a missing cookie may have caused a failure.
 fn wants_cookies(failure: &Failure) -> bool {
     matches!(failure.class, FailureClass::SignedOut | FailureClass::Final)
         || matches!(failure.kind, FailureKind::Forbidden | FailureKind::BadRedirect)

@@ -1,4 +1,4 @@
-//! The resolver as the HTTP clients of libraries ask for one.
+//! The resolver in the forms that HTTP client libraries take.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -17,13 +17,13 @@ use crate::model::Failure;
 pub struct Names(Arc<Resolver>);
 
 impl Names {
-    /// The same names as this resolver's.
+    /// Wraps a resolver.
     #[must_use]
     pub fn new(resolver: Resolver) -> Self {
         Self(Arc::new(resolver))
     }
 
-    /// The client puts its own port in place of 0.
+    /// The addresses of a name, with port 0, which the client replaces.
     async fn addresses(self, name: String) -> Result<vec::IntoIter<SocketAddr>, Failure> {
         self.0.resolve(&name, 0).await.map(Vec::into_iter)
     }

@@ -1,10 +1,10 @@
-//! Names against files and a name server of the test's own.
+//! Names against files and the test's own name server.
 
 use tokio::net::UdpSocket;
 
 use super::*;
 
-/// A name server that knows `chat.example` under these IPv4 addresses, and no other name.
+/// A name server that knows only `chat.example`, with these IPv4 addresses.
 async fn name_server(addresses: &'static [[u8; 4]]) -> u16 {
     let socket = UdpSocket::bind("127.0.0.53:0").await.unwrap();
     let port = socket.local_addr().unwrap().port();
@@ -17,7 +17,7 @@ async fn name_server(addresses: &'static [[u8; 4]]) -> u16 {
     port
 }
 
-/// The answer to a question of one name (RFC 1035, 4.1).
+/// The answer to a query for one name (RFC 1035, 4.1).
 fn answer(question: &[u8], addresses: &[[u8; 4]]) -> Vec<u8> {
     let end = 12 + question[12..].iter().position(|b| *b == 0).unwrap() + 5;
     let known = question[12..end - 4] == *b"\x04chat\x07example\x00";
@@ -33,7 +33,7 @@ fn answer(question: &[u8], addresses: &[[u8; 4]]) -> Vec<u8> {
     out
 }
 
-/// A resolver of an empty root with these two files, either of which may be missing.
+/// A resolver with these two files, either of which may be missing.
 fn resolver(hosts: Option<&str>, resolv_conf: Option<&str>, port: u16) -> (Resolver, tempfile::TempDir) {
     let root = tempfile::tempdir().unwrap();
     let files =

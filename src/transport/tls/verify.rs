@@ -9,14 +9,13 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-/// Which certificates a server may show. That it holds the key of the one it shows is verified in any
-/// case.
+/// The certificates that a server may show. That it holds the key of the one it shows is always verified.
 #[derive(Debug)]
 pub(super) enum Trust {
     /// Any.
     Any,
-    /// What browsers take, and a certificate that was given by the user for its server's own, also if
-    /// it is an authority's: `openssl req -x509` makes such ones.
+    /// Those that browsers accept, and a server's own certificate that was given with `--ca-file`, even if it is an
+    /// authority's, as `openssl req -x509` makes them.
     Known {
         /// The system's authorities, and those of `--ca-file`.
         authorities: Arc<WebPkiServerVerifier>,
@@ -25,7 +24,7 @@ pub(super) enum Trust {
     },
 }
 
-/// Verifies servers' certificates as far as `trust` asks for it.
+/// Verifies servers' certificates by `trust`.
 #[derive(Debug)]
 pub(super) struct Verifier {
     pub(super) trust: Trust,
@@ -72,8 +71,8 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// What does not matter about a certificate that the user gave. Its dates do, and are checked
-/// before what is pardoned here; its names do, if it has any.
+/// Accepts a given certificate despite errors that do not matter. Its dates matter, and have been checked before this;
+/// its names matter, if it has any.
 fn pardon(error: Error, certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<ServerCertVerified, Error> {
     let Error::InvalidCertificate(reason) = &error else { return Err(error) };
     if is_of_an_authority(reason) {
@@ -91,7 +90,7 @@ fn pardon(error: Error, certificate: &CertificateDer<'_>, name: &ServerName<'_>)
     }
 }
 
-/// Whether a certificate was refused because it is one that signs others.
+/// Whether a certificate was refused because it is an authority's.
 pub(super) fn is_of_an_authority(reason: &CertificateError) -> bool {
     match reason {
         CertificateError::Other(other) => other.to_string().contains("CaUsedAsEndEntity"),

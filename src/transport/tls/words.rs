@@ -6,23 +6,23 @@ use rustls::pki_types::UnixTime;
 
 use super::verify::is_of_an_authority;
 
-/// How many of a certificate's names are shown.
+/// Maximum number of a certificate's names that are shown.
 const NAMES_SHOWN: usize = 5;
 
-/// An error of TLS in words, with its remedy where there is one.
+/// An error of TLS in words, with its remedy if there is one.
 #[must_use]
 pub fn in_words(e: &rustls::Error) -> String {
     use rustls::Error as E;
     match e {
         E::InvalidCertificate(reason) => certificate_in_words(reason),
         E::AlertReceived(rustls::AlertDescription::CertificateRequired) => {
-            "the server wants a certificate of the client's: give one by --client-cert and --client-key".to_owned()
+            "the server wants a client certificate: give one with --client-cert and --client-key".to_owned()
         }
         E::AlertReceived(alert) => format!("the server refused the handshake: {}", spaced(&format!("{alert:?}"))),
-        E::PeerIncompatible(what) => format!("the server's TLS does not fit: {}", spaced(&format!("{what:?}"))),
+        E::PeerIncompatible(what) => format!("the server's TLS is incompatible: {}", spaced(&format!("{what:?}"))),
         E::PeerMisbehaved(what) => format!("the server breaks the rules of TLS: {}", spaced(&format!("{what:?}"))),
         E::InvalidMessage(what) => format!("the server's TLS cannot be read: {}", spaced(&format!("{what:?}"))),
-        E::InconsistentKeys(_) => "the key is not that of the certificate".to_owned(),
+        E::InconsistentKeys(_) => "the key does not belong to the certificate".to_owned(),
         other => other.to_string(),
     }
 }
@@ -37,7 +37,7 @@ fn certificate_in_words(reason: &rustls::CertificateError) -> String {
         }
         C::Expired => "the server's certificate has expired: renew it, or set this machine's clock".to_owned(),
         C::NotValidYetContext { not_before, .. } => {
-            format!("the server's certificate is valid from {} on: set this machine's clock", date(not_before))
+            format!("the server's certificate is not valid before {}: set this machine's clock", date(not_before))
         }
         C::NotValidYet => "the server's certificate is not valid yet: set this machine's clock".to_owned(),
         C::NotValidForNameContext { expected, presented } => {
@@ -64,12 +64,12 @@ fn certificate_in_words(reason: &rustls::CertificateError) -> String {
     }
 }
 
-/// `DnsName("a.example")` as the name alone.
+/// The name inside `DnsName("a.example")`.
 fn unwrapped(name: &str) -> &str {
     name.split_once('(').map_or(name, |(_, inner)| inner).trim_matches([')', '"'])
 }
 
-/// A name in the style of Rust's types as words: `HandshakeFailure` as "handshake failure".
+/// A name in camel case as words: `HandshakeFailure` as "handshake failure".
 fn spaced(name: &str) -> String {
     let mut words = String::with_capacity(name.len() + 8);
     let mut before = ' ';
@@ -111,7 +111,7 @@ mod tests {
             (E::InvalidCertificate(C::ApplicationVerificationFailure), "application verification failure"),
             (E::AlertReceived(AlertDescription::CertificateRequired), "--client-cert"),
             (E::AlertReceived(AlertDescription::HandshakeFailure), "handshake failure"),
-            (E::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch), "the key is not that of the certificate"),
+            (E::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch), "the key does not belong to the certificate"),
         ] {
             let said = in_words(&error);
             assert!(said.contains(words), "{said}");

@@ -1,29 +1,29 @@
-//! Our own messages, compressed (RFC 7692), each by itself.
+//! Compresses our own messages (RFC 7692), each independently.
 //!
-//! No I/O. A message that refers to none before it is what every server must take, and needs no
-//! memory of a socket's: the compressor, some 300 kB, belongs to the thread. It refers to nothing
-//! further back than the message is long, and so a window is kept by sending what is longer as it is.
+//! No I/O. Every server must accept a message that refers to no earlier one, and such a message needs no memory per
+//! socket: the compressor, some 300 kB, belongs to the thread. References reach at most the length of the message, so
+//! messages longer than the window are sent uncompressed.
 
 use std::cell::Cell;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-/// What a message leaves out at its end (RFC 7692, 7.2.1).
+/// The end that a message leaves out (RFC 7692, 7.2.1).
 const END: [u8; 4] = [0, 0, 0xFF, 0xFF];
 
 thread_local! {
-    /// Taken out for the length of one message, and put back.
+    /// Taken out while compressing a message, and put back.
     static COMPRESSOR: Cell<Option<Box<Compress>>> = const { Cell::new(None) };
 }
 
-/// A message compressed for a window of so many bits; `None` where it has to go as it is, or would
-/// not become smaller.
+/// Compresses a message for a window of `window_bits` bits; `None` if it must be sent as it is, or would not become
+/// smaller.
 pub(super) fn pack(payload: &[u8], window_bits: u8) -> Option<Vec<u8>> {
     if payload.is_empty() || payload.len() > 1 << window_bits {
         return None;
     }
     let mut compressor = COMPRESSOR.take().unwrap_or_else(|| Box::new(Compress::new(Compression::default(), false)));
-    // What does not fit is not smaller.
+    // A result that does not fit is not smaller.
     let mut packed = Vec::with_capacity(payload.len() + END.len());
     let status = compressor.compress_vec(payload, &mut packed, FlushCompress::Sync);
     let whole = compressor.total_in() == payload.len() as u64 && packed.len() < packed.capacity();

@@ -1,23 +1,23 @@
-//! What `Sec-WebSocket-Extensions` says: permessage-deflate (RFC 7692), offered as browsers do.
+//! `Sec-WebSocket-Extensions`: permessage-deflate (RFC 7692), offered as browsers do.
 //!
-//! No I/O. What the terms mean for bytes is in `inflate` and `deflate`.
+//! No I/O. `inflate` and `deflate` apply the terms.
 
 use http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_EXTENSIONS};
 
 /// The offer of Chrome and Safari; Firefox leaves the parameter out.
 pub const OFFER: HeaderValue = HeaderValue::from_static("permessage-deflate; client_max_window_bits");
 
-/// The one extension there is.
+/// The only extension.
 const NAME: &str = "permessage-deflate";
 
 /// The terms of compression that a server answered with (RFC 7692, 7.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PerMessageDeflate {
-    /// Whether a message of the server's may refer to those before it.
+    /// Whether a message of the server may refer to earlier ones.
     pub server_takeover: bool,
-    /// How far back the server's compressor refers: 2 to the power of this, in bytes.
+    /// Window of the server's compressor: 2 to the power of this, in bytes.
     pub server_window_bits: u8,
-    /// How far back ours may refer.
+    /// Window of our compressor, likewise.
     pub client_window_bits: u8,
 }
 
@@ -29,7 +29,7 @@ impl Default for PerMessageDeflate {
 }
 
 impl PerMessageDeflate {
-    /// The terms in an answer; `None` where the server chose no extension.
+    /// The terms in an answer; `None` if the server chose no extension.
     ///
     /// # Errors
     /// In words: an extension or a parameter that [`OFFER`] does not allow, a parameter twice, or
@@ -70,7 +70,7 @@ impl PerMessageDeflate {
     fn take(&mut self, name: &str, value: Option<&str>) -> Result<(), String> {
         match (name, value) {
             ("server_no_context_takeover", None) => self.server_takeover = false,
-            // Our messages never refer to those before them.
+            // Our messages never refer to earlier ones anyway.
             ("client_no_context_takeover", None) => {}
             ("server_max_window_bits", Some(value)) => self.server_window_bits = window_bits(name, value)?,
             ("client_max_window_bits", Some(value)) => self.client_window_bits = window_bits(name, value)?,
@@ -96,7 +96,7 @@ fn unquoted(value: &str) -> &str {
     value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value)
 }
 
-/// A server's word, as long as a message can take.
+/// A word of the server, shortened for a message.
 fn shown(word: &str) -> String {
     word.chars().take(40).collect()
 }

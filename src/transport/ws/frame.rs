@@ -1,16 +1,16 @@
-//! One websocket frame: its header as servers send it, and whole frames as clients do.
+//! One websocket frame: reads the headers of servers, and encodes whole frames of clients.
 //!
-//! No I/O. Which frames may follow which is the [`reader`](super::reader)'s concern.
+//! No I/O. The [`reader`](super::reader) checks which frames may follow which.
 
 use strum::IntoStaticStr;
 
-/// The largest header a server may send: two bytes and a length of eight. It has no mask.
+/// Largest header of a server, in bytes: two bytes and a length of eight, without a mask.
 pub const HEADER_LIMIT: usize = 10;
 
-/// The largest payload of a control frame.
+/// Largest payload of a control frame, in bytes.
 pub const CONTROL_LIMIT: u64 = 125;
 
-/// The first of the reserved bits, RSV1: the message that begins is compressed (RFC 7692, 6).
+/// The first reserved bit, RSV1: the message is compressed (RFC 7692, 6).
 const COMPRESSED: u8 = 0x40;
 
 /// How a server broke the protocol; the connection cannot go on.
@@ -25,7 +25,7 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// The close code that tells the server.
+    /// The close code for the violation.
     #[must_use]
     pub fn close_code(self) -> u16 {
         match self {
@@ -36,18 +36,18 @@ impl Violation {
     }
 }
 
-/// What a frame is.
+/// The type of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 pub enum Opcode {
-    /// More of the message begun before.
+    /// Continues the current message.
     Continuation,
     /// UTF-8 text.
     Text,
     /// Bytes.
     Binary,
-    /// The beginning of the end.
+    /// Begins the close.
     Close,
-    /// To be answered with a pong.
+    /// Must be answered with a pong.
     Ping,
     /// The answer to a ping.
     Pong,
@@ -89,23 +89,22 @@ impl Opcode {
 pub struct Header {
     /// Whether the message ends with this frame.
     pub fin: bool,
-    /// Whether the message that begins here is compressed (RSV1).
+    /// Whether the message that starts here is compressed (RSV1).
     pub compressed: bool,
-    /// What it is.
+    /// The frame's type.
     pub opcode: Opcode,
-    /// Bytes of payload.
+    /// Length of the payload, in bytes.
     pub length: u64,
-    /// Bytes of the header itself.
+    /// Length of the header itself, in bytes.
     pub size: usize,
 }
 
 impl Header {
-    /// Reads the header at the start of `bytes`; `None` where more bytes are needed.
+    /// Reads the header at the start of `bytes`; `None` if more bytes are needed.
     ///
     /// # Errors
-    /// What no server may send: reserved bits, reserved opcodes, a mask, and control
-    /// frames that are long, in parts or compressed. Whether compression was agreed on is the
-    /// [`reader`](super::reader)'s concern.
+    /// Anything that no server may send: reserved bits, reserved opcodes, a mask, and control frames that are long,
+    /// fragmented or compressed. The [`reader`](super::reader) checks whether compression was agreed on.
     pub fn read(bytes: &[u8]) -> Result<Option<Self>, Violation> {
         let [first, second, ..] = *bytes else { return Ok(None) };
         if first & 0x30 != 0 {
@@ -135,13 +134,13 @@ impl Header {
     }
 }
 
-/// A whole client frame: header, `mask`, and `payload` masked with it.
+/// Encodes a whole client frame: header, `mask`, and `payload` masked with it.
 #[must_use]
 pub fn encode(opcode: Opcode, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
     encode_with(0x80 | opcode.bits(), payload, mask)
 }
 
-/// As [`encode`], for a compressed message (RFC 7692, 6.1).
+/// Like [`encode`], for a compressed message (RFC 7692, 6.1).
 #[must_use]
 pub fn encode_compressed(opcode: Opcode, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
     encode_with(0x80 | COMPRESSED | opcode.bits(), payload, mask)
@@ -166,15 +165,14 @@ fn encode_with(first: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
     frame
 }
 
-/// Masks for one socket: cheap and seeded (splitmix64), not unpredictable.
+/// Masks for one socket: cheap and seeded (splitmix64), but predictable.
 ///
-/// RFC 6455 wants masks from strong entropy to protect proxies from hostile scripts;
-/// a load rig writes all its payloads itself.
+/// RFC 6455 asks for strong entropy to protect proxies from hostile scripts; a load rig writes all its payloads itself.
 #[derive(Debug)]
 pub struct Masks(u64);
 
 impl Masks {
-    /// Masks that follow from `seed`.
+    /// Masks that depend only on `seed`.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self(seed)

@@ -1,7 +1,7 @@
 //! The upgrade from HTTP to a websocket, and the one type that opens sockets.
 //!
-//! hyper speaks HTTP; the stream is taken back from it with whatever it read too much, as
-//! the server's first frame may come together with the 101.
+//! hyper speaks HTTP; the stream is taken back from it together with any extra bytes that it read, since the server's
+//! first frame may arrive together with the 101.
 
 use std::time::Duration;
 
@@ -21,45 +21,45 @@ use crate::transport::dial::{Dialer, Stream};
 use crate::transport::http::{Origin, Session, with_headers};
 use crate::transport::{ConnectionOptions, TRACEPARENT, USER_AGENT, errors, exchange};
 
-/// What to ask for, and for whom.
+/// An upgrade to request.
 #[derive(Debug)]
 pub struct Upgrade<'a> {
     /// Where.
     pub origin: &'a Origin,
-    /// The socket's address, with the scheme of a page.
+    /// The socket's URL, with the scheme of a page.
     pub url: &'a Url,
-    /// The user, whose cookies are sent; what the answer sets is kept, also if it is no 101.
+    /// The user's session: its cookies are sent, and those of the answer are kept, even if that is not a 101.
     pub session: &'a mut Session,
     /// The `traceparent` header, if the server is to join a trace.
     pub traceparent: Option<HeaderValue>,
-    /// What the protocol asks for beside.
+    /// Additional headers of the protocol.
     pub asked: UpgradeHeaders,
 }
 
-/// What a protocol may ask for in an upgrade.
+/// Headers that a protocol may set in an upgrade.
 #[derive(Debug, Default)]
 pub struct UpgradeHeaders {
     /// The `Origin` header, if it is not the server's own origin.
     pub origin: Option<HeaderValue>,
     /// Further headers.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// The subprotocols to offer: the server chooses one of them, or none.
+    /// The subprotocols to offer; the server chooses one or none.
     pub subprotocols: Vec<Box<str>>,
 }
 
-/// What all sockets of a run have in common.
+/// The options of all sockets of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// For name, TCP, TLS and upgrade together.
+    /// Timeout for name look-up, TCP, TLS and upgrade together.
     pub timeout: Duration,
-    /// The largest message, in bytes.
+    /// Largest message, in bytes.
     pub max_message: usize,
-    /// Whether permessage-deflate is offered.
+    /// Whether to offer permessage-deflate.
     pub compression: bool,
 }
 
 impl Options {
-    /// What the options of all connections say of websockets.
+    /// From the options of all connections.
     #[must_use]
     pub fn of(connection: &ConnectionOptions) -> Self {
         let ConnectionOptions { http_timeout, max_frame, compression, .. } = *connection;
@@ -67,11 +67,11 @@ impl Options {
     }
 }
 
-/// Dials, upgrades, and makes a [`WebSocket`] of the stream.
+/// Dials and upgrades; returns a [`WebSocket`].
 ///
 /// # Errors
-/// `Timeout` over the whole; failures of the connection; a status that is not 101 by its
-/// number; `BadHandshake` for a 101 that is not an answer to our request.
+/// `Timeout` for everything together; failures of the connection; the failure of a status other than 101;
+/// `BadHandshake` for a 101 that does not answer our request.
 pub async fn open(
     dialer: &Dialer,
     upgrade: Upgrade<'_>,
@@ -95,8 +95,7 @@ pub async fn open(
     }
 }
 
-/// Asks for the upgrade; the stream, the bytes read behind the answer's head, and what was agreed
-/// on about compression.
+/// Requests the upgrade; returns the stream, the bytes read after the head of the answer, and the terms of compression.
 async fn negotiate(
     stream: Stream,
     upgrade: Upgrade<'_>,
@@ -120,7 +119,7 @@ fn broken(e: &hyper::Error) -> Failure {
     errors::of_error(e, FailureKind::BadHttp)
 }
 
-/// A nonce: it keeps caches from answering, it is no secret.
+/// A nonce, which keeps caches from answering and is not secret.
 fn key(seed: u64) -> String {
     let mut nonce = [0; 16];
     let mut masks = Masks::seeded(!seed);
@@ -156,7 +155,7 @@ fn request(upgrade: &Upgrade<'_>, key: &str) -> Result<Request<Empty<Bytes>>, Fa
     Ok(with_headers(request, &origin.headers))
 }
 
-/// RFC 6455, 4.1: what makes a 101 the answer to our request.
+/// Checks that a 101 answers our request (RFC 6455, 4.1).
 fn check<B>(response: &Response<B>, key: &str, subprotocols: &[Box<str>]) -> Result<(), Failure> {
     let headers = response.headers();
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -171,9 +170,9 @@ fn check<B>(response: &Response<B>, key: &str, subprotocols: &[Box<str>]) -> Res
     }
     let accept = headers.get(header::SEC_WEBSOCKET_ACCEPT).map(|value| value.as_bytes().trim_ascii());
     if accept != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
-        return bad("Sec-WebSocket-Accept does not fit the key");
+        return bad("Sec-WebSocket-Accept does not match the key");
     }
-    // A server may choose none.
+    // The server may choose none.
     match headers.get(header::SEC_WEBSOCKET_PROTOCOL).map(|value| value.as_bytes().trim_ascii()) {
         Some(chosen) if !subprotocols.iter().any(|offered| offered.as_bytes() == chosen) => {
             bad("a subprotocol that was not offered")
@@ -182,7 +181,7 @@ fn check<B>(response: &Response<B>, key: &str, subprotocols: &[Box<str>]) -> Res
     }
 }
 
-/// What the server chose of what was offered.
+/// The server's choice of the offered extensions.
 fn extensions(headers: &HeaderMap, offered: bool) -> Result<Option<PerMessageDeflate>, Failure> {
     let bad = |what: String| Failure::with(FailureKind::BadHandshake, what);
     if offered {

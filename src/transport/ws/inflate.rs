@@ -1,8 +1,8 @@
-//! A server's compressed messages (RFC 7692): from the bytes of a whole message to what they mean.
+//! Decompresses a server's messages (RFC 7692).
 //!
-//! No I/O. The decoder belongs to the thread, as a message ends between two blocks. A socket keeps
-//! the texts that the next message may refer to, and nothing where the server agreed to refer to
-//! none. What a message unpacks to is bounded while it is unpacked.
+//! No I/O. The decoder belongs to the thread, because a message ends between two blocks. A socket keeps the texts that
+//! the next message may refer to, or nothing if the server agreed to refer to none. The size of a message is bounded
+//! during decompression.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -14,14 +14,14 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 use super::extension::PerMessageDeflate;
 use super::frame::Violation;
 
-/// What a sender cuts off at the end of each message (RFC 7692, 7.2.1), and an empty last block:
-/// the decoder comes to its end, without another byte of text, only behind a message that was whole.
+/// The end that a sender cuts off each message (RFC 7692, 7.2.1), and an empty last block: the decoder reaches its end
+/// here, without another byte of text, only after a whole message.
 const TAIL: [u8; 9] = [0, 0, 0xFF, 0xFF, 1, 0, 0, 0xFF, 0xFF];
 
-/// The least room for what a message unpacks to, in bytes.
+/// Initial room for a decompressed message, in bytes.
 const FIRST_ROOM: usize = 1 << 10;
 
-/// The room that a thread keeps between messages, in bytes.
+/// Room that a thread keeps between messages, in bytes.
 const KEPT: usize = 64 << 10;
 
 /// The receiving side of one socket's compression.
@@ -36,10 +36,10 @@ thread_local! {
     static SHARED: Cell<Option<Box<Shared>>> = const { Cell::new(None) };
 }
 
-/// What the sockets of a thread share.
+/// State shared by the sockets of a thread.
 struct Shared {
     decoder: DecompressorOxide,
-    /// Where messages that refer to none before them are unpacked.
+    /// The window for messages that refer to no earlier ones.
     alone: Window,
 }
 
@@ -55,10 +55,10 @@ impl Inflate {
         Self { takeover: terms.server_takeover, window: Window::new(reach) }
     }
 
-    /// Unpacks a whole message of at most `limit` bytes, and gives it to `then`.
+    /// Decompresses a whole message of at most `limit` bytes, and passes it to `then`.
     ///
     /// # Errors
-    /// `TooLarge`; `Protocol` for what is no compressed message.
+    /// `TooLarge`; `Protocol` for invalid compressed data.
     pub(super) fn message<T>(
         &mut self,
         packed: &[u8],
@@ -68,7 +68,7 @@ impl Inflate {
         let mut shared = SHARED.take().unwrap_or_else(Shared::new);
         let Shared { decoder, alone } = &mut *shared;
         let window = if self.takeover { &mut self.window } else { alone };
-        // Browsers take this for an empty message, too.
+        // As in browsers, this is an empty message.
         let place = if packed.is_empty() { Ok(0..0) } else { window.unpack(decoder, packed, limit) };
         let outcome = place.map(|place| then(window.bytes.get(place).unwrap_or_default()));
         window.settle();
@@ -76,29 +76,29 @@ impl Inflate {
         outcome
     }
 
-    /// Bytes held for messages to come.
+    /// Number of bytes held for later messages.
     pub(super) fn held(&self) -> usize {
         self.window.bytes.capacity()
     }
 }
 
-/// What was unpacked, the newest last, with room behind it.
+/// Decompressed data, the newest last, with room after it.
 #[derive(Debug)]
 struct Window {
     bytes: Vec<u8>,
-    /// Where the next message begins.
+    /// Start of the next message.
     end: usize,
-    /// How far back a message may refer.
+    /// How far back a message may refer, in bytes.
     reach: usize,
 }
 
 impl Window {
-    /// It has no memory yet.
+    /// A window without memory.
     fn new(reach: usize) -> Self {
         Self { bytes: Vec::new(), end: 0, reach }
     }
 
-    /// Unpacks a message; where it is.
+    /// Decompresses a message; returns its range.
     fn unpack(
         &mut self,
         decoder: &mut DecompressorOxide,
@@ -118,7 +118,7 @@ impl Window {
                 return Err(Violation::TooLarge);
             }
             match (status, ended) {
-                // A compressor may end with a last block of its own.
+                // A compressor may write its own last block.
                 (TINFLStatus::Done, None) if rest.is_empty() => return Ok(start..self.end),
                 (TINFLStatus::Done, None) => decoder.init(),
                 (TINFLStatus::Done, Some(end)) if end == self.end => return Ok(start..end),
@@ -129,7 +129,7 @@ impl Window {
         }
     }
 
-    /// Makes room behind a message that began at `start`; where it begins then.
+    /// Makes room after a message that starts at `start`; returns its new start.
     fn make_room(&mut self, start: usize, limit: usize) -> usize {
         let unreachable = start.saturating_sub(self.reach);
         if unreachable >= self.slack() {
@@ -137,7 +137,7 @@ impl Window {
             self.end -= unreachable;
             return start - unreachable;
         }
-        // One byte more than the limit shows that a message is too large.
+        // One byte over the limit shows that a message is too large.
         let most = (start + limit).saturating_add(1);
         let rest_size = self.rest_size();
         let doubled = (self.bytes.len() * 2).max(FIRST_ROOM);
@@ -146,7 +146,7 @@ impl Window {
         start
     }
 
-    /// Forgets what no message can refer to, and gives the memory of a large message back.
+    /// Drops data that no message can refer to, and frees the memory of a large message.
     fn settle(&mut self) {
         if self.reach == 0 {
             self.end = 0;
@@ -160,12 +160,12 @@ impl Window {
         }
     }
 
-    /// Room for messages behind what they may refer to: what is kept is moved once for so many bytes.
+    /// Room for messages after the data that they may refer to; the kept data is moved once per this many bytes.
     fn slack(&self) -> usize {
         (self.reach / 2).max(2 * FIRST_ROOM)
     }
 
-    /// Bytes kept between messages.
+    /// Number of bytes kept between messages.
     fn rest_size(&self) -> usize {
         if self.reach == 0 { KEPT } else { self.reach + self.slack() }
     }

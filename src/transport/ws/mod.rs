@@ -1,16 +1,16 @@
 //! The client side of RFC 6455 for many sockets: the upgrade, and frames.
 //!
-//! It knows bytes, frames and how a connection ends; it knows nothing of any chat protocol.
+//! It knows bytes, frames and the ends of connections, but no chat protocol.
 //!
 //! | file | what it is for |
 //! | --- | --- |
 //! | [`handshake`] | the upgrade, up to the 101 |
-//! | [`extension`] | which compression was agreed on |
-//! | [`frame`] | one frame's header, and frames as we write them |
-//! | `inflate`, `deflate` | compressed messages, theirs and ours |
-//! | [`partial_message`] | messages that have not come whole, and the memory they share |
+//! | [`extension`] | the terms of compression |
+//! | [`frame`] | the header of a frame, and the encoding of ours |
+//! | `inflate`, `deflate` | compression of the server's messages and of ours |
+//! | [`partial_message`] | incomplete messages, and the memory that they share |
 //! | [`reader`] | bytes in, whole messages out |
-//! | [`recent`] | texts that were read a moment ago |
+//! | [`recent`] | recently read texts |
 //! | [`writer`] | one frame in writing at a time |
 //! | [`socket`] | reader, writer and stream as one connection |
 

@@ -1,17 +1,17 @@
-//! Bytes of messages that have not come whole, and the memory budget that all sockets share for them.
+//! Bytes of incomplete messages, and the memory budget that all sockets share for them.
 //!
-//! A size limit for each socket does not bound a process: ten thousand sockets, each with the
-//! beginning of a frame just under the limit, would hold 160 GB.
+//! A size limit per socket does not bound a process: ten thousand sockets, each with an incomplete frame just under the
+//! limit, would hold 160 GB.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::frame::Violation;
 
-/// How much is reserved at once for a frame that has not come yet; a server can announce
-/// gigabytes in ten bytes.
+/// Most memory reserved at once for a frame that has not arrived yet, in bytes; a server can announce gigabytes in ten
+/// bytes.
 const RESERVE_LIMIT: usize = 1 << 20;
 
-/// Memory for messages that have not come whole.
+/// A budget of memory for incomplete messages.
 #[derive(Debug)]
 pub struct MemoryBudget {
     /// Bytes.
@@ -22,13 +22,13 @@ pub struct MemoryBudget {
 pub static PROCESS: MemoryBudget = MemoryBudget::new(512 << 20);
 
 impl MemoryBudget {
-    /// MemoryBudget for `bytes` bytes.
+    /// A budget of `bytes` bytes.
     #[must_use]
     pub const fn new(bytes: usize) -> Self {
         Self { left: AtomicUsize::new(bytes) }
     }
 
-    /// Bytes that are not taken.
+    /// Number of bytes left.
     #[must_use]
     pub fn left(&self) -> usize {
         self.left.load(Ordering::Relaxed)
@@ -44,12 +44,12 @@ impl MemoryBudget {
     }
 }
 
-/// The beginning of a message. Whatever memory it has is taken from a [`MemoryBudget`] until it is dropped.
+/// The start of a message. Its memory counts against a [`MemoryBudget`] until it is dropped.
 #[derive(Debug)]
 pub(super) struct PartialMessage {
     bytes: Vec<u8>,
     budget: &'static MemoryBudget,
-    /// How much of the budget is taken: never less than the capacity of `bytes` that was asked for.
+    /// The part of the budget that it takes: at least the capacity requested for `bytes`.
     taken: usize,
 }
 
@@ -66,14 +66,14 @@ impl PartialMessage {
         self.bytes.capacity()
     }
 
-    /// Adds bytes of a message of `whole` bytes in all, or of an unknown size (0).
+    /// Adds bytes of a message with `whole` bytes in all, or 0 if the size is unknown.
     ///
     /// # Errors
-    /// The budget is spent: what is too large is all that is unfinished on all sockets.
+    /// `TooLarge` if the budget of all sockets is spent.
     pub(super) fn add(&mut self, more: &[u8], whole: usize) -> Result<(), Violation> {
         let needed = self.bytes.len() + more.len();
         if needed > self.taken {
-            // Twice as much each time, as a vector would, but never beyond a size that is known.
+            // Double each time, as a vector would, but never beyond a known size.
             let grown = if whole == 0 { self.taken * 2 } else { (self.taken * 2).max(RESERVE_LIMIT).min(whole) };
             let target = needed.max(grown);
             self.budget.take(target - self.taken)?;

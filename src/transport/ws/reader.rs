@@ -1,10 +1,9 @@
 //! Bytes in, whole messages out: the receiving side of RFC 6455, incrementally.
 //!
-//! No I/O and no clock. A frame that lies wholly inside the bytes given is handed on as it
-//! lies there, without a copy or an allocation: that is the path of nearly every frame.
-//! Only what is incomplete is kept, and its memory given back when it is complete, so one
-//! large frame does not pin its size to the socket for good. A large text that [`Recent`]
-//! knows is not even kept: it is compared as it arrives.
+//! No I/O and no clock. A frame that lies wholly inside the given bytes is passed on in place, without a copy or an
+//! allocation; this is the path of nearly every frame. Only incomplete frames are kept, and their memory is freed when
+//! they are complete, so a large frame does not pin its size to the socket. A large text that [`Recent`] knows is not
+//! kept at all, but compared as it arrives.
 
 use super::extension::PerMessageDeflate;
 use super::frame::{HEADER_LIMIT, Header, Opcode, Violation};
@@ -15,15 +14,15 @@ use super::recent::{Large, Recent, TextNumber};
 /// A whole message, borrowed from where it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message<'a> {
-    /// Text, and its number among those that the thread remembers.
+    /// A text, and its number among those that the thread remembers.
     Text(&'a str, TextNumber),
     /// Bytes.
     Binary(&'a [u8]),
-    /// A ping, to be answered with the same payload.
+    /// A ping, which must be answered with the same payload.
     Ping(&'a [u8]),
     /// A pong.
     Pong(&'a [u8]),
-    /// A close frame; nothing after it counts.
+    /// A close frame; everything after it is ignored.
     Close {
         /// Its code, if it has one.
         code: Option<u16>,
@@ -37,23 +36,23 @@ pub enum Message<'a> {
 pub struct Reader {
     limit: usize,
     room: &'static MemoryBudget,
-    /// Boxed as well: with thousands of sockets, what is looked at for every read has to be small.
+    /// Boxed, because with thousands of sockets the state touched by every read must be small.
     partial: Option<Box<Partial>>,
-    /// A message in fragments whose last has not come; boxed, as it is rare.
+    /// An incomplete fragmented message; boxed because it is rare.
     fragments: Option<Box<Fragments>>,
-    /// Where compression was agreed on.
+    /// The decompressor, if compression was agreed on.
     inflate: Option<Box<Inflate>>,
     finished: bool,
 }
 
-/// The beginning of a frame whose end has not come.
+/// An incomplete frame.
 #[derive(Debug)]
 enum Partial {
-    /// Not even the header is whole.
+    /// A part of the header.
     Head { bytes: [u8; HEADER_LIMIT], count: usize },
     /// The header, and a part of the payload.
     Body { header: Header, payload: PartialMessage },
-    /// The header of a text whose first `same` bytes are those of a text that is known.
+    /// The header of a text whose first `same` bytes equal those of a known text.
     Known { header: Header, known: Large, same: usize },
 }
 
@@ -62,37 +61,35 @@ struct Fragments {
     text: bool,
     compressed: bool,
     kept: PartialMessage,
-    /// How many of its bytes are known to be UTF-8.
+    /// Number of its bytes known to be UTF-8.
     valid: usize,
 }
 
 impl Reader {
-    /// A reader that refuses messages of more than `limit` bytes, and whatever is beyond the room
-    /// that all readers of the process share.
+    /// A reader that refuses messages of more than `limit` bytes, and those beyond the process's memory budget.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self::within(limit, &PROCESS)
     }
 
-    /// A reader that refuses messages of more than `limit` bytes, and whatever is beyond `room`.
+    /// A reader that refuses messages of more than `limit` bytes, and those beyond `room`.
     #[must_use]
     pub fn within(limit: usize, room: &'static MemoryBudget) -> Self {
         Self { limit, room, partial: None, fragments: None, inflate: None, finished: false }
     }
 
-    /// The same reader for messages that may be compressed. Its limit applies to a message as it
-    /// comes and to what it unpacks to.
+    /// Makes the reader accept compressed messages. Its limit applies before and after decompression.
     #[must_use]
     pub fn compressed(mut self, terms: PerMessageDeflate) -> Self {
         self.inflate = Some(Box::new(Inflate::new(terms)));
         self
     }
 
-    /// Reads on, and gives every message that is whole now to `sink`. Texts are looked up in
-    /// `recent`, and remembered there. After a close frame or a violation everything is ignored.
+    /// Takes more bytes, and passes every message that is now complete to `sink`. Texts are looked up and remembered in
+    /// `recent`. After a close frame or a violation everything is ignored.
     ///
     /// # Errors
-    /// The first breach of the protocol; messages before it have gone to `sink`.
+    /// The first violation of the protocol; messages before it have been passed to `sink`.
     pub fn feed(
         &mut self,
         input: &[u8],
@@ -106,7 +103,7 @@ impl Reader {
         outcome
     }
 
-    /// Bytes held for messages that have not come whole.
+    /// Number of bytes held for incomplete messages.
     #[must_use]
     pub fn held(&self) -> usize {
         let partial =
@@ -114,7 +111,7 @@ impl Reader {
         partial + self.fragments.as_ref().map_or(0, |f| f.kept.capacity())
     }
 
-    /// Bytes held because messages that are compressed may refer to them.
+    /// Number of bytes held because compressed messages may refer to them.
     #[must_use]
     pub fn window(&self) -> usize {
         self.inflate.as_ref().map_or(0, |inflate| inflate.held())
@@ -143,8 +140,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Takes the payload of a frame that was admitted, or the part of it that is there; what
-    /// stands behind it.
+    /// Takes the payload of an admitted frame, or the part of it that is there; returns the rest of the bytes.
     fn take_payload<'a>(
         &mut self,
         header: Header,
@@ -165,7 +161,7 @@ impl Reader {
         Ok(&[])
     }
 
-    /// The beginning of a payload of `length` bytes, with room for the rest of it.
+    /// The start of a payload of `length` bytes, with room for the rest of it.
     fn collect(&self, beginning: &[u8], length: usize) -> Result<PartialMessage, Violation> {
         let mut payload = PartialMessage::new(self.room);
         payload.add(beginning, length)?;
@@ -176,7 +172,7 @@ impl Reader {
         self.partial = Some(Box::new(partial));
     }
 
-    /// Adds to the partial frame what belongs to it; what stands behind it.
+    /// Adds bytes to the partial frame; returns the rest of the bytes.
     fn complete<'a>(
         &mut self,
         partial: Partial,
@@ -201,7 +197,7 @@ impl Reader {
                 let expected = &known.text.as_bytes()[same..];
                 let (now, rest) = input.split_at(expected.len().min(input.len()));
                 if !expected.starts_with(now) {
-                    // It was another text after all: from here on it is collected.
+                    // It is a different text, so collect it from here on.
                     let payload = self.collect(&known.text.as_bytes()[..same], known.text.len())?;
                     return self.complete(Partial::Body { header, payload }, input, recent, sink);
                 }
@@ -240,7 +236,7 @@ impl Reader {
         self.take_payload(header, length, input, recent, sink)
     }
 
-    /// Decides by its header whether a frame may come now, before any of it is kept.
+    /// Decides by its header whether a frame is allowed now, before any of it is kept.
     /// Returns the size of its payload in bytes.
     fn admit(&self, header: Header) -> Result<usize, Violation> {
         if header.compressed && self.inflate.is_none() {
@@ -261,7 +257,7 @@ impl Reader {
         Ok(length)
     }
 
-    /// Takes a whole frame that was admitted.
+    /// Takes a whole admitted frame.
     fn accept(
         &mut self,
         header: Header,
@@ -317,7 +313,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Unpacks a whole message and hands it on.
+    /// Decompresses a whole message and passes it on.
     fn inflate(
         &mut self,
         is_text: bool,
@@ -344,7 +340,7 @@ impl Reader {
 }
 
 impl Fragments {
-    /// Fails as early as the text cannot become UTF-8 any more.
+    /// Fails as soon as the text can no longer be UTF-8.
     fn check(&mut self, last: bool) -> Result<(), Violation> {
         if !self.text || self.compressed {
             return Ok(());
@@ -358,7 +354,7 @@ impl Fragments {
     }
 }
 
-/// Hands a whole text on, with its number.
+/// Passes on a whole text with its number.
 fn text(payload: &[u8], recent: &mut Recent, sink: &mut impl FnMut(Message<'_>)) -> Result<(), Violation> {
     match recent.find(payload) {
         Ok((text, number)) => sink(Message::Text(text, number)),

@@ -1,64 +1,63 @@
-//! Texts that this thread read a moment ago: a broadcast is byte for byte the same on every
-//! socket, so most frames are known by comparing them.
+//! Texts that this thread read recently: a broadcast has the same bytes on every socket, so most frames are recognised
+//! by comparison.
 //!
-//! A text that is known needs no check for UTF-8 and no parsing: it has a number, and the
-//! code that read it before may have kept what it means. Small texts are copied into a ring. Large ones
-//! are shared, so that a frame of 200 kB that is still arriving can be compared as it comes
-//! instead of being collected. What is known must be equal in every byte; nothing is guessed.
+//! A known text needs neither a UTF-8 check nor parsing: it has a number, and the code that parsed it before may
+//! have kept its meaning. Small texts are copied into a ring. Large ones are shared, so that a frame of 200 kB can
+//! be compared as it arrives instead of being collected. A text is known only if it is equal in every byte.
 //!
-//! No I/O. What a text means is its reader's business.
+//! No I/O, and no knowledge of what texts mean.
 
 use std::sync::Arc;
 
-/// Texts of up to this many bytes go into the ring: chats are far shorter, lists of members longer.
+/// Largest text in the ring, in bytes: chats are far shorter, lists of members longer.
 const SMALL: usize = 4 * 1024;
-/// How much longer than the longest of them a small text may be and need no new memory.
+/// Spare memory per small text, in bytes, so that slightly longer ones need no new memory.
 const SLACK: usize = 32;
-/// Small texts remembered: with [`SMALL`] bytes each, 128 KiB a thread, which stays in a second-level
-/// cache. A socket that is read more than so many broadcasts later parses its text again.
+/// Number of small texts remembered: with [`SMALL`] bytes each, 128 KiB per thread, which fits into a second-level
+/// cache. A socket that is read more than this many broadcasts later parses its text again.
 const SMALL_TEXTS: usize = 32;
-/// Longer texts than this are not remembered: a list of ten thousand members has about this size.
+/// Largest text remembered, in bytes: about the size of a list of ten thousand members.
 const LARGE: usize = 1024 * 1024;
-/// Large texts remembered: two lists of a room, the older and the newer, and room for a second room.
+/// Number of large texts remembered: an older and a newer list for each of two rooms.
 const LARGE_TEXTS: usize = 4;
 
-/// New texts in a row before only one in eight is remembered: more than [`SMALL_TEXTS`], so that each place
-/// has been in vain once and more.
+/// Number of consecutive new texts before only one in eight is remembered: more than [`SMALL_TEXTS`], so that each slot
+/// has been used in vain.
 const PATIENCE: Patience = Patience(64);
-/// Once patience is over, one in so many is tried.
+/// Once patience is over, one in this many is tried.
 const SELDOM: u32 = 8;
 
-/// How many of the same kind in a row may be in vain before they are tried seldom.
+/// Number of consecutive vain attempts before attempts become rare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience(pub u32);
 
-/// How many in a row were in vain.
+/// Number of consecutive vain attempts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InVain(u32);
 
 impl InVain {
-    /// Whether there were more than patience allows.
+    /// Whether there were more than `patience` allows.
     #[must_use]
     pub fn is_over(self, patience: Patience) -> bool {
         self.0 > patience.0
     }
 
-    /// Counts one more; whether it is worth a try: always, or one in eight once patience is over.
+    /// Counts one more attempt; true if it is worth trying: always, or one in eight once patience is over.
     pub fn again(&mut self, patience: Patience) -> bool {
         self.0 = if self.0 < patience.0 + SELDOM { self.0 + 1 } else { patience.0 + 1 };
         self.0 <= patience.0 || self.0 == patience.0 + SELDOM
     }
 }
 
-/// The number of a text on this thread: the same number is the same text.
+/// The number of a text on this thread: equal numbers mean equal texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextNumber(u64);
 
 impl TextNumber {
-    /// A text that is not remembered; it is equal to no other.
+    /// A text that is not remembered.
     pub const NONE: Self = Self(0);
 
-    /// The number, where there is one.
+    /// The number, if there is one.
     #[must_use]
     pub fn get(self) -> Option<u64> {
         (self.0 > 0).then_some(self.0)
@@ -72,44 +71,44 @@ pub(super) struct Large {
     pub(super) number: TextNumber,
 }
 
-/// What a text that is not known is remembered by.
+/// A hash under which to remember an unknown text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fingerprint(u64);
 
-/// What one thread remembers: at most 32 texts of 4 KiB and 4 of 1 MiB.
+/// The texts that one thread remembers: at most 32 of 4 KiB and 4 of 1 MiB.
 #[derive(Debug, Default)]
 pub struct Recent {
     given: u64,
     small: Vec<(String, TextNumber)>,
-    /// Those of the small texts.
+    /// Fingerprints of the small texts.
     fingerprints: Vec<Fingerprint>,
-    /// How long a text each place for a small one has memory for.
+    /// Memory of each slot for a small text, in bytes.
     room: usize,
-    /// Where the next small text goes.
+    /// The slot of the next small text.
     next: usize,
-    /// Where the last small text was found; the next one likely stands behind it.
+    /// The slot in which a small text was last found; the next one is likely in the slot after it.
     found: usize,
     in_vain: InVain,
     large: Vec<Large>,
 }
 
 impl Recent {
-    /// The text that these bytes are, if it is known.
+    /// Looks up the text with these bytes.
     ///
     /// # Errors
-    /// By what to remember it, if it is not.
+    /// The fingerprint under which to remember the text, if it is unknown.
     pub(super) fn find(&mut self, bytes: &[u8]) -> Result<(&str, TextNumber), Fingerprint> {
         if bytes.len() > SMALL {
             let known = self.large.iter().find(|large| large.text.as_bytes() == bytes);
             return known.map(|known| (&*known.text, known.number)).ok_or(Fingerprint(0));
         }
-        // The text behind the one found last is the most likely, and next that one once more.
+        // The text after the one found last is the most likely, then that one again.
         let is_at = |at: usize| self.small.get(at).is_some_and(|(text, _)| text.as_bytes() == bytes);
         let next = if self.found + 1 < self.small.len() { self.found + 1 } else { 0 };
         if is_at(next) {
             self.found = next;
         } else if !is_at(self.found) {
-            // Where every receiver gets a text of its own, nothing is worth remembering.
+            // If every receiver gets a different text, none is worth remembering.
             if !self.in_vain.again(PATIENCE) {
                 return Err(Fingerprint::UNWANTED);
             }
@@ -121,7 +120,7 @@ impl Recent {
         self.small.get(self.found).map(|(text, number)| (text.as_str(), *number)).ok_or(Fingerprint(0))
     }
 
-    /// A large text of `length` bytes that begins with `bytes` (there may be none yet), if one is known.
+    /// A known large text of `length` bytes that begins with `bytes` (possibly empty), if there is one.
     pub(super) fn begins(&self, bytes: &[u8], length: usize) -> Option<Large> {
         if length <= SMALL {
             return None;
@@ -130,7 +129,7 @@ impl Recent {
         self.large.iter().rev().find(fits).cloned()
     }
 
-    /// Remembers a text that was looked for and is not known; the oldest of its size is forgotten for it.
+    /// Remembers a text that was looked up and is unknown; it replaces the oldest of its size.
     pub(super) fn remember(&mut self, text: &str, fingerprint: Fingerprint) -> TextNumber {
         if text.len() > LARGE || fingerprint == Fingerprint::UNWANTED {
             return TextNumber::NONE;
@@ -145,7 +144,7 @@ impl Recent {
             return number;
         }
         if text.len() > self.room {
-            // All at once: their lengths differ by a digit here and there, and memory is taken seldom.
+            // Grow all slots at once: lengths differ only by some digits, so this is rare.
             self.room = (text.len() + SLACK).next_power_of_two().min(SMALL);
             self.small.iter_mut().for_each(|(kept, _)| kept.reserve(self.room - kept.len()));
         }
@@ -171,11 +170,11 @@ impl Recent {
 }
 
 impl Fingerprint {
-    /// Of a text that is not worth remembering.
+    /// The fingerprint of a text that is not worth remembering.
     const UNWANTED: Self = Self(u64::MAX);
 
-    /// The FxHash of the Rust compiler: a few instructions for each eight bytes. Texts of one fingerprint
-    /// are compared all the same.
+    /// The FxHash of the Rust compiler: a few instructions per eight bytes. Texts with equal fingerprints are still
+    /// compared.
     fn of(bytes: &[u8]) -> Self {
         let (words, rest) = bytes.as_chunks::<8>();
         let mut last = [0; 8];
@@ -221,7 +220,7 @@ mod tests {
         let mut recent = Recent::default();
         let kept = (0..PATIENCE.0 + 80).filter(|n| remember(&mut recent, &format!("own {n}")) != TextNumber::NONE);
         assert_eq!(kept.count() as u32, PATIENCE.0 + 10);
-        // A broadcast is known once one of its copies was remembered.
+        // A broadcast is known once one of its copies has been remembered.
         let unknown = (0..100).filter(|_| match recent.find(b"all").map(|_| ()) {
             Ok(()) => false,
             Err(fingerprint) => {

@@ -1,7 +1,7 @@
 //! One open websocket: reads into a buffer of the thread, stamps, parses, writes, ends.
 //!
-//! It knows messages, not what they mean. Between reads a socket keeps no read buffer, so
-//! ten thousand of them cost what their state costs.
+//! It knows messages, but not their meaning. Between reads a socket keeps no read buffer, so ten thousand of them cost
+//! only their state.
 
 use std::cell::Cell;
 use std::io;
@@ -31,37 +31,37 @@ pub struct Ended {
 /// Why driving a socket returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// Bytes were read at this moment; their whole frames went to the sink.
+    /// Bytes were read; the frames completed by them went to the sink.
     Read {
         /// When the bytes were read.
         at: Stamp,
-        /// How many bytes came.
+        /// Number of bytes read.
         bytes: usize,
     },
     /// The frame given to `begin` is wholly written.
     Written,
     /// A close began on the server's side: its close frame was read. Keep driving until `Ended`.
     Closing(Ended),
-    /// The connection is over; nothing more will come.
+    /// The connection is over.
     Ended(Ended),
 }
 
-/// Size of the read buffer that all sockets of a thread share.
+/// Size of the read buffer that all sockets of a thread share, in bytes.
 pub const SCRATCH_SIZE: usize = 64 * 1024;
 
 thread_local! {
-    /// Taken out for the length of one synchronous read, and put back.
+    /// Taken out during one synchronous read, and put back.
     static BUFFERS: Cell<Option<Box<ThreadBuffers>>> = const { Cell::new(None) };
 }
 
-/// What the sockets of a thread share while they read.
+/// Buffers that the sockets of a thread share while reading.
 struct ThreadBuffers {
     scratch: Box<[u8]>,
     recent: Recent,
 }
 
 impl ThreadBuffers {
-    /// The thread's own, made where there is none.
+    /// Takes the thread's buffers, or creates them.
     fn take() -> Box<Self> {
         BUFFERS.take().unwrap_or_else(|| {
             Box::new(Self { scratch: vec![0; SCRATCH_SIZE].into_boxed_slice(), recent: Recent::default() })
@@ -80,23 +80,23 @@ pub struct WebSocket {
     reader: Reader,
     writer: Writer,
     clock: Clock,
-    life: VirtualUser,
-    /// What to tell at the next call, before reading on.
+    life: SocketState,
+    /// News to return at the next call, before reading on.
     news: Option<News>,
-    /// Bytes that came together with the 101.
+    /// Bytes that arrived together with the 101.
     early: Option<Box<Early>>,
 }
 
 /// Bytes that were read with the handshake's answer.
 #[derive(Debug)]
 pub struct Early {
-    /// When.
+    /// When they were read.
     pub at: Stamp,
-    /// Which.
+    /// The bytes.
     pub bytes: Box<[u8]>,
 }
 
-/// What is told apart from reads and writes; a socket is small, as there are thousands.
+/// News other than reads and writes.
 #[derive(Debug, Clone, Copy)]
 enum News {
     Closing(Ended),
@@ -113,9 +113,9 @@ impl From<News> for Progress {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum VirtualUser {
+enum SocketState {
     Open,
-    /// The stream takes no more bytes; what came before the end is still read.
+    /// The stream takes no more bytes; data that arrived before the end is still read.
     Unwritable(Ended),
     /// We began to close.
     Leaving,
@@ -133,13 +133,13 @@ impl WebSocket {
             reader: Reader::new(limit),
             writer: Writer::new(masks),
             clock,
-            life: VirtualUser::Open,
+            life: SocketState::Open,
             news: None,
             early: early.map(Box::new),
         }
     }
 
-    /// The same socket with compression, on terms that both sides agreed on.
+    /// Enables compression, on terms that both sides agreed on.
     #[must_use]
     pub fn compressed(mut self, terms: PerMessageDeflate) -> Self {
         self.reader = self.reader.compressed(terms);
@@ -147,10 +147,10 @@ impl WebSocket {
         self
     }
 
-    /// Takes one frame to write; false, and nothing taken, while the one before is unwritten
-    /// or the close has begun.
+    /// Takes one frame to write; false, and nothing taken, while the previous one is unwritten or after the close has
+    /// begun.
     pub fn begin(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
-        matches!(self.life, VirtualUser::Open) && self.writer.begin(opcode, payload)
+        matches!(self.life, SocketState::Open) && self.writer.begin(opcode, payload)
     }
 
     /// Whether a frame given to [`begin`](Self::begin) is not wholly written.
@@ -159,16 +159,16 @@ impl WebSocket {
         self.writer.has_user_frame()
     }
 
-    /// Begins an orderly close with code 1000. The end comes when the server ends the stream,
-    /// so that the connection's last wait (TIME_WAIT) and its port are the server's affair.
+    /// Begins a graceful close with code 1000. The connection ends when the server ends the stream, so that the server
+    /// bears its TIME_WAIT.
     pub fn close(&mut self) {
-        if matches!(self.life, VirtualUser::Open | VirtualUser::Unwritable(_)) {
-            self.life = VirtualUser::Leaving;
+        if matches!(self.life, SocketState::Open | SocketState::Unwritable(_)) {
+            self.life = SocketState::Leaving;
             self.writer.close(Some(1000));
         }
     }
 
-    /// Has the connection reset when it is dropped.
+    /// Makes dropping the connection reset it.
     pub fn reset_when_dropped(&self) {
         self.stream.reset_when_dropped();
     }
@@ -179,12 +179,12 @@ impl WebSocket {
         self.reader.held()
     }
 
-    /// Writes what is due, reads once, and gives every whole message to `sink`.
+    /// Writes what is due, reads once, and passes every whole message to `sink`.
     pub fn poll_drive(&mut self, cx: &mut Context<'_>, mut sink: impl FnMut(Stamp, Message<'_>)) -> Poll<Progress> {
         if let Some(news) = self.news.take() {
             return Poll::Ready(news.into());
         }
-        if let VirtualUser::Over(ended) = self.life {
+        if let SocketState::Over(ended) = self.life {
             return Poll::Ready(Progress::Ended(ended));
         }
         if !self.writer.is_idle() && self.flush(cx) {
@@ -199,15 +199,15 @@ impl WebSocket {
         progress
     }
 
-    /// Whether a user's frame became wholly written. A stream that refuses bytes is read on:
-    /// what came before its end counts.
+    /// Writes; true if a user's frame became wholly written. If the stream refuses bytes, reading continues, because
+    /// data that arrived before its end counts.
     fn flush(&mut self, cx: &mut Context<'_>) -> bool {
         match self.writer.flush(Pin::new(&mut self.stream), cx) {
             Ok(written) => written,
             Err(e) => {
                 self.writer.give_up();
-                if matches!(self.life, VirtualUser::Open) {
-                    self.life = VirtualUser::Unwritable(broken(&e));
+                if matches!(self.life, SocketState::Open) {
+                    self.life = SocketState::Unwritable(broken(&e));
                 }
                 false
             }
@@ -244,9 +244,9 @@ impl WebSocket {
         let outcome = reader.feed(bytes, recent, |message| {
             match message {
                 Message::Ping(payload) => writer.pong(payload),
-                Message::Close { code, .. } if !matches!(life, VirtualUser::Leaving) => {
+                Message::Close { code, .. } if !matches!(life, SocketState::Leaving) => {
                     let reason = reason_of(code);
-                    *life = VirtualUser::PeerClosing(reason);
+                    *life = SocketState::PeerClosing(reason);
                     *news = Some(News::Closing(Ended { initiator: Initiator::Server, reason }));
                     writer.close_at_once(code);
                 }
@@ -260,8 +260,7 @@ impl WebSocket {
         Progress::Read { at, bytes: bytes.len() }
     }
 
-    /// The server broke the protocol: tells it with a close frame if the stream takes one
-    /// at once, and ends.
+    /// Ends the socket because the server broke the protocol, with a close frame if the stream takes one at once.
     fn refuse(&mut self, cx: &mut Context<'_>, violation: Violation) {
         self.writer.close_at_once(Some(violation.close_code()));
         while self.flush(cx) {}
@@ -271,33 +270,33 @@ impl WebSocket {
             Violation::Utf8 => EndReason::InvalidUtf8,
             Violation::Protocol(_) => EndReason::ProtocolViolation,
         };
-        // A closing socket stays what it is: the violation only shortens it.
+        // For a closing socket the violation only ends the close early.
         let ended = self.end(Ended { initiator: Initiator::Server, reason });
         self.news = Some(News::Ended(ended));
     }
 
-    /// Ends the socket: by the reason of a close that had begun, else as `seen`.
+    /// Ends the socket, for the reason of a close that had begun, else as `seen`.
     fn end(&mut self, seen: Ended) -> Ended {
         let ended = match self.life {
-            VirtualUser::Open => seen,
-            // The write saw a reset; the read behind it may see a plain end of stream.
-            VirtualUser::Unwritable(ended) if seen == END_OF_STREAM => ended,
-            VirtualUser::Unwritable(_) => seen,
-            VirtualUser::Leaving => Ended { initiator: Initiator::User, reason: EndReason::Left },
-            VirtualUser::PeerClosing(reason) => Ended { initiator: Initiator::Server, reason },
-            VirtualUser::Over(ended) => ended,
+            SocketState::Open => seen,
+            // The write saw a reset; the read after it may see a plain end of stream.
+            SocketState::Unwritable(ended) if seen == END_OF_STREAM => ended,
+            SocketState::Unwritable(_) => seen,
+            SocketState::Leaving => Ended { initiator: Initiator::User, reason: EndReason::Left },
+            SocketState::PeerClosing(reason) => Ended { initiator: Initiator::Server, reason },
+            SocketState::Over(ended) => ended,
         };
-        self.life = VirtualUser::Over(ended);
+        self.life = SocketState::Over(ended);
         ended
     }
 }
 
 const END_OF_STREAM: Ended = Ended { initiator: Initiator::Server, reason: EndReason::NoCloseFrame };
 
-/// What an error of the stream says about the connection's end.
+/// How a connection ended, by an error of its stream.
 fn broken(e: &io::Error) -> Ended {
     match e.kind() {
-        // A TLS stream that ends without its own farewell; a pipe whose reader has ended before.
+        // A TLS stream without close_notify; a pipe whose reader has already ended.
         io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::WriteZero => END_OF_STREAM,
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
             Ended { initiator: Initiator::Network, reason: EndReason::Reset }

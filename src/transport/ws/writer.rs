@@ -1,7 +1,7 @@
-//! What a socket has to write: one frame at a time, whole, in the order the protocol wants.
+//! Writes the frames of a socket: one at a time, whole, in the order that the protocol requires.
 //!
-//! Bounded by its shape: at most one frame in writing, one user frame, one pong and one
-//! close frame waiting. A newer ping's pong replaces an unwritten older one (RFC 6455, 5.5.3).
+//! Bounded by design: at most one frame is being written, and one user frame, one pong and one close frame wait. A
+//! newer ping's pong replaces an older unwritten one (RFC 6455, 5.5.3).
 
 use std::io;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use tokio::io::AsyncWrite;
 use super::deflate;
 use super::frame::{Masks, Opcode, encode, encode_compressed};
 
-/// Which frame is in writing.
+/// The frame that is being written.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum InWriting {
     #[default]
@@ -25,19 +25,19 @@ enum InWriting {
 /// The writing side of one socket.
 #[derive(Debug)]
 pub struct Writer {
-    /// What is unwritten; boxed, as there is seldom anything.
+    /// Unwritten frames; boxed because there are seldom any.
     unwritten: Option<Box<Unwritten>>,
     masks: Masks,
     closing: bool,
-    /// The window of the server's decompressor, where compression was agreed on.
+    /// Window of the server's decompressor in bits, if compression was agreed on.
     window_bits: Option<u8>,
 }
 
-/// The frame in writing, and those behind it.
+/// The frame that is being written, and those after it.
 #[derive(Debug, Default)]
 struct Unwritten {
     frame: Vec<u8>,
-    /// How much of it is written.
+    /// Number of its bytes written.
     at: usize,
     kind: InWriting,
     user: Option<Vec<u8>>,
@@ -52,13 +52,13 @@ impl Writer {
         Self { unwritten: None, masks, closing: false, window_bits: None }
     }
 
-    /// Compresses the users' frames from now on, for a window of 2 to the power of `window_bits` bytes.
+    /// Enables compression of the users' frames, for a window of 2 to the power of `window_bits` bytes.
     pub fn compress(&mut self, window_bits: u8) {
         self.window_bits = Some(window_bits);
     }
 
-    /// Takes a user's frame. False, and nothing taken, while the one before is unwritten or
-    /// after the close has begun.
+    /// Takes a user's frame. False, and nothing taken, while the previous one is unwritten or after the close has
+    /// begun.
     pub fn begin(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
         if self.closing || self.has_user_frame() {
             return false;
@@ -79,13 +79,13 @@ impl Writer {
         self.unwritten.as_ref().is_some_and(|u| u.kind == InWriting::User || u.user.is_some())
     }
 
-    /// Whether there is nothing to write at all.
+    /// Whether there is nothing to write.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.unwritten.is_none()
     }
 
-    /// Answers a ping; nothing once the close has begun.
+    /// Answers a ping, unless the close has begun.
     pub fn pong(&mut self, payload: &[u8]) {
         if !self.closing {
             let frame = encode(Opcode::Pong, payload, self.masks.draw());
@@ -104,8 +104,8 @@ impl Writer {
         }
     }
 
-    /// As [`close`](Self::close), but a user's frame of which nothing is written is dropped:
-    /// the peer would not read it.
+    /// Like [`close`](Self::close), but drops a user's frame of which nothing is written, since the peer would not read
+    /// it.
     pub fn close_at_once(&mut self, code: Option<u16>) {
         if let Some(unwritten) = &mut self.unwritten {
             unwritten.user = None;
@@ -113,16 +113,16 @@ impl Writer {
         self.close(code);
     }
 
-    /// Drops everything: the stream takes no more bytes.
+    /// Drops everything, because the stream takes no more bytes.
     pub fn give_up(&mut self) {
         self.closing = true;
         self.unwritten = None;
     }
 
-    /// Writes until the stream takes no more, a user's frame is wholly written (true), or all is written.
+    /// Writes until the stream takes no more, a user's frame is wholly written (true), or everything is written.
     ///
     /// # Errors
-    /// Those of the stream.
+    /// Errors of the stream.
     pub fn flush(&mut self, mut stream: Pin<&mut impl AsyncWrite>, cx: &mut Context<'_>) -> io::Result<bool> {
         while let Some(unwritten) = &mut self.unwritten {
             if unwritten.kind == InWriting::Nothing && !unwritten.next() {
@@ -156,19 +156,19 @@ impl Writer {
 }
 
 impl Unwritten {
-    /// Whether no frame waits behind the one in writing.
+    /// Whether no frame waits after the current one.
     fn is_empty(&self) -> bool {
         self.user.is_none() && self.pong.is_none() && self.close.is_none()
     }
 
-    /// Ends the frame in writing and gives its memory back.
+    /// Ends the current frame and frees its memory.
     fn rest(&mut self) -> InWriting {
         self.frame = Vec::new();
         self.at = 0;
         std::mem::take(&mut self.kind)
     }
 
-    /// Moves the next waiting frame into writing: pong, then user, then close.
+    /// Starts the next waiting frame: pong, then user, then close.
     fn next(&mut self) -> bool {
         let order =
             [(&mut self.pong, InWriting::Pong), (&mut self.user, InWriting::User), (&mut self.close, InWriting::Close)];

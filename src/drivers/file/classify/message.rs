@@ -1,4 +1,4 @@
-//! Which message a frame is: by the rules of `received`, or by one of its shape that was just read.
+//! Recognises messages: by the rules of `received`, or by a recent frame of the same shape.
 
 use super::{BoundFrameRules, Meaning, Scratch};
 use crate::drivers::file::pattern::Groups;
@@ -7,11 +7,11 @@ use crate::drivers::file::source::{Buffers, Frame};
 use crate::marker::Marker;
 use crate::model::SenderId;
 
-/// Of a frame that is known by its shape: rules with regular expressions have none.
+/// No groups, for frames recognised by shape; rules with regular expressions have no shapes.
 static NO_GROUPS: Groups = Groups::new();
 
 impl BoundFrameRules {
-    /// What a frame means that has the shape of one just read.
+    /// The meaning of a frame with the shape of a recent one.
     pub(super) fn similar(&self, text: &str, scratch: &mut Scratch) -> Option<Meaning> {
         let Scratch { shapes, found, buffers, .. } = scratch;
         let before = match shapes.find(text, self.id)? {
@@ -25,7 +25,7 @@ impl BoundFrameRules {
         Some(meaning)
     }
 
-    /// The message that a frame is: a rule matches, and its text and sender are there.
+    /// The message in a frame: a rule matches, and its text and sender are there.
     pub(super) fn message(&self, text: &str, scratch: &mut Scratch) -> Option<Meaning> {
         let queries = &self.rules.tables.queries;
         let Scratch { results, buffers, shapes, places, .. } = scratch;
@@ -44,7 +44,7 @@ impl BoundFrameRules {
         None
     }
 
-    /// The message whose text and sender a rule takes from a frame.
+    /// The message, with the text and sender that a rule takes from a frame.
     fn taken(&self, rule: usize, frame: Frame<'_>, buffers: &mut Buffers) -> Option<Meaning> {
         let received = self.rules.tables.received.get(rule)?;
         let sender = match &received.sender {

@@ -1,5 +1,5 @@
-//! Which messages may be known by their shape: those whose rule, and every rule before it, looks
-//! at nothing but the beginning of a frame and at values by pointer.
+//! Decides which messages can be recognised by shape: those whose rule, and every rule before it, reads only the start
+//! of a frame and values by pointer.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use super::tables::{Received, RuleTables};
 use crate::drivers::file::matcher::{BoundMatcher, QueryResults};
 use crate::drivers::file::shape::Fixed;
 
-/// What the rules up to a message's own look at.
+/// What the rules up to the message's own read.
 #[derive(Debug)]
 pub(super) struct Structure {
     query: usize,
     /// Where the JSON begins.
     offset: usize,
-    /// Everything before this place is looked at.
+    /// They read everything before this byte.
     before: usize,
     /// Slots of values that are compared.
     compared: Vec<usize>,
@@ -24,7 +24,7 @@ pub(super) struct Structure {
     own: Vec<usize>,
 }
 
-/// Room for what [`Structure::fixed`] finds.
+/// Buffers for the results of [`Structure::fixed`].
 #[derive(Debug, Default)]
 pub(super) struct Places {
     fixed: Vec<Range<usize>>,
@@ -32,7 +32,7 @@ pub(super) struct Places {
 }
 
 impl Structure {
-    /// The structure of a message by its rule, `None` where any of the rules looks at more.
+    /// The structure for a message's rule; `None` if any of the rules reads more.
     pub(super) fn of(
         rules: &RuleTables,
         before: &[&[Option<Arc<BoundMatcher>>]],
@@ -67,13 +67,13 @@ impl Structure {
         Some(())
     }
 
-    /// The slots of what a rule takes.
+    /// The slots of the values that a rule takes.
     fn taken(&self, matcher: &BoundMatcher, received: &Received) -> Option<Vec<usize>> {
         let sources = [Some(&received.text), received.sender.as_ref()].into_iter().flatten();
         if matcher.query() == self.query { sources.map(|source| source.slot()).collect() } else { None }
     }
 
-    /// What is fixed in the frame that was just read; its places go to `places`.
+    /// The fixed parts of the frame just read; their places go to `places`.
     pub(super) fn fixed<'p>(&self, text: &str, results: &QueryResults, places: &'p mut Places) -> Option<Fixed<'p>> {
         let found = results.found(self.query)?;
         let json = text.get(self.offset..)?;
@@ -82,7 +82,7 @@ impl Structure {
         taken.clear();
         let is_scalar = |range: &Range<usize>| json.get(range.clone()).is_some_and(|raw| !raw.starts_with(['{', '[']));
         fixed.extend(self.before_own.iter().filter_map(|slot| found.range(*slot)));
-        // An object or array is never equal to a value that a rule names, whatever is in it.
+        // An object or array never equals a value in a rule, whatever its contents.
         fixed.extend(self.compared.iter().filter_map(|slot| found.range(*slot)).filter(is_scalar));
         for (slot, range) in self.own.iter().filter_map(|slot| Some((*slot, found.range(*slot)?))) {
             if is_scalar(&range) { taken.push((slot, range)) } else { fixed.push(range) }

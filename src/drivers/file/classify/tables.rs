@@ -1,4 +1,4 @@
-//! The rules as the file lists them, and what a frame means by them.
+//! The rules in the file's tables, and the meanings of frames.
 
 use crate::drivers::file::expectation::Capture;
 use crate::drivers::file::matcher::{Matcher, MatcherSlots, QuerySet};
@@ -21,7 +21,7 @@ pub(in crate::drivers::file) struct RuleTables {
 }
 
 impl RuleTables {
-    /// What frames are matched by, in order of precedence.
+    /// All matchers, in order of precedence.
     pub(super) fn matchers(&self) -> impl Iterator<Item = &Matcher> {
         let rules = self.refusals.iter().map(|(rule, _)| rule).chain(self.replies.iter().map(|reply| &reply.rule));
         let rules = rules.chain(self.received.iter().map(|received| &received.rule));
@@ -30,7 +30,7 @@ impl RuleTables {
     }
 }
 
-/// Which frames a rule means.
+/// A rule's matcher.
 #[derive(Debug)]
 pub(in crate::drivers::file) struct Rule {
     pub(in crate::drivers::file) matcher: Matcher,
@@ -60,12 +60,12 @@ pub(in crate::drivers::file) struct Members {
     pub(in crate::drivers::file) name: Source,
 }
 
-/// What a frame means. The numbers are those of the rules in their tables.
+/// The meaning of a frame. Numbers are those of rules in their tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
     /// A refusal; see `FrameRules::refusal`.
     Refused(usize),
-    /// A frame that wants an answer; see `BoundFrameRules::reply`.
+    /// A frame to answer; see `BoundFrameRules::reply`.
     Reply(usize),
     /// The frame that the current step waits for.
     Expected,
@@ -73,7 +73,7 @@ pub enum Meaning {
     Received {
         /// The rule.
         rule: usize,
-        /// Its sender, [`SenderId::NONE`] where the protocol names none.
+        /// Its sender; [`SenderId::NONE`] if the protocol names none.
         sender: SenderId,
         /// The marker in its text.
         decoded: Decoded,
@@ -84,8 +84,8 @@ pub enum Meaning {
     Members(usize, MemberChange),
     /// A frame that is only counted; see `FrameRules::frame_name`.
     Frame(usize),
-    /// A frame that no rule means and that holds a marker, with what is left of it.
+    /// A frame that matches no rule but contains a marker, with what is left of it.
     Unmatched(Decoded),
-    /// A frame that no rule means.
+    /// A frame that matches no rule.
     Other,
 }

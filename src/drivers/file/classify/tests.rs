@@ -237,7 +237,7 @@ fn a_text_that_is_known_is_not_read_again() {
     let rules = bound(RULES);
     let frame = r#"{"x": "received", "text": "hi", "from": "a"}"#;
     assert_eq!(rules.read(frame, Some(77), None), message("a", "hi"));
-    // The number vouches for the text, so another text under it shows that nothing was read.
+    // The number identifies the text, so a different text with the same number shows that nothing was parsed.
     assert_eq!(rules.read("other", Some(77), None), message("a", "hi"));
     assert_eq!(rules.read("other", Some(77 + 64), None), Meaning::Other, "another number of the same place");
     assert_eq!(rules.read("other", None, None), Meaning::Other);
@@ -247,7 +247,7 @@ fn a_text_that_is_known_is_not_read_again() {
     assert_eq!(rules.read(waits, Some(79), Some(&awaited(0))), Meaning::Expected, "the step comes first all the same");
 }
 
-/// Frames of one kind, each of another text.
+/// Frames of one kind with different texts.
 fn frames(shape: &str) -> Vec<String> {
     let from = if shape == "TEXT" { SenderId::NONE } else { SenderId::text("A") };
     let text = |n: u64| Marker { seq: n, ..MARKER }.encode(from, &format!("say \"{n}\" & <é>"));
@@ -257,7 +257,7 @@ fn frames(shape: &str) -> Vec<String> {
     (0..300).map(frame).collect()
 }
 
-/// What the shipped files take for a message.
+/// Messages of the shipped files.
 const MESSAGES: [(&str, &str); 7] = [
     ("socketio", r#"42["chat message",{"from":"A","text":JSON,"at":1795690099999}]"#),
     ("channels", r#"{"message": JSON, "user": "A"}"#),
@@ -301,7 +301,7 @@ fn a_message_that_differs_only_in_what_no_rule_looks_at_is_known_by_its_shape() 
         let meaning = rules.read(&frame, None, None);
         let stamped = frame.replace("1795690099999", "1795690100000").replace("\"user_id\":1", "\"user_id\":234");
         assert_eq!(rules.read(&stamped, None, None), meaning, "{name}");
-        // Damage is seen all the same.
+        // Damage is still noticed.
         let damaged = frame.replace("say", "sav");
         assert_ne!(rules.read(&damaged, None, None), meaning, "{name}");
         let other = frame.replace("\"A\"", "\"B\"").replace(":A!", ":B!").replace("/A'", "/B'");
@@ -309,10 +309,10 @@ fn a_message_that_differs_only_in_what_no_rule_looks_at_is_known_by_its_shape() 
     }
 }
 
-/// Numbers of texts, each of one.
+/// Source of text numbers.
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
-/// The rules of the shipped file that takes the message of this number.
+/// The rules of the shipped file for the message with this number.
 fn shipped(which: usize) -> &'static Arc<FrameRules> {
     static RULES: LazyLock<Vec<Arc<FrameRules>>> = LazyLock::new(|| {
         MESSAGES.iter().map(|(name, _)| description(Shipped::named(name).unwrap().text).rules).collect()
@@ -320,7 +320,7 @@ fn shipped(which: usize) -> &'static Arc<FrameRules> {
     &RULES[which]
 }
 
-/// A frame of one kind whose text has no escapes, as another one of the same text may be.
+/// A frame of one kind whose text has no escapes.
 fn plain_frame(shape: &str, nth: usize) -> String {
     let text = Marker { seq: 7 * nth as u64, ..MARKER }.encode(SenderId::text("A"), &"say it ".repeat(nth));
     shape.replace("JSON", &format!("\"{text}\""))
@@ -360,7 +360,7 @@ proptest! {
     fn shapes_change_no_meaning((which, frames) in changed()) {
         let rules = with("u", None, |values| shipped(which).bind(values));
         for frame in &frames {
-            // Rules that have read nothing yet know no shape.
+            // Rules that have not read anything yet know no shapes.
             let fresh = with("u", None, |values| BoundFrameRules::new(shipped(which), values));
             prop_assert_eq!(rules.read(frame, None, None), fresh.read(frame, None, None), "{}", frame);
         }

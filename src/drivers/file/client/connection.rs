@@ -21,11 +21,11 @@ use crate::protocol::{
 use crate::transport::ws::frame::Opcode;
 use crate::transport::ws::socket::WebSocket;
 
-/// Websocket pings where the file has no keepalive, as common servers drop what is idle for a minute.
+/// Interval of websocket pings if the file has no keepalive; common servers drop connections idle for a minute.
 const PING_EVERY: Duration = Duration::from_secs(25);
-/// Between two probes of a user that waits for its own message.
+/// Interval between two probes of a user that waits for its own message.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
-/// A step before the close takes no longer.
+/// Longest time for a step before the close.
 const LEAVE_STEP: Duration = Duration::from_secs(2);
 
 /// An open socket of a server that a file describes.
@@ -47,12 +47,12 @@ impl FileConnection {
         Self { socket, inbox: Inbox::new(phase, shared, person, session) }
     }
 
-    /// Who it is of, and the session, after the steps of an account.
+    /// Its user and session, after the steps of an account.
     pub(super) fn into_parts(self) -> (Person, Option<Session>) {
         (self.inbox.rest.person, self.inbox.rest.session.map(|session| *session))
     }
 
-    /// Begins the close at once, without the steps of `leave`.
+    /// Begins the close at once, skipping the steps of `leave`.
     pub(super) fn hang_up(&mut self) {
         self.inbox.phase = Phase::Closing;
         self.socket.close();
@@ -62,7 +62,7 @@ impl FileConnection {
         if self.inbox.shared.description.socket.binary { Opcode::Binary } else { Opcode::Text }
     }
 
-    /// Gives the next unsent frame to the socket, if that is free for one.
+    /// Passes the next unsent frame to the socket, if it is free.
     fn flush(&mut self) {
         let opcode = self.opcode();
         while let Some(frame) = self.inbox.rest.unsent.front() {
@@ -74,7 +74,7 @@ impl FileConnection {
         }
     }
 
-    /// Carries out what is due beside reading; what it tells of comes before the next read.
+    /// Carries out due work other than reading; its events come before the next read.
     fn advance(&mut self, cx: &mut Context<'_>, sink: &mut impl FnMut(Received<'_>)) -> Option<Progress> {
         let Self { inbox: Inbox { phase, shared, rest, .. }, .. } = self;
         let Rest { person, session, unsent, failure, post, .. } = &mut **rest;
@@ -124,14 +124,15 @@ impl FileConnection {
         self.inbox.phase = Phase::Joined;
         let Shared { description, transcript, .. } = &*self.inbox.shared;
         if !description.asks_after_join() && transcript.is_none() {
-            // Thousands of users would hold one for hours. A transcript masks what is in it.
+            // Drop the session, since thousands of users would hold one for hours. A transcript still needs it for
+            // masking.
             self.inbox.rest.session = None;
         }
         sink(Received { at: self.inbox.shared.clock.now(), kind: None, event: Event::Joined });
         Progress::Written
     }
 
-    /// Begins to end a connection whose user has not joined.
+    /// Begins to close a connection whose user has not joined.
     fn refuse(&mut self) -> Progress {
         self.inbox.phase = Phase::Closing;
         self.inbox.rest.refused = true;
@@ -147,7 +148,7 @@ impl FileConnection {
         Probing { nonce, timer: Box::pin(sleep_until(now)), until, arrived: false }
     }
 
-    /// Sends a probe where one is due.
+    /// Sends a probe if one is due.
     fn probe(
         cx: &mut Context<'_>,
         probing: &mut Probing,
@@ -161,7 +162,7 @@ impl FileConnection {
         while probing.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             if now >= probing.until {
-                let why = "no message of the user's own came back";
+                let why = "none of the user's own messages came back";
                 return Advance::Failed(Failure::with(FailureKind::Timeout, why));
             }
             probing.timer.as_mut().reset((now + PROBE_EVERY).min(probing.until));
@@ -221,7 +222,7 @@ impl FileConnection {
         driven.map(|progress| self.seen(progress))
     }
 
-    /// A connection that this side ends because its user has not joined was refused.
+    /// Turns the end of a connection that this side closed because its user had not joined into a refusal.
     fn seen(&mut self, progress: Progress) -> Progress {
         let refused = Ended { initiator: Initiator::Server, reason: EndReason::Refused };
         let Inbox { phase, rest, shared, .. } = &mut self.inbox;
@@ -238,7 +239,7 @@ impl FileConnection {
         }
     }
 
-    /// Sends a message as the file says; false, and nothing taken, where that is not possible now.
+    /// Sends a message as the file says; false, and nothing taken, if that is not possible now.
     fn send(&mut self, text: &str) -> bool {
         let opcode = self.opcode();
         let Self { socket, inbox: Inbox { shared, rest, .. } } = self;

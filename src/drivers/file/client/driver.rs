@@ -1,4 +1,4 @@
-//! The steps of a user as the rest of soakrig knows them, carried out as a file says.
+//! Implements the driver: carries out the steps of a user by a file.
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -27,8 +27,8 @@ use crate::transport::http::{Browser, BrowserSettings, Origin};
 use crate::transport::spans;
 use crate::transport::ws::handshake::{self, Options, Upgrade, UpgradeHeaders};
 
-/// How long a socket of a sign-up or log-in may take to close: its user waits for it, and nothing is
-/// lost where the server never answers.
+/// Longest time for closing the socket of a sign-up or log-in: its user waits for it, and nothing is lost if the server
+/// never answers.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The protocol that a file describes.
@@ -41,7 +41,7 @@ pub struct FileProtocol {
 }
 
 impl FileProtocol {
-    /// The protocol of a file, by the name it was asked for, in a run.
+    /// The protocol of a file, with the name by which it was requested, for a run.
     #[must_use]
     pub fn new(name: &str, run: &str, description: Description) -> Self {
         let words = Arc::new(Words::of(&description));
@@ -113,7 +113,7 @@ impl Protocol for FileProtocol {
 pub struct FileDriver(pub(super) Arc<Shared>);
 
 impl FileDriver {
-    /// Opens the file's socket for a user, and lets it carry out `list` from its step `at`.
+    /// Opens the file's socket for a user, and makes it carry out `list` from step `at`.
     async fn open_socket(
         &self,
         person: Person,
@@ -130,7 +130,7 @@ impl FileDriver {
         }
         let asked = self.asked(&person)?;
         let seed = shared.seeds.fetch_add(1, Ordering::Relaxed);
-        // Cookies and headers are for the target alone.
+        // Cookies and headers are only for the target.
         let mut strange = Session::default();
         let whose = if at_target { &mut *session } else { &mut strange };
         let traceparent = shared.trace.traceparent();
@@ -191,7 +191,7 @@ impl FileDriver {
         })
     }
 
-    /// The steps of sign-up or log-in; from the first on the socket, all of them belong to it.
+    /// Carries out the steps of sign-up or log-in; from the first one on the socket, all run on it.
     async fn account(&self, list: List, session: &mut Session) -> Result<(), Failure> {
         let shared = &self.0;
         let mut person = Person::of(session, &shared.description);
@@ -254,7 +254,7 @@ impl FileDriver {
         self.account(List::LogIn, session).await
     }
 
-    /// Who the user is to the server. A session that was saved when the file captured less signs in again.
+    /// The server's name of the user. A session saved when the file captured less must sign in again.
     fn identity(&self, session: &Session) -> Result<SenderId, Failure> {
         let person = Person::of(session, &self.0.description);
         if let Some(name) = self.0.description.missing_of_log_in(&person.session) {
@@ -267,7 +267,7 @@ impl FileDriver {
     }
 }
 
-/// Names the user of a session that has no name yet.
+/// Sets the user of a session that has none yet.
 fn name(session: &mut Session, who: &Account) {
     session.user.get_or_insert_with(|| SessionUser {
         account: who.clone(),
@@ -277,7 +277,7 @@ fn name(session: &mut Session, who: &Account) {
     });
 }
 
-// Boxed, as a user's task lives for hours and must not hold room for each step's largest state.
+// Boxed, because a user's task lives for hours and must not hold memory for each step's largest state.
 impl Driver for FileDriver {
     type Connection = FileConnection;
 
@@ -310,7 +310,7 @@ impl Driver for FileDriver {
         read.map(drop).ok_or_else(|| Failure::with(FailureKind::Malformed, "no list of members"))
     }
 
-    /// Nothing can be asked without an account: whether the server takes connections.
+    /// Checks only whether the server takes connections; nothing more is possible without an account.
     async fn preflight(&self) -> Result<(), Failure> {
         let mut turn = Turn::default();
         let dialled = self.0.dialer.dial(&self.0.target.origin.endpoint, &mut turn);

@@ -1,7 +1,7 @@
-//! Programs that a step runs: a child process without a shell, without an environment, and with an end.
+//! Programs that a step runs: child processes without a shell or an environment, and with a timeout.
 //!
-//! The program's threads wait, not the user's task: it is carried out on the runtime's blocking
-//! threads, and killed with its process group when its time is over or its user is gone.
+//! A program is run on the runtime's blocking threads, and killed with its process group when its time is over or its
+//! user is gone.
 
 use std::io::{Read, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -24,16 +24,16 @@ use crate::drivers::file::source::Response;
 use crate::drivers::file::template::Captured;
 use crate::model::{Failure, FailureClass, FailureKind};
 
-/// How many programs run at once; further users wait.
+/// Maximum number of programs at once; further users wait.
 pub(super) const MOST_AT_ONCE: usize = 8;
-/// How long a program may take.
+/// Longest time of a program.
 const LONGEST: Duration = Duration::from_secs(10);
-/// What a program may write to its standard output, in bytes.
+/// Longest standard output of a program, in bytes.
 const OUTPUT: usize = 64 * 1024;
-/// What is kept of its standard error, in bytes.
+/// Most of its standard error that is kept, in bytes.
 const COMPLAINT: usize = 4 * 1024;
 
-/// Runs the program of a step, and takes what the file captures of its output.
+/// Runs the program of a step, and captures values from its output.
 ///
 /// # Errors
 /// A program that cannot be started, takes too long, writes too much or fails; a capture that is missing.
@@ -62,7 +62,7 @@ pub(super) async fn run(
     Ok(captured)
 }
 
-/// What a program writes to its standard output; an error in words where it does not do well.
+/// The standard output of a program, or an error in words if it fails.
 async fn output(
     arguments: Vec<String>,
     input: String,
@@ -79,7 +79,7 @@ async fn output(
     drop(killer);
     match ended {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => Err("the program could not be followed".to_owned()),
+        Ok(Err(_)) => Err("lost track of the program".to_owned()),
         Err(_) => Err(format!("the program had not ended after {}", humantime::format_duration(limit))),
     }
 }
@@ -97,7 +97,7 @@ enum Stage {
 }
 
 impl Group {
-    /// Starts the program, as the leader of a group of its own.
+    /// Starts the program as the leader of its own process group.
     fn start(&self, command: &mut Command) -> Result<Child, String> {
         let mut stage = self.0.lock();
         if matches!(*stage, Stage::Over) {
@@ -109,18 +109,18 @@ impl Group {
         Ok(child)
     }
 
-    /// Kills whatever is left of the group, and forgets it.
+    /// Kills the rest of the group, and forgets it.
     fn kill(&self) {
         let mut stage = self.0.lock();
         if let Stage::Running(pid) = *stage {
-            // There may be nothing left of it.
+            // The group may already be gone.
             let _ = killpg(pid, Signal::SIGKILL);
         }
         *stage = Stage::Over;
     }
 
-    /// Waits for the leader's end, and takes the rest of its group with it. The number of the group is
-    /// the leader's until that is reaped, so no other process can be meant.
+    /// Waits for the leader's end, then kills the rest of its group. Until the leader is reaped, no other process can
+    /// have the number of the group.
     fn reap(&self, child: &mut Child) -> Result<ExitStatus, String> {
         let leader = match *self.0.lock() {
             Stage::Running(pid) => Some(pid),
@@ -152,7 +152,7 @@ fn carried_out(arguments: &[String], input: &str, group: &Group) -> Result<Strin
     let mut child = group.start(&mut command)?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (written, complaint) = thread::scope(|scope| {
-        // A program need not read what it is given.
+        // A program need not read its input.
         scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input.as_bytes())));
         let complaint = scope.spawn(move || kept(stderr, COMPLAINT).0);
         let (written, whole) = kept(stdout, OUTPUT);
@@ -171,11 +171,11 @@ fn carried_out(arguments: &[String], input: &str, group: &Group) -> Result<Strin
         };
         return Err(format!("the program failed ({status}){said}"));
     }
-    String::from_utf8(written).map_err(|_| "the program wrote no UTF-8".to_owned())
+    String::from_utf8(written).map_err(|_| "the program's output is not UTF-8".to_owned())
 }
 
-/// Up to `limit` bytes, and whether that was all. What follows is read and thrown away, unless the
-/// stream is the output, whose program is killed for it.
+/// Up to `limit` bytes, and whether that was everything. The rest is read and dropped; the caller kills a program whose
+/// output is too long.
 fn kept(stream: Option<impl Read>, limit: usize) -> (Vec<u8>, bool) {
     let mut bytes = Vec::new();
     let Some(mut stream) = stream else { return (bytes, true) };
@@ -198,7 +198,7 @@ mod tests {
         let permit = Arc::clone(&programs).acquire_owned().await.unwrap();
         let arguments = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
         let outcome = output(arguments, "{\"password\":\"pw\"}".to_owned(), permit, limit).await;
-        // The turn is given back once the program is over.
+        // The permit is released once the program is over.
         let _ = tokio::time::timeout(Duration::from_secs(60), programs.acquire_many(8)).await.unwrap().unwrap();
         outcome
     }
@@ -231,7 +231,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_takes_too_long_is_killed_with_its_children() {
         let said = ran("sleep 1000 & sleep 1000", Duration::from_millis(200)).await.unwrap_err();
-        // The pipes are closed, so nothing of the group is left.
+        // The pipes are closed, so the group is gone.
         assert_eq!(said, "the program had not ended after 200ms");
     }
 

@@ -1,4 +1,4 @@
-//! What a connection makes of bytes, without the connection: for measuring.
+//! A connection's processing of bytes without the connection, for measurements.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use crate::transport::ws::frame::Violation;
 use crate::transport::ws::reader::Reader;
 use crate::transport::ws::recent::Recent;
 
-/// What a connection makes of bytes once its user has joined, without the connection.
+/// A connection's processing of bytes after its user has joined, without the connection.
 pub struct FileInbox {
     reader: Reader,
     inbox: Inbox,
 }
 
 impl FileDriver {
-    /// An inbox of the user of a session, which refuses messages of more than `limit` bytes.
+    /// An inbox for the user of a session, which refuses messages of more than `limit` bytes.
     #[must_use]
     pub fn inbox(&self, session: Session, limit: usize) -> FileInbox {
         let person = Person::of(&session, &self.0.description);
@@ -28,10 +28,10 @@ impl FileDriver {
 }
 
 impl FileInbox {
-    /// Takes bytes that were read at `at`, and gives every frame that is whole now to `sink`.
+    /// Takes bytes that were read at `at`, and passes every frame that is now complete to `sink`.
     ///
     /// # Errors
-    /// The first breach of RFC 6455; what came before it has gone to `sink`.
+    /// The first violation of RFC 6455; frames before it have been passed to `sink`.
     pub fn feed(
         &mut self,
         at: Stamp,

@@ -5,11 +5,11 @@
 //! | `words` | the file's names for failures and frames |
 //! | `shared` | file, target and user |
 //! | `request` | requests over HTTP |
-//! | `procedure` | where in a list of steps a connection is |
-//! | `reader` | what messages of the websocket mean |
-//! | `inbox` | what a connection makes of bytes, without the connection |
+//! | `procedure` | the progress of a connection in a list of steps |
+//! | `reader` | the meanings of websocket messages |
+//! | `inbox` | the processing of bytes without a connection |
 //! | `connection` | an open socket, from its first step to its last |
-//! | `driver` | the steps of a user as the rest of soakrig knows them |
+//! | `driver` | the implementation of the driver |
 
 mod connection;
 mod driver;

@@ -1,4 +1,4 @@
-//! What is said on a connection, told to a transcript where there is one. Nothing here runs in a run.
+//! Reports the traffic of a connection to a transcript, if there is one. A run has none.
 
 use super::reader::{Inbox, Phase};
 use super::shared::{Person, Shared};
@@ -7,7 +7,7 @@ use crate::drivers::file::description::Description;
 use crate::protocol::{Said, Session};
 
 impl Shared {
-    /// Tells what `said` makes of a text without the secrets of a user.
+    /// Reports a text without the secrets of a user.
     pub(super) fn note(
         &self,
         person: &Person,
@@ -20,7 +20,7 @@ impl Shared {
         }
     }
 
-    /// Tells that a frame that came before is what a step waits for.
+    /// Reports that a step takes a frame that arrived earlier.
     pub(super) fn note_taken(&self, person: &Person, text: &str, rule: impl FnOnce() -> String) {
         if let Some(transcript) = &self.transcript {
             transcript.note(Said::Taken { text: &self.masked(person, None, text), rule: &rule() });
@@ -36,7 +36,7 @@ impl Shared {
 }
 
 impl Description {
-    /// Where a key of the file is, as `my.toml:31`.
+    /// The place of a key of the file, as `my.toml:31`.
     pub(super) fn place(&self, key: &str) -> Option<String> {
         self.lines.line(key).map(|line| format!("{}:{line}", self.name))
     }
@@ -51,7 +51,7 @@ impl Description {
 }
 
 impl Inbox {
-    /// Tells of a frame that came, before it is acted on.
+    /// Reports a received frame, before it takes effect.
     pub(super) fn note_frame(&self, text: &str) {
         let Self { rules, shared, rest, .. } = self;
         let Some(transcript) = &shared.transcript else { return };
@@ -69,7 +69,7 @@ impl Inbox {
         });
     }
 
-    /// The rule that a frame matches, by the file's precedence, with its place.
+    /// The rule that a frame matches, with its place.
     fn rule_of(&self, text: &str, meaning: Meaning) -> Option<String> {
         let description = &self.shared.description;
         let awaited = match &self.phase {
@@ -89,12 +89,12 @@ impl Inbox {
         }
     }
 
-    /// Tells of a frame that is being written.
+    /// Reports a frame that is being written.
     pub(super) fn note_sent(&self, frame: &str) {
         self.shared.note(&self.rest.person, self.rest.session.as_deref(), frame, |frame| Said::Sent(frame));
     }
 
-    /// Tells of a frame of the websocket's own.
+    /// Reports a websocket control frame.
     pub(super) fn note_control(&self, what: &str) {
         self.shared.note(&self.rest.person, self.rest.session.as_deref(), what, |what| Said::Control(what));
     }

@@ -1,7 +1,7 @@
 //! A message over HTTP: the connection that is opened for it, the request, and its answer.
 //!
-//! The connection is there before the message is handed over, so that what cannot be sent is
-//! expected by no one. A request that was begun is never repeated.
+//! The connection is open before the message is handed over, so that no delivery is expected of a message that cannot
+//! be sent. A request that has begun is never repeated.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,44 +20,44 @@ use crate::transport::http::IDLE_LIMIT;
 
 type Work<T> = Pin<Box<dyn Future<Output = (Session, T)> + Send>>;
 
-/// Where a message over HTTP is.
+/// The state of a message over HTTP.
 #[derive(Default)]
 pub(super) enum Post {
-    /// There is none.
+    /// There is no message.
     #[default]
     None,
     /// A connection for the next one is being opened.
     Opening(Work<Result<(), Failure>>),
-    /// The connection is open, since then.
+    /// The connection has been open since then.
     Open(Instant),
     /// No connection could be opened.
     Failed(Box<Failure>),
-    /// It is handed over, and has no answer yet.
+    /// The message is handed over, and has no answer yet.
     Sent(Work<Answer>),
 }
 
-/// What became of a message that was handed over.
+/// The answer to a message that was handed over.
 pub(super) enum Answer {
     /// The server took it.
     Accepted,
-    /// The server did not take it.
+    /// The server refused it.
     Refused(Failure),
     /// There was no answer: the server may have it.
     Unknown(Failure),
 }
 
 impl Post {
-    /// Whether a message is handed over and has no answer yet.
+    /// Whether a message was handed over and has no answer yet.
     pub(super) fn awaits_answer(&self) -> bool {
         matches!(self, Self::Sent(_))
     }
 
-    /// Whether a message may be handed over, be it that its connection is opened only then.
+    /// Whether no message is in progress, even if there is no connection yet.
     pub(super) fn is_free(&self) -> bool {
         matches!(self, Self::None | Self::Open(_) | Self::Failed(_))
     }
 
-    /// Whether a message can be handed over; where not, what it takes is begun.
+    /// Whether a message can be handed over; if not, starts opening a connection.
     pub(super) fn prepare(&mut self, shared: &Arc<Shared>, session: &mut Option<Box<Session>>) -> Readiness {
         match self {
             Self::Open(since) if since.elapsed() < IDLE_LIMIT => Readiness::Ready,
@@ -78,7 +78,7 @@ impl Post {
         }
     }
 
-    /// Begins the request of a message.
+    /// Starts the request of a message.
     pub(super) fn send(
         &mut self,
         shared: &Arc<Shared>,
@@ -103,7 +103,7 @@ impl Post {
         }));
     }
 
-    /// Carries on; `Some` where something has come of it, with the answer if it is one.
+    /// Makes progress; `Some` if something finished, with the answer if it was a message.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, session: &mut Option<Box<Session>>) -> Option<Option<Answer>> {
         match self {
             Self::Opening(work) => {

@@ -1,4 +1,4 @@
-//! Where in a list of steps a connection is.
+//! The progress of a connection in a list of steps.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,10 +18,10 @@ use crate::drivers::file::template::Captured;
 use crate::model::{Failure, FailureClass, FailureKind, HttpStep};
 use crate::protocol::Session;
 
-/// The frame that a step waits for, and those that mean its failure.
+/// The frame that a step waits for, and the frames that mean its failure.
 type Awaited<'a> = (Option<&'a Arc<Expectation>>, &'a [(Arc<Expectation>, Outcome)]);
 
-/// Which steps.
+/// A list of steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum List {
     SignUp,
@@ -53,20 +53,20 @@ impl List {
         }
     }
 
-    /// Keeps what a step of the list captured.
+    /// Stores the captures of a step of the list.
     pub(super) fn keep(self, captured: &Captured, person: &mut Person) {
         let into = if self.is_of_account() { &mut person.session } else { &mut person.connection };
         for (slot, text) in captured.iter() {
-            // A place that a capture has here, it has there.
+            // A slot that a capture has here exists there too.
             let _ = into.set(slot, text);
         }
     }
 }
 
-/// A request under way, with the session it takes along.
+/// A running request, which owns the session.
 pub(super) type UnderWay = Pin<Box<dyn Future<Output = (Session, Result<Captured, Failure>)> + Send>>;
 
-/// Begins a request.
+/// Starts a request.
 pub(super) fn begin_request(
     shared: &Arc<Shared>,
     step: HttpStep,
@@ -87,34 +87,34 @@ pub(super) fn begin_request(
 
 /// What the current step waits for.
 enum Waiting {
-    /// It has not begun.
+    /// The step has not begun.
     Nothing,
     Frame,
     Time,
     Answer(UnderWay),
 }
 
-/// How far a list of steps is.
+/// The progress in a list of steps.
 pub(super) struct Procedure {
     list: List,
     at: usize,
     waiting: Waiting,
-    /// What the current step waits for, and what means its failure.
+    /// The frame that the current step waits for, and the frames that mean its failure.
     pub(super) expect: Option<BoundExpectation>,
     outcomes: Vec<(BoundExpectation, Outcome)>,
     look_back: LookBack,
     timer: Pin<Box<Sleep>>,
-    /// The longest that a step may take.
+    /// Longest time for a step.
     longest: Option<Duration>,
     /// The step that failed, once one has.
     pub(super) failure: Option<Failure>,
 }
 
-/// What comes of looking at a procedure.
+/// The result of advancing a procedure.
 pub(super) enum Advance {
     /// All steps are done.
     Done,
-    /// Something has to happen first.
+    /// A step waits for something.
     Pending,
     Failed(Failure),
 }
@@ -198,7 +198,7 @@ impl Procedure {
         self.timer.as_mut().reset(Instant::now() + after);
     }
 
-    /// Begins a step; `None` where it now waits.
+    /// Starts a step; `None` if it now waits.
     fn begin(
         &mut self,
         step: &Step,
@@ -278,7 +278,7 @@ impl Procedure {
         Some(Ok(()))
     }
 
-    /// Offers a frame to the step that waits; whether it is the one waited for.
+    /// Offers a frame to the waiting step; true if it is the expected one.
     pub(super) fn offer(&mut self, text: &str, shared: &Shared, person: &mut Person) -> bool {
         let step = self.list.steps(&shared.description).get(self.at);
         let (Waiting::Frame, Some(step), Some(expect)) = (&self.waiting, step, &self.expect) else {
@@ -307,7 +307,7 @@ impl Procedure {
         true
     }
 
-    /// The step that waits, with its place, if it waits for this frame.
+    /// The waiting step, with its place, if it waits for this frame.
     pub(super) fn would_take(&self, text: &str, shared: &Shared) -> Option<String> {
         let step = self.list.steps(&shared.description).get(self.at)?;
         let Waiting::Frame = self.waiting else { return None };
@@ -316,7 +316,7 @@ impl Procedure {
         takes.then(|| placed(step, shared))
     }
 
-    /// The failure of the current step, as the connection ended or a frame refused the user.
+    /// The failure of the current step if the connection ended or a frame refused the user.
     pub(super) fn ended(&self, shared: &Shared, person: &Person, how: &str) -> Failure {
         match self.list.steps(&shared.description).get(self.at) {
             Some(step) => self.unmet(step, shared, person, FailureKind::ConnectionClosed, how),
@@ -324,7 +324,7 @@ impl Procedure {
         }
     }
 
-    /// Which step is the current one, for people.
+    /// The current step, for people.
     pub(super) fn title<'a>(&self, shared: &'a Shared) -> &'a str {
         self.list.steps(&shared.description).get(self.at).map_or("joining", |step| &step.title)
     }
@@ -343,13 +343,13 @@ impl Procedure {
     }
 }
 
-/// The beginning of a frame without secrets, quoted.
+/// The start of a frame without secrets, quoted.
 pub(super) fn shown(text: &str, shared: &Shared, person: &Person) -> String {
     let secrets = shared.description.secrets(&person.values(&shared.target, None));
     format!("{:?}", shortened(&secrets.mask(text)))
 }
 
-/// A step and where it stands.
+/// A step and its place.
 fn placed(step: &Step, shared: &Shared) -> String {
     format!("{}, {}:{}", step.title, shared.description.name, step.line)
 }

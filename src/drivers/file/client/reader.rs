@@ -1,4 +1,4 @@
-//! What messages of the websocket mean: the file's rules, and the step that waits.
+//! The meanings of websocket messages, by the file's rules and the waiting step.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,15 +17,15 @@ use crate::model::{Failure, FailureKind, FrameKind};
 use crate::protocol::{Event, Members, Received, Session};
 use crate::transport::ws::reader::Message;
 
-/// What the messages begin with by which a user finds out that it has joined.
+/// The start of messages by which a user finds out that it has joined.
 pub(super) const PROBE: &str = "soakrig-probe-";
 
-/// Answers that wait to be written; a server that asks for more reads too little.
+/// Maximum number of unsent answers; a server that asks for more reads too little.
 const MOST_UNSENT: usize = 64;
 
-/// How far a connection has come.
+/// The phase of a connection.
 pub(super) enum Phase {
-    /// In the steps of the join, or of sign-up and log-in on a socket of their own.
+    /// In the steps of the join, or of sign-up and log-in on their own socket.
     Joining(Box<Procedure>),
     /// The steps are done; the user has joined when its own message arrives.
     Probing(Box<Probing>),
@@ -39,15 +39,15 @@ pub(super) enum Phase {
 
 /// The messages by which a user finds out that it has joined.
 pub(super) struct Probing {
-    /// What every one of them holds.
+    /// The text in each of them.
     pub(super) nonce: String,
-    /// When the next is sent.
+    /// The time of the next one.
     pub(super) timer: std::pin::Pin<Box<tokio::time::Sleep>>,
     pub(super) until: tokio::time::Instant,
     pub(super) arrived: bool,
 }
 
-/// What a connection knows beside its socket.
+/// The state of a connection apart from its socket.
 pub(super) struct Inbox {
     pub(super) phase: Phase,
     pub(super) rules: Arc<BoundFrameRules>,
@@ -55,10 +55,10 @@ pub(super) struct Inbox {
     pub(super) rest: Box<Rest>,
 }
 
-/// What an ordinary message does not touch.
+/// The state that an ordinary message does not touch.
 pub(super) struct Rest {
     pub(super) person: Person,
-    /// For requests in steps; away while one is under way, and once there can be none any more.
+    /// The session for requests in steps; absent while one is running, and when there can be no more.
     pub(super) session: Option<Box<Session>>,
     /// Frames to send: those of steps, and answers.
     pub(super) unsent: VecDeque<String>,
@@ -71,7 +71,7 @@ pub(super) struct Rest {
 }
 
 impl Inbox {
-    /// What a connection of this user knows in the beginning.
+    /// The initial state of a connection of this user.
     pub(super) fn new(phase: Phase, shared: Arc<Shared>, person: Person, session: Session) -> Self {
         let rules = shared.description.rules.bind(&person.values(&shared.target, None));
         let rest = Rest {
@@ -85,7 +85,7 @@ impl Inbox {
         Self { phase, rules, shared, rest: Box::new(rest) }
     }
 
-    /// Gives a message as what its frames mean.
+    /// Passes on the meanings of a message's frames.
     pub(super) fn message(&mut self, at: Stamp, message: Message<'_>, sink: &mut impl FnMut(Received<'_>)) {
         let kind = match message {
             Message::Text(text, number) => return self.text(at, text, number.get(), sink),
@@ -154,8 +154,8 @@ impl Inbox {
         sink(Received { at, kind: Some(kind), event });
     }
 
-    /// Shows a frame to whatever waits for one; whether it is the one. A step has the file's values
-    /// in mind once it is done, so the rules are bound again.
+    /// Offers a frame to whatever waits for one; true if it is the expected one. A finished step may have captured
+    /// values, so the rules are bound again.
     fn before_joined(&mut self, text: &str, is_message: bool) -> bool {
         let Self { phase, rules, shared, rest } = self;
         match phase {
@@ -185,7 +185,7 @@ impl Inbox {
         shown(text, &self.shared, &self.rest.person)
     }
 
-    /// What a refusal means: before the user has joined, the end of the attempt, and `None`.
+    /// The failure of a refusal; before the join it ends the attempt, and this returns `None`.
     fn refusal(&mut self, outcome: Option<&Outcome>, how: &str) -> Option<Failure> {
         let Self { phase, shared, rest, .. } = self;
         let title = match phase {

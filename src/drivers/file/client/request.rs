@@ -1,4 +1,4 @@
-//! Requests over HTTP that a file describes.
+//! HTTP requests that a file describes.
 
 use std::time::Duration;
 
@@ -15,21 +15,21 @@ use crate::model::{Failure, FailureKind, HttpStep, Secret};
 use crate::protocol::Session;
 use crate::transport::http::{Ask, CustomRequest, Page};
 
-/// The largest body, in bytes.
+/// Largest body, in bytes.
 const BODY_LIMIT: usize = 8 << 20;
 
-/// What came of a request.
+/// The result of a request.
 pub(super) struct Exchange {
-    /// What was captured, or why it failed.
+    /// The captured values, or the failure.
     pub(super) outcome: Result<Captured, Failure>,
     /// Whether the server answered.
     pub(super) answered: bool,
 }
 
-/// Makes a request, and takes what the file captures of the answer; `title` says which step it is.
+/// Makes a request, and captures values from the answer; `title` names the step.
 ///
 /// # Errors
-/// What the file says an answer means; a status that it does not accept; a capture that is missing.
+/// The failure that the file names for the answer; a status that it does not accept; a missing capture.
 pub(super) async fn request(
     shared: &Shared,
     (step, title): (HttpStep, &str),
@@ -40,8 +40,8 @@ pub(super) async fn request(
     exchange(shared, (step, title), (request, timeout), (person, text), session, false).await.outcome
 }
 
-/// Makes a request as [`request`] does, and tells whether it was answered. With `once` it goes out on a
-/// connection that was opened for it, and is not repeated.
+/// Like [`request`], but also says whether it was answered. With `once` it uses a connection that was opened for it,
+/// and is not repeated.
 pub(super) async fn exchange(
     shared: &Shared,
     named: (HttpStep, &str),

@@ -1,4 +1,4 @@
-//! What all users of a run share: the file, the target, and the ways to it.
+//! The state that all users of a run share: the file, the target, and its connections.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -18,7 +18,7 @@ use crate::transport::dial::Dialer;
 use crate::transport::http::{Browser, Origin};
 use crate::transport::ws::handshake::Options;
 
-/// The file, the target, and the ways to it.
+/// The file, the target, and its connections.
 pub(super) struct Shared {
     pub(super) description: Arc<Description>,
     pub(super) words: Arc<Words>,
@@ -28,12 +28,12 @@ pub(super) struct Shared {
     pub(super) sockets: Options,
     pub(super) clock: Clock,
     pub(super) trace: Arc<dyn Trace>,
-    /// Hears of everything that is said, where there is one.
+    /// Observer of the traffic, if there is one.
     pub(super) transcript: Option<Arc<dyn Transcript>>,
     pub(super) seeds: AtomicU64,
-    /// The turns of programs that steps run.
+    /// Limits the programs that run at once.
     pub(super) programs: Arc<Semaphore>,
-    /// For steps whose file names no timeout.
+    /// Timeout of steps for which the file sets none.
     pub(super) timeout: Duration,
 }
 
@@ -44,7 +44,7 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
-    /// The failure that the file names, with what was seen.
+    /// The failure named by the file, with what was seen.
     pub(super) fn failure(&self, outcome: &Outcome, detail: &str) -> Failure {
         Failure::with(self.words.failure(outcome), detail).classed(outcome.class)
     }
@@ -54,7 +54,7 @@ impl Shared {
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) origin: Origin,
-    /// Without a slash at its end.
+    /// The base URL without a trailing slash.
     base: String,
     ws: String,
     pub(super) room: String,
@@ -77,25 +77,25 @@ impl Target {
         Ok(Self { origin, base, ws, room, run })
     }
 
-    /// The URL of a request: of a path of the target, or of a whole URL of the same origin.
+    /// The URL of a request, from a path of the target or a whole URL of the same origin.
     pub(super) fn url(&self, text: &str) -> Result<Url, String> {
         let whole = if text.starts_with('/') { format!("{}{text}", self.base) } else { text.to_owned() };
         let url = Url::parse(&whole).map_err(|e| format!("not a URL: {e}"))?;
         match Url::parse(&self.base) {
             Ok(base) if base.origin() == url.origin() => Ok(url),
-            _ => Err("a URL of another server than the target's".to_owned()),
+            _ => Err("a URL of a server other than the target".to_owned()),
         }
     }
 }
 
-/// One user: who it is, and what it was told.
+/// One user: its identity and captured values.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Person {
     username: String,
     password: Option<Secret>,
     index: u64,
     row: AccountRow,
-    /// `None`: the target's.
+    /// The room; `None`: the target's.
     room: Option<Arc<str>>,
     pub(super) session: Captured,
     pub(super) connection: Captured,
@@ -139,7 +139,7 @@ impl Person {
         }
     }
 
-    /// Puts what sign-up and log-in captured into the session.
+    /// Stores the captures of sign-up and log-in in the session.
     pub(super) fn keep(&self, description: &Description, session: &mut Session) -> Result<(), Failure> {
         for (slot, name) in (0..).zip(&description.session_captures) {
             if let Some(text) = self.session.get(slot) {

@@ -1,34 +1,34 @@
-//! The names of a file for failures and frames, as kinds.
+//! A file's names of failures and frames, as kinds.
 
 use crate::drivers::file::description::{Action, Description, Step};
 use crate::drivers::file::outcome::Outcome;
 use crate::model::{FailureKind, FrameKind, OwnName, Vocabulary};
 
-/// Names of frames that mean something to the websocket: a file's frames of these names get another.
+/// Names of websocket frames; a file's frames with these names are renamed.
 const RESERVED: [&str; 4] = ["ping", "pong", "close", "binary"];
 
 /// The failure of a program that a step runs.
 const PROGRAM: &str = "program_failed";
 
-/// The kinds that a file's names stand for.
+/// The kinds for a file's names.
 #[derive(Debug)]
 pub(super) struct Words {
     pub(super) vocabulary: Vocabulary,
     failures: Vec<FailureKind>,
-    /// A program that did not do well.
+    /// A program that failed.
     pub(super) program: FailureKind,
-    /// For each rule of `frame`.
+    /// The kind for each rule of `frame`.
     frames: Vec<FrameKind>,
     /// A frame that a step of the join waited for.
     pub(super) join: FrameKind,
     /// A frame that was answered.
     pub(super) reply: FrameKind,
-    /// A frame that no rule means and that holds a message of soakrig's.
+    /// A frame that matches no rule but contains one of soakrig's messages.
     pub(super) unmatched: FrameKind,
 }
 
 impl Words {
-    /// The kinds of a file. Names live as long as the process: once for each file that it reads.
+    /// The kinds of a file. Its names live as long as the process, once per file.
     pub(super) fn of(description: &Description) -> Self {
         let mut failures = Vec::new();
         outcomes(description).for_each(|outcome| enter_failure(&mut failures, &outcome.name));
@@ -89,7 +89,7 @@ fn enter_failure(failures: &mut Vec<FailureKind>, name: &str) {
     failures.extend(own_name(own, name.to_owned()).map(FailureKind::Own));
 }
 
-/// A name in its place, for as long as the process lives.
+/// A name with its index, which lives as long as the process.
 fn own_name(place: usize, name: String) -> Option<&'static OwnName> {
     OwnName::new(place, name.leak()).map(|name| &*Box::leak(Box::new(name)))
 }

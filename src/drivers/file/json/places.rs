@@ -1,11 +1,11 @@
-//! What is looked for in a JSON text, as a tree of names, and where it was found.
+//! The values to find in a JSON text, as a tree of names, and their places.
 
 use std::ops::Range;
 
-/// A value at which pointers end, or below which they go on.
+/// A value at which pointers end, or below which they continue.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Node {
-    /// Where the value here is kept, if a pointer ends here.
+    /// The slot that keeps the value here, if a pointer ends here.
     pub(super) slot: Option<usize>,
     pub(super) children: Vec<Child>,
 }
@@ -20,7 +20,7 @@ pub(super) struct Child {
     pub(super) slots: u64,
 }
 
-/// Where a query's values stand in the text.
+/// The places of a query's values in the text.
 #[derive(Debug, Clone, Default)]
 pub(in super::super) struct Found {
     present: u64,
@@ -28,23 +28,23 @@ pub(in super::super) struct Found {
 }
 
 impl Found {
-    /// Nothing.
+    /// No places.
     pub(in super::super) const fn new() -> Self {
         Self { present: 0, places: Vec::new() }
     }
 
-    /// The value in a slot, as it is spelled in the text.
+    /// The raw value in a slot.
     pub(in super::super) fn get<'a>(&self, text: &'a str, slot: usize) -> Option<&'a str> {
         text.get(self.range(slot)?)
     }
 
-    /// Where the value in a slot stands.
+    /// The byte range of the value in a slot.
     pub(in super::super) fn range(&self, slot: usize) -> Option<Range<usize>> {
         let (start, end) = *self.places.get(slot).filter(|_| self.present >> slot & 1 == 1)?;
         Some(start..end)
     }
 
-    /// Forgets everything, and has room for so many values.
+    /// Clears it, and makes room for `slots` values.
     pub(in super::super) fn begin(&mut self, slots: usize) {
         self.present = 0;
         if self.places.len() < slots {
@@ -52,12 +52,12 @@ impl Found {
         }
     }
 
-    /// Forgets everything.
+    /// Clears it.
     pub(in super::super) fn clear(&mut self) {
         self.present = 0;
     }
 
-    /// Keeps where the value of a slot stands.
+    /// Sets the place of a slot's value.
     pub(in super::super) fn put(&mut self, slot: usize, start: usize, end: usize) {
         if let Some(place) = self.places.get_mut(slot) {
             *place = (start, end);
@@ -65,7 +65,7 @@ impl Found {
         }
     }
 
-    /// Forgets what an earlier member of the same name held: the last one counts.
+    /// Forgets an earlier member with the same name, since the last one counts.
     pub(super) fn forget(&mut self, slots: u64) {
         self.present &= !slots;
     }

@@ -1,19 +1,19 @@
 //! JSON pointers, RFC 6901.
 
-/// Pointers have at most this many tokens: each is a step of recursion.
+/// Maximum number of tokens of a pointer; each is a step of recursion.
 const MOST_TOKENS: usize = 32;
 
-/// A JSON pointer, taken apart.
+/// A parsed JSON pointer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in super::super) struct Pointer {
     tokens: Vec<Box<str>>,
 }
 
 impl Pointer {
-    /// Reads a pointer; the empty text is the whole document.
+    /// Parses a pointer; the empty text means the whole document.
     ///
     /// # Errors
-    /// Why the text is no pointer.
+    /// Says why the text is not a pointer.
     pub(in super::super) fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() {
             return Ok(Self { tokens: Vec::new() });
@@ -33,7 +33,7 @@ impl Pointer {
     }
 }
 
-/// A token with `~1` and `~0` read as `/` and `~`.
+/// A token with `~1` and `~0` decoded as `/` and `~`.
 fn unescape(token: &str, pointer: &str) -> Result<Box<str>, String> {
     let mut parts = token.split('~');
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -49,7 +49,7 @@ fn unescape(token: &str, pointer: &str) -> Result<Box<str>, String> {
     Ok(out.into())
 }
 
-/// The array index that a token means, if it is one: digits without a leading zero.
+/// The array index of a token, if it is one: digits without a leading zero.
 pub(super) fn index(token: &str) -> Option<usize> {
     let plain = token.bytes().all(|b| b.is_ascii_digit()) && (token == "0" || !token.starts_with('0'));
     plain.then(|| token.parse().ok()).flatten()

@@ -4,7 +4,7 @@ use super::places::{Child, Found, Node};
 use super::pointer::{Pointer, index};
 use super::scan::Scan;
 
-/// A query holds at most this many pointers.
+/// Maximum number of pointers in a query.
 pub(in super::super) const MOST_POINTERS: usize = 64;
 
 /// Pointers merged into a tree of their tokens.
@@ -21,7 +21,7 @@ impl Default for Query {
 }
 
 impl Query {
-    /// The slot in which the pointer's value will be found; `None` where the query is full.
+    /// Adds a pointer; returns the slot of its value, or `None` if the query is full.
     pub(in super::super) fn add(&mut self, pointer: &Pointer) -> Option<usize> {
         if let Some(slot) = self.pointers.iter().position(|known| known == pointer) {
             return Some(slot);
@@ -50,7 +50,7 @@ impl Query {
         node
     }
 
-    /// Looks every pointer up in `text`; whether it is JSON.
+    /// Looks up every pointer in `text`; true if it is JSON.
     pub(in super::super) fn run(&self, text: &str, found: &mut Found) -> bool {
         found.begin(self.pointers.len());
         let mut scan = Scan::new(text);

@@ -1,14 +1,14 @@
-//! The pass over the text: RFC 8259, strictly, with nothing built.
+//! The pass over the text: strict RFC 8259, without building anything.
 
 use std::ops::Range;
 
 use super::places::{Child, Found, Node};
 use super::string;
 
-/// No value is nested deeper, as in `serde_json`.
+/// Deepest nesting, as in `serde_json`.
 const MOST_DEPTH: usize = 127;
 
-/// A value that is no array, object or word.
+/// A string or number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Scalar {
     /// A string without escapes.
@@ -17,7 +17,7 @@ pub(in super::super) enum Scalar {
     Number,
 }
 
-/// A place in a text.
+/// A position in a text.
 pub(super) struct Scan<'a> {
     text: &'a str,
     bytes: &'a [u8],
@@ -29,7 +29,7 @@ impl<'a> Scan<'a> {
         Self { text, bytes: text.as_bytes(), at: 0 }
     }
 
-    /// The whole text: one value, and nothing behind it.
+    /// Scans the whole text: one value and nothing after it.
     pub(super) fn document(&mut self, nodes: &[Node], found: &mut Found) -> Option<()> {
         self.space();
         self.walk(nodes, 0, found)?;
@@ -37,7 +37,7 @@ impl<'a> Scan<'a> {
         (self.at == self.bytes.len()).then_some(())
     }
 
-    /// A value at which, or below which, pointers end.
+    /// Scans a value at which, or below which, pointers end.
     fn walk(&mut self, nodes: &[Node], node: usize, found: &mut Found) -> Option<()> {
         let here = nodes.get(node)?;
         let start = self.at;
@@ -102,12 +102,12 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Steps over one value of any kind.
+    /// Skips one value of any kind.
     fn skip(&mut self) -> Option<()> {
         self.visit(&mut |_, _| ())
     }
 
-    /// Steps over one value of any kind; `each` is told where each scalar inside begins and ends.
+    /// Skips one value of any kind; calls `each` with the start and end of each scalar inside.
     fn visit(&mut self, each: &mut impl FnMut(usize, usize)) -> Option<()> {
         let (mut depth, mut objects) = (0, 0_u128);
         loop {
@@ -141,7 +141,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Behind a value inside [`skip`](Self::skip): closes what ends here; whether all is closed.
+    /// After a value inside [`skip`](Self::skip): closes arrays and objects that end here; true if all are closed.
     fn close(&mut self, depth: &mut usize, objects: &mut u128) -> Option<bool> {
         while *depth > 0 {
             self.space();
@@ -174,7 +174,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// A member's key, up to its value: the key with its quotes, and whether it has escapes.
+    /// Scans a member's key up to its value; returns the key with its quotes, and whether it has escapes.
     fn key(&mut self) -> Option<(&'a str, bool)> {
         let key = self.string()?;
         self.space();
@@ -185,7 +185,7 @@ impl<'a> Scan<'a> {
         Some(key)
     }
 
-    /// A string with its quotes, and whether it has escapes.
+    /// Scans a string; returns it with its quotes, and whether it has escapes.
     fn string(&mut self) -> Option<(&'a str, bool)> {
         let start = self.at;
         let (length, escaped) = string::skip(self.bytes.get(start..)?)?;
@@ -214,7 +214,7 @@ impl<'a> Scan<'a> {
         Some(())
     }
 
-    /// One digit or more.
+    /// Skips one or more digits.
     fn digits(&mut self) -> Option<()> {
         let start = self.at;
         while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
@@ -246,7 +246,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Every string without escapes, less its quotes, and every number that is a value in a text.
+/// Every string value without escapes (without its quotes) and every number in a text.
 pub(super) fn scalars(text: &str, mut each: impl FnMut(Range<usize>, Scalar)) -> Option<()> {
     let mut scan = Scan::new(text);
     scan.space();
@@ -259,9 +259,9 @@ pub(super) fn scalars(text: &str, mut each: impl FnMut(Range<usize>, Scalar)) ->
     })
 }
 
-/// The length of the number that `text` begins with.
+/// The length of the number at the start of `text`.
 pub(super) fn number(text: &[u8]) -> Option<usize> {
-    // Most are whole numbers.
+    // Most numbers are whole.
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if matches!(text.first(), Some(b'1'..=b'9')) && !matches!(text.get(digits), Some(b'.' | b'e' | b'E')) {
         return Some(digits);
@@ -271,7 +271,7 @@ pub(super) fn number(text: &[u8]) -> Option<usize> {
     Some(scan.at)
 }
 
-/// The elements of an array, each as it is spelled; `None` where the text is no array.
+/// Calls `each` with the raw elements of an array; `None` if the text is not an array.
 pub(super) fn elements(text: &str, mut each: impl FnMut(&str)) -> Option<()> {
     let mut scan = Scan::new(text);
     scan.space();

@@ -1,10 +1,9 @@
-//! JSON strings: where they end, what they say.
+//! JSON strings: their ends and their contents.
 
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
 const HIGH: u64 = ONES << 7;
 
-/// The length of the string that `bytes` begins with, both quotes included, and whether it has
-/// escapes.
+/// The length of the string at the start of `bytes`, with both quotes, and whether it has escapes.
 pub(super) fn skip(bytes: &[u8]) -> Option<(usize, bool)> {
     if bytes.first() != Some(&b'"') {
         return None;
@@ -24,13 +23,13 @@ pub(super) fn skip(bytes: &[u8]) -> Option<(usize, bool)> {
     }
 }
 
-/// The length of a string's inside up to its quote; `None` where an escape or mistake comes first.
+/// The length of a string's contents up to its quote; `None` if an escape or a mistake comes first.
 pub(super) fn unescaped(bytes: &[u8]) -> Option<usize> {
     let length = plain(bytes);
     (bytes.get(length) == Some(&b'"')).then_some(length)
 }
 
-/// How many bytes stand before the first quote, backslash or control character.
+/// Number of bytes before the first quote, backslash or control character.
 fn plain(bytes: &[u8]) -> usize {
     let mut at = 0;
     while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
@@ -45,15 +44,14 @@ fn plain(bytes: &[u8]) -> usize {
     at + rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20)).unwrap_or(rest.len())
 }
 
-/// The high bits of those of eight bytes that are a quote, a backslash or a control character;
-/// exact up to the first.
+/// Sets the high bit of each of eight bytes that is a quote, a backslash or a control character; exact up to the first.
 fn special(chunk: u64) -> u64 {
     let zero = |x: u64| x.wrapping_sub(ONES) & !x;
     let control = chunk.wrapping_sub(ONES * 0x20) & !chunk;
     (zero(chunk ^ (ONES * u64::from(b'"'))) | zero(chunk ^ (ONES * u64::from(b'\\'))) | control) & HIGH
 }
 
-/// The length of an escape, its backslash included; `rest` is what stands behind that.
+/// The length of an escape, its backslash included; `rest` is the text after the backslash.
 fn escape(rest: &[u8]) -> Option<usize> {
     match rest.first()? {
         b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
@@ -62,13 +60,12 @@ fn escape(rest: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether a value, as it is spelled, is a string.
+/// Whether a raw value is a string.
 pub(in super::super) fn is_string(raw: &str) -> bool {
     raw.starts_with('"')
 }
 
-/// Appends what a string says, given with its quotes. False where it is no string, or holds half
-/// of a surrogate pair.
+/// Appends the contents of a raw string. False if it is not a string, or has half of a surrogate pair.
 pub(in super::super) fn unescape(raw: &str, out: &mut String) -> bool {
     pieces(raw, |piece| {
         out.push_str(piece);
@@ -76,14 +73,14 @@ pub(in super::super) fn unescape(raw: &str, out: &mut String) -> bool {
     })
 }
 
-/// Whether a string, given with its quotes, says `text`.
+/// Whether the contents of a raw string equal `text`.
 pub(in super::super) fn equals(raw: &str, text: &str) -> bool {
     let Some(inner) = inner(raw) else { return false };
     if inner == text {
-        // The same bytes say the same if nothing is escaped in them.
+        // Without escapes, equal bytes have equal contents.
         return memchr::memchr(b'\\', inner.as_bytes()).is_none();
     }
-    // An escape is longer than what it says.
+    // An escape is longer than the character that it encodes.
     if inner.len() <= text.len() || memchr::memchr(b'\\', inner.as_bytes()).is_none() {
         return false;
     }
@@ -100,7 +97,7 @@ fn inner(raw: &str) -> Option<&str> {
     raw.strip_prefix('"')?.strip_suffix('"')
 }
 
-/// What a string says, piece by piece, until `each` wants no more.
+/// Calls `each` with the contents of a raw string, piece by piece, until it returns false.
 fn pieces(raw: &str, mut each: impl FnMut(&str) -> bool) -> bool {
     let Some(mut rest) = inner(raw) else { return false };
     while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
@@ -114,7 +111,7 @@ fn pieces(raw: &str, mut each: impl FnMut(&str) -> bool) -> bool {
     each(rest)
 }
 
-/// The character that an escape at the beginning of `text` says, and what stands behind it.
+/// The character of an escape at the start of `text`, and the rest.
 fn character(text: &str) -> Option<(char, &str)> {
     let simple = match text.as_bytes().get(1)? {
         b'b' => '\u{8}',
@@ -140,7 +137,7 @@ fn hex(text: &str) -> Option<(char, &str)> {
     Some((c, rest))
 }
 
-/// A unit of UTF-16, as `\u` and four digits.
+/// A UTF-16 unit, as `\u` and four digits.
 fn unit(text: &str) -> Option<(u32, &str)> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     Some((u32::from_str_radix(digits, 16).ok()?, text.get(6..)?))

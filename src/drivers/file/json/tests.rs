@@ -2,8 +2,7 @@ use super::*;
 use proptest::prelude::*;
 use serde_json::Value;
 
-/// The value at `pointer`, as it is spelled in the text; `None` where there is none, or the text
-/// is not JSON.
+/// The raw value at `pointer`; `None` if there is none, or the text is not JSON.
 fn find<'a>(text: &'a str, pointer: &Pointer) -> Option<&'a str> {
     let mut query = Query::default();
     let slot = query.add(pointer)?;

@@ -32,7 +32,7 @@ fn vars_are_expanded_and_may_not_go_in_circles() {
     let names = names(&variables, &ParseOptions::default());
     let compiled = names.compile("{{a}}", &Scope::default()).unwrap();
     assert_eq!(compiled.as_constant(), Some("<\"1\\\"\">"));
-    assert_eq!(names.check_variable("x").unwrap_err().0, "[vars] goes round in a circle: x → y → z → x");
+    assert_eq!(names.check_variable("x").unwrap_err().0, "[vars] has a cycle: x → y → z → x");
     names.check_variable("a").unwrap();
 }
 

@@ -11,9 +11,9 @@ use crate::drivers::file::error::ParseError;
 use crate::drivers::file::names::{Problem, Scope};
 use crate::drivers::file::template::{Filter, Template};
 
-/// Headers that the transport writes, and what says the same.
+/// Headers that the transport writes, and the advice for each.
 const RESERVED: [(&str, &str); 10] = [
-    ("host", "the target's URL says it"),
+    ("host", "it comes from the target's URL"),
     ("connection", "leave it out"),
     ("upgrade", "leave it out"),
     ("content-length", "leave it out"),

@@ -1,6 +1,6 @@
-//! A protocol file, read: TOML in, a checked [`Description`] out.
+//! Parses a protocol file: from TOML to a checked [`Description`].
 //!
-//! The first mistake is told with its line, its key, the nearest known name and what to do.
+//! Reports the first mistake with its line, its key, the most similar known name and a remedy.
 //! No I/O.
 
 mod bodies;
@@ -23,13 +23,13 @@ use super::error::ParseError;
 use super::keys::FILE;
 use super::names::ParseOptions;
 
-/// No protocol file is longer, in bytes.
+/// Longest protocol file, in bytes.
 pub const LONGEST: usize = 256 * 1024;
 
-/// Reads a protocol file; `name` is how it was named.
+/// Parses a protocol file; `name` is its name as given.
 ///
 /// # Errors
-/// The first mistake in the file, or in what is given beside it.
+/// The first mistake in the file, or in the options given with it.
 pub fn parse(name: &str, text: &str, given: &ParseOptions) -> Result<Description, ParseError> {
     let file = File { name, text };
     let whole = |why: String, remedy: &str| ParseError {
@@ -64,7 +64,7 @@ pub fn parse(name: &str, text: &str, given: &ParseOptions) -> Result<Description
     Ok(description)
 }
 
-/// The version comes first: a file of another one has other keys.
+/// Checks the version first: a file of another version has different keys.
 fn schema(file: File<'_>, table: &DeTable<'_>) -> Result<(), ParseError> {
     let remedy = "put schema = 1 at the top of the file".to_owned();
     match table.get("schema") {

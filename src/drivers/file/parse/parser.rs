@@ -1,5 +1,4 @@
-//! What is known while a file is read, and what every table of it needs: templates, and the whole put
-//! together.
+//! The state while a file is parsed, templates for all tables, and the assembly of the description.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -11,11 +10,11 @@ use crate::drivers::file::keys::MESSAGE;
 use crate::drivers::file::names::{CaptureScope, Names, Problem, Scope};
 use crate::drivers::file::template::Template;
 
-/// What is known while a file is read.
+/// The state while a file is parsed.
 pub(super) struct Parser {
     pub(super) names: Names,
     pub(super) allow_exec: bool,
-    /// The templates that hold a secret.
+    /// The templates that contain a secret.
     pub(super) secrets: RefCell<Vec<Template>>,
 }
 
@@ -84,7 +83,7 @@ impl Parser {
         Ok(Joined::LastStep)
     }
 
-    /// The template of a key, if it is there.
+    /// The template of a key, if there is one.
     pub(super) fn template(
         &self,
         section: &Section<'_>,

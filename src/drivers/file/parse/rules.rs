@@ -1,4 +1,4 @@
-//! What frames mean: `refusal`, `reply`, `message.received`, `members`, `frame`.
+//! The rules for frames: `refusal`, `reply`, `message.received`, `members`, `frame`.
 
 use super::parser::{Parser, problem};
 use super::section::Section;
@@ -40,10 +40,10 @@ impl Parser {
         Ok(FrameRules::new(rules))
     }
 
-    /// The matcher of a rule, which must be there.
+    /// The matcher of a rule, which is required.
     fn required(&self, section: &Section<'_>, scope: &Scope, queries: &mut QuerySet) -> Result<Compiled, ParseError> {
         self.matcher(section, "match", scope, queries)?
-            .ok_or_else(|| section.wrong_here("the rule does not say which frames it means", "add match = { … }"))
+            .ok_or_else(|| section.wrong_here("the rule does not say which frames it matches", "add match = { … }"))
     }
 
     fn refusals(&self, root: &Section<'_>, scope: &Scope, rules: &mut RuleTables) -> Result<(), ParseError> {

@@ -1,4 +1,4 @@
-//! A table of the file, opened: its keys are known and of the right type.
+//! A checked table of the file: its keys are known and of the right type.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::super::keys::{Key, Kind, TABLES, Table};
 use super::super::lines::Lines;
 use super::super::names::Problem;
 
-/// The file as it was named, and its text.
+/// The file's name as given, and its text.
 #[derive(Clone, Copy)]
 pub(super) struct File<'f> {
     pub(super) name: &'f str,
@@ -31,7 +31,7 @@ impl File<'_> {
 pub(super) struct Section<'f> {
     pub(super) file: File<'f>,
     spec: &'static Table,
-    /// What it is in errors: `join step 2`.
+    /// Its name in errors: `join step 2`.
     pub(super) title: String,
     span: Range<usize>,
     table: &'f DeTable<'f>,
@@ -39,7 +39,7 @@ pub(super) struct Section<'f> {
 
 type Value<'f> = &'f Spanned<DeValue<'f>>;
 
-/// What a table or list holds, in the file's order, with where each value begins.
+/// The entries of a table or list, in the file's order, with the position of each.
 pub(super) type Entries<'f, T> = Vec<(&'f str, T, usize)>;
 
 impl<'f> Section<'f> {
@@ -76,7 +76,7 @@ impl<'f> Section<'f> {
         (format!("unknown key {name:?}{hint}"), remedy)
     }
 
-    /// Whether a value has the type that its key wants.
+    /// Checks that a value has the type of its key.
     fn check(&self, key: &Key, value: Value<'f>) -> Result<(), ParseError> {
         let texts = |value: &DeValue<'_>| {
             value.as_array().is_some_and(|items| items.iter().all(|item| item.get_ref().is_str()))
@@ -136,7 +136,7 @@ impl<'f> Section<'f> {
         self.get(key).and_then(|value| integers(value.get_ref())).unwrap_or_default()
     }
 
-    /// The texts of a list, or the one text, with where each begins.
+    /// The texts of a list, or the one text, each with its position.
     pub(super) fn texts(&self, key: &str) -> Vec<(&'f str, usize)> {
         self.get(key).map_or_else(Vec::new, |value| texts(value))
     }
@@ -153,7 +153,7 @@ impl<'f> Section<'f> {
         Self::open(self.file, spec, self.title_of(key), table, value.span()).map(Some)
     }
 
-    /// The tables of a list below a key; `each` says how they are numbered in errors.
+    /// The tables of a list below a key; `each` is their numbered name in errors.
     pub(super) fn list(&self, key: &'static str, each: &str) -> Result<Vec<Self>, ParseError> {
         let Some(Key { kind: Kind::Many(spec), .. }) = self.spec.key(key) else { return Ok(Vec::new()) };
         let items = self.get(key).and_then(|value| value.get_ref().as_array());
@@ -165,12 +165,12 @@ impl<'f> Section<'f> {
         opened.collect()
     }
 
-    /// What a key is in errors.
+    /// The name of a key in errors.
     pub(super) fn title_of(&self, key: &str) -> String {
         if self.title.is_empty() { key.to_owned() } else { format!("{}, {key}", self.title) }
     }
 
-    /// A mistake in a key, or in the table as a whole where the key is not there.
+    /// A mistake in a key, or in the table as a whole if the key is missing.
     pub(super) fn wrong(&self, key: &str, problem: Problem) -> ParseError {
         match self.get(key) {
             Some(value) => self.file.mistake(value.span().start, self.title_of(key), problem),
@@ -208,7 +208,7 @@ pub(super) fn texts<'f>(value: Value<'f>) -> Vec<(&'f str, usize)> {
     }
 }
 
-/// The names and values of a table, in the file's order, with where each name begins.
+/// The names and values of a table, in the file's order, with the position of each name.
 pub(super) fn entries<'f>(table: &'f DeTable<'f>) -> Entries<'f, Value<'f>> {
     let mut entries: Vec<_> =
         table.iter().map(|(name, value)| (name.get_ref().as_ref(), value, name.span().start)).collect();
@@ -216,7 +216,7 @@ pub(super) fn entries<'f>(table: &'f DeTable<'f>) -> Entries<'f, Value<'f>> {
     entries
 }
 
-/// A whole number, as it is spelled.
+/// A whole number.
 pub(super) fn integer(value: &DeValue<'_>) -> Option<i64> {
     let number = value.as_integer()?;
     i64::from_str_radix(number.as_str(), number.radix()).ok()

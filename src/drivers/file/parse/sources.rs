@@ -1,4 +1,4 @@
-//! Sources and matchers, compiled.
+//! Compiles sources and matchers.
 
 use std::sync::Arc;
 
@@ -19,19 +19,19 @@ use crate::drivers::file::template::Template;
 
 const KINDS: [&str; 7] = ["json", "regex", "group", "css", "header", "cookie", "frame"];
 
-/// What a source is taken from.
+/// The input of a source.
 pub(super) enum From<'m> {
-    /// A frame that a matcher means.
+    /// A frame selected by a matcher.
     Frame(&'m Compiled),
     /// An answer over HTTP.
     Response,
-    /// What a program writes.
+    /// The output of a program.
     Output,
     /// An element of a list.
     Element,
 }
 
-/// A matcher, compiled, with its places and its pattern.
+/// A compiled matcher, with its slots and its pattern.
 pub(super) struct Compiled {
     pub(super) matcher: Matcher,
     pub(super) places: MatcherSlots,
@@ -39,7 +39,7 @@ pub(super) struct Compiled {
 }
 
 impl Parser {
-    /// The matcher below a key, entered into the queries of its set.
+    /// The matcher below a key, added to the queries of its set.
     pub(super) fn matcher(
         &self,
         section: &Section<'_>,
@@ -85,7 +85,7 @@ impl Parser {
         texts.map(read).collect()
     }
 
-    /// A pointer, which may hold variables for the names of fields.
+    /// A pointer, which may contain variables for the names of fields.
     fn pointer(&self, text: &str) -> Result<Pointer, Problem> {
         let remedy = "write a JSON pointer (RFC 6901) such as /0 or /data/text";
         Pointer::parse(&self.fixed(text)?).map_err(|why| (why, remedy.to_owned()))
@@ -100,7 +100,7 @@ impl Parser {
         Ok(Compiled { matcher, places, sample })
     }
 
-    /// An expectation: a matcher with queries of its own, and what is captured of its frame.
+    /// An expectation: a matcher with its own queries, and the captures from its frame.
     pub(super) fn expectation(
         &self,
         section: &Section<'_>,
@@ -164,7 +164,7 @@ impl Parser {
         Ok(captures)
     }
 
-    /// The source of a key, if it is there.
+    /// The source of a key, if there is one.
     pub(super) fn source_of(
         &self,
         section: &Section<'_>,

@@ -17,7 +17,7 @@ use crate::drivers::file::outcome::Outcome;
 use crate::drivers::file::template::Template;
 
 const METHODS: [(&str, Method); 3] = [("get", Method::GET), ("post", Method::POST), ("put", Method::PUT)];
-/// Keys that only a request has.
+/// Keys that only requests have.
 const OF_REQUESTS: [&str; 4] = ["form", "json", "headers", "accept"];
 
 impl Parser {
@@ -44,7 +44,7 @@ impl Parser {
         Ok(steps)
     }
 
-    /// The steps of the join; afterwards `scope` has their captures.
+    /// The steps of the join; adds their captures to `scope`.
     pub(super) fn join(&self, root: &Section<'_>, scope: &mut Scope) -> Result<Vec<Step>, ParseError> {
         scope.seq = true;
         let mut steps = Vec::new();
@@ -77,7 +77,7 @@ impl Parser {
         Ok(Step { title: section.title.clone(), line: section.line(), action, timeout })
     }
 
-    /// A step sends and expects, or asks over HTTP, or waits, or runs a program.
+    /// Checks that a step does one thing: sends and expects, makes a request, waits, or runs a program.
     fn one_thing(&self, section: &Section<'_>) -> Result<(), ParseError> {
         let kinds: [&[&str]; 6] = [&["send", "expect"], &["get"], &["post"], &["put"], &["wait"], &["exec"]];
         let done: Vec<&str> =
@@ -91,7 +91,7 @@ impl Parser {
             }
             [_] => {}
             [first, second, ..] => {
-                let why = format!("a step does one thing, and this one has {first} and {second}");
+                let why = format!("a step does one thing, but this one has {first} and {second}");
                 return Err(section.wrong(second, (why, "make two steps of it".to_owned())));
             }
         }
@@ -100,13 +100,13 @@ impl Parser {
             return Err(section.wrong("on", problem("a step on the socket sends or expects frames", "leave out on")));
         }
         if !asks && let Some(key) = OF_REQUESTS.into_iter().find(|key| section.has(key)) {
-            let why = format!("{key} belongs to a request, and the step makes none");
+            let why = format!("{key} belongs to a request, but the step makes none");
             return Err(section.wrong(key, (why, "add get, post or put, or leave it out".to_owned())));
         }
         let answered = asks || section.has("expect") || section.has("exec");
         match ["capture", "outcome"].into_iter().find(|key| section.has(key)) {
             Some(key) if !answered => {
-                let why = format!("{key} reads what comes, and the step waits for nothing");
+                let why = format!("{key} reads a frame, but the step does not wait for one");
                 Err(section.wrong(key, (why, "add expect to the step".to_owned())))
             }
             _ => Ok(()),
@@ -117,11 +117,11 @@ impl Parser {
         let mut outcomes = Vec::new();
         for outcome in section.list("outcome", "number")? {
             if let Some(key) = ["status", "body"].into_iter().find(|key| outcome.has(key)) {
-                let why = format!("{key} is about an answer over HTTP, and this step expects a frame");
+                let why = format!("{key} is for an HTTP answer, but this step expects a frame");
                 return Err(outcome.wrong(key, (why, "use match = { … }".to_owned())));
             }
             let Some(frame) = self.expectation(&outcome, "match", scope, false)? else {
-                return Err(outcome.wrong_here("the outcome says of no frame", "add match = { … }"));
+                return Err(outcome.wrong_here("the outcome does not select a frame", "add match = { … }"));
             };
             outcomes.push((frame, self.failure(&outcome)?));
         }
@@ -134,7 +134,7 @@ impl Parser {
 
     fn exec(&self, section: &Section<'_>, scope: &Scope) -> Result<Action, ParseError> {
         if section.has("outcome") {
-            let why = "outcome reads an answer of the server, and the step runs a program";
+            let why = "outcome reads an answer of the server, but the step runs a program";
             return Err(section.wrong("outcome", problem(why, "leave it out: a program fails by its exit status")));
         }
         if !self.allow_exec {
@@ -156,7 +156,7 @@ impl Parser {
                 section.wrong("exec", problem("exec names no program", "write exec = [\"program\", \"argument\"]"))
             );
         }
-        // It reads every capture there is by then.
+        // It reads all captures so far.
         scope.session.iter().for_each(|name| self.names.note_use(name));
         let captures = self.captures(section, &From::Output, &mut QuerySet::default())?;
         Ok(Action::Exec(Program { arguments, captures }))
@@ -194,7 +194,7 @@ impl Parser {
             let text: Option<Template> = self.template(&outcome, "body", scope)?;
             let body = match (text, self.expectation(&outcome, "match", scope, false)?) {
                 (Some(_), Some(_)) => {
-                    let why = "body and match both say what the body must be like";
+                    let why = "body and match both select the body";
                     return Err(outcome.wrong("body", problem(why, "put it into match: contains = \"…\"")));
                 }
                 (Some(text), None) => Some(self.containing(text)),
@@ -202,14 +202,14 @@ impl Parser {
             };
             let statuses = statuses(&outcome, "status")?;
             if statuses.is_empty() && body.is_none() {
-                return Err(outcome.wrong_here("the outcome says of no answer", "add status, body or match"));
+                return Err(outcome.wrong_here("the outcome does not select an answer", "add status, body or match"));
             }
             answers.push(ResponseOutcome { statuses, body, outcome: self.failure(&outcome)? });
         }
         Ok(answers)
     }
 
-    /// The failure that `as` names.
+    /// The failure named by `as`.
     pub(super) fn failure(&self, section: &Section<'_>) -> Result<Outcome, ParseError> {
         let Some(name) = section.text("as") else {
             return Err(section.wrong_here("it does not say what it means", "add as = \"signed_out\", for example"));

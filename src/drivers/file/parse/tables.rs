@@ -42,7 +42,7 @@ impl Parser {
         for (text, at) in section.texts("subprotocols") {
             let wrong = |problem| section.wrong_at(at, "subprotocols", problem);
             let subprotocol = self.compile(text, scope).map_err(wrong)?;
-            // A subprotocol is a token, as a header's name is.
+            // A subprotocol is a token, like the name of a header.
             if subprotocol.as_constant().is_some_and(|text| http::HeaderName::from_bytes(text.as_bytes()).is_err()) {
                 let why = format!("{text:?} cannot be a subprotocol");
                 return Err(wrong((why, "use letters, digits and -._; one subprotocol for each text".to_owned())));
@@ -58,7 +58,7 @@ impl Parser {
             Some(text) if !text.is_empty() => Ok(Some(text.into())),
             _ => {
                 Err(section
-                    .wrong("split", problem("split wants one text for all users", "write \"\\n\" or \"\\u001e\"")))
+                    .wrong("split", problem("split needs one text for all users", "write \"\\n\" or \"\\u001e\"")))
             }
         }
     }
@@ -89,7 +89,8 @@ impl Parser {
                 return Err(section.wrong(key, problem("a message is sent one way", "leave out send or the request")));
             }
             (None, None) => {
-                return Err(section.wrong_here("the message is sent in no way", "add send = \"{{text}}\", or post"));
+                return Err(section
+                    .wrong_here("the file does not say how a message is sent", "add send = \"{{text}}\", or post"));
             }
             (Some(frame), None) => {
                 let keys = ["form", "json", "headers", "accept", "outcome", "timeout"];
@@ -116,7 +117,7 @@ impl Parser {
         })
     }
 
-    /// How the server names this user; only where frames name their senders.
+    /// The server's name of this user; only if frames name their senders.
     fn identity(&self, section: &Section<'_>, scope: &Scope) -> Result<Option<Template>, ParseError> {
         let rules = section.list("received", "rule")?;
         if rules.is_empty() {
@@ -126,7 +127,7 @@ impl Parser {
         let named: Vec<bool> =
             rules.iter().filter(|rule| rule.boolean("replay") != Some(true)).map(|rule| rule.has("sender")).collect();
         if let (Some(at), true) = (named.iter().position(|named| !named), named.contains(&true)) {
-            let why = "some messages name their sender and this one does not";
+            let why = "some messages name their sender, but this one does not";
             return Err(rules[at].wrong_here(why, "add sender to every [[message.received]], or to none"));
         }
         let identity = self.template(section, "identity", scope)?;
@@ -137,7 +138,7 @@ impl Parser {
             }
             (false, None) => Ok(None),
             (false, Some(_)) => {
-                let why = "identity is compared with the sender of a message, and no message names one";
+                let why = "identity is compared with the sender of a message, but no message names one";
                 Err(section
                     .wrong("identity", problem(why, "add sender to [[message.received]], or leave identity out")))
             }
@@ -145,7 +146,7 @@ impl Parser {
     }
 }
 
-/// Whether the text of the message is in what is sent.
+/// Whether the sent frame or request contains the message's text.
 fn takes_text(send: &Send) -> bool {
     let mut takes = false;
     let mut look = |template: &Template| template.slots(&mut |slot| takes |= slot == ValueRef::BuiltIn(BuiltIn::Text));

@@ -5,7 +5,7 @@ use crate::drivers::file::description::{Action, Body, Joined, Program, Send};
 use crate::drivers::file::template::{Captured, Template, Values};
 use proptest::prelude::*;
 
-/// The example of the documentation, cut to what a file must have.
+/// The example of the documentation, reduced to the required keys.
 const LEAST: &str = r#"schema = 1
 [socket]
 url = "{{ws}}/"
@@ -27,7 +27,7 @@ fn error(text: &str) -> String {
     }
 }
 
-/// [`LEAST`] with more behind it; that begins on line 9.
+/// [`LEAST`] followed by more, which begins on line 9.
 fn with(more: &str) -> String {
     format!("{LEAST}{more}")
 }

@@ -1,4 +1,4 @@
-//! `[vars]`, and everything else that has a name.
+//! `[vars]`, and all other names.
 
 use toml::de::DeValue;
 
@@ -8,7 +8,7 @@ use crate::drivers::file::error::ParseError;
 use crate::drivers::file::names::{CaptureScope, Names, ParseOptions, Problem, Variable, not_built_in};
 use crate::drivers::file::template::{Captured, is_name};
 
-/// The variables of the file, and those given beside it.
+/// The variables of the file, and those given with it.
 pub(super) fn names(root: &Section<'_>, given: &ParseOptions) -> Result<Names, ParseError> {
     let mut variables = std::collections::BTreeMap::new();
     for (name, value, at) in root.entries("vars") {
@@ -68,7 +68,7 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
 }
 
 impl Parser {
-    /// Enters every capture, so that a use before its step can be told from a name that nothing sets.
+    /// Adds every capture, so that a use before its step can be told from an unknown name.
     pub(super) fn enter_captures(&mut self, root: &Section<'_>) -> Result<(), ParseError> {
         for (table, scope) in
             [("sign_up", CaptureScope::Session), ("log_in", CaptureScope::Session), ("join", CaptureScope::Connection)]
@@ -88,7 +88,7 @@ impl Parser {
         Ok(())
     }
 
-    /// Each variable by itself, so that a mistake in it is told on its own line.
+    /// Checks each variable alone, so that a mistake in it is reported on its own line.
     pub(super) fn check_variables(&self, root: &Section<'_>) -> Result<(), ParseError> {
         for (name, _, at) in root.entries("vars") {
             let checked = self.names.check_variable(name);
@@ -97,7 +97,7 @@ impl Parser {
         Ok(())
     }
 
-    /// A capture that is never used is a mistake.
+    /// Refuses unused captures.
     pub(super) fn check_captures(&self, root: &Section<'_>) -> Result<(), ParseError> {
         for table in ["sign_up", "log_in", "join"] {
             for step in root.list(table, "step")? {

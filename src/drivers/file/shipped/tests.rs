@@ -19,7 +19,7 @@ fn shipped(name: &str) -> Description {
 const MARKER: Marker =
     Marker { run: RunTag(1), room: RoomTag(2), generator: GeneratorTag(3), seq: 4, intended_micros: 5 };
 
-/// The user whose connection it is.
+/// Calls `then` with the values of the connection's user.
 fn with<T>(then: impl FnOnce(&Values<'_>) -> T) -> T {
     let (none, mut session) = (Captured::default(), Captured::default());
     assert!(session.set(0, "tok-B"));
@@ -55,7 +55,7 @@ fn sender(name: &str) -> SenderId {
     if name == "-" { SenderId::NONE } else { SenderId::text(name) }
 }
 
-/// What a frame means, in the words of the recorded files.
+/// The meaning of a frame, in the words of the recorded files.
 fn told(bound: &BoundFrameRules, frame: &str) -> String {
     match bound.read(frame, None, None) {
         Meaning::Refused(rule) => format!("refused {}", bound.rules().refusal(rule).unwrap().name),
@@ -90,7 +90,7 @@ fn told(bound: &BoundFrameRules, frame: &str) -> String {
     }
 }
 
-/// Holds a shipped file to what its server said.
+/// Checks a shipped file against recorded frames of its server.
 fn hold(name: &str, recorded: &str) {
     let description = shipped(name);
     let bound = with(|values| description.rules.bind(values));
@@ -155,7 +155,7 @@ fn every_shipped_file_is_in_order_and_says_what_it_is_for() {
     assert_eq!(Shipped::named("nope"), None);
 }
 
-/// What a step or message sends, as text.
+/// The text that a step or message sends.
 fn sent(template: &crate::drivers::file::template::Template) -> String {
     let mut out = String::new();
     with(|values| template.render(values, &mut out)).unwrap();

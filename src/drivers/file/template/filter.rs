@@ -1,4 +1,4 @@
-//! What templates do to values, piece by piece: no filter needs the whole value at once.
+//! The filters of templates, which work piece by piece: none needs the whole value at once.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +17,7 @@ impl Sink for String {
     }
 }
 
-/// How a value is written into the text around it.
+/// The encoding of a value in the text around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in super::super) enum Filter {
     /// A JSON string, with its quotes.
@@ -30,9 +30,9 @@ pub(in super::super) enum Filter {
     Base64,
     /// The length in bytes of UTF-8.
     Len,
-    /// Quoted for a regular expression; not to be named in a file.
+    /// Quoted for a regular expression; not available in files.
     Regex,
-    /// As a field of a form; not to be named in a file.
+    /// Encoded as a form field; not available in files.
     Form,
 }
 
@@ -57,7 +57,7 @@ impl Filter {
         format!("the filters are {}", NAMES.map(|(name, _)| name).join(", "))
     }
 
-    /// Whether characters pass one by one, so that one can see where a part came from.
+    /// Whether it maps characters one by one, so that parts of the result can be told apart.
     pub(super) fn keeps_readable(self) -> bool {
         !matches!(self, Self::Base64 | Self::Len)
     }
@@ -99,7 +99,7 @@ pub(super) fn chain(filters: &[Filter], out: &mut dyn Sink, write: &mut dyn FnMu
     }
 }
 
-/// What the filters make of a text.
+/// A text with the filters applied.
 pub(super) fn applied(text: &str, filters: &[Filter]) -> String {
     let mut out = String::new();
     chain(filters, &mut out, &mut |sink| sink.push(text));
@@ -112,7 +112,7 @@ pub(super) fn push_number(out: &mut dyn Sink, mut number: u64) {
     let mut at = digits.len();
     loop {
         at -= 1;
-        // A remainder of ten is a digit.
+        // A remainder modulo ten is a digit.
         digits[at] = b'0' + u8::try_from(number % 10).unwrap_or(0);
         number /= 10;
         if number == 0 {
@@ -122,10 +122,10 @@ pub(super) fn push_number(out: &mut dyn Sink, mut number: u64) {
     out.push(std::str::from_utf8(&digits[at..]).unwrap_or_default());
 }
 
-/// Some characters are spelled otherwise.
+/// Replaces some characters.
 struct Each<'a> {
     out: &'a mut dyn Sink,
-    /// How an ASCII character is spelled, if not as itself.
+    /// The replacement of an ASCII character, if it has one.
     spell: fn(u8) -> Option<&'static str>,
 }
 

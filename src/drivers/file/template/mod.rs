@@ -1,7 +1,7 @@
-//! Texts with `{{name|filter}}` in them: read once, rendered often.
+//! Texts with `{{name|filter}}` in them: compiled once, rendered often.
 //!
-//! Rendering appends to a text of the caller's and allocates nothing of its own: values pass
-//! through the filters piece by piece. What a value is, is the business of [`Values`].
+//! Rendering appends to the caller's string and allocates nothing itself: values pass through the filters piece by
+//! piece. [`Values`] provides the values.
 
 mod filter;
 mod syntax;
@@ -11,7 +11,7 @@ pub(super) use filter::{Filter, Sink};
 pub(super) use syntax::{Expression, Piece, is_name, pieces};
 pub use values::{BuiltIn, Captured, Missing, ValueRef, Values};
 
-/// What a secret looks like where it must not be seen.
+/// The replacement for secrets.
 pub const MASK: &str = "***";
 
 /// A compiled template.
@@ -28,7 +28,7 @@ enum Part {
 }
 
 impl Template {
-    /// A template that is nothing but text.
+    /// A template of constant text.
     #[must_use]
     pub fn literal(text: &str) -> Self {
         let mut template = Self::default();
@@ -36,7 +36,7 @@ impl Template {
         template
     }
 
-    /// The text, where the template holds no values.
+    /// The text, if the template has no values.
     #[must_use]
     pub fn as_constant(&self) -> Option<&str> {
         match self.parts.as_slice() {
@@ -46,7 +46,7 @@ impl Template {
         }
     }
 
-    /// The text that it begins with, where that is no value.
+    /// The text at its start; `None` if it starts with a value.
     #[must_use]
     pub fn beginning(&self) -> Option<&str> {
         match self.parts.first() {
@@ -76,19 +76,18 @@ impl Template {
     /// Appends the text to `out`.
     ///
     /// # Errors
-    /// The first value that is not there (yet); `out` then holds what comes before it.
+    /// The first value that is missing (yet); `out` then has the text before it.
     pub fn render(&self, values: &Values<'_>, out: &mut String) -> Result<(), Missing> {
         self.write(values, Shown::Plain, out)
     }
 
-    /// Appends the text to `out` with [`MASK`] for whatever comes of a secret, and for a value
-    /// that is not there.
+    /// Appends the text to `out` with [`MASK`] for everything derived from a secret, and for missing values.
     pub fn render_masked(&self, values: &Values<'_>, out: &mut String) {
-        // A value that is missing is shown as its mask; nothing else fails.
+        // A missing value is masked; nothing else can fail.
         let _ = self.write(values, Shown::Masked, out);
     }
 
-    /// Calls `each` with every text that comes of a secret: as it is, and as filters make it.
+    /// Calls `each` with every text derived from a secret: raw and filtered.
     pub(super) fn secrets(&self, values: &Values<'_>, each: &mut dyn FnMut(&str)) {
         for part in self.parts.iter().filter(|part| part.is_secret()) {
             let mut text = String::new();
@@ -108,7 +107,7 @@ impl Template {
         }
     }
 
-    /// A pattern in which every value is one letter, to see whether it can be compiled.
+    /// The pattern with one letter for every value, to check that it compiles.
     pub(super) fn sample_pattern(&self) -> String {
         self.parts.iter().map(|part| if let Part::Literal { text, .. } = part { text } else { "x" }).collect()
     }
@@ -130,7 +129,7 @@ impl Template {
         self.parts.push(Part::Value { slot, filters: filters.into(), secret });
     }
 
-    /// Appends another template, filtered as a whole; constants are filtered now.
+    /// Appends another template, filtered as a whole; constants are filtered at once.
     pub(super) fn push_template(&mut self, template: Template, filters: Vec<Filter>) {
         match template.as_constant() {
             Some(text) => self.push_literal(&filter::applied(text, &filters), template.is_secret()),
@@ -183,8 +182,8 @@ impl Part {
         Ok(())
     }
 
-    /// Whether the mask stands for the whole part: what filters such as base64 make of a secret
-    /// and its neighbours cannot be told apart; the others keep what is no secret readable.
+    /// Whether the whole part is masked: after filters such as base64 a secret cannot be told from its neighbours;
+    /// other filters keep the rest readable.
     fn is_masked_whole(&self) -> bool {
         match self {
             Self::Literal { secret, .. } | Self::Value { secret, .. } => *secret,

@@ -1,17 +1,17 @@
-//! How templates are spelled.
+//! The syntax of templates.
 
 use super::filter::Filter;
 
 /// A piece of a template's source.
 #[derive(Debug, PartialEq, Eq)]
 pub(in super::super) enum Piece<'a> {
-    /// Text as it stands.
+    /// Literal text.
     Text(&'a str),
-    /// What stands between `{{` and `}}`.
+    /// An expression between `{{` and `}}`.
     Value(Expression<'a>, Vec<Filter>),
 }
 
-/// What a value is named.
+/// The source of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Expression<'a> {
     /// A variable.
@@ -20,10 +20,10 @@ pub(in super::super) enum Expression<'a> {
     Quoted(&'a str),
 }
 
-/// Takes a template apart.
+/// Parses a template.
 ///
 /// # Errors
-/// What is wrong, and what to do about it.
+/// A reason and a remedy.
 pub(in super::super) fn pieces(mut source: &str) -> Result<Vec<Piece<'_>>, (String, String)> {
     let mut pieces = Vec::new();
     while let Some((text, rest)) = source.split_once("{{") {
@@ -40,7 +40,7 @@ pub(in super::super) fn pieces(mut source: &str) -> Result<Vec<Piece<'_>>, (Stri
     Ok(pieces)
 }
 
-/// A value without its opening braces, and what stands behind the closing ones.
+/// Parses a value after its opening braces; returns it and the rest after the closing ones.
 fn value(source: &str) -> Result<(Piece<'_>, &str), (String, String)> {
     let unclosed = || {
         let beginning: String = source.chars().take(20).collect();

@@ -3,7 +3,7 @@ use crate::drivers::file::pattern::{Groups, Pattern};
 use base64::Engine as _;
 use proptest::prelude::*;
 
-/// A template over built-in variables only.
+/// A template with built-in variables only.
 fn template(source: &str) -> Template {
     let mut template = Template::default();
     for piece in pieces(source).unwrap() {

@@ -1,4 +1,4 @@
-//! What variables stand for.
+//! The values of variables.
 
 use super::filter::{Sink, push_number};
 
@@ -46,7 +46,7 @@ impl BuiltIn {
     }
 }
 
-/// Where a variable's value is found.
+/// A reference to a variable's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ValueRef {
     /// A built-in variable.
@@ -68,12 +68,12 @@ pub struct Captured {
 }
 
 impl Captured {
-    /// Captures of a file are at most this many.
+    /// Maximum number of captures of a file.
     pub const MOST: usize = 32;
-    /// A capture is at most this long, in bytes.
+    /// Longest capture, in bytes.
     pub const LONGEST: usize = 16 * 1024;
 
-    /// Nothing yet.
+    /// No values.
     #[must_use]
     pub const fn new() -> Self {
         Self { texts: Vec::new() }
@@ -85,7 +85,7 @@ impl Captured {
         self.texts.get(usize::from(slot))?.as_deref()
     }
 
-    /// Keeps a value; false, and nothing kept, where it is too long or has no place.
+    /// Stores a value; false, and nothing stored, if it is too long or its slot does not exist.
     #[must_use]
     pub fn set(&mut self, slot: u16, text: &str) -> bool {
         let at = usize::from(slot);
@@ -105,7 +105,7 @@ impl Captured {
     }
 }
 
-/// The value of a slot that has none (yet).
+/// A reference without a value (yet).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Missing(pub ValueRef);
 
@@ -132,16 +132,16 @@ pub struct Values<'a> {
     pub seq: Option<u64>,
     /// The row of the file of accounts.
     pub columns: &'a [Box<str>],
-    /// What sign-up or log-in captured.
+    /// The captures of sign-up and log-in.
     pub session: &'a Captured,
-    /// What the join captured.
+    /// The captures of the join.
     pub connection: &'a Captured,
-    /// What the rule captured that is being carried out.
+    /// The captures of the rule that is being carried out.
     pub local: &'a Captured,
 }
 
 impl Values<'_> {
-    /// Pushes the value of a slot; false where it has none.
+    /// Pushes the value of a slot; false if it has none.
     pub(in super::super) fn push(&self, slot: ValueRef, out: &mut dyn Sink) -> bool {
         let text = match slot {
             ValueRef::BuiltIn(BuiltIn::Index) => return number(Some(self.index), out),

@@ -1,4 +1,4 @@
-//! What a jar keeps and sends.
+//! The cookies that a jar keeps and sends.
 
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ fn after(asked: &str, lines: &[&str]) -> Jar {
     jar
 }
 
-/// What is sent to `asked` after `lines` were set by it.
+/// The cookies sent to `asked` after it has set `lines`.
 fn sent(asked: &str, lines: &[&str]) -> String {
     header(&after(asked, lines), asked)
 }

@@ -1,4 +1,4 @@
-//! Messages of RFC 7692's own, of zlib's way of compressing, damaged ones, and bombs.
+//! The messages of RFC 7692, those of zlib, damaged ones, and bombs.
 
 use flate2::{Compress, Compression, FlushCompress};
 use proptest::prelude::*;
@@ -113,7 +113,7 @@ fn a_socket_holds_what_its_messages_may_refer_to_and_nothing_without_context() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Texts that resemble each other, so that they refer back, up to the whole window and beyond.
+    /// Similar texts, so that they refer back, up to the whole window and beyond.
     #[test]
     fn whatever_a_server_compresses_is_read(
         messages in prop::collection::vec((0..40_000_usize, 0..3_000_usize, any::<u8>()), 1..12),

@@ -75,7 +75,7 @@ fn names_mean_one_thing_and_something_sets_them() {
         ),
         ("[vars]\nuser = \"x\"\n", &["my.toml:10: vars, user", "built-in"]),
         ("[vars]\n\"a-b\" = \"x\"\n", &["cannot name a variable"]),
-        ("[vars]\na = \"{{b}}\"\nb = \"{{a}}\"\n", &["my.toml:10", "in a circle: a → b → a"]),
+        ("[vars]\na = \"{{b}}\"\nb = \"{{a}}\"\n", &["my.toml:10", "has a cycle: a → b → a"]),
         ("[vars]\na = \"{{nope}}\"\n", &["my.toml:10: vars, a", "nothing sets {{nope}}"]),
         ("[[leave]]\nsend = \"{{text}}\"\n", &["{{text}} has no value here", "[message]"]),
         ("[[log_in]]\nget = \"/{{seq}}\"\n", &["{{seq}} has no value here"]),
@@ -153,7 +153,7 @@ fn a_step_does_one_thing() {
         ("[[join]]\nsend = \"x\"\nget = \"/\"\n", &["send and get", "two steps"]),
         ("[[join]]\nget = \"/\"\nwait = \"1s\"\n", &["get and wait"]),
         ("[[join]]\nsend = \"x\"\nform = { a = \"b\" }\n", &["form belongs to a request"]),
-        ("[[join]]\nsend = \"x\"\ncapture = { t = \"frame\" }\n", &["the step waits for nothing", "add expect"]),
+        ("[[join]]\nsend = \"x\"\ncapture = { t = \"frame\" }\n", &["the step does not wait for one", "add expect"]),
         ("[[join]]\nget = \"/\"\nform = { a = \"b\" }\n", &["a GET has no body"]),
         ("[[join]]\npost = \"/\"\nform = { a = \"b\" }\njson = \"x\"\n", &["a request has one body"]),
         ("[[sign_up]]\nsend = \"x\"\n", &["send needs a socket", "on = \"socket\""]),
@@ -173,7 +173,7 @@ fn a_step_does_one_thing() {
 #[test]
 fn rules_are_whole() {
     refused(&[
-        ("[[reply]]\nsend = \"x\"\n", &["my.toml:9: reply rule 1", "which frames it means"]),
+        ("[[reply]]\nsend = \"x\"\n", &["my.toml:9: reply rule 1", "which frames it matches"]),
         ("[[reply]]\nmatch = { any = true }\n", &["the reply sends nothing"]),
         ("[[refusal]]\nmatch = { any = true }\n", &["does not say what it means"]),
         ("[[refusal]]\nmatch = { any = true }\nclose = 4000\nas = \"refused\"\n", &["a frame or a close code"]),
@@ -182,7 +182,7 @@ fn rules_are_whole() {
         ("[[message.received]]\nmatch = { any = true }\n", &["where the text is"]),
         (
             "[[message.received]]\nmatch = { any = true }\ntext = \"frame\"\nsender = \"json:/a\"\n",
-            &["my.toml:6: message, received rule 1", "name their sender and this one does not"],
+            &["my.toml:6: message, received rule 1", "name their sender, but this one does not"],
         ),
     ]);
 }
@@ -191,7 +191,7 @@ fn rules_are_whole() {
 fn the_message_is_whole() {
     let message = |text: &str| LEAST.replace("send = \"{{text}}\"\n", text);
     for (text, expected) in [
-        ("", "the message is sent in no way"),
+        ("", "the file does not say how a message is sent"),
         ("send = \"x\"\n", "my.toml:5: message, send: the message does not hold its text"),
         ("send = \"{{text}}\"\npost = \"/\"\n", "a message is sent one way"),
         ("send = \"{{text}}\"\naccept = 200\n", "accept belongs to a message over HTTP"),
