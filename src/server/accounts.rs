@@ -10,7 +10,7 @@ use super::password;
 
 /// Failed log-ins that lock a name.
 const MAX_FAILED_LOGINS: u32 = 5;
-/// Names whose failed log-ins are counted; beyond it expired ones are removed, then new ones are not counted.
+/// Names whose failed log-ins are counted; beyond this, expired ones are removed, and then new ones are not counted.
 const FAILED_LOGINS_LIMIT: usize = 100_000;
 /// The longest username, in characters.
 const NAME_LIMIT: usize = 30;
@@ -169,7 +169,7 @@ impl Accounts {
         self.sessions.get(cookie).cloned()
     }
 
-    /// Removes the account of a session, and all its sessions; false where there is none.
+    /// Removes the account of a session, and all its sessions; false if there is none.
     pub(super) fn delete(&mut self, cookie: &str) -> bool {
         let Some(user) = self.sessions.get(cookie).cloned() else { return false };
         self.sessions.retain(|_, other| other.id != user.id);
@@ -188,7 +188,7 @@ impl Accounts {
         sessions.len() as u64
     }
 
-    /// How many accounts there are.
+    /// Number of accounts.
     pub(super) fn len(&self) -> usize {
         self.by_name.len()
     }

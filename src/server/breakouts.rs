@@ -26,7 +26,7 @@ struct BreakoutChannel {
 pub(super) struct Breakouts {
     breakouts: Vec<BreakoutChannel>,
     context: PlenaryContext,
-    /// Breakouts whose list the plenary has not got yet (batched presence).
+    /// Breakouts whose list the plenary has not received yet (batched presence).
     stale: BTreeSet<u64>,
 }
 
@@ -91,7 +91,7 @@ impl Breakouts {
         }
     }
 
-    /// Records a sign of life of a user.
+    /// Records a keepalive of a user.
     pub(super) fn touch(&mut self, user: u64) {
         for breakout in &mut self.breakouts {
             breakout.channel.members.touch(user, Instant::now());
@@ -111,7 +111,7 @@ impl Breakouts {
         }
     }
 
-    /// Sends the plenary the lists it has not got yet.
+    /// Sends the plenary the lists it has not received yet.
     pub(super) async fn send_stale_lists(&mut self, plenary: &Channel) {
         for id in std::mem::take(&mut self.stale) {
             self.send_list_to_plenary(id, plenary).await;
@@ -125,7 +125,7 @@ impl Breakouts {
         self.breakouts.iter().map(listed).filter(|(_, users)| !users.is_empty()).collect()
     }
 
-    /// Sends a breakout's list to its sockets, and to the plenary as the presence mode has it.
+    /// Sends a breakout's list to its sockets, and to the plenary as the presence mode says.
     async fn broadcast_list(&mut self, id: u64, plenary: &Channel) {
         if let Some(breakout) = self.breakouts.iter().find(|breakout| breakout.id == id) {
             let frame = wire::presence(&breakout.channel.member_list(&self.context.image, None));

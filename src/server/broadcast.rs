@@ -41,7 +41,7 @@ pub(super) struct Broadcaster {
     delayed: DelayQueue,
     /// The last chat decided, and its fault, for [`Scope::Message`].
     chosen: Option<(u64, Option<Fault>)>,
-    /// Since when the server slows down as much as it does.
+    /// When the drift in force was set.
     slowing_since: Instant,
     /// The plenary's id; part of the seed, so that plenaries do not draw the same numbers.
     plenary: u64,
@@ -126,7 +126,7 @@ impl Broadcaster {
         }
     }
 
-    /// Sends a new socket the plenary's last chats, where the replay fault is set; the newest comes last.
+    /// Sends a new socket the plenary's last chats, newest last, if the replay fault is set.
     pub(super) fn replay<'a>(&mut self, socket: &ServerSocket, chats: impl ExactSizeIterator<Item = &'a Chat>) {
         self.refresh_settings();
         let skipped = chats.len().saturating_sub(self.faults.chat.replay);
@@ -208,7 +208,7 @@ impl Broadcaster {
         frequencies.iter().find(fires).map(|(fault, _)| *fault)
     }
 
-    /// Injects a fault; false where this delivery cannot have it, which is then sent intact.
+    /// Injects a fault; false if this delivery cannot have it, which is then sent intact.
     fn inject(&mut self, fault: Fault, socket: &Arc<ServerSocket>, chat: &Chat) -> bool {
         match fault {
             Fault::Drop => {}
@@ -283,7 +283,7 @@ impl Broadcaster {
         });
     }
 
-    /// Has a delivery wait as long as the server has slowed down by; false where it has not.
+    /// Delays a delivery by the present drift; false if there is none.
     fn slow(&mut self, socket: &Arc<ServerSocket>, chat: &Chat) -> bool {
         let drift = self.faults.chat.drift;
         if drift.is_zero() || self.delayed.is_full() || self.is_exempt(socket) {
@@ -291,7 +291,7 @@ impl Broadcaster {
         }
         let time = drift.delay(self.slowing_since.elapsed());
         self.injector.injected.increment(Fault::Drift);
-        // Every delivery is: the log would hold nothing else.
+        // Not logged: every delivery drifts, and the log would hold nothing else.
         let log_entry = Arc::new(self.entry(Fault::Drift, socket, chat, time));
         self.wait(socket, chat, time, log_entry);
         true

@@ -28,7 +28,7 @@ pub(super) struct Departure {
 #[derive(Debug)]
 pub(super) struct PacedBroadcast {
     frame: Frame,
-    /// Sockets that have not got it yet.
+    /// Sockets that have not received it yet.
     remaining: Vec<Arc<ServerSocket>>,
 }
 
@@ -72,7 +72,7 @@ impl Channel {
         self.members.join(socket.id, socket.user.as_ref(), now);
     }
 
-    /// Removes a socket; none where it was not in.
+    /// Removes a socket; `None` if it was not in.
     pub(super) fn leave(&mut self, socket_id: u64) -> Option<Departure> {
         let index = self.indices.remove(&socket_id)?;
         let socket = self.sockets.swap_remove(index);
@@ -109,7 +109,7 @@ impl Channel {
         }
     }
 
-    /// Begins to send a frame to every socket.
+    /// A broadcast of a frame to every socket, to be sent step by step.
     pub(super) fn paced_broadcast(&self, frame: Frame) -> PacedBroadcast {
         PacedBroadcast { frame, remaining: self.sockets.clone() }
     }

@@ -13,7 +13,7 @@ pub(super) const HISTORY: usize = 100;
 pub(super) struct Chat {
     pub id: u64,
     pub sender: Arc<User>,
-    /// As it goes out.
+    /// The text as it goes out.
     pub message: Arc<str>,
     pub frame: Frame,
 }

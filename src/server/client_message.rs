@@ -21,9 +21,9 @@ pub(super) enum ClientMessage {
     Heartbeat,
     /// A chat of this text.
     Chat(String),
-    /// Take the user's place over from its other breakouts.
+    /// A request to take over the user's place from its other breakouts.
     TakeOver,
-    /// To be answered with an `error` frame of this text.
+    /// Refused: the answer is an `error` frame with this text.
     Rejected(String),
     /// The consumer crashes: the connection ends without a close frame.
     Crash,

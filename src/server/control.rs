@@ -40,7 +40,7 @@ use crate::connection_limit::{ConnectionLimit, ConnectionPermit};
 
 /// The largest body, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
-/// Connections at a time; beyond it the one that has been idle longest is closed.
+/// Connections at a time; beyond this, the one that has been idle longest is closed.
 pub(super) const CONNECTIONS: usize = 32;
 /// How long a request's body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -160,7 +160,7 @@ async fn answer(server: &ServerState, request: Request<Incoming>) -> Response<Fu
     }
 }
 
-/// Sets what `body` names on top of `base`; returns all settings as they are then.
+/// Applies the settings in `body` to `base`; returns all settings in force afterwards.
 fn set(server: &ServerState, base: &Value, body: &[u8]) -> Result<String, String> {
     let mut merged = base.clone();
     merge(&mut merged, serde_json::from_slice(body).map_err(|error| error.to_string())?);

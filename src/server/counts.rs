@@ -212,11 +212,11 @@ pub struct ServerCounts {
     pub received: ReceivedCounts,
     /// Frames to clients.
     pub sent: SentCounts,
-    /// Injected faults by kind; [`Fault`](super::Fault) says what each is and what one of it is.
+    /// Injected faults by kind; [`Fault`](super::Fault) says what each one counts.
     pub injected: BTreeMap<String, u64>,
 }
 
-/// What one plenary counted: summed over all of them, as much as [`ServerCounts`] has.
+/// What one plenary counted; the sum over all plenaries is in [`ServerCounts`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomCounts {
     /// The plenary.
@@ -248,7 +248,7 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// A snapshot; each number is exact, and they may be some events apart from one another.
+    /// A snapshot; each number is exact, but they may be a few events apart.
     pub(super) fn read(&self) -> ServerCounts {
         ServerCounts {
             http: self.http.read(),

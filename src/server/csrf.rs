@@ -1,4 +1,4 @@
-//! The CSRF cookie and the form field that must fit it: two 64-character texts over one secret.
+//! The CSRF cookie and the form field that must match it: two 64-character texts over one secret.
 //!
 //! Pure text. Each form has a new mask, so the field never equals the cookie.
 
@@ -19,7 +19,7 @@ pub(super) fn new_token(random: &mut impl Rng) -> String {
     random_text(random, 2 * SECRET)
 }
 
-/// Another token of the secret in `token`; of a new secret where `token` is no token.
+/// Another token of the secret in `token`, or of a new secret if `token` is not one.
 pub(super) fn remask(random: &mut impl Rng, token: &str) -> String {
     let Some(secret) = secret(token) else { return new_token(random) };
     let mask: Vec<usize> = (0..SECRET).map(|_| random.random_range(0..ALPHABET.len())).collect();

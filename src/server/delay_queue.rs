@@ -13,7 +13,7 @@ use super::faults::injection_log::InjectionEntry;
 use super::socket::ServerSocket;
 use super::wire::Frame;
 
-/// Deliveries that may wait at once; beyond it none is delayed.
+/// Deliveries that may wait at once; beyond this, none is delayed.
 const LIMIT: usize = 200_000;
 
 /// A socket and a sender: reordering is among the chats of one sender on one socket.

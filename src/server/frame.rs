@@ -19,11 +19,11 @@ pub(super) enum Opcode {
     Text = 1,
     /// Bytes.
     Binary = 2,
-    /// The beginning of the end.
+    /// Starts the closing handshake.
     Close = 8,
-    /// A question for a sign of life.
+    /// A ping.
     Ping = 9,
-    /// Its answer.
+    /// The answer to a ping.
     Pong = 10,
 }
 
@@ -96,7 +96,7 @@ pub(super) enum Message {
     Text(String),
     /// Bytes; the plenary knows no binary frames, so they are not kept.
     Binary,
-    /// To be answered with the same bytes.
+    /// A ping; its pong carries the same bytes.
     Ping(Vec<u8>),
     /// An answer to a ping.
     Pong,
@@ -139,7 +139,7 @@ struct Head {
 #[derive(Debug, Default)]
 pub(super) struct Inbound {
     bytes: Vec<u8>,
-    /// How much of `bytes` is done with.
+    /// How many of `bytes` are done with.
     done: usize,
     partial: Option<(Opcode, Vec<u8>)>,
 }
@@ -157,7 +157,7 @@ impl Inbound {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next whole message, or `None` where more bytes are needed.
+    /// The next whole message, or `None` if more bytes are needed.
     pub(super) fn next(&mut self) -> Result<Option<Message>, FrameError> {
         loop {
             let Some(head) = head(self.bytes.get(self.done..).unwrap_or_default(), self.collected())? else {
@@ -173,7 +173,7 @@ impl Inbound {
         }
     }
 
-    /// Bytes of the message that is in pieces so far.
+    /// Bytes of the fragmented message so far.
     fn collected(&self) -> usize {
         self.partial.as_ref().map_or(0, |(_, bytes)| bytes.len())
     }

@@ -25,7 +25,7 @@ use crate::connection_limit::{ConnectionLimit, ConnectionPermit};
 
 /// Bytes of a request's head; hyper's own smallest buffer.
 const HEAD_LIMIT: usize = 16 * 1024;
-/// How long a request's head may take, an idle connection's next one included: as nginx has it
+/// How long a request's head may take, the next one on an idle connection included: as in nginx
 /// (`client_header_timeout`).
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pause after `accept` failed, so that a lack of file descriptors does not become a busy loop.
@@ -44,7 +44,7 @@ pub(super) async fn serve(server: Arc<ServerState>, listener: TcpListener) {
                 Ok((stream, client)) => {
                     server.wait_while_stalled().await;
                     server.counters.http.connections.increment();
-                    // Where every connection allowed is a websocket, a new one is closed at once.
+                    // If every connection allowed is a websocket, a new one is closed at once.
                     if let Some(place) = places.admit() {
                         clients.spawn(serve_client(Arc::clone(&server), stream, client, Arc::new(place)));
                     }
@@ -78,7 +78,7 @@ async fn serve_client(server: Arc<ServerState>, stream: TcpStream, client: Socke
     }
 }
 
-/// Serves requests; the upgrade, the stream and its unread bytes where the last became a websocket.
+/// Serves requests; returns the upgrade, the stream and its unread bytes if the last became a websocket.
 async fn serve_http(
     server: &Arc<ServerState>,
     stream: TcpStream,

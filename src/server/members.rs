@@ -1,7 +1,7 @@
 //! The members of a channel: one entry per user, which belongs to the user's newest socket.
 //!
 //! Pure: time is passed in. A user with two sockets has one entry; closing the older socket
-//! changes nothing, closing the newer removes the user from the list. So does silence.
+//! changes nothing, closing the newer one removes the user from the list. So does silence.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl Members {
         }
     }
 
-    /// Removes a socket; true where that changes the list.
+    /// Removes a socket; true if that changes the list.
     pub(super) fn leave(&mut self, socket_id: u64, user: Option<&Arc<User>>) -> bool {
         let Some(user) = user else { return self.lurkers.remove(&socket_id) };
         let newest = self.entries.get(&user.id).is_some_and(|entry| entry.socket_id == socket_id);
@@ -46,7 +46,7 @@ impl Members {
         newest
     }
 
-    /// Records a sign of life of a user; a user who is not listed stays unlisted.
+    /// Records a keepalive of a user; a user who is not listed stays unlisted.
     pub(super) fn touch(&mut self, user: u64, now: Instant) {
         if let Some(entry) = self.entries.get_mut(&user) {
             entry.seen = now;

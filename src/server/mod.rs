@@ -1,4 +1,4 @@
-//! The embedded plenary server: the protocol served for real, in memory, and counted.
+//! The embedded plenary server: it serves the real protocol from memory, and counts everything.
 //!
 //! It checks the rig, so it shares no wire code with the drivers. One task per client connection
 //! (`listener`, `socket_task`) and one per plenary (`plenary_task`); [`Server`] owns them all.
@@ -8,10 +8,10 @@
 //! | `options` | how a server is started |
 //! | `listener`, `site/` | accepting connections; pages, forms, upgrades |
 //! | `socket_task`, `socket`, `frame` | a WebSocket's task, its outbox, its bytes |
-//! | `plenary_handle`, `plenary_task`, `channel`, `members`, `breakouts` | who is where, and broadcasts to them |
-//! | `wire`, `client_message`, `json`, `sanitise` | messages, spelled as the application spells them |
+//! | `plenary_handle`, `plenary_task`, `channel`, `members`, `breakouts` | who is present where, and broadcasts |
+//! | `wire`, `client_message`, `json`, `sanitise` | messages, written as the application writes them |
 //! | `accounts`, `password`, `csrf` | accounts, the session store, the rules of the forms |
-//! | `plenary` | the plenaries there are |
+//! | `plenary` | the plenaries of a server |
 //! | `state`, `counts`, `delivery_log` | what all tasks share, what is counted, what was written when |
 //! | [`proxy`] | a TCP proxy that degrades the network, for tests |
 //! | `chat`, `broadcast`, `delay_queue` | chats, and their deliveries with the faults injected into each |
@@ -74,12 +74,12 @@ use state::ServerState;
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// The address cannot be listened on.
+    /// The server cannot listen on the address.
     #[error("cannot listen on {addr}: {source}; choose another address, or port 0 for a free one")]
     Listen {
-        /// The address asked for.
+        /// The requested address.
         addr: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The prefix is not a path.
@@ -105,7 +105,7 @@ pub struct Server {
 /// Starts a server: listens, and serves from tasks of its own.
 ///
 /// # Errors
-/// Where an address cannot be listened on, the prefix is not a path, or a fault setting is out of range.
+/// If it cannot listen on an address, the prefix is not a path, or a fault setting is out of range.
 pub async fn serve(options: Options) -> Result<Server, ServerError> {
     check(&options)?;
     let (listener, addr) = listen(options.listen).await?;
@@ -165,7 +165,7 @@ fn build_state(
         plenaries.push(handle);
         tasks.spawn(task.run(stop.clone()));
     }
-    // Only this line sets it, so it is empty.
+    // Nothing else sets it, so it is empty.
     let _ = context.plenaries.set(plenaries.clone());
     Ok(ServerState::new(options, context, plenaries, stop.clone()))
 }
@@ -210,7 +210,7 @@ impl Server {
     /// Replaces all fault settings; every frequency starts counting again.
     ///
     /// # Errors
-    /// Where a setting is out of range; then nothing changes.
+    /// If a setting is out of range; then nothing changes.
     pub fn set_faults(&self, faults: Faults) -> Result<(), InvalidFault> {
         self.state.injector.set(faults)
     }
@@ -235,7 +235,7 @@ impl Server {
     /// Injects a fault once; returns when it is under way.
     ///
     /// # Errors
-    /// Where a number is out of range.
+    /// If a number is out of range.
     pub async fn inject(&self, action: FaultAction) -> Result<(), InvalidFault> {
         control::inject(&self.state, action).await
     }

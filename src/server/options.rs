@@ -12,7 +12,7 @@ use super::faults::Faults;
 /// The options of a server.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where to listen; port 0 picks one, which [`Server::addr`](super::Server::addr) tells.
+    /// Where to listen; port 0 picks a free port, see [`Server::addr`](super::Server::addr).
     pub listen: SocketAddr,
     /// A prefix of every path, such as `/chat`; empty for none.
     pub prefix: String,
@@ -29,7 +29,7 @@ pub struct Options {
     pub timing: Timing,
     /// The faults to inject from the start on.
     pub faults: Faults,
-    /// The control address, a loopback address, if there is to be one.
+    /// The control address, which must be a loopback address; `None` for no control.
     pub control: Option<SocketAddr>,
     /// How many injected faults of deliveries are logged.
     pub injections: usize,
@@ -55,10 +55,10 @@ impl Default for Options {
     }
 }
 
-/// The application's own times, as observed; shorter ones are for tests.
+/// The application's own times, as observed; tests use shorter ones.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
-    /// Between two websocket pings, and how long a pong may take.
+    /// Interval between two websocket pings, and how long a pong may take.
     pub ping: Duration,
     /// How long a user may be silent before it is removed from the member list.
     pub silence: Duration,

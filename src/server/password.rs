@@ -41,7 +41,7 @@ const COMMON: [&str; 32] = [
     "computer",
 ];
 
-/// The form's texts for a password it does not take.
+/// The form's error texts for a password that it refuses.
 pub(super) fn errors(password: &str) -> Vec<&'static str> {
     let mut errors = Vec::new();
     if password.is_empty() {

@@ -1,4 +1,4 @@
-//! The plenaries of a server, one for each status that a client may meet.
+//! The plenaries of a server, one for each status that a client may encounter.
 //!
 //! Facts only, fixed at the start; [`plenary_task`](super::plenary_task) knows who is in a plenary.
 
@@ -16,7 +16,7 @@ pub(super) enum EventStatus {
     Open,
     /// It has ended.
     Closed,
-    /// It has not begun.
+    /// It has not started.
     Future,
     Cancelled,
 }
@@ -84,7 +84,7 @@ pub(super) fn all(now: SystemTime) -> Vec<Plenary> {
     ]
 }
 
-/// What the numbered plenaries are called before their number.
+/// Name of the numbered plenaries, before the number.
 pub(super) const NUMBERED: &str = "event-";
 /// The id of the first numbered plenary and of its breakout; lower ones are taken.
 const FIRST_NUMBERED: u64 = 1000;

@@ -18,7 +18,7 @@ use super::plenary::Plenary;
 use super::socket::{DisconnectReason, ServerSocket};
 use super::wire::Frame;
 
-/// Commands that may wait; beyond it senders wait, so their sockets are not read meanwhile.
+/// Commands that may wait; beyond this, senders wait, and their sockets are not read meanwhile.
 const MAILBOX: usize = 1024;
 
 /// What a plenary's task is asked to do.
@@ -43,7 +43,7 @@ pub(super) enum Command {
     Snapshot(oneshot::Sender<PlenarySnapshot>),
     /// A fault: disconnects this share (0 to 1) of the plenary's sockets.
     Disconnect(DisconnectReason, f64),
-    /// A fault: sends every socket the full list so many times.
+    /// A fault: sends every socket the full list this many times.
     Flood(u32),
     /// A fault: sends every socket this frame.
     Broadcast(Frame),
@@ -94,7 +94,7 @@ impl PlenaryHandle {
         (handle, commands, present)
     }
 
-    /// Sends a command, waiting while the mailbox is full; at the stop it is dropped.
+    /// Sends a command, waiting while the mailbox is full; drops it once the server stops.
     pub(super) async fn send(&self, command: Command) {
         let _ = self.commands.send(command).await;
     }
@@ -104,7 +104,7 @@ impl PlenaryHandle {
         let _ = self.commands.try_send(command);
     }
 
-    /// What the event page shows; none at the stop.
+    /// What the event page shows; `None` once the server stops.
     pub(super) async fn snapshot(&self) -> Option<PlenarySnapshot> {
         let (answer, snapshot) = oneshot::channel();
         self.send(Command::Snapshot(answer)).await;

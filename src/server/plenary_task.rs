@@ -50,7 +50,7 @@ pub(super) struct PlenaryTask {
     pending_list: Option<PacedBroadcast>,
     commands: mpsc::Receiver<Command>,
     present: Arc<AtomicUsize>,
-    /// What this plenary counts by itself.
+    /// This plenary's own counters.
     counters: Arc<RoomCounters>,
 }
 
@@ -300,7 +300,7 @@ impl PlenaryTask {
 
     fn snapshot(&self) -> PlenarySnapshot {
         let users = match self.context.presence {
-            // Full lists on every page would cost what this mode saves.
+            // Full lists on every page would undo what this mode saves.
             PresenceMode::Off => Vec::new(),
             _ => self.channel.members.users().cloned().collect(),
         };

@@ -72,7 +72,7 @@ pub struct ProxyCounts {
 struct Shared {
     upstream: SocketAddr,
     conditions: watch::Sender<NetworkConditions>,
-    /// Goes up with each order to end what is open.
+    /// Rises with each order to end the open connections.
     teardown: watch::Sender<(u64, Teardown)>,
     counters: ProxyCounters,
     stop: CancellationToken,
@@ -87,10 +87,10 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on a free port of this machine's own and passes everything on to `upstream`.
+    /// Listens on a free loopback port and passes everything on to `upstream`.
     ///
     /// # Errors
-    /// Where no port is free.
+    /// If no port is free.
     pub async fn start(upstream: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
@@ -112,7 +112,7 @@ impl Proxy {
         self.addr
     }
 
-    /// Sets the conditions from now on.
+    /// Sets the conditions, from now on.
     pub fn set(&self, conditions: NetworkConditions) {
         self.shared.conditions.send_replace(conditions);
     }

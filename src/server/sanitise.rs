@@ -43,7 +43,7 @@ fn tag(text: &str) -> Option<(&'static str, bool, usize)> {
     Some((name, closing, end + 1))
 }
 
-/// Writes the tag where it fits those that are open; false where it must be escaped.
+/// Writes the tag if it fits those that are open; false if it must be escaped.
 fn keep(out: &mut String, open: &mut Vec<&'static str>, name: &'static str, closing: bool) -> bool {
     if closing {
         if open.last() != Some(&name) {
@@ -60,7 +60,7 @@ fn keep(out: &mut String, open: &mut Vec<&'static str>, name: &'static str, clos
     true
 }
 
-/// Escapes `text` and makes links of what looks like one.
+/// Escapes `text` and turns what looks like a link into one.
 fn link(out: &mut String, text: &str) {
     let mut rest = text;
     while !rest.is_empty() {
@@ -104,7 +104,7 @@ fn is_link(word: &str) -> bool {
             .all(|label| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'))
 }
 
-/// Escapes what HTML gives a meaning; also for the pages.
+/// Escapes the characters that have a meaning in HTML; also for the pages.
 pub(super) fn escape(out: &mut String, text: &str) {
     for letter in text.chars() {
         match letter {

@@ -1,4 +1,4 @@
-//! A websocket as broadcasts see it: a bounded outbox of frames, written at once where possible.
+//! A websocket as broadcasts see it: a bounded outbox of frames, written at once if possible.
 //!
 //! A plenary's task writes straight to the socket while its outbox is empty, which spares waking the
 //! socket's own task for every delivery. What the kernel does not take stays in the outbox, and
@@ -21,7 +21,7 @@ use super::faults::injector::FaultInjector;
 use super::faults::kinds::Fault;
 use super::wire::{Frame, FrameKind};
 
-/// Frames that may wait for one socket; beyond it the reader is too slow and is disconnected.
+/// Frames that may wait for one socket; beyond this, the reader is too slow and is disconnected.
 const QUEUE_FRAMES: usize = 16_384;
 /// Frames given to the kernel in one call.
 const SLICES: usize = 16;
@@ -67,7 +67,7 @@ impl DisconnectReason {
 
 #[derive(Debug, Default)]
 struct Outbox {
-    /// None once the socket is released.
+    /// `None` once the socket is released.
     stream: Option<Arc<TcpStream>>,
     queue: VecDeque<Frame>,
     /// Bytes in `queue`, those of the first frame that are written already included.
@@ -93,7 +93,7 @@ pub(super) struct SocketContext {
 /// One websocket.
 #[derive(Debug)]
 pub(super) struct ServerSocket {
-    /// The socket's number, from 1, never used again.
+    /// The socket's number, from 1, never reused.
     pub id: u64,
     /// The signed-in user, if any.
     pub user: Option<Arc<User>>,
@@ -164,7 +164,7 @@ impl ServerSocket {
         }
     }
 
-    /// Disconnects the socket: nothing more is queued, except a close frame where `reason` has a
+    /// Disconnects the socket: nothing more is queued, except a close frame if `reason` has a
     /// code. The first reason stands.
     pub(super) fn disconnect(&self, reason: DisconnectReason) {
         let mut outbox = self.outbox.lock();

@@ -53,7 +53,7 @@ pub(super) struct Upgrade {
     pub user: Option<Arc<User>>,
 }
 
-/// What a socket's task was woken for.
+/// Why a socket's task woke up.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wakeup {
     Stop,
@@ -293,7 +293,7 @@ impl SocketTask<'_> {
         }
     }
 
-    /// Skips the messages read; true at the client's close frame, or where nothing more can be parsed.
+    /// Skips the messages read; true at the client's close frame, or once nothing more can be parsed.
     fn saw_close(&mut self) -> bool {
         loop {
             match self.inbound.next() {

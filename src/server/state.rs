@@ -25,12 +25,12 @@ pub(super) struct ServerState {
     pub counters: Arc<Counters>,
     pub accounts: Mutex<Accounts>,
     pub plenaries: Vec<PlenaryHandle>,
-    /// The place of each plenary in that list, by slug.
+    /// The index of each plenary in that list, by slug.
     by_slug: HashMap<String, usize>,
     /// Address of every user's avatar.
     pub image: Arc<str>,
     pub injector: Arc<FaultInjector>,
-    /// What all sockets have in common.
+    /// What all sockets share.
     pub socket_context: Arc<SocketContext>,
     /// Ends every task.
     pub stop: CancellationToken,
@@ -123,7 +123,7 @@ impl ServerState {
         forgotten
     }
 
-    /// The time that locks are measured by.
+    /// The clock by which locks expire.
     pub(super) fn now(&self) -> Instant {
         Instant::now()
     }

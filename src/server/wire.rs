@@ -91,7 +91,7 @@ impl Frame {
         Self { kind: FrameKind::Injected, bytes: frame::encode(Opcode::Text, b"{\"type\": \"\xc3\x28\"}") }
     }
 
-    /// A frame that says it is compressed, though compression was not negotiated.
+    /// A frame that claims to be compressed, though compression was not negotiated.
     pub(super) fn compressed() -> Self {
         let mut out = BytesMut::new();
         // An empty deflate block; the bit is wrong whatever the bytes are.
@@ -170,7 +170,7 @@ pub(super) struct ChatPayload<'a> {
     pub mentions: [(); 0],
 }
 
-/// The payload's text, made once for the frame and for the history.
+/// The payload's text, encoded once for the frame and for the history.
 pub(super) fn chat_payload(payload: &ChatPayload<'_>) -> Box<RawValue> {
     // `dumps` gives whole JSON, so the other branch cannot be taken.
     RawValue::from_string(dumps(payload)).unwrap_or_default()

@@ -185,7 +185,7 @@ impl WebSocket {
         self.send_text(&serde_json::json!({"type": "chat", "payload": {"message": text}}).to_string()).await;
     }
 
-    /// Reads to the end: the close code, or none where there was no close frame.
+    /// Reads to the end: the close code, or none if there was no close frame.
     pub async fn close_code(&mut self) -> Option<u16> {
         let mut code = None;
         while let Some(Ok(message)) = self.next().await {

@@ -27,7 +27,7 @@ async fn open_connections(addr: SocketAddr, count: usize, sent: &str) -> Vec<Tcp
     open
 }
 
-/// The first socket of the answer to a request on a fresh connection; empty where none came.
+/// The first socket of the answer to a request on a fresh connection; empty if none came.
 async fn status_line(addr: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");

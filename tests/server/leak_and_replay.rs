@@ -68,7 +68,7 @@ async fn replay_sends_a_new_socket_the_last_chats_after_its_member_list() {
         let server = start_server(ChatFaults { replay: 3, ..ChatFaults::default() }, presence.parse().unwrap()).await;
         let mut speaker = join(&server, "speaker", "test").await;
         let sent = send(&mut speaker, 1..=2).await;
-        // Fewer were sent than are to be replayed.
+        // Fewer chats exist than the setting replays.
         let mut early = join(&server, "early", "test").await;
         assert_eq!(chats(&mut early, 2).await, sent);
         let sent = [sent, send(&mut speaker, 3..=5).await].concat();

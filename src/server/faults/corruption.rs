@@ -10,14 +10,14 @@ use rand::{RngExt, rngs::StdRng};
 const PREFIXES: [&str; 2] = ["sr2-", "sr1-"];
 
 /// Changes one letter or digit of the text after the marker, or of the whole text without one.
-/// None where there is nothing to change.
+/// `None` if it has no such character.
 pub(in crate::server) fn corrupt_text(json: &str, random: &mut StdRng) -> Option<String> {
     let message = message_range(json)?;
     let after_marker = marker_range(json, &message).map_or(message.start, |marker| marker.end);
     replace_one(json, after_marker..message.end, random)
 }
 
-/// Changes one letter or digit of the marker after its prefix; none without a marker.
+/// Changes one letter or digit of the marker after its prefix; `None` without a marker.
 pub(in crate::server) fn corrupt_marker(json: &str, random: &mut StdRng) -> Option<String> {
     let marker = marker_range(json, &message_range(json)?)?;
     replace_one(json, marker.start + PREFIXES[0].len()..marker.end, random)

@@ -1,4 +1,4 @@
-//! A server that slows down steadily: so much more time per hour.
+//! A steady slowdown: deliveries come later and later, by a fixed delay per hour.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// By how much later deliveries are written for each hour that the setting is in force. Spelled `100ms/h`,
-/// or `0`.
+/// How much the delay of deliveries grows per hour since the setting took force. Spelled `100ms/h`, or `0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DriftRate {
     per_hour: Duration,
@@ -20,7 +19,7 @@ impl DriftRate {
         self.per_hour.is_zero()
     }
 
-    /// How late a delivery is after so much time.
+    /// The delay of a delivery this long `after` the setting took force.
     #[must_use]
     pub fn delay(self, after: Duration) -> Duration {
         let seconds = self.per_hour.as_secs_f64() * after.as_secs_f64() / 3_600.0;
@@ -34,7 +33,7 @@ impl fmt::Display for DriftRate {
     }
 }
 
-/// A text that is no rate.
+/// A text that is not a rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a time per hour of an hour at most, such as `100ms/h`, or `0`")]
 pub struct InvalidDriftRate(String);

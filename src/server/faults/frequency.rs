@@ -42,7 +42,7 @@ impl fmt::Display for Frequency {
     }
 }
 
-/// A text that is no frequency.
+/// A text that is not a frequency.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not `never`, a probability such as `2%` or `0.02`, or `every:50`")]
 pub struct InvalidFrequency(String);

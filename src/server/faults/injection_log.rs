@@ -1,4 +1,4 @@
-//! Which fault was injected where, and what became of the connection: tests compare with it.
+//! Which fault was injected where, and how the connection ended: the record that tests compare with.
 //!
 //! Bounded: the oldest entries go first. Times are microseconds since the Unix epoch.
 
@@ -37,9 +37,9 @@ impl WallClock {
 /// When a connection joined and ended.
 #[derive(Debug, Default)]
 pub(in crate::server) struct ConnectionTimes {
-    /// When its first member list was queued; 0 before.
+    /// When its first member list was queued; 0 until then.
     pub joined: AtomicU64,
-    /// When the server noticed its end or began it; 0 before.
+    /// When the server noticed or started its end; 0 until then.
     pub ended: AtomicU64,
 }
 
@@ -56,7 +56,7 @@ pub(in crate::server) struct InjectionEntry {
     pub text: String,
     /// How long the delivery is delayed, in milliseconds.
     pub delay_ms: u64,
-    /// When a delivery that was delayed was written; 0 before.
+    /// When a delayed delivery was written; 0 until then.
     pub written: AtomicU64,
     pub overtaken: AtomicBool,
 }
@@ -72,22 +72,22 @@ pub struct Injection {
     pub at: u64,
     /// The socket's number.
     pub connection: u64,
-    /// The socket's user; empty where none is signed in.
+    /// The socket's user; empty if none is signed in.
     pub username: String,
     /// When the socket joined.
     pub joined: u64,
-    /// When the socket's end began, as far as the server knows; none while it is open. A lost
+    /// When the socket's end started, as far as the server knows; `None` while it is open. A lost
     /// delivery on a socket that ended before the horizon is not a loss but excused.
     pub ended: Option<u64>,
     /// The chat's id.
     pub chat: u64,
     /// Who sent the chat.
     pub sender: String,
-    /// The beginning of the chat's text as it goes out, the marker included.
+    /// The start of the chat's text as it goes out, marker included.
     pub text: String,
-    /// How long it was to be delayed, in milliseconds; 0 where that is not the fault.
+    /// The intended delay, in milliseconds; 0 if the fault is not a delay.
     pub delay_ms: u64,
-    /// When a delivery that was delayed was handed to the socket; none where it was not (yet).
+    /// When a delayed delivery was handed to the socket; `None` if it has not been.
     pub written: Option<u64>,
     /// Whether a later chat of the same sender was written to this socket before it.
     pub overtaken: bool,
@@ -116,7 +116,7 @@ impl InjectionLog {
         }
     }
 
-    /// Those from number `since` on that are still kept, oldest first.
+    /// The kept entries from number `since` on, oldest first.
     pub(in crate::server) fn read(&self, since: u64) -> Vec<Injection> {
         let entries = self.entries.lock();
         let (dropped, kept) = &*entries;
@@ -125,7 +125,7 @@ impl InjectionLog {
     }
 }
 
-/// The beginning of a text, for an entry.
+/// The start of a text, for an entry.
 pub(in crate::server) fn excerpt(text: &str) -> String {
     text.chars().take(EXCERPT).collect()
 }

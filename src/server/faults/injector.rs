@@ -1,5 +1,5 @@
-//! The fault injector that all tasks share: the settings in force, the stall, the triggers of
-//! faults of pages and upgrades, and the record of what was injected.
+//! The fault injector that all tasks share: the settings in force, the stall, the triggers of page
+//! and upgrade faults, and the record of injected faults.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ impl InvalidFault {
     }
 }
 
-/// Checks what the types cannot.
+/// Checks the ranges that the types do not enforce.
 fn check(faults: &Faults) -> Result<(), InvalidFault> {
     let (chat, socket, presence) = (&faults.chat, &faults.socket, &faults.presence);
     let share = |share: f64| (0.0..=1.0).contains(&share);
@@ -112,7 +112,7 @@ impl FaultInjector {
         Ok(())
     }
 
-    /// Whether a fault of a page or an upgrade fires now; counts it where it does.
+    /// Whether a fault of a page or an upgrade fires now; counts it if it does.
     pub(in crate::server) fn fires(&self, fault: Fault, frequency: Frequency) -> bool {
         if frequency == Frequency::Never {
             return false;

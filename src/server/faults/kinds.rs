@@ -1,4 +1,4 @@
-//! Every fault there is, by the name under which it is counted.
+//! Every fault, by the name under which it is counted.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +18,12 @@ pub enum Fault {
     Delay,
     /// A delivery written later because the server slows down.
     Drift,
-    /// Beside `delay`: a later chat of the same sender was written to the socket before it.
+    /// In addition to `delay`: a later chat of the same sender was written to the socket first.
     Overtaken,
     /// A delivery delayed until after the next intact chat of the same sender on that socket.
     /// Counted when it is written there, so each is a true reordering.
     Reorder,
-    /// A delivery delayed for a reordering, written at last because no chat followed in time:
+    /// A delivery delayed for a reordering, written in the end because no chat followed in time:
     /// late perhaps, but in order.
     ReorderMissed,
     /// A delivery with a character of its text changed; still UTF-8, still JSON.
@@ -36,7 +36,7 @@ pub enum Fault {
     Fragment,
     /// After a delivery: a text frame that is not UTF-8. A client must end the connection.
     InvalidUtf8,
-    /// After a delivery: a frame that says it is compressed. A client must end the connection.
+    /// After a delivery: a frame that claims to be compressed. A client must end the connection.
     Compressed,
     /// After a delivery: a frame of `oversize_bytes` bytes.
     Oversize,
@@ -62,7 +62,7 @@ pub enum Fault {
     HttpError,
     /// An answer that began late.
     SlowFirstByte,
-    /// An answer whose body came in small pieces, late each.
+    /// An answer whose body came in small pieces, each of them late.
     SlowBody,
     /// An answer whose body never ends.
     EndlessBody,

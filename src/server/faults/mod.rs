@@ -1,4 +1,4 @@
-//! Injected faults: what can be set, when each fires, and the exact record of it.
+//! Injected faults: the settings, when each fault fires, and an exact record.
 //!
 //! | file | what it is for |
 //! | --- | --- |

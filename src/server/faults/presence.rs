@@ -8,7 +8,7 @@ use super::kinds::Fault;
 use crate::server::accounts::User;
 use crate::server::wire::Member;
 
-/// Ghosts of one plenary; beyond it no more are made.
+/// Maximum number of ghosts of one plenary.
 const GHOST_LIMIT: usize = 10_000;
 
 /// Falsifies one plenary's lists.
@@ -40,7 +40,7 @@ impl PresenceInjector {
         }
     }
 
-    /// Adds ghosts to a list and hides missing users, where that is set.
+    /// Adds ghosts to a list and hides missing users, as the settings say.
     pub(in crate::server) fn apply<'a>(&'a mut self, members: &mut Vec<Member<'a>>, image: &'a str) {
         if self.injector.faults().presence.ghosts == 0.0 {
             self.ghosts.clear();

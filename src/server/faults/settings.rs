@@ -1,6 +1,6 @@
 //! The fault settings: by flags at the start and as JSON while the server runs.
 //!
-//! Plain values: how often each [`Fault`](super::Fault) fires, and how much. JSON has the same
+//! Plain values: how often each [`Fault`](super::Fault) fires, and how strongly. JSON has the same
 //! names in groups: `{"chat": {"drop": "1%"}, "http": {...}}`.
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::frequency::Frequency;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// Seeds the random choices; the same seed hits the same events in the same order.
+    /// Seed of the random choices; the same seed hits the same events in the same order.
     #[arg(id = "fault-seed", long = "fault-seed", value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// What goes wrong with chats.
@@ -32,7 +32,7 @@ pub struct Faults {
     pub presence: PresenceFaults,
 }
 
-/// What a frequency for chats is counted by.
+/// The unit in which a frequency for chats counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -66,7 +66,7 @@ pub struct ChatFaults {
     /// Write the chat late.
     #[arg(id = "fault-delay", long = "fault-delay", value_name = "FREQUENCY", default_value_t)]
     pub delay: Frequency,
-    /// Write all chats later and later: by so much more per hour, from when this is set.
+    /// Delay all chats more and more: by this much per hour, from when it is set.
     #[arg(id = "fault-drift", long = "fault-drift", value_name = "TIME/h", default_value_t)]
     pub drift: DriftRate,
     /// Write the chat twice.
@@ -109,7 +109,7 @@ pub struct ChatFaults {
     /// Payload of the large frame, in bytes; small ones are padded to 64.
     #[arg(id = "fault-oversize-bytes", long = "fault-oversize-bytes", value_name = "BYTES", default_value_t = 16 * 1024 * 1024 + 1)]
     pub oversize_bytes: usize,
-    /// Exempt connections younger than this: whether they should get a chat may be undecided.
+    /// Spare connections younger than this: whether they should get a chat may be undecided.
     #[arg(id = "fault-min-age", long = "fault-min-age", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "0s")]
     #[serde(with = "spelled")]
     pub min_age: Duration,
@@ -155,7 +155,7 @@ pub struct SocketFaults {
     /// Close with a close frame instead of a delivery.
     #[arg(id = "fault-close", long = "fault-close", value_name = "FREQUENCY", default_value_t)]
     pub close: Frequency,
-    /// The code of these close frames.
+    /// Code of these close frames.
     #[arg(id = "fault-close-code", long = "fault-close-code", value_name = "CODE", default_value_t = 1012)]
     pub close_code: u16,
     /// End the stream without a close frame instead of a delivery.
@@ -167,7 +167,7 @@ pub struct SocketFaults {
     /// Refuse an upgrade.
     #[arg(id = "fault-refuse-upgrade", long = "fault-refuse-upgrade", value_name = "FREQUENCY", default_value_t)]
     pub refuse_upgrade: Frequency,
-    /// The status of these refusals.
+    /// Status of these refusals.
     #[arg(id = "fault-refuse-status", long = "fault-refuse-status", value_name = "STATUS", default_value_t = 503)]
     pub refuse_status: u16,
     /// `Retry-After` of these refusals, in seconds; 0 for none.
@@ -212,7 +212,7 @@ pub struct HttpFaults {
     /// Begin the answer late.
     #[arg(id = "fault-slow-first-byte", long = "fault-slow-first-byte", value_name = "FREQUENCY", default_value_t)]
     pub slow_first_byte: Frequency,
-    /// Send the body in ten pieces, each late.
+    /// Send the body in ten pieces, each of them late.
     #[arg(id = "fault-slow-body", long = "fault-slow-body", value_name = "FREQUENCY", default_value_t)]
     pub slow_body: Frequency,
     /// How late a first byte, or a piece of a body, is.
@@ -256,7 +256,7 @@ pub struct PresenceFaults {
     /// The share of users (0 to 1) who are in the room and not listed.
     #[arg(id = "fault-missing", long = "fault-missing", value_name = "SHARE", default_value_t = 0.0)]
     pub missing: f64,
-    /// How often each full list is sent again.
+    /// How many more times each full list is sent.
     #[arg(id = "fault-flood", long = "fault-flood", value_name = "TIMES", default_value_t = 0)]
     pub flood: u32,
 }

@@ -18,7 +18,7 @@ use crate::server::state::ServerState;
 const SLOW_BODY_CHUNKS: usize = 10;
 /// Bytes of each chunk of an endless body.
 const ENDLESS_BODY_CHUNK: usize = 16 * 1024;
-/// How long an upgrade hangs where the client waits that long.
+/// How long an upgrade hangs if the client waits that long.
 const HANG: Duration = Duration::from_secs(3600);
 
 /// The answer instead of an upgrade, if a fault fires.

@@ -56,7 +56,7 @@ impl Serialize for PresenceByBreakout<'_> {
     }
 }
 
-/// The state for `user`; without one it is the reduced state of a visitor.
+/// The state for `user`; without one, the reduced state for a visitor.
 pub(super) fn render(plenary: &Plenary, snapshot: &PlenarySnapshot, user: Option<&User>, image: &str) -> String {
     let member = |user| Member { user, image };
     let mut users: Vec<Member<'_>> = snapshot.users.iter().map(|user| member(user)).collect();

@@ -1,6 +1,6 @@
 //! The pages: routing, and what each address answers.
 //!
-//! Pure HTTP over the server's accounts and plenaries; sockets begin in [`upgrade`].
+//! Pure HTTP over the server's accounts and plenaries; sockets start in [`upgrade`].
 
 mod event;
 mod faults;

@@ -1,6 +1,6 @@
 //! Answers: status, headers, cookies, HTML.
 //!
-//! Spelling only; what is said is decided by the pages.
+//! Spelling only; the pages decide what to say.
 
 use std::convert::Infallible;
 
@@ -15,10 +15,10 @@ use crate::server::sanitise::escape;
 use crate::server::socket_task::Upgrade;
 use crate::server::state::ServerState;
 
-/// What every answer's body is.
+/// The body type of every answer.
 pub(in crate::server) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// An answer, and the upgrade where it is a 101.
+/// An answer, and the upgrade if it is a 101.
 pub(in crate::server) struct Answer {
     pub response: Response<Body>,
     pub upgrade: Option<Upgrade>,
@@ -57,7 +57,7 @@ impl Reply {
         reply
     }
 
-    /// What is not there, counted.
+    /// A 404, counted.
     pub(super) fn not_found(server: &ServerState) -> Self {
         server.counters.http.not_found.increment();
         Self::error(404, "Not Found")
@@ -85,7 +85,7 @@ impl Reply {
         self.header(SET_COOKIE, format!("csrftoken={token}; Max-Age=31449600; Path=/; SameSite=Lax"))
     }
 
-    /// Sets what a fresh session gets: its cookie for 14 days, a new CSRF secret, a word of welcome.
+    /// Sets what a new session gets: its cookie for 14 days, a new CSRF secret, a welcome message.
     pub(super) fn signed_in(self, session: &str, username: &str) -> Self {
         let random = &mut rand::rng();
         let (token, hash) = (csrf::new_token(random), csrf::random_text(random, 40));

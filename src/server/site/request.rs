@@ -1,4 +1,4 @@
-//! One request, read and bounded: path, cookies, form fields, who it is.
+//! One request, read and bounded: path, cookies, form fields, user.
 //!
 //! Knows HTTP's spelling and the CSRF rule; answers nothing else.
 
@@ -28,14 +28,14 @@ pub(super) struct PageRequest {
     pub path: String,
     pub query: Option<String>,
     pub headers: HeaderMap,
-    /// Who the session cookie stands for.
+    /// The user of the session cookie.
     pub user: Option<Arc<User>>,
     cookies: HashMap<String, String>,
     fields: HashMap<String, String>,
 }
 
 impl PageRequest {
-    /// Reads a request; none where it is not one that the application takes.
+    /// Reads a request; `None` if the application does not take it.
     pub(super) async fn read(server: &ServerState, request: Request<Incoming>) -> Option<Self> {
         let (parts, body) = request.into_parts();
         let host = parts.headers.get(HOST)?.to_str().ok()?;
@@ -61,12 +61,12 @@ impl PageRequest {
         self.path.split('/').filter(|part| !part.is_empty()).collect()
     }
 
-    /// A cookie's value, empty where there is none.
+    /// A cookie's value, empty if there is none.
     pub(super) fn cookie(&self, name: &str) -> &str {
         self.cookies.get(name).map_or("", String::as_str)
     }
 
-    /// A form field's value, empty where there is none.
+    /// A form field's value, empty if there is none.
     pub(super) fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
     }
@@ -78,7 +78,7 @@ impl PageRequest {
         (next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n'])).then_some(next)
     }
 
-    /// Whether a proxy in front took it over TLS.
+    /// Whether a proxy in front received it over TLS.
     pub(super) fn is_secure(&self) -> bool {
         self.header(&HeaderName::from_static("x-forwarded-proto")) == "https"
     }
@@ -87,8 +87,8 @@ impl PageRequest {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// Refuses a post without the cookie, the field that fits it, and over TLS the referer; the error is the reason
-    /// that is shown.
+    /// Refuses a post without the cookie, the matching field, and over TLS the referer; the error is the reason
+    /// shown to the user.
     pub(super) fn check_csrf(&self) -> Result<(), &'static str> {
         if self.is_secure() {
             let own = format!("https://{}/", self.header(&HOST));

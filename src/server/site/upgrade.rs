@@ -1,4 +1,4 @@
-//! Requests that want to become a websocket: who gets a 101, who what else.
+//! Requests for a websocket: which get a 101, and what the others get.
 
 use http::header::{CONNECTION, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderMap, Method};
@@ -44,7 +44,7 @@ fn handshake(request: &PageRequest) -> Result<String, u16> {
     }
 }
 
-/// Who comes in, or the status that says no.
+/// The upgrade, or the status of the refusal.
 fn authorize(server: &ServerState, request: &PageRequest) -> Result<Upgrade, u16> {
     let user = request.user.clone();
     if !request.path.ends_with('/') {
