@@ -1,4 +1,4 @@
-"""A plain asyncio client of the kind that many write first: opens sockets, parses each frame's JSON, counts by type.
+"""The plain asyncio client that people often write first: opens sockets, parses each frame's JSON, counts by type.
 
 usage: client.py WS_URL COUNT SECONDS
 """

@@ -24,7 +24,7 @@ pub struct Kind {
     received: &'static str,
 }
 
-/// What stands in a frame for the number of its receiver.
+/// Stands in a frame for the number of its receiver.
 const RECEIVER: &str = "100000";
 
 /// The plenary driver's own messages: the same for all.
@@ -104,7 +104,7 @@ impl FileRoom {
     }
 }
 
-/// A room of the file driver where everybody is connected.
+/// A room of the file driver in which all users are connected.
 pub fn room(kind: &Kind) -> Result<FileRoom, Box<dyn std::error::Error>> {
     let text = format!(
         "schema = 1\n[socket]\nurl = \"{{{{ws}}}}/\"\n[message]\nsend = \"{{{{text}}}}\"\necho = true\n\

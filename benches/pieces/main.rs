@@ -1,4 +1,4 @@
-//! What the pieces of the receiving path and of the schedule cost: `cargo bench --bench pieces`.
+//! The cost of the pieces of the receiving path and of the schedule: `cargo bench --bench pieces`.
 //! `examples/count` counts their instructions.
 
 #![allow(clippy::cast_possible_truncation, missing_docs, unreachable_pub, dead_code)]

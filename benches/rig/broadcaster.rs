@@ -1,6 +1,6 @@
-//! The bare broadcaster: the least that a server can do and still be a plenary to soakrig.
+//! The bare broadcaster: the least that a server can do and still pass for a plenary.
 //!
-//! It signs everybody up, upgrades every socket, lets it in with a short member list, and
+//! It signs every user up, upgrades every socket, lets it in with a short member list, and
 //! writes each chat to all sockets, one after the other, from one task. It keeps no history,
 //! checks nothing and must not be taken for a server. Orders come on its standard input:
 //! `drive RATE BATCH` (chats of its own), `gather N` (write the users' chats N at once),
@@ -24,9 +24,9 @@ enum Order {
     Enter(Arc<TcpStream>),
     Leave(Arc<TcpStream>),
     To(Arc<TcpStream>, Vec<u8>),
-    /// To everybody: the bytes, and how many frames they are.
+    /// To all sockets: the bytes, and the number of frames in them.
     All(Vec<u8>, u64),
-    /// A user's chat; waits until as many as gathered are there.
+    /// A user's chat; waits until as many as `gather` says are there.
     Chat(Vec<u8>),
 }
 
@@ -53,7 +53,7 @@ pub async fn serve() -> io::Result<()> {
         while let Ok((stream, _)) = listener.accept().await {
             let (orders, counts) = (accepted.clone(), Arc::clone(&told));
             tokio::spawn(async move {
-                // Whoever goes away without a word is gone, too.
+                // A client that disconnects without a close frame has left, too.
                 let _ = attend(stream, orders, counts).await;
             });
         }
@@ -140,7 +140,7 @@ async fn write_all(mut inbox: UnboundedReceiver<Order>, counts: Arc<BroadcastCou
     }
 }
 
-/// Writes everything; a broken stream takes it and keeps silent.
+/// Writes everything; a write to a broken stream is not an error.
 async fn write(stream: &TcpStream, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match stream.try_write(bytes) {
@@ -191,7 +191,7 @@ async fn attend(mut stream: TcpStream, orders: UnboundedSender<Order>, counts: A
     }
 }
 
-/// The head of a request, its body read and left; none at the end of the stream.
+/// The head of a request, its body read and dropped; `None` at the end of the stream.
 async fn request(stream: &mut TcpStream) -> io::Result<Option<String>> {
     let mut bytes = Vec::new();
     let end = loop {

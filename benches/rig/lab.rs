@@ -1,4 +1,4 @@
-//! What is measured, as it is set up: a server, and a reader of it, each a process of its own.
+//! The setup of a measurement: a server and a reader, each in its own process.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use super::Outcome;
 use super::process::{Process, eventually, get, metric};
 
-/// Sockets that one source address is asked to carry; a quarter of the kernel's usual ports.
+/// Sockets per source address: a quarter of the kernel's usual ports.
 const SOCKETS_A_SOURCE: usize = 7_000;
 
-/// Source addresses for so many sockets.
+/// Source addresses for this many sockets.
 pub fn sources(sockets: usize) -> Vec<String> {
     (0..sockets.div_ceil(SOCKETS_A_SOURCE)).map(|n| format!("127.0.0.{}", n + 2)).collect()
 }
 
-/// This program in another part.
+/// This program in another role.
 fn own_part(words: &[&str]) -> Outcome<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(words);
@@ -28,7 +28,7 @@ fn soakrig() -> Command {
     command
 }
 
-/// A server that can be read from.
+/// A server to read from.
 pub struct Server {
     pub process: Process,
     pub address: String,
@@ -47,7 +47,7 @@ pub trait Address {
     /// Host and port.
     fn address(&self) -> &str;
 
-    /// What its URLs begin with.
+    /// The start of its URLs.
     fn scheme(&self) -> &str {
         "http"
     }
@@ -113,7 +113,7 @@ impl Server {
         eventually("the sockets to be gone", || (*self.process.count().ok()?.first()? == 0).then_some(()))
     }
 
-    /// Frames written so far: all of the bare broadcaster's, the chats of the target.
+    /// Frames written so far: all frames of the bare broadcaster, or the target's chats.
     pub fn frames(&mut self) -> Outcome<f64> {
         if self.kind == Kind::Bare {
             return Ok(self.process.count()?.get(1).copied().unwrap_or(0) as f64);
@@ -146,13 +146,13 @@ impl Reader {
         Ok(Self { process, kind: Reading::Raw })
     }
 
-    /// A soakrig run, once everybody is in.
+    /// A soakrig run, once all users have joined.
     pub fn rig(server: &impl Address, users: usize, chats: f64, cache: &Path, flags: &[&str]) -> Outcome<Self> {
         let range = users.to_string();
         Self::rig_of(server, users, chats, cache, &[&["--user-range-max", &range], flags].concat())
     }
 
-    /// A soakrig run of a range given by `flags`, once `users` users are in.
+    /// A soakrig run of a range given by `flags`, once `users` users have joined.
     pub fn rig_of(server: &impl Address, users: usize, chats: f64, cache: &Path, flags: &[&str]) -> Outcome<Self> {
         let mut command = soakrig();
         command.args(["run", &format!("{}://{}", server.scheme(), server.address()), "test"]);
@@ -193,7 +193,7 @@ impl Reader {
     }
 }
 
-/// What a stretch of reading cost.
+/// The cost of reading for a while.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
     /// CPU of the reader, in seconds.
@@ -209,12 +209,12 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// CPU of the reader for a million frames, in seconds.
+    /// CPU of the reader per million frames, in seconds.
     pub fn per_million(&self) -> f64 {
         self.reader / self.frames * 1e6
     }
 
-    /// CPU of the server for a million frames, in seconds.
+    /// CPU of the server per million frames, in seconds.
     pub fn server_per_million(&self) -> f64 {
         self.server / self.frames * 1e6
     }
@@ -236,7 +236,7 @@ pub fn watch(server: &mut Server, reader: &mut Reader, warm_up: Duration, time: 
     })
 }
 
-/// A directory for caches, gone at the end.
+/// A directory for caches, removed at the end.
 pub fn cache_file(directory: &tempfile::TempDir, name: &str) -> PathBuf {
     directory.path().join(format!("{name}.json"))
 }

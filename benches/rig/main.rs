@@ -1,7 +1,7 @@
-//! What soakrig costs beside a bare reader, over real sockets: `cargo bench --bench rig`.
+//! The cost of soakrig beside a bare reader, over real sockets: `cargo bench --bench rig`.
 //!
-//! `-- CASE...` runs some of the cases, `--quick` each in small. Every process is measured by
-//! the kernel's own account of its CPU time and memory; what is compared is taken in one run,
+//! `-- CASE...` runs some of the cases, `--quick` a short form of each. Every process is measured by
+//! the kernel's own account of its CPU time and memory; figures to be compared come from one run,
 //! alternating. Results go to `target/bench/CASE.json`, and from there into the tables of
 //! `docs/performance.md` (`-- tables`).
 
@@ -23,7 +23,7 @@ mod stats;
 mod tls;
 mod wire;
 
-/// The outcome of anything here: a measurement that failed is told, and ends the bench.
+/// The outcome of anything here: a failed measurement is reported, and ends the bench.
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
@@ -56,7 +56,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 fn orders() -> tokio::sync::mpsc::UnboundedReceiver<String> {
     let (tell, lines) = tokio::sync::mpsc::unbounded_channel();
     std::thread::spawn(move || {
-        // Nobody listens any more where the program ends.
+        // Sending fails only once the program is ending.
         let _ = std::io::stdin().lines().map_while(Result::ok).try_for_each(|line| tell.send(line));
     });
     lines

@@ -1,5 +1,5 @@
-//! Processes under measurement: started, spoken to over pipes, their CPU and memory read from
-//! the kernel, ended by their id.
+//! Processes under measurement: starting them, talking to them over pipes, reading their CPU and
+//! memory from the kernel, ending them by id.
 
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -16,7 +16,7 @@ use super::Outcome;
 /// How long a process may take to say what it should.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A process of ours, ended when dropped.
+/// A child process, ended when dropped.
 pub struct Process {
     child: Child,
     orders: Option<ChildStdin>,
@@ -42,7 +42,7 @@ impl Process {
         Ok(Self { child, orders, lines, clock })
     }
 
-    /// Waits for a line that holds `text`.
+    /// Waits for a line that contains `text`.
     pub fn wait_for(&mut self, text: &str) -> Outcome<String> {
         let until = Instant::now() + PATIENCE;
         let mut seen = Vec::new();
@@ -95,7 +95,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended on its own.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -106,7 +106,7 @@ pub fn get(address: &str, path: &str) -> Outcome<String> {
     get_with(address, path, "")
 }
 
-/// The body of a page, asked for with more headers, each with its line's end.
+/// The body of a page, requested with extra headers, each with its line ending.
 pub fn get_with(address: &str, path: &str, headers: &str) -> Outcome<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -117,7 +117,7 @@ pub fn get_with(address: &str, path: &str, headers: &str) -> Outcome<String> {
     if head.starts_with("HTTP/1.1 200") { Ok(body.to_owned()) } else { Err(head.to_owned().into()) }
 }
 
-/// Asks until the answer is there.
+/// Asks until there is an answer.
 pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> Outcome<T> {
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
@@ -138,7 +138,7 @@ pub fn metric(page: &str, name: &str, labels: &[&str]) -> f64 {
         .sum()
 }
 
-/// A process and all that descend from it.
+/// A process and all its descendants.
 fn tree(root: u32) -> Outcome<Vec<u32>> {
     let mut parents = Vec::new();
     for entry in std::fs::read_dir("/proc")?.flatten() {

@@ -1,5 +1,5 @@
 //! The raw reader: the least that can be done with bytes from many sockets on tokio. It reads
-//! them into one buffer a thread and counts them, and knows no frames.
+//! them into one buffer per thread and counts them; it knows no frames.
 
 use std::cell::RefCell;
 use std::future::poll_fn;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// The middle of some numbers, and how far they scatter.
+/// The median of some numbers, and their spread.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Spread {
     pub median: f64,

@@ -12,7 +12,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// Serves until the process is ended.
 pub async fn serve(behind: SocketAddr) -> io::Result<()> {
-    // A second call, or another provider, is no harm here.
+    // A second call, or another provider, does no harm here.
     let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).map_err(io::Error::other)?;
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).map_err(io::Error::other)?;

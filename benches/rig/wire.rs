@@ -1,4 +1,4 @@
-//! The few bytes that the bare broadcaster has to say, and to understand.
+//! The few messages that the bare broadcaster has to write and to understand.
 
 /// A page's form with its token.
 pub const FORM: &str = "<form><input type=\"hidden\" name=\"csrfmiddlewaretoken\" value=\"t\"></form>";
@@ -23,7 +23,7 @@ pub fn chat(id: u64, user: u64, message: &str) -> String {
          \"message\": {message}, \"highlight\": false, \"archived\": false, \"mentions\": []}}, \"type\": \"chat\"}}"
     );
     if user == 0 {
-        // The server's own chats are as long as the users' are: 300 bytes in all.
+        // The server's own chats are as long as the users': 300 bytes in all.
         let missing = 300_usize.saturating_sub(chat.len());
         chat = chat.replacen("own\"", &format!("own{}\"", "x".repeat(missing)), 1);
     }
@@ -64,7 +64,7 @@ pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Takes one whole masked frame off the front; none where it is not whole.
+/// Takes one whole masked frame off the front; `None` if it is not whole.
 pub fn take_frame(bytes: &mut Vec<u8>) -> Option<(u8, Vec<u8>)> {
     let (opcode, short) = (*bytes.first()? & 0x0f, usize::from(*bytes.get(1)? & 0x7f));
     let (length, at) = match short {

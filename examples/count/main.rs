@@ -1,4 +1,4 @@
-//! Does a piece of the receiving path or of the schedule N times and nothing else, for a counter of
+//! Runs one piece of the receiving path or of the schedule N times and nothing else, for a counter of
 //! instructions: `benches/budget.sh` runs `count PIECE N` under callgrind and holds the differences to
 //! `budgets.txt`.
 //!
@@ -24,7 +24,7 @@ fn main() -> Outcome<()> {
     }
 }
 
-/// Does a piece so many times; what is done per time is said in `budgets.txt`.
+/// Does a piece this many times; `budgets.txt` says what each time does.
 fn count(piece: &str, times: usize) -> Outcome<()> {
     let mut room = match piece {
         "rooms" => FullRoom::of(1_000, 10),
@@ -84,7 +84,7 @@ fn count(piece: &str, times: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// A message of the file driver so many times.
+/// A message of the file driver, this many times.
 fn file_driver(kind: &file::Kind, times: usize) -> Outcome<()> {
     let mut room = file::room(kind)?;
     (0..times).for_each(|_| file::deliver(&mut room, kind));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Trouble;
 use super::pair::Pair;
 
-/// The round that the times below are for, in seconds; other rounds are in proportion.
+/// Length of the round that the times below are for, in seconds; other rounds are in proportion.
 const ROUND: f64 = 60.0;
 
 /// One thing to do to the target.
@@ -34,7 +34,7 @@ const fn calm(at: f64) -> Step {
     step(at, "none", "PUT", "/faults", "{}")
 }
 
-/// Every kind of fault that the target has, but for those that only lengthen others.
+/// Every kind of fault that the target has, except those that only lengthen others.
 const STEPS: [Step; 14] = [
     set(
         3.0,

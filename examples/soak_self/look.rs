@@ -13,7 +13,7 @@ pub const UNITS: [&str; 4] = ["MiB", "files", "tasks", "MiB"];
 
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
-    /// Seconds since the begin.
+    /// Seconds since the start.
     pub at: f64,
     pub connected: f64,
     /// By [`WATCHED`].

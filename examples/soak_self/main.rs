@@ -1,8 +1,8 @@
-//! The rig against itself for a long time: whether its memory, files or tasks grow.
+//! A long run of the rig against itself: do its memory, open files or tasks grow?
 //!
 //! Starts the embedded target and a run against it as processes, makes the target misbehave in a
 //! cycle, looks at the rig every second, and says at the end how fast it grows, with a confidence
-//! interval. Exit code 0: it does not; 1: it does; 2: the run itself went wrong.
+//! interval. Exit code 0: it does not grow; 1: it grows; 2: the run itself failed.
 //! `just soak-self` runs it; docs/endurance.md has the method and figures.
 //!
 //! | file | what it is for |
@@ -31,10 +31,10 @@ use pair::Pair;
 use soakrig::stats::Slope;
 use verdict::Verdict;
 
-/// Anything that keeps the figures from being had.
+/// Anything that prevents a result.
 type Trouble = Box<dyn std::error::Error>;
 
-/// Holds the demo load under cycling faults and tells whether the rig grows.
+/// Holds the demo load under cycling faults and reports whether the rig grows.
 #[derive(Debug, Clone, Parser)]
 struct Options {
     /// How long, warm-up included.
@@ -49,13 +49,13 @@ struct Options {
     /// Users.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     users: u32,
-    /// Chats of all of them together.
+    /// Chats of all users together.
     #[arg(long, default_value = "20/s")]
     chat_rate: String,
-    /// Growth of memory that is let pass, in MiB an hour.
+    /// Allowed growth of memory, in MiB per hour.
     #[arg(long, default_value_t = 1.0)]
     floor: f64,
-    /// The binary under test; otherwise the one that was built beside this program.
+    /// The binary under test; by default the one built beside this program.
     #[arg(long)]
     soakrig: Option<PathBuf>,
     /// Where the figures go as JSON.

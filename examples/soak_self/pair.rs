@@ -27,11 +27,11 @@ pub struct Pair {
     folder: tempfile::TempDir,
 }
 
-/// How a rig ended.
+/// How the rig ended.
 pub struct Ended {
     pub exit_code: Option<i32>,
     pub summary: Value,
-    /// What the target says that it received, sent and injected.
+    /// What the target says it received, sent and injected.
     pub target: Value,
     /// The rig's command line.
     pub command: String,
@@ -106,7 +106,7 @@ impl Pair {
         self.target.child.id()
     }
 
-    /// Waits for the rig's end, and reads what it made of the run.
+    /// Waits for the rig's end, and reads its summary of the run.
     pub fn end(mut self) -> Result<Ended, Trouble> {
         let until = Instant::now() + END;
         let status = loop {
@@ -153,7 +153,7 @@ impl Process {
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|e| format!("{}: {e}", command.get_program().display()))?;
-        // Bounded: what nobody reads is dropped.
+        // Bounded: unread lines are dropped.
         let (tell, lines) = mpsc::sync_channel(256);
         let pipes = [child.stdout.take().map(boxed), child.stderr.take().map(boxed)];
         for pipe in pipes.into_iter().flatten() {
@@ -167,7 +167,7 @@ impl Process {
         Ok(Self { child, lines })
     }
 
-    /// The host and port behind `before` in the line that holds it; with the scheme for the target.
+    /// The host and port after `before` in the line that contains it; with the scheme for the target.
     fn word_of_line(&mut self, before: &str) -> Result<String, Trouble> {
         let until = Instant::now() + START;
         let mut seen = Vec::new();
@@ -181,7 +181,7 @@ impl Process {
         Err(format!("no line with {before:?} came, but: {}", seen.join(" / ")).into())
     }
 
-    /// The last lines it said.
+    /// The last lines it printed.
     fn last(&self) -> String {
         self.lines.try_iter().collect::<Vec<_>>().join(" / ")
     }

@@ -1,4 +1,4 @@
-//! What the looks come to: a table for people, JSON for whoever compares runs, the exit code.
+//! The verdict on the looks: a table for people, JSON for comparing runs, the exit code.
 
 use std::fmt;
 use std::path::Path;
@@ -10,15 +10,15 @@ use super::look::{Look, UNITS, WATCHED, by_cycle};
 use super::pair::Ended;
 use super::{Options, Trouble};
 
-/// Growth of open files and of tasks that is let pass, an hour.
+/// Allowed growth of open files and of tasks, per hour.
 const FLOOR_OF_COUNTS: f64 = 30.0;
-/// Index in [`WATCHED`] from which on the target is looked at, which is not under test.
+/// Index in [`WATCHED`] of the first figure of the target, which is not under test.
 const FIRST_OF_TARGET: usize = 3;
 
 pub struct Verdict {
     options: Options,
     cycles: Vec<(f64, [f64; 4])>,
-    /// Growth an hour, by [`WATCHED`].
+    /// Growth per hour, by [`WATCHED`].
     slopes: [Option<Slope>; 4],
     looks: usize,
     missed: u32,
@@ -45,7 +45,7 @@ impl Verdict {
         self.cycles.iter().map(|(_, means)| means[i]).sum::<f64>() / n
     }
 
-    /// Whether anything of the rig's grows, beyond its floor and surely.
+    /// Whether any of the rig's figures grows beyond its floor, with the whole interval above it.
     pub fn grows(&self) -> bool {
         (0..FIRST_OF_TARGET).any(|i| self.is_growing(i))
     }
@@ -54,7 +54,7 @@ impl Verdict {
         if i == 0 { self.options.floor } else { FLOOR_OF_COUNTS }
     }
 
-    /// Without an interval nothing is proved: that counts as growth, too.
+    /// Without an interval nothing is proved, which counts as growth.
     fn is_growing(&self, i: usize) -> bool {
         self.slopes[i].is_none_or(|slope| slope.low > 0.0 && slope.per_hour > self.floor(i))
     }

@@ -14,7 +14,7 @@ fn account() -> Account {
     Account { username: "loadtest0".into(), password: Secret::new("Sup3rS3cret") }
 }
 
-/// A server that signs in with these cookies, and knows whoever sends `sessionid=s1`.
+/// A server that signs in with these cookies, and accepts requests with `sessionid=s1`.
 async fn site(cookies: Vec<String>) -> ScriptedServer {
     ScriptedServer::start(move |request, stream| {
         let cookies: Vec<String> = cookies.iter().map(|cookie| format!("Set-Cookie: {cookie}")).collect();

@@ -1,4 +1,4 @@
-//! Steps of protocol files against scripted servers: where values are taken from, what is looked back at,
+//! Steps of protocol files against scripted servers: where values are taken from, what a look back finds,
 //! and what is refused.
 
 use std::future::Future;

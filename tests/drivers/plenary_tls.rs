@@ -51,7 +51,7 @@ async fn self_signed(server: &ScriptedServer, names: &[&str], change: fn(&mut Ce
     present(server, certificate.der().clone(), &key, certificate.der()).await
 }
 
-/// A TLS proxy that shows `certificate`, and a file of what is to be trusted.
+/// A TLS proxy that presents `certificate`, and a file of the certificates to trust.
 async fn present(
     server: &ScriptedServer,
     certificate: CertificateDer<'static>,

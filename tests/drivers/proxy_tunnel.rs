@@ -73,14 +73,14 @@ async fn pages_and_sockets_go_through_and_neither_side_learns_the_others_secrets
 async fn a_refusal_is_told_in_words_without_the_credentials() {
     let server = site().await;
     for (conduct, kind, words) in [
-        (Conduct::TunnelFor("proxy-authorization: Basic other"), FailureKind::ProxyRefused, "does not take the user"),
+        (Conduct::TunnelFor("proxy-authorization: Basic other"), FailureKind::ProxyRefused, "does not accept the user"),
         (Conduct::Tunnel, FailureKind::ProxyRefused, "HTTP 502 Bad Gateway to CONNECT chat.test:80"),
-        (Conduct::Says("HTTP/1.1 403 Go away\r\n\r\n"), FailureKind::ProxyRefused, "port 443 only"),
+        (Conduct::Says("HTTP/1.1 403 Go away\r\n\r\n"), FailureKind::ProxyRefused, "only to port 443"),
         (Conduct::Says("HTTP/1.1 302 Found\r\nLocation: http://evil/\r\n\r\n"), FailureKind::ProxyRefused, "HTTP 302"),
         (Conduct::Says(""), FailureKind::ConnectionClosed, ""),
         (Conduct::Says("HTTP/1.1 200"), FailureKind::ConnectionClosed, ""),
         (Conduct::Says("220 mail.test ESMTP\r\n"), FailureKind::BadHttp, ""),
-        (Conduct::Says("HTTP/1.1 200 OK\r\n\r\nwelcome"), FailureKind::BadHttp, "behind the head"),
+        (Conduct::Says("HTTP/1.1 200 OK\r\n\r\nwelcome"), FailureKind::BadHttp, "after the head"),
         (Conduct::Repeats("HTTP/1.1 200 OK\r\nX-Endless: x\r\n"), FailureKind::BadHttp, ""),
         (Conduct::Repeats("xxxxxxxxxxxxxxxx"), FailureKind::BadHttp, ""),
         (Conduct::Silent, FailureKind::Timeout, "no tunnel in time"),

@@ -175,7 +175,7 @@ def check_generator(machine, shard):
     for place in ("ps -eo args", "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ", "systemctl show soakrig-generator",
                   "cat /etc/systemd/system/soakrig-generator.service", "journalctl --no-pager"):
         assert PASSWORD not in machine.ssh(f"{place} 2>/dev/null | tr '\\0' '\\n'", check=False), place
-    # Whoever is not root finds it in no file.
+    # No user but root finds it in any file.
     found = machine.ssh("setpriv --reuid=65534 --regid=65534 --clear-groups "
                         f"grep -rlsF {shlex.quote(PASSWORD)} /etc /run /var /usr/local /root /tmp", check=False)
     assert found == ""

@@ -156,8 +156,8 @@ fn a_full_disk_does_not_block_the_run_and_missing_lines_are_counted() {
     let (ended, summary) = rig.end(PATIENCE);
     assert_eq!(number(&summary, "/anomaly_log/lines"), 0);
     assert_eq!(number(&summary, "/anomaly_log/dropped"), number(&summary, "/anomalies/duplicate"));
-    assert!(ended.stderr.contains("the anomaly log is not complete"), "{}", ended.stderr);
-    assert!(ended.stdout.contains("anomaly log        not complete: 0 lines written"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("the anomaly log is incomplete"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("anomaly log        incomplete: 0 lines written"), "{}", ended.stdout);
 }
 
 /// A FIFO, and a reader of it that reads nothing.
@@ -190,7 +190,7 @@ fn an_anomaly_log_pipe_without_a_reader_does_not_block_the_run() {
         let (lines, dropped) = (number(&summary, "/anomaly_log/lines"), number(&summary, "/anomaly_log/dropped"));
         assert_eq!(lines + dropped, number(&summary, "/anomalies/duplicate"), "{}", ended.stdout);
         assert!(dropped > 500, "{dropped}");
-        assert!(ended.stderr.contains("the anomaly log is not complete"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("the anomaly log is incomplete"), "{}", ended.stderr);
         drop(reader);
     }
 }

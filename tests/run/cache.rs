@@ -81,7 +81,7 @@ fn a_run_killed_at_any_moment_resumes_with_the_same_users() {
         let (now, kept) = saved(&target, &fixture.cache);
         assert!(now.is_superset(&known), "turn {turn}: {known:?} were saved, then {now:?}");
         assert_eq!(*password.get_or_insert_with(|| kept.clone()), kept, "turn {turn}: another password");
-        // Whoever was saved when this turn began has not signed up again.
+        // A user saved before this turn does not sign up again.
         let posted = posts(&target) - before;
         assert!(posted <= USERS - known.len() as u64, "turn {turn}: {posted} sign-ups, {} were saved", known.len());
         (known, before) = (now, posts(&target));
@@ -90,7 +90,7 @@ fn a_run_killed_at_any_moment_resumes_with_the_same_users() {
 
     until_ready(rig(&target, &fixture.cache, &[]));
     assert_eq!(number(&target.counts(), "/accounts/signed_up"), USERS);
-    assert!(posts(&target) - before <= USERS - known.len() as u64, "somebody who was saved signed up again");
+    assert!(posts(&target) - before <= USERS - known.len() as u64, "a saved user signed up again");
     assert_eq!(saved(&target, &fixture.cache).0.len() as u64, USERS);
 }
 
@@ -218,7 +218,7 @@ fn a_full_or_read_only_disk_is_a_start_error() {
     let below_a_file = fixture.cache.join("sessions.json");
     std::fs::write(&fixture.cache, "").unwrap();
     let ended = Rig::run(&target.url, "test", &below_a_file, &[]).end_early();
-    assert_exit(&ended, 104, &["cannot make the directory", "sessions.json", "--cache-file"]);
+    assert_exit(&ended, 104, &["cannot create the directory", "sessions.json", "--cache-file"]);
     assert_eq!(number(&target.counts(), "/http/signup_posts"), 0, "no user signed up");
 }
 

@@ -232,11 +232,11 @@ async fn a_file_that_is_right_is_told_so_with_a_transcript() {
             r#"loadtest0 > {"type":"join","token":***}"#,
             r#"loadtest0 < {"type":"joined"}   # join step 1, my.toml:8"#,
             "# message.received[1], my.toml:15",
-            "ok    the sender hears itself",
-            "ok    no older messages come to a newcomer",
+            "ok    the sender receives its own messages",
+            "ok    a newcomer receives no older messages",
             "ok    messages name their sender",
             "ok    unchanged: letters and spaces; digits and punctuation; quotes; backslashes; <, > and &",
-            "ok    the order of 50 messages in a burst is kept",
+            "ok    the server keeps the order of 50 messages in a burst",
             "ok    every frame matches a rule",
             "silence: not tried; --patient",
             "every step works",
@@ -249,15 +249,22 @@ async fn a_file_that_is_right_is_told_so_with_a_transcript() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_echo_that_is_not_there_names_the_line() {
     let wrong = Wrong { no_echo: true, ..Wrong::default() };
-    let told = "my.toml:13: echo = true, but the sender did not hear itself in 5 s: set echo = false";
+    let told = "my.toml:13: echo = true, but the sender did not receive its own message in 5 s: set echo = false";
     finds(wrong, FILE, &[], 107, &[told, "1 finding contradicts the protocol"]).await;
-    finds(wrong, &FILE.replace("echo = true", "echo = false"), &[], 0, &["the sender does not hear itself"]).await;
+    finds(
+        wrong,
+        &FILE.replace("echo = true", "echo = false"),
+        &[],
+        0,
+        &["the sender does not receive its own messages"],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_echo_that_the_file_denies_names_the_line() {
     let file = FILE.replace("echo = true", "echo = false");
-    let told = "my.toml:13: echo = false, but the sender heard itself: set echo = true";
+    let told = "my.toml:13: echo = false, but the sender received its own message: set echo = true";
     finds(Wrong::default(), &file, &[], 107, &[told]).await;
 }
 
@@ -283,16 +290,16 @@ async fn a_sender_that_is_no_identity_names_the_line() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_that_is_not_kept_names_the_line() {
     let wrong = Wrong { swaps: true, ..Wrong::default() };
-    let told = "my.toml:14: ordered = true, but messages of a burst came in another order: set ordered = false";
+    let told = "my.toml:14: ordered = true, but messages of a burst arrived out of order: set ordered = false";
     finds(wrong, FILE, &[], 107, &[told]).await;
     let file = FILE.replace("ordered = true", "ordered = false");
-    finds(wrong, &file, &[], 0, &["ok    the order of messages is not kept"]).await;
+    finds(wrong, &file, &[], 0, &["ok    the server does not keep the order of messages"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn history_that_looks_new_is_found_and_marked_history_is_not() {
     let plain = Wrong { history: Some(None), ..Wrong::default() };
-    let told = "my.toml:15: 3 of 3 older messages came to a newcomer as if they were new";
+    let told = "my.toml:15: a newcomer received 3 of 3 older messages as if they were new";
     finds(plain, FILE, &[], 107, &[told, "replay = true"]).await;
     let marked = Wrong { history: Some(Some("old")), ..Wrong::default() };
     let rule = r#"[[message.received]]
@@ -303,7 +310,7 @@ replay = true
 [[message.received]]
 "#;
     let file = FILE.replacen("[[message.received]]\n", rule, 1);
-    finds(marked, &file, &[], 0, &["3 older messages come to a newcomer, marked as history"]).await;
+    finds(marked, &file, &[], 0, &["a newcomer receives 3 older messages, marked as history"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -324,10 +331,10 @@ async fn a_message_that_comes_twice_is_found() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silence_that_closes_is_found_with_patience() {
     let wrong = Wrong { silence: Some(Duration::from_secs(15)), ..Wrong::default() };
-    let told = ["the server ends a connection that says nothing for", "close, code 4008, \"silent\"", "[keepalive]"];
+    let told = ["the server ends a connection that is silent for", "close, code 4008, \"silent\"", "[keepalive]"];
     finds(wrong, FILE, &["--patient"], 107, &told).await;
     let file = format!("{FILE}[keepalive]\nevery = \"2s\"\n");
-    finds(wrong, &file, &["--patient"], 0, &["a sign of life every 2.0 s comes before"]).await;
+    finds(wrong, &file, &["--patient"], 0, &["a keepalive every 2.0 s comes sooner"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -335,12 +342,12 @@ async fn a_question_that_wants_an_answer_is_found_with_patience() {
     let wrong = Wrong { silence: Some(Duration::from_secs(8)), asks: true, ..Wrong::default() };
     let file = format!("{FILE}[keepalive]\nevery = \"2s\"\n");
     let told =
-        ["although a sign of life goes out every 2.0 s", r#"an answer to {"type":"are_you_there"}, add a [[reply]]"#];
+        ["although it gets a keepalive every 2.0 s", r#"an answer to {"type":"are_you_there"}, add a [[reply]]"#];
     finds(wrong, &file, &["--patient"], 107, &told).await;
     let file = format!(
         "{file}[[reply]]\nmatch = {{ json = {{ \"/type\" = \"are_you_there\" }} }}\nsend = '{{ \"type\":\"here\"}}'\n"
     );
-    finds(wrong, &file, &["--patient"], 0, &["a sign of life every 2.0 s comes before"]).await;
+    finds(wrong, &file, &["--patient"], 0, &["a keepalive every 2.0 s comes sooner"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

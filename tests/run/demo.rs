@@ -52,7 +52,7 @@ fn a_demo_serves_metrics_balances_its_ledger_and_exits_0() {
     assert_eq!(summary["verdict"]["code"], 0);
 }
 
-/// Where the demo says its metrics are, and what it logs from then on.
+/// Where the demo says its metrics are, and what it logs afterwards.
 fn metrics_address(demo: &mut Child) -> (String, mpsc::Receiver<String>) {
     let (tx, rx) = mpsc::channel();
     let stderr = BufReader::new(demo.stderr.take().unwrap());

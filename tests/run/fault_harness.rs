@@ -20,16 +20,16 @@ use soakrig::server::proxy::{NetworkConditions, Proxy};
 use crate::support::{LENIENT, PATIENCE, Rig, Target, balances, eventually, number};
 
 pub const USERS: f64 = 20.0;
-/// Chats a second.
+/// Chats per second.
 pub const RATE: f64 = 10.0;
-/// By then everything has to be as before a fault, on any machine. That it takes a minute at most is
-/// what `outage` shows, on paused time.
+/// Within this time, everything must be as before a fault, on any machine. `outage` shows, on paused
+/// time, that it takes a minute at most.
 pub const RECOVERY: Duration = PATIENCE;
 /// The window of a rate.
 const RATE_WINDOW: Duration = Duration::from_secs(3);
 /// Connections that are kept for further requests, each a file and a task.
 const IDLE_CONNECTIONS: f64 = 16.0;
-/// Between two readings.
+/// Interval between two readings.
 const READ_INTERVAL: Duration = Duration::from_millis(200);
 const TARGET: [&str; 2] = ["--control", "127.0.0.1:0"];
 /// Errors that follow from intents without a user, and from deliveries that did not come: every

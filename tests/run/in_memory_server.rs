@@ -100,7 +100,7 @@ impl InMemoryServer {
         self.state.lock().unwrap().sessions.clear();
     }
 
-    /// Disconnects the nth of the connected users; false where there is none.
+    /// Disconnects the nth of the connected users; false if there is none.
     pub fn disconnect(&self, nth: usize, ended: Ended) -> bool {
         let mut state = self.state.lock().unwrap();
         let present = state.members.len().max(1);

@@ -8,7 +8,7 @@ use soakrig::model::{
     Action, DropReason, EndReason, FailureClass, FailureKind, Initiator, Origin, Outcome, SocketKind, Stage, UserState,
 };
 
-/// A runtime of this thread alone, whose time passes when nothing else is to be done.
+/// A single-threaded runtime whose time advances while all tasks wait.
 fn paused() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
 }
@@ -23,7 +23,7 @@ fn an_outage_of_an_hour_costs_bounded_attempts_and_no_memory() {
         harness.wait_until_all_connected().await;
         tokio::time::sleep(MINUTE).await;
         harness.set(ServerCondition::Offline);
-        // The messages of before are judged and forgotten after two horizons.
+        // Earlier messages are judged and forgotten after two horizons.
         tokio::time::sleep(5 * MINUTE).await;
         assert_eq!(harness.connected(), 0);
         harness
@@ -31,7 +31,7 @@ fn an_outage_of_an_hour_costs_bounded_attempts_and_no_memory() {
     let (asked, tasks) = (harness.page_requests(), runtime.metrics().num_alive_tasks());
     let memory = allocation_counter::measure(|| runtime.block_on(async { tokio::time::sleep(HOUR).await }));
     let asked = harness.page_requests() - asked;
-    // A user waits ten seconds at least by then, and all together are held to the rate of connects.
+    // Each user now waits ten seconds at least, and all together keep to the connect rate.
     assert!(asked <= u64::from(USERS) * 360, "{asked} attempts");
     assert!(asked as f64 <= HOUR.as_secs_f64() * CONNECT_RATE + 1.0, "{asked} attempts");
     assert!(asked > u64::from(USERS) * 100, "they do try: {asked} attempts");

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::support::{Target, eventually, soakrig};
 
-/// A pipe that nobody reads any more.
+/// A pipe without a reader.
 fn closed() -> Stdio {
     pipe().unwrap().1.into()
 }
@@ -41,7 +41,7 @@ fn failing_run(target: &Target, home: &Path) -> Command {
     command
 }
 
-/// The exit code, and what came of standard error where that was a pipe.
+/// The exit code, and what came of standard error if that was a pipe.
 fn end(mut child: Child) -> (Option<i32>, String) {
     let mut text = String::new();
     if let Some(mut stderr) = child.stderr.take() {

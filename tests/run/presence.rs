@@ -85,10 +85,10 @@ fn each_ghost_is_counted_until_the_fault_ends() {
     let (ended, summary) = pair.stop();
     let episodes = number(&summary, "/presence/ghost/episodes");
     assert!((5..=injected).contains(&episodes), "{episodes} of {injected}\n{}", ended.stdout);
-    assert_eq!(number(&summary, "/presence/ghost/most"), episodes, "nobody came back\n{}", ended.stdout);
+    assert_eq!(number(&summary, "/presence/ghost/most"), episodes, "no user came back\n{}", ended.stdout);
     assert_eq!(number(&summary, "/presence/ghost/at_end"), 0, "{}", ended.stdout);
     assert_eq!(number(&summary, "/presence/missing/episodes"), 0, "{}", ended.stdout);
-    assert!(ended.stderr.contains("listed as a member, though it is gone"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("listed as a member, though the user is gone"), "{}", ended.stderr);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn each_missing_user_is_counted_and_again_after_it_returns() {
         began > hidden && began == pair.injected("missing") && now == hidden
     });
     pair.target.set_faults(r#"{"presence":{"missing":0}}"#);
-    eventually("nobody is missing", || pair.found("missing").0 == 0);
+    eventually("no user is missing", || pair.found("missing").0 == 0);
     let (ended, summary) = pair.stop();
     assert_eq!(number(&summary, "/presence/ghost/episodes"), 0, "{}", ended.stdout);
     assert_eq!(number(&summary, "/presence/missing/at_end"), 0, "{}", ended.stdout);

@@ -111,7 +111,7 @@ async fn fixed_waits_so_long_and_keeps_to_the_connect_rate() {
     let before = held.requests();
     held.restart();
     sleep(Duration::from_millis(4_990)).await;
-    assert_eq!((held.requests(), held.context.roster.connected()), (before, 0), "nobody asks before");
+    assert_eq!((held.requests(), held.context.roster.connected()), (before, 0), "no user asks before");
     let took = held.until_all_are_back().await;
     let allowed = IN_TURN..IN_TURN + Duration::from_millis(500);
     assert!(allowed.contains(&took), "{took:?}");

@@ -71,7 +71,7 @@ fn an_unwritable_summary_turns_exit_code_0_into_104() {
     rig.signal(Signal::SIGTERM);
     let ended = rig.end(PATIENCE);
     assert_eq!(ended.code, Some(104), "{}", ended.stderr);
-    assert!(ended.stderr.contains("nothing is there"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("the file does not exist"), "{}", ended.stderr);
 }
 
 #[test]

@@ -23,14 +23,14 @@ use strum::EnumCount;
 
 const USERS: usize = 5;
 const DAYS_3: Duration = Duration::from_secs(72 * 3600);
-/// One chat in this time, of all users together.
+/// Interval between two chats of all users together.
 const CHAT_GAP: Duration = Duration::from_secs(10);
-/// One user leaves in this time.
+/// Interval between two users who leave.
 const LEAVE_GAP: Duration = Duration::from_secs(240);
 const OUTAGE: Duration = Duration::from_secs(3600);
-/// Between the begins of two outages.
+/// From the start of one outage to the start of the next.
 const OUTAGE_GAP: Duration = Duration::from_secs(9 * 3600);
-/// Between two checks of the ledger.
+/// Interval between two checks of the ledger.
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 const TERMS: DeliveryTerms = DeliveryTerms { deadline: Duration::from_secs(10), horizon: Duration::from_secs(60) };
 

@@ -194,7 +194,7 @@ fn failed_exports_are_counted_and_logged_once() {
         let (ended, summary) = rig.stop();
         assert_eq!(ended.code, Some(0), "{endpoint}: {}\n{}", ended.stdout, ended.stderr);
         assert_eq!(crate::support::number(&summary, "/deliveries/lost"), 0);
-        let warnings = ended.stderr.lines().filter(|line| line.contains("traces are not taken")).count();
+        let warnings = ended.stderr.lines().filter(|line| line.contains("the endpoint does not take traces")).count();
         assert_eq!(warnings, 1, "{endpoint}: {}", ended.stderr);
     }
 }

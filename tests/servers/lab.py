@@ -1,4 +1,4 @@
-"""Chat servers that nobody here wrote, started on 127.0.0.1 from ordinary packages.
+"""Third-party chat servers, started on 127.0.0.1 from ordinary packages.
 
 Each recipe knows how its server is installed (once, under .cache/servers), started, and told to
 say which port it got. What they serve is under apps/. Everything ends with its `Running`.

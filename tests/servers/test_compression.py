@@ -1,4 +1,4 @@
-"""permessage-deflate with servers that nobody here wrote: npm's ws on terms of every kind, uvicorn's websockets."""
+"""permessage-deflate with third-party servers: npm's ws on terms of every kind, uvicorn's websockets."""
 
 import json
 

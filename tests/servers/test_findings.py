@@ -8,7 +8,7 @@ import tap
 from conftest import LIMIT
 from test_servers import balances
 
-# Nobody leaves: every message should come to all.
+# No user leaves: every message should reach all.
 CHANNELS = ["--protocol", "channels", "--set", "path=/ws/chat/", "--disable-event-leaving"]
 USERS = 20
 
@@ -30,7 +30,7 @@ def channels(serve):
 
 
 def test_what_a_channel_layer_drops_is_what_soakrig_calls_lost(channels, soak):
-    """A trickle arrives whole. The same messages in one burst do not, and nobody is told."""
+    """A trickle arrives whole. The same messages in one burst do not, and no client is told."""
     load = soak(channels, "friday", *CHANNELS, "--user-range-max", USERS, "--chat-rate", "20/s", "--duration", "10m",
                 "--delivery-deadline", "45s", "--max-anomalies", "off")
     until(load, "all are connected", lambda: len(channels.arrived) == USERS)

@@ -16,9 +16,9 @@ class Case:
     protocol: str
     room: str = "friday"
     variables: tuple = ()
-    # Has the server miss a sign of life within seconds instead of a minute; a busy machine needs a few.
+    # Makes the server miss a keepalive within seconds instead of a minute; a busy machine needs a few.
     keepalive: tuple = ()
-    # A room that the server lets nobody into, if it has one, and the name of the refusal.
+    # A room that the server lets no user into, if it has one, and the name of the refusal.
     closed: str = ""
     # Whether a wrong password is refused, and an existing name noticed.
     has_passwords: bool = False
@@ -81,7 +81,7 @@ def test_a_check_finds_what_the_file_says(serve, check, case):
     server = serve(case.server, **dict(case.keepalive))
     code, said = check(server, case.room, *case.arguments, "--user-range-max", 5)
     assert code == 0 and "WRONG" not in said and "every step works" in said, said
-    assert "ok    the sender hears itself" in said and "ok    unchanged: letters and spaces" in said, said
+    assert "ok    the sender receives its own messages" in said and "ok    unchanged: letters and spaces" in said, said
 
 
 @EVERY
@@ -116,7 +116,7 @@ def test_a_wrong_password_refuses_the_run(serve, soak, case):
 
 @of("closed")
 def test_a_refused_join_refuses_the_run(serve, soak, case):
-    """A room that the server lets nobody into."""
+    """A room that the server lets no user into."""
     server = serve(case.server)
     load = soak(server, case.closed, *case.arguments, "--user-range-max", 2, "--chat-rate", "1/s", "--duration", "10s")
     code, _ = load.wait()

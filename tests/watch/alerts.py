@@ -179,7 +179,7 @@ def ends_of_generators(watched: Watched) -> None:
 
 
 def faults_that_are_gone_resolve(watched: Watched) -> None:
-    """Each message is taken back; nobody was accused of what another did."""
+    """Each alert resolves, and no run had an alert for another run's fault."""
     for case in CASES:
         watched.wait_heard("resolved", case.alert, case.run, RESOLVED, case.words)
         more = watched.names(case.run) - {case.alert} - case.follows

@@ -42,7 +42,7 @@ def options_are_handed_on() -> list[str]:
     if len(documented) < 70:
         return [f"docs/configuration.md has only {len(documented)} options"]
     given = set(re.findall(r"SOAKRIG_\w+", COMPOSE.read_text() + (files.ROOT / "Dockerfile").read_text()))
-    return [f"docker-compose.yml hands {name} on to nobody" for name in sorted(documented - given - set(NOT_IN_COMPOSE))]
+    return [f"docker-compose.yml passes {name} to no service" for name in sorted(documented - given - set(NOT_IN_COMPOSE))]
 
 
 def defaults_agree() -> list[str]:

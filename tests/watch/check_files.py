@@ -42,7 +42,7 @@ def names_exist() -> list[str]:
 
 
 def recordings_are_used() -> list[str]:
-    """A recording rule that nobody reads is a mistake."""
+    """An unused recording rule is a mistake."""
     read = {name for _, expression in files.expressions() for name, _ in files.selectors(expression)}
     words = " ".join(note for rule in files.rules() for note in rule.get("annotations", {}).values())
     written = {rule["record"] for rule in files.rules() if "record" in rule}

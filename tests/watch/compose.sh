@@ -146,7 +146,7 @@ wait_for 90 "a dead generator is reported" heard 'wake firing critical SoakrigGe
 docker start "$demo3" >/dev/null
 wait_for 90 "and is back" heard 'wake resolved critical SoakrigGeneratorGone run=demo room=test generator=demo-3:9464'
 
-# The server is started again with a fault; where its generators wait for the CPU, nobody believes them.
+# The server restarts with a fault; on a saturated machine the generators' figures are not reliable.
 DEMO_FAULTS="--fault-drop 20%" docker-compose --profile demo up -d --no-build --no-deps target
 wait_for 120 "a server that loses chats is reported" heard 'wake firing critical SoakrigDeliveriesLost run=demo'
 

@@ -50,7 +50,7 @@ def main(soakrig: str) -> int:
         ]
         stack.watch_also(generators)
         time.sleep(30)
-        # Whoever comes back must log in.
+        # Users must log in when they reconnect.
         target.act("forget_sessions")
         target.act("close", code=1012, share=0.5)
         time.sleep(max(0.0, SECONDS - (time.monotonic() - started)))

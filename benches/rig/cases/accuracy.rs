@@ -1,5 +1,5 @@
-//! Whether soakrig's own figures are right: the count and the spacing of what it sends, the time
-//! to delivery beside the target's record, the cost of the ramp and of a scrape.
+//! Whether soakrig's own figures are right: the number and the spacing of its chats, its times to
+//! delivery beside the target's record, the cost of the ramp and of a scrape.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -19,12 +19,12 @@ struct Pace {
     seconds: f64,
     intents: f64,
     expected: f64,
-    /// Share of intents that were issued within a millisecond of their time, and within two.
+    /// Share of intents issued within one and within two milliseconds of their time.
     within_1_ms: f64,
     within_2_ms: f64,
 }
 
-/// Intents of rates from 1 to 10,000 a second.
+/// Intents at rates from 1 to 10,000 per second.
 pub fn pace(scale: Scale) -> Outcome<()> {
     let (rates, time): (&[f64], _) =
         if scale.quick { (&[10.0, 1_000.0], 5) } else { (&[1.0, 10.0, 100.0, 1_000.0, 10_000.0], 60) };
@@ -60,7 +60,7 @@ pub fn pace(scale: Scale) -> Outcome<()> {
     keep("pace", &lines)
 }
 
-/// Times between chats as they came to the target, in milliseconds.
+/// Times between the arrivals of chats at the target, in milliseconds.
 #[derive(Debug, Serialize)]
 struct Gaps {
     rate: f64,
@@ -72,7 +72,7 @@ struct Gaps {
     longest_ms: f64,
 }
 
-/// How evenly chats leave: the times between them by the target's record of when it had written
+/// How evenly chats leave: the times between them, by the target's record of when it wrote
 /// the first copy of each.
 pub fn gaps(scale: Scale) -> Outcome<()> {
     let (rates, seconds): (&[f64], _) = if scale.quick { (&[100.0], 4) } else { (&[10.0, 100.0, 1_000.0], 30) };
@@ -92,7 +92,7 @@ pub fn gaps(scale: Scale) -> Outcome<()> {
         }
         let mut times: Vec<u64> = first.into_values().collect();
         times.sort_unstable();
-        // Without the first seconds, while everybody was coming in.
+        // Without the first seconds, while users were joining.
         let begin = times.last().ok_or("the target recorded nothing")?.saturating_sub(seconds * 1_000_000);
         times.retain(|at| *at >= begin);
         let mut gaps: Vec<f64> = times.windows(2).map(|pair| (pair[1] - pair[0]) as f64 / 1e3).collect();
@@ -139,7 +139,7 @@ pub fn delivery(scale: Scale) -> Outcome<()> {
     let mut intended = HashMap::new();
     let cookie = eventually("a saved session", || cookie(&cache).ok())?;
     let until = Instant::now() + Duration::from_secs(seconds);
-    // The page tells the last hundred chats; it is read often enough to miss none.
+    // The page shows the last hundred chats; it is read often enough to miss none.
     while Instant::now() < until {
         std::thread::sleep(Duration::from_secs(2));
         note_chats(&address, &cookie, &mut intended)?;
@@ -183,7 +183,7 @@ fn note_chats(address: &str, cookie: &str, intended: &mut HashMap<u64, f64>) -> 
     Ok(())
 }
 
-/// CPU seconds of the generator until everybody is in.
+/// CPU seconds of the generator until all users have joined.
 #[derive(Debug, Serialize)]
 struct Ramp {
     users: usize,

@@ -1,4 +1,4 @@
-//! CPU a frame: soakrig's whole path beside a raw reader, on the same frames, in turn.
+//! CPU per frame: soakrig's whole path beside a raw reader, on the same frames, in turn.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::stats::Spread;
 
 const WARM_UP: Duration = Duration::from_secs(3);
 
-/// One line of figures: CPU seconds for a million frames.
+/// One line of figures: CPU seconds per million frames.
 #[derive(Debug, Serialize)]
 struct Line {
     users: usize,
@@ -21,14 +21,14 @@ struct Line {
     soakrig: Spread,
     /// Of the pairs.
     ratio: Spread,
-    /// Microseconds a frame above the raw reader, of the pairs.
+    /// Microseconds per frame above the raw reader, of the pairs.
     above: Spread,
 }
 
-/// What the frames are and how they come.
+/// The kind of frames and how they arrive.
 #[derive(Clone, Copy)]
 enum Traffic {
-    /// Chats, so many written at once.
+    /// Chats, several written at once.
     Chats { a_second: f64, at_once: usize },
     /// Member lists.
     Lists { a_second: f64, bytes: usize },
@@ -46,13 +46,13 @@ impl Traffic {
     fn chats(self) -> f64 {
         match self {
             Self::Chats { a_second, .. } => a_second,
-            // Somebody has to talk; this little does not show.
+            // A run needs some chat; this little does not show.
             Self::Lists { .. } => 0.001,
         }
     }
 }
 
-/// One chat a read.
+/// One chat per read.
 pub fn deliveries(scale: Scale) -> Outcome<()> {
     let (users, pairs, seconds): (&[usize], _, _) =
         if scale.quick { (&[2_000], 3, 5) } else { (&[5_000, 10_000], 9, 8) };

@@ -1,4 +1,4 @@
-//! Memory a user: idle, after traffic, after a large member list for everybody.
+//! Memory per user: idle, after traffic, after a large member list to all users.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ struct Line {
     what: String,
     users: usize,
     total: f64,
-    /// What a user adds to a run of ten.
+    /// What each user adds to a run of ten.
     each: f64,
 }
 
@@ -23,7 +23,7 @@ pub fn memory(scale: Scale) -> Outcome<()> {
     let (users, minutes) = if scale.quick { (2_000, 0.2) } else { (10_000, 10.0) };
     let directory = tempfile::tempdir()?;
     let mut server = Server::bare()?;
-    // What is there without users, and is none of theirs.
+    // The part that needs no users.
     let few = Reader::rig(&server, 10, 0.1, &cache_file(&directory, "few"), &[])?;
     std::thread::sleep(Duration::from_secs(5));
     let base = few.process.memory()?;

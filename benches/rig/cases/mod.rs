@@ -1,4 +1,4 @@
-//! The cases, each a question with figures for an answer.
+//! The cases, each a question that figures answer.
 
 mod accuracy;
 mod cpu;
@@ -16,7 +16,7 @@ use super::Outcome;
 /// How much of everything.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
-    /// In small, to see whether it works; the figures are worth little.
+    /// A short run, to see whether it works; the figures are worth little.
     pub quick: bool,
 }
 
@@ -39,7 +39,7 @@ const CASES: &[Case] = &[
     ("tables", tables::tables),
 ];
 
-/// Runs the cases named, or all.
+/// Runs the named cases, or all.
 pub fn run(words: &[&str]) -> Outcome<()> {
     let scale = Scale { quick: words.contains(&"--quick") };
     let wanted: Vec<&str> = words.iter().copied().filter(|word| !word.starts_with("--")).collect();
@@ -54,7 +54,7 @@ pub fn run(words: &[&str]) -> Outcome<()> {
     Ok(())
 }
 
-/// Keeps a case's figures.
+/// Saves a case's figures.
 pub fn keep(name: &str, figures: &impl Serialize) -> Outcome<()> {
     let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     std::fs::create_dir_all(&directory)?;

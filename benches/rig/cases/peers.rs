@@ -1,5 +1,5 @@
-//! Other load generators on the same server in the same run: what a connection and a received
-//! frame cost them, and what each of them verifies.
+//! Other load generators on the same server in the same run: their cost per connection and per
+//! received frame, and what each of them verifies.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,7 +23,7 @@ struct Line {
     memory_each: f64,
 }
 
-/// Frames a second to all sockets together.
+/// Frames per second to all sockets together.
 const FRAMES: f64 = 10_000.0;
 
 /// All of them in turn.

@@ -1,4 +1,4 @@
-//! How cost grows: with users, with rate, with processes; and what the target itself costs.
+//! How the cost grows: with users, with rate, with processes; and the cost of the target itself.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ const TARGET: &[&str] = &["--presence", "off"];
 struct Point {
     users: usize,
     deliveries_a_second: f64,
-    /// CPU seconds of the generators for a million deliveries.
+    /// CPU seconds of the generators per million deliveries.
     cpu_per_million: f64,
-    /// CPU seconds of the generators a second, without deliveries counted apart.
+    /// CPU seconds of the generators per second, deliveries included.
     cores: f64,
-    /// Resident memory of the generators a user, in kB, everything included.
+    /// Resident memory of the generators per user, in kB, everything included.
     memory_each: f64,
     processes: usize,
 }
@@ -123,7 +123,7 @@ fn halves(users: usize, deliveries: f64, seconds: u64) -> Outcome<Point> {
     Ok(Point::of(users, 2, &[cost], memory))
 }
 
-/// CPU of a server for a million frames written.
+/// CPU of a server per million frames written.
 #[derive(Debug, Serialize)]
 struct Writing {
     users: usize,

@@ -1,7 +1,7 @@
 //! The kept figures as the tables and the plot of `docs/performance.md`.
 //!
-//! A table stands between `<!-- NAME -->` and `<!-- /NAME -->`; what is around them is left. Those that
-//! have no place on the page are printed.
+//! A table stands between `<!-- NAME -->` and `<!-- /NAME -->`; the text around them stays. Tables
+//! without a place on the page are printed.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::Outcome;
 const PAGE: &str = "docs/performance.md";
 const PLOT: &str = "docs/images/growth.svg";
 
-/// A column: its head, and where its number or text stands in a line of figures.
+/// A column: its heading, and the place of its number or text in a line of figures.
 type Column = (&'static str, &'static str, usize);
 
 /// The tables: name, file of figures, columns with the number of decimals.
@@ -119,7 +119,7 @@ const CURVE: &[Column] = &[
     ("kB per user", "/memory_each", 2),
 ];
 
-/// Writes what there is.
+/// Writes the tables that have figures.
 pub fn tables(_: Scale) -> Outcome<()> {
     let mut page = std::fs::read_to_string(PAGE)?;
     for (name, columns) in TABLES {
@@ -161,7 +161,7 @@ fn table(columns: &[Column], lines: &[Value]) -> String {
     out
 }
 
-/// Numbers stand to the right.
+/// Aligns numbers to the right.
 fn align(lines: &[Value], path: &str) -> String {
     let is_text = lines.first().and_then(|line| line.pointer(path)).is_some_and(Value::is_string);
     if is_text { "---".to_owned() } else { "---:".to_owned() }

@@ -34,7 +34,7 @@ pub trait ServerForDriver: Sized + Send + 'static {
     /// Its base URL.
     fn url(&self) -> String;
 
-    /// A session that the server does not know; `None` where the protocol has no sessions.
+    /// A session that the server does not know; `None` if the protocol has no sessions.
     fn unknown_session() -> Option<Session>;
 
     /// Ends every connection in good order.

@@ -144,7 +144,7 @@ pub fn a_user_joins_once_and_an_open_room_passes_the_preflight<S: ServerForDrive
     let mut first = pair.member("loadtest1");
     let mut second = pair.member("loadtest2");
     assert_ne!(first.room.user_id, second.room.user_id);
-    // Also what came of the second one's joining: nobody joins twice.
+    // Also the events after the second user's join: no user joins twice.
     let mut joined = 0;
     pair.here.block_on(async {
         send(&mut second, 0, |_| {}).await;

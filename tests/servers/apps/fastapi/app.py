@@ -10,7 +10,7 @@ present: list[WebSocket] = []
 
 async def tell_all(text: str) -> None:
     for socket in list(present):
-        # One that is closing must not end the connection of whoever speaks.
+        # A closing socket must not end the sender's connection.
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
             await socket.send_text(text)
 
