@@ -108,6 +108,15 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let wrong = || ValueError::new("not a rate; give a count and a unit, such as 5/s, 300/m, 2/h or 0.5/s");
+        let none = || {
+            ValueError::new(
+                "a rate must be above zero, such as 5/s or 300/m; to leave traffic out use --disable-chat, \
+                 --disable-event-leaving or --disable-breakout-joining",
+            )
+        };
+        if matches!(text.trim(), "off" | "0") {
+            return Err(none());
+        }
         let (count, unit) = text.trim().split_once('/').ok_or_else(wrong)?;
         let per = match unit.trim() {
             "s" => Per::Second,
@@ -121,9 +130,7 @@ impl FromStr for Rate {
         }
         let billionths = decimal(count).ok_or_else(wrong)?;
         if billionths == 0 {
-            return Err(ValueError::new(
-                "a rate must be above zero, such as 5/s or 300/m; to leave traffic out use a --disable flag",
-            ));
+            return Err(none());
         }
         if billionths / per.seconds() > Self::MAX_PER_SECOND * BILLION {
             return Err(ValueError::new("the highest rate is 1000000/s"));
@@ -187,7 +194,9 @@ mod tests {
         {
             assert!(text.parse::<Rate>().is_err(), "{text}");
         }
-        assert!("0/s".parse::<Rate>().unwrap_err().to_string().contains("above zero"));
+        for text in ["0/s", "0", "off"] {
+            assert!(text.parse::<Rate>().unwrap_err().to_string().contains("use --disable-chat"), "{text}");
+        }
         assert!("5".parse::<Rate>().unwrap_err().to_string().contains("5/s"));
     }
 
