@@ -325,7 +325,7 @@ async fn frames_without_a_rule_fail_the_check_only_with_a_message_in_them() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_that_comes_twice_is_found() {
     let wrong = Wrong { copies: 1, ..Wrong::default() };
-    finds(wrong, FILE, &[], 107, &["loadtest0 received a message 2 times: let match mean one frame"]).await;
+    finds(wrong, FILE, &[], 107, &["loadtest0 received a message 2 times: let match fit only one frame"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
