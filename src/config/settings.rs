@@ -29,7 +29,7 @@ layered! {
 layered! {
     /// Which plenary on it.
     pub struct PlenarySettings {
-        /// The plenary, as in its address /event/<PLENARY_SLUG>/
+        /// The room to join; a plenary as in its address /event/<PLENARY_SLUG>/
         ///
         /// If the file of --config has tables of plenaries, this picks one; without it, `run`
         /// holds all of them at once.

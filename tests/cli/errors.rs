@@ -95,8 +95,9 @@ fn an_invalid_or_missing_target_is_named() {
     ] {
         check(&Wrong { args: &["run", url, "test"], says: &["URL]", says], ..NOTHING });
     }
-    check(&Wrong { args: &["run"], says: &["<URL>", "not given", "SOAKRIG_URL"], ..NOTHING });
-    check(&Wrong { args: &["run", "http://h"], says: &["<PLENARY_SLUG>", "SOAKRIG_PLENARY"], ..NOTHING });
+    check(&Wrong { args: &["run"], says: &["<URL>", "not given", "the server's address", "SOAKRIG_URL"], ..NOTHING });
+    let room = ["<PLENARY_SLUG>", "not given", "the room's name", "SOAKRIG_PLENARY"];
+    check(&Wrong { args: &["run", "http://h"], says: &room, ..NOTHING });
     check(&Wrong { args: &["run", "http://h", "a/b"], says: &["PLENARY_SLUG>", "letters"], ..NOTHING });
     check(&Wrong { args: &["cleanup"], says: &["<URL>"], ..NOTHING });
     check(&Wrong { args: &["frobnicate"], says: &["frobnicate"], ..NOTHING });

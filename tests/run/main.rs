@@ -30,6 +30,7 @@ mod proxied;
 #[path = "../drivers/proxies.rs"]
 mod proxies;
 mod reconnect;
+mod resemblance;
 mod rooms;
 mod rules;
 #[path = "../drivers/scripted_server.rs"]

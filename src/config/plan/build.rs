@@ -160,8 +160,9 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn missing(key: &str) -> StartError {
+        let what = if key == "url" { "the server's address" } else { "the room's name" };
         StartError::usage(flag(key), "not given").remedy(format!(
-            "give it on the command line, as {}, or as {} in the file of --config",
+            "give {what} on the command line, as {}, or as {} in the file of --config",
             variable(key),
             in_file(key)
         ))

@@ -82,9 +82,9 @@ async fn visit(
     let ask = Ask { step, url, form: None, limit: BODY_LIMIT, leads_on: true, custom: Some(&custom) };
     let judge = |page: Page| {
         *answered = true;
-        judged(shared, request, &values, &page).map_err(explained)
+        judged(shared, request, &values, &page)
     };
-    shared.browser.visit(&shared.target.origin, session, ask, judge).await
+    shared.browser.visit(&shared.target.origin, session, ask, judge).await.map_err(explained)
 }
 
 fn judged(shared: &Shared, request: &Request, values: &Values<'_>, page: &Page) -> Result<Captured, Failure> {
