@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use serde_json::json;
+use soakrig::model::return_moment;
+use soakrig::report::disruptions::Disruption;
 use soakrig::report::drift;
 use soakrig::report::durations::Durations;
 use soakrig::report::end::End;
+use soakrig::report::marked::Marked;
+use soakrig::report::recoveries::{RecoveryFigures, RecoverySeconds};
 use soakrig::report::summary::{Connections, Deliveries, Judged, Rate, Summary};
 use soakrig::report::timeline::{GeneratorSlice, Slice, Timeline, TimelineEvent, UserSeconds, Watched};
 use soakrig::report::verdict::judge;
@@ -21,6 +25,7 @@ const RESTARTS: [u64; 2] = [210, 360];
 /// Messages per minute, and receivers of each.
 const MESSAGES: u64 = 2_400;
 const RECEIVERS: u64 = 50;
+const DEPLOY: &str = "rolling deploy of 3.2";
 
 /// Noise that is the same each time, between -1 and 1.
 fn noise(n: u64) -> f64 {
@@ -131,6 +136,44 @@ fn timeline() -> Timeline {
     timeline
 }
 
+/// Every user is reset at 23:00 UTC and comes back within half a minute; a deploy that is planned cuts half of
+/// them, one after the other, at 03:00.
+fn steered(summary: &mut Summary, timeline: &mut Timeline) {
+    let mut note = |minute: f64, kind: &str, text: &str| {
+        let at = BEGIN as f64 + minute * 60.0;
+        timeline.note(TimelineEvent { at, kind: kind.to_owned(), text: text.to_owned(), shard: None });
+    };
+    note(60.0, "control", "disconnect 100%");
+    note(300.0, "mark_begin", DEPLOY);
+    note(306.5, "mark_end", DEPLOY);
+    let back = |slowest: f64, users: f64| -> Vec<u64> {
+        let moments = (0..60).map(|nth| return_moment(nth).as_secs_f64());
+        let curve: Vec<u64> = moments.map(|at| (users * (at / slowest).powf(1.4).min(1.0)) as u64).collect();
+        let until = curve.iter().position(|back| *back as f64 >= users).map_or(60, |nth| nth + 1);
+        curve.into_iter().take(until).collect()
+    };
+    let recovery = |what: &str, minute: u64, users: u64, slowest: f64| {
+        let took = [0.5_f64, 0.9, 0.99, 1.0].map(|share| Some(slowest * share.powf(1.0 / 1.4)));
+        let [p50, p90, p99, all] = took;
+        let (at, curve) = ((BEGIN + minute * 60) as f64, back(slowest, users as f64));
+        let seconds = RecoverySeconds { p50, p90, p99, all };
+        RecoveryFigures { what: what.to_owned(), at, held: 1_988, users, back: users, seconds, curve }
+    };
+    summary.recoveries = vec![recovery("disconnect 100%", 60, 1_988, 27.0), recovery(DEPLOY, 300, 994, 4.2)];
+    let deploy = Disruption {
+        what: DEPLOY.to_owned(),
+        at: (BEGIN + 300 * 60) as f64,
+        seconds: 390.0,
+        sent: 15_600,
+        expected: 780_000,
+        late: 212,
+        cut: 994,
+        errors: 31,
+        ..Disruption::default()
+    };
+    summary.marked = Some(Marked { seconds: 390.0, sent: 15_600, each: vec![deploy], ..Marked::default() });
+}
+
 /// A summary in which nothing has happened yet.
 fn blank() -> Summary {
     let blank = json!({
@@ -172,7 +215,8 @@ fn durations(total: &Slice) -> Durations {
 /// The summary of the night.
 pub fn night() -> Summary {
     let mut summary = blank();
-    let timeline = timeline();
+    let mut timeline = timeline();
+    steered(&mut summary, &mut timeline);
     let total = timeline.total();
     summary.deliveries = total.deliveries.clone();
     summary.judged = Some(Judged { deliveries: total.deliveries.clone(), ..Judged::default() });
@@ -204,7 +248,7 @@ pub fn night() -> Summary {
         "messages": 8, "remote_messages": 0, "unread_messages": 2, "receivers": 50,
         "receiver_names": ["loadtest850", "loadtest851"], "sender_names": ["loadtest861"], "markers": []});
     summary.loss_groups.largest = vec![serde_json::from_value(group).expect("a group")];
-    summary.drift = drift::changes(&timeline);
+    summary.drift = drift::changes(&timeline, &[]);
     summary.timeline = Some(timeline);
     summary.verdict = judge(&summary, &End::Settled);
     summary
@@ -234,6 +278,12 @@ pub fn hostile() -> Summary {
         for slice in &mut timeline.slices {
             slice.errors.insert(MARKUP.to_owned(), BTreeMap::from([(MARKUP.to_owned(), 7)]));
             slice.watched.insert(MARKUP.to_owned(), Watched { sum: 1.0, samples: 1 });
+        }
+        for recovery in &mut summary.recoveries {
+            recovery.what = MARKUP.to_owned();
+        }
+        for one in summary.marked.iter_mut().flat_map(|marked| &mut marked.each) {
+            one.what = MARKUP.to_owned();
         }
         for event in &mut timeline.events {
             (event.kind, event.text) = (MARKUP.to_owned(), MARKUP.to_owned());

@@ -21,26 +21,32 @@ use crate::stats::Sketch;
 pub const CELL_SECONDS: u64 = 5;
 const CELL_MICROS: u64 = CELL_SECONDS * 1_000_000;
 
-/// An open cell, by its place, and whether the message it was looked up for belongs to a planned disruption.
+/// An open cell, by its place, and the planned disruption of the message it was looked up for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct CellId(u32);
 
-/// The bit of a [`CellId`] for planned disruptions.
-const MARKED: u32 = 1 << 31;
+/// The bits of a [`CellId`] for its place; those above hold the number of the disruption.
+const PLACE_BITS: u32 = 20;
+const PLACES: u32 = (1 << PLACE_BITS) - 1;
 
 impl CellId {
     fn place(self) -> usize {
-        (self.0 & !MARKED) as usize
+        (self.0 & PLACES) as usize
     }
 
-    /// The same cell, for a message that belongs to a planned disruption or not.
-    pub(super) fn marked(self, is_marked: bool) -> Self {
-        if is_marked { Self(self.0 | MARKED) } else { self }
+    /// The same cell, for a message of the planned disruption with this number, from 1; 0 for none.
+    pub(super) fn marked(self, number: u32) -> Self {
+        Self(self.0 | number << PLACE_BITS)
     }
 
     /// Whether the message belongs to a planned disruption.
     pub(super) fn is_marked(self) -> bool {
-        self.0 & MARKED != 0
+        self.0 > PLACES
+    }
+
+    /// The number of that disruption.
+    pub(super) fn mark(self) -> u32 {
+        self.0 >> PLACE_BITS
     }
 }
 

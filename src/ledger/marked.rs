@@ -10,6 +10,8 @@ use crate::model::{Anomaly, Basis, DeliveryCounts, Origin, Outcome, delivery_tim
 
 /// Maximum number of spans; a further one joins the last.
 const MOST_SPANS: usize = 1_000;
+/// Maximum number of spans with counts of their own.
+const MOST_COUNTED: usize = 100;
 
 /// Spans of planned disruption.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub(super) struct Marked {
     first: u64,
     is_set_aside: bool,
     counts: [DeliveryCounts; Origin::COUNT],
+    /// The counts of each of the first spans.
+    each: Vec<[DeliveryCounts; Origin::COUNT]>,
     /// Times to delivery from the intended time, in microseconds; allocated with the first span.
     durations: Option<Box<[Histogram<u64>; Origin::COUNT]>>,
 }
@@ -31,6 +35,7 @@ impl Default for Marked {
             first: u64::MAX,
             is_set_aside: false,
             counts: [DeliveryCounts::default(); Origin::COUNT],
+            each: Vec::new(),
             durations: None,
         }
     }
@@ -52,7 +57,12 @@ impl Marked {
         match self.spans.last_mut() {
             Some((_, None)) => {}
             Some((_, ended)) if is_full => *ended = None,
-            _ => self.spans.push((at, None)),
+            _ => {
+                self.spans.push((at, None));
+                if self.each.len() < MOST_COUNTED {
+                    self.each.push([DeliveryCounts::default(); Origin::COUNT]);
+                }
+            }
         }
         self.first = self.first.min(at);
         self.durations.get_or_insert_with(|| Box::new(std::array::from_fn(|_| delivery_times())));
@@ -64,21 +74,29 @@ impl Marked {
         }
     }
 
-    /// Whether a span covers a message intended then, in microseconds since 1970.
+    /// The number, from 1, of the span that covers a message intended then, in microseconds since 1970; 0 for none.
     #[inline]
-    pub(super) fn covers(&self, intended: u64) -> bool {
-        intended >= self.first && self.is_in_span(intended)
+    pub(super) fn number(&self, intended: u64) -> u32 {
+        if intended >= self.first { self.number_of(intended) } else { 0 }
     }
 
     #[cold]
-    fn is_in_span(&self, intended: u64) -> bool {
-        self.spans.iter().rev().any(|(from, to)| *from <= intended && to.is_none_or(|to| intended < to))
+    fn number_of(&self, intended: u64) -> u32 {
+        let covers = |(from, to): &(u64, Option<u64>)| *from <= intended && to.is_none_or(|to| intended < to);
+        self.spans.iter().rposition(covers).map_or(0, |nth| u32::try_from(nth + 1).unwrap_or(0))
     }
 
-    /// Adds `n` marked deliveries with this outcome.
+    /// Adds `n` deliveries with this outcome to the span of this number.
     #[cold]
-    pub(super) fn add(&mut self, origin: Origin, outcome: Outcome, n: u64) {
+    pub(super) fn add(&mut self, number: u32, origin: Origin, outcome: Outcome, n: u64) {
         self.counts[origin as usize].expect_and_add(outcome, n);
+        if let Some(each) = self.one(number) {
+            each[origin as usize].expect_and_add(outcome, n);
+        }
+    }
+
+    fn one(&mut self, number: u32) -> Option<&mut [DeliveryCounts; Origin::COUNT]> {
+        self.each.get_mut((number as usize).checked_sub(1)?)
     }
 
     #[cold]
@@ -89,8 +107,16 @@ impl Marked {
     }
 
     #[cold]
-    pub(super) fn anomaly(&mut self, origin: Origin, what: Anomaly) {
+    pub(super) fn anomaly(&mut self, number: u32, origin: Origin, what: Anomaly) {
         self.counts[origin as usize].anomalies[what as usize] += 1;
+        if let Some(each) = self.one(number) {
+            each[origin as usize].anomalies[what as usize] += 1;
+        }
+    }
+
+    /// The counts of each of the first spans, by [`Origin`].
+    pub(super) fn each(&self) -> &[[DeliveryCounts; Origin::COUNT]] {
+        &self.each
     }
 
     /// The counts of marked deliveries.

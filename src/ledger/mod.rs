@@ -261,6 +261,12 @@ impl Ledger {
         self.run.tally.marked.counts(origin)
     }
 
+    /// The same for each of the first hundred planned disruptions, by [`Origin`].
+    #[must_use]
+    pub fn each_marked(&self) -> &[[DeliveryCounts; 2]] {
+        self.run.tally.marked.each()
+    }
+
     /// Takes the anomalies and losses noted since the last call.
     pub fn take_notes(&mut self) -> Notes {
         self.run.tally.evidence.take()

@@ -69,8 +69,8 @@ impl Tally {
 
     /// The cell of a message intended at `intended_micros`, in microseconds since 1970, as of `now`.
     pub(super) fn cell(&mut self, intended_micros: u64, now: Stamp) -> CellId {
-        let is_marked = self.marked.covers(intended_micros);
-        self.cells.of(intended_micros, self.evidence.wall_micros(now)).marked(is_marked)
+        let mark = self.marked.number(intended_micros);
+        self.cells.of(intended_micros, self.evidence.wall_micros(now)).marked(mark)
     }
 
     /// Adds `n` expected deliveries of messages in `cell`.
@@ -84,7 +84,7 @@ impl Tally {
         self.counts[origin as usize].add(outcome, n);
         self.cells.counts(cell, origin).add(outcome, n);
         if cell.is_marked() {
-            self.marked.add(origin, outcome, n);
+            self.marked.add(cell.mark(), origin, outcome, n);
         }
     }
 
@@ -109,7 +109,7 @@ impl Tally {
         self.counts[Origin::Local as usize].add(outcome, 1);
         self.cells.came(cell, outcome, micros);
         if cell.is_marked() {
-            self.marked.add(Origin::Local, outcome, 1);
+            self.marked.add(cell.mark(), Origin::Local, outcome, 1);
         }
         self.judge(Origin::Local, cell, outcome == Outcome::Late, took, intended, at);
     }
@@ -144,7 +144,7 @@ impl Tally {
     /// Adds the arrival of a lost delivery after its horizon; `intended_micros` is the time in its marker, in
     /// microseconds since 1970.
     pub(super) fn overdue(&mut self, origin: Origin, intended_micros: u64, intended: Stamp, at: Stamp) {
-        if !(self.marked.is_set_aside() && self.marked.covers(intended_micros)) {
+        if !(self.marked.is_set_aside() && self.marked.number(intended_micros) > 0) {
             self.judged.overdue(origin, intended, at);
         }
     }
@@ -197,7 +197,7 @@ impl Tally {
         let cell = self.cell(intended, at);
         self.cells.counts(cell, origin).anomalies[what as usize] += 1;
         if cell.is_marked() {
-            self.marked.anomaly(origin, what);
+            self.marked.anomaly(cell.mark(), origin, what);
         }
         self.evidence.anomaly(origin, what, user, subject, at);
     }

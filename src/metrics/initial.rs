@@ -57,9 +57,9 @@ pub(crate) fn error(vocabulary: &Vocabulary, (stage, kind): (Stage, FailureKind)
 
 fn common_error(stage: Stage, kind: FailureKind) -> bool {
     use FailureKind::{
-        Backpressure, BadHandshake, Corrupt, FrameTooLarge, InvalidUtf8, Locked, Lost, Malformed, NoPresence,
-        NotConnected, Overdue, Panic, Protocol, ServerMessage, SignedOut, SignupRefused, Stopping, WriteTimeout,
-        WrongPassword,
+        Backpressure, BadHandshake, Corrupt, Disconnected, FrameTooLarge, InvalidUtf8, Locked, Lost, Malformed,
+        NoPresence, NotConnected, Overdue, Panic, Protocol, ServerMessage, SignedOut, SignupRefused, Stopping,
+        WriteTimeout, WrongPassword,
     };
     // The run stopped during the step.
     let cut_short = kind == Stopping;
@@ -70,7 +70,8 @@ fn common_error(stage: Stage, kind: FailureKind) -> bool {
         Stage::Room => page() || kind == SignedOut,
         Stage::Connect => on_the_way(kind) || by_status(kind) || cut_short || matches!(kind, BadHandshake | NoPresence),
         Stage::Send => {
-            matches!(kind, NotConnected | Backpressure | Stopping | Overdue | WriteTimeout)
+            // `ctl disconnect` drops intents as disconnected.
+            matches!(kind, NotConnected | Backpressure | Stopping | Overdue | Disconnected | WriteTimeout)
         }
         Stage::Receive => matches!(kind, FrameTooLarge | InvalidUtf8 | Protocol | Malformed | ServerMessage | Panic),
         Stage::Delivery => matches!(kind, Lost | Corrupt),

@@ -30,6 +30,8 @@ pub struct LedgerSnapshot {
     pub judged_durations: [Histogram<u64>; Origin::COUNT],
     /// Counts of deliveries of planned disruptions that have a verdict, by [`Origin`].
     pub marked: [DeliveryCounts; Origin::COUNT],
+    /// The same for each of the first disruptions.
+    pub each_marked: Vec<[DeliveryCounts; Origin::COUNT]>,
     /// Arrivals of messages from another run, or from before this generator started.
     pub foreign: u64,
     /// Estimate of how far other generators' clocks are ahead of this one's, in seconds.
@@ -50,6 +52,7 @@ impl LedgerSnapshot {
             judged: [DeliveryCounts::default(); Origin::COUNT],
             judged_durations: std::array::from_fn(|_| delivery_times()),
             marked: [DeliveryCounts::default(); Origin::COUNT],
+            each_marked: Vec::new(),
             foreign: 0,
             clock_offset: None,
             anomaly_log: None,

@@ -188,6 +188,13 @@ async fn the_first_scrape_has_zeros_to_rate_from() {
         "soakrig_messages_received_total{kind=\"presence\"}",
         "soakrig_connection_age_seconds_count{initiator=\"server\"}",
         "soakrig_sends_dropped_total{kind=\"chat\",reason=\"overdue\"}",
+        // What commands of `soakrig ctl` bring about.
+        "soakrig_sends_dropped_total{kind=\"chat\",reason=\"disconnected\"}",
+        "soakrig_errors_total{stage=\"send\",kind=\"disconnected\"}",
+        "soakrig_disconnects_total{socket=\"plenary\",initiator=\"user\",reason=\"reset\"}",
+        "soakrig_disconnects_total{socket=\"plenary\",initiator=\"user\",reason=\"left\"}",
+        "soakrig_connection_age_seconds_count{initiator=\"user\"}",
+        "soakrig_control_commands_total{command=\"disconnect\"}",
         "soakrig_delivery_duration_seconds_count{basis=\"intended\",origin=\"remote\"}",
     ] {
         assert_eq!(shown.get(series), Some(&0.0), "{series}");

@@ -29,6 +29,7 @@ mod failure;
 mod generator;
 mod kind;
 mod limit;
+mod returns;
 mod rule;
 mod sender;
 mod series;
@@ -51,6 +52,7 @@ pub use failure::{Failure, FailureClass, turns_direction};
 pub use generator::{ClockEvent, ControlKind, RunPhase, SaturationReason, SaveOutcome, SpanFate, SpoiltBy};
 pub use kind::{FailureKind, FrameKind, OwnName, SentKind};
 pub use limit::{Limit, Thresholds};
+pub use returns::{MOST_RETURN_MOMENTS, return_curve, return_moment};
 pub use rule::{
     DRIFT_FIGURES, LONGEST_WINDOW, Rule, RuleError, RuleMetric, RuleOption, RuleUnit, Rules, Side, WINDOW_STEP,
 };

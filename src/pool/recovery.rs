@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::clock::Stamp;
-use crate::model::UserIndex;
+use crate::model::{UserIndex, return_curve};
 
 /// Maximum number of recoveries; later ones are not tracked.
 pub const MOST_RECOVERIES: usize = 100;
@@ -29,6 +29,8 @@ pub struct Recoveries {
 struct Recovery {
     what: String,
     began: Stamp,
+    /// Users who were connected when it began.
+    held: u64,
     /// Whether the users themselves ended their connections.
     is_reset: bool,
     /// Whether users whose connections end now belong to it.
@@ -37,6 +39,8 @@ struct Recovery {
     away: HashMap<u32, Stamp>,
     /// Times until users were back, in milliseconds.
     back: Vec<u32>,
+    /// The report, until something changes.
+    told: Option<RecoveryReport>,
 }
 
 /// The state of one recovery.
@@ -46,16 +50,25 @@ pub struct RecoveryReport {
     pub what: String,
     /// When it began.
     pub began: Stamp,
+    /// Users who were connected when it began.
+    pub held: u64,
     /// Connections that ended.
     pub users: u64,
     /// Number of those users who have joined again.
     pub back: u64,
     /// Time until each of [`SHARES`] was back; `None` if it is not.
     pub took: [Option<Duration>; SHARES.len()],
+    /// Users back at each [moment](crate::model::return_moment); after the last entry the number stays.
+    pub curve: Vec<u64>,
 }
 
 impl Recovery {
-    fn report(&self) -> RecoveryReport {
+    fn report(&mut self) -> RecoveryReport {
+        let report = self.told.take().unwrap_or_else(|| self.told_now());
+        self.told.insert(report).clone()
+    }
+
+    fn told_now(&self) -> RecoveryReport {
         let mut back = self.back.clone();
         back.sort_unstable();
         let users = back.len() + self.away.len();
@@ -72,18 +85,20 @@ impl Recovery {
         RecoveryReport {
             what: self.what.clone(),
             began: self.began,
+            held: self.held,
             users: users as u64,
             back: back.len() as u64,
             took: SHARES.map(after),
+            curve: return_curve(&back),
         }
     }
 }
 
 impl Recoveries {
-    /// Notes that the connections of `users` end on purpose at `began`.
-    pub fn reset(&self, what: String, began: Stamp, users: &[UserIndex]) {
+    /// Notes that the connections of `users`, out of `held` connected ones, end on purpose at `began`.
+    pub fn reset(&self, what: String, began: Stamp, held: u64, users: &[UserIndex]) {
         let away = users.iter().map(|user| (user.0, began)).collect();
-        self.add(Recovery { what, began, is_reset: true, is_open: false, away, back: Vec::new() });
+        self.add(Recovery { what, began, held, is_reset: true, is_open: false, away, back: Vec::new(), told: None });
     }
 
     /// Whether connections were ended on purpose and none of those users is back yet.
@@ -93,9 +108,11 @@ impl Recoveries {
         self.any.load(Ordering::Acquire) && self.all.lock().iter().any(is_gone)
     }
 
-    /// Begins a planned disruption: users whose connections are cut from now on belong to it.
-    pub fn disruption(&self, what: String, began: Stamp) {
-        self.add(Recovery { what, began, is_reset: false, is_open: true, away: HashMap::new(), back: Vec::new() });
+    /// Begins a planned disruption while `held` users are connected: users whose connections are cut from now on
+    /// belong to it.
+    pub fn disruption(&self, what: String, began: Stamp, held: u64) {
+        let (away, back) = (HashMap::new(), Vec::new());
+        self.add(Recovery { what, began, held, is_reset: false, is_open: true, away, back, told: None });
     }
 
     fn add(&self, recovery: Recovery) {
@@ -119,6 +136,7 @@ impl Recoveries {
             let mut all = self.all.lock();
             for recovery in all.iter_mut().filter(|recovery| recovery.is_open) {
                 recovery.away.entry(user.0).or_insert(at);
+                recovery.told = None;
             }
         }
     }
@@ -132,6 +150,7 @@ impl Recoveries {
                     && recovery.back.len() < MOST_RETURNS
                 {
                     recovery.back.push(u32::try_from(at.since(since).as_millis()).unwrap_or(u32::MAX));
+                    recovery.told = None;
                 }
             }
             self.note(&all);
@@ -142,7 +161,9 @@ impl Recoveries {
     pub fn gone(&self, user: UserIndex) {
         let mut all = self.all.lock();
         for recovery in all.iter_mut() {
-            recovery.away.remove(&user.0);
+            if recovery.away.remove(&user.0).is_some() {
+                recovery.told = None;
+            }
         }
         self.note(&all);
     }
@@ -155,7 +176,7 @@ impl Recoveries {
     /// All recoveries, in order; disruptions that cut no connection are left out.
     #[must_use]
     pub fn reports(&self) -> Vec<RecoveryReport> {
-        self.all.lock().iter().map(Recovery::report).filter(|report| report.users > 0).collect()
+        self.all.lock().iter_mut().map(Recovery::report).filter(|report| report.users > 0).collect()
     }
 }
 
@@ -177,7 +198,7 @@ mod tests {
         let users: Vec<UserIndex> = (0..10).map(UserIndex).collect();
         recoveries.joined(UserIndex(3), at(1));
         assert!(recoveries.reports().is_empty());
-        recoveries.reset("disconnect 100%".into(), at(10), &users);
+        recoveries.reset("disconnect 100%".into(), at(10), 10, &users);
         assert!(recoveries.all_are_gone());
         for (user, when) in (0..9).zip(11..) {
             recoveries.joined(UserIndex(user), at(when));
@@ -185,7 +206,9 @@ mod tests {
         }
         let report = recoveries.reports().remove(0);
         assert!(!recoveries.all_are_gone());
-        assert_eq!((report.users, report.back), (10, 9));
+        assert_eq!((report.held, report.users, report.back), (10, 10, 9));
+        assert_eq!((report.curve[9], report.curve[10], report.curve[13]), (0, 1, 1), "after 0.8, 1 and 2 s");
+        assert_eq!(report.curve.last(), Some(&9));
         assert_eq!(seconds(&report), [Some(5), Some(9), None, None]);
         // A user who will not come back is not awaited.
         recoveries.gone(UserIndex(9));
@@ -197,7 +220,7 @@ mod tests {
     fn a_disruption_has_those_who_were_cut_while_it_went_on() {
         let recoveries = Recoveries::default();
         recoveries.cut(UserIndex(0), at(1));
-        recoveries.disruption("deploy".into(), at(2));
+        recoveries.disruption("deploy".into(), at(2), 4);
         recoveries.cut(UserIndex(1), at(3));
         recoveries.joined(UserIndex(1), at(4));
         recoveries.cut(UserIndex(1), at(5));
@@ -209,7 +232,7 @@ mod tests {
         let reports = recoveries.reports();
         assert_eq!((reports[0].users, reports[0].back), (3, 3), "each cut counts");
         assert_eq!(seconds(&reports[0]), [Some(3), Some(4), Some(4), Some(4)]);
-        recoveries.disruption("another".into(), at(20));
+        recoveries.disruption("another".into(), at(20), 4);
         assert_eq!(recoveries.reports().len(), 1, "no user was cut in it");
     }
 }

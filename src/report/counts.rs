@@ -119,3 +119,9 @@ pub(super) fn grouped<'a>(numbers: impl Iterator<Item = (&'a str, &'a str, u64)>
     }
     groups
 }
+
+/// Connections that the server or the network ended, by initiator and reason.
+pub(super) fn cut(disconnects: &BTreeMap<String, CountsByLabel>) -> u64 {
+    let by = |initiator: &str| disconnects.get(initiator).into_iter().flat_map(BTreeMap::values);
+    by("server").chain(by("network")).fold(0, |sum, n| sum.saturating_add(*n))
+}

@@ -6,6 +6,8 @@
 use std::collections::BTreeSet;
 
 use crate::report::changes::{ChangeKind, Changes, FigureChange, FigureUnit, Interval, LevelStep};
+use crate::report::planned::{set_aside, touches};
+use crate::report::summary::Summary;
 use crate::report::thresholds::is_not_the_servers;
 use crate::report::timeline::{SLICE_SECONDS, Slice, Timeline};
 use crate::stats::{self, Change, Drift, Point};
@@ -167,10 +169,10 @@ pub fn is_held(slice: &Slice, length: u64) -> bool {
     slice.hold_seconds >= WHOLE * real(length)
 }
 
-/// The longest stretch of neighbouring whole slices within the hold, without a restart or a control event;
-/// the first of several.
+/// The longest stretch of neighbouring whole slices within the hold, without a restart or a control event, and
+/// outside of these spans of planned disruption in seconds since 1970; the first of several.
 #[must_use]
-pub fn longest_stretch(timeline: &Timeline) -> &[Slice] {
+pub fn longest_stretch<'a>(timeline: &'a Timeline, aside: &[(f64, f64)]) -> &'a [Slice] {
     let length = timeline.slice_seconds.max(1);
     let event = |at: f64| at.is_finite() && at >= 0.0;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative; saturates")]
@@ -178,19 +180,19 @@ pub fn longest_stretch(timeline: &Timeline) -> &[Slice] {
         .filter(|happened| BREAKS.contains(&happened.kind.as_str()) && event(happened.at))
         .map(|happened| happened.at as u64 / length)
         .collect();
-    let whole = |slice: &Slice| is_held(slice, length) && !broken.contains(&(slice.start / length));
+    let planned = |slice: &Slice| touches(aside, real(slice.start), real(slice.start.saturating_add(length)));
+    let whole = |slice: &Slice| is_held(slice, length) && !broken.contains(&(slice.start / length)) && !planned(slice);
     let next = |a: &Slice, b: &Slice| whole(a) && whole(b) && a.start.saturating_add(length) == b.start;
     let stretches = timeline.slices.chunk_by(next).filter(|stretch| stretch.first().is_some_and(whole));
     stretches.fold(&[], |longest, stretch| if stretch.len() > longest.len() { stretch } else { longest })
 }
 
-/// Rate of change of a figure, as a fraction per hour of its fit at the start of the longest stretch:
-/// value and bounds of the 95 % interval. The bounds are infinite if there are too few independent slices.
-/// `None` if the stretch has fewer than 30 slices or the figure starts at 0.
+/// Rate of change of a figure, as a fraction per hour of its fit at the start of the stretch: value and bounds
+/// of the 95 % interval. The bounds are infinite if there are too few independent slices. `None` if the stretch
+/// has fewer than 30 slices or the figure starts at 0.
 #[must_use]
-pub fn of(timeline: &Timeline, figure: &Figure) -> Option<[f64; 3]> {
-    let stretch = longest_stretch(timeline);
-    Drift::of(&series(stretch, figure), block(timeline.slice_seconds))?.relative_per_hour()
+pub fn of(stretch: &[Slice], slice_seconds: u64, figure: &Figure) -> Option<[f64; 3]> {
+    Drift::of(&series(stretch, figure), block(slice_seconds))?.relative_per_hour()
 }
 
 /// The figure over a stretch, in hours from its start.
@@ -201,10 +203,16 @@ fn series(stretch: &[Slice], figure: &Figure) -> Vec<Point> {
     stretch.iter().filter_map(point).collect()
 }
 
-/// The changes in a timeline, for the summary; `None` if its longest stretch has fewer than 30 slices.
+/// The changes in a summary's timeline; `None` if its longest stretch has fewer than 30 slices.
 #[must_use]
-pub fn changes(timeline: &Timeline) -> Option<Changes> {
-    let stretch = longest_stretch(timeline);
+pub fn of_summary(summary: &Summary) -> Option<Changes> {
+    changes(summary.timeline.as_ref()?, &set_aside(summary))
+}
+
+/// The same of a timeline; no slice is looked at that touches one of these spans of planned disruption.
+#[must_use]
+pub fn changes(timeline: &Timeline, aside: &[(f64, f64)]) -> Option<Changes> {
+    let stretch = longest_stretch(timeline, aside);
     let (first, last) = (stretch.first()?, stretch.last()?);
     let watched: BTreeSet<&String> = stretch.iter().flat_map(|slice| slice.watched.keys()).collect();
     // The 90th percentile adds little to its neighbours.

@@ -170,7 +170,7 @@ pub fn summarise(inputs: &RunInputs, figures: &Measurements) -> Summary {
         parts: Vec::new(),
     };
     if summary.run.complete {
-        summary.drift = summary.timeline.as_ref().and_then(drift::changes);
+        summary.drift = drift::of_summary(&summary);
     }
     summary.verdict = judge(&summary, &inputs.end);
     summary
@@ -180,7 +180,9 @@ pub fn summarise(inputs: &RunInputs, figures: &Measurements) -> Summary {
 fn with_deliveries(counted: Marked, ledger: &LedgerSnapshot) -> Marked {
     let [local, remote] = &ledger.marked;
     let remote = RemoteSlice { deliveries: Deliveries::of(remote), anomalies: Anomalies::of(remote) };
-    Marked { deliveries: Deliveries::of(local), anomalies: Anomalies::of(local), remote, ..counted }
+    let each = counted.each.into_iter().zip(&ledger.each_marked);
+    let each = each.map(|(one, counts)| one.with_deliveries(counts)).collect();
+    Marked { deliveries: Deliveries::of(local), anomalies: Anomalies::of(local), remote, each, ..counted }
 }
 
 fn run(inputs: &RunInputs) -> Run {

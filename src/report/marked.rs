@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Stage;
-use crate::report::counts::{Anomalies, CountsByLabel, Deliveries};
+use crate::report::counts::{Anomalies, CountsByLabel, Deliveries, cut};
+use crate::report::disruptions::{self, Disruption};
 use crate::report::numbers::{count, span};
 use crate::report::sums::{add_anomalies, add_counts, add_deliveries, add_groups, add_to};
-use crate::report::timeline::{RemoteSlice, Slice};
+use crate::report::timeline::{RemoteSlice, Slice, UserSeconds};
 
 /// What happened between `ctl mark begin` and `mark end`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -33,6 +34,12 @@ pub struct Marked {
     pub errors: BTreeMap<String, CountsByLabel>,
     /// Connections to the room that ended, by initiator and reason.
     pub disconnects: BTreeMap<String, CountsByLabel>,
+    /// User-seconds in it, within the hold.
+    #[serde(default)]
+    pub user_seconds: UserSeconds,
+    /// The figures of each of the first hundred disruptions.
+    #[serde(default)]
+    pub each: Vec<Disruption>,
 }
 
 impl Marked {
@@ -46,8 +53,7 @@ impl Marked {
     /// Connections that the server or the network ended.
     #[must_use]
     pub fn cut(&self) -> u64 {
-        let by = |initiator: &str| self.disconnects.get(initiator).map_or(0, |reasons| reasons.values().sum::<u64>());
-        by("server").saturating_add(by("network"))
+        cut(&self.disconnects)
     }
 
     /// Operations attempted in a stage.
@@ -79,6 +85,8 @@ impl Marked {
         add_counts(&mut self.operations, &other.operations);
         add_groups(&mut self.errors, &other.errors);
         add_groups(&mut self.disconnects, &other.disconnects);
+        self.user_seconds = self.user_seconds.plus(other.user_seconds);
+        disruptions::merge(&mut self.each, &other.each);
     }
 
     /// Faults found in it, by name; those that are 0 are left out.

@@ -25,7 +25,8 @@
 //! | [`page`] | the report: a summary as one HTML page |
 //! | [`losses`] | losses by the receivers who missed them, and the lines of the anomaly log |
 //! | [`rooms`] | the rooms of a run, and the worst of them |
-//! | [`marked`] | planned disruptions: what happened in them |
+//! | [`marked`], [`disruptions`] | planned disruptions: the figures of all and of each |
+//! | [`planned`] | the times of tolerated disruptions |
 //! | [`recoveries`] | how long users took to come back |
 //! | [`durations`] | times to delivery in the summary: quantiles and the mergeable histogram |
 //!
@@ -34,6 +35,7 @@
 pub mod changes;
 pub mod compare;
 pub mod counts;
+pub mod disruptions;
 pub mod drift;
 pub mod durations;
 pub mod end;
@@ -48,6 +50,7 @@ pub mod marked;
 pub mod merge;
 pub mod numbers;
 pub mod page;
+pub mod planned;
 pub mod progress;
 pub mod rates;
 pub mod recoveries;

@@ -17,7 +17,7 @@ use crate::control::answer::Answer;
 use crate::control::command::{Command, NewRate};
 use crate::control::listener::{ControlSocket, Steer};
 use crate::error::StartError;
-use crate::model::{Action, ControlKind, Volume};
+use crate::model::{Action, ControlKind, UserState, Volume};
 use crate::protocol::Driver;
 use crate::report::numbers::{count, rate, span};
 use crate::report::{recoveries, status};
@@ -154,18 +154,20 @@ impl<D: Driver> Control<D> {
         if drawn.is_empty() {
             return Answer::refused(format!("{command}: no user is connected"), "wait until status shows users");
         }
-        context.recoveries.reset(command.to_string(), context.clock.now(), &drawn);
+        let held = context.roster.counts()[UserState::Connected as usize];
+        context.recoveries.reset(command.to_string(), context.clock.now(), held, &drawn);
         drawn.iter().for_each(|user| context.roster.reset(*user));
         let said = format!("resetting {} connections here; status tells how many are back", count(drawn.len() as u64));
         Answer::done(said)
     }
 
     fn mark_begins(&self, command: &Command, text: &str) -> Answer {
-        let marks = &self.runner.marks;
-        if !marks.begin(self.context(), text) {
-            let open = marks.open().unwrap_or_default();
+        let (marks, recorder) = (&self.runner.marks, &self.runner.recorder);
+        if !marks.begin(self.context(), text, recorder.now()) {
+            let (open, _) = marks.open().unwrap_or_default();
             return Answer::refused(format!("{command}: {open} goes on"), "give mark end first");
         }
+        recorder.mark(true, self.context(), &self.runner.phases);
         if marks.is_tolerated() {
             self.runner.rulebook.planned_begins();
         }
@@ -176,6 +178,7 @@ impl<D: Driver> Control<D> {
     fn mark_ends(&self) -> Answer {
         match self.runner.marks.end(self.context()) {
             Some((text, lasted)) => {
+                self.runner.recorder.mark(false, self.context(), &self.runner.phases);
                 self.runner.rulebook.planned_ends();
                 Answer::done(format!("{text}: over after {}", span(lasted.as_secs_f64())))
             }
@@ -227,7 +230,7 @@ impl<D: Driver> Control<D> {
         ];
         let recoveries = snapshots::recoveries(self.context());
         let back = recoveries.iter().map(|recovery| format!("{}: {}", recovery.what, recoveries::said(recovery)));
-        let open = self.runner.marks.open();
+        let open = self.runner.marks.open().map(|(text, _)| text);
         let marked = open.iter().map(|text| format!("marked as planned: {text}"));
         let said: Vec<String> = said.into_iter().chain(marked).chain(back).collect();
         let set: serde_json::Map<_, _> =

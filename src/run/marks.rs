@@ -7,6 +7,8 @@ use parking_lot::Mutex;
 use crate::clock::Stamp;
 use crate::metrics::ProcessFigures;
 use crate::metrics::totals::Totals;
+use crate::model::UserState;
+use crate::report::disruptions::{Disruption, MOST_DISRUPTIONS};
 use crate::report::marked::Marked;
 use crate::report::timeline::{Counters, Slice};
 use crate::user::RunContext;
@@ -25,16 +27,28 @@ struct State {
     /// Of those that are over.
     seconds: f64,
     counted: Slice,
+    /// The first of those.
+    each: Vec<Disruption>,
     /// How many there were.
-    many: u32,
+    many: usize,
 }
 
 /// The one that goes on.
 #[derive(Debug)]
 struct Open {
     text: String,
+    /// The same moment, the second in seconds since 1970.
     began: Stamp,
+    at: f64,
     before: Counters,
+}
+
+impl Open {
+    /// What was counted in it until now.
+    fn counted(&self, counters: &Counters, now: Stamp) -> (Disruption, Slice) {
+        let counted = counters.since(&self.before);
+        (Disruption::of(&self.text, self.at, now.since(self.began).as_secs_f64(), &counted), counted)
+    }
 }
 
 impl Marks {
@@ -47,13 +61,20 @@ impl Marks {
         self.is_tolerated
     }
 
-    /// The text of the one that goes on, if one does.
-    pub(crate) fn open(&self) -> Option<String> {
-        self.state.lock().open.as_ref().map(|open| open.text.clone())
+    /// The text of the one that goes on, if one does, and since when, in seconds since 1970.
+    pub(crate) fn open(&self) -> Option<(String, f64)> {
+        self.state.lock().open.as_ref().map(|open| (open.text.clone(), open.at))
     }
 
-    /// One begins; false where one goes on already.
-    pub(crate) fn begin<D>(&self, context: &RunContext<D>, text: &str) -> bool {
+    /// Start and end of each, in seconds since 1970; the end of one in progress is infinite.
+    pub(crate) fn spans(&self) -> Vec<(f64, f64)> {
+        let state = self.state.lock();
+        let over = state.each.iter().map(|one| (one.at, one.end()));
+        over.chain(state.open.as_ref().map(|open| (open.at, f64::INFINITY))).collect()
+    }
+
+    /// One begins now, `at` in seconds since 1970; false where one goes on already.
+    pub(crate) fn begin<D>(&self, context: &RunContext<D>, text: &str, at: f64) -> bool {
         let mut state = self.state.lock();
         if state.open.is_some() {
             return false;
@@ -61,8 +82,9 @@ impl Marks {
         let before = counters(&context.metrics.totals(&context.metrics.ledger()));
         let began = context.clock.now();
         context.ledger.lock().mark_begins(began);
-        context.recoveries.disruption(text.to_owned(), began);
-        state.open = Some(Open { text: text.to_owned(), began, before });
+        let held = context.roster.counts()[UserState::Connected as usize];
+        context.recoveries.disruption(text.to_owned(), began, held);
+        state.open = Some(Open { text: text.to_owned(), began, at, before });
         state.many += 1;
         true
     }
@@ -70,14 +92,18 @@ impl Marks {
     /// It is over: its text, and how long it lasted.
     pub(crate) fn end<D>(&self, context: &RunContext<D>) -> Option<(String, Duration)> {
         let mut state = self.state.lock();
-        let Open { text, began, before } = state.open.take()?;
+        let open = state.open.take()?;
         let ended = context.clock.now();
         context.ledger.lock().mark_ends(ended);
         context.recoveries.disruption_ends();
         let now = counters(&context.metrics.totals(&context.metrics.ledger()));
-        state.counted += &now.since(&before);
-        state.seconds += ended.since(began).as_secs_f64();
-        Some((text, ended.since(began)))
+        let (one, counted) = open.counted(&now, ended);
+        state.counted += &counted;
+        state.seconds += one.seconds;
+        if state.each.len() < MOST_DISRUPTIONS {
+            state.each.push(one);
+        }
+        Some((open.text, ended.since(open.began)))
     }
 
     /// What was counted in them until now, by these counters; `None` where there were none.
@@ -86,12 +112,16 @@ impl Marks {
         if state.many == 0 {
             return None;
         }
-        let (mut counted, mut seconds) = (state.counted.clone(), state.seconds);
+        let (mut counted, mut seconds, mut each) = (state.counted.clone(), state.seconds, state.each.clone());
         if let Some(open) = &state.open {
-            counted += &counters(totals).since(&open.before);
-            seconds += now.since(open.began).as_secs_f64();
+            let (one, more) = open.counted(&counters(totals), now);
+            counted += &more;
+            seconds += one.seconds;
+            if each.len() < MOST_DISRUPTIONS {
+                each.push(Disruption { open: true, ..one });
+            }
         }
-        Some(Marked::of(self.is_tolerated, seconds, &counted))
+        Some(Marked { each, ..Marked::of(self.is_tolerated, seconds, &counted) })
     }
 }
 

@@ -20,9 +20,11 @@ use crate::protocol::Driver;
 use crate::report::end::End;
 use crate::report::file::{Earlier, FileError, OutputError, OutputFile, SummaryFile};
 use crate::report::inputs::{Measurements, RunInputs, summarise};
+use crate::report::marked::Marked;
 use crate::report::page;
 use crate::report::progress::Progress;
 use crate::report::rates::{Moment, RateMeter};
+use crate::report::recoveries::RecoveryFigures;
 use crate::report::status::Status;
 use crate::report::summary::Summary;
 use crate::report::timeline::Timeline;
@@ -127,6 +129,16 @@ impl<D: Driver> Reporter<D> {
         self.latest.lock().clone()
     }
 
+    /// How users came back so far.
+    pub(crate) fn recoveries(&self) -> Vec<RecoveryFigures> {
+        snapshots::recoveries(&self.context)
+    }
+
+    /// The planned disruptions of the run.
+    pub(crate) fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
     /// The room as typed.
     pub(crate) fn room(&self) -> &str {
         &self.slug
@@ -153,6 +165,7 @@ impl<D: Driver> Reporter<D> {
         let rooms = snapshots::rooms(&self.context, &self.plan.division);
         let recoveries = snapshots::recoveries(&self.context);
         let marked = self.marks.counted(&totals, self.context.clock.now());
+        let marked = marked.map(|marked| Marked { user_seconds: self.recorder.marked_user_seconds(), ..marked });
         let figures = Measurements {
             ledger,
             before_hold,

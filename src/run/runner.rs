@@ -312,6 +312,7 @@ impl<D: Driver> Runner<D> {
     /// Begins the hold: all users have joined, or tried to.
     fn hold_begins(&self) {
         self.windows.cut(&self.context);
+        self.recorder.look(&self.context, &self.phases);
         self.rates.hold_begins(self.phases.lock().ramped(&self.context));
         self.recorder.note("phase", "the hold begins");
     }
@@ -324,6 +325,8 @@ impl<D: Driver> Runner<D> {
             if let Some((text, _)) = self.marks.end(&self.context) {
                 self.recorder.note("mark_end", &format!("{text}: over at the stop"));
             }
+            // Up to here users were where they are now; what follows is the stop's doing.
+            self.recorder.mark(false, &self.context, &self.phases);
         }
         self.rates.hold_ends(self.phases.lock().stopped(&self.context));
         self.context.ledger.lock().stop();

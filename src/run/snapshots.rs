@@ -43,6 +43,7 @@ pub(crate) fn snapshot(ledger: &Ledger) -> LedgerSnapshot {
         judged_durations: origins.map(|origin| ledger.judged_durations(origin)),
         durations: origins.map(|origin| ledger.tally().durations(origin).clone()),
         marked: origins.map(|origin| ledger.marked(origin)),
+        each_marked: ledger.each_marked().to_vec(),
         foreign: ledger.tally().foreign,
         clock_offset: ledger.clock_offset(),
         anomaly_log: ledger.log_lines().map(|log| LogCounts { lines: log.written, dropped: log.dropped }),
@@ -89,9 +90,11 @@ pub(crate) fn recoveries<D>(context: &RunContext<D>) -> Vec<RecoveryFigures> {
         RecoveryFigures {
             at: Duration::from_micros(context.clock.unix_micros(report.began)).as_secs_f64(),
             what: report.what,
+            held: report.held,
             users: report.users,
             back: report.back,
             seconds: RecoverySeconds { p50, p90, p99, all },
+            curve: report.curve,
         }
     };
     context.recoveries.reports().into_iter().map(figures).collect()

@@ -88,6 +88,12 @@ impl Recorder {
         self.0.events.lock().note(TimelineEvent { at, kind: kind.to_owned(), text, shard: self.0.shard });
     }
 
+    /// Number of events so far.
+    pub(crate) fn noted(&self) -> u64 {
+        let events = self.0.events.lock();
+        events.events_dropped.saturating_add(events.events.len() as u64)
+    }
+
     /// Seconds since 1970.
     pub(crate) fn now(&self) -> f64 {
         Duration::from_micros(self.wall_micros(self.0.clock.now())).as_secs_f64()
@@ -120,6 +126,18 @@ impl Recorder {
     /// The users' states in the hold so far, in user-seconds.
     pub(crate) fn user_seconds(&self) -> UserSeconds {
         self.0.recording.lock().user_seconds()
+    }
+
+    /// The part of it in planned disruptions.
+    pub(crate) fn marked_user_seconds(&self) -> UserSeconds {
+        self.0.recording.lock().marked_user_seconds()
+    }
+
+    /// Notes that a planned disruption begins now, or is over.
+    pub(crate) fn mark<D: Driver>(&self, goes_on: bool, context: &RunContext<D>, phases: &Mutex<Phases>) {
+        let mut recording = self.0.recording.lock();
+        self.look_into(&mut recording, context, phases);
+        recording.mark(goes_on);
     }
 
     /// Seconds since 1970.

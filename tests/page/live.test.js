@@ -1,10 +1,11 @@
 // The live page in Chromium, during a run against the embedded server and through a restart of it.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { request } from "node:http";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { browser, open } from "./browser.js";
+import { browser, directory, open } from "./browser.js";
 
 const soakrig = process.env.SOAKRIG_BINARY;
 const LONG = 120_000;
@@ -100,6 +101,46 @@ test("a generator that is gone is said, and its last state stays", { timeout: 2 
   assert.match(await page.textContent(".news"), /does not answer.*last state/s);
   assert.ok(await page.$(".plot canvas"));
   await page.close();
+});
+
+test("a reconnect storm and a planned disruption are shown while they go on", { timeout: 4 * LONG }, async () => {
+  const home = directory();
+  const socket = join(home.path, "soak.sock");
+  const server = await target("127.0.0.1:0");
+  const { child, live } = await run(server.found[1], ["--control-socket", socket, "--tolerate-marked", "--reconnect", "immediate"]);
+  const ctl = (...words) => execFileSync(soakrig, ["ctl", "--socket", socket, ...words], { encoding: "utf8" });
+  const { page, account } = await open(chromium.context, live);
+  const title = (text) => page.waitForFunction((wanted) => new RegExp(wanted).test(document.querySelector("h1")?.textContent ?? ""), text, { timeout: LONG });
+  await title("Healthy since");
+  assert.equal(await page.$("#recovered, #planned"), null);
+  ctl("disconnect", "100%");
+  await page.waitForFunction(() => /disconnect 100%.*UTCin \d/.test(document.querySelector("#recovered tbody tr")?.textContent ?? ""), null, { timeout: LONG });
+  await page.waitForSelector("#chart-recovered canvas");
+  await page.click("#chart-recovered summary");
+
+  ctl("mark", "begin", "deploy <img src=x onerror=alert(1)>");
+  await page.waitForFunction(() => /deploy <img/.test(document.querySelector("#planned tbody tr")?.textContent ?? ""), null, { timeout: LONG });
+  await page.waitForFunction(() => /Planned disruption: deploy <img/.test(document.querySelector("header").textContent), null, { timeout: LONG });
+  const address = new URL(server.found[1]).host;
+  server.child.kill("SIGKILL");
+  await server.ended;
+  await title("Planned disruption: deploy <img src=x .* since \\d\\d:\\d\\d$");
+  assert.match(await page.textContent("header .reason"), /No threshold counts it/);
+  await target(address);
+  await page.waitForFunction(() => /20 of 20 connected/.test(document.querySelector("dl.facts").textContent), null, { timeout: LONG });
+  ctl("mark", "end");
+  await title("Healthy since");
+  assert.doesNotMatch(await page.textContent("header"), /Planned disruption/);
+  assert.match(await page.textContent("#planned tbody tr td:nth-child(4)"), /^in \d.*s$/);
+  const { planned, charts } = await page.evaluate(async () => (await (await fetch("live.json")).json()).timeline);
+  assert.ok(planned.length === 1 && planned[0][1] > planned[0][0], JSON.stringify(planned));
+  assert.match(charts[0].note, /^Mean of each 5 seconds in the last 5 minutes/);
+  assert.match(await page.textContent("#chart-users .note"), /5 seconds/);
+  assert.deepEqual([account.dialogs, await page.$$eval("img", (all) => all.length)], [[], 0]);
+  assert.deepEqual(account.errors, []);
+  child.kill("SIGKILL");
+  await page.close();
+  home.remove();
 });
 
 test("no names, addresses or server texts, and no one else's page", { timeout: 2 * LONG }, async () => {

@@ -127,7 +127,7 @@ test("one zoom and one cursor for all charts", async () => {
   const box = await over.boundingBox();
   await page.mouse.move(box.x + box.width / 2, box.y + 40);
   assert.match(await page.textContent(".readout"), /^2026-11-27 0[12]:\d\d UTC/);
-  const cursors = await page.$$eval(".u-cursor-x", (all) => new Set(all.map(({ style }) => style.transform)).size);
+  const cursors = await page.$$eval("section.chart:not(#chart-recovered) .u-cursor-x", (all) => new Set(all.map(({ style }) => style.transform)).size);
   assert.equal(cursors, 1);
   await page.mouse.down();
   await page.mouse.move(box.x + box.width * 0.75, box.y + 50, { steps: 4 });
@@ -137,6 +137,43 @@ test("one zoom and one cursor for all charts", async () => {
   assert.equal(await page.isVisible("text=Show the whole run"), false);
   await page.click("#thresholds button.when");
   assert.ok(await page.isVisible("text=Show the whole run"));
+  await page.close();
+});
+
+test("planned disruptions and how users came back are told, drawn and in tables", async () => {
+  const { url, summary } = report(home.path);
+  const { page, account } = await open(chromium.context, url);
+  const [head, deploy] = await rows(page, "#planned");
+  const told = Object.fromEntries(head.map((name, at) => [name, deploy[at]]));
+  const [each] = summary.marked.each;
+  assert.deepEqual([told.what, told.lasted, number(told.cut), number(told.late)], [each.what, "6m 30s", each.cut, each.late]);
+  assert.equal(told["every user back"], "in 4.2 s");
+  assert.match(await page.textContent("#planned .note"), /Thresholds count them/);
+  const table = await rows(page, "#recovered > .scroll");
+  assert.deepEqual(table.slice(1).map((row) => [row[0], row[2]]), [["disconnect 100%", "in 27s"], [each.what, "in 4.2 s"]]);
+  assert.match(await page.textContent("#story"), /disconnect 100%: 1,988 of 1,988 users back: half in .*, all in 27s/);
+  await page.click("#chart-recovered summary");
+  const curve = await rows(page, "#chart-recovered details");
+  const [storm] = summary.recoveries;
+  curve.slice(1, 1 + storm.curve.length).forEach((row, at) => {
+    const held = (storm.held - storm.users + storm.curve[at]) / storm.held;
+    assert.ok(Math.abs(Number.parseFloat(row[1]) / 100 - held) < 0.001, `${row} at ${at}: ${held}`);
+  });
+  assert.equal(curve.at(-1)[1], "100 %");
+  // The disruption is shaded on the charts of time: more is drawn with it than without.
+  const drawn = () => page.$eval("#chart-users canvas", (canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let painted = 0;
+    for (let at = 3; at < data.length; at += 4) painted += data[at] > 0;
+    return painted;
+  });
+  const shaded = await drawn();
+  const { url: plain } = report(home.path, { change: ({ marked, recoveries, ...rest }) => rest });
+  await page.goto(plain);
+  await page.waitForSelector("#chart-users canvas");
+  assert.ok(await drawn() < shaded);
+  assert.equal(await page.$("#planned, #recovered"), null);
+  assert.deepEqual(account.errors, []);
   await page.close();
 });
 

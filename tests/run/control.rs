@@ -1,87 +1,11 @@
-//! `soakrig ctl` against running generators: what each command does, and who is not let in.
+//! `soakrig ctl` against running generators: what each command does.
 
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use serde_json::Value;
 
+use crate::steered::{QUICK, QUIET, Steered, ctl, steered};
 use crate::support::{Ended, LENIENT, PATIENCE, Process, Rig, Target, balances, eventually, number, soakrig};
-
-const QUIET: [&str; 2] = ["--disable-event-leaving", "--disable-breakout-joining"];
-const QUICK: [&str; 6] = ["--ramp", "200/s", "--sign-in-rate", "200/s", "--connect-rate", "200/s"];
-
-/// A run that takes commands.
-struct Steered {
-    target: Target,
-    rig: Rig,
-    socket: PathBuf,
-    _home: tempfile::TempDir,
-}
-
-fn steered(users: &str, args: &[&str]) -> Steered {
-    let target = Target::start(&["--control", "127.0.0.1:0"]);
-    let home = tempfile::tempdir().unwrap();
-    let socket = home.path().join("soak.sock");
-    let place = socket.to_str().unwrap();
-    let own = ["--user-range-max", users, "--control-socket", place];
-    let args = [&own[..], &QUICK, &QUIET, args].concat();
-    let rig = Rig::run(&target.url, "test", &home.path().join("s.json"), &args);
-    Steered { target, rig, socket, _home: home }
-}
-
-impl Steered {
-    fn ready(mut self) -> Self {
-        self.rig.wait_until_ready();
-        self
-    }
-
-    /// What a command prints, which is carried out.
-    fn ctl(&self, words: &[&str]) -> String {
-        let ended = ctl(&self.socket, words);
-        assert_eq!(ended.code, Some(0), "{words:?}: {}", ended.stderr);
-        ended.stdout
-    }
-
-    fn status(&self) -> Value {
-        let said: Value = serde_json::from_str(&self.ctl(&["--json", "status"])).unwrap();
-        said["figures"].clone()
-    }
-
-    fn rate(&self) -> f64 {
-        self.rig.metric("soakrig_rate_target", &[r#"kind="chat""#])
-    }
-
-    /// The end of a run in good order, whose books and the server's are the same.
-    fn settled(self) -> (Ended, Value) {
-        let (target, ended, summary) = self.stopped();
-        let counts = target.counts();
-        let sent = summary.pointer("/messages/sent/chat").and_then(Value::as_u64).unwrap_or(0);
-        assert_eq!(sent, number(&counts, "/received/chats"), "{counts}");
-        (ended, summary)
-    }
-
-    /// The same, where a reset may have destroyed messages on their way to the server.
-    fn stopped(self) -> (Target, Ended, Value) {
-        self.ctl(&["stop"]);
-        let (ended, summary) = self.rig.end(PATIENCE);
-        // A machine that is busy with other work voids a run; what was counted is exact all the same.
-        assert!(matches!(ended.code, Some(0 | 106)), "{}\n{}", ended.stdout, ended.stderr);
-        assert!(balances(&summary), "{}", ended.stdout);
-        assert_eq!(number(&summary, "/deliveries/lost"), 0, "{}", ended.stdout);
-        assert!(!self.socket.exists(), "the socket is removed at the end");
-        (self.target, ended, summary)
-    }
-}
-
-fn ctl(socket: &Path, words: &[&str]) -> Ended {
-    let mut command = soakrig();
-    command.arg("ctl").arg("--socket").arg(socket).args(words);
-    Process::command(command).end(PATIENCE)
-}
 
 #[test]
 fn rates_and_pauses_take_effect_and_the_books_stay_exact() {
@@ -171,6 +95,8 @@ fn a_reconnect_storm_is_in_no_threshold_and_the_summary_says_how_long_it_took() 
         (&recovery["what"], &recovery["users"], &recovery["back"]),
         (&"disconnect 100%".into(), &20.into(), &20.into())
     );
+    assert_eq!((&recovery["held"], recovery["curve"].as_array().unwrap().last()), (&20.into(), Some(&20.into())));
+    assert_eq!(summary["recoveries"][0]["held"], 20, "half of them were reset");
     let seconds = |share: &str| recovery["seconds"][share].as_f64().unwrap();
     assert!(seconds("p50") <= seconds("p90") && seconds("p99") <= seconds("all"), "{recovery}");
     assert_eq!(summary.pointer("/rates/chat/dropped/not_connected"), None, "{}", ended.stdout);
@@ -244,6 +170,13 @@ fn disrupted(args: &[&str]) -> (Option<i32>, Ended, Value) {
     assert!(lost > 60, "{}", ended.stdout);
     assert_eq!(number(&summary, "/marked/deliveries/lost"), lost, "{}", ended.stdout);
     assert_eq!(summary["recoveries"][0]["what"], "rolling deploy");
+    let deploy = &summary["marked"]["each"][0];
+    assert_eq!((&deploy["what"], number(deploy, "/lost"), number(deploy, "/cut")), (&"rolling deploy".into(), lost, 6));
+    let began = |of: &Value| of["at"].as_f64().unwrap();
+    assert!((began(deploy) - began(&summary["recoveries"][0])).abs() < 1.0, "{deploy}");
+    assert!(deploy["seconds"].as_f64() == summary["marked"]["seconds"].as_f64() && deploy["open"] == false, "{deploy}");
+    let held = |of: &Value| of["user_seconds"]["target"].as_f64().unwrap();
+    assert!(held(&summary["marked"]) > 6.0 && held(&summary["marked"]) < held(&summary), "{}", summary["marked"]);
     let kinds: Vec<&str> =
         summary["timeline"]["events"].as_array().unwrap().iter().filter_map(|event| event["kind"].as_str()).collect();
     assert!(kinds.contains(&"mark_begin") && kinds.contains(&"mark_end"), "{kinds:?}");
@@ -256,10 +189,12 @@ fn row<'a>(summary: &'a Value, name: &str) -> &'a Value {
 
 #[test]
 fn what_is_marked_as_planned_is_shown_and_fails_nothing_where_it_is_tolerated() {
-    let (code, ended, summary) = disrupted(&["--tolerate-marked"]);
+    let (code, ended, summary) = disrupted(&["--tolerate-marked", "--fail-if", "users_held < 99%"]);
     assert!(matches!(code, Some(0 | 106)), "{}\n{}", ended.stdout, ended.stderr);
     assert_eq!((&row(&summary, "lost")["value"], &row(&summary, "cut")["value"]), (&0.0.into(), &0.0.into()));
     assert_eq!(number(&summary, "/judged/lost"), 0);
+    let held = &row(&summary, "users_held < 99%");
+    assert!(held["result"] == "passed" && held["value"].as_f64().unwrap() > 0.999, "{held}");
     let first = ended.stdout.lines().next().unwrap();
     assert!(first.contains("Set aside as planned, ") && first.contains(" lost, 6 cut"), "{first}");
     assert!(ended.stdout.contains("marked             "), "{}", ended.stdout);
@@ -312,90 +247,6 @@ fn wrong_commands_are_refused_with_their_remedy() {
     assert_eq!(nowhere.code, Some(104));
     assert!(nowhere.stderr.contains("/nowhere/s.sock") && nowhere.stderr.contains("remedy"), "{}", nowhere.stderr);
     run.settled();
-}
-
-#[test]
-fn hostile_peers_change_nothing_and_keep_nobody_out() {
-    let run = steered("3", &["--chat-rate", "1/s"]).ready();
-    let said = |bytes: &[u8]| {
-        let mut stream = UnixStream::connect(&run.socket).unwrap();
-        // The generator may have read enough, and be gone.
-        let _ = stream.write_all(bytes);
-        let mut answer = String::new();
-        let _ = stream.read_to_string(&mut answer);
-        answer
-    };
-    let long = said(&[b'x'; 100_000]);
-    assert!(long.is_empty() || long.contains("4096"), "{long}");
-    assert!(said(b"\x00\xff\x1b[2J\n").contains("UTF-8"));
-    assert!(said(b"\x1b[2J\n").contains("no such command"));
-    assert!(said(b"stop now\n").contains(r#""ok":false"#));
-    // Writers who never come to the end of their line, and more of them than there are places.
-    let slow: Vec<UnixStream> = (0..50)
-        .map(|_| {
-            let mut stream = UnixStream::connect(&run.socket).unwrap();
-            let _ = stream.write_all(b"abo");
-            stream
-        })
-        .collect();
-    assert_eq!(run.status()["users"]["connected"], 3);
-    drop(slow);
-    assert!(run.rig.metric("soakrig_control_commands_total", &[r#"command="refused""#]) >= 3.0);
-    let (ended, _) = run.settled();
-    assert!(!ended.stderr.contains('\u{1b}'), "what a peer sends reaches no terminal: {}", ended.stderr);
-}
-
-#[test]
-fn the_socket_is_its_users_alone() {
-    let run = steered("3", &["--chat-rate", "1/s"]).ready();
-    let mode = std::fs::metadata(&run.socket).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
-    if nix::unistd::geteuid().is_root() {
-        // A program that another user can run, and a socket that it can reach: the uid alone is in the way.
-        let public = tempfile::tempdir_in("/tmp").unwrap();
-        let copy = public.path().join("soakrig");
-        std::fs::copy(env!("CARGO_BIN_EXE_soakrig"), &copy).unwrap();
-        let open = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-        open(public.path(), 0o755);
-        open(&copy, 0o755);
-        open(run.socket.parent().unwrap(), 0o755);
-        open(&run.socket, 0o666);
-        let mut command = Command::new(&copy);
-        command.env_clear().current_dir("/").arg("ctl").arg("--socket").arg(&run.socket).arg("abort");
-        command.uid(65_534).gid(65_534);
-        let ended = Process::command(command).end(PATIENCE);
-        assert_eq!(ended.code, Some(104), "{}", ended.stderr);
-        assert!(ended.stderr.contains("its own user and root"), "{}", ended.stderr);
-    }
-    let (ended, _) = run.settled();
-    assert_ne!(ended.code, Some(105));
-}
-
-#[test]
-fn a_socket_that_is_in_use_is_not_taken_and_a_stale_one_is() {
-    let run = steered("3", &["--chat-rate", "1/s"]).ready();
-    let second = {
-        let home = tempfile::tempdir().unwrap();
-        let args = ["--control-socket", run.socket.to_str().unwrap(), "--user-range-min", "3", "--user-range-max", "4"];
-        Rig::run(&run.target.url, "test", &home.path().join("s.json"), &args).end_early()
-    };
-    assert_eq!(second.code, Some(104), "{}", second.stderr);
-    assert!(
-        second.stderr.contains("--control-socket") && second.stderr.contains("another process"),
-        "{}",
-        second.stderr
-    );
-    // Killed, it leaves its socket behind, which the next one replaces.
-    let Steered { target, rig, socket, _home: home } = run;
-    rig.process.signal(nix::sys::signal::Signal::SIGKILL);
-    drop(rig);
-    assert!(socket.exists());
-    let args = ["--control-socket", socket.to_str().unwrap(), "--user-range-max", "3", "--chat-rate", "1/s"];
-    let args = [&args[..], &QUICK, &QUIET, &LENIENT].concat();
-    let mut again = Rig::run(&target.url, "test", &home.path().join("s.json"), &args);
-    again.wait_until_ready();
-    assert!(ctl(&socket, &["status"]).stdout.contains("3 of 3"));
-    again.stop();
 }
 
 #[test]

@@ -53,6 +53,31 @@ fn messages_intended_in_a_mark_are_told_apart_and_judged_unless_they_are_set_asi
 }
 
 #[test]
+fn each_disruption_has_its_own_counts_however_near_they_are() {
+    let mut ledger = room(2);
+    ledger.mark_begins(at(9.0));
+    history(&mut ledger, &[(9.5, 0.1)]);
+    ledger.mark_ends(at(10.0));
+    history(&mut ledger, &[(10.5, -1.0)]);
+    ledger.mark_begins(at(11.0));
+    history(&mut ledger, &[(11.5, -1.0), (12.0, 12.0)]);
+    ledger.mark_ends(at(13.0));
+    ledger.sweep(at(200.0));
+    let each: Vec<_> = ledger.each_marked().iter().map(|counts| outcomes(&counts[Origin::Local as usize])).collect();
+    assert_eq!(each, [[2, 2, 0, 0], [4, 0, 2, 2]]);
+    assert_eq!(outcomes(&ledger.marked(Origin::Local)), [6, 2, 2, 2]);
+    for _ in 0..2_000 {
+        ledger.mark_begins(at(300.0));
+        ledger.mark_ends(at(300.0));
+    }
+    assert_eq!(ledger.each_marked().len(), 100);
+    ledger.mark_begins(at(301.0));
+    history(&mut ledger, &[(302.0, -1.0)]);
+    ledger.sweep(at(500.0));
+    assert_eq!(outcomes(&ledger.marked(Origin::Local)), [8, 2, 2, 4], "beyond those that are counted one by one");
+}
+
+#[test]
 fn what_was_spoilt_besides_is_left_out_once() {
     let mut ledger = room(2);
     ledger.set_marked_aside();

@@ -46,7 +46,7 @@ impl<'a> Side<'a> {
         let unlucky = groups.largest.iter().map(|group| group.messages).fold(groups.rest.messages, messages);
         // Compute the drift of a checkpoint, or of a file without one.
         let changes = summary.drift.as_ref().map(Cow::Borrowed);
-        let changes = changes.or_else(|| drift::changes(timeline).map(Cow::Owned));
+        let changes = changes.or_else(|| drift::of_summary(summary).map(Cow::Owned));
         Ok(Self { slices, slice_seconds, unlucky: (!groups.is_empty()).then_some(unlucky), changes })
     }
 

@@ -143,7 +143,7 @@ fn slices_of_other_lengths_and_drifts_that_are_not_told_are_compared() {
     let mut long = run(2, Made { slice_seconds: 120, ..Made::flat(2) });
     long.drift = None;
     let comparison = compared(&short, &long);
-    let told = drift::changes(long.timeline.as_ref().unwrap()).unwrap();
+    let told = drift::of_summary(&long).unwrap();
     let p99 = told.figures.iter().find(|figure| figure.name == "p99").unwrap();
     assert_eq!(row(&comparison, "drift(p99)").after, p99.relative_per_hour.unwrap().value);
     assert_eq!(comparison.after.seconds, 7_200.0);

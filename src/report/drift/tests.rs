@@ -21,14 +21,14 @@ fn every_figure_of_a_slice_has_a_value() {
 #[test]
 fn what_a_server_slows_down_by_is_found_within_its_interval() {
     let timeline = Made { slices: 240, drift: 0.1, ..Made::flat(3) }.timeline();
-    let found = changes(&timeline).unwrap();
+    let found = changes(&timeline, &[]).unwrap();
     assert_eq!((found.from, found.to, found.slices), (BEGIN, BEGIN + 240 * 60, 240));
     for name in ["p50", "p99", "memory"] {
         let figure = change_of(&found, name);
         assert_eq!(figure.change, ChangeKind::Slope, "{figure:?}");
         let relative = figure.relative_per_hour.unwrap();
         assert!((relative.low.unwrap()..=relative.high.unwrap()).contains(&0.1), "{figure:?}");
-        assert_eq!(of(&timeline, &Figure::named(name)).unwrap()[0], relative.value);
+        assert_eq!(of(longest_stretch(&timeline, &[]), 60, &Figure::named(name)).unwrap()[0], relative.value);
     }
     for name in ["late", "users_held", "rate"] {
         assert_eq!(change_of(&found, name).change, ChangeKind::None);
@@ -37,7 +37,7 @@ fn what_a_server_slows_down_by_is_found_within_its_interval() {
 
 #[test]
 fn a_step_has_a_time() {
-    let found = changes(&Made { slices: 240, step: 1.3, ..Made::flat(4) }.timeline()).unwrap();
+    let found = changes(&Made { slices: 240, step: 1.3, ..Made::flat(4) }.timeline(), &[]).unwrap();
     let memory = change_of(&found, "memory");
     assert_eq!(memory.change, ChangeKind::Step, "{memory:?}");
     assert_eq!(memory.step.unwrap().at, BEGIN + 7_200);
@@ -46,7 +46,7 @@ fn a_step_has_a_time() {
 #[test]
 fn of_100_flat_runs_at_most_7_percent_show_a_change_in_any_figure() {
     let shown = |seed: &u64| {
-        let found = changes(&Made { slices: 60, ..Made::flat(*seed) }.timeline()).unwrap();
+        let found = changes(&Made { slices: 60, ..Made::flat(*seed) }.timeline(), &[]).unwrap();
         found.figures.iter().any(|figure| figure.change != ChangeKind::None)
     };
     let shown = (0..100).filter(shown).count();
@@ -57,7 +57,7 @@ fn of_100_flat_runs_at_most_7_percent_show_a_change_in_any_figure() {
 fn restarts_control_events_gaps_and_the_ramp_end_a_stretch() {
     let mut timeline = Made::flat(5).timeline();
     let stretch = |timeline: &Timeline| {
-        let found = longest_stretch(timeline);
+        let found = longest_stretch(timeline, &[]);
         (found.first().map_or(0, |slice| (slice.start - BEGIN) / 60), found.len())
     };
     assert_eq!(stretch(&timeline), (0, 120));
@@ -72,27 +72,40 @@ fn restarts_control_events_gaps_and_the_ramp_end_a_stretch() {
     assert_eq!(stretch(&timeline), (21, 59));
     timeline.slices.remove(40);
     assert_eq!(stretch(&timeline), (41, 39));
-    assert_eq!(changes(&timeline).unwrap().slices, 39);
+    assert_eq!(changes(&timeline, &[]).unwrap().slices, 39);
     timeline.note(event("control", 60.0));
     timeline.note(event("control", 100.0));
-    assert_eq!((stretch(&timeline), changes(&timeline)), ((1, 19), None));
+    assert_eq!((stretch(&timeline), changes(&timeline, &[])), ((1, 19), None));
+}
+
+#[test]
+fn slices_of_tolerated_disruptions_are_not_used() {
+    let timeline = Made::flat(5).timeline();
+    let minute = |n: u64| (BEGIN + n * 60) as f64;
+    let stretch = |aside: &[(f64, f64)]| {
+        let found = longest_stretch(&timeline, aside);
+        (found.first().map_or(0, |slice| (slice.start - BEGIN) / 60), found.len())
+    };
+    assert_eq!(stretch(&[(minute(50) + 30.0, minute(52) + 1.0)]), (53, 67));
+    assert_eq!(stretch(&[(minute(100), f64::INFINITY)]), (0, 100));
+    assert_eq!(changes(&timeline, &[(minute(20), minute(100))]), None, "fewer than 30 slices are left");
 }
 
 #[test]
 fn nothing_and_odd_numbers_are_no_drift() {
-    assert_eq!(changes(&Timeline::default()), None);
+    assert_eq!(changes(&Timeline::default(), &[]), None);
     let mut timeline = Made { slices: 40, ..Made::flat(6) }.timeline();
     for slice in &mut timeline.slices {
         slice.watched.get_mut("memory").unwrap().sum = f64::INFINITY;
         slice.hold_seconds = f64::MAX;
         slice.users.target = f64::NAN;
     }
-    let found = changes(&timeline).unwrap();
+    let found = changes(&timeline, &[]).unwrap();
     assert!(found.figures.iter().all(|figure| figure.name != "memory"));
     let json = serde_json::to_string(&found).unwrap();
     assert_eq!(serde_json::from_str::<Changes>(&json).unwrap(), found);
     timeline.slice_seconds = 0;
-    assert_eq!(changes(&timeline), None);
+    assert_eq!(changes(&timeline, &[]), None);
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub fn merge(sources: &[Source]) -> Result<Summary, MergeError> {
     whole
         .configuration
         .retain(|name, value| sources.iter().all(|source| source.summary.configuration.get(name) == Some(value)));
-    whole.drift = whole.timeline.as_ref().and_then(drift::changes);
+    whole.drift = drift::of_summary(&whole);
     whole.ended_by.sort_by(|one, other| (one.shard, &one.at).cmp(&(other.shard, &other.at)));
     whole.user_seconds = user_seconds(&parts);
     whole.windows = merged_windows(&whole, parts.iter().map(|(_, part)| part.windows.as_slice()), common_hold(&parts));
@@ -79,11 +79,7 @@ pub fn merge(sources: &[Source]) -> Result<Summary, MergeError> {
 fn user_seconds(parts: &[NamedPart<'_>]) -> Option<UserSeconds> {
     let mut all = parts.iter().filter_map(|(_, part)| part.user_seconds);
     let first = all.next()?;
-    Some(all.fold(first, |sum, held| UserSeconds {
-        target: sum.target + held.target,
-        connected: sum.connected + held.connected,
-        away: sum.away + held.away,
-    }))
+    Some(all.fold(first, UserSeconds::plus))
 }
 
 /// The time in which all generators held their load, in seconds since 1970; `None` if there was none.

@@ -11,7 +11,7 @@ const HIGHEST_RATE: f64 = 1e12;
 
 /// The first impossible number of a summary, in words.
 pub(super) fn impossible(summary: &Summary) -> Option<String> {
-    let Summary { run, generator, rates, thresholds, user_seconds, .. } = summary;
+    let Summary { run, generator, rates, thresholds, user_seconds, marked, .. } = summary;
     let seconds = [
         ("duration_seconds", run.duration_seconds),
         ("hold_seconds", run.hold_seconds),
@@ -33,7 +33,7 @@ pub(super) fn impossible(summary: &Summary) -> Option<String> {
         ("max_saturated", thresholds.max_saturated),
     ];
     let shares = shares.into_iter().filter_map(|(what, share)| Some((what, share?)));
-    let users = user_seconds.iter().flat_map(|held| {
+    let users = user_seconds.iter().chain(marked.iter().map(|marked| &marked.user_seconds)).flat_map(|held| {
         [held.target, held.connected, held.away].map(|seconds| ("user_seconds", seconds, LONGEST * MOST_USERS))
     });
     let all = seconds.into_iter().chain(by).map(|(what, n)| (what, n, LONGEST));

@@ -12,10 +12,11 @@ use super::view::View;
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLES: [&str; 2] = [include_str!("vendor/uplot.css"), include_str!("page.css")];
-const SCRIPTS: [&str; 5] = [
+const SCRIPTS: [&str; 6] = [
     include_str!("vendor/uplot.js"),
     include_str!("numbers.js"),
     include_str!("charts.js"),
+    include_str!("recovery.js"),
     include_str!("live.js"),
     include_str!("page.js"),
 ];

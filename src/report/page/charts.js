@@ -74,6 +74,7 @@ class Charts {
   redraw() {
     for (const plot of this.plots.values()) plot.destroy();
     this.plots.clear();
+    if (!this.data) return;
     for (const chart of this.data.charts) {
       const place = this.places.get(chart.id);
       if (place) this.plots.set(chart.id, this.plot(chart, place));
@@ -163,6 +164,11 @@ class Charts {
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
+    ctx.fillStyle = translucent(colour("purple"), 0.14);
+    for (const [from, to] of this.data.planned) {
+      const [left, right] = [from, to].map((at) => plot.valToPos(at, "x", true));
+      if (right > bbox.left && left < bbox.left + bbox.width) ctx.fillRect(left, bbox.top, Math.max(right - left, devicePixelRatio), bbox.height);
+    }
     if (chart.heat) this.heat(plot, chart.heat);
     ctx.restore();
   }

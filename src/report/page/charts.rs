@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::clockface::{self, seconds};
 use super::grid::{Grid, Row};
 use super::heat::heat;
+use super::steering::short;
 use super::view::{Chart, Charts, Event, Heat, Series};
 use crate::report::summary::{Anomalies, Deliveries, Summary};
 use crate::report::timeline::{Slice, Timeline};
@@ -16,30 +17,49 @@ const MOST_KINDS: usize = 6;
 const MOST_WATCHED: usize = 24;
 /// Most events that are drawn.
 const MOST_EVENTS: usize = 300;
-/// Longest name or text that is shown, in characters.
-const LONGEST_TEXT: usize = 300;
 
 /// A figure of a slice of which so many seconds are covered by the run.
 type Figure<'a> = Box<dyn Fn(&Slice, f64) -> Option<f64> + 'a>;
 
 /// All charts of a summary's timeline.
 pub(super) fn timeline(summary: &Summary, grid: &Grid) -> Charts {
-    let (events, hidden) = summary.timeline.as_ref().map(events).unwrap_or_default();
+    let (events, events_dropped) = summary.timeline.as_ref().map(events).unwrap_or_default();
     let (began, ended) = clockface::span(summary);
     let map = heat(&grid.rows, None);
-    charts(grid, map, summary.thresholds.max_p99_seconds, [began, ended], (events, hidden))
+    let planned = summary.marked.iter().flat_map(|marked| &marked.each).map(|one| [one.at, one.end()]);
+    let planned = planned.filter(|span| span.iter().all(|at| at.is_finite())).collect();
+    let note = format!("Mean of each {}.", length(grid.row_seconds));
+    let marks = OnAxis { span: [began, ended], planned, events, events_dropped };
+    charts(grid, map, summary.thresholds.max_p99_seconds, &note, marks)
 }
 
-/// All charts of a grid; `limit` is that of the 99th percentile, in seconds.
-pub(super) fn charts(
-    grid: &Grid,
-    map: Option<Heat>,
-    limit: Option<f64>,
-    span: [f64; 2],
-    (events, events_dropped): (Vec<Event>, u64),
-) -> Charts {
+/// A slice's length in words, without the number where it is one: `minute`, `2 minutes`, `5 seconds`.
+pub(super) fn length(slice_seconds: u64) -> String {
+    match slice_seconds {
+        60 => "minute".to_owned(),
+        n if n.is_multiple_of(60) => format!("{} minutes", n / 60),
+        n => format!("{n} seconds"),
+    }
+}
+
+/// What is marked on the time axis of all charts; times are in seconds since 1970.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OnAxis {
+    /// Begin and end of the run.
+    pub(super) span: [f64; 2],
+    /// Planned disruptions.
+    pub(super) planned: Vec<[f64; 2]>,
+    /// Events that are drawn.
+    pub(super) events: Vec<Event>,
+    /// How many are not.
+    pub(super) events_dropped: u64,
+}
+
+/// All charts of a grid; `limit` is that of the 99th percentile, in seconds, `note` says what a mean is of.
+pub(super) fn charts(grid: &Grid, map: Option<Heat>, limit: Option<f64>, note: &str, marks: OnAxis) -> Charts {
     let charts = Drawn { grid };
-    let mut all = vec![charts.users(), charts.rates(), charts.on_time(), charts.not_on_time()];
+    let OnAxis { span, planned, events, events_dropped } = marks;
+    let mut all = vec![charts.users(note), charts.rates(), charts.on_time(), charts.not_on_time()];
     all.extend(charts.anomalies());
     all.push(charts.quantiles(map, limit));
     all.push(charts.errors());
@@ -54,6 +74,7 @@ pub(super) fn charts(
         table_seconds: grid.table_seconds,
         span,
         charts: all,
+        planned,
         events,
         events_dropped,
     }
@@ -73,11 +94,6 @@ pub(super) fn events(timeline: &Timeline) -> (Vec<Event>, u64) {
     let shown: Vec<Event> = timeline.events.iter().take(MOST_EVENTS).map(event).collect();
     let hidden = (timeline.events.len() - shown.len()) as u64;
     (shown, timeline.events_dropped.saturating_add(hidden))
-}
-
-/// A text from elsewhere, of bounded length.
-fn short(text: &str) -> String {
-    text.chars().take(LONGEST_TEXT).collect()
 }
 
 /// A count as a number to draw.
@@ -134,13 +150,13 @@ impl Drawn<'_> {
         Self::chart(id, title, ["per_minute", "count"], note, series)
     }
 
-    fn users(&self) -> Chart {
+    fn users(&self, note: &str) -> Chart {
         let series = vec![
             self.line("target", Box::new(|slice, covered| Some(slice.users.target / covered))),
             self.line("connected", Box::new(|slice, covered| Some(slice.users.connected / covered))),
             self.line("away on purpose", Box::new(|slice, covered| Some(slice.users.away / covered))),
         ];
-        Self::chart("users", "Users", ["number"; 2], "Mean of each minute.", series)
+        Self::chart("users", "Users", ["number"; 2], note, series)
     }
 
     fn rates(&self) -> Chart {
@@ -198,7 +214,7 @@ impl Drawn<'_> {
             self.line("99 % within", quantile(0.99)),
         ];
         let note = "Of the messages of this run’s own generators, from the time at which they were to be sent. The \
-                    darker a cell, the larger its share of the minute’s deliveries.";
+                    darker a cell, the larger its share of the deliveries of its time.";
         let chart = Self::chart("times", "Time to delivery", ["seconds"; 2], note, series);
         Chart { heat, limit, ..chart }
     }

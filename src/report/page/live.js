@@ -41,11 +41,15 @@ function watch(page) {
   // Read aloud, and only where it changes.
   const spoken = element("p", { class: "spoken", role: "status" });
   const limits = element("div");
+  const steered = element("div");
+  const recovery = new RecoveryChart();
   const body = element("div");
-  page.append(news, spoken, head, limits, body);
+  page.append(news, spoken, head, limits, steered, body);
+  follow(charts, recovery);
   let timeline = null;
   let since = 0;
   let last = "";
+  let drawnCommands = "";
 
   const show = (view) => {
     timeline = joined(timeline, view.timeline, view.live.from);
@@ -55,16 +59,28 @@ function watch(page) {
     head.replaceChildren(header(view));
     if (spoken.textContent !== view.headline.title) spoken.textContent = view.headline.title;
     limits.replaceChildren(thresholds(view.thresholds, null, view.live.ended) ?? "");
+    renewSteered(view);
     if (!timeline) return;
-    const ids = timeline.charts.map(({ id }) => id).join();
+    const ids = timeline.charts.map(({ id, note }) => id + note).join();
     if (body.dataset.charts !== ids) {
       body.dataset.charts = ids;
       charts.places.clear();
       body.replaceChildren(...overTime(timeline, charts, reset).filter((section) => section !== null));
-      follow(charts);
     }
     renewEvents();
     charts.update(timeline);
+  };
+
+  /** What the commands did: made again only where it changed, so that what is opened stays open. */
+  const renewSteered = ({ planned, recovered }) => {
+    const now = JSON.stringify([planned, recovered]);
+    if (now === drawnCommands) return;
+    drawnCommands = now;
+    const isOpen = steered.querySelector("#recovered details")?.open;
+    steered.replaceChildren(...[planned ? further(planned) : null, recoveries(recovered, recovery)].filter((section) => section !== null));
+    const details = steered.querySelector("#recovered details");
+    if (details && isOpen) details.open = true;
+    recovery.show(recovered);
   };
 
   const renewEvents = () => {

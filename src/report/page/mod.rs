@@ -6,12 +6,13 @@
 //! | `headline` | whether the run passed, why, and since when |
 //! | `story` | what happened when, in words |
 //! | `charts`, `heat`, `grid` | the timeline as columns on one time axis |
+//! | `steering` | planned disruptions, and how users came back |
 //! | `details` | worst rooms, grouped losses, the totals, the configuration |
 //! | `clockface` | times as people read them |
 //! | [`live`](mod@live), `health` | the same while a run goes on; whether all is well, and since when |
 //! | `assembly` | page, style, script and data as one file |
 //!
-//! `page.html`, `page.css`, `charts.js` and `page.js` are the page itself; `vendor/` holds uPlot. What is
+//! `page.html`, `page.css`, `charts.js`, `recovery.js` and `page.js` are the page itself; `vendor/` holds uPlot. What is
 //! read from a summary may be hostile: it is bounded here, escaped in `assembly`, and written as text by
 //! the script.
 
@@ -24,6 +25,7 @@ mod headline;
 mod health;
 mod heat;
 pub mod live;
+mod steering;
 mod story;
 #[cfg(test)]
 mod tests;
@@ -48,11 +50,15 @@ pub fn view(summary: &Summary) -> View {
     let clockface = Clockface::of(summary, ends);
     View {
         kind: "report",
-        live: None,
         headline: headline::headline(summary),
         facts: headline::facts(summary),
         thresholds: headline::thresholds(summary, grid.as_ref(), &clockface),
         story: story::story(summary, grid.as_ref(), &clockface),
+        planned: summary
+            .marked
+            .as_ref()
+            .and_then(|marked| steering::planned(&marked.each, &summary.recoveries, marked.tolerated, steering::short)),
+        recovered: steering::recovered(&summary.recoveries, steering::short),
         timeline: grid.as_ref().map(|grid| charts::timeline(summary, grid)),
         tables: details::tables(summary),
     }

@@ -144,7 +144,7 @@ function overTime(data, charts, reset) {
   }
   return [
     heading,
-    element("p", { class: "note screen" }, "Drag over a chart to zoom all of them; double-click to see the whole run."),
+    element("p", { class: "note screen" }, "Drag over a chart to zoom all of them; double-click to see the whole run. Planned disruptions are shaded."),
     element("div", { class: "toolbar" }, charts.readout, reset),
     events(data),
     ...data.charts.map((chart) => chartSection(chart, data, charts)),
@@ -167,6 +167,7 @@ function start() {
   }
   const readout = element("span", { class: "readout quiet" }, "Point at a chart to read it.");
   const charts = view.timeline ? new Charts(readout) : null;
+  const recovery = new RecoveryChart();
   const reset = element("button", { type: "button", hidden: "", onclick: () => charts.zoom(null) }, "Show the whole run");
   if (charts) charts.onzoom = (zoomed) => { reset.hidden = !zoomed; };
   document.title = `${view.headline.title} – ${view.facts[0]?.value ?? "soakrig"}`;
@@ -174,21 +175,23 @@ function start() {
     header(view),
     thresholds(view.thresholds, charts),
     story(view.story, charts),
+    view.planned ? further(view.planned) : null,
+    recoveries(view.recovered, recovery),
     ...overTime(view.timeline, charts, reset),
     ...view.tables.map(further),
     element("footer", {}, "Written by soakrig. Charts are drawn with uPlot, © 2022 Leon Sorokin, MIT licence."),
   ];
   document.getElementById("page").append(...sections.filter((section) => section !== null));
-  if (!charts) return;
-  charts.show(view.timeline);
-  follow(charts);
+  recovery.show(view.recovered);
+  if (charts) charts.show(view.timeline);
+  follow(charts, recovery);
 }
 
 /** Redraws where what the charts are drawn with changes: colours, width, paper. */
-function follow(charts) {
-  if (charts.followed) return;
-  charts.followed = true;
-  const redraw = () => charts.redraw();
+function follow(...some) {
+  const all = some.filter((charts) => charts !== null);
+  const redraw = () => all.forEach((charts) => charts.redraw());
+  const on = (paper) => all.forEach((charts) => { charts.paper = paper; });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   let width = innerWidth;
   addEventListener("resize", () => {
@@ -197,12 +200,12 @@ function follow(charts) {
   });
   addEventListener("beforeprint", () => {
     document.documentElement.dataset.theme = "light";
-    charts.paper = 680;
+    on(680);
     redraw();
   });
   addEventListener("afterprint", () => {
     delete document.documentElement.dataset.theme;
-    charts.paper = null;
+    on(null);
     redraw();
   });
 }

@@ -6,9 +6,11 @@ use std::cmp::Reverse;
 use super::clockface::{Clockface, seconds};
 use super::grid::{Grid, Row};
 use super::headline::cut;
+use super::steering::short;
 use super::view::Moment;
 use crate::report::changes::{ChangeKind, FigureChange};
 use crate::report::numbers::{count, latency, percent, share, span};
+use crate::report::recoveries::{RecoveryFigures, said};
 use crate::report::summary::Summary;
 use crate::report::text::changes::sentence;
 use crate::report::thresholds::is_not_the_servers;
@@ -41,6 +43,7 @@ pub(super) fn story(summary: &Summary, grid: Option<&Grid>, clockface: &Clockfac
     moments.extend(lateness(grid, clockface));
     moments.extend(errors(grid, clockface));
     moments.extend(spoilt(grid, clockface));
+    moments.extend(recoveries(summary, clockface));
     moments.sort_by(|one, other| one.from.unwrap_or(0.0).total_cmp(&other.from.unwrap_or(0.0)));
     story.extend(moments);
     if story.is_empty() && summary.run.hold_seconds > 0.0 {
@@ -175,6 +178,21 @@ fn errors(grid: &Grid, clockface: &Clockface) -> Vec<Moment> {
         told(grid, clockface, &worst, format!("{} errors “{kind}” at the step “{stage}”, {when}.", count(*all)))
     };
     sums.iter().filter_map(moment).collect()
+}
+
+/// How long users took to come back whose connections were ended on purpose.
+fn recoveries(summary: &Summary, clockface: &Clockface) -> Vec<Moment> {
+    let moment = |one: &RecoveryFigures| {
+        let to = one.at + one.seconds.all.unwrap_or(0.0);
+        let text = format!("{}: {}.", short(&one.what), said(one));
+        Moment { from: Some(one.at), to: Some(to), time: clockface.time(one.at), text }
+    };
+    let mut slowest: Vec<&RecoveryFigures> = summary.recoveries.iter().collect();
+    slowest.sort_by(|one, other| {
+        let all = |one: &RecoveryFigures| one.seconds.all.unwrap_or(f64::INFINITY);
+        all(other).total_cmp(&all(one))
+    });
+    slowest.into_iter().take(MOST_TOLD).map(moment).collect()
 }
 
 /// What the generator itself spoilt.

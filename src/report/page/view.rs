@@ -1,15 +1,13 @@
 //! The data that the page draws: words ready to be read, and columns of numbers.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 /// Everything on a page.
 #[derive(Debug, Clone, Serialize)]
 pub struct View {
     /// `report` or `live`.
     pub kind: &'static str,
-    /// Where the run goes on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub live: Option<Live>,
     /// The verdict.
     pub headline: Headline,
     /// What was run, when, for how long.
@@ -18,10 +16,35 @@ pub struct View {
     pub thresholds: Vec<ThresholdRow>,
     /// What happened, in words.
     pub story: Vec<Moment>,
+    /// Planned disruptions; absent where there were none.
+    pub planned: Option<Table>,
+    /// How users came back; absent where no connection was ended on purpose.
+    pub recovered: Option<Recovered>,
     /// The charts; absent where the summary has no timeline.
     pub timeline: Option<Charts>,
     /// Further tables.
     pub tables: Vec<Table>,
+}
+
+/// A running generator, each second: what changes with every answer, and what does so every five seconds only.
+#[derive(Debug, Clone, Serialize)]
+pub struct LiveView<'a> {
+    /// `live`.
+    pub kind: &'static str,
+    /// What only a running generator has.
+    pub live: Live,
+    /// Healthy or not.
+    pub headline: Headline,
+    /// As in [`View`].
+    pub facts: Vec<Fact>,
+    /// As in [`View`].
+    pub planned: Option<Table>,
+    /// As in [`View`].
+    pub recovered: Option<Recovered>,
+    /// The thresholds so far, as in [`View`]: JSON.
+    pub thresholds: &'a RawValue,
+    /// The charts as in [`View`]: JSON.
+    pub timeline: &'a RawValue,
 }
 
 /// What a page of a running generator needs beside the view.
@@ -102,6 +125,8 @@ pub struct Charts {
     pub span: [f64; 2],
     /// The charts in their order.
     pub charts: Vec<Chart>,
+    /// Planned disruptions, from and to, in seconds since 1970: shaded on all of them.
+    pub planned: Vec<[f64; 2]>,
     /// Marks on all of them.
     pub events: Vec<Event>,
     /// Events that are not shown.
@@ -152,6 +177,17 @@ pub struct Heat {
     /// For each slice a digit for each bucket, from the lowest: 0 for none, 1 to 9 for its share of the
     /// slice's deliveries, on a logarithmic scale from 0.01 % to all.
     pub slices: Vec<String>,
+}
+
+/// How users came back whose connections were ended on purpose.
+#[derive(Debug, Clone, Serialize)]
+pub struct Recovered {
+    /// A row for each.
+    pub table: Table,
+    /// The moments of the curves, in seconds from the end of the connections on.
+    pub times: Vec<f64>,
+    /// Users held at each moment, as a part of those held before.
+    pub curves: Vec<Series>,
 }
 
 /// A mark on the time axis.

@@ -1,10 +1,9 @@
 //! Windows of several generators together, from the slices of their timelines.
 
-use std::collections::BTreeMap;
-
 use super::cell::Cell;
 use super::windows::Engine;
 use crate::report::judgement::RuleWindows;
+use crate::report::planned;
 use crate::report::summary::Summary;
 
 /// The hold of all generators: start and end, in seconds since 1970-01-01T00:00:00Z.
@@ -24,13 +23,13 @@ pub(in crate::report) fn windows<'a>(
     let horizon = whole.run.horizon_seconds;
     let seconds = timeline.slice_seconds;
     let mut engine = Engine::new(whole.rules.all(), seconds);
-    let planned = planned(whole);
+    let aside = planned::set_aside(whole);
     let chats_set = whole.rates.get("chat").map_or(0.0, |rate| rate.set);
     #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^53")]
     for slice in &timeline.slices {
         let start = slice.start as f64;
         if start >= from && start + seconds as f64 <= to {
-            let planned = planned.iter().any(|(from, to)| *from < start + seconds as f64 && start < *to);
+            let planned = planned::touches(&aside, start, start + seconds as f64);
             engine.push(slice, Cell { seconds, chats_set, horizon, age: horizon, planned });
         }
     }
@@ -38,23 +37,6 @@ pub(in crate::report) fn windows<'a>(
         add(&mut found, &windows);
     }
     found
-}
-
-/// Planned disruptions of any generator that thresholds leave out: start and end.
-fn planned(whole: &Summary) -> Vec<(f64, f64)> {
-    if !whole.marked.as_ref().is_some_and(|marked| marked.tolerated) {
-        return Vec::new();
-    }
-    let (mut open, mut planned) = (BTreeMap::new(), Vec::new());
-    for event in whole.timeline.iter().flat_map(|timeline| &timeline.events) {
-        match event.kind.as_str() {
-            "mark_begin" => drop(open.insert(event.shard, event.at)),
-            "mark_end" => planned.extend(open.remove(&event.shard).map(|began| (began, event.at))),
-            _ => {}
-        }
-    }
-    planned.extend(open.into_values().map(|began| (began, f64::INFINITY)));
-    planned
 }
 
 /// Adds the findings of another generator.

@@ -4,8 +4,10 @@ use super::figure::{FEWEST, Figure, real};
 use crate::model::{Action, Rule, RuleMetric, Side, Stage};
 use crate::report::drift;
 use crate::report::end::End;
+use crate::report::planned;
 use crate::report::summary::Summary;
 use crate::report::thresholds::{self, Found};
+use crate::report::timeline::UserSeconds;
 
 /// The metric's value and its sample size, if it is beyond the limit of a rule without windows during the
 /// run. Rates and quantiles need 20 operations.
@@ -57,18 +59,21 @@ fn quantile(summary: &Summary, metric: &RuleMetric) -> Figure {
     Figure { value, n: times.count, independent: times.count, ..Figure::default() }
 }
 
-/// The fraction of the target's user-seconds in the hold that was held.
+/// The fraction of the target's user-seconds in the hold that was held, without tolerated disruptions.
 fn users_held(summary: &Summary) -> Figure {
-    let Some(held) = summary.user_seconds.filter(|held| held.target > 0.0) else { return Figure::default() };
-    let value = (held.connected + held.away) / held.target;
+    let aside = summary.set_aside().map_or(UserSeconds::default(), |aside| aside.user_seconds);
+    let held = summary.user_seconds.map(|held| held.plus(aside.times(-1.0)));
+    let Some(held) = held.filter(|held| held.target > 0.0) else { return Figure::default() };
+    let value = (held.connected + held.away).max(0.0) / held.target;
     Figure { value: Some(value), n: summary.users.target, independent: FEWEST, ..Figure::default() }
 }
 
 /// The change per hour, and the end of its interval nearest to zero.
 fn drifting(summary: &Summary, rule: &Rule, name: &str) -> Figure {
     let Some(timeline) = &summary.timeline else { return Figure::default() };
-    let n = drift::longest_stretch(timeline).len() as u64;
-    let Some([value, low, high]) = drift::of(timeline, &drift::Figure::named(name)) else { return Figure::default() };
+    let stretch = drift::longest_stretch(timeline, &planned::set_aside(summary));
+    let (n, named) = (stretch.len() as u64, drift::Figure::named(name));
+    let Some([value, low, high]) = drift::of(stretch, timeline.slice_seconds, &named) else { return Figure::default() };
     let bound = if rule.side == Side::Above { low } else { high };
     Figure { value: Some(value), n, independent: n, bound: Some(bound), ..Figure::default() }
 }
@@ -96,8 +101,8 @@ fn rate(summary: &Summary, action: Action) -> Figure {
 mod tests {
     use super::*;
     use crate::report::inputs::tests::night;
+    use crate::report::marked::Marked;
     use crate::report::rules::figure::share;
-    use crate::report::timeline::UserSeconds;
 
     fn of(text: &str) -> (Option<f64>, u64) {
         let mut summary = night();
@@ -121,6 +126,22 @@ mod tests {
         let (p99, n) = of("p99 > 1s");
         assert!(p99.is_some_and(|p99| (p99 - 0.013).abs() < 0.0005) && n == 239_000, "{p99:?} of {n}");
         assert!(of("p50 > 1s").0 < p99);
+    }
+
+    #[test]
+    fn users_held_is_without_what_is_set_aside() {
+        let mut summary = night();
+        summary.user_seconds = Some(UserSeconds { target: 12_000.0, connected: 11_000.0, away: 400.0 });
+        let user_seconds = UserSeconds { target: 2_000.0, connected: 1_400.0, away: 0.0 };
+        let mut with = |tolerated| {
+            summary.marked = Some(Marked { tolerated, user_seconds, ..Marked::default() });
+            figure(&summary, &End::Settled, &"users_held < 95%".parse().unwrap()).value
+        };
+        assert_eq!((with(false), with(true)), (Some(0.95), Some(1.0)));
+        summary.marked =
+            Some(Marked { tolerated: true, user_seconds: summary.user_seconds.unwrap(), ..Marked::default() });
+        let all = figure(&summary, &End::Settled, &"users_held < 95%".parse().unwrap());
+        assert_eq!(all.value, None, "nothing is left to judge");
     }
 
     #[test]

@@ -75,6 +75,24 @@ pub struct UserSeconds {
     pub away: f64,
 }
 
+impl UserSeconds {
+    /// Both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            target: self.target + other.target,
+            connected: self.connected + other.connected,
+            away: self.away + other.away,
+        }
+    }
+
+    /// This many times as much.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        Self { target: self.target * factor, connected: self.connected * factor, away: self.away * factor }
+    }
+}
+
 /// Deliveries and anomalies of other generators' messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RemoteSlice {
@@ -126,9 +144,7 @@ impl Slice {
 
     /// Adds the fields that are plain sums.
     fn add_counts(&mut self, other: &Self) {
-        self.users.target += other.users.target;
-        self.users.connected += other.users.connected;
-        self.users.away += other.users.away;
+        self.users = self.users.plus(other.users);
         add_to(&mut self.sent, other.sent);
         add_to(&mut self.received, other.received);
         add_counts(&mut self.dropped, &other.dropped);

@@ -59,6 +59,10 @@ pub(super) struct Recording {
     current: u64,
     /// The users' states in the hold, in user-seconds.
     held: UserSeconds,
+    /// The part of it in planned disruptions.
+    marked: UserSeconds,
+    /// Whether one goes on since the last look.
+    is_marked: bool,
     counters: Counters,
     spoilt: Duration,
 }
@@ -126,16 +130,13 @@ impl Recording {
             let left = Duration::from_micros(((start + CELL_SECONDS) * MICROS).saturating_sub(at).max(1));
             let to = now.min(from.plus(left));
             let seconds = to.since(from).as_secs_f64();
-            let users = UserSeconds {
-                target: users.target * seconds,
-                connected: users.connected * seconds,
-                away: users.away * seconds,
-            };
+            let users = users.times(seconds);
             let hold_seconds = hold.seconds(from, to);
-            let held = if seconds > 0.0 { hold_seconds / seconds } else { 0.0 };
-            self.held.target += users.target * held;
-            self.held.connected += users.connected * held;
-            self.held.away += users.away * held;
+            let held = users.times(if seconds > 0.0 { hold_seconds / seconds } else { 0.0 });
+            self.held = self.held.plus(held);
+            if self.is_marked {
+                self.marked = self.marked.plus(held);
+            }
             self.add(&Slice { start, users, hold_seconds, ..Slice::default() });
             from = to;
         }
@@ -159,6 +160,16 @@ impl Recording {
     /// The users' states in the hold so far, in user-seconds.
     pub(super) fn user_seconds(&self) -> UserSeconds {
         self.held
+    }
+
+    /// The part of it in planned disruptions.
+    pub(super) fn marked_user_seconds(&self) -> UserSeconds {
+        self.marked
+    }
+
+    /// Notes whether a planned disruption is in progress since the last look.
+    pub(super) fn mark(&mut self, goes_on: bool) {
+        self.is_marked = goes_on;
     }
 
     /// The timeline as of the last reading.

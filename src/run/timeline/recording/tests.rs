@@ -53,6 +53,19 @@ fn user_seconds_sum_to_the_time_that_passed_whenever_one_looks() {
 }
 
 #[test]
+fn user_seconds_of_planned_disruptions_are_those_of_the_hold_from_look_to_look() {
+    let mut recording = begun();
+    let hold = Hold { from: Some(at(3.0)), to: None };
+    for (seconds, goes_on) in [(1.0, true), (4.5, false), (6.0, true), (6.0, true), (8.0, false), (9.0, false)] {
+        look(&mut recording, seconds, hold);
+        recording.mark(goes_on);
+    }
+    let (all, marked) = (recording.user_seconds(), recording.marked_user_seconds());
+    assert!((all.target - 60.0).abs() < 1e-9 && (marked.target - 35.0).abs() < 1e-9, "{all:?} {marked:?}");
+    assert!((marked.connected - 24.5).abs() < 1e-9 && (marked.away - 7.0).abs() < 1e-9, "{marked:?}");
+}
+
+#[test]
 fn time_before_the_start_counts_for_nothing() {
     let mut recording = Recording::default();
     look(&mut recording, 1.0, Hold::default());
