@@ -99,9 +99,9 @@ families! {
             described("run", "the run id"), described("plenary", "the plenary's slug"), described("shard", "`I/N`"),
             described("driver", "the protocol")
         ]
-        "Always 1; the labels name the run, plenary, shard and protocol of this generator.";
+        "Always 1; run, plenary, shard and protocol of this generator as labels.";
     RUN_PHASE = Gauge "soakrig_run_phase" [closed("phase", texts::<RunPhase>)]
-        "1 for the current phase of the run, 0 for the others.";
+        "1 for the current phase, 0 for the others.";
     GENERATORS = Gauge "soakrig_generators" []
         "Generators that this run should have: N of `--shard I/N`.";
     THRESHOLD = Gauge "soakrig_threshold"
@@ -109,9 +109,9 @@ families! {
             "name",
             "`lost`, `lost_share`, `late`, `anomalies`, `cut`, `p99`, `error_rate`, `outstanding`, `saturated`; for `--fail-if` and `--abort-if` what the rule limits, such as `users_held` or `p99 over 5m`"
         )]
-        "Limits of the run: `lost` and `outstanding` as counts, `p99` and `p50` in seconds, `drift` as a fraction per hour, the others as fractions; the strictest if there are several, absent if off.";
+        "Limits: `lost` and `outstanding` as counts, `p99` and `p50` in seconds, `drift` as a fraction per hour, the others as fractions; the strictest of several, absent if off.";
     WATCHED = Gauge "soakrig_watched" [described("name", "the NAME of `--watch`")]
-        "Last reading of a series of the server's own metrics (`--watch`); absent while it cannot be read.";
+        "Last reading of a series that `--watch` names; absent while it cannot be read.";
     USERS_TARGET = Gauge "soakrig_users_target" []
         "Users that this generator should hold.";
     USERS = Gauge "soakrig_users" [closed("state", texts::<UserState>)]
@@ -133,7 +133,7 @@ families! {
         ]
         "Connections that ended after the user had joined.";
     CONNECTION_AGE = Histogram "soakrig_connection_age_seconds" [closed("initiator", texts::<Initiator>)]
-        "Age of room connections when they ended, counted from the start of the connect, by which side ended them.";
+        "Age of room connections when they ended, from the start of the connect.";
     HTTP_REQUESTS = Counter "soakrig_http_requests_total"
         [closed("step", texts::<HttpStep>), closed("outcome", texts::<HttpOutcome>)]
         "HTTP requests that have ended.";
@@ -141,7 +141,7 @@ families! {
         [closed("step", texts::<HttpStep>), closed("outcome", texts::<HttpOutcome>)]
         "Time from the start of a request to the last byte of its answer.";
     HTTP_RETRIES = Counter "soakrig_http_retries_total" []
-        "Requests repeated once because their keep-alive connection ended without an answer.";
+        "Requests repeated once because their keep-alive connection ended unanswered.";
     MESSAGES_SENT = Counter "soakrig_messages_sent_total" [closed("kind", texts::<SentKind>)]
         "Frames sent.";
     MESSAGES_RECEIVED = Counter "soakrig_messages_received_total" [closed("kind", texts::<FrameKind>)]
@@ -151,7 +151,7 @@ families! {
     RATE_TARGET = Gauge "soakrig_rate_target" [closed("kind", texts::<Action>)]
         "Intents per second that this generator's schedule issues.";
     ACTIONS = Counter "soakrig_actions_total" [closed("kind", texts::<Action>)]
-        "Intents carried out; those to join a breakout also count if the user is already in one or there is none.";
+        "Intents carried out; joining a breakout counts even if there is none or the user is in one.";
     SENDS_DROPPED = Counter "soakrig_sends_dropped_total"
         [closed("kind", texts::<Action>), closed("reason", texts::<DropReason>)]
         "Intents not carried out.";
@@ -161,37 +161,37 @@ families! {
         [closed("outcome", texts::<Outcome>), closed("origin", texts::<Origin>)]
         "Expected deliveries by verdict; each has exactly one.";
     OUTSTANDING = Gauge "soakrig_outstanding" []
-        "Expected deliveries without a verdict yet, of local and remote messages.";
+        "Expected deliveries without a verdict yet, local and remote.";
     ANOMALIES = Counter "soakrig_delivery_anomalies_total"
         [closed("kind", texts::<Anomaly>), closed("origin", texts::<Origin>)]
         "Duplicate, reordered, unexpected or corrupt arrivals; counted besides the verdicts.";
     FOREIGN_MESSAGES = Counter "soakrig_foreign_messages_total" []
-        "Arrivals of messages from another run, or from before this generator started; in no verdict.";
+        "Arrivals from another run, or from before this generator started; in no verdict.";
     ANOMALY_LOG_DROPPED = Counter "soakrig_anomaly_log_dropped_total" []
-        "Losses and anomalies missing from the anomaly log: too many at once, or the file full or not writable.";
+        "Losses and anomalies missing from the anomaly log: too many at once, or not writable.";
     DELIVERY_DURATION = Histogram "soakrig_delivery_duration_seconds"
         [closed("basis", texts::<Basis>), closed("origin", texts::<Origin>)]
-        "Time to delivery of on-time and late deliveries, up to the reading of their bytes.";
+        "Time to delivery of on-time and late deliveries.";
     PRESENCE_MISMATCHES = Gauge "soakrig_presence_mismatches" [closed("kind", texts::<PresenceMismatch>)]
-        "Users of this generator that the newest member lists show wrongly for longer than the settling time.";
+        "Users that the newest member lists show wrongly for longer than the settling time.";
     PRESENCE_EPISODES = Counter "soakrig_presence_mismatch_episodes_total" [closed("kind", texts::<PresenceMismatch>)]
-        "Mismatches between member lists and connections, counted when they begin.";
+        "Mismatches of member lists, counted when they begin.";
     PRESENCE_LISTS = Counter "soakrig_presence_lists_total" [closed("fate", texts::<ListFate>)]
         "Member lists read; mismatches can be seen only in judged ones.";
     CLOCK_OFFSET = Gauge "soakrig_clock_offset_seconds" []
-        "Estimate of how far other generators' clocks are ahead of this one's; absent without an estimate.";
+        "Estimate of how far other generators' clocks are ahead; absent without one.";
     OPERATIONS = Counter "soakrig_operations_total" [closed("stage", texts::<Stage>)]
-        "Operations attempted, by stage; the denominator of every error rate.";
+        "Operations attempted; the denominator of error rates.";
     ERRORS = Counter "soakrig_errors_total" [closed("stage", texts::<Stage>), closed("kind", texts::<FailureKind>)]
         "Errors by stage and kind.";
     SCHEDULE_LAG = Histogram "soakrig_schedule_lag_seconds" []
-        "Delay between the intended time of an intent and its issue by the schedule.";
+        "Delay between an intent's intended time and its issue.";
     SATURATED = Gauge "soakrig_saturated" [closed("reason", texts::<SaturationReason>)]
-        "1 while this generator cannot keep up, so that its figures describe itself, not the server.";
+        "1 while this generator cannot keep up: its figures describe itself, not the server.";
     CLOCK_EVENTS = Counter "soakrig_clock_events_total" [closed("kind", texts::<ClockEvent>)]
         "Clock jumps, suspends and stalls that this process noticed.";
     DNS_CHANGES = Counter "soakrig_dns_changes_total" []
-        "Look-ups of the server's name that returned different addresses from the one before.";
+        "Look-ups of the server's name that returned other addresses than before.";
     CONTROL_COMMANDS = Counter "soakrig_control_commands_total" [closed("command", texts::<ControlKind>)]
         "Commands of `soakrig ctl`, carried out or refused.";
     LEDGER_MESSAGES = Gauge "soakrig_ledger_messages" []
@@ -201,7 +201,7 @@ families! {
     LOGS_SUPPRESSED = Counter "soakrig_logs_suppressed_total" []
         "Log lines suppressed because their source logged too much.";
     TRACE_SPANS = Counter "soakrig_trace_spans_total" [closed("fate", texts::<SpanFate>)]
-        "Ended spans by fate; all but the exported ones were dropped.";
+        "Ended spans; all but the exported ones were dropped.";
     PROCESS_CPU = Counter "process_cpu_seconds_total" []
         "Total user and system CPU time spent in seconds.";
     PROCESS_OPEN_FDS = Gauge "process_open_fds" []
@@ -217,13 +217,13 @@ families! {
     PROCESS_THREADS = Gauge "process_threads" []
         "Number of OS threads in the process.";
     TOKIO_WORKERS = Gauge "tokio_workers" []
-        "Worker threads of the async runtimes, including the threads that users run on.";
+        "Worker threads, including those that users run on.";
     TOKIO_ALIVE_TASKS = Gauge "tokio_alive_tasks" []
         "Tasks of the async runtimes that have not ended.";
     TOKIO_GLOBAL_QUEUE_DEPTH = Gauge "tokio_global_queue_depth" []
-        "Tasks that wait in the shared queues of the async runtimes.";
+        "Tasks waiting in the shared queues of the async runtimes.";
     TOKIO_WORKER_BUSY = Counter "tokio_worker_busy_seconds_total" [described("worker", "the worker's number, from 0")]
-        "Time that a worker thread spent on tasks rather than waiting.";
+        "Time that a worker thread spent on tasks.";
 }
 
 #[cfg(test)]
