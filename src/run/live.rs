@@ -20,6 +20,8 @@ use crate::report::timeline::{Slice, Timeline};
 const IN_CELLS: u64 = 300;
 /// Longest age of the slices and thresholds shown, unless an event comes; each summary costs milliseconds.
 const SUMMARY_AGE: Duration = Duration::from_secs(30);
+/// The same during a planned disruption, whose figures are shown.
+const AGE_IN_DISRUPTION: Duration = Duration::from_secs(5);
 /// Charts are kept for this many different start times.
 const MOST_DRAWN: usize = 4;
 
@@ -163,7 +165,8 @@ impl<D: Driver> LiveRun<D> {
     fn summary(&self) -> (Arc<Summary>, bool) {
         let mut latest = self.0.latest.lock();
         let events = self.0.recorder.noted();
-        let is_old = latest.made.is_none_or(|made| made.elapsed() > SUMMARY_AGE) || latest.events != events;
+        let longest = if self.0.reporter.marks().open().is_some() { AGE_IN_DISRUPTION } else { SUMMARY_AGE };
+        let is_old = latest.made.is_none_or(|made| made.elapsed() > longest) || latest.events != events;
         match &latest.summary {
             Some(summary) if latest.ended || !is_old => (Arc::clone(summary), latest.ended),
             _ => {

@@ -142,7 +142,10 @@ fn raw<T: serde::Serialize>(value: &T) -> Box<RawValue> {
 #[must_use]
 pub fn data(present: &Present<'_>, drawn: &Drawn) -> String {
     let marked = present.summary.marked.as_ref();
-    let each = marked.map(|marked| marked.each.as_slice()).unwrap_or_default();
+    let mut each = marked.map(|marked| marked.each.clone()).unwrap_or_default();
+    for open in each.iter_mut().filter(|one| one.open && !present.ended) {
+        open.seconds = open.seconds.max(seconds(present.now) - open.at);
+    }
     let tolerated = marked.is_some_and(|marked| marked.tolerated);
     let view = LiveView {
         kind: "live",
@@ -154,7 +157,7 @@ pub fn data(present: &Present<'_>, drawn: &Drawn) -> String {
         },
         headline: headline(present, &drawn.health),
         facts: facts(present),
-        planned: steering::planned(each, present.recoveries, tolerated, own_words),
+        planned: steering::planned(&each, present.recoveries, tolerated, own_words),
         recovered: steering::recovered(present.recoveries, own_words),
         thresholds: &drawn.thresholds,
         timeline: &drawn.timeline,
@@ -242,7 +245,7 @@ fn headline(present: &Present<'_>, health: &Health) -> Headline {
         format!("Planned disruption: {} since {since}", own_words(text))
     });
     match planned {
-        Some(title) if well && !is_settling && !health.tolerated.is_empty() => {
+        Some(title) if !status.saturated && !is_settling && !health.tolerated.is_empty() => {
             let reason = format!("No threshold counts it. Lately {}. {phase}", health.tolerated.join("; "));
             return running(&title, reason);
         }

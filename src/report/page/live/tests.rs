@@ -74,6 +74,13 @@ fn a_planned_disruption_takes_the_place_of_what_is_wrong_where_it_is_tolerated()
         "{tolerated}"
     );
     assert!(tolerated.contains("28 deliveries were lost"), "{tolerated}");
+    // A dent before it, which weighs more the less of the last minute is judged, does not take its place.
+    let dented = cells(|ago| if ago < 35 { cell(ago, 90.0, 0) } else { cell(ago, 200.0, 0) });
+    assert!(
+        of(&dented, &open, true).starts_with("Planned disruption: deploy <b> since"),
+        "{}",
+        of(&dented, &open, true)
+    );
     let judged = of(&bad, &open, false);
     assert!(judged.starts_with("Not healthy since") && judged.contains("deploy <b> since 11:59"), "{judged}");
     let none = of(&bad, &[], true);
