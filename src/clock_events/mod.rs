@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_told_from_the_others() {
+    fn each_is_distinguished_from_the_others() {
         let mut clocks = Clocks::new();
         assert_eq!(clocks.pass(INTERVAL, Duration::ZERO, 0.0), []);
         let ahead = clocks.pass(INTERVAL, Duration::ZERO, 3600.0);
@@ -141,7 +141,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_told_adds_up(steps in prop::collection::vec((0..10_000_u64, 0..10_000_u64, -5_000..5_000_i64), 1..60)) {
+        fn reported_figures_add_up(steps in prop::collection::vec((0..10_000_u64, 0..10_000_u64, -5_000..5_000_i64), 1..60)) {
             let mut clocks = Clocks::new();
             for (awake, asleep, jump) in steps {
                 let (awake, asleep) = (Duration::from_millis(awake), Duration::from_millis(asleep));

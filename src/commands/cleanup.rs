@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_signal_lets_what_ends_soon_come_to_its_end() {
+    async fn a_signal_lets_short_work_finish() {
         let stopping = Cell::new(false);
         let work = async { tokio::time::sleep(Duration::from_secs(1)).await };
         let (fate, flow) = to_the_end(ready(()), &stopping, work).await;

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_became_of_several_plenaries_is_told_at_once() {
+    fn the_outcomes_of_several_plenaries_are_reported_at_once() {
         use ExitCode::{Invalid, Ok, Refused, Threshold};
         assert_eq!(overall(&[Ok, Refused]), "2 plenaries: 1 passed, 1 refused (exit code 107)");
         assert_eq!(overall(&[Ok, Ok, Ok]), "3 plenaries: 3 passed (exit code 0)");

@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn service_links_are_no_options() {
+    fn service_links_are_not_options() {
         for (name, value) in [
             ("SOAKRIG_SERVICE_HOST", "10.0.0.1"),
             ("SOAKRIG_SERVICE_PORT_METRICS", "9464"),

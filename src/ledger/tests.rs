@@ -305,7 +305,7 @@ fn coming_again_is_a_duplicate_and_overtaking_is_per_sender() {
 }
 
 #[test]
-fn what_nobody_waits_for_any_longer_stays_outstanding() {
+fn what_no_connection_waits_for_stays_outstanding() {
     let c = UserIndex(2);
     let mut l = room(3);
     let (old, young, last) = (send(&mut l, A, 0.0), send(&mut l, A, 50.0), send(&mut l, B, 50.1));

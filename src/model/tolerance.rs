@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tolerance_says_so() {
+    fn what_is_not_a_tolerance_says_so() {
         for (text, said) in [
             ("p99", "NAME=LIMIT"),
             ("p98=5%", "no figure `p98`; there are lost, late"),

@@ -79,7 +79,7 @@ impl Roster {
                 states: vec![UserState::Waiting; users].into_boxed_slice(),
                 changes: vec![0; users].into_boxed_slice(),
                 counts,
-                connected: Present::nobody(users),
+                connected: Present::none(users),
                 speakers: None,
                 rng: SmallRng::seed_from_u64(seed),
             }),
@@ -98,7 +98,7 @@ impl Roster {
     pub fn with_speakers(self, speaks: Option<Box<[bool]>>) -> Self {
         let speakers = speaks.map(|speaks| Speakers {
             total: speaks.iter().filter(|speaks| **speaks).count(),
-            connected: Present::nobody(speaks.len()),
+            connected: Present::none(speaks.len()),
             speaks,
         });
         self.table.lock().speakers = speakers;
@@ -298,7 +298,7 @@ impl UserTable {
 }
 
 impl Present {
-    fn nobody(users: usize) -> Self {
+    fn none(users: usize) -> Self {
         Self { users: Vec::with_capacity(users), position: vec![NOT_CONNECTED; users].into_boxed_slice() }
     }
 

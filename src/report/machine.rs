@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_texts_are_no_figures() {
+    fn odd_texts_are_not_figures() {
         assert_eq!(ports("32768\t60999\n"), Some(28_232));
         assert_eq!(ports("60999 32768"), None);
         assert_eq!(ports("many"), None);

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_many_plenaries_are_no_similar_lines() {
+    fn lines_of_many_plenaries_are_not_similar_lines() {
         use crate::telemetry::Limiter;
         use std::io::{Read as _, Seek as _};
         use tracing_subscriber::{Layer as _, layer::SubscriberExt as _};

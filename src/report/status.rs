@@ -251,7 +251,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_hold_begins_after_the_ramp() {
+    fn the_hold_starts_after_the_ramp() {
         assert_eq!(phase_times(&holding()), "hold 1m 5s");
         let remaining = Some(Duration::from_secs(30));
         assert_eq!(phase_times(&Status { remaining, ..holding() }), "hold 1m 5s (-30s)");

@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_needs_no_number_of_messages() {
+    fn a_count_needs_no_message_numbers() {
         assert_eq!(row("lost", |s| s.messages.sent.clear()).result, Judgement::Passed);
         let shared = |s: &mut Summary| (s.thresholds.max_lost, s.thresholds.max_lost_share) = (None, Some(0.001));
         let lost = row("lost", shared);

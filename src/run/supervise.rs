@@ -56,7 +56,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     #[tokio::test(start_paused = true)]
-    async fn a_task_begins_anew_after_a_panic_and_each_is_counted() {
+    async fn a_task_restarts_after_a_panic_and_each_panic_is_counted() {
         let metrics = Arc::new(Metrics::new(Vocabulary::COMMON).unwrap());
         let begun = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&begun);

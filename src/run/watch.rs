@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_counter_is_told_by_its_growth() {
+    async fn a_counter_is_shown_by_its_growth() {
         let series = "rate(requests_total)".parse().unwrap();
         let mut watched = WatchedSeries { name: "requests".to_owned(), series, last: None, missing: false };
         let begin = Instant::now();

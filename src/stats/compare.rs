@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_counted_is_no_figure() {
+    fn nothing_counted_gives_no_figure() {
         assert_eq!(shares(&[], &losses(1, 1.0), UNSEEN, 10), None);
         assert_eq!(quantiles(&[Sketch::default()], &sketches(1, 1.0), 0.5, 10), None);
     }

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn outliers_alone_are_no_step() {
+    fn outliers_alone_are_not_a_step() {
         let shown = (0..100)
             .filter(|&seed| Step::of(&Made { outliers: 0.05, ..Made::flat(seed) }.series(), 10).unwrap().p < 0.05)
             .count();

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_told_apart_from_damage() {
+    fn another_version_is_distinguished_from_damage() {
         assert_eq!(read(br#"{"version":2,"other":[]}"#), Err(Damage::Version(2)));
         assert!(matches!(read(b""), Err(Damage::Unreadable(why)) if why.contains("too early")));
         assert!(matches!(read(br#"{"version":1,"target":5}"#), Err(Damage::Unreadable(_))));

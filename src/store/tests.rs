@@ -211,7 +211,7 @@ fn a_file_that_others_can_write_is_refused() {
 }
 
 #[test]
-fn what_is_no_file_is_refused() {
+fn what_is_not_a_file_is_refused() {
     let place = place();
     fs::create_dir_all(&place.path).unwrap();
     let error = Store::open(&place.path, TARGET, Mode::ReadWrite).unwrap_err();
@@ -230,7 +230,7 @@ fn a_huge_file_is_refused_unread() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_made_is_told() {
+fn a_directory_that_cannot_be_created_is_reported() {
     let place = place();
     fs::write(place.directory.path().join("state"), "in the way").unwrap();
     let error = Store::open(&place.path, TARGET, Mode::ReadWrite).unwrap_err();

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn families_take_turns_and_each_user_begins_with_another_address() {
+    fn families_alternate_and_each_user_starts_with_another_address() {
         let parse = |list: &[&str]| list.iter().map(|a| a.parse().unwrap()).collect::<Vec<SocketAddr>>();
         let known = parse(&["1.0.0.1:1", "1.0.0.2:1", "1.0.0.3:1", "[::1]:1", "[::2]:1"]);
         let order = |turn| in_order(known.clone(), turn);
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn attempts_begin_when_those_before_have_failed_or_had_their_head_start() {
+    async fn attempts_start_when_earlier_ones_have_failed_or_had_their_head_start() {
         let began = tokio::time::Instant::now();
         let attempt = |takes: u64, fails: bool| async move {
             let start = began.elapsed().as_millis();
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_source_that_is_not_ours_is_no_ports() {
+    async fn a_source_that_is_not_ours_has_no_ports() {
         let dialer = dialer(vec!["192.0.2.1".parse().unwrap()]);
         let endpoint = Endpoint { host: "127.0.0.1".into(), port: 9, secure: false };
         assert_eq!(dialer.dial(&endpoint, &mut Turn::default()).await.unwrap_err().kind, FailureKind::NoPorts);

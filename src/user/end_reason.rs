@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_gave_up_is_told() {
+    fn the_side_that_gave_up_is_named() {
         let said = |reason| never_joined(reason, Duration::from_secs(30));
         assert_eq!(
             said(EndReason::NoPresence),

@@ -1,4 +1,4 @@
-//! The file of `--accounts`: which user gets which row, and what is said of a file that will not do.
+//! The file of `--accounts`: which user gets which row, and the messages about faulty files.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ fn file(text: &str, mode: u32) -> (tempfile::TempDir, PathBuf) {
     (directory, path)
 }
 
-/// What a command line and the variables mean; no password is in any of it.
+/// The plan from a command line and variables; it contains no password.
 fn resolve(args: &[&str], variables: &[(&str, &str)]) -> Result<Resolved, StartError> {
     let environment = Environment::of([("HOME", "/h")].iter().chain(variables).copied());
     let resolved = parse(args).unwrap().command().unwrap().resolve(&environment);

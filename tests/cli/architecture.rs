@@ -1,6 +1,6 @@
 //! Holds the code to the tables of `docs/architecture.md`: which module may import which
-//! other, which modules alone may use a crate, and which are pure. The page is the rule;
-//! this reads it.
+//! other, which crates are reserved for which modules, and which modules are pure. The page is
+//! the rule; these tests read it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -232,7 +232,7 @@ fn inner_modules(code: &str) -> usize {
     open.into_iter().filter(|is_module| *is_module).count()
 }
 
-/// Whether the code names something of the crate (or path) `name`.
+/// Whether the code names an item of the crate (or path) `name`.
 fn mentions(code: &str, name: &str) -> bool {
     code.match_indices(name).any(|(at, _)| {
         let before = code[..at].chars().next_back().unwrap_or(' ');

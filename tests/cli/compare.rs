@@ -1,4 +1,4 @@
-//! `soakrig compare` as a script sees it: exit codes, the file it writes, and whom it names.
+//! `soakrig compare` as a script sees it: exit codes, the file it writes, and the names in its messages.
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,4 +1,4 @@
-//! Holds the commands in README and docs to what there is: `soakrig` lines are parsed by the real
+//! Holds the commands in README and docs to the code: `soakrig` lines are parsed by the real
 //! definition, runs are tried with `--dry-run`, and scripts, recipes and test binaries exist.
 
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use soakrig::cli::definition;
 use soakrig::drivers::file::shipped::SHIPPED;
 
-/// What pages may call beside soakrig, cargo, just, and scripts of this repository.
+/// Programs that pages may call in addition to soakrig, cargo, just, and scripts of this repository.
 const TOOLS: &str = "$EDITOR ansible-playbook ansible-vault aws cd cp curl docker done export for git grep jq kubectl mkdir pip \
                      prometheus rustup script sort ssh uniq valgrind wait head tail";
 
@@ -47,7 +47,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The pages that people follow. Decisions tell what was; they are not held to what is.
+/// The pages that people follow. Decisions record the past; the code need not match them.
 fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<PathBuf> =
         ["README.md", "CONTRIBUTING.md", "SECURITY.md", "fuzz/README.md"].map(|page| root().join(page)).to_vec();
@@ -105,7 +105,7 @@ fn simple_commands(line: &str) -> Vec<Vec<String>> {
     commands.into_iter().map(without_shell).filter(|words| !words.is_empty()).collect()
 }
 
-/// The words of a command without those that are the shell's.
+/// The words of a command without the shell's own.
 fn without_shell(words: Vec<String>) -> Vec<String> {
     let assigns = |word: &String| {
         word.split_once('=').is_some_and(|(name, _)| {
@@ -147,7 +147,7 @@ fn inline_code() -> Vec<(String, String)> {
     found
 }
 
-/// What clap says of the arguments; in running text what is required may be missing.
+/// clap's verdict on the arguments; in running text, required ones may be missing.
 fn complaint(arguments: &[String], whole: bool) -> Option<String> {
     let line = std::iter::once("soakrig").chain(arguments.iter().map(String::as_str)).map(filled);
     let error = definition().try_get_matches_from(line).err()?;
@@ -163,7 +163,7 @@ fn complaint(arguments: &[String], whole: bool) -> Option<String> {
     (!fine).then(|| error.to_string().lines().next().unwrap_or_default().to_owned())
 }
 
-/// A value for a word that stands for one.
+/// A value for a placeholder.
 fn filled(word: &str) -> String {
     match word {
         "URL" => "http://127.0.0.1:9".to_owned(),
@@ -276,7 +276,7 @@ fn write_files(home: &Path) -> Vec<String> {
     runs
 }
 
-/// Whether a script is there and can be started, from the root or from `ansible/`.
+/// Whether a script exists and is executable, from the root or from `ansible/`.
 fn is_script(path: &str) -> bool {
     [root().to_owned(), root().join("ansible")].iter().any(|folder| {
         fs::metadata(folder.join(path)).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
@@ -291,7 +291,7 @@ fn is_recipe(name: &str) -> bool {
     })
 }
 
-/// What is wrong with the words of a `cargo` command: a test binary, bench or example that is not there.
+/// The mistake in a `cargo` command: a test binary, bench or example that does not exist.
 fn cargo_complaint(words: &[String]) -> Option<String> {
     let place = |option: &str| match option {
         "--test" => Some("tests"),

@@ -1,4 +1,4 @@
-//! `--dry-run`: every option with where it came from, and nothing done.
+//! `--dry-run`: every option with its source, and nothing else happens.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -26,13 +26,13 @@ const FIXED: [&str; 5] = ["--dry-run", "--seed", "7", "--run-id", "night"];
 #[test]
 fn a_dry_run_prints_every_option_with_its_origin_and_no_secret() {
     let home = tempfile::tempdir().unwrap();
-    // Nothing listens there, and that does not show.
+    // Nothing listens there; a dry run does not notice.
     let run = ["run", "http://127.0.0.1:9", "event-%s", "--rooms", "6", "--shard", "1/2", "--speakers", "50%"];
     let output = soakrig(home.path(), &[&run[..], &FIXED].concat());
     let page = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{page}{}", String::from_utf8_lossy(&output.stderr));
     assert!(!page.contains("of-the-"), "{page}");
-    // What the machine lacks is no matter of the options.
+    // A dry run checks options, not the machine.
     let page: Vec<&str> = page.lines().filter(|line| !line.contains("warning:")).collect();
     insta::assert_snapshot!("dry_run", page.join("\n"));
     let written: Vec<_> = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

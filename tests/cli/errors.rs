@@ -5,7 +5,7 @@ use std::process::Command;
 
 const SECRET: &str = "hunter2";
 
-/// One wrong call: what is given, and what must come back.
+/// One wrong call: its arguments, and the expected answer.
 struct Wrong<'a> {
     args: &'a [&'a str],
     variables: &'a [(&'a str, &'a str)],
@@ -196,7 +196,7 @@ fn without_a_home_the_remedy_is_a_cache_file() {
 }
 
 #[test]
-fn a_secret_beginning_with_a_dash_is_not_shown() {
+fn a_secret_that_starts_with_a_dash_is_not_shown() {
     check(&Wrong { args: &["run", "http://h", "--password", "-hunter2"], says: &["<PLENARY_SLUG>"], ..NOTHING });
     check(&Wrong { args: &["run", "--pasword=hunter2"], says: &["--pasword"], ..NOTHING });
 }

@@ -1,4 +1,4 @@
-//! What the shards of a fleet are to do adds up to what one generator would do.
+//! The shards of a fleet together do what one generator would do.
 
 use soakrig::cli::{Resolved, parse};
 use soakrig::config::Environment;
@@ -71,7 +71,7 @@ fn a_shard_comes_from_a_variable_and_from_the_index_of_a_job() {
     let job = [("JOB_COMPLETION_INDEX", "1")];
     assert_eq!(resolve(&[&common[..], &["--shards", "3"]].concat(), &job).0, by_flag);
     assert_eq!(resolve(&common, &[job[0], ("SOAKRIG_SHARDS", "3")]).0, by_flag);
-    // The index alone says nothing: every pod of every indexed job has one.
+    // The index alone proves nothing: every pod of every indexed job has one.
     assert_eq!(resolve(&common, &job).0.users.shard.to_string(), "0/1");
 }
 
@@ -101,7 +101,7 @@ fn shards_with_the_same_run_id_have_the_same_seed() {
     assert_eq!(seed(&["--shard", "1/2", "--run-id", "night", "--seed", "7"]), 7);
 }
 
-/// What concerns the whole range is not split by a variable that is meant for `run`.
+/// Commands on the whole range ignore the variable that splits `run`.
 #[test]
 fn a_cleanup_takes_the_whole_range() {
     let environment = Environment::of([("HOME", "/h"), ("SOAKRIG_SHARD", "1/3")]);

@@ -6,7 +6,7 @@ use std::process::Command;
 
 const FINE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// A server that says this to each request, and the lines that it was asked with.
+/// A server that answers each request with this, and the request lines it received.
 fn server(answer: &'static [u8]) -> (String, std::sync::mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -23,7 +23,7 @@ fn server(answer: &'static [u8]) -> (String, std::sync::mpsc::Receiver<String>) 
     (url, asked)
 }
 
-/// The exit code, and what was said.
+/// The exit code and the output.
 fn health(url: &str, proxy: &str) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_soakrig"));
     command.args(["health", url]).env_clear();
@@ -37,7 +37,7 @@ fn health(url: &str, proxy: &str) -> (Option<i32>, String) {
 #[test]
 fn health_ignores_proxy_variables() {
     let (proxy, asked) = server(FINE);
-    // Nothing listens on this port: it was free a moment ago, and nothing else is to take it.
+    // Nothing listens on this port: it was free a moment ago, and nothing else should take it.
     let nothing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (code, said) = health(&format!("http://{nothing}"), &proxy);
     assert!(code == Some(99) && said.contains("connection refused"), "{said}");

@@ -1,4 +1,4 @@
-//! What people read: the help of every command, held by snapshots.
+//! The help of every command, pinned by snapshots.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! Flags over variables over the file, for every option there is.
+//! Flags over variables over the file, for every option.
 
 use std::path::PathBuf;
 
@@ -97,7 +97,7 @@ fn only(key: &str, value: &str) -> Settings {
     settings
 }
 
-/// The settings that the command line alone gives.
+/// The settings from the command line alone.
 fn typed(command: &str, key: &str, value: &str) -> Settings {
     let mut args = vec!["soakrig".to_owned(), command.to_owned()];
     match key {

@@ -1,4 +1,4 @@
-//! What the machine cannot carry is known before the first connection.
+//! Limits of the machine are found before the first connection.
 
 use std::process::{Command, Output};
 

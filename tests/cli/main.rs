@@ -1,5 +1,5 @@
-//! What is typed and what is read: flags, variables, files, errors, help, `merge`; and the pages
-//! that the code is held to.
+//! The command line: flags, variables, files, errors, help, `merge`; and the pages that must match
+//! the code.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 

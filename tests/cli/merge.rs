@@ -1,4 +1,4 @@
-//! `soakrig merge` as a script sees it: exit codes, the file it writes, and whom it names.
+//! `soakrig merge` as a script sees it: exit codes, the file it writes, and the names in its messages.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

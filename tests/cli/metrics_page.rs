@@ -1,4 +1,4 @@
-//! The page of the metrics says what the code shows.
+//! The metrics page matches the code.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! One file with a table for each of several plenaries: which are run, and with what.
+//! One file with a table for each of several plenaries: which of them run, and with which settings.
 
 use std::path::{Path, PathBuf};
 
@@ -57,11 +57,11 @@ fn without_a_slug_all_plenaries_run_at_once() {
     assert_eq!(slugs(&runs), ["friday", "monday"]);
     let ranges: Vec<_> = runs.iter().map(|run| (run.plan.users.range.min(), run.plan.users.range.max())).collect();
     assert_eq!(ranges, [(0, 20), (20, 50)]);
-    // The top level holds for a table that says nothing; one way to say it replaces the other.
+    // The top level holds for a table without a setting; one spelling of a setting replaces the other.
     assert!(matches!(runs[0].plan.traffic.chat, Volume::Total(rate) if rate.per_second() == 6.0));
     assert_eq!(runs[1].plan.traffic.chat, Volume::PerUser(0.02));
     assert_eq!([runs[0].plan.thresholds.max_lost, runs[1].plan.thresholds.max_lost], [Some(3), Some(4)]);
-    // One run, but figures and files of their own.
+    // One run, but each has its own figures and files.
     assert_eq!(runs[0].plan.report.run_id, runs[1].plan.report.run_id);
     let ports: Vec<u16> = runs.iter().map(|run| run.plan.report.metrics_listen.port()).collect();
     assert_eq!(ports, [9464, 9465]);
@@ -75,7 +75,7 @@ fn a_slug_picks_its_table() {
         let runs = runs(TWO, args, variables);
         assert_eq!(slugs(&runs), ["monday"]);
         assert_eq!(runs[0].plan.users.range.min(), 20);
-        // Alone it is a run like any other.
+        // A single plenary is a run like any other.
         assert_eq!(runs[0].plan.report.metrics_listen.port(), 9464);
         assert_eq!(runs[0].plan.report.summary.as_deref(), Some(Path::new("night.json")));
     }

@@ -1,4 +1,4 @@
-//! Protocol files on the command line: which are found, and what is said of mistakes in them.
+//! Protocol files on the command line: which are found, and the messages about mistakes in them.
 
 use std::process::{Command, Output};
 
@@ -51,7 +51,7 @@ fn usernames_are_as_long_as_the_protocol_takes() {
 #[test]
 fn a_file_is_found_by_its_path_and_one_that_ships_by_its_name() {
     for name in ["my.toml", "./my.toml", "socketio", "plain"] {
-        // Only the target is in the way: any room's name will do.
+        // Only the target fails: any room name will do.
         ends(FILE, &[], &[&CHECK[..], &["--protocol", name]].concat(), 107, &["connection_refused"]);
     }
     ends(FILE, &[], &[&CHECK[..], &["--protocol", "socketi"]].concat(), 2, &["socketi", "plenary", "socketio", "path"]);
@@ -59,7 +59,7 @@ fn a_file_is_found_by_its_path_and_one_that_ships_by_its_name() {
 }
 
 #[test]
-fn a_mistake_in_a_file_is_told_with_its_line_and_a_remedy() {
+fn a_mistake_in_a_file_is_reported_with_its_line_and_a_remedy() {
     let wrong = FILE.replace("[[message.received]]\nmatch", "[[message.received]]\nmatsch");
     let says = ["my.toml", "9", "matsch", "remedy"];
     ends(&wrong, &[], &[&CHECK[..], &["--protocol", "my.toml"]].concat(), 2, &says);
@@ -92,7 +92,7 @@ fn a_program_needs_leave_on_the_command_line() {
     let file = [&CHECK[..], &["--protocol", "my.toml"]].concat();
     let refused = ["my.toml:12: log_in step 1, exec: the step runs a program", "give --allow-exec"];
     ends(&program, &[], &file, 2, &refused);
-    // A variable is no leave, and is said to be none.
+    // A variable does not give consent, and the message says so.
     let variable = [("SOAKRIG_ALLOW_EXEC", "true")];
     ends(&program, &variable, &file, 2, &[&refused[..], &["SOAKRIG_ALLOW_EXEC is ignored"]].concat());
     ends(&program, &[], &[&file[..], &["--allow-exec"]].concat(), 107, &["connection_refused"]);

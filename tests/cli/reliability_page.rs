@@ -1,4 +1,4 @@
-//! Holds `docs/reliability.md` to the code: every test that it names exists, and every metric.
+//! Holds `docs/reliability.md` to the code: every test and every metric that it names exists.
 
 use std::fs;
 use std::path::Path;

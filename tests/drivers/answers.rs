@@ -1,4 +1,4 @@
-//! Answers as proxies and servers send them: packed, with large heads, with redirects to inside.
+//! Answers as proxies and servers send them: compressed, with large heads, with redirects to internal hosts.
 
 use std::io::Write as _;
 
@@ -18,7 +18,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     packed.finish().unwrap()
 }
 
-/// What the event page comes to, of a server that sends this body.
+/// The outcome of the event page if the server sends this body.
 async fn page(encoding: &str, body: Vec<u8>) -> (ScriptedServer, Result<(), Failure>) {
     let head = format!(
         "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: {encoding}\r\nContent-Length: {}\r\n\r\n",
@@ -56,7 +56,7 @@ async fn a_packed_page_is_bounded_by_what_it_unpacks_to() {
 }
 
 #[tokio::test]
-async fn what_is_no_gzip_is_bad_http() {
+async fn what_is_not_gzip_is_bad_http() {
     let mut cut = gzip(STATE.as_bytes());
     cut.truncate(cut.len() - 4);
     for (encoding, body) in [("gzip", cut), ("gzip", b"plain".to_vec()), ("br", b"brotli".to_vec())] {
@@ -64,7 +64,7 @@ async fn what_is_no_gzip_is_bad_http() {
     }
 }
 
-/// What a socket comes to, of a server that answers with these headers beside its own.
+/// The outcome of an upgrade if the server adds these headers to its answer.
 async fn upgrade(headers: String) -> Result<(), Failure> {
     let server = ScriptedServer::start(move |request, mut stream| {
         let head = switching_protocols(&request).replacen("\r\n", &format!("\r\n{headers}"), 1);

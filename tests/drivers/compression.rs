@@ -1,4 +1,4 @@
-//! permessage-deflate (RFC 7692): what is offered, which answers are taken, and messages both ways.
+//! permessage-deflate (RFC 7692): the offer, which answers are accepted, and messages both ways.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 const LIMIT: usize = 10_000;
 const END: [u8; 4] = [0, 0, 0xFF, 0xFF];
 
-/// A server's compressor; `fresh` makes each message one that refers to none before it.
+/// A server's compressor; with `fresh`, no message refers to an earlier one.
 struct Server {
     compressor: Compress,
     fresh: bool,
@@ -122,7 +122,7 @@ fn compressed_and_plain_messages_may_alternate_and_come_in_fragments() {
 }
 
 #[test]
-fn rsv1_is_a_violation_unless_a_message_begins_and_compression_was_agreed_on() {
+fn rsv1_is_a_violation_unless_a_message_starts_and_compression_was_agreed_on() {
     let text = Server::new(true).text("hello");
     assert!(matches!(read(&mut Reader::new(LIMIT), &[&text]).1, Err(Violation::Protocol(_))));
     let begun = frame(0x01, b"he");
@@ -184,7 +184,7 @@ proptest! {
     }
 }
 
-/// Connects to a server that answers the upgrade with these lines more; what it was asked.
+/// Connects to a server that adds these lines to its answer; returns the request it received.
 async fn connect(compression: bool, answer: &'static str) -> (Option<String>, Result<(), Failure>) {
     let server = ScriptedServer::start(move |request, mut stream| async move {
         let head = switching_protocols(&request);
@@ -255,7 +255,7 @@ async fn client_frame(peer: &mut TcpStream) -> (u8, Vec<u8>) {
 async fn our_messages_are_compressed_within_the_servers_window_and_control_frames_never() {
     let (mut socket, mut peer) =
         pair(PerMessageDeflate { client_window_bits: 10, ..PerMessageDeflate::default() }).await;
-    // One decompressor for all: a server may keep its context, whatever we do.
+    // One decompressor for all: a server may keep its context, whatever the client does.
     let mut decompressor = Decompress::new(false);
     for (length, compressed) in [(1, false), (500, true), (1_024, true), (1_025, false), (400, true)] {
         let text = vec![b'y'; length];

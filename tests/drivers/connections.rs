@@ -20,7 +20,7 @@ const PAGE: &str =
 enum Response {
     /// Answers, and keeps the connection.
     Answer,
-    /// Answers, and ends the connection without having announced it.
+    /// Answers, and ends the connection without announcing it.
     AnswerAndEnd,
     /// Ends the connection without a byte.
     End,
@@ -177,7 +177,7 @@ async fn a_page_that_fails_on_a_new_connection_is_not_retried() {
     let outcome = sign_up_and_open(&server, "a").await;
     assert_eq!(outcome.signed_up.unwrap_err().kind, FailureKind::ConnectionClosed);
     assert_eq!(server.requests(), [(1, "GET /accounts/signup/".to_owned())]);
-    // Nor is the repetition of a page.
+    // Nor is the repeated request of a page.
     let server = KeepAliveServer::start(|line, _| if line == EVENT { Response::End } else { Response::Answer }).await;
     let outcome = sign_up_and_open(&server, "a").await;
     assert_eq!(outcome.opened.unwrap().unwrap_err().kind, FailureKind::ConnectionClosed);
@@ -217,7 +217,7 @@ async fn users_share_no_connection_and_close_all_of_theirs() {
     let requests = server.requests();
     let pages: Vec<_> = requests.iter().filter(|(_, line)| line == EVENT).map(|(connection, _)| connection).collect();
     assert!(pages.len() == 2 && pages[0] != pages[1], "{requests:?}");
-    // All four are closed as soon as no user can use them any more.
+    // All four are closed once no user can use them.
     let closed = async {
         while server.ended.load(Ordering::SeqCst) < 4 {
             tokio::task::yield_now().await

@@ -1,5 +1,5 @@
-//! A chat server for protocol files, which counts by itself what it does: a home-made JSON protocol with
-//! the habits that servers have. Frames that it sends pass a wire that may lose or repeat them.
+//! A chat server for protocol files, with counts of its own: a home-made JSON protocol with the usual
+//! quirks. Its frames pass a wire that may lose or repeat them.
 
 #![allow(unreachable_pub)]
 
@@ -26,11 +26,11 @@ use crate::scripted_server::{Request, ScriptedServer, answer, switching_protocol
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Posting {
     Take,
-    /// 503, and nothing is sent on.
+    /// 503, and nothing is forwarded.
     Refuse,
-    /// The connection ends without an answer; the message is sent on all the same.
+    /// The connection ends without an answer; the message is still forwarded.
     TakeSilently,
-    /// The connection ends without an answer, and nothing is sent on.
+    /// The connection ends without an answer, and nothing is forwarded.
     Forget,
 }
 
@@ -51,11 +51,11 @@ pub struct Habits {
     pub lines: bool,
     /// Frames are binary, both ways.
     pub binary: bool,
-    /// A connection that says nothing for this long is closed with 4408.
+    /// A connection that is silent for this long is closed with 4408.
     pub patience: Option<Duration>,
     /// The TCP connection stays open after the close frames.
     pub lingers: bool,
-    /// Newcomers are sent a list of the members, and the others who came and who left; but nothing of
+    /// Newcomers get a list of the members, and the others are told of joins and leaves; but never about
     /// this user.
     pub lists_without: Option<&'static str>,
     pub post: fn(u64) -> Posting,
@@ -80,13 +80,13 @@ impl Default for Habits {
 /// What the server did, by its own count.
 #[derive(Debug, Default)]
 pub struct Counts {
-    /// Messages that were sent on.
+    /// Forwarded messages.
     pub taken: AtomicU64,
     /// Copies that went out to members.
     pub copies: AtomicU64,
     pub dropped: AtomicU64,
     pub repeated: AtomicU64,
-    /// Copies that refused messages would have had.
+    /// Copies that refused messages would have caused.
     pub refused_copies: AtomicU64,
     pub refused: AtomicU64,
     /// Copies of messages that were forgotten without an answer.
@@ -151,7 +151,7 @@ impl FileChatServer {
     }
 }
 
-/// The user whom a token is of.
+/// The user of a token.
 fn user_of(token: &str) -> Option<String> {
     token.strip_prefix("token-of-").map(str::to_owned)
 }
@@ -245,7 +245,7 @@ async fn connection(request: &Request, mut stream: TcpStream, state: &State) {
     };
     drop(gone);
     if let Some(open) = lingering {
-        // Until the client is tired of it.
+        // Until the client gives up.
         let _ = tokio::time::timeout(Duration::from_secs(60), open.readable()).await;
         std::future::pending::<()>().await;
     }
@@ -298,7 +298,7 @@ async fn talk(
     }
 }
 
-/// Tells the members who came or left.
+/// Tells the members who joined or left.
 fn tell_of(user: &str, how: &str, members: &BTreeMap<u64, Member>, state: &State) {
     if state.habits.lists_without.is_some_and(|hidden| hidden != user) {
         let told = json!({ "type": how, "nick": user }).to_string();

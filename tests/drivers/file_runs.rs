@@ -1,4 +1,4 @@
-//! Whole runs over protocol files, against a server whose own count the books have to agree with.
+//! Whole runs over protocol files, against a server whose own counts must agree with the ledger.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::file_chat_server::{Counts, FileChatServer, Habits, Posting, Wire};
 
-/// A run comes to its end long before.
+/// A run ends long before.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Log-in over HTTP; a request in the middle of the join, which names the open socket.
@@ -56,7 +56,7 @@ fn by_post() -> String {
     FILE.replace("send = '{\"type\":\"say\",\"text\":{{text|json}}}'", request)
 }
 
-/// Accounts of so many users, whose passwords the server knows.
+/// Accounts of this many users, whose passwords the server knows.
 fn accounts(directory: &Path, users: u32) -> String {
     let rows: String = (0..users).map(|n| format!("ann{n},pw of ann{n}\n")).collect();
     let path = directory.join("accounts.csv");
@@ -64,7 +64,7 @@ fn accounts(directory: &Path, users: u32) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// Runs soakrig over a file; its summary, and all that it said.
+/// Runs soakrig over a file; returns its summary and its output.
 async fn run(server: &FileChatServer, file: &str, more: &[&str]) -> (Value, String) {
     let directory = tempfile::tempdir().unwrap();
     let (protocol, summary) = (directory.path().join("my.toml"), directory.path().join("summary.json"));
@@ -91,12 +91,12 @@ fn number(summary: &Value, pointer: &str) -> u64 {
     summary.pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("{pointer} in {summary:#}"))
 }
 
-/// What arrived, by the books.
+/// Arrivals by the ledger.
 fn came(summary: &Value) -> u64 {
     ["on_time", "late", "raced"].iter().map(|key| number(summary, &format!("/deliveries/{key}"))).sum()
 }
 
-/// The books agree with the server's own count, and something was measured.
+/// The ledger agrees with the server's own counts, and something was measured.
 #[track_caller]
 fn agree(summary: &Value, said: &str, counts: &Counts) {
     let told = || format!("{:#}\n{counts:?}\n{said}", summary["deliveries"]);
@@ -160,7 +160,7 @@ async fn messages_by_post_that_are_taken_refused_and_left_without_an_answer() {
     agree(&summary, &said, counts);
     assert!(counts.get(|c| &c.refused) > 2 && counts.get(|c| &c.forgotten_copies) > 0, "{counts:?}");
     assert_eq!(number(&summary, "/deliveries/excused/refused"), counts.get(|c| &c.refused_copies), "{said}");
-    // Without an answer a message is expected, once: what the server sent on came, the rest is lost.
+    // A message without an answer is expected once: what the server forwarded arrived, the rest is lost.
     assert_eq!(number(&summary, "/deliveries/lost"), counts.get(|c| &c.forgotten_copies), "{said}");
     let errors = &summary["errors"]["send"];
     assert_eq!(errors["unavailable"].as_u64(), Some(counts.get(|c| &c.refused)), "{:#}", summary["errors"]);
@@ -210,7 +210,7 @@ async fn users_who_leave_and_return_are_accounted_for() {
     let deliveries = &summary["deliveries"];
     let excused = number(&summary, "/deliveries/excused/total");
     let copies = server.counts().get(|c| &c.copies);
-    // What goes to a connection whose user has begun to leave is expected by no one, and may never be read.
+    // Messages to a connection whose user is leaving are not expected, and may never be read.
     assert!(came(&summary) > 50 && came(&summary) <= copies, "{deliveries:#} {copies}\n{said}");
     let arrived = number(&summary, "/deliveries/on_time") + number(&summary, "/deliveries/late");
     assert_eq!(arrived + excused, number(&summary, "/deliveries/expected"), "{deliveries:#}\n{said}");
@@ -222,7 +222,7 @@ async fn users_who_leave_and_return_are_accounted_for() {
 async fn a_program_may_make_the_token() {
     let server = FileChatServer::start(Habits::default()).await;
     let log_in = FILE.split("[socket]").next().unwrap();
-    // The program's only source is its standard input.
+    // The program reads nothing but its standard input.
     let program = "schema = 1\n[[log_in]]\nexec = [\"/bin/sh\", \"-c\", 'IFS= read -r input; case \"$input\" in \
                    *\"\\\"password\\\":\\\"pw of $0\\\"\"*) echo \"{\\\"token\\\":\\\"token-of-$0\\\"}\";; \
                    *) echo \"not $0, $input\" >&2; exit 1;; esac', \"{{user}}\"]\ncapture = { token = \"json:/token\" }\n";

@@ -1,4 +1,4 @@
-//! Steps of protocol files against scripted servers: where values are taken from, what a look back finds,
+//! Steps of protocol files against scripted servers: where values come from, what a look back finds,
 //! and what is refused.
 
 use std::future::Future;
@@ -57,7 +57,7 @@ async fn server(page: (&'static str, &'static [&'static str], String), frames: V
             for frame in frames.iter() {
                 let _ = stream.write_all(frame).await;
             }
-            // Until the client goes.
+            // Until the client disconnects.
             while read_request(&mut stream).await.is_some() {}
         }
     })
@@ -141,7 +141,7 @@ url = "{{ws}}/socket"
     let driver = driver(&server, steps);
     log_in(&driver).await.0.unwrap();
     let posted = server.requests()[1].clone();
-    // An object as it is spelled, a number as it was sent.
+    // Objects and numbers keep the server's spelling.
     assert_eq!((posted.field("token").as_deref(), posted.field("id").as_deref()), (Some("{\"id\":7.0}"), Some("7.0")));
 }
 

@@ -1,4 +1,4 @@
-//! What a socket costs in heap: nothing for a chat, little at rest, nothing kept of a large frame.
+//! The heap use of a socket: nothing per chat, little at rest, nothing kept of a large frame.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 /// Heap that a connected socket may hold at rest, tokio's registration included, in bytes.
 const BUDGET: i64 = 600;
 
-/// A server on a thread of its own, so that its allocations are not counted here: it upgrades
+/// A server on its own thread, so that its allocations are not counted here: it upgrades
 /// each connection in turn and writes what it is given.
 fn server() -> (String, Sender<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -109,7 +109,7 @@ fn a_received_chat_allocates_nothing() {
     // The thread's memory of recent texts fills up first.
     orders.send((1_000..1_040).flat_map(chat).collect()).unwrap();
     receive(&runtime, &mut socket, 40, is_intact);
-    // One frame a read, and many in one.
+    // One frame per read, and many in one.
     for (batches, size) in [(50, 1), (1, 50)] {
         let frames: Vec<Vec<u8>> = (0..batches).map(|_| (0..size).flat_map(chat).collect()).collect();
         let allocated = measure(|| {
@@ -129,7 +129,7 @@ fn an_idle_socket_is_small_even_after_a_large_frame() {
     let (url, orders) = server();
     let (runtime, driver) = (runtime(), driver(&url));
     let is_presence = |event: &Event<'_>| matches!(event, Event::Members(_));
-    // The first connection pays for what all share.
+    // The first connection allocates what all share.
     let mut first = runtime.block_on(driver.connect(&mut Session::default())).unwrap();
     // The thread's memory of recent texts fills up first.
     for size in (200_000..200_004).chain([100]) {
@@ -158,8 +158,8 @@ fn an_idle_socket_is_small_even_after_a_large_frame() {
     assert!(known.bytes_current < BUDGET, "{known:?}");
 }
 
-/// A user's task is what it is for as long as the user is in the room; the way in is boxed
-/// and given back.
+/// A user's task has the size that the user needs in the room; the state of the join is boxed
+/// and freed.
 #[test]
 fn a_users_task_is_small() {
     fn size<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {

@@ -1,4 +1,4 @@
-//! Headers of the user's own: with every request and upgrade, and in no text.
+//! Custom headers: with every request and upgrade, and in no output.
 
 use http::HeaderMap;
 

@@ -92,7 +92,7 @@ async fn a_taken_name_is_recognised_in_both_wordings() {
 }
 
 #[tokio::test]
-async fn a_csrf_refusal_is_forbidden_and_a_missing_field_is_no_csrf() {
+async fn a_csrf_refusal_is_forbidden_and_a_missing_field_is_not_csrf() {
     let (outcome, _) = sign_up(&answering_posts("403 Forbidden", &[], "CSRF verification failed").await).await;
     let failure = outcome.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Forbidden);

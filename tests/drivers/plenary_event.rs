@@ -155,14 +155,14 @@ async fn drive(socket: &mut PlenarySocket, done: impl Fn(&Progress) -> bool) -> 
 async fn frames_sent_with_the_101_are_read() {
     let presence = text(PRESENCE);
     let (first, rest) = presence.split_at(40);
-    // A whole frame, and the beginning of another one.
+    // A whole frame, and the start of another one.
     let early = [&presence[..], first].concat();
     let rest = rest.to_vec();
     let server = ScriptedServer::start(move |request: Request, mut stream: TcpStream| {
         let (together, rest) = ([switching_protocols(&request).as_bytes(), &early].concat(), rest.clone());
         async move {
             stream.write_all(&together).await.unwrap();
-            // The rest goes out once the client has spoken, so it cannot come together.
+            // The rest goes out once the client has sent something, so both cannot arrive together.
             let mut byte = [0; 1];
             stream.read_exact(&mut byte).await.unwrap();
             stream.write_all(&[&rest[..], &close(1000)].concat()).await.unwrap();

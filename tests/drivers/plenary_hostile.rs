@@ -15,7 +15,7 @@ fn who() -> Account {
     Account { username: "loadtest7".to_owned(), password: Secret::new("correct horse") }
 }
 
-/// A server that begins each answer with `head` and goes on with `more` for ever.
+/// A server that starts each answer with `head` and sends `more` forever.
 async fn endless(head: &'static str, more: &'static [u8]) -> ScriptedServer {
     ScriptedServer::start(move |_, mut stream: TcpStream| async move {
         let mut bytes = head.as_bytes();
@@ -26,7 +26,7 @@ async fn endless(head: &'static str, more: &'static [u8]) -> ScriptedServer {
     .await
 }
 
-/// A server that sends `bytes` and waits for the client to go.
+/// A server that sends `bytes` and waits for the client to disconnect.
 async fn answering(bytes: String) -> ScriptedServer {
     ScriptedServer::start(move |_, mut stream: TcpStream| {
         let bytes = bytes.clone();
@@ -64,7 +64,7 @@ async fn endless_bodies_are_too_large() {
     assert_eq!(page(&unframed).await.kind, FailureKind::BodyTooLarge);
     let announced = answering("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n".to_owned()).await;
     assert_eq!(page(&announced).await.kind, FailureKind::BodyTooLarge);
-    // The body of a refusal is not waited for beyond its limit either.
+    // A refusal's body is not read beyond its limit either.
     let refusal = endless("HTTP/1.1 500 Oops\r\n\r\n", &[b' '; 65_536]).await;
     assert_eq!(page(&refusal).await.kind, FailureKind::InternalError);
     assert_eq!(socket(&refusal).await.kind, FailureKind::InternalError);

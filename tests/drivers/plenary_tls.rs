@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-/// A TLS proxy before a scripted server, and the file of the authority it is certified by.
+/// A TLS proxy in front of a scripted server, and the certificate file of its authority.
 pub(crate) struct Secured {
     pub(crate) url: String,
     pub(crate) ca_file: PathBuf,
@@ -22,7 +22,7 @@ pub(crate) struct Secured {
 }
 
 impl Secured {
-    /// The file alone, which then stays.
+    /// The file alone, which is then kept.
     fn keep(self) -> PathBuf {
         let _ = self._folder.keep();
         self.ca_file
@@ -145,7 +145,7 @@ async fn a_self_signed_certificate_is_trusted_when_it_is_the_one_given() {
     assert!(failure.detail.contains("--ca-file"), "{failure}");
 }
 
-/// A server that wants a certificate of the client's, and a certificate and key that it accepts.
+/// A server that requires a client certificate, and a certificate and key that it accepts.
 async fn mutual(server: &ScriptedServer) -> (Secured, ClientCertificate) {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
@@ -197,7 +197,7 @@ async fn a_given_certificate_still_needs_its_name_and_its_dates() {
     for (names, change, words) in [
         (&["other.example"][..], (|_| {}) as fn(&mut CertificateParams), "is for other.example, not for localhost"),
         (&["localhost"], expired, "expired at 2020-01-01T00:00:00Z"),
-        (&["localhost"], early, "valid from 2090-01-01T00:00:00Z"),
+        (&["localhost"], early, "not valid before 2090-01-01T00:00:00Z"),
     ] {
         let failure = verifying(&self_signed(&server, names, change).await).open(&mut Session::default()).await;
         let failure = failure.unwrap_err();

@@ -1,4 +1,4 @@
-//! Proxies of the tests' own: one that makes tunnels (CONNECT), and one that stands before a server.
+//! Proxies for the tests: one that makes tunnels (CONNECT), and one in front of a server.
 //!
 //! They share no code with the crate under test.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
@@ -15,15 +15,15 @@ use tokio_rustls::TlsAcceptor;
 /// What a forward proxy does with CONNECT.
 #[derive(Debug, Clone, Copy)]
 pub enum Conduct {
-    /// Makes a tunnel to whom it knows, and says 502 of all others.
+    /// Makes a tunnel to known hosts, and answers 502 for all others.
     Tunnel,
     /// Makes a tunnel for these credentials (the whole header) only.
     TunnelFor(&'static str),
-    /// Says this and ends the connection.
+    /// Sends this and ends the connection.
     Says(&'static str),
-    /// Says this again and again.
+    /// Sends this again and again.
     Repeats(&'static str),
-    /// Says nothing and keeps the connection.
+    /// Sends nothing and keeps the connection open.
     Silent,
 }
 
@@ -33,12 +33,12 @@ pub struct ForwardProxy {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// What came to a forward proxy.
+/// What a forward proxy received.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     /// The heads of requests to the proxy itself.
     pub heads: Vec<String>,
-    /// What clients said in tunnels.
+    /// What clients sent in tunnels.
     pub inside: String,
     /// Where connections came from.
     pub peers: Vec<IpAddr>,
@@ -101,7 +101,7 @@ impl ForwardProxy {
         self.seen.lock().unwrap().clone()
     }
 
-    /// Whom it was asked for.
+    /// The hosts it was asked for.
     pub fn targets(&self) -> Vec<String> {
         self.seen().heads.iter().map(|head| head.split(' ').nth(1).unwrap().to_owned()).collect()
     }
@@ -155,7 +155,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let _ = stream.shutdown().await;
 }
 
-/// Hands everything on, and records what the client says.
+/// Forwards everything, and records what the client sends.
 async fn tunnel<S: AsyncRead + AsyncWrite + Unpin>(front: S, mut back: TcpStream, seen: &Mutex<Seen>) {
     let (mut from_client, mut to_client) = tokio::io::split(front);
     let (mut from_server, mut to_server) = back.split();
@@ -176,7 +176,7 @@ async fn tunnel<S: AsyncRead + AsyncWrite + Unpin>(front: S, mut back: TcpStream
     tokio::join!(up, down);
 }
 
-/// The head of a request or an answer, and what was read behind it.
+/// The head of a request or an answer, and the bytes read after it.
 async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     loop {
@@ -190,8 +190,9 @@ async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> Option<(String, Vec<
     }
 }
 
-/// A load balancer before a server. Each answer, a 101 too, sets a cookie that has to come back: who
-/// has none gets one and a fresh node, who has it stays with the node. Heads of requests are limited.
+/// A load balancer in front of a server. Each answer, a 101 too, sets a cookie that must come back: a
+/// client without one gets one and a new node, a client with one stays with its node. Request heads
+/// are limited.
 pub struct ReverseProxy {
     pub port: u16,
     nodes: Arc<Mutex<BTreeMap<String, u32>>>,
@@ -243,7 +244,7 @@ async fn balance(mut front: TcpStream, server: u16, nodes: Arc<Mutex<BTreeMap<St
     let is_upgrade = head.to_ascii_lowercase().contains("\r\nupgrade: websocket");
     let mut lines: Vec<&str> = head.trim_end().split("\r\n").collect();
     if !is_upgrade {
-        // One request a connection: what follows is not looked at.
+        // One request per connection: what follows is not parsed.
         lines.retain(|line| !line.to_ascii_lowercase().starts_with("connection:"));
         lines.push("Connection: close");
     }

@@ -1,4 +1,4 @@
-//! The driver through an HTTP proxy: what passes, what the proxy learns, and what is said of its answers.
+//! The driver through an HTTP proxy: what passes, what the proxy learns, and the messages about its answers.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -70,7 +70,7 @@ async fn pages_and_sockets_go_through_and_neither_side_learns_the_others_secrets
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_in_words_without_the_credentials() {
+async fn a_refusal_is_reported_in_words_without_the_credentials() {
     let server = site().await;
     for (conduct, kind, words) in [
         (Conduct::TunnelFor("proxy-authorization: Basic other"), FailureKind::ProxyRefused, "does not accept the user"),

@@ -54,7 +54,7 @@ pub struct ScriptedServer {
 }
 
 impl ScriptedServer {
-    /// Answers each connection's one request by `script`, which then owns the stream.
+    /// Answers the single request of each connection by `script`, which then owns the stream.
     pub async fn start<F, A>(script: F) -> Self
     where
         F: Fn(Request, TcpStream) -> A + Send + Sync + 'static,

@@ -83,8 +83,8 @@ fn long_text(payload: &[u8]) -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
-    /// Whatever a thread remembers: what it reads is the same. Small texts, large ones, and ones
-    /// that begin like a known one and then go on otherwise, or end in half a character.
+    /// Whatever a thread remembers, it reads the same. Small texts, large ones, and ones that start
+    /// like a known one and then differ, or end in half a character.
     #[test]
     fn the_decode_cache_changes_no_message(
         changes in prop::collection::vec((any::<prop::sample::Index>(), 0..4_usize, any::<bool>()), 1..12),
@@ -169,12 +169,12 @@ fn unfinished_messages_of_all_sockets_together_are_bounded() {
     assert_eq!(ROOM.left(), 100_000);
     assert_eq!(begin(&mut readers, 3, &beginning), Err(Violation::TooLarge));
     assert_eq!((readers[3].held(), ROOM.left()), (0, 100_000), "a refused reader keeps nothing");
-    // A message of many fragments needs room as it grows, and there is an end to that, too.
+    // A message of many fragments needs room as it grows, which is limited, too.
     let more = [&[0x00, 126][..], &1_000_u16.to_be_bytes(), &[7; 1_000]].concat();
     assert_eq!(begin(&mut readers, 4, &fragment), Ok(()));
     let taken = (0..200).take_while(|_| begin(&mut readers, 4, &more).is_ok()).count();
     assert!((50..100).contains(&taken), "{taken} fragments");
-    // A whole frame needs no room, and the end of a long one gives its room back.
+    // A whole frame needs no room, and the end of a long one frees its room.
     assert_eq!(begin(&mut readers, 0, &[7; 299_000]), Ok(()));
     assert_eq!(ROOM.left(), 400_000);
     drop(readers);

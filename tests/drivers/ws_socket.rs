@@ -47,7 +47,7 @@ async fn step(socket: &mut WebSocket, seen: &mut Vec<String>) -> Progress {
     .await
 }
 
-/// Drives to the end; what was seen, and how it ended.
+/// Drives to the end; returns the events, and how it ended.
 async fn to_the_end(socket: &mut WebSocket) -> (Vec<String>, Vec<Progress>, Ended) {
     let (mut seen, mut news) = (Vec::new(), Vec::new());
     let work = async {
@@ -127,7 +127,7 @@ async fn a_dropped_drive_loses_no_frame() {
     let stream = [text("a"), text(&"b".repeat(300)), text("c")].concat();
     let mut seen = Vec::new();
     for chunk in stream.chunks(7) {
-        // Polled once and dropped, most times before anything is there.
+        // Polled once and dropped, mostly before anything has arrived.
         let _ = futures_util::FutureExt::now_or_never(step(&mut socket, &mut seen));
         peer.write_all(chunk).await.unwrap();
     }

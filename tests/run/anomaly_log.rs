@@ -1,5 +1,5 @@
-//! The anomaly log against the summary and against the target's own record: a line for each loss
-//! and each anomaly, or a count of those that are missing.
+//! The anomaly log against the summary and the target's own record: a line for each loss and each
+//! anomaly, or a count of the missing ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -31,7 +31,7 @@ fn text<'a>(line: &'a Value, key: &str) -> &'a str {
     line[key].as_str().unwrap_or_else(|| panic!("no {key} in {line}"))
 }
 
-/// Lines by origin and kind, held to the figures of the summary.
+/// Checks the lines by origin and kind against the figures of the summary.
 fn agrees_with_summary(lines: &[Value], summary: &Value) {
     let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for line in lines {
@@ -91,7 +91,7 @@ const IN_BETWEEN: usize = 2 * 48;
 fn losses_of_the_same_users_form_one_group_and_lines_name_message_and_receiver() {
     let target = Target::start(&["--control", "127.0.0.1:0"]);
     let home = tempfile::tempdir().unwrap();
-    // Longer than a busy machine keeps anybody waiting: what is lost was withheld.
+    // Longer than any delay on a busy machine: what is lost was withheld.
     let terms = ["--delivery-deadline", "10s", "--delivery-horizon", "25s", "--chat-rate", "40/s"];
     let shard = |index: &'static str| {
         let fleet = ["--shard", index, "--run-id", "muted", "--password", "the-fleets-own", "--user-range-max", "24"];
@@ -105,7 +105,7 @@ fn losses_of_the_same_users_form_one_group_and_lines_name_message_and_receiver()
     eventually("deliveries are withheld", || target.injections().len() > 1_000);
     target.set_faults(r#"{"socket": {"mute": 0.0}}"#);
     let lost = |rig: &Rig| rig.metric("soakrig_deliveries_total", &["outcome=\"lost\""]) as usize;
-    // Others' messages are judged between two that were read: the muted hear on.
+    // Others' messages are judged between two that were read: muted users keep receiving.
     eventually("all of it is lost", || {
         rigs.iter().map(|(rig, _)| lost(rig)).sum::<usize>() + IN_BETWEEN >= target.injections().len()
     });

@@ -1,5 +1,5 @@
-//! The file of saved sessions under the real binary: killed with -9 at random moments, damaged,
-//! foreign, open to others, on a disk that is full or takes no writes.
+//! The file of saved sessions with the real binary: killed with -9 at random moments, damaged,
+//! foreign, readable by others, on a disk that is full or refuses writes.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -72,7 +72,7 @@ fn a_run_killed_at_any_moment_resumes_with_the_same_users() {
             eventually("some have chatted", || chats() >= somewhere as f64);
         }
         if turn == 0 {
-            // The process may not have come as far as its file.
+            // The process may not have written its file yet.
             eventually("a password is kept", || fixture.cache.exists());
         }
         rig.process.signal(Signal::SIGKILL);
@@ -120,7 +120,7 @@ fn users_whose_session_was_lost_log_in_with_the_kept_password() {
     assert_eq!(number(&target.counts(), "/accounts/logged_in"), USERS);
 }
 
-/// Starts with this file; where it is taken, until everybody is in.
+/// Starts with this file; if it is accepted, runs until all users have joined.
 fn with_file(target: &Target, text: &[u8], mode: u32, args: &[&str], taken: bool) -> (Ended, Fixture) {
     let fixture = fixture();
     std::fs::write(&fixture.cache, text).unwrap();
@@ -170,7 +170,7 @@ fn a_damaged_cache_is_repaired_with_a_notice() {
 
     let half = &whole.as_bytes()[..whole.len() - 8];
     let (ended, fixture) = with_file(&target, half, 0o600, &[], true);
-    // The same accounts: the password was recovered from the half that is there.
+    // The same accounts: the password was recovered from the half that remains.
     assert_exit(&ended, 0, &["was damaged", "its password was recovered"]);
     assert_eq!(saved(&target, &fixture.cache).1, "abcDEF123");
     assert_eq!(number(&target.counts(), "/accounts/signed_up"), 3);
@@ -182,8 +182,8 @@ fn a_damaged_cache_is_repaired_with_a_notice() {
     assert_eq!(aside.filter(|e| e.file_name().to_string_lossy().contains(".damaged-")).count(), 1);
 }
 
-/// A command in a mount namespace of its own, in which `setup` is done first. Needs root, or a
-/// kernel that gives everybody user namespaces.
+/// A command in its own mount namespace, after `setup`. Needs root, or a kernel with unprivileged
+/// user namespaces.
 fn in_namespace(setup: &str) -> Command {
     let mut command = Command::new("unshare");
     if !nix::unistd::geteuid().is_root() {
@@ -193,7 +193,7 @@ fn in_namespace(setup: &str) -> Command {
     command
 }
 
-/// A rig whose cache is on a file system of its own.
+/// A rig whose cache is on its own file system.
 fn on_disk(target: &Target, fixture: &Fixture, options: &str, then: &str, args: &[&str]) -> Rig {
     let disk = fixture.folder.path().display();
     let command = in_namespace(&format!("mount -t tmpfs -o {options} tmpfs '{disk}' && {then}"));
@@ -208,7 +208,7 @@ fn a_full_or_read_only_disk_is_a_start_error() {
     let fill = format!("{{ head -c 1m /dev/zero > '{disk}/full' 2>&-; test -s '{disk}/full'; }}");
     let ended = on_disk(&target, &fixture, "size=64k", &fill, &[]).end_early();
     assert_exit(&ended, 104, &["No space left on device", "make room on the disk", "--cache-file"]);
-    // A password of one's own needs no room; that there is none for sessions is told all the same.
+    // A given password needs no space; that there is none for sessions is still reported.
     let set = ["--password-file", "/proc/self/comm"];
     assert_exit(&on_disk(&target, &fixture, "size=64k", &fill, &set).end_early(), 104, &["No space left on device"]);
 
@@ -236,7 +236,7 @@ fn a_disk_that_fills_up_during_a_run_loses_no_session() {
         crate::support::sum(&page, "soakrig_session_saves_total", &[&format!("outcome=\"{outcome}\"")])
     };
     eventually("all are saved", || saved(&target, &cache).0.len() == 10);
-    // Filled to the last byte; what cannot be written then is the point.
+    // Filled to the last byte, so that writing fails: the point of the test.
     let _ = std::fs::write(&filler, vec![b'x'; 1 << 20]);
     let before = std::fs::read(&cache).unwrap();
     target.act(r#"{"do": "forget_sessions"}"#);

@@ -51,9 +51,9 @@ struct Wrong {
     no_echo: bool,
     /// Senders have another name in frames.
     display_names: bool,
-    /// What comes is escaped as HTML.
+    /// Texts arrive escaped as HTML.
     escapes: bool,
-    /// Every message waits for the one behind it, which goes first.
+    /// Every message waits for the next one, which goes first.
     swaps: bool,
     /// Newcomers are told what was said before; with or without a mark.
     history: Option<Option<&'static str>>,
@@ -61,7 +61,7 @@ struct Wrong {
     receipts: Option<&'static str>,
     /// How often each message is sent to each member.
     copies: usize,
-    /// A connection that says nothing for so long is closed with 4008.
+    /// A connection that is silent for this long is closed with 4008.
     silence: Option<Duration>,
     /// A websocket ping is answered with a question, and only text counts as said.
     asks: bool,
@@ -192,7 +192,7 @@ async fn start(wrong: Wrong) -> ScriptedServer {
     ScriptedServer::start(move |request, stream| serve(request, stream, wrong, Arc::clone(&room))).await
 }
 
-/// What `check` says with a file, and its exit code.
+/// The exit code and the output of `check` with a file.
 pub(crate) fn checked(
     server: &ScriptedServer,
     folder: &Path,
@@ -224,7 +224,7 @@ async fn finds(wrong: Wrong, file: &str, arguments: &[&str], code: i32, texts: &
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_that_is_right_is_told_so_with_a_transcript() {
+async fn a_correct_file_is_confirmed_with_a_transcript() {
     let said = finds(
         Wrong::default(),
         FILE,
@@ -280,7 +280,7 @@ async fn characters_that_change_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sender_that_is_no_identity_names_the_line() {
+async fn a_sender_that_is_not_the_identity_names_the_line() {
     let wrong = Wrong { display_names: true, ..Wrong::default() };
     let told =
         "my.toml:18: the sender of a message of loadtest0 is read as \"Mx loadtest0\", which is not its identity";

@@ -1,4 +1,4 @@
-//! The binary as people meet it: a short demo, its live `/metrics` before promtool, its summary.
+//! A short demo of the real binary: its live `/metrics` checked by promtool, its summary.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -52,7 +52,7 @@ fn a_demo_serves_metrics_balances_its_ledger_and_exits_0() {
     assert_eq!(summary["verdict"]["code"], 0);
 }
 
-/// Where the demo says its metrics are, and what it logs afterwards.
+/// The address that the demo prints for its metrics, and its log after that.
 fn metrics_address(demo: &mut Child) -> (String, mpsc::Receiver<String>) {
     let (tx, rx) = mpsc::channel();
     let stderr = BufReader::new(demo.stderr.take().unwrap());

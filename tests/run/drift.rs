@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crate::support::Target;
 
-/// So short that 30 of them are no long test. Cells are as long.
+/// Short enough for 30 of them in a test. Cells are as long.
 const SLICE: Duration = Duration::from_secs(5);
-/// What the target slows down by, in seconds per hour.
+/// The target's slowdown, in seconds per hour.
 const SET: f64 = 20.0;
 
 fn runs(target: &Target, cache: &std::path::Path) -> Vec<Run> {

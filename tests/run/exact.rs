@@ -14,7 +14,7 @@ const RACE: u64 = 1_000_000;
 /// Faults after which a run has seen enough.
 const ENOUGH: u64 = 300;
 
-/// What a run under faults came to, and what the target says that it did.
+/// The result of a run under faults, and the target's own record.
 struct Trial {
     summary: Value,
     injections: Vec<Value>,

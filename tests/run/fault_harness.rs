@@ -1,5 +1,5 @@
-//! A run and a server, with one fault after another. After each the run must be as before: load,
-//! sockets, files, tasks; with nothing counted but what the fault explains.
+//! A run and a server, with one fault after another. After each fault, the run must be as before:
+//! load, sockets, files, tasks; and nothing is counted that the fault does not explain.
 
 #![allow(
     dead_code,
@@ -27,14 +27,13 @@ pub const RATE: f64 = 10.0;
 pub const RECOVERY: Duration = PATIENCE;
 /// The window of a rate.
 const RATE_WINDOW: Duration = Duration::from_secs(3);
-/// Connections that are kept for further requests, each a file and a task.
+/// Connections kept for later requests, each a file and a task.
 const IDLE_CONNECTIONS: f64 = 16.0;
 /// Interval between two readings.
 const READ_INTERVAL: Duration = Duration::from_millis(200);
 const TARGET: [&str; 2] = ["--control", "127.0.0.1:0"];
-/// Errors that follow from intents without a user, and from deliveries that did not come: every
-/// fault may have them. On a busy machine a step may take longer than it may, or the intents
-/// fall behind.
+/// Errors that follow from intents without a user and from missing deliveries: every fault may cause
+/// them. On a busy machine, a step may exceed its limit, or the intents may fall behind.
 const CONSEQUENCES: [&str; 6] = ["not_connected", "backpressure", "lost", "corrupt", "timeout", "overdue"];
 
 /// How a fault is made.
@@ -50,18 +49,18 @@ pub enum Method {
     Killed,
 }
 
-/// A fault, and what it must look like.
+/// A fault, and how it must show.
 #[derive(Clone, Copy)]
 pub struct Fault {
     pub name: &'static str,
     pub method: Method,
-    /// It lasts so long, and until it shows.
+    /// It lasts this long, and until it shows.
     pub lasts: Duration,
     /// Series that grow: a metric, and parts of its labels.
     pub shows: &'static [(&'static str, &'static str)],
-    /// The kinds of errors that it explains.
+    /// The kinds of errors it explains.
     pub kinds: &'static [&'static str],
-    /// Seconds of CPU for each second, at most.
+    /// Maximum seconds of CPU per second.
     pub cpu: f64,
 }
 
@@ -81,7 +80,7 @@ impl Fault {
         Self { lasts: Duration::from_secs(seconds), ..self }
     }
 
-    /// One that costs CPU by itself: frames of megabytes, endless pages.
+    /// One that needs CPU for itself: frames of megabytes, endless pages.
     pub const fn costly(self) -> Self {
         Self { cpu: 1.9, ..self }
     }
@@ -129,7 +128,7 @@ impl Reading {
         assert_eq!(self.sum("soakrig_errors_total", "kind=\"panic\""), 0.0, "{during}: a panic");
         let connections = self.sum("soakrig_connections", "");
         assert!((0.0..=USERS).contains(&connections), "{during}: {connections} connections");
-        // A figure of the bookkeeping; the verdicts of what is under way are still to come.
+        // A figure of the bookkeeping; verdicts on open deliveries are still to come.
         let (expected, judged) =
             (self.sum("soakrig_deliveries_expected_total", ""), self.sum("soakrig_deliveries_total", ""));
         assert!(judged <= expected, "{during}: {judged} verdicts over {expected} deliveries");
@@ -146,7 +145,7 @@ struct Baseline {
     files: f64,
     tasks: f64,
     memory: f64,
-    /// Seconds of CPU for each second, as this machine has it.
+    /// Seconds of CPU per second on this machine.
     cpu: f64,
 }
 
@@ -235,7 +234,7 @@ impl FaultHarness {
         let odd: Vec<_> = seen.iter().filter(|kind| !explains(fault, kind)).collect();
         assert!(odd.is_empty(), "{}: {odd:?} of {seen:?} cannot come from it", fault.name);
         let share = cpu_share(&before, &worst);
-        // On a slow machine, what is usual costs more too.
+        // On a slow machine, normal work costs more, too.
         let most = fault.cpu.max(6.0 * self.baseline.cpu);
         assert!(share < most, "{}: {share:.2} s of CPU a second, {most:.2} at most", fault.name);
         println!(
@@ -324,7 +323,7 @@ impl FaultHarness {
         let Self { rig, target: _target, .. } = self;
         rig.process.signal(Signal::SIGTERM);
         let (ended, summary) = rig.end(PATIENCE);
-        // On a machine that is busy with other things the run may be invalid; it is not to fail otherwise.
+        // On a busy machine the run may be invalid; it must not fail in another way.
         assert!(matches!(ended.code, Some(0 | 106)), "{:?}: {}\n{}", ended.code, ended.stdout, ended.stderr);
         assert!(balances(&summary), "{}", ended.stdout);
         assert!(!ended.stdout.contains("DO NOT BALANCE") && !ended.stdout.contains("defects"), "{}", ended.stdout);
@@ -332,7 +331,7 @@ impl FaultHarness {
     }
 }
 
-/// Seconds of CPU for each second between two readings.
+/// Seconds of CPU per second between two readings.
 fn cpu_share(then: &Reading, now: &Reading) -> f64 {
     let used = now.sum("process_cpu_seconds_total", "") - then.sum("process_cpu_seconds_total", "");
     used / (now.at - then.at).as_secs_f64().max(0.001)
@@ -358,7 +357,7 @@ pub fn run_faults(over_a_proxy: bool, args: &[&str], faults: &[Fault]) {
     harness.finish();
 }
 
-/// Several of these at the same time: most of each is waiting.
+/// Several of these run at the same time: each mostly waits.
 pub fn run_in_parallel(runs: &[(bool, &[&str], &[Fault])]) {
     std::thread::scope(|scope| {
         for (over_a_proxy, args, faults) in runs {

@@ -1,5 +1,5 @@
-//! A run in three shards against one target: their summaries together are the run's, and a shard
-//! that was killed is missed.
+//! A run in three shards against one target: their merged summary is the run's, and a killed shard
+//! is noticed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +12,7 @@ fn shard(target: &Target, cache: &Path, index: u32, args: &[&str]) -> Rig {
     let shard = format!("{index}/3");
     let fleet = ["--shard", &shard, "--run-id", "fleet", "--password", "the-fleets-own", "--user-range-max", "10"];
     let quick = ["--ramp", "90/s", "--sign-in-rate", "90/s", "--connect-rate", "90/s", "--chat-rate", "12/s"];
-    // Leaving and coming back is not the question here, nor is the machine's pace.
+    // Neither leaving and rejoining nor the machine's speed matters here.
     let calm = ["--disable-event-leaving", "--disable-breakout-joining", "--max-error-rate", "100%"];
     Rig::run(&target.url, "test", cache, &[&fleet[..], &quick[..], &calm[..], args].concat())
 }

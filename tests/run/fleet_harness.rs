@@ -31,7 +31,7 @@ use tokio::sync::watch;
 
 pub const HOUR: Duration = Duration::from_secs(3600);
 pub const MINUTE: Duration = Duration::from_secs(60);
-/// Connects a second, as `--connect-rate` has it by default.
+/// Connects per second, the default of `--connect-rate`.
 pub const CONNECT_RATE: f64 = 20.0;
 
 /// The condition of the server.
@@ -40,9 +40,9 @@ pub enum ServerCondition {
     Healthy,
     /// Connections are refused, and open ones are reset.
     Offline,
-    /// Sockets are open, and nothing comes.
+    /// Sockets are open, and nothing arrives.
     Silent,
-    /// Sockets are open, and take nothing.
+    /// Sockets are open, and accept no bytes.
     Blocked,
     /// Every session is refused as signed out.
     RefusingSessions,
@@ -50,7 +50,7 @@ pub enum ServerCondition {
     AccountsLost,
     /// Upgrades are refused with this `Retry-After`.
     RetryAfter(Duration),
-    /// Pages are refused in this class, by a kind without a class of its own.
+    /// Pages are refused in this class, by a kind without its own class.
     Refusing(FailureClass),
 }
 
@@ -58,11 +58,11 @@ pub enum ServerCondition {
 pub struct StubDriver {
     condition: watch::Sender<ServerCondition>,
     clock: Clock,
-    /// Pages asked for.
+    /// Pages requested.
     pub page_requests: AtomicU64,
     /// Log-ins tried.
     pub logins: AtomicU64,
-    /// So many of the next pages, and reads, panic.
+    /// This many of the next pages and reads panic.
     pub bad_pages: AtomicU32,
     pub bad_reads: watch::Sender<u32>,
 }
@@ -115,7 +115,7 @@ impl Connection for StubConnection {
             let _ = self.condition.wait_for(|condition| *condition != ServerCondition::Silent).await;
         }
         if !std::mem::replace(&mut self.listed, true) {
-            // A protocol without member lists, in which no frame says that the user is in.
+            // A protocol without member lists, in which no frame confirms the join.
             sink(Received { at, kind: None, event: Event::Joined });
             return Progress::Read { at, bytes: 1 };
         }

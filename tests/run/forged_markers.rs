@@ -54,7 +54,7 @@ impl Fixture {
         *self.context.ledger.lock().tally().origin(origin)
     }
 
-    /// Lets so many seconds pass, each with its verdicts.
+    /// Lets this many seconds pass, each with its verdicts.
     async fn pass(&self, seconds: u32) {
         for _ in 0..seconds {
             sleep(Duration::from_secs(1)).await;
@@ -77,7 +77,7 @@ impl Fixture {
 
 const NONE: [u64; 4] = [0; 4];
 
-/// So many of one anomaly.
+/// This many of one anomaly.
 fn each(anomaly: Anomaly) -> [u64; 4] {
     let mut counts = NONE;
     counts[anomaly as usize] = USERS as u64;
@@ -199,7 +199,7 @@ async fn a_marker_of_another_run_or_time_or_version_is_foreign() {
     ] {
         assert_eq!(fixture.receive(OUTSIDER, &foreign.encode(id(OUTSIDER), "x")).await, [NONE, NONE], "{foreign:?}");
     }
-    // As version 0.1 wrote it, be it from one of our users.
+    // As version 0.1 wrote it, even from one of our users.
     for from in [OUTSIDER, fixture.sender] {
         assert_eq!(fixture.receive(from, "sr1-1z141wg-7-3-hcumlsa-1mr04bt|hello").await, [NONE, NONE]);
     }

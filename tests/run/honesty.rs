@@ -1,4 +1,4 @@
-//! What the rig says of itself, and of servers that are slow: nothing is bent to look well.
+//! What the rig reports about itself and about slow servers: no figure is embellished.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ fn a_stalled_server_does_not_change_the_schedule() {
     eventually("eight seconds' worth of intents is issued while nothing is taken", || {
         let scrape = rig.scrape();
         let under_way = under_way(&scrape);
-        // The figures of one look are not of quite the same moment.
+        // The figures of one look are not from exactly the same moment.
         assert!(under_way <= 20.0 + 5.0, "{under_way} intents are neither sent nor dropped, of 20 users");
         intents(&scrape) >= before + 8.0 * 50.0
     });
@@ -63,7 +63,7 @@ fn a_server_that_stops_reading_leaves_one_pending_frame_per_user() {
     let dropped = |rig: &Rig| rig.metric("soakrig_sends_dropped_total", &["reason=\"backpressure\""]);
     let sent = |rig: &Rig| rig.metric("soakrig_messages_sent_total", &["kind=\"chat\""]);
     let mut sent_before = 0.0;
-    // Until the buffers between the two are full, sockets take some; a queue would take all for ever.
+    // Until the buffers between the two are full, sockets accept some; a queue would accept all, forever.
     eventually("while a thousand intents are dropped, hardly a chat is taken", || {
         sent_before = sent(&rig);
         let dropped_before = dropped(&rig);
@@ -81,12 +81,12 @@ fn a_server_that_stops_reading_leaves_one_pending_frame_per_user() {
 
 #[test]
 fn a_slow_server_is_not_blamed_on_the_generator() {
-    // Other work on the machine may slow a rig down, which the summary tells; not five times.
+    // Other work on the machine may slow a rig down, which the summary reports; but not five times.
     let disturbed = |_| disturbed_before_a_slow_server();
     assert!(!(0..5).all(disturbed), "the rig blamed itself in each of five runs");
 }
 
-/// Whether a rig whose server is slow found fault with itself.
+/// Whether a rig blamed itself for its slow server.
 fn disturbed_before_a_slow_server() -> bool {
     let target = Target::start(&["--fault-delay", "100%", "--fault-delay-min", "2s", "--fault-delay-max", "3s"]);
     let cache = tempfile::tempdir().unwrap();
@@ -114,7 +114,7 @@ fn a_generator_kept_from_running_reports_it() {
     let mut rig = Rig::run(&target.url, "test", &cache.path().join("s.json"), &args);
     rig.wait_until_ready();
     let (holds_since, mut stopped) = (Instant::now(), Duration::ZERO);
-    // How much time a busy machine takes from a process is the scheduler's affair; a stop is the test's.
+    // The scheduler decides how much time a process gets on a busy machine; a stop is exact.
     eventually("saturated, in a hold long enough to judge", || {
         rig.process.signal(Signal::SIGSTOP);
         std::thread::sleep(STOPPED);
@@ -189,7 +189,7 @@ fn two_generators_see_each_others_losses() {
     target.set_faults(r#"{"chat":{"drop":"2%"}}"#);
     eventually("enough is dropped", || target.injections().len() > 150);
     target.set_faults(r#"{"chat":{"drop":"never"}}"#);
-    // What was dropped is missed when what follows has come.
+    // A dropped message is missed once a later one has arrived.
     let before = number(&target.counts(), "/received/chats");
     eventually("more follows", || number(&target.counts(), "/received/chats") > before + 50);
     rigs.iter().for_each(|rig| rig.process.signal(Signal::SIGTERM));

@@ -1,5 +1,5 @@
-//! The real binary against a server that means harm: nothing that it says steers the terminal, in
-//! the log, the summary, the JSON or the anomaly log; and names that could spoil a label are refused.
+//! The real binary against a hostile server: nothing that it sends controls the terminal, through
+//! the log, the summary, the JSON or the anomaly log; and names that could break a label are refused.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use soakrig::model::turns_direction;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Sets the title, clears the screen, colours, rings, goes back to the line's begin, turns direction.
+/// Sets the title, clears the screen, sets a colour, rings the bell, returns the carriage, turns the direction.
 const STEERING: &str = "\x1b]0;owned\x07\x1b[2J\u{9b}31mboo\r\u{202e}\u{2066}hoo";
 
 fn is_steered(text: &str) -> bool {
@@ -36,7 +36,7 @@ fn texts(value: &serde_json::Value) -> Vec<String> {
 
 const FORM: &str = "<input name=csrfmiddlewaretoken value=t0k>";
 
-/// Refuses every sign-up, with a reason that steers.
+/// Refuses every sign-up, with control characters in its reason.
 async fn refuse(request: Request, stream: TcpStream) {
     match (request.method.as_str(), request.path.as_str()) {
         (_, "/event/test/") => answer(stream, "302 Found", &["Location: /accounts/login/"], "").await,
@@ -45,7 +45,7 @@ async fn refuse(request: Request, stream: TcpStream) {
     }
 }
 
-/// Lets everybody in, and then says what steers in every kind of frame.
+/// Lets all users in, and then sends control characters in every kind of frame.
 async fn let_in(request: Request, mut stream: TcpStream) {
     const STATE: &str = r#"{"plenary": {"open": true}, "auth": {"is_authenticated": true, "id": 6}}"#;
     if request.header("upgrade").is_some() {

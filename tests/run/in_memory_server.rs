@@ -61,7 +61,7 @@ pub struct InMemoryServer {
     clock: Clock,
 }
 
-/// What the server counted by itself.
+/// The server's own counts.
 #[derive(Debug, Default)]
 pub struct RequestCounts {
     pub requests: AtomicU64,
@@ -95,7 +95,7 @@ impl InMemoryServer {
         self.state.lock().unwrap().offline = false;
     }
 
-    /// Drops every session; accounts stay.
+    /// Drops every session, not the accounts.
     pub fn forget_sessions(&self) {
         self.state.lock().unwrap().sessions.clear();
     }
@@ -121,7 +121,7 @@ impl InMemoryServer {
         session.cookies = Jar::from([("sessionid", who.username.as_str())]);
     }
 
-    /// The user whose session it is: the number in its name.
+    /// The user of the session: the number in its name.
     fn user_of(&self, session: &Session) -> Result<u64, Failure> {
         let name = session.cookies.value("sessionid").unwrap_or_default();
         if !self.state.lock().unwrap().sessions.contains(name) {

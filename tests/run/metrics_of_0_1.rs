@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::Rig;
 
-/// What 0.1 showed; how the file was made stands at its beginning.
+/// The metrics of 0.1; the head of the file says how it was made.
 const OF_0_1: &str = include_str!("metrics_of_0_1.txt");
 
 /// The lines of [`OF_0_1`] that begin with `what`, without it.
@@ -38,7 +38,7 @@ fn the_first_scrape_has_every_series_of_0_1() {
     let missing = lines_of("type").filter(|line| !page.contains(&format!("# TYPE {line}\n")));
     assert_eq!(missing.collect::<Vec<_>>(), [""; 0], "families that 0.1 had");
     let shown = series(&page);
-    // A label more harms no query; a label or a value less does.
+    // An additional label breaks no query; a missing label or value does.
     let is_there = |wanted: &str| {
         let (name, labels) = parsed(wanted);
         let has = |shown: &BTreeMap<&str, &str>| {
@@ -50,7 +50,7 @@ fn the_first_scrape_has_every_series_of_0_1() {
     assert_eq!(lines_of("series").filter(|line| !is_there(line)).collect::<Vec<_>>(), [""; 0], "series that 0.1 had");
 }
 
-/// Most errors have a series only once they happen. `cli::metrics_page` holds the page to the code.
+/// Most errors have a series only once they occur. `cli::metrics_page` holds the page to the code.
 #[test]
 fn the_page_of_the_metrics_names_every_label_value_of_0_1() {
     let page = include_str!("../../docs/metrics.md");

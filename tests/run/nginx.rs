@@ -11,8 +11,8 @@ use crate::support::{Ended, PATIENCE, Process, Rig, Target, eventually, number, 
 use tokio::net::{TcpListener, UnixStream};
 use tokio::task::block_in_place;
 
-/// Before a target: `tls.sock` as it should be, `secure.sock` and `domain.sock` without TLS and with
-/// session cookies that belong elsewhere.
+/// In front of a target: `tls.sock` as it should be, `secure.sock` and `domain.sock` without TLS and with
+/// session cookies for elsewhere.
 const CONFIGURATION: &str = r#"
 daemon off;
 master_process off;
@@ -52,7 +52,7 @@ http {
 }
 "#;
 
-/// An nginx before a target; it ends with the test.
+/// An nginx in front of a target; it ends with the test.
 struct Nginx {
     process: Child,
     folder: tempfile::TempDir,
@@ -75,7 +75,7 @@ impl Nginx {
         std::fs::write(file("certificate.pem"), pem("CERTIFICATE", certificate.der())).unwrap();
         std::fs::write(file("key.pem"), pem("PRIVATE KEY", &key.serialize_der())).unwrap();
         std::fs::write(file("nginx.conf"), CONFIGURATION.replace("TARGET", &target.url)).unwrap();
-        // /usr/sbin is on the path of root alone.
+        // /usr/sbin is only on root's path.
         let program = ["/usr/sbin/nginx", "nginx"].into_iter().find(|path| Path::new(path).exists()).unwrap_or("nginx");
         let process = Command::new(program)
             .current_dir(&folder)

@@ -156,7 +156,7 @@ fn a_full_event_admits_its_limit_and_counts_the_refused() {
     eventually("some find it full", || refused() >= 3.0);
     let (ended, summary) = rig.stop();
     assert_eq!(ended.code, Some(99), "{}", ended.stdout);
-    // The limit is looked at before a newcomer is counted, so that one more may slip in.
+    // The limit is checked before a newcomer is counted, so one more may slip in.
     assert!((2..=3).contains(&number(&summary, "/users/states/connected")), "{}", ended.stdout);
     assert!(number(&summary, "/errors/event/over_capacity") >= 3, "{summary}");
     assert!(balances(&summary));
@@ -206,7 +206,7 @@ fn secrets_are_in_no_output_metric_or_summary() {
 
 #[test]
 fn closing_takes_no_longer_than_the_grace() {
-    // Nothing that is sent comes back, so all that the stop waits for is the grace.
+    // No message comes back, so the stop waits only for the grace.
     let target = Target::start(&["--fault-drop", "100%"]);
     let cache = tempfile::tempdir().unwrap();
     let args = ["--grace", "1s", "--delivery-horizon", "24h", "--chat-rate", "10/s"];

@@ -174,11 +174,11 @@ impl RecordingProxy {
     }
 }
 
-/// The requests of a connection. Behind an upgrade there are frames, which hold none.
+/// The requests of a connection. After an upgrade there are only frames.
 fn requests(text: &str) -> Vec<(String, Option<(String, String)>)> {
     let mut found: Vec<(String, Option<(String, String)>)> = Vec::new();
     for line in text.lines() {
-        // The fields of a form before it may stand on the same line.
+        // The form fields of the request before may be on the same line.
         let start = ["GET /", "POST /"].iter().find_map(|method| line.find(method));
         if let (Some(at), true) = (start, line.ends_with(" HTTP/1.1")) {
             found.push((line[at..].split(' ').nth(1).unwrap().to_owned(), None));

@@ -107,7 +107,7 @@ async fn panics_of_user_tasks_are_caught_counted_and_retried() {
     let took = harness.wait_until_all_connected().await;
     assert!(took < MINUTE, "{took:?}");
     assert!(metrics.encode().unwrap().contains(r#"soakrig_connections{socket="plenary"} 20"#));
-    // What they should have received is excused, and the ledger goes on.
+    // Their missed deliveries are excused, and the ledger goes on.
     tokio::time::sleep(3 * MINUTE).await;
     let ledger = harness.context.ledger.lock();
     let local = ledger.tally().origin(Origin::Local);
@@ -130,7 +130,7 @@ async fn silent_and_blocked_sockets_are_disconnected() {
             tokio::time::sleep(Duration::from_secs(12)).await;
             assert_eq!(harness.connected(), 0, "after 75 s of silence");
         }
-        // A socket that takes nothing is closed 60 s after its next frame.
+        // A socket that accepts no bytes is closed 60 s after its next frame.
         tokio::time::sleep(3 * MINUTE).await;
         let totals = harness.context.metrics.totals(&harness.context.metrics.ledger());
         let ends = totals.disconnects.iter().find(|(end, _)| *end == (SocketKind::Room, Initiator::Network, reason));

@@ -1,4 +1,4 @@
-//! Output that cannot be written: closed pipes, full devices, readers that are stuck.
+//! Output that cannot be written: closed pipes, full devices, stuck readers.
 
 use std::fs::File;
 use std::io::{PipeReader, Read as _, Write as _, pipe};
@@ -41,7 +41,7 @@ fn failing_run(target: &Target, home: &Path) -> Command {
     command
 }
 
-/// The exit code, and what came of standard error if that was a pipe.
+/// The exit code, and standard error if it was a pipe.
 fn end(mut child: Child) -> (Option<i32>, String) {
     let mut text = String::new();
     if let Some(mut stderr) = child.stderr.take() {

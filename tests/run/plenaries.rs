@@ -1,4 +1,4 @@
-//! Several plenaries in one process: each is held, counted and summed up by itself.
+//! Several plenaries in one process: each has its own load, counts and summary.
 
 use crate::plenary_config::{TWO_PLENARIES, metrics_url, start, summary};
 use crate::support::{PATIENCE, Target, balances, eventually, get, number, sum};
@@ -74,7 +74,7 @@ fn a_busy_metrics_port_stops_the_start_of_all_plenaries() {
 
 #[test]
 fn a_second_signal_ends_all_plenaries_at_once() {
-    // Nothing that is sent comes back, so a stop waits for its grace.
+    // No message comes back, so a stop waits for its grace.
     let target = Target::start(&["--fault-drop", "100%"]);
     let home = tempfile::tempdir().unwrap();
     let mut process = start(&target, home.path(), TWO_PLENARIES, &["--grace", "10m", "--delivery-horizon", "20m"]);

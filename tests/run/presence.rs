@@ -1,5 +1,5 @@
-//! Member lists against who is connected, with the real binary on both sides: what the target lies
-//! about is what the rig finds, one by one, and where it does not lie the rig finds nothing.
+//! Member lists against who is connected, with the real binary on both sides: the rig finds exactly
+//! the target's injected errors, and nothing else.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ impl Pair {
         self.target.counts()["injected"][kind].as_u64().unwrap_or(0)
     }
 
-    /// Mismatches of a kind by one scrape: those of now, and those that began.
+    /// Mismatches of a kind by one scrape: those open now, and all so far.
     fn found(&self, kind: &str) -> (u64, u64) {
         let scrape = self.rig.scrape();
         let of = |metric| {
@@ -69,11 +69,11 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 
 #[test]
 fn each_ghost_is_counted_until_the_fault_ends() {
-    // Slowly, so that at times everybody who left has been away for the settling time.
+    // Slowly, so that at times all users who left have been away for the settling time.
     let away = ["--user-range-max", "60", "--leave-rate", "0.5/s", "--away", "10m..10m"];
     let mut pair = Pair::start(&["--presence", "full", "--fault-ghosts", "0.3"], &away);
     pair.rig.wait_until_ready();
-    // The count of the found follows that of the injected by the settling time.
+    // The count of mismatches found lags the injected ones by the settling time.
     eventually("as many are found as were injected", || {
         let (now, began) = pair.found("ghost");
         now >= 5 && now == began && now == pair.injected("ghost")
@@ -100,7 +100,7 @@ fn each_missing_user_is_counted_and_again_after_it_returns() {
     assert!(hidden >= 5, "{hidden}");
     eventually("as many are found as were injected", || pair.found("missing") == (hidden, hidden));
     pair.target.act(r#"{"do":"close","code":1012,"share":0.7}"#);
-    // Each time that a hidden user comes in counts, on both sides.
+    // Each join of a hidden user counts, on both sides.
     eventually("those who came back are found again", || {
         let (now, began) = pair.found("missing");
         began > hidden && began == pair.injected("missing") && now == hidden

@@ -1,5 +1,5 @@
 //! The real binary through proxies: a tunnel (CONNECT) to a load balancer with sticky cookies, and
-//! what `check` says of proxies that make none.
+//! what `check` says about proxies that make no tunnel.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use tokio::task::block_in_place;
 
 /// `me:pr0xy-s3cret`.
 const CREDENTIALS: &str = "proxy-authorization: Basic bWU6cHIweHktczNjcmV0";
-/// What must show nowhere: the proxy's password, plain and encoded, and the value of a header.
+/// What must never be shown: the proxy's password, plain and encoded, and the value of a header.
 const SECRETS: [&str; 3] = ["s3cret", "bWU6", "t4rget"];
 
 fn secret_file(folder: &Path, name: &str, text: &str) -> String {
@@ -93,7 +93,7 @@ async fn check_says_which_proxy_is_used_and_what_it_answers() {
     let refused = format!("proxy_refused: the proxy {plain}: HTTP 407 Proxy Authentication Required to CONNECT");
     assert!(ended.code == Some(107) && ended.stdout.contains(&refused), "{}{}", ended.stdout, ended.stderr);
 
-    // Variables of proxies count for nothing by themselves, and NO_PROXY together with --proxy.
+    // Proxy variables alone have no effect; NO_PROXY applies together with --proxy.
     let others = [("HTTP_PROXY", "http://127.0.0.1:1"), ("ALL_PROXY", "http://127.0.0.1:1"), ("NO_PROXY", "127.0.0.1")];
     let ended = check(&target.url, &others, &[]);
     assert!(ended.code == Some(0) && !ended.stdout.contains("proxy"), "{}{}", ended.stdout, ended.stderr);

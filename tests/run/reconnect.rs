@@ -1,4 +1,4 @@
-//! How users come back, by `--reconnect`, after a server has ended every connection: on paused time.
+//! How users reconnect, by `--reconnect`, after a server has ended every connection: on paused time.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -6,12 +6,12 @@ use std::path::Path;
 use crate::support::{Ended, LENIENT, Rig, Target, balances, eventually, number, sum};
 use serde_json::Value;
 
-/// Eleven users in four rooms, whose numbers begin at 7: 3, 3, 3 and 2.
+/// Eleven users in four rooms, numbered from 7: 3, 3, 3 and 2.
 const ROOMS: [&str; 6] = ["--rooms", "4", "--room-min", "7", "--user-range-max", "11"];
 const QUICK: [&str; 6] = ["--ramp", "90/s", "--sign-in-rate", "90/s", "--connect-rate", "90/s"];
-/// Leaving and coming back is not the question.
+/// Leaving and rejoining do not matter here,
 const CALM: [&str; 2] = ["--disable-event-leaving", "--disable-breakout-joining"];
-/// Nor is the machine's pace.
+/// nor does the machine's speed.
 const PACE: [&str; 2] = ["--max-error-rate", "100%"];
 
 fn target() -> Target {
@@ -32,7 +32,7 @@ fn agrees(target: &Target, ended: &Ended, summary: &Value) {
     let rooms = rooms(target);
     let sums = [1, 2].map(|figure| rooms.iter().map(|room| room[figure]).sum::<u64>());
     assert_eq!(number(summary, "/messages/sent/chat"), sums[0], "{}", ended.stdout);
-    // While a user joins, either side may see it there already.
+    // While a user joins, either side may count it before the other.
     let received = number(summary, "/deliveries/expected") + number(summary, "/deliveries/raced");
     assert_eq!(received, sums[1], "{}", ended.stdout);
     assert!(balances(summary), "{}", ended.stdout);
@@ -83,7 +83,7 @@ fn users_who_leave_come_back_to_their_own_room_and_side_rooms() {
 fn only_speakers_send_and_each_room_has_one() {
     let target = target();
     let home = tempfile::tempdir().unwrap();
-    // What comes twice is logged with its sender.
+    // A duplicate is logged with its sender.
     let log = home.path().join("anomalies.jsonl");
     target.set_faults(r#"{"chat":{"duplicate":"every:1"}}"#);
     let args = ["--speakers", "10%", "--chat-rate", "20/s", "--anomaly-log", log.to_str().unwrap()];
@@ -169,7 +169,7 @@ fn shards_that_share_a_room_merge_to_what_the_server_counted_in_each_room() {
         let room = worst.iter().find(|room| room["room"] == name).unwrap();
         let n = |key| number(room, &format!("/{key}"));
         assert_eq!(n("expected"), n("on_time") + n("late") + n("lost") + n("excused") + n("outstanding"), "{page}");
-        // What was sent before a user had joined is due there and not expected.
+        // A message sent before a user joined is due by the server's count, but not expected.
         assert!(n("expected") <= due && n("expected") * 10 > due * 5, "{name}: {due} due\n{page}");
     }
     assert!(page.contains("the worst of them"), "{page}");

@@ -1,4 +1,4 @@
-//! Rules of whole runs: --fail-if in windows around a fault, and --abort-if that ends a run in order.
+//! Rules in whole runs: --fail-if in windows around a fault, and --abort-if that ends a run cleanly.
 
 use std::time::{Duration, Instant};
 
@@ -27,10 +27,10 @@ const LOAD: [&str; 17] = [
     "2s",
 ];
 
-/// How long a busy machine is given for five seconds in a row that it does not spoil.
+/// How long to wait on a busy machine for five unspoilt seconds in a row.
 const LONG_ENOUGH: Duration = Duration::from_secs(60);
 
-/// A busy machine makes spoilt time, and is no reason for these runs to be invalid.
+/// On a busy machine some time is spoilt, which must not make these runs invalid.
 const BUSY: [&str; 2] = ["--max-saturated", "off"];
 
 fn run(url: &str, rules: &[&str]) -> Rig {
@@ -88,8 +88,7 @@ fn a_window_around_a_fault_is_the_worst_one() {
     let mut rig = run(&target.url, &["--fail-if", cut, "--fail-if", long, "--fail-if", "users_held < 1% over 5s"]);
     rig.wait_until_ready();
     assert_eq!(rig.metric("soakrig_threshold", &["name=\"cut over 10s\""]), 0.5);
-    // A cell that the machine spoils is not judged, so that more than one may be needed; on one that is busy
-    // with other work there may be none.
+    // A spoilt cell is not judged, so more than one may be needed; on a busy machine there may be none.
     let (mut held, begun) = (false, Instant::now());
     while !held && begun.elapsed() < LONG_ENOUGH {
         target.act(r#"{"do":"close","code":1011,"share":1.0}"#);
@@ -124,7 +123,7 @@ fn a_window_around_a_fault_is_the_worst_one() {
 }
 
 #[test]
-fn a_junit_file_that_cannot_be_written_is_no_start_and_a_rule_that_is_none_is_pointed_at() {
+fn an_unwritable_junit_file_prevents_the_start_and_a_faulty_rule_is_pointed_at() {
     let mut rig = run("http://127.0.0.1:9", &["--junit", "/proc/no/such/junit.xml"]);
     let _ = rig.process.wait_for_line("--junit");
     assert_eq!(rig.end_early().code, Some(2));

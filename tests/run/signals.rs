@@ -1,4 +1,4 @@
-//! Signals of a real process: what stops a run, and what does not.
+//! Signals to a real process: what stops a run, and what does not.
 
 use std::process::Command;
 
@@ -77,7 +77,7 @@ fn an_interrupted_cleanup_reports_and_saves_what_it_deleted() {
     let directory = tempfile::tempdir().unwrap();
     let cache = directory.path().join("s.json");
     accounts(&target, &cache);
-    // A minute between two users: the first is deleted, the second is waited for.
+    // A minute between two users: the first is deleted, the second is still waiting.
     let first = cleanup(&target, &cache, "0.0167/s");
     eventually("one is deleted", || number(&target.counts(), "/accounts/now") == 39);
     first.signal(Signal::SIGTERM);

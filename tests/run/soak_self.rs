@@ -1,5 +1,5 @@
-//! The tests that lie in the program of `just soak-self`: examples are built by `cargo test`, their
-//! tests are not run.
+//! The tests inside the program of `just soak-self`: `cargo test` builds examples, but does not run
+//! their tests.
 
 #[path = "../../examples/soak_self/main.rs"]
 #[allow(dead_code)]

@@ -1,4 +1,4 @@
-//! The file of sessions between processes that run beside each other and are killed.
+//! The session file shared by concurrent processes that are killed.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -17,8 +17,8 @@ fn open(path: &Path) -> Store {
     Store::open(path, TARGET, Mode::ReadWrite).unwrap()
 }
 
-/// Not a test by itself: the process that the tests start, and kill. It saves its users
-/// once for each byte that it is sent, and tells of each save.
+/// Not a test: the process that the tests start and kill. It saves its users once for each byte on
+/// its input, and reports each save.
 #[test]
 fn writer() {
     let (Ok(path), Ok(name)) = (std::env::var(FILE), std::env::var(WRITER)) else { return };
@@ -52,12 +52,12 @@ impl Writer {
         Self { child, orders, lines }
     }
 
-    /// Orders so many saves, without waiting for them.
+    /// Orders this many saves, without waiting for them.
     fn order(&mut self, saves: usize) {
         self.orders.write_all(&vec![b'.'; saves]).unwrap();
     }
 
-    /// What follows the word on the next line that begins with it.
+    /// What follows the word on the next line that starts with it.
     fn next(&mut self, word: &str) -> String {
         let rest = |line: String| line.strip_prefix(word).map(|rest| rest.trim().to_owned());
         self.lines.by_ref().map(Result::unwrap).find_map(rest).expect("the writer has ended")

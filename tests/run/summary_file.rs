@@ -1,5 +1,5 @@
 //! Where `--summary` goes in a real run: devices, FIFOs, links, the files of earlier runs, and disks
-//! that take nothing.
+//! that refuse writes.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, symlink};

@@ -38,6 +38,6 @@ fn no_color_switches_colours_off_where_it_is_not_empty() {
     assert!(seen.contains(coloured), "{seen}");
     let seen = on_a_terminal("TERM=xterm NO_COLOR=1");
     assert!(!seen.contains(coloured) && !seen.contains("\u{1b}[33m"), "{seen}");
-    // Without colours there is still a status line, which is drawn again and again.
+    // Without colours there is still a status line, which is redrawn.
     assert!(seen.contains("\u{1b}["), "{seen}");
 }

@@ -116,11 +116,11 @@ async fn outage(context: &RunContext<InMemoryServer>, server: &InMemoryServer, n
     tokio::time::sleep(Duration::from_secs(60)).await;
     let states = context.roster.counts();
     let well = states[UserState::Connected as usize] + states[UserState::Away as usize];
-    // One of them may be coming back from being away just now.
+    // One of them may just be reconnecting.
     assert!(well + states[UserState::Connecting as usize] == USERS as u64 && well >= USERS as u64 - 1, "{states:?}");
 }
 
-/// Every gap is the set one: the schedule takes no notice of what the server does.
+/// Every gap has the set length: the schedule ignores what the server does.
 fn assert_even(intended: &[Stamp], gap: Duration) {
     for pair in intended.windows(2) {
         let off = pair[1].since(pair[0]).abs_diff(gap);
@@ -186,7 +186,7 @@ fn check_totals(
         let done = context.done[action as usize].load(Ordering::Relaxed);
         assert_eq!(done + dropped, of(action).len() as u64, "every {action:?} is carried out or counted as dropped");
     }
-    // Eight hours of seventy-two the server was away: an intent without a user is dropped, not queued.
+    // The server was away for eight of 72 hours: an intent without a user is dropped, not queued.
     let chats = context.done[Action::Chat as usize].load(Ordering::Relaxed);
     assert!(chats > 22_900, "{chats} chats");
 

@@ -1,4 +1,4 @@
-//! A generator that is stopped and goes on: it notices, says so, and does not make up for it at the
+//! A generator that is stopped and continued: it notices, says so, and does not catch up at the
 //! server's expense.
 
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::support::{PATIENCE, Rig, Target, balances, eventually, number};
 use nix::sys::signal::Signal;
 
-/// Chats a second.
+/// Chats per second.
 const RATE: u64 = 50;
 /// How long the process is stopped.
 const STOPPED: Duration = Duration::from_secs(6);
@@ -17,7 +17,7 @@ fn chats_taken_in(target: &Target) -> u64 {
     number(&target.counts(), "/received/chats")
 }
 
-/// Intents of so long a time, as whole numbers go.
+/// Intents in this time, as a whole number.
 fn intents(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap() * RATE / 1_000
 }
@@ -39,7 +39,7 @@ fn a_stopped_process_is_noticed_and_missed_intents_are_not_caught_up() {
         "100/s",
         "--connect-rate",
         "100/s",
-        // Nothing comes late of the stop, nor of a machine that is busy with other work.
+        // Nothing is late because of the stop, nor because of other work on the machine.
         "--delivery-deadline",
         "2m",
         "--delivery-horizon",
@@ -77,7 +77,7 @@ fn a_stopped_process_is_noticed_and_missed_intents_are_not_caught_up() {
     let (all, judged) = (number(all, "/count"), number(judged, "/count"));
     assert!(judged < all, "what was under way in the stop is not judged: {judged} of {all}\n{}", ended.stdout);
     let spoilt = seconds_spoilt(&summary, "stall");
-    // A stall begins where the process looked at the clock next to last, or should have.
+    // A stall starts at the process's last look at the clock but one, or when that was due.
     assert!(spoilt > STOPPED.as_secs_f64() - 1.0, "{spoilt}\n{}", ended.stdout);
     let dropped = &summary["rates"]["chat"]["dropped"];
     let in_all: u64 = dropped.as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
@@ -88,13 +88,13 @@ fn a_stopped_process_is_noticed_and_missed_intents_are_not_caught_up() {
     assert_eq!(ended.code, Some(spoilt_code(&summary)), "{}", ended.stdout);
 }
 
-/// Seconds of the hold that a reason has spoilt.
+/// Seconds of the hold spoilt for a reason.
 fn seconds_spoilt(summary: &serde_json::Value, by: &str) -> f64 {
     summary["generator"]["spoilt_by"][by].as_f64().unwrap_or_default()
 }
 
-/// The exit code of a run in which only the generator was at fault: invalid if its hold shows that, or
-/// is too short to show the contrary while all deliveries together would fail.
+/// The exit code of a run in which only the generator was at fault: invalid if its hold shows that, or if it
+/// is too short to prove otherwise while all deliveries together would fail.
 fn spoilt_code(summary: &serde_json::Value) -> i32 {
     let sum = |key: &str| number(summary, &format!("/deliveries/{key}"));
     let unexpected = number(summary, "/anomalies/unexpected");

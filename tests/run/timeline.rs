@@ -1,5 +1,5 @@
-//! The summary's timeline: its slices sum to the summary's figures, and each has what the target's own
-//! record has of its minute.
+//! The summary's timeline: its slices sum to the summary's figures, and each matches the target's own
+//! record of that minute.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Traces of a real run against a real target, as an OTLP receiver and the server get to see them.
+//! Traces of a real run against a real target, as an OTLP receiver and the server see them.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +12,13 @@ fn run(url: &str, args: &[&str]) -> Rig {
     let cache = tempfile::tempdir().unwrap();
     let file = cache.path().join("sessions.json");
     let load = ["--user-range-max", "4", "--chat-rate", "100/s", "--disable-event-leaving", "--seed", "7"];
-    // Four users may not get rid of every chat on a busy machine; that is not the question here.
+    // Four users may not manage to send every chat on a busy machine; that does not matter here.
     let lenient = ["--max-error-rate", "100%"];
     let quick = ["--ramp", "50/s", "--sign-in-rate", "50/s", "--connect-rate", "50/s", "--run-id", "traced"];
     Rig::run(url, "test", &file, &[&load[..], &quick[..], &lenient[..], &["--password", PASSWORD], args].concat())
 }
 
-/// Until all are in and something was delivered: a run without a delivery fails.
+/// Waits until all have joined and something was delivered: a run without a delivery fails.
 fn until_delivered(rig: &mut Rig) {
     rig.wait_until_ready();
     eventually("deliveries", || rig.metric("soakrig_deliveries_total", &["on_time"]) > 0.0);
@@ -122,11 +122,11 @@ fn check_chats(spans: &[ReceivedSpan]) {
     }
 }
 
-/// What the server is parented is the span of that very request.
+/// The parent that the server receives is the span of that very request.
 fn check_parents(spans: &[ReceivedSpan], proxy: &RecordingProxy) {
     let parents = proxy.parents();
     let parented: Vec<_> = parents.iter().filter_map(|(path, parent)| Some((path, parent.as_ref()?))).collect();
-    // The look at the event before anybody comes; sign-up form and post, page and handshake of each user.
+    // The preflight of the event; then sign-up form and post, page and handshake of each user.
     assert!(parented.len() >= 17 && parented.len() == parents.len(), "{parents:?}");
     for (path, (trace, id)) in parented {
         let span = spans.iter().find(|span| (&span.trace, &span.id) == (trace, id));
@@ -179,7 +179,7 @@ fn a_failed_sign_in_is_an_error_span_named_in_its_log_line() {
 #[test]
 fn failed_exports_are_counted_and_logged_once() {
     let target = Target::start(&[]);
-    // Bound and never accepted from: connections hang, which is worse than a refusal.
+    // Bound, but it accepts nothing: connections hang, which is worse than a refusal.
     let blackhole = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let refused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for endpoint in [

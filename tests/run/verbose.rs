@@ -1,4 +1,4 @@
-//! `--verbose` by the real binary: a line for each step of each user, and no secret in any.
+//! `--verbose` of the real binary: a line for each step of each user, and no secret in any.
 
 use nix::sys::signal::Signal;
 

@@ -1,4 +1,4 @@
-//! What a run comes to, by exit code and first line: runs that delivered badly, or measured nothing, fail.
+//! The verdict on a run, by exit code and first line: runs with bad delivery, or with no measurement, fail.
 
 use std::net::TcpListener;
 
@@ -43,7 +43,7 @@ fn a_run_with_only_late_deliveries_fails() {
         assert_eq!(row(&summary, "late")["result"], "failed");
         assert_eq!(row(&summary, "late")["value"], 1.0);
     } else {
-        // A machine that is busy with other work spoils all of it, and the run does not pass.
+        // A busy machine spoils the whole run, which then does not pass.
         assert_eq!(ended.code, Some(106), "{}", ended.stdout);
         assert!(first_line(&ended).contains("late would fail"), "{}", ended.stdout);
     }
@@ -157,7 +157,7 @@ fn a_step_slower_than_the_delivery_deadline_counts_as_failed_at_the_stop() {
     assert!(number(&summary, "/errors/connect/timeout") >= 7, "{summary}");
 }
 
-/// The default grace outlasts the horizon; who delivers is not made to wait for it.
+/// The default grace outlasts the horizon; a server that delivers does not have to wait for it.
 #[test]
 fn a_healthy_run_does_not_wait_for_the_horizon() {
     let (ended, summary) = against(&[], &["--max-saturated", "off", "--delivery-horizon", "1h"]);

@@ -1,4 +1,4 @@
-//! `--watch` in whole runs, against servers of metrics that answer, fail, hang, flood, and talk nonsense.
+//! `--watch` in whole runs, against metrics servers that answer, fail, hang, flood, and send nonsense.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{LENIENT, Rig, Target, eventually, sum};
 
-/// A page as node_exporter has them, with a counter that grows by 1,000 with each answer.
+/// A page as node_exporter writes them, with a counter that grows by 1,000 with each answer.
 fn page(answers: u64) -> String {
     format!(
         "# HELP process_resident_memory_bytes Resident memory size in bytes.\n\
@@ -23,7 +23,7 @@ fn page(answers: u64) -> String {
     )
 }
 
-/// What a server of metrics counted.
+/// What a metrics server counted.
 #[derive(Default)]
 struct Counts {
     /// Requests with the right password.

@@ -147,7 +147,7 @@ pub struct WebSocket {
 }
 
 impl WebSocket {
-    /// The next message; none at the end of the stream.
+    /// The next message; `None` at the end of the stream.
     pub async fn next(&mut self) -> Option<Result<Message, Error>> {
         tokio::time::timeout(TIMEOUT, self.socket.next()).await.expect("something should have come")
     }
@@ -185,7 +185,7 @@ impl WebSocket {
         self.send_text(&serde_json::json!({"type": "chat", "payload": {"message": text}}).to_string()).await;
     }
 
-    /// Reads to the end: the close code, or none if there was no close frame.
+    /// Reads to the end: the close code, or `None` if there was no close frame.
     pub async fn close_code(&mut self) -> Option<u16> {
         let mut code = None;
         while let Some(Ok(message)) = self.next().await {

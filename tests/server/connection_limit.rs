@@ -20,7 +20,7 @@ async fn open_connections(addr: SocketAddr, count: usize, sent: &str) -> Vec<Tcp
     let mut open = Vec::new();
     for _ in 0..count {
         let mut stream = TcpStream::connect(addr).await.unwrap();
-        // One that was closed for a newer one by now may refuse it.
+        // A connection closed in favour of a newer one may refuse it.
         let _ = stream.write_all(sent.as_bytes()).await;
         open.push(stream);
     }

@@ -90,7 +90,7 @@ async fn run(chat: ChatFaults) -> (Received, ServerCounts, Vec<Injection>) {
         let client = Client::signed_up(server.addr(), &format!("listener{n}")).await;
         listeners.push(collect_texts(client.join("/event/test/").await.0));
     }
-    // The senders are in the plenary too, and read what came once all chats are sent.
+    // The senders are in the plenary, too, and read once all chats are sent.
     let mut sockets = Vec::new();
     for n in 0..SENDERS {
         let client = Client::signed_up(server.addr(), &format!("sender{n}")).await;
@@ -207,7 +207,7 @@ async fn a_delayed_delivery_overtakes_others_when_it_is_released() {
     let reorder = |ms| ChatFaults { reorder: frequency("1"), reorder_wait: millis(ms), ..Default::default() };
     let overtaken = |server: &Server| server.injections(0).iter().filter(|it| it.overtaken).count() as u64;
     let (each, mut number) = ((SENDERS * SENDERS) as u64, 0);
-    // A reordering that waits in vain overtakes a longer delay; again where the machine was too
+    // A reordering that waits in vain overtakes a longer delay; try again if the machine was too
     // slow to release it within that delay.
     while server.counts().injected["reorder_missed"] < 3 * each || overtaken(&server) == 0 {
         assert!(number < 100, "no delay outlasted a reordering");
@@ -219,7 +219,7 @@ async fn a_delayed_delivery_overtakes_others_when_it_is_released() {
     wait_until("the delays are over", || all_written(&server, "delay")).await;
     let overtaken_delays = server.counts().injected["overtaken"];
     assert_eq!((overtaken(&server), server.counts().injected["reorder"]), (overtaken_delays, 0));
-    // A delay that ends is what a reordering waits for.
+    // A reordering waits for a delay that ends.
     send_under(&server, &mut visitor, &mut sockets, number + 1, reorder(3_600_000)).await;
     send_under(&server, &mut visitor, &mut sockets, number + 2, delay(10)).await;
     wait_until("the delays release the reorderings", || server.counts().injected["reorder"] == each).await;

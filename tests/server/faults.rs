@@ -238,7 +238,7 @@ async fn a_deaf_socket_is_read_again_once_the_fault_is_cleared() {
     let (_alice, mut socket) = join(&server, "alice").await;
     let text = json!({"type": "chat", "payload": {"message": "a".repeat(500_000)}}).to_string();
     let mut written = 0;
-    // The buffers between fill at some point, and then the client cannot write any more.
+    // The buffers in between fill up at some point, and then the client can no longer write.
     while tokio::time::timeout(Duration::from_millis(300), socket.send_text(&text)).await.is_ok() {
         written += 1;
         assert!(written < 200, "the server still reads");

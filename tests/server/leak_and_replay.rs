@@ -29,7 +29,7 @@ async fn send(socket: &mut WebSocket, numbers: std::ops::RangeInclusive<usize>) 
     let texts: Vec<String> = numbers.map(|number| format!("number {number}")).collect();
     for text in &texts {
         socket.chat(text).await;
-        // Its own copy, so that each chat is through before the next.
+        // Its own copy, so that each chat is done before the next.
         assert_eq!(chats(socket, 1).await, *std::slice::from_ref(text));
     }
     texts

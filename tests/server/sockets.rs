@@ -259,7 +259,7 @@ async fn a_socket_that_answers_no_ping_is_closed_with_1011() {
     let (alice, mut reads) = join(&server, "alice").await;
     let (mut silent, _) = alice.join("/event/test/").await;
     let code = tokio::select! {
-        // Reading answers pings; the other socket is not read until its end is counted.
+        // Reading answers pings; the other socket is not read until it is counted as ended.
         code = reads.close_code() => panic!("closed with {code:?} while it answered"),
         () = wait_until("the silent one ended", || server.counts().sockets.ended_by_silence == 1) => silent.close_code().await,
     };
@@ -269,7 +269,7 @@ async fn a_socket_that_answers_no_ping_is_closed_with_1011() {
 
 #[tokio::test]
 async fn silent_users_are_pruned_and_still_receive() {
-    // Long enough that a busy machine does not silence the lively one.
+    // Long enough that a busy machine does not silence the active one.
     let timing = Timing { silence: Duration::from_secs(5), prune: Duration::from_millis(20), ..Timing::default() };
     let server = serve(Options { timing, ..Options::default() }).await.unwrap();
     let (_alice, mut silent) = join(&server, "alice").await;

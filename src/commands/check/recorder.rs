@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_a_later_step_takes_is_no_stray() {
+    fn a_frame_that_a_later_step_takes_is_not_a_stray() {
         let recorder = Recorder::new("ann", "pw");
         for text in ["a", "b"] {
             recorder.note(Said::Frame { text, rule: None, message: None, sender: None });

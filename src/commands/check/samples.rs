@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_told_in_words() {
+    fn a_change_is_described_in_words() {
         for (sent, came, told) in [
             ("m|<b> & c", "m|&lt;b&gt; &amp; c", "is escaped as in HTML or XML; if the protocol means that"),
             ("m|a  ", "m|a", "loses the spaces around it"),

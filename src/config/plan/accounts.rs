@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn values_may_be_quoted_and_a_byte_order_mark_is_no_part_of_the_first() {
+    fn values_may_be_quoted_and_a_byte_order_mark_is_not_part_of_the_first() {
         let table =
             Table::read("a.csv", "\u{feff}username, token\r\nann,\"a,\"\"b\"\"\nc\"\r\n\r\nbob,é\r\n".as_bytes());
         let table = table.unwrap_or_else(|(why, _)| panic!("{why}"));
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_row_is_told_by_file_and_line_without_its_values() {
+    fn a_bad_row_is_reported_by_file_and_line_without_its_values() {
         for (text, told) in [
             ("", "a.csv:1: no column is called username"),
             ("user,password\nann,s3cret\n", "a.csv:1: no column is called username"),

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header_or_ours_is_refused_without_its_value() {
+    fn what_is_not_a_header_or_ours_is_refused_without_its_value() {
         for line in [
             "Host: s3cret",
             "cookie: s3cret",

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_byte_order_mark_is_no_part_of_the_password() {
+    fn a_byte_order_mark_is_not_part_of_the_password() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "\u{feff}Sup3rS3cret\r\nnext").unwrap();
         assert_eq!(first_line(file.path()).unwrap().0.reveal(), "Sup3rS3cret");

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_refused_without_its_text() {
+    fn what_is_not_a_proxy_is_refused_without_its_text() {
         for text in
             ["s3cret", "socks5://me:s3cret@proxy", "http://me:s3cret@proxy/x", "http://me:s3/cret@p", "@/nowhere"]
         {

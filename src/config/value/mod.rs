@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_no_single_value() {
+    fn a_list_is_not_a_single_value() {
         assert!(Rate::read(&Given::Many(vec!["5/s".into()])).is_err());
     }
 }

@@ -192,7 +192,7 @@ text = "frame"
     }
 
     #[test]
-    fn what_came_instead_is_told() {
+    fn what_came_instead_is_reported() {
         let told = |got: Option<&str>| with(0, |expect, values| expect.unmet(values, got));
         assert_eq!(told(Some("44{\"a\"")), "expected prefix \"40\", got \"44{\\\"a\\\"\"");
         assert_eq!(told(None), "expected prefix \"40\", got nothing");

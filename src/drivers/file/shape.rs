@@ -388,7 +388,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_common_beginning_is_what_it_is(a in "[ab]{0,80}", b in "[ab]{0,80}", both in "[ab]{0,80}") {
+        fn the_common_prefix_is_found(a in "[ab]{0,80}", b in "[ab]{0,80}", both in "[ab]{0,80}") {
             let (a, b) = (format!("{both}{a}"), format!("{both}{b}"));
             let expected = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
             prop_assert_eq!(common(a.as_bytes(), b.as_bytes()), expected);

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_malformed() {
+    fn what_is_not_a_list_is_malformed() {
         for text in [
             "",
             "[]",

@@ -241,7 +241,7 @@ impl Plenary {
     }
 
     async fn ask_without_account(&self) -> Result<(), Failure> {
-        let mut nobody = Session::default();
+        let mut visitor = Session::default();
         let ask = Ask {
             step: HttpStep::Room,
             url: self.site.event(self.site.slug()),
@@ -256,7 +256,7 @@ impl Plenary {
             Err(failure) => Err(failure),
             Ok(state) => state.check_open(),
         };
-        self.browser.visit(&self.site.origin, &mut nobody, ask, judge).await
+        self.browser.visit(&self.site.origin, &mut visitor, ask, judge).await
     }
 }
 

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alerts_close_button_is_no_reason() {
+    fn an_alerts_close_button_is_not_a_reason() {
         for button in [
             r#"<button type="button" class="close" data-dismiss="alert" aria-hidden="true">&times;</button>"#,
             r##"<a href="#" class="close"><span>×</span></a>"##,
@@ -109,13 +109,13 @@ mod tests {
     }
 
     #[test]
-    fn the_full_page_is_told_by_its_class() {
+    fn the_full_page_is_recognized_by_its_class() {
         assert!(page(r#"<div class="container over-capacity"><h1>Over Capacity</h1></div>"#).is_over_capacity());
         assert!(!page("<p>over-capacity</p>").is_over_capacity());
     }
 
     #[test]
-    fn a_page_that_is_no_form_is_not_parsed() {
+    fn a_page_that_is_not_a_form_is_not_parsed() {
         let page = "<div>".repeat(10_000);
         assert_eq!(FormPage::parse(page.as_bytes()).err().unwrap().kind, vocabulary::NO_CSRF);
     }

@@ -42,7 +42,7 @@ fn a_damaged_receipt_proves_that_the_server_had_it() {
 }
 
 #[test]
-fn a_damaged_arrival_is_lost_also_where_nobody_waits_any_longer() {
+fn a_damaged_arrival_is_lost_even_if_no_connection_waits() {
     let mut l = room(2);
     let m = send(&mut l, A, 0.0);
     damaged(&mut l, A, id(A), m, 0.1);

@@ -96,7 +96,7 @@ fn a_cell_is_handed_out_two_horizons_after_its_end_and_once() {
 }
 
 #[test]
-fn what_is_open_keeps_its_cell_until_it_is_told_as_outstanding() {
+fn an_open_delivery_keeps_its_cell_until_it_is_outstanding() {
     let mut l = room(1);
     send(&mut l, A, 0.5);
     l.close(at(1.0));

@@ -81,7 +81,7 @@ fn what_was_lost_one_by_one_joins_the_verdict_of_its_message() {
 }
 
 #[test]
-fn a_message_that_nobody_received_is_told_from_one_that_some_did() {
+fn a_message_received_by_none_differs_from_one_received_by_some() {
     let mut l = watched(3);
     send(&mut l, A, 0.0);
     l.sweep(at(61.0));

@@ -339,7 +339,7 @@ proptest! {
 
 /// The property is meaningful only if every kind of count occurs.
 #[test]
-fn histories_come_to_every_outcome_and_every_anomaly() {
+fn histories_reach_every_outcome_and_every_anomaly() {
     let mut runner = TestRunner::deterministic();
     let (mut outcomes, mut anomalies, mut raced) = ([0; Outcome::COUNT], [0; Anomaly::COUNT], 0);
     for _ in 0..100 {

@@ -40,7 +40,7 @@ fn what_comes_later_fills_its_gap() {
 }
 
 #[test]
-fn a_gap_nobody_here_saw_is_a_loss_of_each() {
+fn a_gap_seen_by_no_user_is_a_loss_for_each() {
     let mut l = room(2);
     for (user, seq) in [(A, 1), (B, 1), (A, 3), (B, 3), (B, 3)] {
         receive_at(&mut l, user, seq, 1.0);
@@ -61,7 +61,7 @@ fn a_connection_that_ends_first_excuses_its_gaps() {
 }
 
 #[test]
-fn a_gap_that_nobody_waits_for_any_longer_stays_outstanding() {
+fn a_gap_that_no_connection_waits_for_stays_outstanding() {
     let mut l = room(1);
     receive_at(&mut l, A, 1, 1.0);
     receive_at(&mut l, A, 3, 1.0);
@@ -82,7 +82,7 @@ fn numbers_that_jump_far_cost_no_memory() {
 }
 
 #[test]
-fn a_machine_that_slept_begins_its_estimate_anew() {
+fn a_machine_that_slept_restarts_its_estimate() {
     let mut l = room(1);
     let m = send(&mut l, A, 1.0);
     arrive(&mut l, A, A, m, 1.02);

@@ -92,7 +92,7 @@ fn slices_of_tolerated_disruptions_are_not_used() {
 }
 
 #[test]
-fn nothing_and_odd_numbers_are_no_drift() {
+fn nothing_and_odd_numbers_are_not_drift() {
     assert_eq!(changes(&Timeline::default(), &[]), None);
     let mut timeline = Made { slices: 40, ..Made::flat(6) }.timeline();
     for slice in &mut timeline.slices {

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_summary_is_kept_too_and_an_empty_file_is_nothing() {
+    fn a_file_that_is_not_a_summary_is_kept_too_and_an_empty_file_is_not() {
         let home = tempfile::tempdir().unwrap();
         let file = file(&home);
         fs::write(file.path(), "").unwrap();

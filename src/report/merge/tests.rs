@@ -301,7 +301,7 @@ fn a_life_that_is_missing_fails_the_run() {
 }
 
 #[test]
-fn a_start_long_after_the_others_is_told() {
+fn a_start_long_after_the_others_is_reported() {
     let mut sources = three();
     assert!(late_starts(&merge(&sources).unwrap()).is_empty());
     sources[2].summary.run.started = "2026-11-05T12:00:00.000Z".into();

@@ -165,7 +165,7 @@ fn a_rule_turns_when_its_window_does() {
 }
 
 #[test]
-fn a_rule_that_flaps_is_told_of_a_bounded_number_of_times() {
+fn a_flapping_rule_is_reported_a_bounded_number_of_times() {
     let rules = rules(&["lost > 0 over 5s"], &[]);
     let mut watch = Watch::new(&rules);
     let cells: Vec<Slice> = (0..400).map(|nth| losing(nth, nth % 2)).collect();

@@ -229,7 +229,7 @@ fn a_checkpoint_is_not_held_to_what_only_the_end_shows() {
 }
 
 #[test]
-fn a_checkpoint_that_has_measured_nothing_is_no_pass() {
+fn a_checkpoint_that_has_measured_nothing_does_not_pass() {
     let mut summary = night();
     (summary.judged, summary.deliveries) = (Some(Default::default()), Default::default());
     assert_eq!(judge(&summary, &End::Running).code, ExitCode::Threshold.number());
@@ -342,7 +342,7 @@ fn the_same_losses_are_told_once() {
 }
 
 #[test]
-fn a_ramp_that_was_not_over_is_told() {
+fn an_unfinished_ramp_is_reported() {
     let reason = |hold: f64| {
         settled(|s| {
             s.run.hold_seconds = hold;

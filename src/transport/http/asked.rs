@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_shows_only_what_anybody_may_see() {
+    fn a_form_shows_only_what_is_public() {
         let fields = [Field::Plain("name", "ann"), Field::Password("password", "pw"), Field::Token("csrf", "tok")];
         assert_eq!(form(&fields), "name=ann&password=…&csrf=…");
     }

@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_stays() {
+    fn what_is_not_secret_stays() {
         assert_eq!(mask("Hunter2Hunter2").text("A user with that username already exists."), None);
         assert_eq!(mask("").text("anything"), None);
         assert_eq!(mask("  ").text("any  thing"), None);
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_secret_at_a_cut_is_left_out() {
+    fn the_start_of_a_secret_at_a_cut_is_left_out() {
         let said = format!("{}Sup3rS3cretPw", "x".repeat(Failure::DETAIL_LIMIT - 6));
         let failure = Failure::with(FailureKind::SignupRefused, said);
         let masked = mask("Sup3rS3cretPw").failure(failure);

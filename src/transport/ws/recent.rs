@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn large_texts_are_known_by_their_beginning_and_length() {
+    fn large_texts_are_known_by_their_start_and_length() {
         let mut recent = Recent::default();
         let text = "x".repeat(SMALL + 1);
         let kept = remember(&mut recent, &text);

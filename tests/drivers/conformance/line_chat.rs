@@ -1,5 +1,5 @@
-//! A driver for tests: a chat of lines over a websocket, `sender text` for each message. Nothing
-//! outside of this file knows it, and it is not registered.
+//! A driver for tests: a line-based chat over a websocket, `sender text` per message. Nothing
+//! outside this file knows it, and it is not registered.
 
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ use soakrig::transport::ws::reader::Message;
 use soakrig::transport::ws::socket::WebSocket;
 use url::Url;
 
-/// The server's word that the user is in the room.
+/// The server's confirmation that the user is in the room.
 const WELCOME: FrameKind = FrameKind::Own(&OwnName::at::<0>("welcome"));
 
 #[derive(Default)]
@@ -141,8 +141,8 @@ impl Driver for LineChat {
     }
 
     async fn preflight(&self) -> Result<(), Failure> {
-        let mut nobody = Session::default();
-        self.get(HttpStep::Room, &self.page(), &mut nobody, |page| match page.status.as_u16() {
+        let mut visitor = Session::default();
+        self.get(HttpStep::Room, &self.page(), &mut visitor, |page| match page.status.as_u16() {
             401 => Ok(()),
             _ => judged(&page, FailureKind::SignedOut),
         })
@@ -184,7 +184,7 @@ fn on_message(at: Stamp, message: Message<'_>, decoded: &DecodeCache, sink: &mut
         Message::Binary(_) => (FrameKind::Binary, Event::Other),
         Message::Close { .. } => (FrameKind::Close, Event::Other),
     };
-    // The server's own word is that the user is in the room.
+    // The server itself speaks only to confirm the join.
     if kind == WELCOME {
         sink(Received { at, kind: None, event: Event::Joined });
     }

@@ -1,5 +1,5 @@
-//! A chat server of lines over a websocket: `sender text` to everybody in the room, the sender
-//! included. It counts by itself what it writes.
+//! A line-based chat server over a websocket: `sender text` to all users in the room, the sender
+//! included. It keeps its own count of what it writes.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

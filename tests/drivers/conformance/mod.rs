@@ -1,4 +1,4 @@
-//! What every driver must do, whatever its protocol. A driver brings a server to try it on: it
+//! What every driver must do, whatever its protocol. A driver brings its own server for this: it
 //! implements [`ServerForDriver`] and names it in `conformance!`.
 
 #![allow(unreachable_pub)]
@@ -17,7 +17,7 @@ use soakrig::protocol::{Protocol, Session};
 /// The password that a server without sign-up knows, for every username.
 pub const PASSWORD: &str = "correct horse battery 9";
 
-/// A server that a driver is tried on.
+/// A server to test a driver on.
 pub trait ServerForDriver: Sized + Send + 'static {
     /// The protocol that it speaks.
     type Protocol: Protocol + Default;
@@ -37,7 +37,7 @@ pub trait ServerForDriver: Sized + Send + 'static {
     /// A session that the server does not know; `None` if the protocol has no sessions.
     fn unknown_session() -> Option<Session>;
 
-    /// Ends every connection in good order.
+    /// Ends every connection cleanly.
     fn stop(self) -> impl Future<Output = ()> + Send;
 }
 
@@ -54,7 +54,7 @@ macro_rules! conformance {
             a_user_joins_once_and_an_open_room_passes_the_preflight
             a_message_reaches_others_and_its_sender_only_if_the_protocol_echoes
             a_close_by_the_user_ends_the_connection
-            a_close_by_the_server_is_told_as_the_servers
+            a_close_by_the_server_is_reported_as_the_servers
             a_wrong_password_is_final
             a_taken_name_leads_to_the_log_in
             a_refused_room_is_hopeless_at_start

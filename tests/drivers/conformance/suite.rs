@@ -1,4 +1,4 @@
-//! What is asked of every driver: generic over its server.
+//! The tests for every driver: generic over its server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use super::{PASSWORD, ServerForDriver};
 use crate::scripted_server::settings;
 
-/// For whatever should come at once.
+/// Time limit for anything that should come at once.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Heap that a connected user may hold at rest, tokio's registration included, in bytes.
@@ -26,13 +26,13 @@ const SIZE_BUDGET: usize = 512;
 type DriverOf<S> = <<S as ServerForDriver>::Protocol as Protocol>::Driver;
 type ConnectionOf<S> = <DriverOf<S> as Driver>::Connection;
 
-/// A server on threads of its own, so that what it allocates is not counted here, and a driver.
+/// A server on its own threads, so that its allocations are not counted here, and a driver.
 struct Pair<S: ServerForDriver> {
     server: Option<S>,
     url: String,
     driver: DriverOf<S>,
     capabilities: Capabilities,
-    /// The server's; also other users live here.
+    /// The server's runtime; other users run here, too.
     elsewhere: Runtime,
     here: Runtime,
 }
@@ -53,7 +53,7 @@ fn account(name: &str) -> Account {
     Account { username: name.to_owned(), password: Secret::new(PASSWORD) }
 }
 
-/// A session of a user: of a new account where the protocol has a sign-up.
+/// A session of a user: with a new account if the protocol has a sign-up.
 async fn sign_in<D: Driver>(driver: &D, capabilities: Capabilities, name: &str) -> Session {
     let mut session = Session::default();
     if capabilities.sign_up {
@@ -83,7 +83,7 @@ async fn drive_until<C: Connection>(connection: &mut C, mut wanted: impl FnMut(&
     tokio::time::timeout(PATIENCE, driving).await.unwrap();
 }
 
-/// Drives to the end of the connection: whose it was.
+/// Drives to the end of the connection; returns which side ended it.
 async fn drive_to_the_end<C: Connection>(connection: &mut C) -> Initiator {
     let driving = async {
         loop {
@@ -100,7 +100,7 @@ fn marker(seq: u64) -> Marker {
     Marker { run, room, generator, seq, intended_micros: 1 }
 }
 
-/// Sends a message, and drives until it is written; `heard` gets what comes meanwhile.
+/// Sends a message, and drives until it is written; `heard` gets the events meanwhile.
 async fn send<C: Connection>(member: &mut Member<C>, seq: u64, mut heard: impl FnMut(&Event<'_>) + Send) {
     let text = marker(seq).encode(member.room.user_id, "the quick brown fox jumps over the lazy dog");
     assert!(member.connection.begin(Outgoing::Chat(&text)), "nothing else is in writing");
@@ -184,7 +184,7 @@ pub fn a_close_by_the_user_ends_the_connection<S: ServerForDriver>() {
     pair.here.block_on(drive_to_the_end(&mut member.connection));
 }
 
-pub fn a_close_by_the_server_is_told_as_the_servers<S: ServerForDriver>() {
+pub fn a_close_by_the_server_is_reported_as_the_servers<S: ServerForDriver>() {
     let mut pair = Pair::<S>::new();
     let mut member = pair.member("loadtest1");
     pair.stop_server();
@@ -255,8 +255,8 @@ pub fn a_connection_at_rest_is_small<S: ServerForDriver>() {
     assert!(held <= HEAP_BUDGET, "{held} bytes");
 }
 
-/// What a user in the room holds of its own, in bytes: its task, and the heap of its connection. What is
-/// the same with every driver, its share of the ledger and its session's cookies, is left out.
+/// The memory of a user in the room, in bytes: its task, and the heap of its connection. What does not
+/// depend on the driver, its share of the ledger and its session's cookies, is left out.
 pub fn bytes_of_a_user<S: ServerForDriver>() -> i64 {
     fn task<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
         size_of::<F>()
@@ -267,13 +267,13 @@ pub fn bytes_of_a_user<S: ServerForDriver>() -> i64 {
 /// The heap that a connection holds at rest, in bytes.
 fn heap_of_a_connection<S: ServerForDriver>() -> i64 {
     let pair = Pair::<S>::new();
-    // The first connection pays for what all share.
+    // The first connection allocates what all share.
     let _first = pair.member("loadtest1");
     let mut session = pair.here.block_on(sign_in(&pair.driver, pair.capabilities, "loadtest3"));
     pair.here.block_on(pair.driver.open(&mut session)).unwrap();
     session.hang_up();
     let mut kept = None;
-    // Without the way in, which is over by now.
+    // Without the join, which is over.
     let held = measure(|| {
         kept = Some(pair.here.block_on(async {
             let mut connection = pair.driver.connect(&mut session).await.unwrap();
@@ -292,7 +292,7 @@ pub fn a_message_allocates_nothing<S: ServerForDriver>() {
     let mut listener = pair.member("loadtest1");
     let (url, capabilities) = (pair.url.clone(), pair.capabilities);
     let (tell_id, id) = tokio::sync::oneshot::channel();
-    // A message for each permit: none arrives in two parts, which would have to be put together.
+    // A message per permit: none arrives in two parts, which would have to be joined.
     let permits = Arc::new(Semaphore::new(0));
     let go = Arc::clone(&permits);
     pair.elsewhere.spawn(async move {
@@ -307,7 +307,7 @@ pub fn a_message_allocates_nothing<S: ServerForDriver>() {
     });
     let from = pair.here.block_on(id).unwrap();
     let from = if capabilities.delivery.senders { from } else { SenderId::NONE };
-    // How many frames came up to a message, and how often memory was taken for them.
+    // The number of frames up to a message, and of allocations for them.
     let mut hear = |seq: u64| {
         let mut frames = 0;
         permits.add_permits(1);
@@ -324,7 +324,7 @@ pub fn a_message_allocates_nothing<S: ServerForDriver>() {
         hear(seq);
     });
     let heard: Vec<_> = (1_000 + WARM_UP..1_000 + WARM_UP + MEASURED).map(hear).collect();
-    // A ping may come between two messages, and its answer is none of a message's own.
+    // A ping may come between two messages; its answer is not part of a message's cost.
     let alone: Vec<u64> = heard.iter().filter(|(frames, _)| *frames == 1).map(|(_, taken)| *taken).collect();
     assert!(alone.len() as u64 > MEASURED / 2, "{heard:?}");
     assert!(alone.iter().all(|taken| *taken == 0), "{heard:?}");

@@ -1,4 +1,4 @@
-//! A whole run over a driver that is not registered: all of the common code is generic over it.
+//! A whole run over a driver that is not registered: all common code is generic over the driver.
 
 use soakrig::cli::parse;
 use soakrig::config::Environment;
@@ -20,7 +20,7 @@ fn runs(url: &str, more: &[&str]) -> Vec<Run> {
     }
 }
 
-/// One test, as logging is set up once a process.
+/// One test, as logging is set up once per process.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_over_an_unregistered_driver_balances_its_books() {
     let server = LineServer::start().await;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// Longer than anything here takes, on any machine: a test that waits so long has failed.
+/// Longer than anything here takes, on any machine: a test that waits this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Limits that no fault of a test breaks, where the verdict is not the question.
@@ -26,7 +26,7 @@ pub fn soakrig() -> Command {
     command
 }
 
-/// A process of ours; ended by its id when dropped.
+/// A child process; ended by its id when dropped.
 pub struct Process {
     child: Child,
     lines: mpsc::Receiver<String>,
@@ -60,7 +60,7 @@ impl Process {
         Self { child, lines, seen: Vec::new(), stdout: Some(stdout) }
     }
 
-    /// A command of the test's own making.
+    /// A command that the test has built.
     pub fn command(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self::start(command)
@@ -91,7 +91,7 @@ impl Process {
         }
     }
 
-    /// Whether a line with `text` came so far.
+    /// Whether a line with `text` has come so far.
     pub fn has_said(&mut self, text: &str) -> bool {
         self.seen.extend(self.lines.try_iter());
         self.seen.iter().any(|line| line.contains(text))
@@ -174,7 +174,7 @@ impl Target {
         self.post("/faults", what);
     }
 
-    /// Takes all its faults off.
+    /// Removes all its faults.
     pub fn clear_faults(&self) {
         self.request("PUT", "/faults", "{}");
     }
@@ -221,7 +221,7 @@ impl Rig {
         Self::start(command)
     }
 
-    /// `soakrig run` as the last arguments of another command, which becomes it.
+    /// `soakrig run` as the last arguments of another command, which executes it.
     pub fn behind(mut command: Command, url: &str, slug: &str, cache: &Path, args: &[&str]) -> Self {
         let plain = soakrig();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -242,7 +242,7 @@ impl Rig {
         Self { process: Process::start(command), summary, metrics: String::new(), _directory: directory }
     }
 
-    /// Waits until it tells where its metrics are.
+    /// Waits until it prints the address of its metrics.
     pub fn wait_for_metrics(&mut self) {
         let line = self.process.wait_for_line("metrics on http://");
         let at = line.find("http://127.0.0.1").map(|_| line.rsplit_once("metrics on ").unwrap().1).unwrap();
@@ -271,7 +271,7 @@ impl Rig {
         serde_json::from_str(&std::fs::read_to_string(&self.summary).ok()?).ok()
     }
 
-    /// Stops the run in good order and waits for its end.
+    /// Stops the run cleanly and waits for its end.
     pub fn stop(self) -> (Ended, Value) {
         self.process.signal(nix::sys::signal::Signal::SIGTERM);
         self.end(PATIENCE)
@@ -296,7 +296,7 @@ pub fn sum(scrape: &str, name: &str, labels: &[&str]) -> f64 {
     scrape.lines().filter(of_metric).filter(fits).map(|l| l.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
 }
 
-/// Asks again and again until it is so.
+/// Polls until the condition holds.
 pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     eventually_within(PATIENCE, what, &mut is_so);
 }

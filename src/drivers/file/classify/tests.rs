@@ -156,7 +156,7 @@ fn a_message_without_its_sender_is_none() {
 }
 
 #[test]
-fn an_unmatched_frame_with_a_marker_is_told() {
+fn an_unmatched_frame_with_a_marker_is_reported() {
     let rules = bound(RULES);
     let marked = format!("nobody knows {}", MARKER.encode(SenderId::NONE, "text"));
     assert_eq!(rules.read(&marked, None, None), Meaning::Unmatched(Decoded::Corrupt(Some(MARKER))));

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_that_reads_nothing_is_no_failure() {
+    async fn a_program_that_reads_nothing_does_not_fail() {
         assert_eq!(ran("exec <&-; echo ok", LONGEST * 6).await.unwrap(), "ok\n");
     }
 

@@ -60,7 +60,7 @@ fn the_last_of_two_members_of_a_name_counts() {
 }
 
 #[test]
-fn what_is_no_json_holds_nothing() {
+fn what_is_not_json_contains_nothing() {
     for text in [
         "",
         "{",
@@ -95,7 +95,7 @@ fn what_is_no_json_holds_nothing() {
 }
 
 #[test]
-fn what_is_no_pointer_is_refused() {
+fn what_is_not_a_pointer_is_refused() {
     for (text, why) in [("a", "begin with /"), ("/~2", "~ is not followed"), ("/a~", "~ is not followed")] {
         assert!(Pointer::parse(text).unwrap_err().contains(why), "{text}");
     }

@@ -33,7 +33,7 @@ fn a_shard_that_measured_nothing_fails_the_whole_and_is_named() {
 }
 
 #[test]
-fn a_shard_whose_ramp_was_not_over_is_told() {
+fn a_shard_with_an_unfinished_ramp_is_reported() {
     let whole = merged(|s| s[2].summary.run.hold_seconds = 0.0);
     assert!(whole.verdict.reason.contains("The ramp of shard 2/3 was not over."), "{}", whole.verdict.reason);
 }
