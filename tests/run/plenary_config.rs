@@ -41,7 +41,7 @@ pub fn start(target: &Target, home: &Path, file: &str, args: &[&str]) -> Process
 
 /// Where a plenary's metrics are, once the run prints it.
 pub fn metrics_url(process: &mut Process, slug: &str) -> String {
-    let line = process.wait_for_line(&format!("event {slug}; metrics on http://"));
+    let line = process.wait_for_line(&format!("room {slug}; metrics on http://"));
     line.rsplit_once("metrics on ").unwrap().1.split("/metrics").next().unwrap().to_owned()
 }
 
