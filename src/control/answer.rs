@@ -8,9 +8,9 @@ use serde_json::Value;
 pub struct Answer {
     /// Whether the command was carried out.
     pub ok: bool,
-    /// What came of it, in words.
+    /// The outcome, in words.
     pub said: String,
-    /// What to do where it was not.
+    /// What to do if it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
     /// Figures, for programs.
@@ -19,13 +19,13 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// It was carried out.
+    /// The command was carried out.
     #[must_use]
     pub fn done(said: impl Into<String>) -> Self {
         Self { ok: true, said: said.into(), remedy: None, figures: None }
     }
 
-    /// It was not.
+    /// The command was refused.
     #[must_use]
     pub fn refused(why: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { ok: false, said: why.into(), remedy: Some(remedy.into()), figures: None }

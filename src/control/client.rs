@@ -1,4 +1,4 @@
-//! The side of `soakrig ctl`: which socket is meant, and a command's way there and back.
+//! The side of `soakrig ctl`: finds the socket, sends a command and reads the answer.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -10,12 +10,12 @@ use std::time::Duration;
 use super::answer::Answer;
 use super::command::Command;
 
-/// How long an answer is waited for.
+/// How long to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The longest answer read, in bytes.
 const LONGEST_ANSWER: u64 = 1 << 20;
 
-const NOT_HEARD: &str = "the generator hears only its own user and root: run ctl as that user";
+const NOT_HEARD: &str = "the generator accepts only its own user and root: run ctl as that user";
 
 /// Why there is no answer, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,10 +33,10 @@ impl NoAnswer {
     }
 }
 
-/// The sockets in a directory, those of one run where it is named.
+/// The sockets in a directory; with `run`, only those of that run.
 ///
 /// # Errors
-/// There is none.
+/// If there is none.
 pub fn sockets(directory: &Path, run: Option<&str>) -> Result<Vec<PathBuf>, NoAnswer> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let of_run = |name: &str| run.is_none_or(|run| name.strip_prefix(run).is_some_and(|rest| rest.starts_with('-')));
@@ -59,7 +59,7 @@ pub fn sockets(directory: &Path, run: Option<&str>) -> Result<Vec<PathBuf>, NoAn
 /// Sends a command to the generator at this socket.
 ///
 /// # Errors
-/// Nothing listens there, or what comes back is no answer.
+/// If nothing listens there, or the reply is not an answer.
 pub fn ask(path: &Path, command: &Command) -> Result<Answer, NoAnswer> {
     let shown = path.display();
     let mut text = String::new();
@@ -70,14 +70,14 @@ pub fn ask(path: &Path, command: &Command) -> Result<Answer, NoAnswer> {
             io::ErrorKind::ConnectionRefused => "the generator has ended: there is nothing to steer",
             io::ErrorKind::PermissionDenied => "run ctl as the user of the generator",
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => NOT_HEARD,
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "the generator stands still; see its log",
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "the generator does not respond; see its log",
             _ => "see the generator's log",
         };
         return Err(NoAnswer::new(format!("{shown}: {error}"), remedy));
     }
     serde_json::from_str(&text).map_err(|_| {
         let remedy = if text.is_empty() { NOT_HEARD } else { "give the socket of a generator of this version" };
-        NoAnswer::new(format!("{shown}: what came back is no answer"), remedy)
+        NoAnswer::new(format!("{shown}: the reply is not an answer"), remedy)
     })
 }
 

@@ -12,25 +12,25 @@ pub const LONGEST_TEXT: usize = 200;
 /// Something that a running generator is asked to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// Tell how the run goes.
+    /// Report the state of the run.
     Status,
     /// Change rates.
     Rate(Vec<NewRate>),
     /// Issue no intents.
     Pause,
-    /// Issue them again.
+    /// Issue intents again.
     Resume,
-    /// Hold so many users in the whole run.
+    /// Hold this many users in the whole run.
     Users(u32),
     /// Reset this share of the connections to the room.
     Disconnect(Percent),
     /// Note a remark.
     Mark(MarkText),
-    /// A planned disruption begins.
+    /// Start a planned disruption.
     MarkBegin(MarkText),
-    /// It is over.
+    /// End the planned disruption.
     MarkEnd,
-    /// Stop in good order.
+    /// Stop cleanly.
     Stop,
     /// End at once.
     Abort,
@@ -39,9 +39,9 @@ pub enum Command {
 /// A rate of the whole run to be set: `chat=50/s`, `leave=off`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewRate {
-    /// Of what.
+    /// The kind of intent.
     pub action: Action,
-    /// How often; `None`: never.
+    /// The rate; `None` for never.
     pub rate: Option<Rate>,
 }
 
@@ -49,7 +49,7 @@ pub struct NewRate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MarkText(String);
 
-/// Why a line is no command, and what to write instead.
+/// Why a line is not a command, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct CommandError {
@@ -132,8 +132,8 @@ impl FromStr for MarkText {
     }
 }
 
-/// Whether a character changes how others are shown: control characters, and those that turn the
-/// direction of what follows.
+/// Whether a character changes how others are shown: control characters, and those that change the
+/// text direction.
 fn is_unseen(c: char) -> bool {
     c.is_control() || crate::model::turns_direction(c)
 }

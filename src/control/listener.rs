@@ -19,27 +19,27 @@ use super::answer::Answer;
 use super::command::Command;
 use crate::connection_limit::{ConnectionLimit, ConnectionPermit};
 
-/// Connections at a time; a further one takes the place of the one that was quiet longest.
+/// Connections at a time; a further one replaces the one that has been quiet longest.
 const MOST_CONNECTIONS: usize = 8;
 /// How long a peer may take to send its line, and how long to take its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Between two attempts to accept, where the system lets none in.
+/// Pause after `accept` failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// How long answers under way are waited for at the end.
+/// How long to wait for pending answers at the end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
-/// What others may do with the socket: nothing.
+/// Gives other users no access to the socket.
 const UMASK: Mode = Mode::from_bits_truncate(0o177);
 
-/// Carries commands out. It is called on the runtime, so it takes no longer than some milliseconds.
+/// Carries out commands. It is called on the runtime, so it must return within a few milliseconds.
 pub trait Steer: Send + Sync + 'static {
-    /// What comes of a command.
+    /// Carries out a command and returns the answer.
     fn carry_out(&self, command: Command) -> Answer;
 
-    /// A line was refused: it is no command.
+    /// Notes that a line was refused because it is not a command.
     fn refused(&self, answer: &Answer);
 }
 
-/// Why a socket cannot be listened on, and what to do.
+/// Why the generator cannot listen on a socket, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct SocketError {
@@ -54,17 +54,17 @@ pub struct SocketError {
 pub struct ControlSocket {
     listener: UnixListener,
     path: PathBuf,
-    /// Which file it is: by the end another may be there.
+    /// Device and inode: at the end, another file may be there.
     file: Option<(u64, u64)>,
 }
 
 impl ControlSocket {
-    /// Takes the place of the socket, mode 0600. The file of a process that is gone is replaced; a
-    /// missing directory is made with mode 0700. Call it on a runtime, before files are made elsewhere:
+    /// Creates the socket, mode 0600. The file of a process that has ended is replaced; a missing
+    /// directory is created with mode 0700. Call it on a runtime, before other code creates files:
     /// it sets the umask for a moment.
     ///
     /// # Errors
-    /// Another process listens there, something else is there, or the place cannot be written.
+    /// If another process listens there, another file is there, or the path cannot be written.
     pub fn at(path: PathBuf) -> Result<Self, SocketError> {
         let wrong = |why: String, remedy| SocketError { why: format!("{}: {why}", path.display()), remedy };
         if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
@@ -99,22 +99,22 @@ impl Drop for ControlSocket {
     fn drop(&mut self) {
         let found = fs::symlink_metadata(&self.path).ok().map(|found| (found.dev(), found.ino()));
         if found.is_some() && found == self.file {
-            // What cannot be removed is replaced at the next start.
+            // If it cannot be removed, the next start replaces it.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Removes the socket of a process that is gone.
+/// Removes the socket of a process that has ended.
 fn make_room(path: &Path) -> Result<(), SocketError> {
     let wrong = |why: &str, remedy| SocketError { why: format!("{}: {why}", path.display()), remedy };
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
     if !found.file_type().is_socket() {
-        return Err(wrong("there is a file, which is no socket", "give another path, or remove the file"));
+        return Err(wrong("a file that is not a socket is there", "give another path, or remove the file"));
     }
     match std::os::unix::net::UnixStream::connect(path) {
         Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)
-            .map_err(|e| wrong(&format!("left by a process that is gone, and not to be removed: {e}"), "remove it")),
+            .map_err(|e| wrong(&format!("left by a process that has ended, and cannot be removed: {e}"), "remove it")),
         Ok(_) => {
             Err(wrong("another process listens there", "give each generator a socket of its own, or stop the other"))
         }
@@ -133,7 +133,7 @@ async fn accept(listener: &UnixListener, steer: Arc<dyn Steer>, stop: Cancellati
         };
         match accepted {
             Ok((stream, _)) if is_ours(&stream) => {
-                // None is kept, so there is a place always.
+                // No connection is exempt from closing, so one always fits.
                 if let Some(place) = places.admit() {
                     connections.spawn(meet(stream, place, Arc::clone(&steer)));
                 }
@@ -150,7 +150,7 @@ async fn accept(listener: &UnixListener, steer: Arc<dyn Steer>, stop: Cancellati
     let _ = tokio::time::timeout(STOP_TIMEOUT, settled).await;
 }
 
-/// Whether the process at the other end has this one's user, or is root's.
+/// Whether the process at the other end runs as this one's user or as root.
 fn is_ours(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| is_allowed(peer.uid(), geteuid().as_raw()))
 }
@@ -159,7 +159,7 @@ fn is_allowed(peer: u32, own: u32) -> bool {
     peer == own || peer == 0
 }
 
-/// One peer's connection, until its place is given to another.
+/// Serves one connection, until another takes its place.
 async fn meet(stream: UnixStream, place: ConnectionPermit, steer: Arc<dyn Steer>) {
     tokio::select! {
         () = converse(stream, &place, steer) => {}
@@ -182,7 +182,7 @@ async fn converse(mut stream: UnixStream, place: &ConnectionPermit, steer: Arc<d
         stream.write_all(line.as_bytes()).await?;
         stream.shutdown().await
     });
-    // A peer that does not take its answer has its command carried out all the same.
+    // The command is carried out even if the peer does not read the answer.
     let _ = tokio::time::timeout(PATIENCE, written).await;
 }
 
@@ -267,7 +267,7 @@ mod tests {
         assert!(second.why.contains("another process listens") && second.why.contains("s.sock"), "{second:?}");
         drop(first);
         fs::write(&path, "x").unwrap();
-        assert!(ControlSocket::at(path.clone()).unwrap_err().why.contains("no socket"));
+        assert!(ControlSocket::at(path.clone()).unwrap_err().why.contains("not a socket"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "x");
         let long = home.path().join("x".repeat(120));
         assert!(ControlSocket::at(long).unwrap_err().remedy.contains("107 bytes"));

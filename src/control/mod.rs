@@ -1,4 +1,4 @@
-//! `soakrig ctl`: the commands that steer a running generator, and the Unix socket they come by.
+//! `soakrig ctl`: the commands that steer a running generator, and its Unix socket.
 //!
 //! | file | what it is for |
 //! | --- | --- |
@@ -7,8 +7,8 @@
 //! | [`listener`] | the generator's side of the socket |
 //! | [`client`] | the side of `soakrig ctl` |
 //!
-//! One line in, one line of JSON out, then the connection ends. Knows no run: the listener says
-//! what a command does.
+//! One line in, one line of JSON out, then the connection ends. Knows nothing of a run: its
+//! [`Steer`](listener::Steer) carries out the commands.
 
 pub mod answer;
 pub mod client;

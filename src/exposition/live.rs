@@ -1,4 +1,4 @@
-//! The live page: who may ask for it, and what its answers say beside their bodies.
+//! The live page: who may request it, and the headers of its answers.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -21,11 +21,11 @@ pub struct LivePage {
     pub html: String,
     /// Its content security policy.
     pub policy: String,
-    /// The data as JSON, of what happened since a moment in seconds since 1970.
+    /// The data since a moment in seconds since 1970, as JSON.
     pub data: Box<dyn Fn(u64) -> String + Send + Sync>,
 }
 
-/// Who asked within this time still watches.
+/// A client that asked within this time is still watching.
 const WATCHING: Duration = Duration::from_secs(3);
 
 /// When the data was last asked for; clones share it.
@@ -37,7 +37,7 @@ impl Watches {
         self.0.send_replace(Some(Instant::now()));
     }
 
-    /// Waits until the data is asked for once more, where it is watched, for some seconds at most.
+    /// If the page is watched, waits until the data is asked for once more, for a few seconds at most.
     pub(super) async fn another(&self) {
         let mut asked = self.0.subscribe();
         let last = *asked.borrow_and_update();
@@ -47,7 +47,7 @@ impl Watches {
     }
 }
 
-/// An answer: for which question, since when, and what it was.
+/// The latest answer: the `since` it is for, when it was made, and its body.
 type Latest = Option<(u64, Instant, Bytes)>;
 
 /// Answers for the live page.
@@ -146,7 +146,7 @@ fn is_own(host: &str, listen: SocketAddr) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
 }
 
-/// The moment in `?since=`; 0, the beginning, where there is none.
+/// The moment in `?since=`; 0, the start of the run, if there is none.
 fn since(uri: &Uri) -> u64 {
     let parameters = uri.query().unwrap_or_default().split('&');
     parameters.filter_map(|one| one.strip_prefix("since=")).find_map(|value| value.parse().ok()).unwrap_or(0)
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn since_is_a_number_or_the_beginning() {
+    fn since_is_a_number_or_the_start() {
         let of = |uri: &str| since(&uri.parse().unwrap());
         assert_eq!([of("/live.json"), of("/live.json?since=60"), of("/live.json?a=1&since=x&since=7")], [0, 60, 7]);
     }

@@ -66,7 +66,7 @@ impl<D: Driver> Control<D> {
         &self.runner.context
     }
 
-    /// Each command is counted, logged and an event of the run, but for questions.
+    /// Counts and logs a command and makes it an event of the run, unless it only asks.
     fn note(&self, kind: ControlKind, text: &str, answer: &Answer) {
         self.context().metrics.control(if answer.ok { kind } else { ControlKind::Refused });
         let event = match kind {
@@ -123,7 +123,7 @@ impl<D: Driver> Control<D> {
         Answer::done(said)
     }
 
-    /// Of the users of the whole run the first so many, as far as they are this generator's.
+    /// Sets the number of users of the whole run; this generator holds its share of the first `users`.
     fn users(&self, users: u32) -> Answer {
         let plan = &self.runner.plan;
         let (whole, own) = (plan.users.fleet_range, plan.users.range);
@@ -207,7 +207,7 @@ impl<D: Driver> Control<D> {
         Answer::done(said.join("\n"))
     }
 
-    /// A volume of this generator, once every user is connected.
+    /// This generator's volume, once every user is connected.
     fn here(&self, action: Action, volume: Volume<f64>) -> String {
         rate(volume.per_second(self.context().roster.able(action).1))
     }

@@ -16,7 +16,7 @@ use crate::user::RunContext;
 /// The planned disruptions of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
-    /// Whether they are in no threshold.
+    /// Whether thresholds leave them out.
     is_tolerated: bool,
     state: Mutex<State>,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Marks {
 #[derive(Debug, Default)]
 struct State {
     open: Option<Open>,
-    /// Of those that are over.
+    /// Total length of the ended ones, in seconds.
     seconds: f64,
     counted: Slice,
     /// The first of those.
@@ -33,7 +33,7 @@ struct State {
     many: usize,
 }
 
-/// The one that goes on.
+/// The one in progress.
 #[derive(Debug)]
 struct Open {
     text: String,
@@ -56,12 +56,12 @@ impl Marks {
         Self { is_tolerated, state: Mutex::default() }
     }
 
-    /// Whether they are in no threshold.
+    /// Whether thresholds leave them out.
     pub(crate) fn is_tolerated(&self) -> bool {
         self.is_tolerated
     }
 
-    /// The text of the one that goes on, if one does, and since when, in seconds since 1970.
+    /// The text and start, in seconds since 1970, of the one in progress; `None` if there is none.
     pub(crate) fn open(&self) -> Option<(String, f64)> {
         self.state.lock().open.as_ref().map(|open| (open.text.clone(), open.at))
     }
@@ -73,7 +73,7 @@ impl Marks {
         over.chain(state.open.as_ref().map(|open| (open.at, f64::INFINITY))).collect()
     }
 
-    /// One begins now, `at` in seconds since 1970; false where one goes on already.
+    /// Starts one now, `at` in seconds since 1970; false if one is already in progress.
     pub(crate) fn begin<D>(&self, context: &RunContext<D>, text: &str, at: f64) -> bool {
         let mut state = self.state.lock();
         if state.open.is_some() {
@@ -89,7 +89,7 @@ impl Marks {
         true
     }
 
-    /// It is over: its text, and how long it lasted.
+    /// Ends the one in progress; returns its text and how long it lasted.
     pub(crate) fn end<D>(&self, context: &RunContext<D>) -> Option<(String, Duration)> {
         let mut state = self.state.lock();
         let open = state.open.take()?;
@@ -106,7 +106,7 @@ impl Marks {
         Some((open.text, ended.since(open.began)))
     }
 
-    /// What was counted in them until now, by these counters; `None` where there were none.
+    /// What was counted in them until now, by these counters; `None` if there were none.
     pub(crate) fn counted(&self, totals: &Totals, now: Stamp) -> Option<Marked> {
         let state = self.state.lock();
         if state.many == 0 {

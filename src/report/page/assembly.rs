@@ -1,7 +1,7 @@
 //! Page, style, script and data as one file that loads nothing.
 //!
-//! The data is JSON in an element that no browser runs; what could end that element, or a line of script,
-//! is written as JSON's own escapes. The policy names the style and the script by their hashes, so that
+//! The data is JSON in an element that no browser executes; what could end that element, or a line of
+//! script, is escaped as in JSON. The policy names the style and the script by their hashes, so that
 //! nothing else runs or loads even if something got past that.
 
 use base64::Engine;
@@ -27,10 +27,10 @@ pub(super) fn page(view: &View) -> String {
     filled(&data, &policy(""))
 }
 
-/// A page without data, which asks for it beside its own address, and the policy for the answer's head.
+/// A page without data, which requests it from beside its own address, and the policy for the answer's head.
 pub(super) fn live() -> (String, String) {
     let connect = "; connect-src 'self'";
-    // A page cannot forbid by itself that others frame it: that is for the head.
+    // Only a header can forbid others to frame the page.
     let head = policy(&format!("{connect}; frame-ancestors 'none'"));
     (filled(r#"{"kind":"live"}"#, &policy(connect)), head)
 }
@@ -39,7 +39,7 @@ fn filled(data: &str, policy: &str) -> String {
     let (style, script) = (STYLES.join("\n"), SCRIPTS.join("\n"));
     let mut page = String::with_capacity(TEMPLATE.len() + style.len() + script.len() + data.len());
     let mut rest = TEMPLATE;
-    // Each part is put in where its name stands in the template, and is not looked at again.
+    // Each part replaces its name in the template, and is not searched again.
     let parts = [("{{policy}}", policy), ("{{style}}", &style), ("{{data}}", data), ("{{script}}", &script)];
     for (name, part) in parts {
         let Some((before, after)) = rest.split_once(name) else { continue };
@@ -61,7 +61,7 @@ fn policy(more: &str) -> String {
     )
 }
 
-/// JSON without what means something to HTML or ends a line of script. Such characters only occur in its
+/// JSON without characters that have a meaning in HTML or end a line of script. They only occur in
 /// strings.
 fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len() + json.len() / 16);

@@ -11,14 +11,14 @@ use super::view::{Chart, Charts, Event, Heat, Series};
 use crate::report::summary::{Anomalies, Deliveries, Summary};
 use crate::report::timeline::{Slice, Timeline};
 
-/// Most lines of a chart of errors; further kinds are summed.
+/// Maximum number of lines in a chart of errors; further kinds are summed.
 const MOST_KINDS: usize = 6;
-/// Most charts of watched series.
+/// Maximum number of charts of watched series.
 const MOST_WATCHED: usize = 24;
-/// Most events that are drawn.
+/// Maximum number of drawn events.
 const MOST_EVENTS: usize = 300;
 
-/// A figure of a slice of which so many seconds are covered by the run.
+/// A figure of a slice, of which this many seconds lie within the run.
 type Figure<'a> = Box<dyn Fn(&Slice, f64) -> Option<f64> + 'a>;
 
 /// All charts of a summary's timeline.
@@ -33,7 +33,7 @@ pub(super) fn timeline(summary: &Summary, grid: &Grid) -> Charts {
     charts(grid, map, summary.thresholds.max_p99_seconds, &note, marks)
 }
 
-/// A slice's length in words, without the number where it is one: `minute`, `2 minutes`, `5 seconds`.
+/// A slice's length in words, without the number if it is one: `minute`, `2 minutes`, `5 seconds`.
 pub(super) fn length(slice_seconds: u64) -> String {
     match slice_seconds {
         60 => "minute".to_owned(),
@@ -45,13 +45,13 @@ pub(super) fn length(slice_seconds: u64) -> String {
 /// What is marked on the time axis of all charts; times are in seconds since 1970.
 #[derive(Debug, Clone, Default)]
 pub(super) struct OnAxis {
-    /// Begin and end of the run.
+    /// Start and end of the run.
     pub(super) span: [f64; 2],
     /// Planned disruptions.
     pub(super) planned: Vec<[f64; 2]>,
     /// Events that are drawn.
     pub(super) events: Vec<Event>,
-    /// How many are not.
+    /// Number of events that are not drawn.
     pub(super) events_dropped: u64,
 }
 
@@ -80,7 +80,7 @@ pub(super) fn charts(grid: &Grid, map: Option<Heat>, limit: Option<f64>, note: &
     }
 }
 
-/// The events that are drawn, and how many are not.
+/// The events to draw, and the number of the others.
 pub(super) fn events(timeline: &Timeline) -> (Vec<Event>, u64) {
     let event = |event: &crate::report::timeline::TimelineEvent| Event {
         at: event.at,

@@ -1,4 +1,4 @@
-//! Times as people read them: UTC, with the day where the run has several.
+//! Times as people read them: UTC, with the day if the run has several.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -25,7 +25,7 @@ pub(super) enum Clockface {
 }
 
 impl Clockface {
-    /// For a run, and the beginnings of its first and its last slice.
+    /// For a run, and the starts of its first and its last slice.
     pub(super) fn of(summary: &Summary, slices: Option<(u64, u64)>) -> Self {
         let (mut first, mut last) = span(summary);
         if let Some((earliest, latest)) = slices {
@@ -66,20 +66,20 @@ pub(super) fn whole(at: f64) -> String {
     format!("{} {} UTC", text.get(..10).unwrap_or_default(), text.get(11..19).unwrap_or_default())
 }
 
-/// When a run began and ended, in seconds since 1970; 0 where its file does not say.
+/// When a run started and ended, in seconds since 1970; 0 if its file does not say.
 pub(super) fn span(summary: &Summary) -> (f64, f64) {
     let began = read(&summary.run.started).unwrap_or(0.0);
     let took = summary.run.duration_seconds;
     (began, if took.is_finite() { (began + took.max(0.0)).min(LAST) } else { began })
 }
 
-/// An RFC 3339 time in seconds since 1970; `None` where it is none.
+/// An RFC 3339 time in seconds since 1970; `None` if the text is not one.
 pub(super) fn read(text: &str) -> Option<f64> {
     let at = parse_rfc3339_weak(text).ok()?;
     at.duration_since(UNIX_EPOCH).ok().map(|at| at.as_secs_f64())
 }
 
-/// Whole seconds as a number that times are reckoned with.
+/// Whole seconds as a number to compute with.
 #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^52")]
 pub(super) fn seconds(whole: u64) -> f64 {
     whole as f64

@@ -5,10 +5,10 @@ use crate::report::numbers::{bytes, count, latency, limit, rate, share, span};
 use crate::report::sections;
 use crate::report::summary::{Anomalies, Deliveries, Summary};
 
-/// Most rows of a table.
+/// Maximum number of rows of a table.
 const MOST_ROWS: usize = 200;
 
-/// The tables of a summary; those without rows are left out.
+/// The tables of a summary, without empty ones.
 pub(super) fn tables(summary: &Summary) -> Vec<Table> {
     let all = [
         totals(summary),

@@ -4,15 +4,15 @@ use super::clockface::{self, seconds};
 use crate::report::summary::Summary;
 use crate::report::timeline::{MOST_SLICES, Slice, Timeline};
 
-/// Most rows of a table beside a chart.
+/// Maximum number of rows of a table beside a chart.
 const MOST_TABLE_ROWS: usize = 96;
-/// A day in seconds: longer slices are not filled up with gaps.
+/// A day, in seconds: longer slices get no gaps.
 const LONGEST: u64 = 86_400;
 
 /// One span of time.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
-    /// When it begins, in seconds since 1970.
+    /// Its start, in seconds since 1970.
     pub(super) start: u64,
     /// Its length, in seconds.
     pub(super) seconds: u64,
@@ -22,7 +22,7 @@ pub(super) struct Row {
     pub(super) slice: Option<Slice>,
 }
 
-/// A run's timeline, once in full and once in few rows.
+/// A run's timeline, once in full and once in a few rows.
 #[derive(Debug, Clone)]
 pub(super) struct Grid {
     /// The length of a row, in seconds.
@@ -36,7 +36,7 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    /// Of a summary; `None` where it has no slices.
+    /// The grid of a summary; `None` if it has no slices.
     pub(super) fn of(summary: &Summary) -> Option<Self> {
         let timeline = summary.timeline.as_ref()?;
         let fine = timeline.joined(MOST_SLICES);

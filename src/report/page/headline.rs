@@ -27,7 +27,7 @@ pub(super) fn headline(summary: &Summary) -> Headline {
     Headline { outcome, title: title.to_owned(), reason: capitalised(rest.unwrap_or(reason)) }
 }
 
-/// What was run, when, for how long, with how many.
+/// The run, its time, its length and its users.
 pub(super) fn facts(summary: &Summary) -> Vec<Fact> {
     let run = &summary.run;
     let (began, ended) = clockface::span(summary);
@@ -92,7 +92,7 @@ pub(super) fn thresholds(summary: &Summary, grid: Option<&Grid>, clockface: &Clo
     rows.into_iter().map(row).collect()
 }
 
-/// A limit in words; what must not be less has a word for it.
+/// A limit in words; a lower limit says so.
 fn bound(row: &Threshold, limit: f64) -> String {
     let text = limits::limit(row.unit, limit);
     if row.below { format!("at least {text}") } else { text }
@@ -109,7 +109,7 @@ fn window(row: &Threshold, clockface: &Clockface) -> Option<Moment> {
     Some(Moment { from: Some(from), to: Some(to), time: clockface.span(from, to), text })
 }
 
-/// The slice in which a threshold's figure was highest, where it was above nothing.
+/// The slice in which a threshold's figure was highest, if it was above zero.
 fn worst(threshold: &Threshold, grid: &Grid, clockface: &Clockface) -> Option<Moment> {
     let figure = figure(threshold)?;
     let figures = grid.rows.iter().filter_map(|row| Some((row, figure(row.slice.as_ref()?)?)));
@@ -122,7 +122,7 @@ fn moment(row: &Row, clockface: &Clockface, text: String) -> Moment {
     Moment { from: Some(from), to: Some(to), time: clockface.span(from, to), text }
 }
 
-/// A threshold's figure in one slice, and the same in words; `None` where it is nothing.
+/// A threshold's figure in one slice, and the same in words; `None` if it is zero.
 type Figure = Box<dyn Fn(&Slice) -> Option<(f64, String)>>;
 
 fn figure(threshold: &Threshold) -> Option<Figure> {
@@ -163,7 +163,7 @@ fn anomalies(kinds: &Anomalies) -> u64 {
     kinds.duplicate.max(kinds.reordered).max(kinds.unexpected).max(kinds.corrupt)
 }
 
-/// Errors of a stage that are the server's.
+/// The server's errors in a stage.
 fn errors(slice: &Slice, stage: &str) -> u64 {
     if stage == "delivery" {
         return slice.all_deliveries().lost;

@@ -1,4 +1,4 @@
-//! Whether a running run is well, why not, and since when: from what the last minutes have recorded.
+//! Whether a run in progress is healthy, why not, and since when: judged by the last minutes.
 
 use super::clockface::seconds;
 use super::headline::cut;
@@ -7,16 +7,16 @@ use crate::report::numbers::{count, latency, share};
 use crate::report::thresholds::is_not_the_servers;
 use crate::report::timeline::Slice;
 
-/// Fewer users than this part of the target are too few, once the load is held.
+/// The smallest healthy share of the target number of users, once the load is held.
 const FEWEST_USERS: f64 = 0.95;
-/// Rates say nothing of fewer operations.
+/// Fewer operations than this prove no rate.
 const FEWEST_OPERATIONS: u64 = 20;
 /// Whether what went wrong is still going wrong: quiet seconds in between.
 const QUIET: u64 = 30;
-/// Users are counted where so much of the time lies in the hold.
+/// Users are judged if this share of the time lies in the hold.
 const HELD: f64 = 0.9;
 
-/// What is wrong in a span of so many seconds, in words; empty where nothing is.
+/// What is wrong in a span of this many seconds, in words; empty if nothing is.
 pub(super) fn troubles(slice: &Slice, length: u64, limits: &Thresholds) -> Vec<String> {
     let mut found = Vec::new();
     let deliveries = slice.all_deliveries();

@@ -6,14 +6,14 @@ use crate::stats::Sketch;
 
 /// Rows of the map.
 const BUCKETS: i32 = 48;
-/// Each bucket of a sketch ends at this many times its beginning.
+/// Ratio of a sketch bucket's upper to its lower bound.
 const BASE: f64 = 51.0 / 49.0;
 
-/// Buckets from 0.1 ms to 100 s: of a map whose times are not known beforehand.
+/// Buckets from 0.1 ms to 100 s: for a map whose times are not known in advance.
 pub(super) const ANY_TIME: (i32, i32) = (-230, 115);
 
-/// The map, from the lowest to the highest bucket of a sketch; where none are given, of those that are used.
-/// `None` where nothing was delivered.
+/// The map, from the lowest to the highest bucket of a sketch; by default, of the used ones.
+/// `None` if nothing was delivered.
 pub(super) fn heat(rows: &[Row], bounds: Option<(i32, i32)>) -> Option<Heat> {
     let sketches = || rows.iter().filter_map(|row| row.slice.as_ref()).map(|slice| slice.times.sketch());
     let used = || sketches().flat_map(Sketch::buckets).filter(|(_, n)| *n > 0).map(|(bucket, _)| i32::from(bucket));
@@ -45,7 +45,7 @@ fn digits(sketch: &Sketch, lowest: i32, per_row: i32, buckets: i32) -> String {
     counts.into_iter().map(|n| digit(n, all)).collect()
 }
 
-/// 0 for none; 1 for a ten-thousandth and less, 9 for all, on a logarithmic scale.
+/// 0 for none, 1 for a ten-thousandth or less, 9 for all, on a logarithmic scale.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
 fn digit(n: u64, all: u64) -> char {
     if n == 0 {

@@ -1,7 +1,7 @@
 //! The page while a run goes on: what a tired person needs first, then the report's charts.
 //!
-//! Nothing of it is from the server or about single users: no names, addresses or texts of theirs. What changes
-//! with each cell of five seconds only is drawn once for it; a second's answer adds the words.
+//! It shows nothing from the server or about single users: none of their names, addresses or texts. What changes
+//! only with each cell of five seconds is drawn once per cell; the answer of each second adds the words.
 
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -23,12 +23,12 @@ use crate::report::status::Status;
 use crate::report::summary::Summary;
 use crate::report::timeline::{Slice, Timeline};
 
-/// What went wrong in so many last seconds is said.
+/// The page names what went wrong in this many last seconds.
 const LATELY: u64 = 60;
 /// In place of a text that may be from elsewhere.
 const ELSEWHERE: &str = "see the log";
 
-/// A page and the policy that its answer's head has to name.
+/// A page, and the policy for its answer's head.
 #[derive(Debug, Clone)]
 pub struct Document {
     /// The page as HTML.
@@ -44,7 +44,7 @@ pub fn document() -> Document {
     Document { html, policy }
 }
 
-/// The past of a running generator: what changes only with a new cell.
+/// The past of a running generator: the part that changes only with a new cell.
 #[derive(Debug, Clone)]
 pub struct Past<'a> {
     /// The run: its id, room, limits, and the table of thresholds so far or in the end.
@@ -55,9 +55,9 @@ pub struct Past<'a> {
     pub cells: &'a [Slice],
     /// The length of a cell, in seconds.
     pub cell_seconds: u64,
-    /// What was asked for: slices from then on, in seconds since 1970.
+    /// The request: slices from this moment on, in seconds since 1970.
     pub from: u64,
-    /// From when on there are cells.
+    /// The first moment with cells.
     pub fixed_until: u64,
     /// Now, in seconds since 1970.
     pub now: u64,
@@ -266,8 +266,8 @@ fn headline(present: &Present<'_>, health: &Health) -> Headline {
     }
 }
 
-/// What happened in the last minute, and to the deliveries that got their verdict in it: one that is lost has
-/// one only after the horizon.
+/// What happened in the last minute, and the deliveries judged in it: a loss is judged only after the
+/// horizon.
 fn lately<'a>(past: &Past<'_>, cells: impl Iterator<Item = &'a Slice> + Clone) -> Slice {
     let within = |length: u64| {
         let mut sum = Slice::default();
@@ -285,7 +285,7 @@ fn running(title: &str, reason: String) -> Headline {
     Headline { outcome: "running", title: title.to_owned(), reason }
 }
 
-/// The end of a run, without what a server said.
+/// The end of a run, without the server's texts.
 fn over(summary: &Summary) -> Headline {
     let mut shown = headline::headline(summary);
     if ExitCode::from_number(summary.verdict.code) == Some(ExitCode::Refused) {

@@ -1,4 +1,4 @@
-//! The report: one self-contained HTML page of a summary.
+//! The report: a summary as one self-contained HTML page.
 //!
 //! | file | what it is for |
 //! | --- | --- |
@@ -6,15 +6,14 @@
 //! | `headline` | whether the run passed, why, and since when |
 //! | `story` | what happened when, in words |
 //! | `charts`, `heat`, `grid` | the timeline as columns on one time axis |
-//! | `steering` | planned disruptions, and how users came back |
+//! | `steering` | planned disruptions, and how users reconnected |
 //! | `details` | worst rooms, grouped losses, the totals, the configuration |
 //! | `clockface` | times as people read them |
 //! | [`live`](mod@live), `health` | the same while a run goes on; whether all is well, and since when |
 //! | `assembly` | page, style, script and data as one file |
 //!
-//! `page.html`, `page.css`, `charts.js`, `recovery.js` and `page.js` are the page itself; `vendor/` holds uPlot. What is
-//! read from a summary may be hostile: it is bounded here, escaped in `assembly`, and written as text by
-//! the script.
+//! `page.html`, `page.css`, `charts.js`, `recovery.js` and `page.js` are the page itself; `vendor/` holds uPlot. What
+//! is read from a summary may be hostile: it is bounded here, escaped in `assembly`, and written as text by the script.
 
 mod assembly;
 mod charts;
@@ -42,7 +41,7 @@ pub fn report(summary: &Summary) -> String {
     assembly::page(&view(summary))
 }
 
-/// What the page shows of a summary.
+/// The parts of a summary that the page shows.
 #[must_use]
 pub fn view(summary: &Summary) -> View {
     let grid = Grid::of(summary);

@@ -1,4 +1,4 @@
-//! What the commands of `soakrig ctl` did: planned disruptions, and how long users took to come back.
+//! The effects of `soakrig ctl`: planned disruptions, and how long users took to reconnect.
 
 use super::clockface;
 use super::view::{Recovered, Series, Table};
@@ -10,7 +10,7 @@ use crate::report::recoveries::{RecoveryFigures, took};
 const MOST_CURVES: usize = 10;
 /// Maximum number of rows of a table.
 const MOST_ROWS: usize = 100;
-/// Longest text that is shown, in characters.
+/// Maximum length of a shown text, in characters.
 const LONGEST_TEXT: usize = 300;
 
 const PLANNED: [&str; 11] = [
@@ -58,7 +58,7 @@ pub(super) fn planned(
     (!rows.is_empty()).then(|| Table { id, title, note, head: PLANNED.to_vec(), rows })
 }
 
-/// How users came back, as a table and as curves; `None` if no connection was ended on purpose.
+/// How users reconnected, as a table and as curves; `None` if no connection was ended on purpose.
 pub(super) fn recovered(recoveries: &[RecoveryFigures], text: fn(&str) -> String) -> Option<Recovered> {
     let in_words = |seconds: Option<f64>| seconds.map_or_else(|| "not yet".to_owned(), took);
     let row = |one: &RecoveryFigures| {

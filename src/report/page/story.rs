@@ -1,5 +1,5 @@
 //! What happened when, in words, for a reader who knows nothing of the run: bursts of ended connections,
-//! of losses and of lateness, what was different at the end, and what the generator spoilt.
+//! losses and late deliveries, what was different at the end, and what the generator spoilt.
 
 use std::cmp::Reverse;
 
@@ -16,24 +16,24 @@ use crate::report::text::changes::sentence;
 use crate::report::thresholds::is_not_the_servers;
 use crate::report::timeline::{Slice, Times, Watched};
 
-/// Most moments of one kind that are told.
+/// Maximum number of moments of one kind.
 const MOST_TOLD: usize = 5;
-/// Most figures whose drift is told.
+/// Maximum number of figures with drift.
 const MOST_DRIFTS: usize = 12;
 /// Quiet rows within one stretch.
 const QUIET: usize = 2;
-/// A part of the connected users whose connections end at once is worth a word.
+/// Smallest share of the connected users whose connections end at once that is mentioned.
 const BURST: f64 = 0.05;
-/// A part of the deliveries that come late is worth a word.
+/// Smallest share of late deliveries that is mentioned.
 const LATE: f64 = 0.01;
-/// Users are back when so many of those from before are connected.
+/// Users have reconnected once this share of the earlier number is connected.
 const BACK: f64 = 0.95;
 /// The first and the last sixth of the hold are compared.
 const PARTS: usize = 6;
-/// Changes smaller than this from begin to end are not told.
+/// Smaller changes from start to end are not mentioned.
 const CHANGE: f64 = 0.2;
 
-/// The story of a run, in order of time; what is about all of it comes first.
+/// The story of a run, in order of time; what concerns the whole run comes first.
 pub(super) fn story(summary: &Summary, grid: Option<&Grid>, clockface: &Clockface) -> Vec<Moment> {
     let Some(grid) = grid else { return Vec::new() };
     let mut story = changes(grid);
@@ -65,7 +65,7 @@ struct Stretch {
     sum: u64,
 }
 
-/// Stretches of rows in which something happened, the largest first, only some of them.
+/// The largest stretches of rows in which something happened, largest first.
 fn stretches(rows: &[Row], of: impl Fn(&Slice, f64) -> u64) -> Vec<Stretch> {
     let mut found: Vec<Stretch> = Vec::new();
     for (at, row) in rows.iter().enumerate() {
@@ -90,7 +90,7 @@ fn connected(row: &Row) -> f64 {
     row.slice.as_ref().map_or(0.0, |slice| slice.users.connected / row.covered)
 }
 
-/// Many connections that ended at once, and when the users were back.
+/// Many connections that ended at once, and when the users had reconnected.
 fn disconnects(grid: &Grid, clockface: &Clockface) -> Vec<Moment> {
     let rows = &grid.rows;
     let most = rows.iter().map(connected).fold(0.0, f64::max);
@@ -180,7 +180,7 @@ fn errors(grid: &Grid, clockface: &Clockface) -> Vec<Moment> {
     sums.iter().filter_map(moment).collect()
 }
 
-/// How long users took to come back whose connections were ended on purpose.
+/// How long users took to reconnect after their connections were ended on purpose.
 fn recoveries(summary: &Summary, clockface: &Clockface) -> Vec<Moment> {
     let moment = |one: &RecoveryFigures| {
         let to = one.at + one.seconds.all.unwrap_or(0.0);
@@ -270,7 +270,7 @@ fn mean<'a>(watched: impl Iterator<Item = &'a Watched>) -> Option<f64> {
     (n > 0).then(|| sum / n as f64)
 }
 
-/// How much more or less; `None` where it is little.
+/// How much more or less; `None` if the change is small.
 fn change(from: f64, to: f64) -> Option<String> {
     let part = to / from - 1.0;
     if !part.is_finite() || part.abs() < CHANGE {
@@ -283,7 +283,7 @@ fn change(from: f64, to: f64) -> Option<String> {
     })
 }
 
-/// A figure of a series whose unit is not known, in three digits.
+/// A figure of a series of unknown unit, in three digits.
 fn value(n: f64) -> String {
     match n.abs() {
         size if size >= 1e9 => format!("{:.2} billion", n / 1e9),

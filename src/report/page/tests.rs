@@ -4,7 +4,7 @@ use crate::report::summary::{Deliveries, Judgement};
 use crate::report::timeline::{Slice, Timeline, TimelineEvent, UserSeconds};
 use crate::stats::Sketch;
 
-/// `night` began at 10:00:00 UTC; so many minutes of it, of which the fourth loses 7 deliveries.
+/// This many minutes of `night`, which started at 10:00:00 UTC; the fourth minute loses 7 deliveries.
 fn with_timeline(minutes: u64) -> Summary {
     let mut summary = night();
     let began = 1_793_872_800;

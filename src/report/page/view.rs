@@ -10,23 +10,23 @@ pub struct View {
     pub kind: &'static str,
     /// The verdict.
     pub headline: Headline,
-    /// What was run, when, for how long.
+    /// The run, its time and its length.
     pub facts: Vec<Fact>,
     /// The table of thresholds, failed ones first.
     pub thresholds: Vec<ThresholdRow>,
     /// What happened, in words.
     pub story: Vec<Moment>,
-    /// Planned disruptions; absent where there were none.
+    /// Planned disruptions; absent if there were none.
     pub planned: Option<Table>,
-    /// How users came back; absent where no connection was ended on purpose.
+    /// How users reconnected; absent if no connection was ended on purpose.
     pub recovered: Option<Recovered>,
-    /// The charts; absent where the summary has no timeline.
+    /// The charts; absent if the summary has no timeline.
     pub timeline: Option<Charts>,
     /// Further tables.
     pub tables: Vec<Table>,
 }
 
-/// A running generator, each second: what changes with every answer, and what does so every five seconds only.
+/// A running generator, each second: what changes with every answer, and what changes only every five seconds.
 #[derive(Debug, Clone, Serialize)]
 pub struct LiveView<'a> {
     /// `live`.
@@ -52,11 +52,11 @@ pub struct LiveView<'a> {
 pub struct Live {
     /// When this was so, in words.
     pub at: String,
-    /// Whether the run has ended: nothing more comes.
+    /// Whether the run has ended, so that nothing more comes.
     pub ended: bool,
-    /// What is older than this, in seconds since 1970, will not change, and need not be asked for again.
+    /// Data before this moment, in seconds since 1970, will not change and need not be requested again.
     pub fixed_until: u64,
-    /// What this answer has is from then on, in seconds since 1970.
+    /// Start of this answer's data, in seconds since 1970.
     pub from: u64,
 }
 
@@ -93,18 +93,18 @@ pub struct ThresholdRow {
     pub n: String,
     /// `passed`, `too_few`, `failed`, `not_judged` or `off`.
     pub result: &'static str,
-    /// When it was worst.
+    /// When the figure was worst.
     pub worst: Option<Moment>,
 }
 
 /// Something that happened, and when.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Moment {
-    /// From when, in seconds since 1970; absent where it is about the whole run.
+    /// Its start, in seconds since 1970; absent if it concerns the whole run.
     pub from: Option<f64>,
-    /// Until when.
+    /// Its end, in seconds since 1970.
     pub to: Option<f64>,
-    /// The time in words; empty where there is none.
+    /// The time in words; empty if there is none.
     pub time: String,
     /// What.
     pub text: String,
@@ -115,21 +115,21 @@ pub struct Moment {
 pub struct Charts {
     /// The length of a slice, in seconds.
     pub slice_seconds: u64,
-    /// When each slice begins, in seconds since 1970.
+    /// Start of each slice, in seconds since 1970.
     pub times: Vec<u64>,
-    /// When each row of the charts' tables begins.
+    /// Start of each row of the charts' tables, in seconds since 1970.
     pub table_times: Vec<u64>,
     /// The length of a row of the tables, in seconds.
     pub table_seconds: u64,
-    /// Begin and end of the run, in seconds since 1970.
+    /// Start and end of the run, in seconds since 1970.
     pub span: [f64; 2],
     /// The charts in their order.
     pub charts: Vec<Chart>,
-    /// Planned disruptions, from and to, in seconds since 1970: shaded on all of them.
+    /// Start and end of each planned disruption, in seconds since 1970: shaded on all charts.
     pub planned: Vec<[f64; 2]>,
-    /// Marks on all of them.
+    /// Marks on all charts.
     pub events: Vec<Event>,
-    /// Events that are not shown.
+    /// Number of events that are not shown.
     pub events_dropped: u64,
 }
 
@@ -159,7 +159,7 @@ pub struct Chart {
 pub struct Series {
     /// Its name.
     pub name: String,
-    /// A value for each slice; null where there is none.
+    /// A value for each slice; null if there is none.
     pub values: Vec<Option<f64>>,
     /// A value for each row of the table.
     pub table: Vec<Option<f64>>,
@@ -172,21 +172,21 @@ pub struct Heat {
     pub from: f64,
     /// Each bucket's upper bound is this many times its lower one.
     pub step: f64,
-    /// How many buckets.
+    /// Number of buckets.
     pub buckets: u32,
     /// For each slice a digit for each bucket, from the lowest: 0 for none, 1 to 9 for its share of the
     /// slice's deliveries, on a logarithmic scale from 0.01 % to all.
     pub slices: Vec<String>,
 }
 
-/// How users came back whose connections were ended on purpose.
+/// How users reconnected after their connections were ended on purpose.
 #[derive(Debug, Clone, Serialize)]
 pub struct Recovered {
-    /// A row for each.
+    /// One row per recovery.
     pub table: Table,
-    /// The moments of the curves, in seconds from the end of the connections on.
+    /// The moments of the curves, in seconds since the connections ended.
     pub times: Vec<f64>,
-    /// Users held at each moment, as a part of those held before.
+    /// Users held at each moment, as a share of those held before.
     pub curves: Vec<Series>,
 }
 
@@ -212,7 +212,7 @@ pub struct Table {
     pub title: &'static str,
     /// A sentence below it.
     pub note: String,
-    /// The heads of its columns.
+    /// Its column headings.
     pub head: Vec<&'static str>,
     /// Its rows.
     pub rows: Vec<Vec<String>>,

@@ -40,7 +40,7 @@ enum Reason {
     Secure,
     #[error("its Domain is not that of the server")]
     Domain,
-    #[error("its Domain is a public suffix, under which anybody has a name")]
+    #[error("its Domain is a public suffix, under which anyone can register a name")]
     PublicSuffix,
     #[error("its name begins with __Secure- or __Host-, and its attributes do not fit")]
     Prefix,

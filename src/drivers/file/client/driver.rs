@@ -304,8 +304,8 @@ impl Driver for FileDriver {
     }
 
     fn members(&self, list: Members<'_>, mut each: impl FnMut(SenderId, &str)) -> Result<(), Failure> {
-        let nobody = Person::default();
-        let rules = self.0.description.rules.bind(&nobody.values(&self.0.target, None));
+        let nameless = Person::default();
+        let rules = self.0.description.rules.bind(&nameless.values(&self.0.target, None));
         let read = rules.read_members(list.text, |name| each(SenderId::text(name), name));
         read.map(drop).ok_or_else(|| Failure::with(FailureKind::Malformed, "no list of members"))
     }
