@@ -93,13 +93,13 @@ macro_rules! families {
 
 families! {
     BUILD_INFO = Gauge "soakrig_build_info" [described("version", "the version of soakrig")]
-        "Always 1; the label says which version this is.";
+        "Always 1, with the version.";
     RUN_INFO = Gauge "soakrig_run_info"
         [
             described("run", "the run id"), described("plenary", "the plenary's slug"), described("shard", "`I/N`"),
             described("driver", "the protocol")
         ]
-        "Always 1; run, plenary, shard and protocol of this generator as labels.";
+        "Always 1, with run, plenary, shard and protocol.";
     RUN_PHASE = Gauge "soakrig_run_phase" [closed("phase", texts::<RunPhase>)]
         "1 for the current phase, 0 for the others.";
     GENERATORS = Gauge "soakrig_generators" []
@@ -109,7 +109,7 @@ families! {
             "name",
             "`lost`, `lost_share`, `late`, `anomalies`, `cut`, `p99`, `error_rate`, `outstanding`, `saturated`; for `--fail-if` and `--abort-if` what the rule limits, such as `users_held` or `p99 over 5m`"
         )]
-        "Limits: `lost` and `outstanding` as counts, `p99` and `p50` in seconds, `drift` as a fraction per hour, the others as fractions; the strictest of several, absent if off.";
+        "Limits, absent if off: `lost` and `outstanding` are counts, `p99` and `p50` seconds, `drift` a fraction per hour, the others fractions.";
     WATCHED = Gauge "soakrig_watched" [described("name", "the NAME of `--watch`")]
         "Last reading of a series that `--watch` names; absent while it cannot be read.";
     USERS_TARGET = Gauge "soakrig_users_target" []
@@ -133,13 +133,13 @@ families! {
         ]
         "Connections that ended after the user had joined.";
     CONNECTION_AGE = Histogram "soakrig_connection_age_seconds" [closed("initiator", texts::<Initiator>)]
-        "Age of room connections when they ended, from the start of the connect.";
+        "Age of room connections when they ended.";
     HTTP_REQUESTS = Counter "soakrig_http_requests_total"
         [closed("step", texts::<HttpStep>), closed("outcome", texts::<HttpOutcome>)]
         "HTTP requests that have ended.";
     HTTP_DURATION = Histogram "soakrig_http_request_duration_seconds"
         [closed("step", texts::<HttpStep>), closed("outcome", texts::<HttpOutcome>)]
-        "Time from the start of a request to the last byte of its answer.";
+        "Time from the start of a request to the end of its answer.";
     HTTP_RETRIES = Counter "soakrig_http_retries_total" []
         "Requests repeated once because their keep-alive connection ended unanswered.";
     MESSAGES_SENT = Counter "soakrig_messages_sent_total" [closed("kind", texts::<SentKind>)]
@@ -151,7 +151,7 @@ families! {
     RATE_TARGET = Gauge "soakrig_rate_target" [closed("kind", texts::<Action>)]
         "Intents per second that this generator's schedule issues.";
     ACTIONS = Counter "soakrig_actions_total" [closed("kind", texts::<Action>)]
-        "Intents carried out; joining a breakout counts even if there is none or the user is in one.";
+        "Intents carried out.";
     SENDS_DROPPED = Counter "soakrig_sends_dropped_total"
         [closed("kind", texts::<Action>), closed("reason", texts::<DropReason>)]
         "Intents not carried out.";
@@ -164,16 +164,16 @@ families! {
         "Expected deliveries without a verdict yet, local and remote.";
     ANOMALIES = Counter "soakrig_delivery_anomalies_total"
         [closed("kind", texts::<Anomaly>), closed("origin", texts::<Origin>)]
-        "Duplicate, reordered, unexpected or corrupt arrivals; counted besides the verdicts.";
+        "Faulty arrivals; counted besides the verdicts.";
     FOREIGN_MESSAGES = Counter "soakrig_foreign_messages_total" []
-        "Arrivals from another run, or from before this generator started; in no verdict.";
+        "Arrivals from another run, or from before this generator started.";
     ANOMALY_LOG_DROPPED = Counter "soakrig_anomaly_log_dropped_total" []
-        "Losses and anomalies missing from the anomaly log: too many at once, or not writable.";
+        "Lines missing from the anomaly log: too many, or not writable.";
     DELIVERY_DURATION = Histogram "soakrig_delivery_duration_seconds"
         [closed("basis", texts::<Basis>), closed("origin", texts::<Origin>)]
         "Time to delivery of on-time and late deliveries.";
     PRESENCE_MISMATCHES = Gauge "soakrig_presence_mismatches" [closed("kind", texts::<PresenceMismatch>)]
-        "Users that the newest member lists show wrongly for longer than the settling time.";
+        "Users that the newest member lists show wrongly.";
     PRESENCE_EPISODES = Counter "soakrig_presence_mismatch_episodes_total" [closed("kind", texts::<PresenceMismatch>)]
         "Mismatches of member lists, counted when they begin.";
     PRESENCE_LISTS = Counter "soakrig_presence_lists_total" [closed("fate", texts::<ListFate>)]
@@ -195,7 +195,7 @@ families! {
     CONTROL_COMMANDS = Counter "soakrig_control_commands_total" [closed("command", texts::<ControlKind>)]
         "Commands of `soakrig ctl`, carried out or refused.";
     LEDGER_MESSAGES = Gauge "soakrig_ledger_messages" []
-        "Messages that the ledger still holds because their horizon has not passed.";
+        "Messages that the ledger holds.";
     SESSION_SAVES = Counter "soakrig_session_saves_total" [closed("outcome", texts::<SaveOutcome>)]
         "Attempts to write changed sessions to the cache file.";
     LOGS_SUPPRESSED = Counter "soakrig_logs_suppressed_total" []

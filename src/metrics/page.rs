@@ -9,13 +9,12 @@ const HEAD: &str = "# Metrics
 
 <!-- To make this page from src/metrics/families.rs: SOAKRIG_BLESS=1 cargo test --test cli metrics_page -->
 
-At `http://<metrics-listen>/metrics`, in Prometheus' text format 0.0.4. Names in `_total` are counters from the start of the process, histograms are marked, all others are gauges. Labels are small closed sets: never a user, URL or message. Expected series are at 0 from the first scrape.
+At `http://<metrics-listen>/metrics`, in Prometheus' text format. Names in `_total` are counters, histograms are marked, all others are gauges. Labels never hold a user, URL or message.
 
 - **Error rate of a stage**: `sum by (stage) (rate(soakrig_errors_total[5m])) / sum by (stage) (rate(soakrig_operations_total[5m]))`, never over all stages.
-- **Operations**: a user's step (`signup`, `login`, `event`), an attempt to open a socket and join (`connect`), an intent (`send`), a frame (`receive`), a verdict (`delivery`).
-- **Errors**: a failed step or attempt, an intent that was dropped or could not be written, a frame that is not understood or says `error`, a lost delivery. Late deliveries are not errors. A corrupt arrival is one of kind `corrupt`, and after its horizon one of kind `lost`.
+- **Operations**: a user's step (`signup`, `login`, `event`), an attempt to join (`connect`), an intent (`send`), a frame (`receive`), a verdict (`delivery`).
+- **Errors**: a failed step or attempt, a dropped intent, a frame that is not understood or says `error`, a lost delivery. A corrupt arrival is one of kind `corrupt`, and after its horizon one of kind `lost`.
 - **Time to delivery**: deadline, horizon and `--max-p99` are bounds of its buckets. Only `origin=\"local\"` has `basis=\"sent\"`.
-- **Presence**: while `soakrig_presence_lists_total{fate=\"judged\"}` stands still, nothing is compared ([more](presence.md)).
 
 ## Families
 
