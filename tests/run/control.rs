@@ -9,7 +9,8 @@ use crate::support::{Ended, LENIENT, PATIENCE, Process, Rig, Target, balances, e
 
 #[test]
 fn rates_and_pauses_take_effect_and_the_books_stay_exact() {
-    let run = steered("6", &["--chat-rate", "5/s"]).ready();
+    // A busy machine drops some of 40 messages per second: this test is about the counts.
+    let run = steered("6", &["--chat-rate", "5/s", "--max-error-rate", "off"]).ready();
     let commands =
         |command: &str| run.rig.metric("soakrig_control_commands_total", &[&format!("command=\"{command}\"")]);
     assert!(run.rig.scrape().contains("soakrig_control_commands_total{command=\"users\"} 0"), "present at 0");
