@@ -177,9 +177,9 @@ families! {
     PRESENCE_EPISODES = Counter "soakrig_presence_mismatch_episodes_total" [closed("kind", texts::<PresenceMismatch>)]
         "Mismatches of member lists, counted when they begin.";
     PRESENCE_LISTS = Counter "soakrig_presence_lists_total" [closed("fate", texts::<ListFate>)]
-        "Member lists read; mismatches can be seen only in judged ones.";
+        "Member lists read; only judged ones show mismatches.";
     CLOCK_OFFSET = Gauge "soakrig_clock_offset_seconds" []
-        "Estimate of how far other generators' clocks are ahead; absent without one.";
+        "Estimate of how far other generators' clocks are ahead.";
     OPERATIONS = Counter "soakrig_operations_total" [closed("stage", texts::<Stage>)]
         "Operations attempted; the denominator of error rates.";
     ERRORS = Counter "soakrig_errors_total" [closed("stage", texts::<Stage>), closed("kind", texts::<FailureKind>)]
@@ -189,9 +189,9 @@ families! {
     SATURATED = Gauge "soakrig_saturated" [closed("reason", texts::<SaturationReason>)]
         "1 while this generator cannot keep up: its figures describe itself, not the server.";
     CLOCK_EVENTS = Counter "soakrig_clock_events_total" [closed("kind", texts::<ClockEvent>)]
-        "Clock jumps, suspends and stalls that this process noticed.";
+        "Clock jumps, suspends and stalls.";
     DNS_CHANGES = Counter "soakrig_dns_changes_total" []
-        "Look-ups of the server's name that returned other addresses than before.";
+        "Look-ups of the server's name that returned new addresses.";
     CONTROL_COMMANDS = Counter "soakrig_control_commands_total" [closed("command", texts::<ControlKind>)]
         "Commands of `soakrig ctl`, carried out or refused.";
     LEDGER_MESSAGES = Gauge "soakrig_ledger_messages" []
@@ -217,11 +217,11 @@ families! {
     PROCESS_THREADS = Gauge "process_threads" []
         "Number of OS threads in the process.";
     TOKIO_WORKERS = Gauge "tokio_workers" []
-        "Worker threads, including those that users run on.";
+        "Worker threads.";
     TOKIO_ALIVE_TASKS = Gauge "tokio_alive_tasks" []
-        "Tasks of the async runtimes that have not ended.";
+        "Tasks that have not ended.";
     TOKIO_GLOBAL_QUEUE_DEPTH = Gauge "tokio_global_queue_depth" []
-        "Tasks waiting in the shared queues of the async runtimes.";
+        "Tasks waiting in shared queues.";
     TOKIO_WORKER_BUSY = Counter "tokio_worker_busy_seconds_total" [described("worker", "the worker's number, from 0")]
         "Time that a worker thread spent on tasks.";
 }
