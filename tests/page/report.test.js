@@ -218,6 +218,25 @@ test("a file of 0.1 gives a page that says why it has no charts", async () => {
   await page.close();
 });
 
+test("a map of times may begin anywhere", async () => {
+  const { url } = report(home.path);
+  const { page, account } = await open(chromium.context, url);
+  await page.evaluate(async () => {
+    const place = document.body.appendChild(document.createElement("div"));
+    for (let bucket = -230; bucket < 115; bucket++) {
+      const from = (51 / 49) ** bucket;
+      const heat = { from, step: 51 / 49, buckets: 48, slices: ["1".repeat(48), "1".repeat(48)] };
+      const y = { distr: 3, range: () => spread({ heat, limit: null }) };
+      const plot = new uPlot({ width: 400, height: 260, scales: { y }, series: [{}, {}] }, [[0, 60], [from, from]], place);
+      // It draws in a task of its own.
+      await Promise.resolve();
+      plot.destroy();
+    }
+  });
+  assert.deepEqual(account.errors, []);
+  await page.close();
+});
+
 test("eight hours are at most 500 kB", () => {
   const { bytes } = report(home.path);
   assert.ok(bytes <= 500_000, `${bytes} bytes`);

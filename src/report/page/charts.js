@@ -262,7 +262,15 @@ function spread({ heat, limit }) {
     }
   }
   const [low, high] = [heat.from * heat.step ** Math.min(first, last), heat.from * heat.step ** (last + 1)];
-  return limit ? [Math.min(low, limit / 1.2), Math.max(high, limit * 1.2)] : [low, high];
+  const [from, to] = limit ? [Math.min(low, limit / 1.2), Math.max(high, limit * 1.2)] : [low, high];
+  return [logarithmicFrom(from), to];
+}
+
+/** Where a logarithmic axis of uPlot may begin: from 0.095 to 0.1, for example, it begins at 0.09. Its first tick
+ * would be rounded up to 0.1, the next power of ten, and ticks would never end. */
+function logarithmicFrom(value) {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return value > 9 * power ? 9 * power : value;
 }
 
 /** From 0, or below where there is less, to a little over the highest. */
