@@ -102,7 +102,7 @@ impl Pages {
 }
 
 fn not_found() -> Answer {
-    text(StatusCode::NOT_FOUND, PLAIN_TEXT, "not found; there are /, /metrics, /live and /ready\n")
+    text(StatusCode::NOT_FOUND, PLAIN_TEXT, "not found; there are /, /live.json, /metrics, /live and /ready\n")
 }
 
 fn failed(error: &impl std::fmt::Display) -> Answer {

@@ -172,7 +172,7 @@ impl<D: Driver> Control<D> {
             self.runner.rulebook.planned_begins();
         }
         let judged = if marks.is_tolerated() { "in no threshold" } else { "judged like the rest (--tolerate-marked)" };
-        Answer::done(format!("{text}: what happens until mark end is told apart, and {judged}"))
+        Answer::done(format!("{text}: what happens until mark end is counted separately, and {judged}"))
     }
 
     fn mark_ends(&self) -> Answer {
@@ -182,7 +182,7 @@ impl<D: Driver> Control<D> {
                 self.runner.rulebook.planned_ends();
                 Answer::done(format!("{text}: over after {}", span(lasted.as_secs_f64())))
             }
-            None => Answer::refused("mark end: none has begun", "give mark begin TEXT first"),
+            None => Answer::refused("mark end: no planned disruption is open", "give mark begin TEXT first"),
         }
     }
 
@@ -225,7 +225,11 @@ impl<D: Driver> Control<D> {
             head,
             format!("{}{}", status::phase_times(&now), if is_paused { ", PAUSED" } else { "" }),
             format!("{} of {} users connected", count(now.connected), count(now.target)),
-            format!("set here: {}", rates.join(", ")),
+            if is_paused {
+                "set here: nothing, until resume".to_owned()
+            } else {
+                format!("set here: {}", rates.join(", "))
+            },
             status::line(&now),
         ];
         let recoveries = snapshots::recoveries(self.context());

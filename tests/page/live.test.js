@@ -75,6 +75,9 @@ test("a run is followed through a restart of the server to its end", { timeout: 
   await target(new URL(url).host);
   await page.waitForFunction(() => /20 of 20 connected/.test(document.querySelector("dl.facts").textContent), null, { timeout: LONG });
   await says("Healthy since");
+  // The errors have lines of their own now, and no chart was lost when they appeared.
+  assert.equal((await page.$$(".plot canvas")).length, (await page.$$(".chart")).length);
+  assert.doesNotMatch(await page.textContent("#chart-errors .note"), /None/);
 
   child.kill("SIGTERM");
   await says("Ended: ");

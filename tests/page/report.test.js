@@ -111,6 +111,8 @@ test("every chart is drawn, in light and in dark", async () => {
   const light = [await background(), await strokes()];
   assert.ok((await pictures()).every((drawn) => drawn > 500));
   await page.emulateMedia({ colorScheme: "dark" });
+  // It draws again with the next frame.
+  await page.waitForFunction((before) => document.querySelector(".u-legend .u-marker[style*='border']").style.borderColor !== before, light[1].find(Boolean), { timeout: 30_000 });
   assert.ok((await pictures()).every((drawn) => drawn > 500));
   const dark = [await background(), await strokes()];
   assert.notEqual(light[0], dark[0]);

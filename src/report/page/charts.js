@@ -81,6 +81,13 @@ class Charts {
     }
   }
 
+  /** Forgets the charts and their places, which are no longer on the page. */
+  clear() {
+    for (const plot of this.plots.values()) plot.destroy();
+    this.plots.clear();
+    this.places.clear();
+  }
+
   columns(chart) {
     // The last slice has a width, too.
     const times = this.data.times.concat(this.data.times[this.data.times.length - 1] + this.data.slice_seconds);
@@ -103,7 +110,7 @@ class Charts {
         y: chart.heat ? { distr: 3, range: (plot) => spread(plot.chart ?? chart) } : { range: (_, min, max) => upTo(min, max) },
       },
       axes: [
-        { ...axis, values: (_, ticks, __, ___, step) => timeLabels(ticks, step) },
+        { ...axis, space: 80, values: (_, ticks, __, ___, step) => timeLabels(ticks, step) },
         { ...axis, grid: { ...axis.grid, show: !chart.heat }, size: 64, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : AT_AXIS[chart.unit](tick))) },
       ],
       series: [{}, ...chart.series.map((series, at) => this.line(chart, series, at, fills))],

@@ -59,7 +59,7 @@ pub(super) struct OnAxis {
 pub(super) fn charts(grid: &Grid, map: Option<Heat>, limit: Option<f64>, note: &str, marks: OnAxis) -> Charts {
     let charts = Drawn { grid };
     let OnAxis { span, planned, events, events_dropped } = marks;
-    let mut all = vec![charts.users(note), charts.rates(), charts.on_time(), charts.not_on_time()];
+    let mut all = vec![charts.users(note), charts.rates(), charts.frames(), charts.on_time(), charts.not_on_time()];
     all.extend(charts.anomalies());
     all.push(charts.quantiles(map, limit));
     all.push(charts.errors());
@@ -161,11 +161,14 @@ impl Drawn<'_> {
 
     fn rates(&self) -> Chart {
         let per_second = |n: u64, covered: f64| number(n).map(|n| n / covered);
-        let series = vec![
-            self.line("messages sent", Box::new(move |slice, covered| per_second(slice.sent, covered))),
-            self.line("frames received", Box::new(move |slice, covered| per_second(slice.received, covered))),
-        ];
-        Self::chart("rates", "Messages sent and frames received, per second", ["per_second"; 2], "", series)
+        let series = vec![self.line("messages sent", Box::new(move |slice, covered| per_second(slice.sent, covered)))];
+        Self::chart("rates", "Messages sent, per second", ["per_second"; 2], "", series)
+    }
+
+    fn frames(&self) -> Chart {
+        let per_second = |n: u64, covered: f64| number(n).map(|n| n / covered);
+        let line = self.line("frames received", Box::new(move |slice, covered| per_second(slice.received, covered)));
+        Self::chart("frames", "Frames received, per second", ["per_second"; 2], "", vec![line])
     }
 
     fn deliveries(&self, name: &str, of: impl Fn(&Deliveries) -> u64) -> Series {

@@ -169,7 +169,12 @@ fn configuration(summary: &Summary) -> Table {
         vec!["seed".to_owned(), run.seed.to_string()],
         vec!["soakrig".to_owned(), run.version.clone()],
     ];
-    rows.extend(summary.rates.iter().map(|(kind, intents)| vec![format!("{kind} rate"), rate(intents.set)]));
+    rows.extend(
+        summary
+            .rates
+            .iter()
+            .map(|(kind, intents)| vec![format!("{kind} rate, mean of what was set"), rate(intents.set)]),
+    );
     let limits = &summary.thresholds;
     let share = |part: Option<f64>| part.map_or_else(|| "off".to_owned(), limit);
     let lost = limits.max_lost.map_or_else(|| share(limits.max_lost_share), count);

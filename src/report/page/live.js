@@ -21,8 +21,11 @@ function joined(known, fresh, from) {
     const [old, young] = [known, fresh].map(({ charts }) => charts.find((chart) => chart.id === id));
     const [oldHeat, heat] = [old?.heat, young?.heat];
     const empty = (n) => new Array(n).fill("");
+    // What has no line of late may have had one before.
+    const note = young?.series.length ? young.note : old?.series.length ? old.note : (young ?? old).note;
     return {
       ...(young ?? old),
+      note,
       series: lines(old, young),
       heat: heat || oldHeat ? { ...(heat ?? oldHeat), slices: column(oldHeat?.slices, heat?.slices, empty) } : null,
     };
@@ -61,12 +64,13 @@ function watch(page) {
     limits.replaceChildren(thresholds(view.thresholds, null, view.live.ended) ?? "");
     renewSteered(view);
     if (!timeline) return;
-    const ids = timeline.charts.map(({ id, note }) => id + note).join();
+    const ids = timeline.charts.map(({ id }) => id).join();
     if (body.dataset.charts !== ids) {
       body.dataset.charts = ids;
-      charts.places.clear();
+      charts.clear();
       body.replaceChildren(...overTime(timeline, charts, reset).filter((section) => section !== null));
     }
+    renewNotes();
     renewEvents();
     charts.update(timeline);
   };
@@ -81,6 +85,14 @@ function watch(page) {
     const details = steered.querySelector("#recovered details");
     if (details && isOpen) details.open = true;
     recovery.show(recovered);
+  };
+
+  const renewNotes = () => {
+    for (const { id, note } of timeline.charts) {
+      const shown = body.querySelector(`#chart-${id} .note`);
+      shown.textContent = note;
+      shown.hidden = !note;
+    }
   };
 
   const renewEvents = () => {

@@ -213,11 +213,17 @@ fn health(past: &Past<'_>) -> Health {
     let fixed = fixed.map(|slice| (slice, past.whole.slice_seconds));
     let all = fixed.chain(past.cells.iter().map(|cell| (cell, past.cell_seconds)));
     let all = all.filter(|(slice, length)| is_judged(slice, *length));
+    let (began, _) = clockface::span(past.summary);
+    let over = set_aside.iter().map(|(_, to)| *to).filter(|to| *to <= seconds(past.now));
+    let not_before = [began, over.fold(began, f64::max)];
     let is_open = set_aside.iter().any(|(_, to)| *to > seconds(past.now));
     Health {
         troubles: troubles(true),
         tolerated: if is_open { troubles(false) } else { Vec::new() },
-        since: [false, true].map(|well| health::since(all.clone(), well, limits)),
+        since: [false, true].map(|well| {
+            let since = health::since(all.clone(), well, limits);
+            since.map(|since| since.max(not_before[usize::from(well)]))
+        }),
     }
 }
 
@@ -307,7 +313,7 @@ fn facts(present: &Present<'_>) -> Vec<Fact> {
     let Some(status) = present.status else { return facts };
     let lasted = span(status.elapsed.as_secs_f64());
     let remaining = status.remaining.map_or_else(String::new, |left| format!(", {} left", span(left.as_secs_f64())));
-    facts.push(fact("Goes on for", format!("{lasted}{remaining}")));
+    facts.push(fact("Running for", format!("{lasted}{remaining}")));
     facts.push(fact(
         "Users",
         format!("{} of {} connected, {} away", count(status.connected), count(status.target), count(status.away)),

@@ -123,7 +123,7 @@ function chartSection(chart, data, charts) {
   charts.places.set(chart.id, place);
   return element("section", { class: "chart", id: `chart-${chart.id}` },
     element("h3", {}, chart.title),
-    chart.note ? element("p", { class: "note" }, chart.note) : null,
+    element("p", { class: "note", hidden: chart.note ? null : "" }, chart.note),
     place,
     figures(chart, data));
 }
@@ -131,8 +131,8 @@ function chartSection(chart, data, charts) {
 function events({ events: marks, events_dropped: dropped }) {
   if (marks.length === 0) return null;
   const rows = marks.map(({ time, kind, text }, at) => [String(at + 1), time, kind.replaceAll("_", " "), text]);
-  return element("details", { class: "events", open: marks.length <= 12 ? "" : null },
-    element("summary", {}, `Events: ${marks.length + dropped}; their numbers are on the charts`),
+  return element("details", { class: "events", open: marks.length <= 30 ? "" : null },
+    element("summary", {}, `Events: ${marks.length + dropped}; their numbers are on the charts, where there is room`),
     table(["", "When", "Kind", "What"], rows),
     dropped ? element("p", { class: "note" }, `${dropped} more are not listed.`) : null);
 }
