@@ -14,10 +14,14 @@ use crate::report::recoveries::{RecoveryFigures, said};
 use crate::report::summary::Summary;
 use crate::report::text::changes::sentence;
 use crate::report::thresholds::is_not_the_servers;
-use crate::report::timeline::{Slice, Times, Watched};
+use crate::report::timeline::{Slice, TimelineEvent, Times, Watched};
 
 /// Maximum number of moments of one kind.
 const MOST_TOLD: usize = 5;
+/// Maximum number of commands.
+const MOST_COMMANDS: usize = 20;
+/// Seconds within which the generators of a run are sent the same command.
+const SAME_COMMAND: f64 = 10.0;
 /// Maximum number of figures with drift.
 const MOST_DRIFTS: usize = 12;
 /// Quiet rows within one stretch.
@@ -44,6 +48,7 @@ pub(super) fn story(summary: &Summary, grid: Option<&Grid>, clockface: &Clockfac
     moments.extend(errors(grid, clockface));
     moments.extend(spoilt(grid, clockface));
     moments.extend(recoveries(summary, clockface));
+    moments.extend(commands(summary, clockface));
     moments.sort_by(|one, other| one.from.unwrap_or(0.0).total_cmp(&other.from.unwrap_or(0.0)));
     story.extend(moments);
     if story.is_empty() && summary.run.hold_seconds > 0.0 {
@@ -187,12 +192,43 @@ fn recoveries(summary: &Summary, clockface: &Clockface) -> Vec<Moment> {
         let text = format!("{}: {}.", short(&one.what), said(one));
         Moment { from: Some(one.at), to: Some(to), time: clockface.time(one.at), text }
     };
+    slowest(summary).into_iter().map(moment).collect()
+}
+
+/// What `soakrig ctl` was told, and planned disruptions; the commands of all generators of a run once. Users who
+/// were disconnected are told of by [`recoveries`].
+fn commands(summary: &Summary, clockface: &Clockface) -> Vec<Moment> {
+    let told = slowest(summary);
+    let mut found: Vec<&TimelineEvent> = Vec::new();
+    for event in summary.timeline.iter().flat_map(|timeline| &timeline.events) {
+        let again = |other: &&&TimelineEvent| other.text == event.text && event.at - other.at < SAME_COMMAND;
+        let is_recovery = |one: &&RecoveryFigures| one.what == event.text && (one.at - event.at).abs() < SAME_COMMAND;
+        let is_told = match event.kind.as_str() {
+            "control" => told.iter().any(is_recovery),
+            "mark_begin" => false,
+            _ => true,
+        };
+        if !is_told && !found.iter().rev().any(|other| again(&other)) {
+            found.push(event);
+        }
+    }
+    let moment = |event: &TimelineEvent| {
+        let what = if event.kind == "control" { "Command" } else { "Planned disruption" };
+        let text = format!("{what}: {}.", short(&event.text));
+        Moment { from: Some(event.at), to: Some(event.at), time: clockface.time(event.at), text }
+    };
+    found.into_iter().take(MOST_COMMANDS).map(moment).collect()
+}
+
+/// The slowest recoveries, slowest first.
+fn slowest(summary: &Summary) -> Vec<&RecoveryFigures> {
     let mut slowest: Vec<&RecoveryFigures> = summary.recoveries.iter().collect();
     slowest.sort_by(|one, other| {
         let all = |one: &RecoveryFigures| one.seconds.all.unwrap_or(f64::INFINITY);
         all(other).total_cmp(&all(one))
     });
-    slowest.into_iter().take(MOST_TOLD).map(moment).collect()
+    slowest.truncate(MOST_TOLD);
+    slowest
 }
 
 /// What the generator itself spoilt.

@@ -41,6 +41,21 @@ fn a_failed_threshold_is_first_and_says_when_it_was_worst() {
 }
 
 #[test]
+fn commands_are_told_once_and_in_order() {
+    let mut summary = with_timeline(10);
+    let timeline = summary.timeline.as_mut().unwrap();
+    let began = 1_793_872_800.0;
+    let events = [(60.0, "control", "pause"), (90.0, "control", "resume"), (120.0, "mark_begin", "a deploy")];
+    for (shard, (after, kind, text)) in [0, 1].into_iter().flat_map(|shard| events.map(|event| (shard, event))) {
+        let at = began + after + f64::from(shard);
+        timeline.events.push(TimelineEvent { at, kind: kind.into(), text: text.into(), shard: Some(shard) });
+    }
+    let story = view(&summary).story;
+    let told: Vec<&str> = story.iter().map(|moment| moment.text.as_str()).filter(|text| text.contains(':')).collect();
+    assert_eq!(told, ["Command: pause.", "Command: resume.", "Planned disruption: a deploy."]);
+}
+
+#[test]
 fn columns_of_charts_and_tables_sum_to_the_same() {
     let view = view(&with_timeline(300));
     let lost = &chart(&view, "missed").series[0];
