@@ -3,7 +3,7 @@
 import json
 import urllib.request
 
-from stack import Stack, free_port, get, wait_for
+from stack import Stack, get, wait_for
 
 PASSWORD = "watched-and-not-secret"
 
@@ -13,13 +13,12 @@ class Target:
 
     def __init__(self, stack: Stack, name: str = "target") -> None:
         self.stack = stack
-        self.url = f"http://127.0.0.1:{free_port()}"
-        self._control = f"http://127.0.0.1:{free_port()}"
         self._password = stack.work / "password"
         self._password.write_text(PASSWORD)
         self._password.chmod(0o600)
-        listen, control = self.url.removeprefix("http://"), self._control.removeprefix("http://")
-        stack.start(name, stack.soakrig, "target", "--listen", listen, "--control", control)
+        stack.start(name, stack.soakrig, "target", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0")
+        said = wait_for("the target", lambda: stack.said(name, r"target: (\S+) [\s\S]*control: (\S+)"))
+        self.url, self._control = said[1], said[2]
         wait_for("the target", lambda: get(f"{self._control}/faults"))
 
     def faults(self, **groups: dict) -> None:
@@ -32,14 +31,13 @@ class Target:
 
     def generator(self, name: str, users: int, run: str = "watched", shard: str = "0/1", **flags: object) -> str:
         """A generator with short deadlines, so that verdicts come within seconds; its host:port."""
-        address = f"127.0.0.1:{free_port()}"
         options = {
             "user-range-max": users,
             "shard": shard,
             "run-id": run,
             "password-file": self._password,
             "cache-file": self.stack.work / f"{name}-sessions.json",
-            "metrics-listen": address,
+            "metrics-listen": "127.0.0.1:0",
             "delivery-deadline": "1s",
             "delivery-horizon": "4s",
             "chat-rate": "10/s",
@@ -52,6 +50,8 @@ class Target:
         }
         words = [word for flag, value in options.items() for word in (f"--{flag}", str(value))]
         self.stack.start(name, self.stack.soakrig, "run", self.url, "test", *words)
+        said = wait_for(name, lambda: self.stack.said(name, r"metrics on http://(\S+)/metrics"))
+        address = said[1]
         wait_for(name, lambda: get(f"http://{address}/live"))
         return address
 

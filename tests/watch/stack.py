@@ -5,6 +5,7 @@ Every part logs to a file of the work directory, which is shown when something g
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -46,10 +47,16 @@ def get(url: str) -> str:
 
 
 def free_port() -> int:
-    """A port for a program that cannot pick its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port for a program that cannot pick its own: below those that the system gives to connections, so that none takes it meanwhile."""
+    lowest, _ = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    while True:
+        port = random.randrange(10_000, int(lowest))
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def _before_others() -> None:
