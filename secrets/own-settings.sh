@@ -1,6 +1,6 @@
 #!/bin/sh
 # Refuses what the profile `run` must not take from the demo: its published password, with which it would
-# sign up on your server; its webhook, which nobody reads; its generators as scrape targets.
+# sign up on your server; its webhook, which no one reads; its generators as scrape targets.
 #
 # Runs in the Prometheus image, before the generator.
 set -eu
