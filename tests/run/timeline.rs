@@ -148,7 +148,7 @@ fn slices_have_what_the_targets_record_has_of_their_minutes() {
 
 #[test]
 fn a_kill_leaves_slices_that_sum_to_the_last_checkpoint() {
-    let target = Target::start(&["--fault-drop", "2%"]);
+    let target = Target::start(&["--fault-drop", "20%"]);
     let cache = tempfile::tempdir().unwrap();
     let quick = ["--user-range-max", "10", "--ramp", "100/s", "--sign-in-rate", "100/s", "--connect-rate", "100/s"];
     let load = ["--chat-rate", "10/s", "--leave-rate", "1/s", "--away", "1s..2s", "--delivery-horizon", "20s"];
@@ -159,7 +159,8 @@ fn a_kill_leaves_slices_that_sum_to_the_last_checkpoint() {
     let (ended, summary) = rig.end(PATIENCE);
     assert_eq!((ended.code, summary.pointer("/run/complete")), (None, Some(&Value::from(false))));
     assert!(balances(&summary) && number(&summary, "/deliveries/lost") > 0, "{summary}");
-    assert!(slices(&summary).len() > 1, "{summary}");
+    // Of a minute each; one if it began with one.
+    assert!(!slices(&summary).is_empty(), "{summary}");
 }
 
 #[test]
